@@ -1,0 +1,62 @@
+package packet
+
+import "tunstack/internal/checksum"
+
+// Checksum says what is known about the transport checksum of a packet.
+type Checksum uint8
+
+const (
+	// ChecksumNone: on receive nothing is known and the transport verifies; on send the field is complete.
+	ChecksumNone Checksum = iota
+	// ChecksumPartial: the field holds the folded, uncomplemented pseudo-header sum, and the octets from Start
+	// on are still to be added. A packet received like this never crossed a wire and needs no check.
+	ChecksumPartial
+	// ChecksumValid: the device has verified it. Receive only.
+	ChecksumValid
+)
+
+// Segmentation is the kind of super-packet.
+type Segmentation uint8
+
+const (
+	SegmentNone Segmentation = iota // an ordinary packet
+	SegmentTCP                      // TCP payload in units of Offload.Size (TSO)
+	SegmentUDP                      // UDP payload in units of Offload.Size (USO)
+)
+
+// Offload is work that a device does, or has left to do, for a packet (virtio-net headers on Linux).
+type Offload struct {
+	Checksum     Checksum
+	Segmentation Segmentation
+	Size         uint16 // payload octets per segment of a super-packet
+	Start        uint16 // where checksumming starts: octets from the network header
+	Offset       uint16 // the checksum field: octets from Start
+}
+
+// Features is what a link takes over from its senders.
+type Features struct {
+	Checksum bool // takes ChecksumPartial
+	TSO      int  // largest TCP super-packet in octets, IP header included; 0: none
+	USO      int  // the same for UDP
+}
+
+// CompleteChecksum does in software what ChecksumPartial left to do. The linear part must start with the network header.
+func (b *Buffer) CompleteChecksum() {
+	if b.Offload.Checksum != ChecksumPartial {
+		return
+	}
+	start := int(b.Offload.Start)
+	field := b.Bytes()[start+int(b.Offload.Offset):][:2]
+	sum := checksum.Sum(b.Bytes()[start:], 0)
+	odd := (b.end-b.start-start)%2 == 1
+	for _, s := range b.spans {
+		part := checksum.Sum(s, 0)
+		if odd {
+			part = checksum.Swap(part)
+		}
+		sum = checksum.Add(sum, part)
+		odd = odd != (len(s)%2 == 1)
+	}
+	checksum.Put(field, ^sum)
+	b.Offload.Checksum = ChecksumNone
+}

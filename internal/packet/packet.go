@@ -1,0 +1,163 @@
+// Package packet holds the one buffer type that travels between the layers.
+//
+// A *Buffer has exactly one owner. Passing it to another layer passes the ownership, and
+// whoever holds it last calls Free. There are no reference counts.
+package packet
+
+import "sync"
+
+// Headroom is the space kept before the payload for the headers of every layer below:
+// virtio-net (12), Ethernet (14), IPv4 (60) and TCP (60) octets, rounded up to a cache line.
+const Headroom = 192
+
+// MaxSize is the largest packet a Buffer carries: an IPv4 datagram of 65,535 octets and its link header.
+const MaxSize = 65535 + 14
+
+// Cast is how a packet is addressed at the link layer. On receive the link reports how the frame
+// came (RFC 1122 section 2.4); on send ipv4 says how it is to leave.
+type Cast uint8
+
+const (
+	Unicast Cast = iota
+	Broadcast
+	Multicast
+)
+
+// Buffer is one packet: a linear part that starts with the headers, and on send up to two
+// borrowed spans of payload behind it.
+//
+// The spans belong to the sender and are valid only until the call that passed the Buffer returns.
+// A layer that keeps a Buffer beyond that (an ARP queue, the loopback, an inbox) calls Own first.
+type Buffer struct {
+	store      []byte
+	start, end int
+	spans      [2][]byte
+	class      *class
+
+	Cast    Cast
+	Queue   uint16 // the device queue it came by; on send the one it should leave by, which keeps a flow on one core
+	Offload Offload
+}
+
+type class struct {
+	size int
+	pool sync.Pool
+}
+
+// classes are the sizes of backing store, headroom included: an Ethernet packet, a jumbo packet, anything.
+var classes = [...]*class{{size: 2 << 10}, {size: 10 << 10}, {size: Headroom + MaxSize + 1}}
+
+// New returns an empty Buffer with Headroom octets before it and room for at least size octets behind.
+// Its memory is not zeroed. A size above MaxSize panics: no caller has a packet that large.
+func New(size int) *Buffer {
+	for _, c := range classes {
+		if Headroom+size <= c.size {
+			b, _ := c.pool.Get().(*Buffer)
+			if b == nil {
+				b = &Buffer{store: make([]byte, c.size), class: c}
+			}
+			b.start, b.end = Headroom, Headroom
+			return b
+		}
+	}
+	panic("packet: buffer larger than MaxSize")
+}
+
+// From returns a Buffer that holds a copy of data.
+func From(data []byte) *Buffer {
+	b := New(len(data))
+	copy(b.Extend(len(data)), data)
+	return b
+}
+
+// Free returns the Buffer to its pool. The caller must not touch it, or any slice of it, again.
+func (b *Buffer) Free() {
+	b.spans = [2][]byte{}
+	b.Cast, b.Queue, b.Offload = Unicast, 0, Offload{}
+	b.class.pool.Put(b)
+}
+
+// Bytes is the linear part: everything but the borrowed spans.
+func (b *Buffer) Bytes() []byte { return b.store[b.start:b.end] }
+
+// Spans are the borrowed payload behind the linear part; either may be empty.
+func (b *Buffer) Spans() [2][]byte { return b.spans }
+
+// Len is the packet's length in octets, spans included.
+func (b *Buffer) Len() int { return b.end - b.start + len(b.spans[0]) + len(b.spans[1]) }
+
+// Tailroom is how many octets Extend can still add.
+func (b *Buffer) Tailroom() int { return len(b.store) - b.end }
+
+// Prepend grows the packet by n octets in front and returns them for the caller to fill. It panics
+// when the headroom is used up.
+func (b *Buffer) Prepend(n int) []byte {
+	b.start -= n
+	return b.store[b.start : b.start+n : b.start+n]
+}
+
+// Extend grows the linear part by n octets at its end and returns them for the caller to fill.
+func (b *Buffer) Extend(n int) []byte {
+	old := b.end
+	b.end += n
+	return b.store[old:b.end:b.end]
+}
+
+// TrimFront removes the first n octets of the linear part: a header that has been read.
+func (b *Buffer) TrimFront(n int) {
+	if n > b.end-b.start {
+		panic("packet: TrimFront beyond the linear part")
+	}
+	b.start += n
+}
+
+// Truncate cuts the linear part to its first n octets: link padding, or payload the header does not count.
+func (b *Buffer) Truncate(n int) {
+	if n > b.end-b.start {
+		panic("packet: Truncate beyond the linear part")
+	}
+	b.end = b.start + n
+}
+
+// Borrow sets the payload behind the linear part. The spans stay the caller's.
+func (b *Buffer) Borrow(spans [2][]byte) { b.spans = spans }
+
+// Own makes the Buffer independent of its sender by copying borrowed spans behind the linear part.
+// It returns the Buffer that now holds the packet, which is another one when this one is too small.
+func (b *Buffer) Own() *Buffer {
+	if len(b.spans[0])+len(b.spans[1]) == 0 {
+		return b
+	}
+	if b.Tailroom() < len(b.spans[0])+len(b.spans[1]) {
+		c := b.Clone()
+		b.Free()
+		return c
+	}
+	for i, s := range b.spans {
+		copy(b.Extend(len(s)), s)
+		b.spans[i] = nil
+	}
+	return b
+}
+
+// Clone returns an independent copy with full headroom; the caller owns both.
+func (b *Buffer) Clone() *Buffer {
+	c := New(b.Len())
+	copy(c.Extend(b.end-b.start), b.Bytes())
+	for _, s := range b.spans {
+		copy(c.Extend(len(s)), s)
+	}
+	c.Cast, c.Queue, c.Offload = b.Cast, b.Queue, b.Offload
+	return c
+}
+
+// Compact moves a small packet out of a large Buffer, for holders that queue packets: what waits
+// should not pin 64 KiB for 10 octets. It returns the Buffer that now holds the packet.
+func (b *Buffer) Compact() *Buffer {
+	if b.class == classes[0] || Headroom+b.Len() > classes[len(classes)-2].size {
+		return b.Own()
+	}
+	c := b.Clone()
+	b.Free()
+	return c
+}

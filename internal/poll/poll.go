@@ -1,0 +1,94 @@
+// Package poll is readiness: what a socket can do now, and waiting until it can do more. Every blocking call, every
+// deadline and Poll itself are built on it; sockets themselves never block.
+package poll
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// Mask is a set of readiness events with poll(2)'s numbers on Linux.
+type Mask uint16
+
+const (
+	In    Mask = 0x0001 // POLLIN: a receive or an accept would not block
+	Pri   Mask = 0x0002 // POLLPRI: urgent data
+	Out   Mask = 0x0004 // POLLOUT: a send would not block
+	Err   Mask = 0x0008 // POLLERR: an error is pending
+	Hup   Mask = 0x0010 // POLLHUP: both directions are closed
+	Nval  Mask = 0x0020 // POLLNVAL: no such descriptor
+	RdHup Mask = 0x2000 // POLLRDHUP: the peer will send no more
+
+	// Always are the events reported without being asked for.
+	Always = Err | Hup | Nval
+)
+
+// Waiter is one party that waits for events on one or more Queues. C carries at most one token, however many
+// events came; a receiver looks at the sockets again to see what they were.
+type Waiter struct {
+	C chan struct{}
+}
+
+// NewWaiter returns a Waiter ready for use.
+func NewWaiter() *Waiter { return &Waiter{C: make(chan struct{}, 1)} }
+
+// Wake puts a token into C.
+func (w *Waiter) Wake() {
+	select {
+	case w.C <- struct{}{}:
+	default:
+	}
+}
+
+// Queue is the waiters of one socket. The zero value is ready for use; it is safe for concurrent use.
+//
+// Waiting without losing an event takes three steps: Add, look at the socket, receive from C.
+type Queue struct {
+	want    atomic.Uint32 // union of the masks, so that notifying nobody is one load
+	mu      sync.Mutex
+	entries []entry
+}
+
+type entry struct {
+	w    *Waiter
+	mask Mask
+}
+
+// Add makes w wait for the events in mask, and always for those in Always.
+func (q *Queue) Add(w *Waiter, mask Mask) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.entries = append(q.entries, entry{w, mask | Always})
+	q.want.Store(q.want.Load() | uint32(mask|Always))
+}
+
+// Remove ends what Add began.
+func (q *Queue) Remove(w *Waiter) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	want := Mask(0)
+	kept := q.entries[:0]
+	for _, e := range q.entries {
+		if e.w != w {
+			kept = append(kept, e)
+			want |= e.mask
+		}
+	}
+	clear(q.entries[len(kept):])
+	q.entries = kept
+	q.want.Store(uint32(want))
+}
+
+// Notify wakes the waiters that wait for any of events. The socket's state must already show them.
+func (q *Queue) Notify(events Mask) {
+	if q.want.Load()&uint32(events) == 0 {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, e := range q.entries {
+		if e.mask&events != 0 {
+			e.w.Wake()
+		}
+	}
+}

@@ -1,0 +1,52 @@
+// Package stats counts what happens on the packet path under names that say why.
+//
+// A layer declares its counters as the fields of one struct; tags carry the name, the meaning and,
+// for drops, the section that asks for the drop:
+//
+//	type Stats struct {
+//		InPackets    stats.Counter `name:"ipv4.in.packets" doc:"datagrams received"`
+//		DropChecksum stats.Counter `name:"ipv4.drop.bad_checksum" doc:"header checksum wrong" rfc:"RFC 1122 3.2.1.2"`
+//	}
+package stats
+
+import (
+	"fmt"
+	"reflect"
+	"sync/atomic"
+)
+
+// Counter is a number that only grows. The zero value is ready for use; it is safe for concurrent use.
+type Counter struct{ v atomic.Uint64 }
+
+// Inc adds one.
+func (c *Counter) Inc() { c.v.Add(1) }
+
+// Add adds n.
+func (c *Counter) Add(n uint64) { c.v.Add(n) }
+
+// Value is the count now.
+func (c *Counter) Value() uint64 { return c.v.Load() }
+
+// Value is one counter as it stood when it was read.
+type Value struct {
+	Name  string `json:"name"`  // layer.kind.reason: "tcp.drop.bad_checksum"
+	Value uint64 `json:"value"` // events since the stack's birth
+	Doc   string `json:"doc"`
+	RFC   string `json:"rfc,omitempty"` // the section behind it
+}
+
+// Read returns the counters of a layer in the order of their declaration. set is a pointer to a struct whose
+// fields are Counters with tags; anything else is a programming error and panics.
+func Read(set any) []Value {
+	v := reflect.ValueOf(set).Elem()
+	values := make([]Value, 0, v.NumField())
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		c, ok := v.Field(i).Addr().Interface().(*Counter)
+		if !ok || f.Tag.Get("name") == "" {
+			panic(fmt.Sprintf("stats: %s.%s is not a named Counter", v.Type(), f.Name))
+		}
+		values = append(values, Value{Name: f.Tag.Get("name"), Value: c.Value(), Doc: f.Tag.Get("doc"), RFC: f.Tag.Get("rfc")})
+	}
+	return values
+}

@@ -1,0 +1,22 @@
+package tcp
+
+import "time"
+
+// Params are the settings of one connection that its owner may change at any time.
+// The zero value of a field that says so means the default.
+type Params struct {
+	NoDelay     bool          // TCP_NODELAY: no Nagle (RFC 9293 section 3.7.4)
+	Cork        bool          // TCP_CORK: hold partial segments, for at most 200 ms
+	QuickAck    bool          // TCP_QUICKACK: no delayed acknowledgments
+	KeepAlive   bool          // SO_KEEPALIVE (RFC 9293 section 3.8.4)
+	KeepIdle    time.Duration // TCP_KEEPIDLE; 0: two hours
+	KeepIntvl   time.Duration // TCP_KEEPINTVL; 0: 75 s
+	KeepCnt     int           // TCP_KEEPCNT; 0: 9 probes
+	UserTimeout time.Duration // TCP_USER_TIMEOUT; 0: by the count of retransmissions
+	SynRetries  int           // TCP_SYNCNT; 0: 6
+	MaxSeg      int           // TCP_MAXSEG: bounds the MSS both ways; 0: by the MTU
+	RcvBuf      int           // SO_RCVBUF: octets, fixed; 0: sized automatically
+	SndBuf      int           // SO_SNDBUF: octets, fixed; 0: sized automatically
+	Congestion  string        // TCP_CONGESTION: "reno" or "cubic"; "": the stack's default
+	OOBInline   bool          // SO_OOBINLINE: urgent data stays in the stream
+}
