@@ -1,0 +1,94 @@
+package ports
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	crand "crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+)
+
+// The range of ephemeral ports (RFC 6335 section 6).
+const (
+	DefaultLow  = 49152
+	DefaultHigh = 65535
+)
+
+// Config of a Table.
+type Config struct {
+	Low, High uint16    // ephemeral ports, both inclusive; 0: DefaultLow and DefaultHigh
+	Rand      io.Reader // a cryptographic source, read by New only; nil: crypto/rand
+}
+
+// ephemeral chooses ports. For connections that is RFC 6056's algorithm 4 with the random steps of algorithm 5: each
+// pair of address and remote has a sequence of its own that runs through the whole range before a four-tuple
+// comes again. For all else it is algorithm 1.
+type ephemeral struct {
+	low, size uint32
+	prf       cipher.Block
+	counters  [256]atomic.Uint32
+	mu        sync.Mutex
+	source    *rand.ChaCha8
+}
+
+// New returns an empty Table. It panics when the range is empty or the random source fails.
+func New(cfg Config) *Table {
+	if cfg.Low == 0 {
+		cfg.Low = DefaultLow
+	}
+	if cfg.High == 0 {
+		cfg.High = DefaultHigh
+	}
+	if cfg.Low > cfg.High {
+		panic(fmt.Sprintf("ports: empty range %d-%d", cfg.Low, cfg.High))
+	}
+	if cfg.Rand == nil {
+		cfg.Rand = crand.Reader
+	}
+	var seed [32 + 16]byte
+	if _, err := io.ReadFull(cfg.Rand, seed[:]); err != nil {
+		panic("ports: no randomness: " + err.Error())
+	}
+	prf, err := aes.NewCipher(seed[32:])
+	if err != nil {
+		panic(err) // only a key of a wrong length can be the reason
+	}
+	t := &Table{}
+	e := &t.ephemeral
+	e.low, e.size = uint32(cfg.Low), uint32(cfg.High)-uint32(cfg.Low)+1
+	e.prf, e.source = prf, rand.NewChaCha8([32]byte(seed[:32]))
+	for i := range e.counters {
+		e.counters[i].Store(e.random())
+	}
+	return t
+}
+
+// port maps any number to the range.
+func (e *ephemeral) port(n uint32) uint16 { return uint16(e.low + n%e.size) }
+
+func (e *ephemeral) random() uint32 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return uint32(e.source.Uint64())
+}
+
+// sequence returns where the search for a port begins, and what to call with the number of ports tried in vain before
+// the one that was taken.
+func (e *ephemeral) sequence(local [4]byte, remote netip.AddrPort) (first uint32, step func(tried uint32)) {
+	var in, out [aes.BlockSize]byte
+	dst := remote.Addr().As4()
+	copy(in[:], local[:])
+	copy(in[4:], dst[:])
+	binary.BigEndian.PutUint16(in[8:], remote.Port())
+	e.prf.Encrypt(out[:], in[:])
+	offset := binary.BigEndian.Uint32(out[:])           // F of RFC 6056
+	counter := &e.counters[int(out[4])%len(e.counters)] // G
+	return offset%e.size + counter.Load()%e.size, func(tried uint32) {
+		counter.Add(tried + 1 + e.random()%4)
+	}
+}

@@ -1,0 +1,34 @@
+package ports
+
+// A rule says whether a newcomer may not have a port because of those who hold it.
+type rule func(r Reservation, holder group) bool
+
+var wildcard [4]byte
+
+// overlap: some datagram or segment could be meant for either.
+func overlap(r Reservation, holder group) bool {
+	return r.addr == holder.addr || r.addr == wildcard || holder.addr == wildcard
+}
+
+// bindConflict is the rule of bind(2) and listen(2). A datagram socket never listens, so that for UDP the
+// SO_REUSEADDR of both is enough, as it is on Linux.
+func bindConflict(r Reservation, holder group) bool {
+	if !overlap(r, holder) {
+		return false
+	}
+	both := r.flags & holder.flags
+	switch {
+	case both&ReusePort != 0:
+		return false
+	case both&ReuseAddr != 0 && holder.flags&listening == 0:
+		return false
+	case r.flags&ReuseAddr != 0 && holder.flags&timeWait != 0:
+		return false
+	}
+	return true
+}
+
+// connectConflict keeps connections off ports that were bound by number, as connect(2) does.
+func connectConflict(r Reservation, holder group) bool {
+	return overlap(r, holder) && holder.flags&connected == 0
+}

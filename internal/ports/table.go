@@ -1,0 +1,196 @@
+// Package ports keeps account of the local ports of one transport: who holds which, what bind(2) on Linux lets
+// them share, and which ephemeral port an outsider cannot guess (RFC 6056).
+//
+// Each transport of each stack owns a Table. What a holder keeps is a Reservation, eight octets without a pointer.
+package ports
+
+import (
+	"net/netip"
+	"sync"
+	"syscall"
+)
+
+// Flags say what a holder of a port permits others, and what it is doing with it.
+type Flags uint8
+
+const (
+	ReuseAddr Flags = 1 << iota // SO_REUSEADDR
+	ReusePort                   // SO_REUSEPORT
+	listening                   // accepts connections on the port: SO_REUSEADDR does not share it
+	timeWait                    // only waits out 2MSL: the SO_REUSEADDR of a newcomer is enough
+	connected                   // got the port by Connect: other connections may have it for other remotes
+)
+
+// Reservation is a held port. The zero value holds nothing. Each Reservation is to be released once.
+type Reservation struct {
+	addr  [4]byte
+	port  uint16
+	flags Flags
+}
+
+// Port is the port held; 0: none.
+func (r Reservation) Port() uint16 { return r.port }
+
+// Table is the ports of one transport. All methods are safe for concurrent use.
+type Table struct {
+	stripes   [64]stripe
+	ephemeral ephemeral
+}
+
+type stripe struct {
+	mu    sync.Mutex
+	ports map[uint16][]group
+}
+
+// A group counts the holders that are alike, so that a port with 100,000 connections has but one or two.
+type group struct {
+	addr  [4]byte
+	flags Flags
+	count int
+}
+
+// Bind reserves a port at an address as bind(2) does; the wildcard address overlaps with every other. Port 0 picks an
+// ephemeral port that nobody else holds at an overlapping address. The error is EADDRINUSE.
+func (t *Table) Bind(local netip.AddrPort, f Flags) (Reservation, error) {
+	r := Reservation{addr: local.Addr().As4(), port: local.Port(), flags: f & (ReuseAddr | ReusePort)}
+	if r.port != 0 {
+		if !t.reserve(r, bindConflict, nil) {
+			return Reservation{}, syscall.EADDRINUSE
+		}
+		return r, nil
+	}
+	first := t.ephemeral.random() % t.ephemeral.size
+	for i := range t.ephemeral.size {
+		r.port = t.ephemeral.port(first + i)
+		if t.reserve(r, overlap, nil) {
+			return r, nil
+		}
+	}
+	return Reservation{}, syscall.EADDRINUSE
+}
+
+// Connect reserves an ephemeral port for a connection from local to remote. Connections share a port as long as
+// their four-tuples differ: claim is asked to take the four-tuple with the port, and returns false when it is
+// taken. It is called with the port locked and must not call the Table. The error is EADDRNOTAVAIL.
+func (t *Table) Connect(local netip.Addr, remote netip.AddrPort, f Flags, claim func(port uint16) bool) (Reservation, error) {
+	r := Reservation{addr: local.As4(), flags: f&(ReuseAddr|ReusePort) | connected}
+	first, step := t.ephemeral.sequence(r.addr, remote)
+	for i := range t.ephemeral.size {
+		r.port = t.ephemeral.port(first + i)
+		if t.reserve(r, connectConflict, claim) {
+			step(i)
+			return r, nil
+		}
+	}
+	return Reservation{}, syscall.EADDRNOTAVAIL
+}
+
+// Listen marks the holder as a listener and returns its new Reservation in place of r. The error is EADDRINUSE when
+// another listener has the port, and then r stays as it was.
+func (t *Table) Listen(r Reservation) (Reservation, error) {
+	s := t.stripe(r.port)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.remove(r)
+	if s.conflicts(r, bindConflict) {
+		s.add(r)
+		return r, syscall.EADDRINUSE
+	}
+	r.flags |= listening
+	s.add(r)
+	return r, nil
+}
+
+// Accept reserves the port of a listener once more, for a connection accepted at local.
+func (t *Table) Accept(listener Reservation, local netip.Addr) Reservation {
+	r := listener
+	r.addr = local.As4()
+	r.flags &^= listening
+	s := t.stripe(r.port)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.add(r)
+	return r
+}
+
+// TimeWait marks the holder as one that has entered TIME-WAIT and returns its new Reservation in place of r.
+func (t *Table) TimeWait(r Reservation) Reservation {
+	s := t.stripe(r.port)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.remove(r)
+	r.flags |= timeWait
+	s.add(r)
+	return r
+}
+
+// Release gives the port back. The zero Reservation is ignored.
+func (t *Table) Release(r Reservation) {
+	if r.port == 0 {
+		return
+	}
+	s := t.stripe(r.port)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.remove(r)
+}
+
+func (t *Table) stripe(port uint16) *stripe { return &t.stripes[port%uint16(len(t.stripes))] }
+
+func (t *Table) reserve(r Reservation, conflict rule, claim func(uint16) bool) bool {
+	s := t.stripe(r.port)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conflicts(r, conflict) || claim != nil && !claim(r.port) {
+		return false
+	}
+	s.add(r)
+	return true
+}
+
+func (s *stripe) conflicts(r Reservation, conflict rule) bool {
+	for _, g := range s.ports[r.port] {
+		if conflict(r, g) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *stripe) add(r Reservation) {
+	groups := s.ports[r.port]
+	for i := range groups {
+		if groups[i].holds(r) {
+			groups[i].count++
+			return
+		}
+	}
+	if s.ports == nil {
+		s.ports = make(map[uint16][]group)
+	}
+	s.ports[r.port] = append(groups, group{r.addr, r.flags, 1})
+}
+
+func (s *stripe) remove(r Reservation) {
+	groups := s.ports[r.port]
+	for i := range groups {
+		if !groups[i].holds(r) {
+			continue
+		}
+		groups[i].count--
+		if groups[i].count > 0 {
+			return
+		}
+		last := len(groups) - 1
+		groups[i] = groups[last]
+		if last == 0 {
+			delete(s.ports, r.port)
+		} else {
+			s.ports[r.port] = groups[:last]
+		}
+		return
+	}
+	panic("ports: release of a port that is not held")
+}
+
+func (g group) holds(r Reservation) bool { return g.addr == r.addr && g.flags == r.flags }
