@@ -1,0 +1,74 @@
+package link
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"tunstack/internal/packet"
+)
+
+const (
+	arpSize          = 28
+	hardwareEthernet = 1
+	opRequest        = 1
+	opReply          = 2
+)
+
+// arpPacket is an ARP packet for IPv4 over Ethernet, with the field names of RFC 826.
+type arpPacket struct {
+	op  uint16     // ar$op
+	sha MAC        // sender hardware address
+	spa netip.Addr // sender protocol address
+	tha MAC        // target hardware address
+	tpa netip.Addr // target protocol address
+}
+
+// parseARP is false for packets that are truncated or not of IPv4 over Ethernet. Octets behind the packet are padding.
+func parseARP(b []byte) (a arpPacket, ok bool) {
+	if len(b) < arpSize || binary.BigEndian.Uint16(b) != hardwareEthernet ||
+		binary.BigEndian.Uint16(b[2:]) != typeIPv4 || b[4] != 6 || b[5] != 4 {
+		return a, false
+	}
+	return arpPacket{
+		op:  binary.BigEndian.Uint16(b[6:]),
+		sha: MAC(b[8:14]),
+		spa: netip.AddrFrom4([4]byte(b[14:18])),
+		tha: MAC(b[18:24]),
+		tpa: netip.AddrFrom4([4]byte(b[24:28])),
+	}, true
+}
+
+// put writes the packet to b, of arpSize octets.
+func (a *arpPacket) put(b []byte) {
+	binary.BigEndian.PutUint16(b, hardwareEthernet)
+	binary.BigEndian.PutUint16(b[2:], typeIPv4)
+	b[4], b[5] = 6, 4
+	binary.BigEndian.PutUint16(b[6:], a.op)
+	spa, tpa := a.spa.As4(), a.tpa.As4()
+	copy(b[8:14], a.sha[:])
+	copy(b[14:18], spa[:])
+	copy(b[18:24], a.tha[:])
+	copy(b[24:28], tpa[:])
+}
+
+// host says whether the sender can be a host: its hardware address is one station's, and its protocol address zero
+// (a probe, RFC 5227) or one host's.
+func (a *arpPacket) host() bool {
+	if a.sha.group() || a.sha == (MAC{}) {
+		return false
+	}
+	return !a.spa.IsMulticast() && !a.spa.IsLoopback() && a.spa != limitedBroadcast
+}
+
+// probe says whether the packet is an ARP probe for its target (RFC 5227 section 1.1).
+func (a *arpPacket) probe() bool { return a.op == opRequest && a.spa.IsUnspecified() }
+
+var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// frameFor returns the packet in a frame from its sender to dst.
+func (a *arpPacket) frameFor(dst MAC) *packet.Buffer {
+	p := packet.New(arpSize)
+	a.put(p.Extend(arpSize))
+	putFrame(p.Prepend(headerSize), dst, a.sha, typeARP)
+	return p
+}
