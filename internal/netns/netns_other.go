@@ -1,0 +1,23 @@
+//go:build !linux
+
+package netns
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+)
+
+var errUnsupported = fmt.Errorf("network namespaces need Linux: %w", errors.ErrUnsupported)
+
+// Reexec returns a command that Run refuses.
+func Reexec(args ...string) *exec.Cmd { return exec.Command(os.Args[0], args...) }
+
+// Run says that there are no namespaces on this system.
+func Run(*exec.Cmd) (status int, err error) { return 0, errUnsupported }
+
+// SetupLoopback says that there are no namespaces on this system.
+func SetupLoopback() error { return errUnsupported }
+
+func prepare() error { return errUnsupported }

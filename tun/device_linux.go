@@ -1,0 +1,148 @@
+package tun
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"tunstack/internal/packet"
+)
+
+const bestDriver = "linux"
+
+const clonePath = "/dev/net/tun"
+
+// linuxDevice is a TUN or TAP interface of the kernel (Documentation/networking/tuntap.rst), one file per queue.
+type linuxDevice struct {
+	name     string
+	kind     Kind
+	mtu      int
+	vnet     int // octets of virtio-net header in front of every packet: vnetLen with offload, else 0
+	features packet.Features
+	queues   []*linuxQueue
+	close    func() error
+}
+
+func openLinux(cfg Config) (Device, error) {
+	d := &linuxDevice{name: cfg.Name, kind: cfg.Kind, mtu: cfg.MTU}
+	d.close = sync.OnceValue(d.closeQueues)
+	flags := uint16(unix.IFF_TUN | unix.IFF_NO_PI)
+	if cfg.Kind == TAP {
+		flags = unix.IFF_TAP | unix.IFF_NO_PI
+	}
+	if cfg.Offload {
+		flags |= unix.IFF_VNET_HDR
+		d.vnet = vnetLen
+	}
+	if cfg.Queues > 1 {
+		flags |= unix.IFF_MULTI_QUEUE
+	}
+	for range cfg.Queues {
+		if err := d.addQueue(flags); err != nil {
+			d.Close()
+			return nil, err
+		}
+	}
+	if cfg.Offload {
+		d.features = setOffload(d.queues[0].fd)
+	}
+	return d, nil
+}
+
+// addQueue opens one more way in and out. The first creates the interface, and IFF_TUN_EXCL makes sure that it does.
+func (d *linuxDevice) addQueue(flags uint16) error {
+	if len(d.queues) == 0 {
+		flags |= unix.IFF_TUN_EXCL
+	}
+	fd, err := unix.Open(clonePath, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return explainOpen(err)
+	}
+	name, err := attach(fd, d.name, flags, d.vnet)
+	if err != nil {
+		unix.Close(fd)
+		return err
+	}
+	// The file is made after TUNSETIFF: before it, the poller would take the descriptor for a dead one.
+	q, err := newLinuxQueue(d, fd)
+	if err != nil {
+		return err
+	}
+	d.name = name
+	d.queues = append(d.queues, q)
+	return nil
+}
+
+// attach makes fd a queue of the interface and returns the interface's name.
+func attach(fd int, name string, flags uint16, vnet int) (string, error) {
+	req, err := unix.NewIfreq(name)
+	if err != nil {
+		return "", err
+	}
+	req.SetUint16(flags)
+	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, req); err != nil {
+		return "", os.NewSyscallError("TUNSETIFF", err)
+	}
+	if vnet == 0 {
+		return req.Name(), nil
+	}
+	return req.Name(), os.NewSyscallError("TUNSETVNETHDRSZ", unix.IoctlSetPointerInt(fd, unix.TUNSETVNETHDRSZ, vnet))
+}
+
+// setOffload asks for as much offload as the kernel has: one with USO (Linux 6.2), one without, ever less. It tells
+// the kernel what may be read; what may be written follows from the same kernel's age.
+func setOffload(fd int) packet.Features {
+	const tso = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO_ECN
+	const uso = unix.TUN_F_USO4 | unix.TUN_F_USO6 // the kernel takes both or none
+	steps := [...]struct {
+		flags    int
+		features packet.Features
+	}{
+		{tso | uso, packet.Features{Checksum: true, TSO: maxMTU, USO: maxMTU}},
+		{tso, packet.Features{Checksum: true, TSO: maxMTU}},
+		{unix.TUN_F_CSUM, packet.Features{Checksum: true}},
+	}
+	for _, s := range steps {
+		if unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, s.flags) == nil {
+			return s.features
+		}
+	}
+	return packet.Features{}
+}
+
+// explainOpen adds to an error of opening /dev/net/tun what to do about it.
+func explainOpen(err error) error {
+	err = &fs.PathError{Op: "open", Path: clonePath, Err: err}
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) {
+		return fmt.Errorf("%w: the kernel's tun module is not there; load it (modprobe tun), or give the container the device", err)
+	}
+	return err
+}
+
+func (d *linuxDevice) Name() string              { return d.name }
+func (d *linuxDevice) Kind() Kind                { return d.kind }
+func (d *linuxDevice) MTU() int                  { return d.mtu }
+func (d *linuxDevice) Features() packet.Features { return d.features }
+
+func (d *linuxDevice) Queues() []Queue {
+	queues := make([]Queue, len(d.queues))
+	for i, q := range d.queues {
+		queues[i] = q
+	}
+	return queues
+}
+
+// Close returns when the kernel has removed the interface.
+func (d *linuxDevice) Close() error { return d.close() }
+
+func (d *linuxDevice) closeQueues() error {
+	var errs []error
+	for _, q := range d.queues {
+		errs = append(errs, q.close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,266 @@
+package tun
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netlink"
+
+	"tunstack/internal/checksum"
+	"tunstack/internal/netns"
+	"tunstack/internal/packet"
+)
+
+var hostPrefix = netip.MustParsePrefix("10.9.0.1/24")
+
+// variants are the devices that every test below runs on.
+var variants = []Config{
+	{Name: "tun7", Kind: TUN, Driver: "linux", Offload: true},
+	{Name: "tun7", Kind: TUN, Driver: "linux"},
+	{Name: "tun7", Kind: TUN, Driver: "water"},
+	{Name: "tap7", Kind: TAP, Driver: "linux", Offload: true},
+	{Name: "tap7", Kind: TAP, Driver: "linux"},
+	{Name: "tap7", Kind: TAP, Driver: "water"},
+}
+
+func eachVariant(t *testing.T, test func(t *testing.T, cfg Config)) {
+	netns.Need(t)
+	for _, cfg := range variants {
+		cfg.Host = hostPrefix
+		t.Run(fmt.Sprintf("%v/%s/offload=%v", cfg.Kind, cfg.Driver, cfg.Offload), func(t *testing.T) { test(t, cfg) })
+	}
+}
+
+func openTest(t *testing.T, cfg Config) Device {
+	t.Helper()
+	d, err := Open(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	if cfg.Kind == TAP {
+		addNeighbours(t, cfg.Name)
+	}
+	return d
+}
+
+// peerMAC is what the host believes to be behind a TAP device, so that these tests need no ARP.
+var peerMAC = net.HardwareAddr{2, 0, 0, 0, 0, 9}
+
+func addNeighbours(t *testing.T, name string) {
+	link, err := netlink.LinkByName(name)
+	require.NoError(t, err)
+	require.NoError(t, netlink.NeighAdd(&netlink.Neigh{LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT,
+		IP: net.IPv4(10, 9, 0, 2), HardwareAddr: peerMAC}))
+}
+
+// next returns the next packet from the host that match accepts, without its link header.
+func next(t *testing.T, d Device, match func(ip []byte) bool) *packet.Buffer {
+	t.Helper()
+	timeout := time.AfterFunc(10*time.Second, func() { d.Close() })
+	defer timeout.Stop()
+	q := d.Queues()[0]
+	for {
+		p, err := q.TryRead()
+		require.NoError(t, err)
+		if p == nil {
+			require.NoError(t, q.Wait())
+			continue
+		}
+		p.TrimFront(d.Kind().headerLen())
+		if ip := p.Bytes(); len(ip) > ipv4HeaderLen && ip[0]>>4 == 4 && match(ip) {
+			return p
+		}
+		p.Free()
+	}
+}
+
+// reflect answers ICMP echo requests until the device closes: the smallest stack that makes ping happy.
+func reflect(d Device) {
+	q := d.Queues()[0]
+	for {
+		p, err := q.TryRead()
+		if err != nil {
+			return
+		}
+		if p == nil {
+			if q.Wait() != nil {
+				return
+			}
+			continue
+		}
+		k := d.Kind().headerLen()
+		ip := p.Bytes()[k:]
+		if len(ip) < ipv4HeaderLen+8 || ip[0] != 0x45 || ip[9] != 1 || ip[20] != 8 {
+			p.Free()
+			continue
+		}
+		swap(p.Bytes()[:k], 6)
+		swap(ip[12:20], 4)
+		ip[20] = 0
+		checksum.Put(ip[22:], checksum.Add(binary.BigEndian.Uint16(ip[22:]), 0x0800))
+		p.Offload = packet.Offload{}
+		q.Write(p)
+	}
+}
+
+// swap exchanges the first n octets of b with the n behind them.
+func swap(b []byte, n int) {
+	for i := range n {
+		b[i], b[n+i] = b[n+i], b[i]
+	}
+}
+
+func TestPing(t *testing.T) {
+	netns.NeedTool(t, "ping")
+	eachVariant(t, func(t *testing.T, cfg Config) {
+		d := openTest(t, cfg)
+		go reflect(d)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		out, err := exec.CommandContext(ctx, "ping", "-c", "3", "-i", "0.05", "-s", "1400", "10.9.0.2").CombinedOutput()
+		require.NoError(t, err, string(out))
+		require.Contains(t, string(out), " 0% packet loss")
+	})
+}
+
+func TestInterfaceGoesWithClose(t *testing.T) {
+	eachVariant(t, func(t *testing.T, cfg Config) {
+		for range 2 {
+			d, err := Open(cfg)
+			require.NoError(t, err)
+			ifce, err := net.InterfaceByName(cfg.Name)
+			require.NoError(t, err)
+			require.Equal(t, net.FlagUp|net.FlagRunning, ifce.Flags&(net.FlagUp|net.FlagRunning))
+
+			require.NoError(t, d.Close())
+			require.NoError(t, d.Close())
+			_, err = net.InterfaceByName(cfg.Name)
+			require.Error(t, err)
+
+			_, err = d.Queues()[0].TryRead()
+			require.ErrorIs(t, err, os.ErrClosed)
+			require.ErrorIs(t, d.Queues()[0].Wait(), os.ErrClosed)
+			require.ErrorIs(t, d.Queues()[0].Write(packet.From([]byte{0x45})), os.ErrClosed)
+		}
+	})
+}
+
+func TestCloseEndsWait(t *testing.T) {
+	eachVariant(t, func(t *testing.T, cfg Config) {
+		d, err := Open(cfg)
+		require.NoError(t, err)
+		done := make(chan error)
+		go func() {
+			q := d.Queues()[0]
+			for {
+				if err := q.Wait(); err != nil {
+					done <- err
+					return
+				}
+				if p, _ := q.TryRead(); p != nil {
+					p.Free()
+				}
+			}
+		}()
+		require.NoError(t, d.Close())
+		require.ErrorIs(t, <-done, os.ErrClosed)
+	})
+}
+
+// LINK-002: the MTU is 1500 by default and can be configured.
+func TestMTU(t *testing.T) {
+	eachVariant(t, func(t *testing.T, cfg Config) {
+		for _, c := range []struct{ set, want int }{{0, 1500}, {68, 68}, {576, 576}, {9000, 9000}, {65521, 65521}} {
+			cfg.MTU = c.set
+			d, err := Open(cfg)
+			require.NoError(t, err)
+			ifce, err := net.InterfaceByName(cfg.Name)
+			require.NoError(t, err)
+			require.Equal(t, c.want, ifce.MTU)
+			require.Equal(t, c.want, d.MTU())
+			require.NoError(t, d.Close())
+		}
+	})
+}
+
+// LINK-002: a packet of exactly the MTU crosses the device whole, in both directions.
+func TestPacketOfMTU(t *testing.T) {
+	netns.NeedTool(t, "ping")
+	eachVariant(t, func(t *testing.T, cfg Config) {
+		cfg.MTU = 1280
+		d := openTest(t, cfg)
+		go reflect(d)
+		out, err := exec.Command("ping", "-c", "1", "-W", "5", "-M", "do", "-s", "1252", "10.9.0.2").CombinedOutput()
+		require.NoError(t, err, string(out))
+		out, err = exec.Command("ping", "-c", "1", "-W", "1", "-M", "do", "-s", "1253", "10.9.0.2").CombinedOutput()
+		require.Error(t, err, string(out))
+		require.Contains(t, string(out), "mtu=1280")
+	})
+}
+
+func TestMACOfTAP(t *testing.T) {
+	netns.Need(t)
+	mac := net.HardwareAddr{2, 1, 2, 3, 4, 5}
+	openTest(t, Config{Name: "tap7", Kind: TAP, MAC: mac})
+	ifce, err := net.InterfaceByName("tap7")
+	require.NoError(t, err)
+	require.Equal(t, mac, ifce.HardwareAddr)
+}
+
+func TestNameTaken(t *testing.T) {
+	netns.Need(t)
+	openTest(t, Config{Name: "tun7"})
+	require.NoError(t, netlink.LinkAdd(&netlink.Tuntap{LinkAttrs: netlink.LinkAttrs{Name: "left"}, Mode: netlink.TUNTAP_MODE_TAP}))
+	left, err := netlink.LinkByName("left")
+	require.NoError(t, err)
+	defer netlink.LinkDel(left)
+	for _, driver := range []string{"linux", "water"} {
+		for name, says := range map[string]string{
+			"tun7": "tun: open tun7: file already exists and another program uses it; stop that program or choose another name",
+			"left": "tun: open left: file already exists as a persistent interface; remove it (ip link delete left) or choose another name",
+			"lo":   "tun: open lo: file already exists as an interface of type device; choose another name",
+		} {
+			_, err := Open(Config{Name: name, Driver: driver})
+			require.EqualError(t, err, says)
+			require.ErrorIs(t, err, fs.ErrExist)
+		}
+	}
+}
+
+func TestWriteToInterfaceThatIsDown(t *testing.T) {
+	eachVariant(t, func(t *testing.T, cfg Config) {
+		d := openTest(t, cfg)
+		link, err := netlink.LinkByName(cfg.Name)
+		require.NoError(t, err)
+		require.NoError(t, netlink.LinkSetDown(link))
+		require.Error(t, d.Queues()[0].Write(packet.From(make([]byte, 60))))
+	})
+}
+
+func TestInterfaceRemovedByOthers(t *testing.T) {
+	eachVariant(t, func(t *testing.T, cfg Config) {
+		d := openTest(t, cfg)
+		link, err := netlink.LinkByName(cfg.Name)
+		require.NoError(t, err)
+		require.NoError(t, netlink.LinkDel(link))
+		q := d.Queues()[0]
+		for err == nil {
+			var p *packet.Buffer
+			if p, err = q.TryRead(); p != nil {
+				p.Free()
+			} else if err == nil {
+				err = q.Wait()
+			}
+		}
+		require.False(t, errors.Is(err, os.ErrClosed), "nobody closed it: %v", err)
+	})
+}

@@ -1,0 +1,79 @@
+package tun
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"time"
+
+	"github.com/vishvananda/netlink"
+)
+
+// upTimeout is how long a link may take to come up. It takes microseconds; only a broken machine meets it.
+const upTimeout = 5 * time.Second
+
+// checkFree gives a clear error when an interface of this name exists: one that another program uses, one that
+// was made persistent, or something else altogether. Our own never outlive their process.
+func checkFree(name string, kind Kind) error {
+	link, err := netlink.LinkByName(name)
+	if name == "" || errors.As(err, new(netlink.LinkNotFoundError)) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look up interface: %w", err)
+	}
+	t, ok := link.(*netlink.Tuntap)
+	switch {
+	case !ok:
+		return fmt.Errorf("%w as an interface of type %s; choose another name", fs.ErrExist, link.Type())
+	case t.NonPersist:
+		return fmt.Errorf("%w and another program uses it; stop that program or choose another name", fs.ErrExist)
+	}
+	return fmt.Errorf("%w as a persistent interface; remove it (ip link delete %s) or choose another name", fs.ErrExist, name)
+}
+
+// configureHost sets the interface's MTU and hardware address, gives the host its address on it, and brings it up.
+func configureHost(name string, cfg Config) error {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("look up interface: %w", err)
+	}
+	if err := netlink.LinkSetMTU(link, cfg.MTU); err != nil {
+		return fmt.Errorf("set MTU %d: %w", cfg.MTU, err)
+	}
+	if cfg.MAC != nil {
+		if err := netlink.LinkSetHardwareAddr(link, cfg.MAC); err != nil {
+			return fmt.Errorf("set hardware address %s: %w", cfg.MAC, err)
+		}
+	}
+	if cfg.Host.IsValid() {
+		if err := netlink.AddrAdd(link, hostAddr(cfg)); err != nil {
+			return fmt.Errorf("add address %s: %w", cfg.Host, err)
+		}
+	}
+	if err := netlink.LinkSetUp(link); err != nil {
+		return fmt.Errorf("bring up: %w", err)
+	}
+	return awaitUp(name)
+}
+
+func hostAddr(cfg Config) *netlink.Addr {
+	ip := cfg.Host.Addr().As4()
+	return &netlink.Addr{IPNet: &net.IPNet{IP: ip[:], Mask: net.CIDRMask(cfg.Host.Bits(), 32)}}
+}
+
+// awaitUp returns when packets pass: the kernel sets IFF_RUNNING some time after the request to bring the link up.
+func awaitUp(name string) error {
+	const up = net.FlagUp | net.FlagRunning
+	for deadline := time.Now().Add(upTimeout); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		link, err := netlink.LinkByName(name)
+		if err != nil {
+			return fmt.Errorf("look up interface: %w", err)
+		}
+		if link.Attrs().Flags&up == up {
+			return nil
+		}
+	}
+	return fmt.Errorf("the link is not up after %v", upTimeout)
+}

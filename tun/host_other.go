@@ -1,0 +1,43 @@
+//go:build !linux
+
+package tun
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+)
+
+const bestDriver = "water"
+
+func openLinux(Config) (Device, error) {
+	return nil, fmt.Errorf("the linux driver needs Linux: %w", errors.ErrUnsupported)
+}
+
+// checkFree has nothing to do: the system refuses a name that is taken.
+func checkFree(string, Kind) error { return nil }
+
+// configureHost sets the MTU, the host's address and the route to its network with the system's own tools, which
+// is all that macOS offers. Its TUN interfaces are point-to-point, hence the address twice.
+func configureHost(name string, cfg Config) error {
+	mtu := strconv.Itoa(cfg.MTU)
+	if !cfg.Host.IsValid() {
+		return run("ifconfig", name, "mtu", mtu, "up")
+	}
+	host := cfg.Host.Addr().String()
+	if err := run("ifconfig", name, "inet", cfg.Host.String(), host, "mtu", mtu, "up"); err != nil {
+		return err
+	}
+	return run("route", "-q", "-n", "add", "-inet", cfg.Host.Masked().String(), "-interface", name)
+}
+
+// run executes a program and puts what it printed into the error.
+func run(program string, args ...string) error {
+	out, err := exec.Command(program, args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s %s: %w: %s", program, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}

@@ -1,0 +1,126 @@
+package tun
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+)
+
+// DefaultMTU is the MTU of an interface whose Config names none, in octets: that of an Ethernet (RFC 894).
+const DefaultMTU = 1500
+
+// Limits of Config.MTU in octets. Every IPv4 link carries 68 (RFC 791 section 3.2); an Ethernet frame's header
+// comes off what Linux lets a device carry.
+const (
+	minMTU = 68
+	maxMTU = 65535
+)
+
+// etherHeaderLen is what a TAP packet has in front of the network header: an Ethernet II header without tags.
+const etherHeaderLen = 14
+
+// headerLen is the length of the link header in front of the network header.
+func (k Kind) headerLen() int {
+	if k == TAP {
+		return etherHeaderLen
+	}
+	return 0
+}
+
+// String is "tun" or "tap".
+func (k Kind) String() string {
+	if k == TAP {
+		return "tap"
+	}
+	return "tun"
+}
+
+// Config says which interface Open creates.
+type Config struct {
+	// Name of the interface; empty leaves the choice to the system. macOS allows none but utun0, utun1, ..., and
+	// any other name there leaves the choice to the system too.
+	Name string
+	Kind Kind
+	// MTU in octets; 0 means DefaultMTU.
+	MTU int
+	// Driver is "linux" (virtio-net headers, offload, several queues; Linux only), "water" (plain packets,
+	// portable), or "auto", as is the empty string: the best the system has.
+	Driver string
+	// Queues is how many ways in and out the device has; 0 means 1. Only the linux driver has more than one. The
+	// interface is a multi-queue one (IFF_MULTI_QUEUE) only with two or more, so that one of them stays as plain as can be.
+	Queues int
+	// Offload lets super-packets and incomplete checksums cross the device, as far as the system takes part. The
+	// water driver has none.
+	Offload bool
+	// Host is the address of the host's end and the network that the host reaches through it. The zero Prefix
+	// leaves the host's addresses alone.
+	Host netip.Prefix
+	// MAC is the hardware address of the host's end of a TAP device; nil leaves the choice to the system.
+	MAC net.HardwareAddr
+}
+
+// Open creates a network interface, gives the host its address there and brings it up. It returns when the
+// interface is up; the interface lasts until the Device is closed or the process ends, however it ends.
+//
+// errors.Is tells the usual failures apart: fs.ErrPermission when the caller may not create interfaces,
+// fs.ErrNotExist when the system has no TUN device, fs.ErrExist when the name is taken.
+func Open(cfg Config) (Device, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, fmt.Errorf("tun: %w", err)
+	}
+	d, err := open(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("tun: open %s: %w", cfg.label(), err)
+	}
+	if err := configureHost(d.Name(), cfg); err != nil {
+		d.Close()
+		return nil, fmt.Errorf("tun: configure %s: %w", d.Name(), err)
+	}
+	return d, nil
+}
+
+func open(cfg Config) (Device, error) {
+	if err := checkFree(cfg.Name, cfg.Kind); err != nil {
+		return nil, err
+	}
+	if cfg.Driver == "linux" {
+		return openLinux(cfg)
+	}
+	return openWater(cfg)
+}
+
+// label names the interface in an error.
+func (cfg *Config) label() string {
+	if cfg.Name == "" {
+		return "a " + cfg.Kind.String() + " device"
+	}
+	return cfg.Name
+}
+
+// complete fills in the defaults and refuses what makes no sense.
+func (cfg *Config) complete() error {
+	if cfg.Driver == "" || cfg.Driver == "auto" {
+		cfg.Driver = bestDriver
+	}
+	if cfg.MTU == 0 {
+		cfg.MTU = DefaultMTU
+	}
+	cfg.Queues = max(cfg.Queues, 1)
+	limit := maxMTU - cfg.Kind.headerLen()
+	switch {
+	case cfg.Driver != "linux" && cfg.Driver != "water":
+		return fmt.Errorf("unknown driver %q: it is auto, linux or water", cfg.Driver)
+	case cfg.MTU < minMTU || cfg.MTU > limit:
+		return fmt.Errorf("MTU %d is not between %d and %d", cfg.MTU, minMTU, limit)
+	case len(cfg.Name) > 15:
+		return fmt.Errorf("interface name %q is longer than 15 octets", cfg.Name)
+	case cfg.Driver == "water" && cfg.Queues > 1:
+		return errors.New("the water driver has one queue")
+	case cfg.MAC != nil && (cfg.Kind != TAP || len(cfg.MAC) != 6):
+		return errors.New("a hardware address has 6 octets and belongs to a TAP device")
+	case cfg.Host.IsValid() && !cfg.Host.Addr().Is4():
+		return fmt.Errorf("host address %s is not an IPv4 address", cfg.Host)
+	}
+	return nil
+}

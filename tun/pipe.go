@@ -1,0 +1,131 @@
+package tun
+
+import (
+	"os"
+	"sync"
+	"syscall"
+
+	"tunstack/internal/packet"
+)
+
+// pipeDepth is how many packets wait in one direction of a Pipe.
+const pipeDepth = 512
+
+// Pipe returns the two ends of a wire in memory: what is written to one end is read from the other, in order. Both
+// ends have one queue and the features f. It is for tests and for stacks that talk to each other in one process.
+//
+// As on a real device, Write fails at once when too many packets wait (ENOBUFS) or the other end is closed (ENETDOWN).
+// It is stricter in one thing: an ordinary packet larger than the MTU fails with EMSGSIZE.
+func Pipe(mtu int, kind Kind, f packet.Features) (a, b Device) {
+	ab, ba := newWire(), newWire()
+	one := &pipeEnd{name: "pipe0", kind: kind, mtu: mtu, features: f, in: ba, out: ab}
+	two := &pipeEnd{name: "pipe1", kind: kind, mtu: mtu, features: f, in: ab, out: ba}
+	return one, two
+}
+
+// wire is one direction of a Pipe. Its reader closes it.
+type wire struct {
+	packets chan *packet.Buffer
+	closed  chan struct{}
+	close   func()
+}
+
+func newWire() *wire {
+	w := &wire{packets: make(chan *packet.Buffer, pipeDepth), closed: make(chan struct{})}
+	w.close = sync.OnceFunc(func() { close(w.closed) })
+	return w
+}
+
+func (w *wire) isClosed() bool {
+	select {
+	case <-w.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+type pipeEnd struct {
+	name     string
+	kind     Kind
+	mtu      int
+	features packet.Features
+	in, out  *wire
+	stash    *packet.Buffer // the reader's own: what Wait received, until TryRead takes it
+}
+
+func (e *pipeEnd) Name() string              { return e.name }
+func (e *pipeEnd) Kind() Kind                { return e.kind }
+func (e *pipeEnd) MTU() int                  { return e.mtu }
+func (e *pipeEnd) Features() packet.Features { return e.features }
+func (e *pipeEnd) Queues() []Queue           { return []Queue{e} }
+
+// Close ends the waits of this end; the other end stays open but has nobody to write to.
+func (e *pipeEnd) Close() error {
+	e.in.close()
+	return nil
+}
+
+// TryRead implements Queue.
+func (e *pipeEnd) TryRead() (*packet.Buffer, error) {
+	if e.in.isClosed() {
+		return nil, os.ErrClosed
+	}
+	if p := e.stash; p != nil {
+		e.stash = nil
+		return p, nil
+	}
+	select {
+	case p := <-e.in.packets:
+		return p, nil
+	default:
+		return nil, nil
+	}
+}
+
+// Wait implements Queue.
+func (e *pipeEnd) Wait() error {
+	if e.stash != nil {
+		return nil
+	}
+	select {
+	case <-e.in.closed:
+		return os.ErrClosed
+	case e.stash = <-e.in.packets:
+		return nil
+	}
+}
+
+// Write implements Queue.
+func (e *pipeEnd) Write(p *packet.Buffer) error {
+	return deliver(e, e.kind, e.features, p)
+}
+
+func (e *pipeEnd) send(p *packet.Buffer) error {
+	err := e.refuse(p)
+	if err == nil {
+		p = p.Own()
+		p.Cast, p.Queue = packet.Unicast, 0
+		select {
+		case e.out.packets <- p:
+			return nil
+		default:
+			err = syscall.ENOBUFS
+		}
+	}
+	p.Free()
+	return err
+}
+
+// refuse is why p cannot be sent, or nil.
+func (e *pipeEnd) refuse(p *packet.Buffer) error {
+	switch {
+	case e.in.isClosed():
+		return os.ErrClosed
+	case e.out.isClosed():
+		return syscall.ENETDOWN
+	case p.Offload.Segmentation == packet.SegmentNone && p.Len() > e.mtu+e.kind.headerLen():
+		return syscall.EMSGSIZE
+	}
+	return nil
+}

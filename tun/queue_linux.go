@@ -1,0 +1,176 @@
+package tun
+
+import (
+	"os"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"tunstack/internal/packet"
+)
+
+// linuxQueue is one file of a linuxDevice. Reads and writes are raw, non-blocking system calls that the scheduler does
+// not hear of; only Wait meets the poller.
+type linuxQueue struct {
+	dev   *linuxDevice
+	index uint16
+	file  *os.File
+	raw   syscall.RawConn
+
+	// open guards fd against a Close, and the reuse of its number, in the middle of a system call.
+	open   sync.RWMutex
+	fd     int
+	closed bool
+
+	// The reader's own. spare is the buffer that the next read fills: a read that finds nothing keeps it. Wait can
+	// only know that there is a packet by reading it; stash and stashErr keep the outcome for TryRead.
+	spare    *packet.Buffer
+	stash    *packet.Buffer
+	stashErr error
+	ready    func(uintptr) bool // fill as a value, made once
+}
+
+func newLinuxQueue(d *linuxDevice, fd int) (*linuxQueue, error) {
+	file := os.NewFile(uintptr(fd), clonePath)
+	raw, err := file.SyscallConn()
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	q := &linuxQueue{dev: d, index: uint16(len(d.queues)), file: file, raw: raw, fd: fd}
+	q.ready = q.fill
+	return q, nil
+}
+
+// TryRead implements Queue.
+func (q *linuxQueue) TryRead() (*packet.Buffer, error) {
+	if q.stash == nil && q.stashErr == nil {
+		return q.read()
+	}
+	p, err := q.stash, q.stashErr
+	q.stash, q.stashErr = nil, nil
+	return p, err
+}
+
+// Wait implements Queue.
+func (q *linuxQueue) Wait() error {
+	if err := q.raw.Read(q.ready); err != nil {
+		return os.ErrClosed
+	}
+	return nil
+}
+
+// fill is called by the poller when there may be something to read, and says whether that ends the wait.
+func (q *linuxQueue) fill(uintptr) bool {
+	if q.stash == nil && q.stashErr == nil {
+		q.stash, q.stashErr = q.read()
+	}
+	return q.stash != nil || q.stashErr != nil
+}
+
+// read returns the next packet, or nil when there is none.
+func (q *linuxQueue) read() (*packet.Buffer, error) {
+	if q.spare == nil {
+		q.spare = q.newBuffer()
+	}
+	n, errno := q.readInto(q.spare.Bytes())
+	switch {
+	case errno == unix.EAGAIN:
+		return nil, nil
+	case errno == unix.EBADF:
+		return nil, os.ErrClosed
+	case errno != 0:
+		return nil, os.NewSyscallError("read", errno)
+	}
+	p := q.spare
+	q.spare = nil
+	p.Truncate(n)
+	if v := q.dev.vnet; v != 0 {
+		b := p.Bytes()
+		p.Offload = decodeVnet(b[:v], b[v:], q.dev.kind.headerLen())
+		p.TrimFront(v)
+	}
+	p.Queue = q.index
+	return p, nil
+}
+
+// newBuffer returns a buffer whose linear part is room for one packet behind its virtio-net header. The kernel cuts off
+// what does not fit, which happens to no packet within the MTU (four octets are for a VLAN tag), and with offload to none at all.
+func (q *linuxQueue) newBuffer() *packet.Buffer {
+	size := min(q.dev.mtu+q.dev.kind.headerLen()+4, packet.MaxSize)
+	if q.dev.vnet != 0 {
+		size = packet.MaxSize
+	}
+	b := packet.New(size)
+	b.Prepend(q.dev.vnet)
+	b.Extend(size)
+	return b
+}
+
+// readInto reads one packet into b, EBADF after close.
+func (q *linuxQueue) readInto(b []byte) (int, unix.Errno) {
+	q.open.RLock()
+	defer q.open.RUnlock()
+	for !q.closed {
+		n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(q.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+		if errno != unix.EINTR {
+			return int(n), errno
+		}
+	}
+	return 0, unix.EBADF
+}
+
+// Write implements Queue.
+func (q *linuxQueue) Write(p *packet.Buffer) error {
+	return deliver(q, q.dev.kind, q.dev.features, p)
+}
+
+// send writes the packet and its virtio-net header with one system call.
+func (q *linuxQueue) send(p *packet.Buffer) error {
+	if q.dev.vnet != 0 {
+		o, frame := p.Offload, p.Bytes()
+		encodeVnet(p.Prepend(vnetLen), o, frame, q.dev.kind.headerLen())
+	}
+	var vec [3]unix.Iovec
+	n := 0
+	spans := p.Spans()
+	for _, part := range [...][]byte{p.Bytes(), spans[0], spans[1]} {
+		if len(part) > 0 {
+			vec[n].Base = &part[0]
+			vec[n].SetLen(len(part))
+			n++
+		}
+	}
+	errno := q.writev(vec[:n])
+	p.Free()
+	switch errno {
+	case 0:
+		return nil
+	case unix.EBADF:
+		return os.ErrClosed
+	}
+	return errno
+}
+
+// writev writes one packet, EBADF after close.
+func (q *linuxQueue) writev(vec []unix.Iovec) unix.Errno {
+	q.open.RLock()
+	defer q.open.RUnlock()
+	for !q.closed {
+		_, _, errno := unix.RawSyscall(unix.SYS_WRITEV, uintptr(q.fd), uintptr(unsafe.Pointer(unsafe.SliceData(vec))), uintptr(len(vec)))
+		if errno != unix.EINTR {
+			return errno
+		}
+	}
+	return unix.EBADF
+}
+
+// close ends all waits and returns when the descriptor is closed.
+func (q *linuxQueue) close() error {
+	q.open.Lock()
+	q.closed = true
+	q.open.Unlock()
+	return q.file.Close()
+}

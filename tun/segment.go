@@ -1,0 +1,123 @@
+package tun
+
+import (
+	"encoding/binary"
+
+	"tunstack/internal/checksum"
+	"tunstack/internal/packet"
+)
+
+const (
+	ipv4HeaderLen = 20
+	tcpHeaderLen  = 20
+	udpHeaderLen  = 8
+
+	protocolTCP = 6
+	protocolUDP = 17
+
+	tcpFIN = 0x01
+	tcpPSH = 0x08
+	tcpCWR = 0x80
+)
+
+// segmenter cuts a TCP or UDP super-packet over IPv4 into ordinary packets, as a network card does: one after the
+// other, each with complete checksums.
+type segmenter struct {
+	source    *packet.Buffer
+	ip        int // where the IP header starts
+	transport int // where the TCP or UDP header starts
+	payload   int // where the payload starts
+	size      int // payload octets per packet
+	offset    int // payload octets cut so far
+	count     uint16
+}
+
+// newSegmenter prepares to cut p, which must be linear, stays the caller's and is not changed. linkLen octets of link
+// header precede the IP header. It is false for a packet whose headers do not agree with its offload request.
+func newSegmenter(p *packet.Buffer, linkLen int) (segmenter, bool) {
+	b := p.Bytes()
+	s := segmenter{source: p, ip: linkLen, size: int(p.Offload.Size)}
+	if len(b) < linkLen+ipv4HeaderLen || b[linkLen]>>4 != 4 || s.size == 0 {
+		return s, false
+	}
+	s.transport = s.ip + int(b[s.ip]&0xf)*4
+	protocol := b[s.ip+9]
+	switch {
+	case p.Offload.Segmentation == packet.SegmentTCP && protocol == protocolTCP && len(b) >= s.transport+tcpHeaderLen:
+		s.payload = s.transport + int(b[s.transport+12]>>4)*4
+		return s, s.transport >= s.ip+ipv4HeaderLen && s.payload >= s.transport+tcpHeaderLen && s.payload <= len(b)
+	case p.Offload.Segmentation == packet.SegmentUDP && protocol == protocolUDP && len(b) >= s.transport+udpHeaderLen:
+		s.payload = s.transport + udpHeaderLen
+		return s, s.transport >= s.ip+ipv4HeaderLen
+	}
+	return s, false
+}
+
+// next returns the next packet, which the caller owns, or nil after the last.
+func (s *segmenter) next() *packet.Buffer {
+	b := s.source.Bytes()
+	if s.payload+s.offset >= len(b) && s.count > 0 {
+		return nil
+	}
+	rest := b[s.payload+s.offset:]
+	data := rest[:min(s.size, len(rest))]
+	q := packet.New(s.payload + len(data))
+	copy(q.Extend(s.payload), b[:s.payload])
+	copy(q.Extend(len(data)), data)
+	q.Cast, q.Queue = s.source.Cast, s.source.Queue
+
+	s.fixIP(q.Bytes()[s.ip:])
+	if s.source.Offload.Segmentation == packet.SegmentTCP {
+		s.fixTCP(q.Bytes()[s.ip:], len(data) == len(rest))
+	} else {
+		s.fixUDP(q.Bytes()[s.ip:])
+	}
+	s.offset += len(data)
+	s.count++
+	return q
+}
+
+// fixIP sets the length, an identification of its own and the header checksum.
+func (s *segmenter) fixIP(ip []byte) {
+	h := ip[:s.transport-s.ip]
+	binary.BigEndian.PutUint16(h[2:], uint16(len(ip)))
+	binary.BigEndian.PutUint16(h[4:], binary.BigEndian.Uint16(h[4:])+s.count)
+	checksum.Put(h[10:], 0)
+	checksum.Put(h[10:], ^checksum.Sum(h, 0))
+}
+
+// fixTCP moves the sequence number on. FIN and PSH are about the last octet and stay with it; CWR is said once (RFC 3168
+// section 6.1.2), with the first.
+func (s *segmenter) fixTCP(ip []byte, last bool) {
+	h := ip[s.transport-s.ip:]
+	binary.BigEndian.PutUint32(h[4:], binary.BigEndian.Uint32(h[4:])+uint32(s.offset))
+	if !last {
+		h[13] &^= tcpFIN | tcpPSH
+	}
+	if s.count > 0 {
+		h[13] &^= tcpCWR
+	}
+	checksum.Put(h[16:], 0)
+	checksum.Put(h[16:], ^s.sum(ip, protocolTCP))
+}
+
+// fixUDP sets the datagram's length. A datagram sent without a checksum stays without (RFC 768).
+func (s *segmenter) fixUDP(ip []byte) {
+	h := ip[s.transport-s.ip:]
+	binary.BigEndian.PutUint16(h[4:], uint16(len(h)))
+	if s.source.Offload.Checksum != packet.ChecksumPartial && binary.BigEndian.Uint16(h[6:]) == 0 {
+		return
+	}
+	checksum.Put(h[6:], 0)
+	c := ^s.sum(ip, protocolUDP)
+	if c == 0 {
+		c = 0xffff
+	}
+	checksum.Put(h[6:], c)
+}
+
+// sum is the sum of the pseudo-header and the transport's part of the packet.
+func (s *segmenter) sum(ip []byte, protocol uint8) uint16 {
+	h := ip[s.transport-s.ip:]
+	return checksum.Sum(h, checksum.Pseudo([4]byte(ip[12:16]), [4]byte(ip[16:20]), protocol, len(h)))
+}
