@@ -70,6 +70,8 @@ const (
 
 	CodeTTL        = 0 // of TimeExceeded
 	CodeReassembly = 1
+
+	CodeRedirectHost = 1 // of Redirect
 )
 
 // Error is an ICMP error message, received or to be sent.

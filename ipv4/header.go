@@ -1,0 +1,88 @@
+package ipv4
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"tunstack/internal/checksum"
+	"tunstack/internal/packet"
+)
+
+const (
+	// HeaderLen is the length of a header without options.
+	HeaderLen = 20
+	// MaxDatagram is the largest datagram: what Total Length can say, and what reassembly accepts.
+	MaxDatagram = 65535
+
+	maxHeaderLen = 60
+	flagDF       = 0x4000
+	flagMF       = 0x2000
+	offsetMask   = 0x1fff
+)
+
+// Header is a parsed IPv4 header (RFC 791 section 3.1).
+type Header struct {
+	TOS      uint8
+	TotalLen uint16
+	ID       uint16
+	DF, MF   bool
+	Offset   uint16 // of the fragment, in octets
+	TTL      uint8
+	Protocol uint8
+	Src, Dst netip.Addr
+	Options  []byte      // raw, as received; valid as long as the packet
+	Cast     packet.Cast // how it was addressed: own address, broadcast or multicast (by IP destination or by link)
+	If       *Interface  // where it came in
+}
+
+// Len is the header's length in octets, options and their padding included.
+func (h *Header) Len() int { return HeaderLen + (len(h.Options)+3)&^3 }
+
+// Parse reads the header at the start of b, which may be cut off anywhere behind it, as the quotes in ICMP errors are.
+// It checks the version and the header length and nothing else, and leaves Cast and If as they are.
+func (h *Header) Parse(b []byte) bool {
+	if len(b) < HeaderLen || b[0]>>4 != 4 {
+		return false
+	}
+	n := int(b[0]&15) * 4
+	if n < HeaderLen || n > len(b) {
+		return false
+	}
+	fragment := binary.BigEndian.Uint16(b[6:])
+	h.TOS = b[1]
+	h.TotalLen = binary.BigEndian.Uint16(b[2:])
+	h.ID = binary.BigEndian.Uint16(b[4:])
+	h.DF, h.MF = fragment&flagDF != 0, fragment&flagMF != 0
+	h.Offset = fragment & offsetMask * 8
+	h.TTL, h.Protocol = b[8], b[9]
+	h.Src, h.Dst = netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
+	h.Options = b[HeaderLen:n:n]
+	return true
+}
+
+// put writes the header with its checksum into b, which is Len octets long.
+func (h *Header) put(b []byte) {
+	fragment := h.Offset / 8
+	if h.DF {
+		fragment |= flagDF
+	}
+	if h.MF {
+		fragment |= flagMF
+	}
+	b[0], b[1] = 4<<4|byte(len(b)/4), h.TOS
+	binary.BigEndian.PutUint16(b[2:], h.TotalLen)
+	binary.BigEndian.PutUint16(b[4:], h.ID)
+	binary.BigEndian.PutUint16(b[6:], fragment)
+	b[8], b[9] = h.TTL, h.Protocol
+	src, dst := h.Src.As4(), h.Dst.As4()
+	copy(b[12:], src[:])
+	copy(b[16:], dst[:])
+	clear(b[HeaderLen+copy(b[HeaderLen:], h.Options):])
+	putChecksum(b)
+}
+
+// putChecksum computes the checksum of the header b anew.
+func putChecksum(b []byte) {
+	b[10], b[11] = 0, 0
+	checksum.Put(b[10:], ^checksum.Sum(b, 0))
+}

@@ -1,0 +1,223 @@
+package ipv4
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+// Option kinds (RFC 791 section 3.1). The high bit says that every fragment carries a copy.
+const (
+	optionEnd               = 0
+	optionNOP               = 1
+	optionRecordRoute       = 7
+	optionTimestamp         = 68
+	optionLooseSourceRoute  = 131
+	optionStrictSourceRoute = 137
+
+	optionCopied  = 0x80
+	maxOptionsLen = maxHeaderLen - HeaderLen
+)
+
+// options are the options of a header that IP itself acts on, as slices of the header.
+type options struct {
+	source, record, stamp []byte
+}
+
+// scanOptions checks the options of a header and picks out those that IP acts on; it passes over those it does not know
+// (RFC 1122 section 3.2.1.8). bad is the index of the first octet that is wrong, or -1.
+func scanOptions(b []byte) (o options, bad int) {
+	for i := 0; i < len(b); {
+		switch b[i] {
+		case optionEnd:
+			return o, -1
+		case optionNOP:
+			i++
+			continue
+		}
+		n := optionLen(b[i:])
+		if n == 0 {
+			return o, i
+		}
+		if at := o.take(b[i : i+n : i+n]); at >= 0 {
+			return o, i + at
+		}
+		i += n
+	}
+	return o, -1
+}
+
+// optionLen is the length of the option at the start of b, neither End nor NOP; 0 if it cannot be right.
+func optionLen(b []byte) int {
+	if len(b) < 2 || b[1] < 2 || int(b[1]) > len(b) {
+		return 0
+	}
+	return int(b[1])
+}
+
+// take notes one option. It returns the index of the octet in it that is wrong, or -1.
+func (o *options) take(opt []byte) int {
+	var field *[]byte
+	fixed, unit := 3, 4
+	switch opt[0] {
+	case optionLooseSourceRoute, optionStrictSourceRoute:
+		field = &o.source
+	case optionRecordRoute:
+		field = &o.record
+	case optionTimestamp:
+		field, fixed = &o.stamp, 4
+	default:
+		return -1
+	}
+	switch {
+	case *field != nil:
+		return 0
+	case len(opt) < fixed:
+		return 1
+	case fixed == 4 && opt[3]&15 != stampOnly:
+		unit = 8
+	}
+	if pointer := int(opt[2]); pointer <= fixed || pointer <= len(opt) && pointer-1+unit > len(opt) {
+		return 2
+	}
+	*field = opt
+	return -1
+}
+
+// full says whether the pointer of a route or timestamp option has passed its end.
+func full(opt []byte) bool { return int(opt[2]) > len(opt) }
+
+// record puts an address where the option's pointer is.
+func record(opt []byte, a netip.Addr) {
+	if opt == nil || full(opt) {
+		return
+	}
+	a4 := a.As4()
+	copy(opt[opt[2]-1:], a4[:])
+	opt[2] += 4
+}
+
+// Flags of the Timestamp option.
+const (
+	stampOnly      = 0
+	stampAddress   = 1
+	stampSpecified = 3
+)
+
+// stamp adds a timestamp. The time is not that of day, as its high bit says (RFC 791 section 3.1).
+func stamp(opt []byte, a netip.Addr, now time.Duration) {
+	if opt == nil {
+		return
+	}
+	if full(opt) {
+		if opt[3] < 0xf0 {
+			opt[3] += 1 << 4 // one more that had no room
+		}
+		return
+	}
+	at := opt[opt[2]-1:]
+	a4 := a.As4()
+	switch opt[3] & 15 {
+	case stampOnly:
+	case stampAddress:
+		at = at[copy(at, a4[:]):]
+		opt[2] += 4
+	case stampSpecified:
+		if [4]byte(at) != a4 {
+			return
+		}
+		at = at[4:]
+		opt[2] += 4
+	default:
+		return
+	}
+	binary.BigEndian.PutUint32(at, uint32(now.Milliseconds())|1<<31)
+	opt[2] += 4
+}
+
+// copiedOptions are the options that fragments other than the first carry.
+func copiedOptions(b []byte) []byte {
+	var kept []byte
+	for i := 0; i < len(b) && b[i] != optionEnd; {
+		if b[i] == optionNOP {
+			i++
+			continue
+		}
+		n := optionLen(b[i:])
+		if n == 0 {
+			break
+		}
+		if b[i]&optionCopied != 0 {
+			kept = append(kept, b[i:i+n]...)
+		}
+		i += n
+	}
+	return kept
+}
+
+// ReverseRoute appends to b the source route of an answer to the received datagram: the recorded route backwards, in the form
+// that Send takes (RFC 1122 section 3.2.1.8(c)). Without a source route it returns b as it is.
+func (h *Header) ReverseRoute(b []byte) []byte {
+	o, bad := scanOptions(h.Options)
+	if bad >= 0 || len(o.source) < 7 {
+		return b
+	}
+	return appendReversed(b, o.source)
+}
+
+func appendReversed(b, route []byte) []byte {
+	hops := (len(route) - 3) / 4
+	b = append(b, route[0], byte(3+4*hops), 4)
+	for i := hops - 1; i >= 0; i-- {
+		b = append(b, route[3+4*i:][:4]...)
+	}
+	return b
+}
+
+// EchoOptions appends to b the options of the answer to a received echo request: the source route backwards, and Record
+// Route and Timestamp with this host added, so that they are of the whole round trip (RFC 1122 section 3.2.2.6).
+func (h *Header) EchoOptions(b []byte, now time.Duration) []byte {
+	o, bad := scanOptions(h.Options)
+	if bad >= 0 {
+		return b
+	}
+	if len(o.source) >= 7 {
+		b = appendReversed(b, o.source)
+	}
+	if o.record != nil {
+		n := len(b)
+		b = append(b, o.record...)
+		record(b[n:], h.Dst)
+	}
+	if o.stamp != nil {
+		n := len(b)
+		b = append(b, o.stamp...)
+		stamp(b[n:], h.Dst, now)
+	}
+	return b
+}
+
+// applyOptions puts the options of a datagram to be sent into its header and returns the path to its first hop, which is
+// another than to if there is a source route.
+func (s *Stack) applyOptions(h *Header, opts []byte, to *path) (*path, error) {
+	o, bad := scanOptions(opts)
+	if bad >= 0 || len(opts) > maxOptionsLen {
+		return nil, syscall.EINVAL
+	}
+	h.Options = opts
+	if o.source == nil {
+		return to, nil
+	}
+	if len(o.source) < 7 || len(o.source)%4 != 3 || o.source[2] != 4 {
+		return nil, syscall.EINVAL
+	}
+	h.Options = append([]byte(nil), opts...)
+	o, _ = scanOptions(h.Options)
+	final := h.Dst.As4()
+	h.Dst = netip.AddrFrom4([4]byte(o.source[3:]))
+	copy(o.source[3:], o.source[7:])
+	copy(o.source[len(o.source)-4:], final[:])
+	to = s.resolve(h.Dst, h.Src)
+	return to, to.err
+}

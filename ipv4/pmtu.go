@@ -1,0 +1,116 @@
+package ipv4
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"tunstack/internal/timer"
+)
+
+const (
+	minMTU   = 68   // every link carries that much (RFC 791 section 3.2)
+	maxPMTUs = 4096 // destinations with an estimate of their own
+)
+
+// pmtuCache holds the path MTU estimates that are below the first hop's (RFC 1191 section 6). What a Route needs of it is
+// copied into the Route, and a change starts a new generation.
+type pmtuCache struct {
+	stack   *Stack
+	mu      sync.Mutex
+	entries map[netip.Addr]pmtuEntry
+	timer   timer.Timer
+}
+
+type pmtuEntry struct {
+	mtu     int
+	noDF    bool
+	expires time.Duration
+}
+
+func (c *pmtuCache) init(s *Stack) {
+	c.stack = s
+	c.entries = make(map[netip.Addr]pmtuEntry)
+	c.timer.Init(s.cfg.Timers, c)
+}
+
+// get is the estimate for a destination behind a first hop, and whether DF must stay clear.
+func (c *pmtuCache) get(dst netip.Addr, firstHop int) (int, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.entries[dst]
+	if !ok {
+		return firstHop, false
+	}
+	return min(e.mtu, firstHop), e.noDF
+}
+
+// UpdatePMTU lowers the path MTU estimate for the destination of a datagram that was too big, as a received Fragmentation
+// Needed says; other errors, and MTUs that are no reduction, are ignored. The transport calls it once it believes the error.
+// A reported MTU below Config.MinPMTU counts as MinPMTU, and DF is then left clear on datagrams to that destination, so that
+// a forged error costs little and a true one stops nothing (RFC 1191 section 3, RFC 5927 section 7.2).
+func (s *Stack) UpdatePMTU(now time.Duration, e *Error) {
+	if e.Type != Unreachable || e.Code != CodeFragNeeded || e.Local {
+		return
+	}
+	p := s.resolve(e.Quoted.Dst, e.Quoted.Src)
+	if p.err != nil {
+		return
+	}
+	reported := int(e.MTU)
+	if reported == 0 {
+		reported = plateau(int(e.Quoted.TotalLen))
+	}
+	if reported >= p.mtu {
+		return
+	}
+	floor := min(s.cfg.MinPMTU, p.mtu)
+	s.pmtu.set(e.Quoted.Dst, pmtuEntry{mtu: max(reported, floor), noDF: reported < floor, expires: now + s.cfg.PMTUAge})
+	s.stats.PMTULowered.Inc()
+}
+
+func (c *pmtuCache) set(dst netip.Addr, e pmtuEntry) {
+	c.mu.Lock()
+	if _, known := c.entries[dst]; !known && len(c.entries) >= maxPMTUs {
+		delete(c.entries, c.oldest())
+	}
+	c.entries[dst] = e
+	c.mu.Unlock()
+	c.timer.ArmEarlier(e.expires)
+	c.stack.generation.Add(1)
+}
+
+func (c *pmtuCache) oldest() (dst netip.Addr) {
+	first := time.Duration(-1)
+	for a, e := range c.entries {
+		if first < 0 || e.expires < first {
+			dst, first = a, e.expires
+		}
+	}
+	return dst
+}
+
+// Expire forgets old estimates, so that the first hop's MTU is tried again (RFC 1191 section 6.3).
+func (c *pmtuCache) Expire(now time.Duration) {
+	c.mu.Lock()
+	for a, e := range c.entries {
+		if e.expires <= now {
+			delete(c.entries, a)
+		}
+	}
+	if len(c.entries) > 0 {
+		c.timer.ArmEarlier(c.entries[c.oldest()].expires)
+	}
+	c.mu.Unlock()
+	c.stack.generation.Add(1)
+}
+
+// plateau is the next lower common MTU, for routers that do not report theirs (RFC 1191 section 7.1).
+func plateau(size int) int {
+	for _, mtu := range [...]int{32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296} {
+		if mtu < size {
+			return mtu
+		}
+	}
+	return minMTU
+}
