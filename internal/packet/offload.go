@@ -57,6 +57,9 @@ func (b *Buffer) CompleteChecksum() {
 		sum = checksum.Add(sum, part)
 		odd = odd != (len(s)%2 == 1)
 	}
-	checksum.Put(field, ^sum)
+	if sum != 0xffff {
+		sum = ^sum // else the other zero: to UDP a field of 0 says that there is no checksum, to TCP both are the same
+	}
+	checksum.Put(field, sum)
 	b.Offload.Checksum = ChecksumNone
 }

@@ -1,0 +1,41 @@
+package dgram
+
+import (
+	"syscall"
+
+	"tunstack/ipv4"
+)
+
+// unreachable are the errors that a socket reports for the codes of Destination Unreachable, as Linux has them.
+var unreachable = [...]syscall.Errno{
+	0:  syscall.ENETUNREACH,
+	1:  syscall.EHOSTUNREACH,
+	2:  syscall.ENOPROTOOPT,
+	3:  syscall.ECONNREFUSED,
+	4:  syscall.EMSGSIZE,
+	5:  syscall.EOPNOTSUPP,
+	6:  syscall.ENETUNREACH,
+	7:  syscall.EHOSTDOWN,
+	8:  errNoNet,
+	9:  syscall.ENETUNREACH,
+	10: syscall.EHOSTUNREACH,
+	11: syscall.ENETUNREACH,
+	12: syscall.EHOSTUNREACH,
+	13: syscall.EHOSTUNREACH,
+	14: syscall.EHOSTUNREACH,
+	15: syscall.EHOSTUNREACH,
+}
+
+// Errno is the error that the sender of a datagram sees for an ICMP error about it; 0: none (RFC 1122 section 4.1.3.3,
+// RFC 6633 section 3 for Source Quench).
+func Errno(e *ipv4.Error) syscall.Errno {
+	switch {
+	case e.Type == ipv4.Unreachable && int(e.Code) < len(unreachable):
+		return unreachable[e.Code]
+	case e.Type == ipv4.Unreachable, e.Type == ipv4.TimeExceeded:
+		return syscall.EHOSTUNREACH
+	case e.Type == ipv4.ParameterProblem:
+		return syscall.EPROTO
+	}
+	return 0
+}

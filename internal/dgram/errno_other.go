@@ -1,0 +1,7 @@
+//go:build !linux
+
+package dgram
+
+import "syscall"
+
+const errNoNet = syscall.EHOSTUNREACH

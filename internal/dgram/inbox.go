@@ -1,0 +1,258 @@
+// Package dgram is what datagram sockets, UDP and raw, have in common: the bounded queue of what was received, the
+// pending error, and readiness.
+package dgram
+
+import (
+	"net/netip"
+	"sync"
+	"syscall"
+
+	"tunstack/internal/packet"
+	"tunstack/internal/poll"
+)
+
+// DefaultLimit is how much may wait in an Inbox that was not told otherwise, in octets.
+const DefaultLimit = 208 << 10
+
+// Datagram describes a received datagram.
+type Datagram struct {
+	From, To  netip.AddrPort // To.Addr is the specific destination (IP_PKTINFO); raw sockets have port 0
+	Interface string
+	TOS, TTL  uint8
+	IPOptions []byte
+	Size      int // of the whole payload; larger than the copied count when it was cut (MSG_TRUNC)
+}
+
+// Inbox is the receiving half of a datagram socket. The zero value is ready for use; it is safe for concurrent use.
+type Inbox struct {
+	waiters poll.Queue
+
+	mu        sync.Mutex
+	ring      []entry // a power of two long
+	head, n   int
+	used      int // octets of store that the entries hold
+	limit     int // 0: DefaultLimit
+	err       syscall.Errno
+	readShut  bool
+	writeShut bool
+	closed    bool
+}
+
+// entry is a queued Buffer. A super-packet is several datagrams of unit octets each, of which the last may be shorter.
+type entry struct {
+	Datagram
+	p    *packet.Buffer
+	unit int // 0: one datagram
+	cost int
+}
+
+// Push queues p, which holds the payload and is taken over. With unit above 0 that is several datagrams of unit octets each.
+// It returns false when they were dropped because too much is waiting or the socket is closed.
+func (q *Inbox) Push(d Datagram, p *packet.Buffer, unit int) bool {
+	p = p.Compact()
+	e := entry{Datagram: d, p: p, unit: unit, cost: packet.Headroom + p.Len() + p.Tailroom()}
+	if !q.enqueue(e) {
+		p.Free()
+		return false
+	}
+	q.waiters.Notify(poll.In)
+	return true
+}
+
+// enqueue takes at least one entry, however large, so that a small limit does not shut out large datagrams.
+func (q *Inbox) enqueue(e entry) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	limit := q.limit
+	if limit == 0 {
+		limit = DefaultLimit
+	}
+	if q.closed || q.n > 0 && q.used+e.cost > limit {
+		return false
+	}
+	if q.n == len(q.ring) {
+		q.grow()
+	}
+	q.ring[(q.head+q.n)&(len(q.ring)-1)] = e
+	q.n++
+	q.used += e.cost
+	return true
+}
+
+func (q *Inbox) grow() {
+	ring := make([]entry, max(4, 2*len(q.ring)))
+	n := copy(ring, q.ring[q.head:])
+	copy(ring[n:], q.ring[:q.head])
+	q.ring, q.head = ring, 0
+}
+
+// Recv copies the first waiting datagram to b and, unless it only peeks, removes it. Errors: once a pending error, EAGAIN when
+// nothing waits, EBADF after Close. After Shutdown of reading an empty Inbox gives 0 octets.
+func (q *Inbox) Recv(b []byte, peek bool) (int, Datagram, error) {
+	q.mu.Lock()
+	if err := q.receivable(); err != nil || q.n == 0 {
+		q.mu.Unlock()
+		return 0, Datagram{}, err
+	}
+	e := &q.ring[q.head]
+	d := e.Datagram
+	d.Size = e.size()
+	if peek || d.Size < e.p.Len() {
+		n := copy(b, e.p.Bytes()[:d.Size])
+		if !peek {
+			e.p.TrimFront(d.Size)
+		}
+		q.mu.Unlock()
+		return n, d, nil
+	}
+	p := q.pop()
+	q.mu.Unlock()
+	n := copy(b, p.Bytes())
+	p.Free()
+	return n, d, nil
+}
+
+func (q *Inbox) receivable() error {
+	switch {
+	case q.closed:
+		return syscall.EBADF
+	case q.err != 0:
+		return q.takeError()
+	case q.n == 0 && !q.readShut:
+		return syscall.EAGAIN
+	}
+	return nil
+}
+
+// size is that of the entry's first datagram.
+func (e *entry) size() int {
+	if e.unit == 0 {
+		return e.p.Len()
+	}
+	return min(e.unit, e.p.Len())
+}
+
+func (q *Inbox) pop() *packet.Buffer {
+	e := &q.ring[q.head]
+	p := e.p
+	q.used -= e.cost
+	*e = entry{}
+	q.head = (q.head + 1) & (len(q.ring) - 1)
+	q.n--
+	return p
+}
+
+// Sendable says whether a send may go ahead: once the pending error, EPIPE after Shutdown of writing, EBADF after Close.
+func (q *Inbox) Sendable() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed:
+		return syscall.EBADF
+	case q.err != 0:
+		return q.takeError()
+	case q.writeShut:
+		return syscall.EPIPE
+	}
+	return nil
+}
+
+// Fail makes err the pending error; 0 is ignored.
+func (q *Inbox) Fail(err syscall.Errno) {
+	if err == 0 {
+		return
+	}
+	q.mu.Lock()
+	q.err = err
+	q.mu.Unlock()
+	q.waiters.Notify(poll.Err)
+}
+
+// TakeError returns and clears the pending error.
+func (q *Inbox) TakeError() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.takeError()
+}
+
+func (q *Inbox) takeError() error {
+	if q.err == 0 {
+		return nil
+	}
+	err := q.err
+	q.err = 0
+	return err
+}
+
+// Shutdown ends receiving once the queue is empty, sending, or both.
+func (q *Inbox) Shutdown(read, write bool) {
+	q.mu.Lock()
+	q.readShut = q.readShut || read
+	q.writeShut = q.writeShut || write
+	q.mu.Unlock()
+	q.waiters.Notify(poll.In | poll.Out | poll.RdHup | poll.Hup)
+}
+
+// Close frees what waits and fails everything that comes. It returns EBADF the second time.
+func (q *Inbox) Close() error {
+	q.mu.Lock()
+	if q.closed {
+		q.mu.Unlock()
+		return syscall.EBADF
+	}
+	for q.n > 0 {
+		q.pop().Free()
+	}
+	q.ring = nil
+	q.closed, q.readShut, q.writeShut = true, true, true
+	q.mu.Unlock()
+	q.waiters.Notify(poll.In | poll.Out | poll.RdHup | poll.Hup)
+	return nil
+}
+
+// Ready is what the socket can do now. A send never waits.
+func (q *Inbox) Ready() poll.Mask {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	m := poll.Out
+	if q.n > 0 {
+		m |= poll.In
+	}
+	if q.readShut {
+		m |= poll.In | poll.RdHup
+	}
+	if q.readShut && q.writeShut {
+		m |= poll.Hup
+	}
+	if q.err != 0 {
+		m |= poll.Err
+	}
+	return m
+}
+
+// Waiters are told whenever Ready gains an event.
+func (q *Inbox) Waiters() *poll.Queue { return &q.waiters }
+
+// SetLimit sets how many octets, with overhead, may wait; 0: DefaultLimit.
+func (q *Inbox) SetLimit(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.limit = n
+}
+
+// Buffered is the size of the first waiting datagram.
+func (q *Inbox) Buffered() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.n == 0 {
+		return 0
+	}
+	return q.ring[q.head].size()
+}
+
+// Used is how many octets wait, with overhead.
+func (q *Inbox) Used() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.used
+}

@@ -1,0 +1,64 @@
+// Package raw is SOCK_RAW: sockets that receive a copy of every datagram of one IP protocol, header included, and send
+// datagrams of it, as raw(7) on Linux has them.
+package raw
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"tunstack/internal/clock"
+	"tunstack/internal/stats"
+	"tunstack/ipv4"
+)
+
+// ProtocolRaw is IPPROTO_RAW: a socket that only sends, and with headers of its own.
+const ProtocolRaw = 255
+
+// Stack is the raw sockets of one host.
+type Stack struct {
+	ip    *ipv4.Stack
+	clock clock.Clock
+	stats counters
+
+	mu  sync.Mutex
+	all map[*Endpoint]struct{}
+}
+
+type counters struct {
+	InDatagrams  stats.Counter `name:"raw.in.datagrams" doc:"datagrams delivered to a socket"`
+	OutDatagrams stats.Counter `name:"raw.out.datagrams" doc:"datagrams sent"`
+	OutFailed    stats.Counter `name:"raw.out.failed" doc:"datagrams that the layers below refused"`
+	DropFull     stats.Counter `name:"raw.drop.full" doc:"the socket's queue was full" rfc:"RFC 1122 4.1.4"`
+}
+
+// New returns the raw sockets of ip.
+func New(ip *ipv4.Stack, clk clock.Clock) *Stack {
+	return &Stack{ip: ip, clock: clk, all: make(map[*Endpoint]struct{})}
+}
+
+// Stats is a pointer to the counters, for stats.Read.
+func (s *Stack) Stats() any { return &s.stats }
+
+// Status is one row of netstat.
+type Status struct {
+	Protocol      uint8
+	RecvQ         int        // octets waiting, with overhead
+	Local, Remote netip.Addr // Local is the wildcard without Bind, Remote invalid without Connect
+}
+
+// Endpoints lists all sockets for netstat, ordered by protocol.
+func (s *Stack) Endpoints() []Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]Status, 0, len(s.all))
+	for e := range s.all {
+		st := e.state.Load()
+		list = append(list, Status{e.protocol, e.inbox.Used(), st.local, st.remote})
+	}
+	slices.SortFunc(list, func(a, b Status) int {
+		return cmp.Or(cmp.Compare(a.Protocol, b.Protocol), a.Local.Compare(b.Local), a.Remote.Compare(b.Remote))
+	})
+	return list
+}

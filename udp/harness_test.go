@@ -1,0 +1,160 @@
+package udp
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/clock"
+	"tunstack/internal/packet"
+	"tunstack/internal/timer"
+	"tunstack/ipv4"
+)
+
+// wire is a link that keeps what it is given.
+type wire struct {
+	mtu      int
+	features packet.Features
+	discard  bool
+	mu       sync.Mutex
+	sent     []sent
+}
+
+type sent struct {
+	data    []byte
+	offload packet.Offload
+	cast    packet.Cast
+	queue   uint16
+}
+
+func (w *wire) Output(_ time.Duration, p *packet.Buffer, _ netip.Addr) error {
+	defer func() { p.Free() }()
+	if w.discard {
+		return nil
+	}
+	p = p.Own()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sent = append(w.sent, sent{append([]byte(nil), p.Bytes()...), p.Offload, p.Cast, p.Queue})
+	return nil
+}
+
+func (w *wire) MTU() int                  { return w.mtu }
+func (w *wire) Features() packet.Features { return w.features }
+
+// host is a stack at 10.0.0.2/24 and 10.0.0.3 with a wire, seen by the test from 10.0.0.1.
+type host struct {
+	t       testing.TB
+	clock   clock.Virtual
+	timers  timer.Queue
+	wire    wire
+	ip      *ipv4.Stack
+	tun     *ipv4.Interface
+	udp     *Stack
+	reports []ipv4.Error
+}
+
+// Report makes host the Reporter of its own stack.
+func (h *host) Report(_ time.Duration, e ipv4.Error, _ *ipv4.Header, _ *packet.Buffer) {
+	h.reports = append(h.reports, e)
+}
+
+func newHost(t testing.TB) *host { return newHostOn(t, 1500, packet.Features{}) }
+
+func newHostOn(t testing.TB, mtu int, f packet.Features) *host {
+	h := &host{t: t}
+	h.wire.mtu, h.wire.features = mtu, f
+	h.ip = ipv4.New(ipv4.Config{Clock: &h.clock, Timers: &h.timers})
+	h.udp = New(h.ip, Config{Clock: &h.clock, Rand: rand.NewChaCha8([32]byte{1})})
+	h.ip.SetReporter(h)
+	var err error
+	h.tun, err = h.ip.AddInterface("tun0", &h.wire)
+	require.NoError(t, err)
+	require.NoError(t, h.tun.AddAddress(netip.MustParsePrefix("10.0.0.2/24")))
+	require.NoError(t, h.tun.AddAddress(netip.MustParsePrefix("10.0.0.3/24")))
+	return h
+}
+
+// bound returns a socket at an address.
+func (h *host) bound(local string, change ...func(*Options)) *Endpoint {
+	e := h.udp.NewEndpoint()
+	for _, c := range change {
+		e.SetOptions(c)
+	}
+	require.NoError(h.t, e.Bind(ap(local)))
+	return e
+}
+
+// receive is a datagram that comes in by the wire.
+func (h *host) receive(from, to string, payload string) { h.input(build(h.t, from, to, payload)) }
+
+func (h *host) input(b []byte) { h.tun.Input(h.clock.Now(), packet.From(b)) }
+
+// last is the newest datagram on the wire, taken apart by a library that is not ours.
+func (h *host) last() (*layers.IPv4, *layers.UDP) {
+	require.NotEmpty(h.t, h.wire.sent, "nothing was sent")
+	return decode(h.t, h.wire.sent[len(h.wire.sent)-1].data)
+}
+
+// reads expects one datagram with a payload.
+func (e *Endpoint) reads(t testing.TB, payload string) Datagram {
+	t.Helper()
+	b := make([]byte, 70000)
+	n, d, err := e.Recv(b, false)
+	require.NoError(t, err)
+	require.Equal(t, payload, string(b[:n]))
+	return d
+}
+
+// fails expects Recv to fail.
+func (e *Endpoint) fails(t testing.TB, want error) {
+	t.Helper()
+	_, _, err := e.Recv(nil, false)
+	require.Equal(t, want, err)
+}
+
+func ap(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+func addr(s string) netip.Addr   { return netip.MustParseAddr(s) }
+func broadcast(o *Options)       { o.Broadcast = true }
+func reuseAddr(o *Options)       { o.ReuseAddr = true }
+func reusePort(o *Options)       { o.ReusePort = true }
+func decode(t testing.TB, b []byte) (*layers.IPv4, *layers.UDP) {
+	p := gopacket.NewPacket(b, layers.LayerTypeIPv4, gopacket.Default)
+	require.Nil(t, p.ErrorLayer())
+	return p.Layer(layers.LayerTypeIPv4).(*layers.IPv4), p.Layer(layers.LayerTypeUDP).(*layers.UDP)
+}
+
+// build makes a datagram with the library.
+func build(t testing.TB, from, to string, payload string, change ...func(*layers.IPv4, *layers.UDP)) []byte {
+	src, dst := ap(from), ap(to)
+	ip := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolUDP, SrcIP: src.Addr().AsSlice(), DstIP: dst.Addr().AsSlice()}
+	udp := &layers.UDP{SrcPort: layers.UDPPort(src.Port()), DstPort: layers.UDPPort(dst.Port())}
+	require.NoError(t, udp.SetNetworkLayerForChecksum(ip))
+	for _, c := range change {
+		c(ip, udp)
+	}
+	b := gopacket.NewSerializeBuffer()
+	options := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
+	require.NoError(t, gopacket.SerializeLayers(b, options, ip, udp, gopacket.Payload(payload)))
+	return b.Bytes()
+}
+
+// sum16 is RFC 1071 in its plainest form.
+func sum16(parts ...[]byte) uint16 {
+	sum := 0
+	for _, b := range parts {
+		for i, v := range b {
+			sum += int(v) << (8 * (1 - i%2))
+		}
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	return uint16(sum)
+}

@@ -1,0 +1,58 @@
+package udp
+
+import (
+	"encoding/binary"
+
+	"tunstack/internal/checksum"
+	"tunstack/ipv4"
+)
+
+// HeaderLen is the length of the UDP header in octets.
+const HeaderLen = 8
+
+// MaxPayload is the largest payload in octets: what an IPv4 datagram without options leaves.
+const MaxPayload = 65535 - 20 - HeaderLen
+
+// checksumOffset is where the checksum field is in the header.
+const checksumOffset = 6
+
+// Header is a UDP header (RFC 768).
+type Header struct {
+	SrcPort, DstPort uint16
+	Length           uint16 // of header and payload in octets
+	Checksum         uint16 // 0: none was computed
+}
+
+// Parse reads the header at the start of b. It returns false when b is too short for one.
+func (h *Header) Parse(b []byte) bool {
+	if len(b) < HeaderLen {
+		return false
+	}
+	h.SrcPort = binary.BigEndian.Uint16(b)
+	h.DstPort = binary.BigEndian.Uint16(b[2:])
+	h.Length = binary.BigEndian.Uint16(b[4:])
+	h.Checksum = binary.BigEndian.Uint16(b[checksumOffset:])
+	return true
+}
+
+// Put writes the header to the first HeaderLen octets of b.
+func (h *Header) Put(b []byte) {
+	binary.BigEndian.PutUint16(b, h.SrcPort)
+	binary.BigEndian.PutUint16(b[2:], h.DstPort)
+	binary.BigEndian.PutUint16(b[4:], h.Length)
+	binary.BigEndian.PutUint16(b[checksumOffset:], h.Checksum)
+}
+
+// pseudo is the sum of the pseudo-header.
+func pseudo(src, dst [4]byte, length int) uint16 {
+	return checksum.Pseudo(src, dst, ipv4.ProtocolUDP, length)
+}
+
+// fieldValue is what a sum over pseudo-header and datagram becomes in the header: zero is kept for "no checksum"
+// and sent as its other representation (RFC 768).
+func fieldValue(sum uint16) uint16 {
+	if sum == 0xffff {
+		return 0xffff
+	}
+	return ^sum
+}

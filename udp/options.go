@@ -1,0 +1,38 @@
+package udp
+
+import (
+	"net/netip"
+
+	"tunstack/internal/dgram"
+)
+
+// Options are the socket's settings; Endpoint.SetOptions changes them.
+type Options struct {
+	dgram.Options
+	ReuseAddr bool // SO_REUSEADDR
+	ReusePort bool // SO_REUSEPORT
+	NoCheck   bool // SO_NO_CHECK: send without checksum
+	RecvErr   bool // IP_RECVERR: errors also on unconnected sockets
+}
+
+// Datagram describes a received datagram.
+type Datagram = dgram.Datagram
+
+// match says how well the socket suits a datagram between local and remote: 0 not at all, and more the more of the
+// four-tuple it names.
+func (st *state) match(local, remote netip.AddrPort) int {
+	score := 1
+	if st.local.Addr() != wildcard {
+		if st.local.Addr() != local.Addr() {
+			return 0
+		}
+		score++
+	}
+	if st.remote.IsValid() {
+		if st.remote != remote {
+			return 0
+		}
+		score += 2
+	}
+	return score
+}
