@@ -1,0 +1,160 @@
+package link
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// SEC-017: senders that cannot be hosts are neither cached nor answered.
+func TestOddSenders(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		sha  MAC
+		spa  string
+		drop string
+	}{
+		{"broadcast MAC", broadcast, "10.0.0.1", "arp.drop.bad_sender"},
+		{"multicast MAC", MAC{1, 0, 0x5e, 0, 0, 1}, "10.0.0.1", "arp.drop.bad_sender"},
+		{"zero MAC", MAC{}, "10.0.0.1", "arp.drop.bad_sender"},
+		{"broadcast IP", hostMAC, "255.255.255.255", "arp.drop.bad_sender"},
+		{"multicast IP", hostMAC, "224.0.0.1", "arp.drop.bad_sender"},
+		{"loopback IP", hostMAC, "127.0.0.1", "arp.drop.bad_sender"},
+		{"own IP", hostMAC, "10.0.0.2", "arp.drop.conflict"},
+		{"own MAC", myMAC, "10.0.0.1", "arp.drop.own"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := claimed
+			cfg.ACD.Defence = Keep
+			l := newLab(t, cfg)
+			a := arpPacket{op: opRequest, sha: tt.sha, spa: netip.MustParseAddr(tt.spa), tpa: myIP}
+			p := a.frameFor(broadcast)
+			copy(p.Bytes()[6:], hostMAC[:]) // the frame itself is in order
+			l.e.Input(0, p)
+			require.Empty(t, l.e.Neighbors(0))
+			require.EqualValues(t, 1, l.arp(tt.drop))
+			require.Zero(t, l.arp("arp.out.replies"))
+		})
+	}
+}
+
+// SEC-017: a zero sender is answered, as it may be a probe (LINK-022), but not cached.
+func TestZeroSender(t *testing.T) {
+	l := newLab(t, claimed)
+	l.hears(opRequest, hostMAC, zeroIP, myIP)
+	require.Empty(t, l.e.Neighbors(0))
+}
+
+// flood sends requests for us from n senders of a network.
+func (l *lab) flood(network byte, n int) {
+	for i := range n {
+		l.hears(opRequest, hostMAC, netip.AddrFrom4([4]byte{network, 0, byte(i >> 8), byte(i)}), myIP)
+	}
+}
+
+// SEC-017: the cache is bounded, and a flood of senders pushes out neither neighbours in use nor waiting packets.
+func TestFloodOfSenders(t *testing.T) {
+	cfg := claimed
+	cfg.ARP.Max = 100
+	l := newLab(t, cfg)
+	l.hears(opReply, hostMAC, hostIP, myIP)
+	require.NoError(t, l.output(hostIP, "x"))
+	require.NoError(t, l.output(otherIP, "waits"))
+	l.flood(11, 1000)
+	require.Len(t, l.e.Neighbors(0), 100)
+	require.Equal(t, 100, l.timers.Len())
+	l.is(hostIP, Reachable)
+	l.is(otherIP, Incomplete)
+	l.dev.sent = nil
+	l.hears(opReply, otherMAC, otherIP, myIP)
+	l.sends("> other: ip waits")
+}
+
+// SEC-017: with a cache full of neighbours in use, a sender is not learned but still answered.
+func TestSenderIsNotLearned(t *testing.T) {
+	cfg := claimed
+	cfg.ARP.Max = 1
+	l := newLab(t, cfg)
+	require.NoError(t, l.output(otherIP, "waits"))
+	l.dev.sent = nil
+	l.hears(opRequest, hostMAC, hostIP, myIP)
+	l.sends("> host: 10.0.0.2 is-at me, to 10.0.0.1")
+	l.is(hostIP, "")
+	require.EqualValues(t, 1, l.arp("arp.drop.cache_full"))
+}
+
+// SEC-017: sending to many silent neighbours, as answers to forged sources do, is bounded, and the neighbours in use stay.
+func TestFloodOfDestinations(t *testing.T) {
+	cfg := claimed
+	cfg.ARP.Max = 100
+	l := newLab(t, cfg)
+	l.hears(opReply, hostMAC, hostIP, myIP)
+	require.NoError(t, l.output(hostIP, "x"))
+	for i := range 1000 {
+		require.NoError(t, l.output(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), "x"))
+	}
+	require.Len(t, l.e.Neighbors(0), 100)
+	require.Equal(t, 99, l.e.held.packets)
+	require.EqualValues(t, 901, l.arp("arp.drop.evicted"))
+	l.is(hostIP, Reachable)
+}
+
+// Least use goes first: failed, learned, stale, waiting, and within a use the oldest.
+func TestEvictionOrder(t *testing.T) {
+	cfg := claimed
+	cfg.ARP = ARP{Max: 6, Failed: time.Hour, Stale: time.Hour}
+	l := newLab(t, cfg)
+	ip := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 1, byte(i)}) }
+	l.hears(opReply, hostMAC, ip(1), myIP)
+	require.NoError(t, l.output(ip(1), "stale later"))
+	require.NoError(t, l.output(ip(2), "fails"))
+	l.advance(time.Minute)
+	l.hears(opReply, hostMAC, ip(3), myIP)
+	l.advance(1)
+	l.hears(opReply, hostMAC, ip(4), myIP)
+	require.NoError(t, l.output(ip(5), "waits"))
+	l.hears(opReply, hostMAC, ip(6), myIP)
+	require.NoError(t, l.output(ip(6), "in use"))
+	for i, gone := range []int{2, 3, 4, 1, 5} {
+		require.NotNil(t, l.e.table.get(ip(gone)))
+		l.hears(opReply, hostMAC, ip(100+i), myIP)
+		require.NoError(t, l.output(ip(100+i), "x"))
+		require.Nil(t, l.e.table.get(ip(gone)), "round %d", i)
+	}
+	l.is(ip(6), Reachable)
+}
+
+// All entry points at once, for the race detector, and no packet held is forgotten.
+func TestConcurrentUse(t *testing.T) {
+	cfg := claimed
+	cfg.ARP.Max = 20
+	l := newLab(t, cfg)
+	var wg sync.WaitGroup
+	run := func(f func(r *rand.Rand, ip netip.Addr)) {
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(1, 1))
+			for range 2000 {
+				f(r, netip.AddrFrom4([4]byte{10, 0, 2, byte(r.IntN(40))}))
+			}
+		})
+	}
+	for range 2 {
+		run(func(_ *rand.Rand, ip netip.Addr) { _ = l.e.Output(0, datagram(myIP, ip, "x"), ip) })
+		run(func(r *rand.Rand, ip netip.Addr) { l.hears(uint16(r.IntN(2)+1), hostMAC, ip, myIP) })
+	}
+	run(func(r *rand.Rand, _ netip.Addr) { l.timers.Advance(time.Duration(r.IntN(10)) * time.Second) })
+	run(func(_ *rand.Rand, ip netip.Addr) { l.e.Join(allHosts); l.e.Leave(allHosts); l.e.Neighbors(0) })
+	run(func(_ *rand.Rand, ip netip.Addr) {
+		l.e.Claim(0, ip, func(time.Duration, error) {})
+		l.e.Release(ip)
+	})
+	wg.Wait()
+	l.advance(time.Hour)
+	require.Empty(t, l.e.Neighbors(l.now))
+	require.Zero(t, l.e.held)
+	require.Zero(t, l.timers.Len())
+}

@@ -1,0 +1,263 @@
+package link
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/packet"
+	"tunstack/internal/stats"
+	"tunstack/internal/timer"
+	"tunstack/tun"
+)
+
+// device is a tun.Device with two queues that keeps what is written to it.
+type device struct {
+	features packet.Features
+	discard  bool  // frees what is written without a look
+	err      error // of every Write
+
+	mu   sync.Mutex
+	sent []sent
+}
+
+// sent is a packet that was written to a device.
+type sent struct {
+	queue int
+	data  []byte
+}
+
+// deviceQueue is one queue of a device.
+type deviceQueue struct {
+	d     *device
+	index int
+}
+
+func (d *device) Name() string              { return "test0" }
+func (d *device) Kind() tun.Kind            { return tun.TAP }
+func (d *device) MTU() int                  { return 1500 }
+func (d *device) Features() packet.Features { return d.features }
+func (d *device) Queues() []tun.Queue       { return []tun.Queue{&deviceQueue{d, 0}, &deviceQueue{d, 1}} }
+func (d *device) Close() error              { return nil }
+
+func (q *deviceQueue) TryRead() (*packet.Buffer, error) { return nil, nil }
+func (q *deviceQueue) Wait() error                      { return nil }
+
+func (q *deviceQueue) Write(p *packet.Buffer) error {
+	if !q.d.discard {
+		c := p.Clone()
+		q.d.mu.Lock()
+		q.d.sent = append(q.d.sent, sent{q.index, c.Bytes()})
+		q.d.mu.Unlock()
+	}
+	p.Free()
+	return q.d.err
+}
+
+// received is what a Handler was given.
+type received struct {
+	now  time.Duration
+	data []byte
+	cast packet.Cast
+}
+
+// handler keeps what it is given, or does more.
+type handler struct {
+	mu          sync.Mutex
+	in, unreach []received
+	input       func(now time.Duration, p *packet.Buffer) // instead, unless nil
+}
+
+func (h *handler) Input(now time.Duration, p *packet.Buffer) {
+	if h.input != nil {
+		h.input(now, p)
+		return
+	}
+	h.keep(&h.in, now, p)
+}
+
+func (h *handler) Unreachable(now time.Duration, p *packet.Buffer) { h.keep(&h.unreach, now, p) }
+
+func (h *handler) keep(to *[]received, now time.Duration, p *packet.Buffer) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	*to = append(*to, received{now, append([]byte{}, p.Bytes()...), p.Cast})
+	p.Free()
+}
+
+var (
+	myMAC    = MAC{2, 0, 0, 0, 0, 2}
+	hostMAC  = MAC{2, 0, 0, 0, 0, 1}
+	otherMAC = MAC{2, 0, 0, 0, 0, 9}
+	myIP     = netip.MustParseAddr("10.0.0.2")
+	hostIP   = netip.MustParseAddr("10.0.0.1")
+	otherIP  = netip.MustParseAddr("10.0.0.9")
+	zeroIP   = netip.IPv4Unspecified()
+)
+
+// lab is an Ethernet in virtual time, with its device and the layer above.
+type lab struct {
+	*handler
+	t         testing.TB
+	e         *Ethernet
+	dev       *device
+	timers    timer.Queue
+	now       time.Duration
+	conflicts []*Conflict
+}
+
+// newLab returns a lab whose Ethernet owns myIP if no probes are asked for.
+func newLab(t testing.TB, cfg Config) *lab {
+	l := &lab{handler: &handler{}, t: t, dev: &device{}}
+	cfg.Device, cfg.Timers, cfg.Rand = l.dev, &l.timers, rand.NewChaCha8([32]byte{7})
+	if cfg.MAC == (MAC{}) {
+		cfg.MAC = myMAC
+	}
+	cfg.Conflict = func(_ time.Duration, c *Conflict) { l.conflicts = append(l.conflicts, c) }
+	e, err := NewEthernet(cfg)
+	require.NoError(t, err)
+	e.SetHandler(l)
+	l.e = e
+	if cfg.ACD.ProbeNum < 0 {
+		e.Claim(0, myIP, func(_ time.Duration, err error) { require.NoError(t, err) })
+	}
+	return l
+}
+
+// claimed is a Config that owns addresses at once and quietly.
+var claimed = Config{ACD: ACD{ProbeNum: -1, AnnounceNum: -1}}
+
+// advance moves the time on by d, from deadline to deadline.
+func (l *lab) advance(d time.Duration) {
+	end := l.now + d
+	for {
+		at, ok := l.timers.Next()
+		if !ok || at > end {
+			break
+		}
+		l.now = max(at, l.now)
+		l.timers.Advance(l.now)
+	}
+	l.now = end
+}
+
+// frame receives a frame.
+func (l *lab) frame(dst, src MAC, typ uint16, payload []byte) {
+	p := packet.From(payload)
+	putFrame(p.Prepend(headerSize), dst, src, typ)
+	l.e.Input(l.now, p)
+}
+
+// hears receives an ARP packet; a request goes to all, a reply to us.
+func (l *lab) hears(op uint16, sha MAC, spa, tpa netip.Addr) {
+	a := arpPacket{op: op, sha: sha, spa: spa, tpa: tpa}
+	dst := broadcast
+	if op == opReply {
+		dst, a.tha = l.e.mac, l.e.mac
+	}
+	l.e.Input(l.now, a.frameFor(dst))
+}
+
+// output sends a datagram of an own address.
+func (l *lab) output(nextHop netip.Addr, payload string) error {
+	return l.e.Output(l.now, datagram(myIP, nextHop, payload), nextHop)
+}
+
+// datagram is not a valid one, but enough for a link.
+func datagram(src, dst netip.Addr, payload string) *packet.Buffer {
+	p := packet.New(20 + len(payload))
+	b := p.Extend(20 + len(payload))
+	clear(b)
+	s, d := src.As4(), dst.As4()
+	b[0] = 0x45
+	copy(b[12:], s[:])
+	copy(b[16:], d[:])
+	copy(b[20:], payload)
+	return p
+}
+
+// sends compares what was sent since the last call.
+func (l *lab) sends(want ...string) {
+	l.t.Helper()
+	got := []string{}
+	for _, s := range l.dev.sent {
+		got = append(got, describe(s.data))
+	}
+	l.dev.sent = nil
+	require.Equal(l.t, append([]string{}, want...), got)
+}
+
+// is compares a neighbour's state; "" is none.
+func (l *lab) is(ip netip.Addr, want State) {
+	l.t.Helper()
+	for _, n := range l.e.Neighbors(l.now) {
+		if n.IP == ip {
+			require.Equal(l.t, want, n.State)
+			return
+		}
+	}
+	require.Empty(l.t, want)
+}
+
+// describe prints a frame like tcpdump, with names for the stations.
+func describe(b []byte) string {
+	name := func(m MAC) string {
+		n, ok := map[MAC]string{myMAC: "me", hostMAC: "host", otherMAC: "other", broadcast: "all"}[m]
+		if !ok {
+			n = m.String()
+		}
+		return n
+	}
+	dst := name(MAC(b[0:6]))
+	if MAC(b[6:12]) != myMAC {
+		return "frame from " + name(MAC(b[6:12]))
+	}
+	switch binary.BigEndian.Uint16(b[12:]) {
+	case typeIPv4:
+		return fmt.Sprintf("> %s: ip %s", dst, b[headerSize+20:])
+	case typeARP:
+		a, ok := parseARP(b[headerSize:])
+		switch {
+		case !ok || a.sha != myMAC || len(b) != headerSize+arpSize:
+			return "bad arp"
+		case a.op == opRequest && a.tha == MAC{}:
+			return fmt.Sprintf("> %s: who-has %s tell %s", dst, a.tpa, a.spa)
+		case a.op == opReply && name(a.tha) == dst:
+			return fmt.Sprintf("> %s: %s is-at me, to %s", dst, a.spa, a.tpa)
+		}
+		return "odd arp"
+	}
+	return "odd type"
+}
+
+// counter reads one counter by its name.
+func counter(t testing.TB, set any, name string) uint64 {
+	t.Helper()
+	for _, v := range stats.Read(set) {
+		if v.Name == name {
+			return v.Value
+		}
+	}
+	require.Fail(t, "no counter "+name)
+	return 0
+}
+
+func (l *lab) counter(name string) uint64 { l.t.Helper(); return counter(l.t, l.e.Stats(), name) }
+func (l *lab) arp(name string) uint64     { l.t.Helper(); return counter(l.t, l.e.ARPStats(), name) }
+
+// addr is a neighbour's address, or for 0 that of a probe and for 255 the broadcast address.
+func addr(b byte) netip.Addr {
+	switch b {
+	case 0:
+		return zeroIP
+	case 255:
+		return limitedBroadcast
+	}
+	return netip.AddrFrom4([4]byte{10, 0, 0, b})
+}
