@@ -86,7 +86,7 @@ func (i *Interface) accept(t *table, h *Header, p *packet.Buffer) (mine bool, dr
 	}
 	switch {
 	case h.Cast == packet.Multicast:
-		if !i.hears(t, h) {
+		if !i.Joined(h.Dst) {
 			return false, &s.stats.DropNotJoined
 		}
 		return true, nil
@@ -119,19 +119,6 @@ func (i *Interface) checkSource(t *table, src, dst [4]byte) *stats.Counter {
 		return &s.stats.DropSource // our own address from outside: a forgery, or another host with our address
 	}
 	return nil
-}
-
-// hears says whether a multicast has members here. What this host sends to a group comes back by the loopback.
-func (i *Interface) hears(t *table, h *Header) bool {
-	if !i.loopback {
-		return i.Joined(h.Dst)
-	}
-	for _, other := range t.interfaces {
-		if other.Joined(h.Dst) {
-			return true
-		}
-	}
-	return false
 }
 
 // checkOptions handles a malformed option and a source route. unfinished: this host is a hop of the source route, and the

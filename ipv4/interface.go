@@ -156,3 +156,6 @@ func (s *Stack) Interfaces() []InterfaceInfo {
 	}
 	return list
 }
+
+// Loopback says whether the link leads back to this host.
+func (i *Interface) Loopback() bool { return i.loopback }

@@ -1,0 +1,66 @@
+package icmp
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// limiter bounds the errors sent (RFC 1812 section 4.3.2.8): by a token bucket for all and one per peer. Peers whose addresses
+// fall on one slot take turns in it, so its memory is fixed, and the bucket for all bounds what that lets through.
+type limiter struct {
+	mu    sync.Mutex
+	all   bucket
+	peers [1024]struct {
+		peer netip.Addr
+		bucket
+	}
+
+	interval, peerInterval time.Duration // per token; negative: no limit
+	burst, peerBurst       int
+}
+
+func (l *limiter) init(cfg Config) {
+	l.interval, l.burst = time.Second/1000, 50
+	l.peerInterval, l.peerBurst = time.Second, 6
+	if cfg.Rate != 0 {
+		l.interval = time.Second / time.Duration(cfg.Rate)
+	}
+	if cfg.Burst != 0 {
+		l.burst = cfg.Burst
+	}
+	if cfg.PeerInterval != 0 {
+		l.peerInterval = cfg.PeerInterval
+	}
+	if cfg.PeerBurst != 0 {
+		l.peerBurst = cfg.PeerBurst
+	}
+}
+
+// allow takes a token for an error to peer.
+func (l *limiter) allow(now time.Duration, peer netip.Addr) bool {
+	a := peer.As4()
+	slot := &l.peers[binary.BigEndian.Uint32(a[:])*0x9e3779b1>>22]
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if slot.peer != peer {
+		slot.peer, slot.bucket = peer, bucket{}
+	}
+	return slot.take(now, l.peerInterval, l.peerBurst) && l.all.take(now, l.interval, l.burst)
+}
+
+// bucket is a token bucket, kept as the time at which it is full again. The zero value is full.
+type bucket struct{ full time.Duration }
+
+func (b *bucket) take(now, interval time.Duration, burst int) bool {
+	if interval < 0 {
+		return true
+	}
+	next := max(b.full, now) + interval
+	if next > now+time.Duration(burst)*interval {
+		return false
+	}
+	b.full = next
+	return true
+}
