@@ -1,0 +1,150 @@
+package socketapi
+
+import (
+	"net/netip"
+	"strconv"
+)
+
+// AddrInfo is one answer of GetAddrInfo, and its hints: there Flags, Family, Socktype and Protocol count, of which zero
+// means any.
+type AddrInfo struct {
+	Flags     int
+	Family    int
+	Socktype  int
+	Protocol  int
+	Addr      netip.AddrPort
+	Canonname string // in the first answer, if AI_CANONNAME asks for it
+}
+
+// Flags of AddrInfo.
+const (
+	AI_PASSIVE     = 0x1   // without a node: the wildcard address, for Bind
+	AI_CANONNAME   = 0x2   // give the canonical name
+	AI_NUMERICHOST = 0x4   // the node is an address
+	AI_NUMERICSERV = 0x400 // the service is a number
+)
+
+// EAI is an error of GetAddrInfo.
+type EAI int
+
+// Errors of GetAddrInfo.
+const (
+	EAI_BADFLAGS EAI = -1
+	EAI_NONAME   EAI = -2
+	EAI_FAMILY   EAI = -6
+	EAI_SOCKTYPE EAI = -7
+	EAI_SERVICE  EAI = -8
+)
+
+var eaiText = map[EAI]string{
+	EAI_BADFLAGS: "Bad value for ai_flags",
+	EAI_NONAME:   "Name or service not known",
+	EAI_FAMILY:   "ai_family not supported",
+	EAI_SOCKTYPE: "ai_socktype not supported",
+	EAI_SERVICE:  "Servname not supported for ai_socktype",
+}
+
+// Error is what gai_strerror says.
+func (e EAI) Error() string { return eaiText[e] }
+
+// transports are the kinds of socket that there are, in the order in which answers come.
+var transports = []struct {
+	socktype, protocol int
+	name               string // in /etc/services; "": the kind has no services
+}{
+	{SOCK_STREAM, IPPROTO_TCP, "tcp"},
+	{SOCK_DGRAM, IPPROTO_UDP, "udp"},
+	{SOCK_RAW, 0, ""},
+}
+
+// GetAddrInfo finds the addresses of a node, which is an address or a name in the machine's /etc/hosts, with the port of a
+// service, which is a number or a name in /etc/services; "" stands for either not given. There is no DNS. Errors are of type EAI.
+func GetAddrInfo(node, service string, hints *AddrInfo) ([]AddrInfo, error) {
+	return files{"/etc/hosts", "/etc/services"}.getAddrInfo(node, service, hints)
+}
+
+func (f files) getAddrInfo(node, service string, hints *AddrInfo) ([]AddrInfo, error) {
+	var h AddrInfo
+	if hints != nil {
+		h = *hints
+	}
+	if err := h.check(node, service); err != nil {
+		return nil, err
+	}
+	addrs, canonical, err := f.node(node, h.Flags)
+	if err != nil {
+		return nil, err
+	}
+	var list []AddrInfo
+	for _, addr := range addrs {
+		for _, t := range transports {
+			if h.Socktype != 0 && h.Socktype != t.socktype || h.Protocol != 0 && t.protocol != 0 && h.Protocol != t.protocol {
+				continue
+			}
+			port, ok := f.port(service, t.name, h.Flags)
+			if !ok {
+				continue
+			}
+			list = append(list, AddrInfo{Family: AF_INET, Socktype: t.socktype, Protocol: max(t.protocol, h.Protocol), Addr: netip.AddrPortFrom(addr, port)})
+		}
+	}
+	switch {
+	case len(list) == 0 && h.Flags&AI_NUMERICSERV != 0:
+		return nil, EAI_NONAME
+	case len(list) == 0:
+		return nil, EAI_SERVICE
+	case h.Flags&AI_CANONNAME != 0:
+		list[0].Canonname = canonical
+	}
+	return list, nil
+}
+
+// check refuses hints that make no sense.
+func (h *AddrInfo) check(node, service string) error {
+	switch {
+	case node == "" && service == "":
+		return EAI_NONAME
+	case h.Flags&^(AI_PASSIVE|AI_CANONNAME|AI_NUMERICHOST|AI_NUMERICSERV) != 0, h.Flags&AI_CANONNAME != 0 && node == "":
+		return EAI_BADFLAGS
+	case h.Family != AF_UNSPEC && h.Family != AF_INET:
+		return EAI_FAMILY
+	case h.Socktype < 0 || h.Socktype > SOCK_RAW:
+		return EAI_SOCKTYPE
+	}
+	return nil
+}
+
+// node finds the addresses of a host and its canonical name.
+func (f files) node(node string, flags int) ([]netip.Addr, string, error) {
+	if node == "" && flags&AI_PASSIVE != 0 {
+		return []netip.Addr{netip.IPv4Unspecified()}, "", nil
+	}
+	if node == "" {
+		return []netip.Addr{loopback}, "", nil
+	}
+	if a, ok := InetAton(node); ok {
+		return []netip.Addr{netip.AddrFrom4(a)}, node, nil
+	}
+	if flags&AI_NUMERICHOST != 0 {
+		return nil, "", EAI_NONAME
+	}
+	addrs, canonical := f.host(node)
+	if addrs == nil {
+		return nil, "", EAI_NONAME
+	}
+	return addrs, canonical, nil
+}
+
+// port finds the port of a service over a transport.
+func (f files) port(service, transport string, flags int) (uint16, bool) {
+	if service == "" {
+		return 0, true
+	}
+	if n, err := strconv.ParseUint(service, 10, 16); err == nil {
+		return uint16(n), true
+	}
+	if flags&AI_NUMERICSERV != 0 || transport == "" {
+		return 0, false
+	}
+	return f.service(service, transport)
+}

@@ -1,0 +1,86 @@
+package socketapi
+
+import (
+	"io"
+	"time"
+
+	"tunstack/internal/packet"
+	"tunstack/ipv4"
+	"tunstack/link"
+	"tunstack/tun"
+)
+
+// attachment is a link and what drives it.
+type attachment struct {
+	name     string
+	link     statistics
+	ethernet *link.Ethernet // of a TAP device
+	callback *link.Callback // of a link without a device
+	device   tun.Device
+	queues   []*queue
+	ipv4     *ipv4.Interface
+}
+
+// statistics is a link as far as counters go.
+type statistics interface{ Stats() any }
+
+// queue is a way in: a device's queue and where its packets go.
+type queue struct {
+	tun.Queue
+	number uint16
+	input  func(now time.Duration, p *packet.Buffer)
+}
+
+// attach adds an interface: it makes the link that the device calls for and joins it to ipv4.
+func (s *Stack) attach(c *Interface, random io.Reader) error {
+	a := attachment{name: c.Name, device: c.Device}
+	var l linkLayer
+	switch {
+	case c.Device == nil:
+		a.callback = link.NewCallback(c.MTU, c.Output)
+		l = a.callback
+	case c.Device.Kind() == tun.TAP:
+		e, err := link.NewEthernet(link.Config{
+			Device: c.Device, Timers: &s.timers, Rand: random,
+			MAC: c.MAC, ARP: c.ARP, ACD: c.ACD, Conflict: s.conflict,
+		})
+		if err != nil {
+			return err
+		}
+		a.ethernet = e
+		a.queues = queuesOf(c.Device, e.Input)
+		l = e
+	default:
+		d := link.NewDirect(c.Device)
+		a.queues = queuesOf(c.Device, d.Input)
+		l = d
+	}
+	i, err := s.ip.AddInterface(c.Name, l)
+	if err != nil {
+		return err
+	}
+	l.SetHandler(i)
+	a.link, a.ipv4 = l, i
+	s.links = append(s.links, a)
+	return nil
+}
+
+// linkLayer is what all links are.
+type linkLayer interface {
+	ipv4.Link
+	statistics
+	SetHandler(link.Handler)
+}
+
+func queuesOf(d tun.Device, input func(time.Duration, *packet.Buffer)) []*queue {
+	var queues []*queue
+	for i, q := range d.Queues() {
+		queues = append(queues, &queue{q, uint16(i), input})
+	}
+	return queues
+}
+
+// conflict is told by ARP that another host uses an address of ours.
+func (s *Stack) conflict(_ time.Duration, c *link.Conflict) {
+	s.log.Warn("address conflict", "address", c.Addr, "other", c.MAC.String(), "lost", c.Lost)
+}

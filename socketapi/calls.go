@@ -1,0 +1,186 @@
+package socketapi
+
+import (
+	"net/netip"
+	"syscall"
+
+	"tunstack/tcp/demux"
+)
+
+// Berkeley is a stack with the Berkeley socket calls, on descriptors of the stack's own. They return syscall.Errno where Linux
+// does. Numbers, option names and structs are Linux's on every platform. Addresses are netip.AddrPort, of which the
+// zero value stands for no address (AF_UNSPEC).
+type Berkeley struct{ *Stack }
+
+// Berkeley returns the stack with the Berkeley calls.
+func (s *Stack) Berkeley() Berkeley { return Berkeley{s} }
+
+// Bind gives a socket its own address; the unspecified address stands for all of the stack's and port 0 for a free one.
+// Errors: EBADF, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL when it is bound already.
+func (s Berkeley) Bind(fd int, local netip.AddrPort) error {
+	so, err := s.sockets.get(fd)
+	if err != nil {
+		return err
+	}
+	return so.bind(local)
+}
+
+func (so *socket) bind(local netip.AddrPort) error {
+	local, err := inet(local)
+	if err != nil {
+		return err
+	}
+	if local.Addr().IsUnspecified() {
+		local = netip.AddrPortFrom(netip.Addr{}, local.Port())
+	}
+	return so.Bind(local)
+}
+
+// inet checks that an address is one of AF_INET.
+func inet(a netip.AddrPort) (netip.AddrPort, error) {
+	addr := a.Addr().Unmap()
+	if addr.IsValid() && !addr.Is4() {
+		return a, syscall.EAFNOSUPPORT
+	}
+	return netip.AddrPortFrom(addr, a.Port()), nil
+}
+
+var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+
+// destination is inet for an address to send to, where 0.0.0.0 means this host.
+func destination(a netip.AddrPort) (netip.AddrPort, error) {
+	a, err := inet(a)
+	if a.Addr() == netip.IPv4Unspecified() {
+		a = netip.AddrPortFrom(loopback, a.Port())
+	}
+	return a, err
+}
+
+// Listen makes a bound stream socket accept connections, of which backlog may wait to be accepted. Errors: EBADF,
+// EINVAL when it is connected, EOPNOTSUPP when it is no stream, EADDRINUSE.
+func (s Berkeley) Listen(fd, backlog int) error {
+	so, err := s.sockets.get(fd)
+	if err != nil {
+		return err
+	}
+	return so.listen(backlog)
+}
+
+func (so *socket) listen(backlog int) error {
+	st, ok := so.endpoint.(stream)
+	if !ok {
+		return syscall.EOPNOTSUPP
+	}
+	return st.Listen(backlog)
+}
+
+// Accept takes the oldest waiting connection of a listener and returns its descriptor and its peer. Errors: EBADF,
+// EAGAIN, EINVAL when the socket does not listen, EOPNOTSUPP when it is no stream.
+func (s Berkeley) Accept(fd int) (conn int, peer netip.AddrPort, err error) {
+	so, err := s.sockets.get(fd)
+	if err != nil {
+		return -1, netip.AddrPort{}, err
+	}
+	c, err := so.accept()
+	if err != nil {
+		return -1, netip.AddrPort{}, err
+	}
+	peer, _ = c.Remote()
+	return c.fd, peer, nil
+}
+
+func (so *socket) accept() (*socket, error) {
+	st, ok := so.endpoint.(stream)
+	if !ok {
+		return nil, syscall.EOPNOTSUPP
+	}
+	var ep *demux.Endpoint
+	err := so.wait(&so.rd, so.nonblock.Load(), func() (err error) {
+		ep, err = st.Accept()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return so.stack.install(SOCK_STREAM, IPPROTO_TCP, stream{ep})
+}
+
+// Connect connects a stream socket, or sets the peer of a datagram or raw socket, which the zero AddrPort (AF_UNSPEC)
+// removes again. Errors: EBADF, ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EHOSTUNREACH, EISCONN, EADDRNOTAVAIL; of a
+// non-blocking stream EINPROGRESS and, called again meanwhile, EALREADY: when it shows POLLOUT, SO_ERROR is the outcome.
+func (s Berkeley) Connect(fd int, remote netip.AddrPort) error {
+	so, err := s.sockets.get(fd)
+	if err != nil {
+		return err
+	}
+	return so.connect(remote)
+}
+
+func (so *socket) connect(remote netip.AddrPort) error {
+	remote, err := destination(remote)
+	if err != nil {
+		return err
+	}
+	again := so.connecting.Load()
+	err = so.wait(&so.wr, so.nonblock.Load(), func() error {
+		err := so.Connect(remote)
+		if err == syscall.EINPROGRESS || err == syscall.EALREADY {
+			so.connecting.Store(true)
+			return syscall.EAGAIN
+		}
+		if so.connecting.Swap(false) && err == syscall.EISCONN {
+			return nil
+		}
+		return err
+	})
+	if err != syscall.EAGAIN {
+		return err
+	}
+	if again {
+		return syscall.EALREADY
+	}
+	return syscall.EINPROGRESS
+}
+
+// Shutdown ends receiving (SHUT_RD), sending (SHUT_WR: a stream sends its FIN after what is queued) or both. Errors:
+// EBADF, ENOTCONN, EINVAL.
+func (s Berkeley) Shutdown(fd, how int) error {
+	so, err := s.sockets.get(fd)
+	if err != nil {
+		return err
+	}
+	if how < SHUT_RD || how > SHUT_RDWR {
+		return syscall.EINVAL
+	}
+	return so.Shutdown(how != SHUT_WR, how != SHUT_RD)
+}
+
+// GetSockName is a socket's own address; 0.0.0.0 while it is not bound to one. Errors: EBADF.
+func (s Berkeley) GetSockName(fd int) (netip.AddrPort, error) {
+	so, err := s.sockets.get(fd)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	return so.name(), nil
+}
+
+func (so *socket) name() netip.AddrPort {
+	local := so.Local()
+	if !local.Addr().IsValid() {
+		return netip.AddrPortFrom(netip.IPv4Unspecified(), local.Port())
+	}
+	return local
+}
+
+// GetPeerName is the address a socket is connected to. Errors: EBADF, ENOTCONN.
+func (s Berkeley) GetPeerName(fd int) (netip.AddrPort, error) {
+	so, err := s.sockets.get(fd)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	peer, ok := so.Remote()
+	if !ok {
+		return netip.AddrPort{}, syscall.ENOTCONN
+	}
+	return peer, nil
+}

@@ -1,0 +1,66 @@
+package socketapi
+
+import (
+	"io"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"tunstack/icmp"
+	"tunstack/internal/clock"
+	"tunstack/ipv4"
+	"tunstack/link"
+	"tunstack/tcp/demux"
+	"tunstack/tun"
+	"tunstack/udp"
+)
+
+// Config describes a Stack. The zero value is a host with nothing but its loopback.
+type Config struct {
+	Interfaces []Interface // besides the loopback, which every stack has
+	Routes     []Route     // besides those to the connected networks and the Gateways of the Interfaces
+
+	// Clock tells the time; nil: the machine's. With a *VirtualClock the stack has no goroutines of its own: nothing
+	// happens but within calls of Advance, Inject and the socket calls.
+	Clock Clock
+	// Rand is a cryptographic random source, read by New only; nil: crypto/rand.
+	Rand io.Reader
+	// Logger is told about addresses that are in use by another host; nil: slog.Default.
+	Logger *slog.Logger
+
+	// The layers' own settings. Their fields Clock, Timers, Rand and Secret are New's to set.
+	IP   ipv4.Config
+	ICMP icmp.Config
+	UDP  udp.Config
+	TCP  demux.Config
+}
+
+// Clock tells the time since its start; see package clock for what there is.
+type Clock = clock.Clock
+
+// VirtualClock is a Clock that stands still until it is moved. The zero value is ready for use.
+type VirtualClock = clock.Virtual
+
+// Route is one row of the route table. In a Config the fields Prefix and Gateway or Interface are enough.
+type Route = ipv4.RouteEntry
+
+// Interface is one attachment of the stack to the world: either a Device or an Output function.
+type Interface struct {
+	Name    string         // "": the device's name, or "link0" and so on
+	Addrs   []netip.Prefix // own addresses, each with the length of its network
+	Gateway netip.Addr     // next hop of the default route; zero: none
+
+	// Device carries the packets. The stack closes it.
+	Device tun.Device
+	// MAC, ARP and ACD are for a TAP device. The zero ACD means that addresses are probed for before they are used
+	// (RFC 5227), for about five seconds after New: see Stack.Ready.
+	MAC link.MAC
+	ARP link.ARP
+	ACD link.ACD
+
+	// Output makes a link without a device: it is called with each IP datagram that the stack sends, which is
+	// valid during the call, and Stack.Inject takes what is received. Output may run on several goroutines at once, and
+	// must not use a socket of this stack; it may Inject into this stack or another.
+	Output func(now time.Duration, datagram []byte)
+	MTU    int // of such a link, in octets; 0: 1500
+}

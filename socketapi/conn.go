@@ -1,0 +1,186 @@
+package socketapi
+
+import (
+	"io"
+	"math"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// past is a deadline that has passed.
+const past = math.MinInt64
+
+// netSocket is a socket in the manner of package net; what is common to connections, listeners and packet sockets.
+type netSocket struct {
+	so            *socket
+	network       string
+	local, remote netip.AddrPort
+}
+
+// Descriptor is the socket's descriptor, for the calls of Berkeley: options, TCP_INFO, Poll.
+func (n *netSocket) Descriptor() int { return n.so.fd }
+
+// Close closes the socket. Calls blocked on it fail with net.ErrClosed.
+func (n *netSocket) Close() error { return n.error("close", n.so.close()) }
+
+// SetDeadline implements net.Conn.
+func (n *netSocket) SetDeadline(t time.Time) error {
+	if err := n.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return n.SetWriteDeadline(t)
+}
+
+// SetReadDeadline implements net.Conn.
+func (n *netSocket) SetReadDeadline(t time.Time) error { return n.setDeadline(&n.so.rd, t) }
+
+// SetWriteDeadline implements net.Conn.
+func (n *netSocket) SetWriteDeadline(t time.Time) error { return n.setDeadline(&n.so.wr, t) }
+
+func (n *netSocket) setDeadline(d *direction, t time.Time) error {
+	if n.so.closed.Load() {
+		return n.error("set", syscall.EBADF)
+	}
+	d.deadline.Store(n.so.stack.moment(t))
+	n.so.wake()
+	return nil
+}
+
+// moment is t in the stack's time, and 0 for the zero Time. A clock that is not the machine's counts from t's distance to now.
+func (s *Stack) moment(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	now, d := s.Now(), time.Until(t)
+	switch {
+	case d <= 0:
+		return past
+	case d > never-now:
+		return 0
+	}
+	return int64(now + d)
+}
+
+// error is netError with the socket's addresses.
+func (n *netSocket) error(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	source, addr := netAddr(n.so.typ, n.local), netAddr(n.so.typ, n.remote)
+	if addr == nil {
+		source, addr = nil, source
+	}
+	return netError(op, n.network, source, addr, err)
+}
+
+// setOption is SetSockOpt in the manner of package net.
+func (n *netSocket) setOption(level, name int, value any) error {
+	if n.so.closed.Load() {
+		return n.error("set", syscall.EBADF)
+	}
+	return n.error("set", n.so.setOption(level, name, value))
+}
+
+// TCPConn is a TCP connection. Its methods are those of net.TCPConn.
+type TCPConn struct {
+	netSocket
+	writing sync.Mutex // keeps one Write's octets together
+}
+
+// newTCPConn is the connection of a connected socket. As in package net, Nagle's algorithm is off.
+func newTCPConn(so *socket, network string) *TCPConn {
+	remote, _ := so.Remote()
+	c := &TCPConn{netSocket: netSocket{so, network, so.name(), remote}}
+	_ = c.SetNoDelay(true)
+	return c
+}
+
+// Read implements net.Conn.
+func (c *TCPConn) Read(b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	n, _, err := c.so.receive(b, 0)
+	if n == 0 && err == nil {
+		return 0, io.EOF
+	}
+	return n, c.error("read", err)
+}
+
+// Write implements net.Conn.
+func (c *TCPConn) Write(b []byte) (int, error) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	sent := 0
+	for {
+		n, err := c.so.transmit(b[sent:], Message{}, 0)
+		sent += n
+		if err != nil || sent == len(b) {
+			return sent, c.error("write", err)
+		}
+	}
+}
+
+// LocalAddr implements net.Conn; it is a *net.TCPAddr.
+func (c *TCPConn) LocalAddr() net.Addr { return netAddr(SOCK_STREAM, c.local) }
+
+// RemoteAddr implements net.Conn; it is a *net.TCPAddr.
+func (c *TCPConn) RemoteAddr() net.Addr { return netAddr(SOCK_STREAM, c.remote) }
+
+// CloseRead makes later Reads return io.EOF.
+func (c *TCPConn) CloseRead() error { return c.shutdown(SHUT_RD) }
+
+// CloseWrite sends the FIN after what has been written; reading goes on.
+func (c *TCPConn) CloseWrite() error { return c.shutdown(SHUT_WR) }
+
+func (c *TCPConn) shutdown(how int) error {
+	if c.so.closed.Load() {
+		return c.error("close", syscall.EBADF)
+	}
+	return c.error("shutdown", c.so.Shutdown(how == SHUT_RD, how == SHUT_WR))
+}
+
+// SetNoDelay turns Nagle's algorithm off, which it is from the start, or on.
+func (c *TCPConn) SetNoDelay(on bool) error { return c.setOption(IPPROTO_TCP, TCP_NODELAY, bit(on)) }
+
+// SetKeepAlive turns keep-alive probes on or off.
+func (c *TCPConn) SetKeepAlive(on bool) error { return c.setOption(SOL_SOCKET, SO_KEEPALIVE, bit(on)) }
+
+// SetKeepAlivePeriod sets the time without traffic before the first probe, and between probes, in whole seconds.
+func (c *TCPConn) SetKeepAlivePeriod(d time.Duration) error {
+	seconds := int((d + time.Second - 1) / time.Second)
+	if err := c.setOption(IPPROTO_TCP, TCP_KEEPIDLE, seconds); err != nil {
+		return err
+	}
+	return c.setOption(IPPROTO_TCP, TCP_KEEPINTVL, seconds)
+}
+
+// SetLinger says what Close does with data that is not yet acknowledged: below zero it sends it in the background, with 0
+// it discards it and resets the connection, and above it waits up to so many seconds.
+func (c *TCPConn) SetLinger(sec int) error {
+	return c.setOption(SOL_SOCKET, SO_LINGER, Linger{int32(bit(sec >= 0)), int32(max(sec, 0))})
+}
+
+// SetReadBuffer fixes the size of the receive buffer in octets, which otherwise grows as needed.
+func (c *TCPConn) SetReadBuffer(octets int) error { return c.setOption(SOL_SOCKET, SO_RCVBUF, octets) }
+
+// SetWriteBuffer fixes the size of the send buffer in octets, which otherwise grows as needed.
+func (c *TCPConn) SetWriteBuffer(octets int) error { return c.setOption(SOL_SOCKET, SO_SNDBUF, octets) }
+
+// TCPListener waits for connections. Its methods are those of net.TCPListener.
+type TCPListener struct{ netSocket }
+
+// Accept implements net.Listener; the Conn is a *TCPConn.
+func (l *TCPListener) Accept() (net.Conn, error) {
+	so, err := l.so.accept()
+	if err != nil {
+		return nil, l.error("accept", err)
+	}
+	return newTCPConn(so, l.network), nil
+}
+
+// Addr implements net.Listener; it is a *net.TCPAddr.
+func (l *TCPListener) Addr() net.Addr { return netAddr(SOCK_STREAM, l.local) }

@@ -1,0 +1,136 @@
+package socketapi
+
+import "tunstack/internal/poll"
+
+// The numbers below are Linux's on every platform, so that a program or a system-call emulation written against
+// Linux's headers finds what it expects, also on a host that numbers them otherwise.
+
+// Address families, socket types and flags for Socket.
+const (
+	AF_UNSPEC = 0
+	AF_INET   = 2
+
+	SOCK_STREAM   = 1
+	SOCK_DGRAM    = 2
+	SOCK_RAW      = 3
+	SOCK_NONBLOCK = 0x800 // or-ed to the type: the descriptor starts with O_NONBLOCK
+	SOCK_CLOEXEC  = 0x80000
+
+	IPPROTO_IP   = 0
+	IPPROTO_ICMP = 1
+	IPPROTO_TCP  = 6
+	IPPROTO_UDP  = 17
+	IPPROTO_RAW  = 255
+)
+
+// Flags of the send and receive calls.
+const (
+	MSG_OOB      = 0x1    // urgent data
+	MSG_PEEK     = 0x2    // leave what is received in place
+	MSG_TRUNC    = 0x20   // report a datagram's whole size; in Message.Flags: it was cut
+	MSG_DONTWAIT = 0x40   // do not block
+	MSG_WAITALL  = 0x100  // block until the buffer is full
+	MSG_NOSIGNAL = 0x4000 // nothing here raises SIGPIPE, so this changes nothing
+	MSG_MORE     = 0x8000 // more follows: hold back a partial segment
+)
+
+// How of Shutdown.
+const (
+	SHUT_RD   = 0
+	SHUT_WR   = 1
+	SHUT_RDWR = 2
+)
+
+// Commands and flags of Fcntl and Ioctl.
+const (
+	F_GETFL    = 3
+	F_SETFL    = 4
+	O_RDWR     = 2
+	O_NONBLOCK = 0x800
+
+	FIONREAD = 0x541b // octets that can be received now
+	TIOCOUTQ = 0x5411 // octets sent and not yet acknowledged
+	FIONBIO  = 0x5421 // sets O_NONBLOCK
+)
+
+// SOL_SOCKET is the level of the options that every socket has.
+const SOL_SOCKET = 1
+
+// Options of level SOL_SOCKET.
+const (
+	SO_REUSEADDR  = 2
+	SO_TYPE       = 3
+	SO_ERROR      = 4
+	SO_BROADCAST  = 6
+	SO_SNDBUF     = 7
+	SO_RCVBUF     = 8
+	SO_KEEPALIVE  = 9
+	SO_OOBINLINE  = 10
+	SO_NO_CHECK   = 11
+	SO_LINGER     = 13
+	SO_REUSEPORT  = 15
+	SO_RCVTIMEO   = 20
+	SO_SNDTIMEO   = 21
+	SO_ACCEPTCONN = 30
+	SO_PROTOCOL   = 38
+	SO_DOMAIN     = 39
+)
+
+// Options of level IPPROTO_IP.
+const (
+	IP_TOS             = 1
+	IP_TTL             = 2
+	IP_HDRINCL         = 3
+	IP_OPTIONS         = 4
+	IP_RECVOPTS        = 6
+	IP_PKTINFO         = 8
+	IP_MTU_DISCOVER    = 10
+	IP_RECVERR         = 11
+	IP_RECVTTL         = 12
+	IP_RECVTOS         = 13
+	IP_MTU             = 14
+	IP_MULTICAST_IF    = 32
+	IP_MULTICAST_TTL   = 33
+	IP_MULTICAST_LOOP  = 34
+	IP_ADD_MEMBERSHIP  = 35
+	IP_DROP_MEMBERSHIP = 36
+
+	IP_PMTUDISC_DONT = 0 // values of IP_MTU_DISCOVER
+	IP_PMTUDISC_WANT = 1
+	IP_PMTUDISC_DO   = 2
+)
+
+// SOL_RAW is the level of ICMP_FILTER, the set of ICMP types that a raw socket is not to receive.
+const (
+	SOL_RAW     = 255
+	ICMP_FILTER = 1
+)
+
+// Options of level IPPROTO_TCP.
+const (
+	TCP_NODELAY      = 1
+	TCP_MAXSEG       = 2
+	TCP_CORK         = 3
+	TCP_KEEPIDLE     = 4
+	TCP_KEEPINTVL    = 5
+	TCP_KEEPCNT      = 6
+	TCP_SYNCNT       = 7
+	TCP_INFO         = 11
+	TCP_QUICKACK     = 12
+	TCP_CONGESTION   = 13
+	TCP_USER_TIMEOUT = 18
+)
+
+// Events is a set of poll events.
+type Events = poll.Mask
+
+// Events of Poll.
+const (
+	POLLIN    = poll.In    // a receive or an accept would not block
+	POLLPRI   = poll.Pri   // there is urgent data
+	POLLOUT   = poll.Out   // a send would not block; a connect has completed
+	POLLERR   = poll.Err   // an error is pending; reported without being asked for
+	POLLHUP   = poll.Hup   // both directions are closed; reported without being asked for
+	POLLNVAL  = poll.Nval  // no such descriptor; reported without being asked for
+	POLLRDHUP = poll.RdHup // the peer will send no more
+)

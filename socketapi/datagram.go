@@ -1,0 +1,41 @@
+package socketapi
+
+import (
+	"tunstack/internal/dgram"
+	"tunstack/udp"
+)
+
+// datagram is the endpoint of SOCK_DGRAM.
+type datagram struct{ *udp.Endpoint }
+
+func (d datagram) send(b []byte, m Message, _ int) (int, error) {
+	return d.Send(b, m.Addr, m.Local)
+}
+
+func (d datagram) recv(b []byte, flags int) (int, Message, error) {
+	n, got, err := d.Recv(b, flags&MSG_PEEK != 0)
+	return received(n, got, flags, err)
+}
+
+// received is a datagram of which n octets were copied as a Message, and the count to report.
+func received(n int, d dgram.Datagram, flags int, err error) (int, Message, error) {
+	m := Message{Addr: d.From, Local: d.To.Addr(), Interface: d.Interface, Size: d.Size,
+		TOS: d.TOS, TTL: d.TTL, Options: d.IPOptions}
+	if d.Size > n {
+		m.Flags = MSG_TRUNC
+		if flags&MSG_TRUNC != 0 {
+			n = d.Size
+		}
+	}
+	return n, m, err
+}
+
+func (d datagram) buffered() (in, out int) { return d.Buffered(), 0 }
+
+func (d datagram) options() map[optname]option { return udpOptions }
+
+func (d datagram) dgram() dgram.Options { return d.Options().Options }
+
+func (d datagram) setDgram(change func(*dgram.Options)) {
+	d.SetOptions(func(o *udp.Options) { change(&o.Options) })
+}

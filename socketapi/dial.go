@@ -1,0 +1,134 @@
+package socketapi
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+)
+
+// maxBacklog is how many connections may wait to be accepted by a listener that Listen made.
+const maxBacklog = 4096
+
+// Dial connects to an address as net.Dial does. The networks are "tcp", "tcp4", "udp", "udp4", and "ip:" or "ip4:" with a
+// protocol's name or number; the Conn is a *TCPConn or a *PacketConn. Host names are looked up by GetAddrInfo.
+func (s *Stack) Dial(network, address string) (net.Conn, error) {
+	return s.DialContext(context.Background(), network, address)
+}
+
+// DialContext is Dial that gives up when ctx ends, and then fails with its error.
+func (s *Stack) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	n, err := parseNetwork(network)
+	if err != nil {
+		return nil, netError("dial", network, nil, nil, err)
+	}
+	addrs, err := n.resolve(address, false)
+	if err != nil {
+		return nil, netError("dial", network, nil, nil, err)
+	}
+	var first error
+	for _, addr := range addrs {
+		c, err := s.dial(ctx, n, addr)
+		if err == nil {
+			return c, nil
+		}
+		if first == nil {
+			first = netError("dial", network, nil, netAddr(n.typ, addr), err)
+		}
+	}
+	return nil, first
+}
+
+func (s *Stack) dial(ctx context.Context, n network, addr netip.AddrPort) (net.Conn, error) {
+	so, err := s.openNet(n)
+	if err != nil {
+		return nil, err
+	}
+	if err := so.connectContext(ctx, addr); err != nil {
+		so.close()
+		return nil, err
+	}
+	if n.typ == SOCK_STREAM {
+		return newTCPConn(so, n.name), nil
+	}
+	return newPacketConn(so, n.name), nil
+}
+
+// connectContext connects, and lets the deadline for sending pass when ctx ends.
+func (so *socket) connectContext(ctx context.Context, addr netip.AddrPort) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	stop := context.AfterFunc(ctx, func() {
+		so.wr.deadline.Store(past)
+		so.wake()
+	})
+	err := so.connect(addr)
+	if !stop() {
+		return ctx.Err()
+	}
+	return os.NewSyscallError("connect", err)
+}
+
+// openNet makes a socket with the options that package net sets.
+func (s *Stack) openNet(n network) (*socket, error) {
+	so, err := s.open(n.typ, n.proto)
+	if err != nil {
+		return nil, err
+	}
+	name := SO_REUSEADDR
+	if n.typ != SOCK_STREAM {
+		name = SO_BROADCAST
+	}
+	if err := so.setOption(SOL_SOCKET, name, 1); err != nil {
+		so.close()
+		return nil, err
+	}
+	return so, nil
+}
+
+// Listen waits for connections to an address as net.Listen does: "tcp" or "tcp4", and a host that is this stack's or none.
+// The Listener is a *TCPListener.
+func (s *Stack) Listen(network, address string) (net.Listener, error) {
+	so, addr, err := s.bindNet(network, address, SOCK_STREAM)
+	if err != nil {
+		return nil, netError("listen", network, nil, addr, err)
+	}
+	if err := so.listen(maxBacklog); err != nil {
+		so.close()
+		return nil, netError("listen", network, nil, addr, err)
+	}
+	return &TCPListener{netSocket{so, network, so.name(), netip.AddrPort{}}}, nil
+}
+
+// ListenPacket receives what is sent to an address as net.ListenPacket does. The PacketConn is a *PacketConn.
+func (s *Stack) ListenPacket(network, address string) (net.PacketConn, error) {
+	so, addr, err := s.bindNet(network, address, SOCK_DGRAM, SOCK_RAW)
+	if err != nil {
+		return nil, netError("listen", network, nil, addr, err)
+	}
+	return newPacketConn(so, network), nil
+}
+
+// bindNet makes a socket of one of the types and binds it to an address. The net.Addr is for an error.
+func (s *Stack) bindNet(name, address string, types ...int) (*socket, net.Addr, error) {
+	n, err := parseNetwork(name)
+	if err != nil || !slices.Contains(types, n.typ) {
+		return nil, nil, net.UnknownNetworkError(name)
+	}
+	addrs, err := n.resolve(address, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	addr := netAddr(n.typ, addrs[0])
+	so, err := s.openNet(n)
+	if err != nil {
+		return nil, addr, err
+	}
+	if err := so.bind(addrs[0]); err != nil {
+		so.close()
+		return nil, addr, os.NewSyscallError("bind", err)
+	}
+	return so, addr, nil
+}

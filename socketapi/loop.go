@@ -1,0 +1,83 @@
+package socketapi
+
+import (
+	"syscall"
+	"time"
+)
+
+// batchSize bounds the packets that are handled at one reading of the clock.
+const batchSize = 64
+
+// receive carries the packets of a device's queue up the stack until the device is closed.
+func (s *Stack) receive(q *queue) {
+	for {
+		n, err := s.batch(q)
+		if n == 0 && err == nil {
+			err = q.Wait()
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// batch handles what waits in a queue, up to batchSize packets, and returns their number.
+func (s *Stack) batch(q *queue) (int, error) {
+	now := s.Now()
+	for n := range batchSize {
+		p, err := q.TryRead()
+		if p == nil {
+			return n, err
+		}
+		p.Queue = q.number
+		q.input(now, p)
+	}
+	return batchSize, nil
+}
+
+// Inject takes a datagram received by the interface name, one with an Output function, and returns once it has been
+// processed. The slice stays the caller's. Errors: ENODEV without such an interface.
+func (s *Stack) Inject(name string, datagram []byte) error {
+	for _, a := range s.links {
+		if a.name == name && a.callback != nil {
+			a.callback.Inject(s.Now(), datagram)
+			return nil
+		}
+	}
+	return syscall.ENODEV
+}
+
+// NextDeadline is when the stack has something to do by itself; false when it has nothing.
+func (s *Stack) NextDeadline() (time.Duration, bool) { return s.timers.Next() }
+
+// Advance runs a stack with a VirtualClock up to the moment to: it handles what waits in the devices and calls each
+// timer when it is due, moving the clock along. It returns true if there was anything to do, also with to not
+// after Now, so that stacks joined to each other can be advanced in turn until all of them rest.
+func (s *Stack) Advance(to time.Duration) (busy bool) {
+	for {
+		if s.pump() {
+			busy = true
+			continue
+		}
+		at, ok := s.timers.Next()
+		if !ok || at > to {
+			s.virtual().Set(to)
+			return busy
+		}
+		busy = true
+		s.virtual().Set(at)
+		s.timers.Advance(s.Now())
+	}
+}
+
+// pump handles what waits in all devices' queues, and says whether there was anything.
+func (s *Stack) pump() (busy bool) {
+	for _, a := range s.links {
+		for _, q := range a.queues {
+			if n, _ := s.batch(q); n > 0 {
+				busy = true
+			}
+		}
+	}
+	return busy
+}

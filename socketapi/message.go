@@ -1,0 +1,147 @@
+package socketapi
+
+import (
+	"net/netip"
+	"syscall"
+
+	"tunstack/internal/poll"
+)
+
+// Message is what goes with the octets of SendMsg and RecvMsg: addresses, flags, and what Linux passes in control messages.
+type Message struct {
+	Addr      netip.AddrPort // who sent it; when sending, where to, the zero AddrPort being the connected peer
+	Local     netip.Addr     // IP_PKTINFO: where it was sent to; when sending, the source, the zero Addr leaving it to the stack
+	Interface string         // IP_PKTINFO: where it came in; unused when sending
+	Flags     int            // MSG_TRUNC: the datagram was longer than the buffer; unused when sending
+	Size      int            // of the whole datagram in octets; unused when sending
+	TOS, TTL  uint8          // IP_RECVTOS, IP_RECVTTL; unused when sending
+	Options   []byte         // IP_RECVOPTS; unused when sending
+}
+
+// Send sends b to the connected peer. A stream blocks until all of b is queued, or if it is non-blocking (O_NONBLOCK,
+// MSG_DONTWAIT) queues what fits. Errors: EBADF, EAGAIN, EPIPE, ENOTCONN, EDESTADDRREQ, EMSGSIZE, EACCES for a broadcast
+// without SO_BROADCAST, and once what the network reported: ECONNRESET, ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH ...
+func (s Berkeley) Send(fd int, b []byte, flags int) (int, error) {
+	return s.SendMsg(fd, b, Message{}, flags)
+}
+
+// SendTo is Send with a destination, which a stream ignores.
+func (s Berkeley) SendTo(fd int, b []byte, flags int, to netip.AddrPort) (int, error) {
+	return s.SendMsg(fd, b, Message{Addr: to}, flags)
+}
+
+// SendMsg is Send with all that a datagram can be given on its way.
+func (s Berkeley) SendMsg(fd int, b []byte, m Message, flags int) (int, error) {
+	so, err := s.sockets.get(fd)
+	if err != nil {
+		return -1, err
+	}
+	n, err := so.transmit(b, m, flags)
+	if err != nil {
+		return -1, err
+	}
+	return n, nil
+}
+
+// transmit sends all of b, or part of a stream's and then no error: the next call meets it.
+func (so *socket) transmit(b []byte, m Message, flags int) (int, error) {
+	addr, err := destination(m.Addr)
+	if err != nil {
+		return 0, err
+	}
+	m.Addr = addr
+	if flags&MSG_OOB != 0 {
+		return 0, syscall.EOPNOTSUPP
+	}
+	sent := 0
+	err = so.wait(&so.wr, so.nonblock.Load() || flags&MSG_DONTWAIT != 0, func() error {
+		for {
+			if sent > 0 && so.Ready()&poll.Err != 0 {
+				return nil
+			}
+			n, err := so.send(b[sent:], m, flags)
+			sent += n
+			if err != nil || sent == len(b) {
+				return err
+			}
+		}
+	})
+	if sent > 0 {
+		return sent, nil
+	}
+	return 0, err
+}
+
+// Recv receives octets of a stream, as many as there are, or one datagram, whose rest is lost when b is too short.
+// It returns 0 at the end of a stream. Flags: MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT, and MSG_TRUNC to be told a datagram's
+// whole size. Errors: EBADF, EAGAIN, ENOTCONN, and once what the network reported: ECONNRESET, ETIMEDOUT, ECONNREFUSED ...
+func (s Berkeley) Recv(fd int, b []byte, flags int) (int, error) {
+	n, _, err := s.RecvMsg(fd, b, flags)
+	return n, err
+}
+
+// RecvFrom is Recv with the sender's address, which a stream leaves zero.
+func (s Berkeley) RecvFrom(fd int, b []byte, flags int) (int, netip.AddrPort, error) {
+	n, m, err := s.RecvMsg(fd, b, flags)
+	return n, m.Addr, err
+}
+
+// RecvMsg is Recv with all that is known of a datagram.
+func (s Berkeley) RecvMsg(fd int, b []byte, flags int) (int, Message, error) {
+	so, err := s.sockets.get(fd)
+	if err != nil {
+		return -1, Message{}, err
+	}
+	n, m, err := so.receive(b, flags)
+	if err != nil {
+		return -1, Message{}, err
+	}
+	return n, m, nil
+}
+
+func (so *socket) receive(b []byte, flags int) (int, Message, error) {
+	if flags&MSG_OOB != 0 {
+		return 0, Message{}, syscall.EINVAL
+	}
+	dontWait := so.nonblock.Load() || flags&MSG_DONTWAIT != 0
+	if flags&MSG_WAITALL != 0 && so.typ == SOCK_STREAM {
+		return so.receiveAll(b, flags, dontWait)
+	}
+	var n int
+	var m Message
+	err := so.wait(&so.rd, dontWait, func() (err error) {
+		n, m, err = so.recv(b, flags)
+		return err
+	})
+	return n, m, err
+}
+
+// receiveAll fills b, and returns less only at the end of the stream, at an error or when time is up.
+func (so *socket) receiveAll(b []byte, flags int, dontWait bool) (int, Message, error) {
+	got := 0
+	err := so.wait(&so.rd, dontWait, func() error {
+		for {
+			ready := so.Ready()
+			if got > 0 && ready&poll.Err != 0 {
+				return nil
+			}
+			if flags&MSG_PEEK != 0 {
+				got = 0
+			}
+			n, _, err := so.recv(b[got:], flags)
+			got += n
+			switch {
+			case err != nil || n == 0 || got == len(b):
+				return err
+			case flags&MSG_PEEK != 0 && ready&poll.RdHup != 0:
+				return nil
+			case flags&MSG_PEEK != 0:
+				return syscall.EAGAIN
+			}
+		}
+	})
+	if got > 0 {
+		return got, Message{}, nil
+	}
+	return 0, Message{}, err
+}

@@ -1,0 +1,58 @@
+package socketapi
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+)
+
+// netError puts a socket's error into the form that package net gives its own: *net.OpError around an os.SyscallError,
+// os.ErrDeadlineExceeded or net.ErrClosed.
+func netError(op, network string, source, addr net.Addr, err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	switch errno, ok := err.(syscall.Errno); {
+	case !ok:
+	case errno == syscall.EBADF:
+		err = net.ErrClosed
+	case errno == syscall.EAGAIN:
+		err = os.ErrDeadlineExceeded
+	default:
+		err = os.NewSyscallError(op, err)
+	}
+	return &net.OpError{Op: op, Net: network, Source: source, Addr: addr, Err: err}
+}
+
+// netAddr is an address as package net has it for the kind of socket, nil for none.
+func netAddr(typ int, a netip.AddrPort) net.Addr {
+	if !a.Addr().IsValid() {
+		return nil
+	}
+	switch typ {
+	case SOCK_STREAM:
+		return net.TCPAddrFromAddrPort(a)
+	case SOCK_DGRAM:
+		return net.UDPAddrFromAddrPort(a)
+	}
+	return &net.IPAddr{IP: a.Addr().AsSlice()}
+}
+
+// addrPort is the other way.
+func addrPort(a net.Addr) (netip.AddrPort, error) {
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		return a.AddrPort(), nil
+	case *net.UDPAddr:
+		return a.AddrPort(), nil
+	case *net.IPAddr:
+		addr, ok := netip.AddrFromSlice(a.IP)
+		if !ok {
+			return netip.AddrPort{}, syscall.EINVAL
+		}
+		return netip.AddrPortFrom(addr, 0), nil
+	}
+	return netip.AddrPort{}, syscall.EINVAL
+}

@@ -1,0 +1,203 @@
+package socketapi
+
+import (
+	"encoding/binary"
+	"math"
+	"syscall"
+	"time"
+)
+
+// optname is what GetSockOpt and SetSockOpt are given to name an option.
+type optname struct{ level, name int }
+
+// option is how one option is read and written; nil when it cannot be.
+type option struct {
+	get func(so *socket) (any, error)      // an int, string, []byte or a struct in Linux's layout
+	set func(so *socket, v optvalue) error // v is in Linux's layout
+}
+
+// optvalue is the value of an option as Linux lays it out in memory.
+type optvalue []byte
+
+// GetSockOpt reads an option into value: *int, *string, []byte, or a pointer to a struct in Linux's layout such as
+// *Linger, *Timeval or *TCPInfo. A []byte gets the raw layout, as much as fits. The count is of octets in that layout.
+// Errors: EBADF, ENOPROTOOPT, EINVAL when value is of the wrong kind, and the option's own.
+func (s Berkeley) GetSockOpt(fd, level, name int, value any) (int, error) {
+	so, err := s.sockets.get(fd)
+	if err != nil {
+		return -1, err
+	}
+	o, ok := so.lookup(level, name)
+	if !ok || o.get == nil {
+		return -1, syscall.ENOPROTOOPT
+	}
+	v, err := o.get(so)
+	if err != nil {
+		return -1, err
+	}
+	return layout(v).store(value)
+}
+
+// SetSockOpt writes an option from value: int, string, []byte (the raw layout), or a struct in Linux's layout such as
+// Linger, Timeval or IPMreqn. Errors: EBADF, ENOPROTOOPT, EINVAL for a value of the wrong kind or out of range, and the option's own.
+func (s Berkeley) SetSockOpt(fd, level, name int, value any) error {
+	so, err := s.sockets.get(fd)
+	if err != nil {
+		return err
+	}
+	return so.setOption(level, name, value)
+}
+
+func (so *socket) setOption(level, name int, value any) error {
+	o, ok := so.lookup(level, name)
+	if !ok || o.set == nil {
+		return syscall.ENOPROTOOPT
+	}
+	v := layout(value)
+	if v == nil {
+		return syscall.EINVAL
+	}
+	return o.set(so, v)
+}
+
+// lookup finds an option: the protocol's own first, then what all sockets have.
+func (so *socket) lookup(level, name int) (option, bool) {
+	if o, ok := so.options()[optname{level, name}]; ok {
+		return o, true
+	}
+	o, ok := socketOptions[optname{level, name}]
+	return o, ok
+}
+
+// layout lays v out as Linux does; nil for what it does not know how to.
+func layout(v any) optvalue {
+	switch v := v.(type) {
+	case int:
+		return binary.NativeEndian.AppendUint32(nil, uint32(v))
+	case string:
+		return optvalue(v)
+	case []byte:
+		return v
+	}
+	b, err := binary.Append(nil, binary.NativeEndian, v)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// store is the other way.
+func (v optvalue) store(value any) (n int, err error) {
+	switch value := value.(type) {
+	case *int:
+		*value, err = v.int()
+		return len(v), err
+	case *string:
+		*value = string(v)
+		return len(v), nil
+	case []byte:
+		return copy(value, v), nil
+	}
+	return len(v), v.decode(value)
+}
+
+// decode fills the struct that p points to.
+func (v optvalue) decode(p any) error {
+	if _, err := binary.Decode(v, binary.NativeEndian, p); err != nil {
+		return syscall.EINVAL
+	}
+	return nil
+}
+
+// int is the value of an option that is a C int, or of one octet, which Linux takes where an octet is meant.
+func (v optvalue) int() (int, error) {
+	switch {
+	case len(v) >= 4:
+		return int(int32(binary.NativeEndian.Uint32(v))), nil
+	case len(v) == 1:
+		return int(v[0]), nil
+	}
+	return 0, syscall.EINVAL
+}
+
+// number is an option that is an int between low and high.
+func number(low, high int, get func(so *socket) int, set func(so *socket, n int) error) option {
+	return option{
+		get: func(so *socket) (any, error) { return get(so), nil },
+		set: func(so *socket, v optvalue) error {
+			n, err := v.int()
+			if err != nil {
+				return err
+			}
+			if n < low || n > high {
+				return syscall.EINVAL
+			}
+			return set(so, n)
+		},
+	}
+}
+
+// flag is an option that is on or off.
+func flag(get func(so *socket) bool, set func(so *socket, on bool)) option {
+	return number(math.MinInt32, math.MaxInt32,
+		func(so *socket) int { return bit(get(so)) },
+		func(so *socket, n int) error { set(so, n != 0); return nil })
+}
+
+func bit(on bool) int {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+// fixed is an option that can only be read.
+func fixed(get func(so *socket) int) option {
+	return option{get: func(so *socket) (any, error) { return get(so), nil }}
+}
+
+// kept is an option that changes nothing here and is only remembered: Linux has it on every socket, or it asks for
+// something that Message always carries.
+func kept(level, name int) option {
+	key := optname{level, name}
+	return flag(
+		func(so *socket) bool {
+			so.mu.Lock()
+			defer so.mu.Unlock()
+			return so.values[key]
+		},
+		func(so *socket, on bool) {
+			so.mu.Lock()
+			defer so.mu.Unlock()
+			if so.values == nil {
+				so.values = map[optname]bool{}
+			}
+			so.values[key] = on
+		})
+}
+
+// Linger is Linux's struct linger, for SO_LINGER.
+type Linger struct {
+	Onoff  int32
+	Linger int32 // seconds
+}
+
+// Timeval is Linux's struct timeval on 64-bit machines, for SO_RCVTIMEO and SO_SNDTIMEO.
+type Timeval struct{ Sec, Usec int64 }
+
+// NewTimeval is d as a Timeval.
+func NewTimeval(d time.Duration) Timeval {
+	return Timeval{int64(d / time.Second), int64(d % time.Second / time.Microsecond)}
+}
+
+// Duration is the other way.
+func (t Timeval) Duration() time.Duration {
+	return time.Duration(t.Sec)*time.Second + time.Duration(t.Usec)*time.Microsecond
+}
+
+// IPMreqn is Linux's struct ip_mreqn, for the options about multicast.
+type IPMreqn struct {
+	Multiaddr [4]byte // the group
+	Address   [4]byte // an own address: its interface is meant
+	Ifindex   int32   // 1 and up, in the order of Stack.Interfaces; 0: see Address
+}

@@ -1,0 +1,189 @@
+package socketapi
+
+import (
+	"maps"
+	"math"
+	"net/netip"
+	"syscall"
+
+	"tunstack/internal/dgram"
+	"tunstack/internal/raw"
+	"tunstack/udp"
+)
+
+// udpOptions are those of a SOCK_DGRAM socket.
+var udpOptions = datagramOptions(map[optname]option{
+	{SOL_SOCKET, SO_REUSEADDR}: udpFlag(func(o *udp.Options) *bool { return &o.ReuseAddr }),
+	{SOL_SOCKET, SO_REUSEPORT}: udpFlag(func(o *udp.Options) *bool { return &o.ReusePort }),
+	{SOL_SOCKET, SO_NO_CHECK}:  udpFlag(func(o *udp.Options) *bool { return &o.NoCheck }),
+	{IPPROTO_IP, IP_RECVERR}:   udpFlag(func(o *udp.Options) *bool { return &o.RecvErr }),
+})
+
+// rawOptions are those of a SOCK_RAW socket.
+var rawOptions = datagramOptions(map[optname]option{
+	{IPPROTO_IP, IP_HDRINCL}: flag(
+		func(so *socket) bool { return so.raw().Options().HdrIncl },
+		func(so *socket, on bool) { so.raw().SetOptions(func(o *raw.Options) { o.HdrIncl = on }) }),
+	{SOL_RAW, ICMP_FILTER}: number(math.MinInt32, math.MaxInt32,
+		func(so *socket) int { return int(int32(so.raw().Options().ICMPFilter)) },
+		func(so *socket, n int) error {
+			so.raw().SetOptions(func(o *raw.Options) { o.ICMPFilter = uint32(n) })
+			return nil
+		}),
+})
+
+// datagramOptions adds to own the options that datagram and raw sockets share.
+func datagramOptions(own map[optname]option) map[optname]option {
+	maps.Copy(own, map[optname]option{
+		{SOL_SOCKET, SO_BROADCAST}: dgramFlag(func(o *dgram.Options) *bool { return &o.Broadcast }),
+		{SOL_SOCKET, SO_RCVBUF}:    number(1, math.MaxInt32, getDatagramBuffer, setDatagramBuffer),
+
+		{IPPROTO_IP, IP_TOS}:             ipTOS,
+		{IPPROTO_IP, IP_TTL}:             ipTTL,
+		{IPPROTO_IP, IP_OPTIONS}:         {getIPOptions, setIPOptions},
+		{IPPROTO_IP, IP_MTU}:             {get: func(so *socket) (any, error) { return so.datagram().PathMTU() }},
+		{IPPROTO_IP, IP_MTU_DISCOVER}:    number(IP_PMTUDISC_DONT, IP_PMTUDISC_DO, getDiscover, setDiscover),
+		{IPPROTO_IP, IP_MULTICAST_TTL}:   number(-1, math.MaxUint8, getMulticastTTL, setMulticastTTL),
+		{IPPROTO_IP, IP_MULTICAST_LOOP}:  dgramFlag(func(o *dgram.Options) *bool { return &o.MulticastLoop }),
+		{IPPROTO_IP, IP_MULTICAST_IF}:    {getMulticastIf, setMulticastIf},
+		{IPPROTO_IP, IP_ADD_MEMBERSHIP}:  {set: membership(datagramSocket.Join)},
+		{IPPROTO_IP, IP_DROP_MEMBERSHIP}: {set: membership(datagramSocket.Leave)},
+	})
+	return own
+}
+
+// datagramSocket is a datagram or raw socket, as far as the options go that they share.
+type datagramSocket interface {
+	dgram() dgram.Options
+	setDgram(change func(*dgram.Options))
+	PathMTU() (int, error)
+	Join(group, iface netip.Addr) error
+	Leave(group, iface netip.Addr) error
+}
+
+func (so *socket) datagram() datagramSocket { return so.endpoint.(datagramSocket) }
+
+func (so *socket) raw() rawSocket { return so.endpoint.(rawSocket) }
+
+// udpFlag is an option that is a bool of udp.Options.
+func udpFlag(field func(*udp.Options) *bool) option {
+	return flag(
+		func(so *socket) bool { o := so.endpoint.(datagram).Options(); return *field(&o) },
+		func(so *socket, on bool) {
+			so.endpoint.(datagram).SetOptions(func(o *udp.Options) { *field(o) = on })
+		})
+}
+
+// dgramFlag is an option that is a bool of dgram.Options.
+func dgramFlag(field func(*dgram.Options) *bool) option {
+	return flag(
+		func(so *socket) bool { o := so.datagram().dgram(); return *field(&o) },
+		func(so *socket, on bool) { so.datagram().setDgram(func(o *dgram.Options) { *field(o) = on }) })
+}
+
+func getDatagramBuffer(so *socket) int {
+	if n := so.datagram().dgram().RcvBuf; n != 0 {
+		return n
+	}
+	return dgram.DefaultLimit
+}
+
+func setDatagramBuffer(so *socket, n int) error {
+	so.datagram().setDgram(func(o *dgram.Options) { o.RcvBuf = n })
+	return nil
+}
+
+func getIPOptions(so *socket) (any, error) { return so.datagram().dgram().IPOptions, nil }
+
+func setIPOptions(so *socket, v optvalue) error {
+	if len(v) > 40 {
+		return syscall.EINVAL
+	}
+	so.datagram().setDgram(func(o *dgram.Options) { o.IPOptions = append([]byte(nil), v...) })
+	return nil
+}
+
+func getDiscover(so *socket) int {
+	if so.datagram().dgram().DontFragment {
+		return IP_PMTUDISC_DO
+	}
+	return IP_PMTUDISC_DONT
+}
+
+// setDiscover sets DF for IP_PMTUDISC_DO. The stack fragments to the path MTU that it knows with any other.
+func setDiscover(so *socket, n int) error {
+	so.datagram().setDgram(func(o *dgram.Options) { o.DontFragment = n == IP_PMTUDISC_DO })
+	return nil
+}
+
+func getMulticastTTL(so *socket) int { return int(max(so.datagram().dgram().MulticastTTL, 1)) }
+
+// setMulticastTTL refuses 0: nothing is sent with it, and a group can be kept to this host by an interface of its own.
+func setMulticastTTL(so *socket, n int) error {
+	if n == 0 {
+		return syscall.EINVAL
+	}
+	so.datagram().setDgram(func(o *dgram.Options) { o.MulticastTTL = uint8(max(n, 1)) })
+	return nil
+}
+
+func getMulticastIf(so *socket) (any, error) {
+	if a := so.datagram().dgram().MulticastInterface; a.Is4() {
+		return a.As4(), nil
+	}
+	return [4]byte{}, nil
+}
+
+// setMulticastIf takes an address (struct in_addr), or a struct ip_mreqn.
+func setMulticastIf(so *socket, v optvalue) error {
+	var m IPMreqn
+	if len(v) == 4 {
+		m.Address = [4]byte(v)
+	} else if err := v.mreqn(&m); err != nil {
+		return err
+	}
+	iface, err := so.stack.multicastInterface(&m)
+	if err != nil {
+		return err
+	}
+	so.datagram().setDgram(func(o *dgram.Options) { o.MulticastInterface = iface })
+	return nil
+}
+
+// membership is IP_ADD_MEMBERSHIP or IP_DROP_MEMBERSHIP.
+func membership(change func(d datagramSocket, group, iface netip.Addr) error) func(*socket, optvalue) error {
+	return func(so *socket, v optvalue) error {
+		var m IPMreqn
+		if err := v.mreqn(&m); err != nil {
+			return err
+		}
+		iface, err := so.stack.multicastInterface(&m)
+		if err != nil {
+			return err
+		}
+		return change(so.datagram(), netip.AddrFrom4(m.Multiaddr), iface)
+	}
+}
+
+// mreqn decodes a struct ip_mreqn, or a struct ip_mreq, which lacks its end.
+func (v optvalue) mreqn(m *IPMreqn) error {
+	if len(v) == 8 {
+		v = append(v[:8:8], 0, 0, 0, 0)
+	}
+	return v.decode(m)
+}
+
+// multicastInterface is the address of the interface that m names; the zero Addr when it names none.
+func (s *Stack) multicastInterface(m *IPMreqn) (netip.Addr, error) {
+	if m.Ifindex != 0 {
+		list := s.Interfaces()
+		if m.Ifindex < 0 || int(m.Ifindex) > len(list) || len(list[m.Ifindex-1].Addresses) == 0 {
+			return netip.Addr{}, syscall.ENODEV
+		}
+		return list[m.Ifindex-1].Addresses[0].Addr(), nil
+	}
+	if m.Address == [4]byte{} {
+		return netip.Addr{}, nil
+	}
+	return netip.AddrFrom4(m.Address), nil
+}

@@ -1,0 +1,112 @@
+package socketapi
+
+import (
+	"math"
+	"syscall"
+	"time"
+
+	"tunstack/tcp"
+)
+
+// Linux's bounds of the TCP options.
+const (
+	minMSS       = 88    // TCP_MIN_MSS
+	maxMSS       = 32767 // MAX_TCP_WINDOW
+	maxKeepTime  = 32767 // seconds
+	maxKeepCount = 127
+	maxSynCount  = 127
+)
+
+// streamOptions are those of a SOCK_STREAM socket.
+var streamOptions = map[optname]option{
+	{SOL_SOCKET, SO_ACCEPTCONN}: fixed(func(so *socket) int { return bit(so.tcp().Info().State == tcp.Listen) }),
+	{SOL_SOCKET, SO_REUSEADDR}:  reuse(SO_REUSEADDR),
+	{SOL_SOCKET, SO_REUSEPORT}:  reuse(SO_REUSEPORT),
+	{SOL_SOCKET, SO_LINGER}:     {getLinger, setLinger},
+	{SOL_SOCKET, SO_KEEPALIVE}:  switched(func(p *tcp.Params) *bool { return &p.KeepAlive }),
+	{SOL_SOCKET, SO_OOBINLINE}:  switched(func(p *tcp.Params) *bool { return &p.OOBInline }),
+	{SOL_SOCKET, SO_RCVBUF}:     tuned(256, math.MaxInt32, 1, func(p *tcp.Params) *int { return &p.RcvBuf }),
+	{SOL_SOCKET, SO_SNDBUF}:     tuned(256, math.MaxInt32, 1, func(p *tcp.Params) *int { return &p.SndBuf }),
+
+	{IPPROTO_TCP, TCP_NODELAY}:      switched(func(p *tcp.Params) *bool { return &p.NoDelay }),
+	{IPPROTO_TCP, TCP_CORK}:         switched(func(p *tcp.Params) *bool { return &p.Cork }),
+	{IPPROTO_TCP, TCP_QUICKACK}:     switched(func(p *tcp.Params) *bool { return &p.QuickAck }),
+	{IPPROTO_TCP, TCP_KEEPIDLE}:     tuned(1, maxKeepTime, time.Second, func(p *tcp.Params) *time.Duration { return &p.KeepIdle }),
+	{IPPROTO_TCP, TCP_KEEPINTVL}:    tuned(1, maxKeepTime, time.Second, func(p *tcp.Params) *time.Duration { return &p.KeepIntvl }),
+	{IPPROTO_TCP, TCP_KEEPCNT}:      tuned(1, maxKeepCount, 1, func(p *tcp.Params) *int { return &p.KeepCnt }),
+	{IPPROTO_TCP, TCP_SYNCNT}:       tuned(1, maxSynCount, 1, func(p *tcp.Params) *int { return &p.SynRetries }),
+	{IPPROTO_TCP, TCP_USER_TIMEOUT}: tuned(0, math.MaxInt32, time.Millisecond, func(p *tcp.Params) *time.Duration { return &p.UserTimeout }),
+	{IPPROTO_TCP, TCP_MAXSEG}:       number(0, maxMSS, func(so *socket) int { return so.tcp().MSS() }, setMaxSeg),
+	{IPPROTO_TCP, TCP_CONGESTION}:   {getCongestion, setCongestion},
+	{IPPROTO_TCP, TCP_INFO}:         {get: func(so *socket) (any, error) { return newTCPInfo(so.tcp().Info()), nil }},
+
+	{IPPROTO_IP, IP_TOS}: ipTOS,
+	{IPPROTO_IP, IP_TTL}: ipTTL,
+}
+
+// tcp is the endpoint of a socket that uses streamOptions.
+func (so *socket) tcp() stream { return so.endpoint.(stream) }
+
+// switched is an option that is a bool of tcp.Params.
+func switched(field func(*tcp.Params) *bool) option {
+	return flag(
+		func(so *socket) bool { p := so.tcp().Params(); return *field(&p) },
+		func(so *socket, on bool) { so.tcp().SetParams(func(p *tcp.Params) { *field(p) = on }) })
+}
+
+// tuned is an option that is a number of tcp.Params, counted in unit.
+func tuned[T int | time.Duration](low, high int, unit T, field func(*tcp.Params) *T) option {
+	return number(low, high,
+		func(so *socket) int { p := so.tcp().Params(); return int(*field(&p) / unit) },
+		func(so *socket, n int) error {
+			so.tcp().SetParams(func(p *tcp.Params) { *field(p) = T(n) * unit })
+			return nil
+		})
+}
+
+// reuse is SO_REUSEADDR or SO_REUSEPORT, which the endpoint takes together.
+func reuse(name int) option {
+	keep := kept(SOL_SOCKET, name)
+	return option{keep.get, func(so *socket, v optvalue) error {
+		if err := keep.set(so, v); err != nil {
+			return err
+		}
+		so.mu.Lock()
+		defer so.mu.Unlock()
+		so.tcp().SetReuse(so.values[optname{SOL_SOCKET, SO_REUSEADDR}], so.values[optname{SOL_SOCKET, SO_REUSEPORT}])
+		return nil
+	}}
+}
+
+func getLinger(so *socket) (any, error) {
+	on, d := so.tcp().Linger()
+	return Linger{int32(bit(on)), int32(d / time.Second)}, nil
+}
+
+func setLinger(so *socket, v optvalue) error {
+	var l Linger
+	if err := v.decode(&l); err != nil {
+		return err
+	}
+	so.tcp().SetLinger(l.Onoff != 0, time.Duration(l.Linger)*time.Second)
+	return nil
+}
+
+func setMaxSeg(so *socket, n int) error {
+	if n != 0 && n < minMSS {
+		return syscall.EINVAL
+	}
+	so.tcp().SetParams(func(p *tcp.Params) { p.MaxSeg = n })
+	return nil
+}
+
+func getCongestion(so *socket) (any, error) { return so.tcp().Params().Congestion, nil }
+
+func setCongestion(so *socket, v optvalue) error {
+	name := string(v)
+	if name != "reno" && name != "cubic" {
+		return syscall.ENOENT
+	}
+	so.tcp().SetParams(func(p *tcp.Params) { p.Congestion = name })
+	return nil
+}

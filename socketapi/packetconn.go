@@ -1,0 +1,92 @@
+package socketapi
+
+import (
+	"net"
+	"net/netip"
+	"syscall"
+)
+
+// PacketConn is a UDP or raw socket, connected or not. Its methods are those of net.UDPConn and net.IPConn.
+type PacketConn struct{ netSocket }
+
+func newPacketConn(so *socket, network string) *PacketConn {
+	remote, _ := so.Remote()
+	return &PacketConn{netSocket{so, network, so.name(), remote}}
+}
+
+// Read implements net.Conn: it receives one datagram, whose rest is lost if b is too short.
+func (c *PacketConn) Read(b []byte) (int, error) {
+	n, _, err := c.receive(b)
+	return n, c.error("read", err)
+}
+
+// ReadFrom implements net.PacketConn; the Addr is a *net.UDPAddr or *net.IPAddr.
+func (c *PacketConn) ReadFrom(b []byte) (int, net.Addr, error) {
+	n, from, err := c.receive(b)
+	return n, netAddr(c.so.typ, from), c.error("read", err)
+}
+
+// ReadFromAddrPort is ReadFrom without the allocation of an Addr.
+func (c *PacketConn) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
+	n, from, err := c.receive(b)
+	return n, from, c.error("read", err)
+}
+
+// receive receives one datagram, of a raw socket without its IP header.
+func (c *PacketConn) receive(b []byte) (int, netip.AddrPort, error) {
+	n, m, err := c.so.receive(b, 0)
+	if c.so.typ == SOCK_RAW && err == nil {
+		n = stripHeader(b, n)
+	}
+	return n, m.Addr, err
+}
+
+// stripHeader moves what follows the IP header to the front of b, as net.IPConn does, and returns its length.
+func stripHeader(b []byte, n int) int {
+	if n == 0 {
+		return 0
+	}
+	return copy(b, b[min(int(b[0]&15)*4, n):n])
+}
+
+// Write implements net.Conn: it sends one datagram to the address that was dialled.
+func (c *PacketConn) Write(b []byte) (int, error) {
+	n, err := c.so.transmit(b, Message{}, 0)
+	return n, c.error("write", err)
+}
+
+// WriteTo implements net.PacketConn. On a connected socket it fails with net.ErrWriteToConnected.
+func (c *PacketConn) WriteTo(b []byte, addr net.Addr) (int, error) {
+	to, err := addrPort(addr)
+	if err != nil {
+		return 0, netError("write", c.network, c.LocalAddr(), addr, err)
+	}
+	return c.WriteToAddrPort(b, to)
+}
+
+// WriteToAddrPort is WriteTo without the allocation of an Addr.
+func (c *PacketConn) WriteToAddrPort(b []byte, to netip.AddrPort) (n int, err error) {
+	switch {
+	case c.remote.Addr().IsValid():
+		err = net.ErrWriteToConnected
+	case !to.Addr().IsValid():
+		err = syscall.EDESTADDRREQ
+	default:
+		n, err = c.so.transmit(b, Message{Addr: to}, 0)
+	}
+	if err != nil {
+		return n, netError("write", c.network, c.LocalAddr(), netAddr(c.so.typ, to), err)
+	}
+	return n, nil
+}
+
+// LocalAddr implements net.Conn; it is a *net.UDPAddr or *net.IPAddr.
+func (c *PacketConn) LocalAddr() net.Addr { return netAddr(c.so.typ, c.local) }
+
+// RemoteAddr implements net.Conn; nil if the socket is not connected.
+func (c *PacketConn) RemoteAddr() net.Addr { return netAddr(c.so.typ, c.remote) }
+
+// SetReadBuffer sets how many octets of datagrams may wait to be received.
+func (c *PacketConn) SetReadBuffer(octets int) error {
+	return c.setOption(SOL_SOCKET, SO_RCVBUF, octets)
+}

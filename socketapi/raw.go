@@ -1,0 +1,45 @@
+package socketapi
+
+import (
+	"net/netip"
+
+	"tunstack/internal/dgram"
+	"tunstack/internal/raw"
+)
+
+// rawSocket is the endpoint of SOCK_RAW. Its addresses have port 0.
+type rawSocket struct{ *raw.Endpoint }
+
+// Bind implements endpoint.
+func (r rawSocket) Bind(local netip.AddrPort) error { return r.Endpoint.Bind(local.Addr()) }
+
+// Connect implements endpoint.
+func (r rawSocket) Connect(remote netip.AddrPort) error { return r.Endpoint.Connect(remote.Addr()) }
+
+// Local implements endpoint.
+func (r rawSocket) Local() netip.AddrPort { return netip.AddrPortFrom(r.Endpoint.Local(), 0) }
+
+// Remote implements endpoint.
+func (r rawSocket) Remote() (netip.AddrPort, bool) {
+	remote, ok := r.Endpoint.Remote()
+	return netip.AddrPortFrom(remote, 0), ok
+}
+
+func (r rawSocket) send(b []byte, m Message, _ int) (int, error) {
+	return r.Send(b, m.Addr.Addr(), m.Local)
+}
+
+func (r rawSocket) recv(b []byte, flags int) (int, Message, error) {
+	n, d, err := r.Recv(b, flags&MSG_PEEK != 0)
+	return received(n, d, flags, err)
+}
+
+func (r rawSocket) buffered() (in, out int) { return r.Buffered(), 0 }
+
+func (r rawSocket) options() map[optname]option { return rawOptions }
+
+func (r rawSocket) dgram() dgram.Options { return r.Options().Options }
+
+func (r rawSocket) setDgram(change func(*dgram.Options)) {
+	r.SetOptions(func(o *raw.Options) { change(&o.Options) })
+}

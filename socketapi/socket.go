@@ -1,0 +1,170 @@
+package socketapi
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"tunstack/internal/poll"
+	"tunstack/tcp/demux"
+)
+
+// endpoint is a protocol's side of a socket: stream, datagram or raw. Its methods do not block; those that cannot go on
+// fail with EAGAIN.
+type endpoint interface {
+	Bind(local netip.AddrPort) error
+	Connect(remote netip.AddrPort) error
+	Shutdown(read, write bool) error
+	Close() error
+	Local() netip.AddrPort
+	Remote() (netip.AddrPort, bool)
+	Ready() poll.Mask
+	Waiters() *poll.Queue
+	TakeError() error
+
+	send(b []byte, m Message, flags int) (int, error)
+	recv(b []byte, flags int) (int, Message, error)
+	buffered() (in, out int)
+	options() map[optname]option
+}
+
+// socket is what a descriptor refers to: an endpoint and what blocking it takes.
+type socket struct {
+	endpoint
+	stack *Stack
+	fd    int
+	typ   int
+	proto int
+
+	nonblock   atomic.Bool // O_NONBLOCK
+	closed     atomic.Bool
+	connecting atomic.Bool // a Connect has begun and its caller has not been told the outcome
+	rd, wr     direction
+
+	mu     sync.Mutex
+	values map[optname]bool // options that are only kept: see kept
+}
+
+// Socket opens a socket. typ is SOCK_STREAM, SOCK_DGRAM or SOCK_RAW, perhaps with SOCK_NONBLOCK. Errors: EAFNOSUPPORT,
+// EINVAL for an unknown type, EPROTONOSUPPORT.
+func (s Berkeley) Socket(domain, typ, proto int) (fd int, err error) {
+	if domain != AF_INET {
+		return -1, syscall.EAFNOSUPPORT
+	}
+	so, err := s.open(typ&^(SOCK_NONBLOCK|SOCK_CLOEXEC), proto)
+	if err != nil {
+		return -1, err
+	}
+	so.nonblock.Store(typ&SOCK_NONBLOCK != 0)
+	return so.fd, nil
+}
+
+// open makes a socket with an idle endpoint.
+func (s *Stack) open(typ, proto int) (*socket, error) {
+	switch {
+	case typ == SOCK_STREAM && (proto == 0 || proto == IPPROTO_TCP):
+		return s.install(typ, IPPROTO_TCP, stream{s.tcp.NewEndpoint()})
+	case typ == SOCK_DGRAM && (proto == 0 || proto == IPPROTO_UDP):
+		return s.install(typ, IPPROTO_UDP, datagram{s.udp.NewEndpoint()})
+	case typ == SOCK_RAW && proto > 0 && proto <= IPPROTO_RAW:
+		return s.install(typ, proto, rawSocket{s.raw.NewEndpoint(uint8(proto))})
+	case typ >= SOCK_STREAM && typ <= SOCK_RAW:
+		return nil, syscall.EPROTONOSUPPORT
+	}
+	return nil, syscall.EINVAL
+}
+
+// install makes a socket of ep and gives it a descriptor.
+func (s *Stack) install(typ, proto int, ep endpoint) (*socket, error) {
+	so := &socket{endpoint: ep, stack: s, typ: typ, proto: proto}
+	so.rd.mask, so.wr.mask = poll.In|poll.RdHup, poll.Out
+	if err := s.sockets.add(so); err != nil {
+		ep.Close()
+		return nil, err
+	}
+	return so, nil
+}
+
+// Close gives a descriptor up. Calls blocked on it return EBADF. A stream's queued data is still delivered in the
+// background; with SO_LINGER and a time, Close waits that long for it to be acknowledged, and with time zero the
+// connection is reset. Errors: EBADF.
+func (s Berkeley) Close(fd int) error {
+	so, err := s.sockets.get(fd)
+	if err != nil {
+		return err
+	}
+	return so.close()
+}
+
+func (so *socket) close() error {
+	if !so.stack.sockets.remove(so) {
+		return syscall.EBADF
+	}
+	so.closed.Store(true)
+	err := so.endpoint.Close()
+	so.wake()
+	if st, ok := so.endpoint.(stream); ok {
+		so.linger(st.Endpoint)
+	}
+	return err
+}
+
+// linger waits until what was sent is acknowledged or the time of SO_LINGER has passed.
+func (so *socket) linger(ep *demux.Endpoint) {
+	on, d := ep.Linger()
+	if !on || d == 0 {
+		return
+	}
+	until := so.stack.Now() + d
+	so.await(poll.Hup, func() time.Duration { return until }, func() bool { return !ep.Lingering() })
+}
+
+// abort closes a socket of a stack that stops: peers are told by a reset, because nobody will answer them any more.
+func (so *socket) abort() {
+	so.closed.Store(true)
+	if st, ok := so.endpoint.(stream); ok {
+		st.Abort()
+	}
+	so.endpoint.Close()
+	so.wake()
+}
+
+// Fcntl does F_GETFL and F_SETFL, of whose flags O_NONBLOCK can change. Errors: EBADF, EINVAL.
+func (s Berkeley) Fcntl(fd, cmd, arg int) (int, error) {
+	so, err := s.sockets.get(fd)
+	if err != nil {
+		return -1, err
+	}
+	switch cmd {
+	case F_GETFL:
+		if so.nonblock.Load() {
+			return O_RDWR | O_NONBLOCK, nil
+		}
+		return O_RDWR, nil
+	case F_SETFL:
+		so.nonblock.Store(arg&O_NONBLOCK != 0)
+		return 0, nil
+	}
+	return -1, syscall.EINVAL
+}
+
+// Ioctl does FIONREAD and TIOCOUTQ, which return their number, and FIONBIO. Errors: EBADF, ENOTTY.
+func (s Berkeley) Ioctl(fd, request, arg int) (int, error) {
+	so, err := s.sockets.get(fd)
+	if err != nil {
+		return -1, err
+	}
+	in, out := so.buffered()
+	switch request {
+	case FIONREAD:
+		return in, nil
+	case TIOCOUTQ:
+		return out, nil
+	case FIONBIO:
+		so.nonblock.Store(arg != 0)
+		return 0, nil
+	}
+	return -1, syscall.ENOTTY
+}

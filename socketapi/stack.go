@@ -1,0 +1,170 @@
+// Package socketapi is a TCP/IP host in a program: New makes one from a Config. Its sockets are used in the manner of Go's
+// package net, by the methods Dial, DialContext, Listen and ListenPacket of Stack, or by the Berkeley calls, which are the
+// methods of Berkeley. Both work on the same descriptors.
+package socketapi
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"tunstack/icmp"
+	"tunstack/internal/clock"
+	"tunstack/internal/raw"
+	"tunstack/internal/timer"
+	"tunstack/ipv4"
+	"tunstack/link"
+	"tunstack/tcp/demux"
+	"tunstack/udp"
+)
+
+// Stack is one host. Its methods are safe for concurrent use.
+type Stack struct {
+	clock  clock.Clock
+	log    *slog.Logger
+	timers timer.Queue
+	ip     *ipv4.Stack
+	icmp   *icmp.Stack
+	udp    *udp.Stack
+	raw    *raw.Stack
+	tcp    *demux.Demux
+	links  []attachment // the loopback first
+	ttl    uint8        // of packets whose sender chose none
+
+	addresses addresses
+	sockets   table
+	sleepers  sync.Pool
+
+	running sync.WaitGroup     // the goroutines
+	cancel  context.CancelFunc // ends the timers' goroutine
+}
+
+// New starts a host. On error nothing remains of it, but its devices are the caller's again.
+func New(cfg Config) (*Stack, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	s := &Stack{clock: cfg.Clock, log: cfg.Logger, ttl: cfg.IP.TTL}
+	if err := s.assemble(&cfg); err != nil {
+		return nil, fmt.Errorf("socketapi: %w", err)
+	}
+	s.start()
+	return s, nil
+}
+
+// assemble wires the layers together: each transport registers itself with ipv4, and each link hands up to its
+// interface of ipv4 what it receives.
+func (s *Stack) assemble(cfg *Config) error {
+	cfg.IP.Timers, cfg.TCP.Timers = &s.timers, &s.timers
+	s.ip = ipv4.New(cfg.IP)
+	s.icmp = icmp.New(s.ip, cfg.ICMP)
+	s.udp = udp.New(s.ip, cfg.UDP)
+	s.raw = raw.New(s.ip, s.clock)
+	s.tcp = demux.New(s.ip, cfg.TCP)
+
+	loopback := link.NewLoopback(&s.timers)
+	lo, err := s.ip.AddLoopback("lo", loopback)
+	if err != nil {
+		return err
+	}
+	loopback.SetHandler(lo)
+	s.links = []attachment{{name: "lo", link: loopback}}
+
+	for i := range cfg.Interfaces {
+		if err := s.attach(&cfg.Interfaces[i], cfg.Rand); err != nil {
+			return fmt.Errorf("interface %s: %w", cfg.Interfaces[i].Name, err)
+		}
+	}
+	return s.addresses.claim(s, cfg)
+}
+
+// complete fills in the defaults.
+func (cfg *Config) complete() error {
+	if cfg.Clock == nil {
+		cfg.Clock = clock.NewReal()
+	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.IP.TTL == 0 {
+		cfg.IP.TTL = 64
+	}
+	cfg.IP.Clock, cfg.UDP.Clock, cfg.TCP.Clock = cfg.Clock, cfg.Clock, cfg.Clock
+	cfg.UDP.Rand, cfg.TCP.Rand = cfg.Rand, cfg.Rand
+	if _, err := io.ReadFull(cfg.Rand, cfg.IP.Secret[:]); err != nil {
+		return fmt.Errorf("socketapi: reading randomness: %w", err)
+	}
+	cfg.Interfaces = append([]Interface(nil), cfg.Interfaces...)
+	for i := range cfg.Interfaces {
+		if err := cfg.Interfaces[i].complete(i); err != nil {
+			return fmt.Errorf("socketapi: interface %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (c *Interface) complete(index int) error {
+	switch {
+	case (c.Device == nil) == (c.Output == nil):
+		return errors.New("needs either a Device or an Output")
+	case c.Name == "" && c.Device != nil:
+		c.Name = c.Device.Name()
+	case c.Name == "":
+		c.Name = fmt.Sprintf("link%d", index)
+	}
+	if c.MTU == 0 {
+		c.MTU = 1500
+	}
+	return nil
+}
+
+// start starts the goroutines, unless the clock is one that others move.
+func (s *Stack) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	if s.virtual() != nil {
+		return
+	}
+	s.running.Go(func() { s.timers.Run(ctx, s.clock) })
+	for _, a := range s.links {
+		for _, q := range a.queues {
+			s.running.Go(func() { s.receive(q) })
+		}
+	}
+}
+
+// virtual is the stack's clock if it stands still by itself, else nil.
+func (s *Stack) virtual() *clock.Virtual {
+	v, _ := s.clock.(*clock.Virtual)
+	return v
+}
+
+// Now is the time since the stack's birth.
+func (s *Stack) Now() time.Duration { return s.clock.Now() }
+
+// Close ends the stack: connections are reset, blocked calls return EBADF or net.ErrClosed, devices are closed, and
+// when it returns no goroutine is left. It may be called more than once.
+func (s *Stack) Close() error {
+	for _, so := range s.sockets.shut() {
+		if s.sockets.remove(so) {
+			so.abort()
+		}
+	}
+	s.cancel()
+	var errs []error
+	for _, a := range s.links {
+		if a.device != nil {
+			errs = append(errs, a.device.Close())
+		}
+	}
+	s.running.Wait()
+	return errors.Join(errs...)
+}

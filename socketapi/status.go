@@ -1,0 +1,101 @@
+package socketapi
+
+import (
+	"net/netip"
+
+	"tunstack/internal/stats"
+	"tunstack/ipv4"
+	"tunstack/link"
+)
+
+// InterfaceInfo is one row of Interfaces.
+type InterfaceInfo = ipv4.InterfaceInfo
+
+// Neighbor is one row of Neighbors.
+type Neighbor = link.Neighbor
+
+// Counter is one row of Counters.
+type Counter = stats.Value
+
+// Interfaces lists the interfaces, the loopback first.
+func (s *Stack) Interfaces() []InterfaceInfo { return s.ip.Interfaces() }
+
+// Routes lists the route table in the order it is searched.
+func (s *Stack) Routes() []Route { return s.ip.Routes() }
+
+// AddRoute adds a route. Errors: EINVAL, ENODEV, ENETUNREACH for a gateway that is not on a connected network, EEXIST.
+func (s *Stack) AddRoute(r Route) error { return s.ip.AddRoute(r) }
+
+// DelRoute removes the routes that match r. Errors: ESRCH when there is none.
+func (s *Stack) DelRoute(r Route) error { return s.ip.DelRoute(r) }
+
+// Neighbors lists the ARP caches of all interfaces.
+func (s *Stack) Neighbors() []Neighbor {
+	var rows []Neighbor
+	for _, a := range s.links {
+		if a.ethernet != nil {
+			rows = append(rows, a.ethernet.Neighbors(s.Now())...)
+		}
+	}
+	return rows
+}
+
+// SocketInfo is one row of Sockets.
+type SocketInfo struct {
+	Protocol string         `json:"protocol"` // tcp, udp or raw
+	State    string         `json:"state"`    // as ss prints it: ESTAB, LISTEN, TIME-WAIT ...; of others UNCONN or ESTAB
+	RecvQ    int            `json:"recv_q"`   // octets; of a listener: connections to be accepted
+	SendQ    int            `json:"send_q"`   // octets; of a listener: its backlog
+	Local    netip.AddrPort `json:"local"`
+	Remote   netip.AddrPort `json:"remote"`
+}
+
+// Sockets lists the sockets of all protocols, TCP's without an owner among them.
+func (s *Stack) Sockets() []SocketInfo {
+	var rows []SocketInfo
+	for _, t := range s.tcp.Endpoints() {
+		rows = append(rows, SocketInfo{"tcp", t.State, t.RecvQ, t.SendQ, t.Local, t.Remote})
+	}
+	for _, u := range s.udp.Endpoints() {
+		rows = append(rows, SocketInfo{"udp", connected(u.Remote), u.RecvQ, 0, u.Local, u.Remote})
+	}
+	for _, r := range s.raw.Endpoints() {
+		local, remote := netip.AddrPortFrom(r.Local, 0), netip.AddrPortFrom(r.Remote, 0)
+		rows = append(rows, SocketInfo{"raw", connected(remote), r.RecvQ, 0, local, remote})
+	}
+	return rows
+}
+
+// connected is the state of a socket without connections.
+func connected(remote netip.AddrPort) string {
+	if remote.Addr().IsValid() {
+		return "ESTAB"
+	}
+	return "UNCONN"
+}
+
+// Counters are the counters of all layers. Those of the links are summed over the interfaces.
+func (s *Stack) Counters() []Counter {
+	var rows []Counter
+	index := map[string]int{}
+	add := func(set any) {
+		for _, v := range stats.Read(set) {
+			if at, ok := index[v.Name]; ok {
+				rows[at].Value += v.Value
+				continue
+			}
+			index[v.Name] = len(rows)
+			rows = append(rows, v)
+		}
+	}
+	for _, a := range s.links {
+		add(a.link.Stats())
+		if a.ethernet != nil {
+			add(a.ethernet.ARPStats())
+		}
+	}
+	for _, layer := range []any{s.ip.Stats(), s.icmp.Stats(), s.udp.Stats(), s.raw.Stats(), s.tcp.Stats()} {
+		add(layer)
+	}
+	return rows
+}

@@ -1,0 +1,19 @@
+package socketapi
+
+import "tunstack/tcp/demux"
+
+// stream is the endpoint of SOCK_STREAM.
+type stream struct{ *demux.Endpoint }
+
+func (st stream) send(b []byte, _ Message, flags int) (int, error) {
+	return st.Write(b, flags&MSG_MORE != 0)
+}
+
+func (st stream) recv(b []byte, flags int) (int, Message, error) {
+	n, err := st.Read(b, flags&MSG_PEEK != 0)
+	return n, Message{}, err
+}
+
+func (st stream) buffered() (in, out int) { return st.Buffered() }
+
+func (st stream) options() map[optname]option { return streamOptions }

@@ -1,0 +1,92 @@
+package socketapi
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"tunstack/tcp"
+)
+
+// TCPInfo is Linux's struct tcp_info, what TCP_INFO reads. Times are in microseconds. What this stack does not measure is zero.
+type TCPInfo struct {
+	State, CAState, Retransmits, Probes, Backoff, Options uint8
+	Wscale                                                uint8 // the peer's shift below, the own above
+	AppLimited                                            uint8
+
+	RTO, ATO, SndMSS, RcvMSS                                 uint32
+	Unacked, Sacked, Lost, Retrans, Fackets                  uint32 // segments
+	LastDataSent, LastAckSent, LastDataRecv, LastAckRecv     uint32
+	PMTU, RcvSsthresh, RTT, RTTVar                           uint32
+	SndSsthresh, SndCwnd                                     uint32 // segments
+	Advmss, Reordering, RcvRTT, RcvSpace, TotalRetrans       uint32
+	PacingRate, MaxPacingRate, BytesAcked, BytesReceived     uint64
+	SegsOut, SegsIn, NotsentBytes, MinRTT                    uint32
+	DataSegsIn, DataSegsOut                                  uint32
+	DeliveryRate, BusyTime, RwndLimited, SndbufLimited       uint64
+	Delivered, DeliveredCE                                   uint32
+	BytesSent, BytesRetrans                                  uint64
+	DSACKDups, ReordSeen, RcvOoopack, SndWnd, RcvWnd, Rehash uint32
+	TotalRTO, TotalRTORecoveries                             uint16
+	TotalRTOTime                                             uint32
+}
+
+// Bits of TCPInfo.Options.
+const (
+	TCPI_OPT_TIMESTAMPS = 1
+	TCPI_OPT_SACK       = 2
+	TCPI_OPT_WSCALE     = 4
+	TCPI_OPT_ECN        = 8
+)
+
+// linuxStates are Linux's numbers of the states.
+var linuxStates = [...]uint8{
+	tcp.Established: 1, tcp.SynSent: 2, tcp.SynReceived: 3, tcp.FinWait1: 4, tcp.FinWait2: 5, tcp.TimeWait: 6,
+	tcp.Closed: 7, tcp.CloseWait: 8, tcp.LastAck: 9, tcp.Listen: 10, tcp.Closing: 11,
+}
+
+// linuxCAStates are Linux's numbers of what congestion control is at.
+var linuxCAStates = map[string]uint8{"open": 0, "disorder": 1, "recovery": 3, "loss": 4}
+
+func newTCPInfo(i tcp.Info) TCPInfo {
+	micro := func(d time.Duration) uint32 { return uint32(d / time.Microsecond) }
+	segments := func(octets int) uint32 {
+		mss := max(i.SndMSS, 1)
+		return uint32((octets + mss - 1) / mss)
+	}
+	options, wscale := infoOptions(i.Options)
+	return TCPInfo{
+		State: linuxStates[i.State], CAState: linuxCAStates[i.CAState],
+		Retransmits: uint8(min(i.Retransmits, 255)), Backoff: uint8(i.Backoff), Options: options, Wscale: wscale,
+		RTO: micro(i.RTO), ATO: micro(i.ATO), SndMSS: uint32(i.SndMSS), RcvMSS: uint32(i.RcvMSS),
+		Unacked: segments(i.Unacked), Sacked: segments(i.Sacked), Lost: segments(i.Lost),
+		RTT: micro(i.RTT), RTTVar: micro(i.RTTVar), MinRTT: micro(i.MinRTT),
+		SndSsthresh: segments(i.SndSsthresh), SndCwnd: segments(i.SndCwnd),
+		RcvSpace: uint32(i.RcvSpace), TotalRetrans: uint32(i.TotalRetrans),
+		BytesAcked: i.BytesAcked, BytesReceived: i.BytesReceived, BytesSent: i.BytesSent, BytesRetrans: i.BytesRetrans,
+		SegsOut: uint32(i.SegsOut), SegsIn: uint32(i.SegsIn), NotsentBytes: uint32(i.NotsentBytes),
+		SndWnd: uint32(i.SndWnd), RcvWnd: uint32(i.RcvWnd),
+	}
+}
+
+// infoOptions reads the negotiated options as ss prints them: "ts sack ecn wscale:7,7".
+func infoOptions(text string) (bits, wscale uint8) {
+	for _, word := range strings.Fields(text) {
+		name, value, _ := strings.Cut(word, ":")
+		switch name {
+		case "ts":
+			bits |= TCPI_OPT_TIMESTAMPS
+		case "sack":
+			bits |= TCPI_OPT_SACK
+		case "ecn":
+			bits |= TCPI_OPT_ECN
+		case "wscale":
+			var snd, rcv uint8
+			if _, err := fmt.Sscanf(value, "%d,%d", &snd, &rcv); err == nil {
+				bits |= TCPI_OPT_WSCALE
+				wscale = snd&15 | rcv<<4
+			}
+		}
+	}
+	return bits, wscale
+}
