@@ -17,7 +17,7 @@ func deliver(s sender, k Kind, f packet.Features, p *packet.Buffer) error {
 	switch {
 	case p.Offload.Segmentation == packet.SegmentTCP && f.TSO < p.Len()-k.headerLen(),
 		p.Offload.Segmentation == packet.SegmentUDP && f.USO < p.Len()-k.headerLen():
-		return deliverSegments(s, k, p)
+		return deliverSegments(s, k, f, p)
 	case p.Offload.Checksum == packet.ChecksumPartial && !f.Checksum:
 		completeChecksum(p, k)
 	}
@@ -25,7 +25,7 @@ func deliver(s sender, k Kind, f packet.Features, p *packet.Buffer) error {
 }
 
 // deliverSegments sends p as ordinary packets. It stops at the first that the device does not take.
-func deliverSegments(s sender, k Kind, p *packet.Buffer) error {
+func deliverSegments(s sender, k Kind, f packet.Features, p *packet.Buffer) error {
 	p = p.Own()
 	defer p.Free()
 	cut, ok := newSegmenter(p, k.headerLen())
@@ -33,7 +33,7 @@ func deliverSegments(s sender, k Kind, p *packet.Buffer) error {
 		return syscall.EINVAL
 	}
 	for q := cut.next(); q != nil; q = cut.next() {
-		if err := s.send(q); err != nil {
+		if err := deliver(s, k, f, q); err != nil {
 			return err
 		}
 	}

@@ -10,11 +10,13 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"runtime"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"tunstack/internal/checksum"
 	"tunstack/internal/netns"
@@ -103,8 +105,8 @@ func reflect(d Device) {
 			p.Free()
 			continue
 		}
-		swap(p.Bytes()[:k], 6)
-		swap(ip[12:20], 4)
+		swap(p.Bytes()[:min(k, 12)])
+		swap(ip[12:20])
 		ip[20] = 0
 		checksum.Put(ip[22:], checksum.Add(binary.BigEndian.Uint16(ip[22:]), 0x0800))
 		p.Offload = packet.Offload{}
@@ -112,8 +114,9 @@ func reflect(d Device) {
 	}
 }
 
-// swap exchanges the first n octets of b with the n behind them.
-func swap(b []byte, n int) {
+// swap exchanges the two halves of b.
+func swap(b []byte) {
+	n := len(b) / 2
 	for i := range n {
 		b[i], b[n+i] = b[n+i], b[i]
 	}
@@ -234,6 +237,32 @@ func TestNameTaken(t *testing.T) {
 			require.ErrorIs(t, err, fs.ErrExist)
 		}
 	}
+}
+
+func TestOpenWithoutPermission(t *testing.T) {
+	eachVariant(t, func(t *testing.T, cfg Config) {
+		done := make(chan error)
+		go func() {
+			runtime.LockOSThread() // never unlocked: the thread that has lost its capabilities ends with the goroutine
+			none := [2]unix.CapUserData{}
+			err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0])
+			if err == nil {
+				_, err = Open(cfg)
+			}
+			done <- err
+		}()
+		require.ErrorIs(t, <-done, fs.ErrPermission)
+	})
+}
+
+func TestMissingTunModule(t *testing.T) {
+	for _, errno := range []unix.Errno{unix.ENOENT, unix.ENODEV, unix.ENXIO} {
+		err := explainOpen(errno)
+		require.ErrorIs(t, err, errno)
+		require.ErrorContains(t, err, "open /dev/net/tun: ")
+		require.ErrorContains(t, err, "modprobe tun")
+	}
+	require.NotContains(t, explainOpen(unix.EACCES).Error(), "modprobe")
 }
 
 func TestWriteToInterfaceThatIsDown(t *testing.T) {

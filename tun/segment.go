@@ -20,8 +20,8 @@ const (
 	tcpCWR = 0x80
 )
 
-// segmenter cuts a TCP or UDP super-packet over IPv4 into ordinary packets, as a network card does: one after the
-// other, each with complete checksums.
+// segmenter cuts a TCP or UDP super-packet over IPv4 into ordinary packets, as a network card does, one after the
+// other. Their transport checksums are left partial.
 type segmenter struct {
 	source    *packet.Buffer
 	ip        int // where the IP header starts
@@ -67,10 +67,12 @@ func (s *segmenter) next() *packet.Buffer {
 	q.Cast, q.Queue = s.source.Cast, s.source.Queue
 
 	s.fixIP(q.Bytes()[s.ip:])
+	h := q.Bytes()[s.transport:]
 	if s.source.Offload.Segmentation == packet.SegmentTCP {
-		s.fixTCP(q.Bytes()[s.ip:], len(data) == len(rest))
-	} else {
-		s.fixUDP(q.Bytes()[s.ip:])
+		s.fixTCP(h, len(data) == len(rest))
+		s.askChecksum(q, protocolTCP, 16)
+	} else if s.fixUDP(h) {
+		s.askChecksum(q, protocolUDP, 6)
 	}
 	s.offset += len(data)
 	s.count++
@@ -88,8 +90,7 @@ func (s *segmenter) fixIP(ip []byte) {
 
 // fixTCP moves the sequence number on. FIN and PSH are about the last octet and stay with it; CWR is said once (RFC 3168
 // section 6.1.2), with the first.
-func (s *segmenter) fixTCP(ip []byte, last bool) {
-	h := ip[s.transport-s.ip:]
+func (s *segmenter) fixTCP(h []byte, last bool) {
 	binary.BigEndian.PutUint32(h[4:], binary.BigEndian.Uint32(h[4:])+uint32(s.offset))
 	if !last {
 		h[13] &^= tcpFIN | tcpPSH
@@ -97,27 +98,17 @@ func (s *segmenter) fixTCP(ip []byte, last bool) {
 	if s.count > 0 {
 		h[13] &^= tcpCWR
 	}
-	checksum.Put(h[16:], 0)
-	checksum.Put(h[16:], ^s.sum(ip, protocolTCP))
 }
 
-// fixUDP sets the datagram's length. A datagram sent without a checksum stays without (RFC 768).
-func (s *segmenter) fixUDP(ip []byte) {
-	h := ip[s.transport-s.ip:]
+// fixUDP sets the datagram's length. It is false for a datagram sent without a checksum, which stays without (RFC 768).
+func (s *segmenter) fixUDP(h []byte) bool {
 	binary.BigEndian.PutUint16(h[4:], uint16(len(h)))
-	if s.source.Offload.Checksum != packet.ChecksumPartial && binary.BigEndian.Uint16(h[6:]) == 0 {
-		return
-	}
-	checksum.Put(h[6:], 0)
-	c := ^s.sum(ip, protocolUDP)
-	if c == 0 {
-		c = 0xffff
-	}
-	checksum.Put(h[6:], c)
+	return s.source.Offload.Checksum == packet.ChecksumPartial || binary.BigEndian.Uint16(h[6:]) != 0
 }
 
-// sum is the sum of the pseudo-header and the transport's part of the packet.
-func (s *segmenter) sum(ip []byte, protocol uint8) uint16 {
-	h := ip[s.transport-s.ip:]
-	return checksum.Sum(h, checksum.Pseudo([4]byte(ip[12:16]), [4]byte(ip[16:20]), protocol, len(h)))
+// askChecksum leaves q's transport checksum, whose field is at offset, to whoever sends it.
+func (s *segmenter) askChecksum(q *packet.Buffer, protocol uint8, offset int) {
+	ip, h := q.Bytes()[s.ip:], q.Bytes()[s.transport:]
+	checksum.Put(h[offset:], checksum.Pseudo([4]byte(ip[12:16]), [4]byte(ip[16:20]), protocol, len(h)))
+	q.Offload = packet.Offload{Checksum: packet.ChecksumPartial, Start: uint16(s.transport - s.ip), Offset: uint16(offset)}
 }
