@@ -44,6 +44,7 @@ type Ethernet struct {
 
 	mu         sync.Mutex // guards everything below; reading the table needs no lock
 	table      *table
+	ranking    ranking
 	held       hold
 	claims     map[netip.Addr]*claim
 	conflicts  int           // failed claims since the last success

@@ -45,7 +45,7 @@ func (e *Ethernet) Neighbors(now time.Duration) []Neighbor {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	rows := make([]Neighbor, 0, e.table.n)
-	for n := range e.table.all {
+	for n := range e.ranking.all {
 		rows = append(rows, Neighbor{n.ip, n.mac, n.state, now - n.since})
 	}
 	slices.SortFunc(rows, func(a, b Neighbor) int { return a.IP.Compare(b.IP) })
@@ -74,6 +74,7 @@ func (e *Ethernet) resolve(now time.Duration, p *packet.Buffer, ip netip.Addr) e
 		n.state, n.asked, n.from = Probe, 0, source(p)
 		request = e.ask(now, n)
 	}
+	e.ranking.place(n)
 	mac, known := n.mac, n.state != Incomplete
 	if known {
 		n.heat()
@@ -124,6 +125,7 @@ func (e *Ethernet) learn(now time.Duration, a *arpPacket, create bool) []*packet
 		n.heat()
 	}
 	n.deadline.arm(now + e.cfg.ARP.Reachable)
+	e.ranking.place(n)
 	return e.held.take(n)
 }
 
@@ -141,6 +143,7 @@ func (e *Ethernet) expire(now time.Duration, n *neighbor) {
 		n.state = Stale
 		n.hot.Store(0)
 		n.deadline.arm(now + e.cfg.ARP.Stale)
+		e.ranking.place(n)
 	case Incomplete, Probe:
 		if n.asked < unicastPolls+broadcasts {
 			request = e.ask(now, n)
@@ -148,7 +151,7 @@ func (e *Ethernet) expire(now time.Duration, n *neighbor) {
 			held = e.fail(now, n)
 		}
 	case Stale, Failed:
-		e.table.remove(n)
+		e.remove(n)
 	}
 	e.mu.Unlock()
 	if request != nil {
@@ -166,5 +169,6 @@ func (e *Ethernet) fail(now time.Duration, n *neighbor) []*packet.Buffer {
 	n.state, n.mac = Failed, MAC{}
 	n.hot.Store(0)
 	n.deadline.arm(now + e.cfg.ARP.Failed)
+	e.ranking.place(n)
 	return e.held.take(n)
 }

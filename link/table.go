@@ -1,6 +1,7 @@
 package link
 
 import (
+	"container/list"
 	"encoding/binary"
 	"net/netip"
 	"sync/atomic"
@@ -37,6 +38,8 @@ type neighbor struct {
 	from     netip.Addr    // source address of the latest packet that made us ask
 	asked    int           // requests sent since it was last heard from
 	held     []*packet.Buffer
+	place    *list.Element // where it is in the ranking
+	placed   rank
 }
 
 // Expire moves the neighbour to its next state.
@@ -96,15 +99,4 @@ func (t *table) remove(n *neighbor) {
 	}
 	link.Store(n.next.Load())
 	t.n--
-}
-
-// all yields every neighbour, in no order; removing the one at hand is fine.
-func (t *table) all(yield func(*neighbor) bool) {
-	for i := range t.buckets {
-		for n := t.buckets[i].Load(); n != nil; n = n.next.Load() {
-			if !yield(n) {
-				return
-			}
-		}
-	}
 }
