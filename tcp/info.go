@@ -1,33 +1,74 @@
 package tcp
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
-// Info is what TCP_INFO reports, in the fields of Linux's struct tcp_info.
+// Info is a connection's state in the terms of Linux's struct tcp_info; sizes are in octets where not said otherwise.
 type Info struct {
-	State         State
-	CAState       string // open, disorder, recovery, loss
-	Retransmits   int    // of the segment at una, since the last progress
-	Backoff       int
-	Options       string // as ss prints them: "ts sack ecn wscale:7,7"
-	RTO, ATO      time.Duration
-	SndMSS        int
-	RcvMSS        int
-	Unacked       int // octets in flight
-	Sacked, Lost  int // octets
-	RTT, RTTVar   time.Duration
-	MinRTT        time.Duration
-	SndCwnd       int // octets
-	SndSsthresh   int // octets
-	SndWnd        int
-	RcvWnd        int
-	RcvSpace      int
-	TotalRetrans  int // segments
-	BytesAcked    uint64
-	BytesReceived uint64
-	BytesSent     uint64
-	BytesRetrans  uint64
-	SegsOut       uint64
-	SegsIn        uint64
-	NotsentBytes  int
-	Congestion    string
+	State         State         `json:"state"`
+	CAState       string        `json:"ca_state"`    // open, recovery, loss
+	Retransmits   int           `json:"retransmits"` // of what stands at una, since the last progress
+	Backoff       int           `json:"backoff"`
+	Options       string        `json:"options"` // as ss prints them: "ts sack wscale:7,8"
+	RTO           time.Duration `json:"rto"`
+	ATO           time.Duration `json:"ato"`
+	SndMSS        int           `json:"snd_mss"`
+	RcvMSS        int           `json:"rcv_mss"`
+	Unacked       int           `json:"unacked"` // in flight
+	Sacked        int           `json:"sacked"`
+	Lost          int           `json:"lost"`
+	RTT           time.Duration `json:"rtt"`
+	RTTVar        time.Duration `json:"rttvar"`
+	MinRTT        time.Duration `json:"minrtt"`
+	SndCwnd       int           `json:"cwnd"`
+	SndSsthresh   int           `json:"ssthresh"`
+	SndWnd        int           `json:"snd_wnd"`
+	RcvWnd        int           `json:"rcv_wnd"`
+	RcvSpace      int           `json:"rcv_space"`
+	SndWscale     uint8         `json:"snd_wscale"`
+	RcvWscale     uint8         `json:"rcv_wscale"`
+	PMTU          int           `json:"pmtu"`
+	TotalRetrans  uint64        `json:"total_retrans"` // segments
+	BytesAcked    uint64        `json:"bytes_acked"`
+	BytesReceived uint64        `json:"bytes_received"`
+	BytesSent     uint64        `json:"bytes_sent"`
+	BytesRetrans  uint64        `json:"bytes_retrans"`
+	SegsOut       uint64        `json:"segs_out"`
+	SegsIn        uint64        `json:"segs_in"`
+	NotsentBytes  int           `json:"notsent"`
+	Congestion    string        `json:"congestion"`
+}
+
+// Info reports the connection's state.
+func (c *Conn) Info() Info {
+	n, r := &c.snd, &c.rcv
+	return Info{
+		State: c.state, CAState: c.cc.state.String(), Retransmits: n.retries, Backoff: int(c.rtt.backoff),
+		Options: c.optionNames(), RTO: c.rtt.timeout(c.cfg), ATO: c.cfg.DelayedAck,
+		SndMSS: c.MSS(), RcvMSS: r.mss, Unacked: n.nxt.Sub(n.una), Sacked: n.board.sacked, Lost: n.board.lost,
+		RTT: c.rtt.srtt, RTTVar: c.rtt.rttvar, MinRTT: c.rtt.min, SndCwnd: c.cc.cwnd, SndSsthresh: c.cc.ssthresh,
+		SndWnd: n.wnd, RcvWnd: r.wnd(), RcvSpace: c.rcvLimit(), SndWscale: n.shift, RcvWscale: r.shift, PMTU: c.mtu,
+		TotalRetrans: c.counts.retransmits, BytesAcked: c.counts.bytesAcked, BytesReceived: c.counts.bytesReceived,
+		BytesSent: c.counts.bytesSent, BytesRetrans: c.counts.bytesRetrans, SegsOut: c.counts.segsOut, SegsIn: c.counts.segsIn,
+		NotsentBytes: n.unsent(), Congestion: c.cc.algorithm.name(),
+	}
+}
+
+func (c *Conn) optionNames() string {
+	s := ""
+	if c.tsOK {
+		s += " ts"
+	}
+	if c.sackOK {
+		s += " sack"
+	}
+	if c.scaleOK {
+		s += fmt.Sprintf(" wscale:%d,%d", c.snd.shift, c.rcv.shift)
+	}
+	if s == "" {
+		return ""
+	}
+	return s[1:]
 }

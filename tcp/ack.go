@@ -1,0 +1,149 @@
+package tcp
+
+import "time"
+
+// ackState is when to acknowledge.
+type ackState struct {
+	now         bool // the next Output must carry an ACK
+	challengeAt time.Duration
+	challenges  int
+}
+
+// scheduleAck follows data in order: at once for every second full-sized segment (RFC 9293 section 3.8.6.3) and at
+// the start of a connection, while the peer's window is small; else a little later, to ride on a reply.
+func (c *Conn) scheduleAck(now time.Duration) {
+	r := &c.rcv
+	switch {
+	case c.ack.now:
+	case r.quick > 0 || c.params.QuickAck || r.unacked >= 2*r.mss:
+		c.ack.now = true
+	case c.timers.delack == 0:
+		c.timers.delack = now + c.cfg.DelayedAck
+	}
+}
+
+// inputAck is RFC 9293 section 3.10.7.4, fifth. It returns false when the segment goes no further.
+func (c *Conn) inputAck(now time.Duration, s *Segment) bool {
+	if c.state == SynReceived {
+		if !c.snd.una.Less(s.Ack) || c.snd.nxt.Less(s.Ack) {
+			c.cfg.Stats.DropAck.Inc()
+			c.reset = pendingReset{pending: true, flags: RST, seq: s.Ack}
+			return false
+		}
+		c.snd.wl1 = s.Seq.Add(-1) // the window of this segment counts, whatever the SYN said
+		c.setState(now, Established)
+		defer c.established(now)
+	}
+	if c.snd.nxt.Less(s.Ack) || s.Ack.Less(c.snd.una.Add(-c.snd.maxWnd)) { // RFC 5961 section 5.2
+		c.cfg.Stats.DropAck.Inc()
+		c.challenge(now)
+		return false
+	}
+	c.acknowledge(now, s)
+	if c.snd.finAcked() {
+		c.events |= Acked
+		switch c.state {
+		case FinWait1:
+			c.setState(now, FinWait2)
+		case Closing:
+			c.setState(now, TimeWait)
+		case LastAck:
+			c.setState(now, Closed)
+			return false
+		}
+	}
+	return true
+}
+
+// established sets what only a completed handshake tells.
+func (c *Conn) established(now time.Duration) {
+	c.enterClosing(now)
+	c.cc.start(c)
+	if c.snd.synResent {
+		c.rtt.rto, c.rtt.backoff = 3*time.Second, 0 // RFC 6298 section 5.7
+	}
+}
+
+// acknowledge moves SND.UNA, takes the peer's window and SACK blocks, and lets loss recovery and congestion control
+// draw their conclusions.
+func (c *Conn) acknowledge(now time.Duration, s *Segment) {
+	wasWnd, limited := c.snd.wnd, c.snd.limited
+	c.updateWindow(s)
+
+	var d delivery
+	highest := c.rack.highest
+	advanced := s.Ack.Sub(c.snd.una)
+	if advanced > 0 {
+		c.advanceUna(now, s.Ack, highest, &d)
+	} else {
+		advanced = 0
+	}
+	if c.sackOK {
+		for _, w := range s.Options.Sack[:s.Options.SackCount] {
+			c.inputSack(now, w, highest, &d)
+		}
+	}
+	c.sampleRTT(now, s, advanced, &d)
+	c.countDuplicate(s, advanced, wasWnd)
+	c.recover(now, advanced, &d, limited)
+	if advanced > 0 || c.snd.una == c.snd.nxt {
+		c.armRexmt(now, true)
+	}
+	if wasWnd == 0 && c.snd.wnd > 0 {
+		c.windowReopened(now)
+	}
+}
+
+// updateWindow takes SND.WND from segments that are newer than the last one used (WL1, WL2).
+func (c *Conn) updateWindow(s *Segment) {
+	n := &c.snd
+	if s.Ack.Less(n.una) || s.Flags.Has(SYN) {
+		return
+	}
+	if n.wl1.Less(s.Seq) || n.wl1 == s.Seq && n.wl2.LessEq(s.Ack) {
+		n.wnd = int(s.Wnd) << n.shift
+		n.wl1, n.wl2 = s.Seq, s.Ack
+		n.maxWnd = max(n.maxWnd, n.wnd)
+	}
+}
+
+// advanceUna removes what ack covers from buffer and scoreboard.
+func (c *Conn) advanceUna(now time.Duration, ack, highest Seq, d *delivery) {
+	n := &c.snd
+	n.board.ackTo(ack, now, highest, d)
+	if n.una == n.iss {
+		n.synResent = n.retries > 0
+	}
+	data := min(ack.Sub(n.dataStart()), n.buf.Len()) // without our FIN
+	n.una = ack
+	n.buf.Discard(data, false)
+	c.counts.bytesAcked += uint64(data)
+	n.retries = 0
+	if data > 0 && c.canWrite() {
+		c.events |= Writable
+	}
+	if n.una == n.nxt && n.buf.Len() == 0 {
+		c.events |= Acked
+	}
+}
+
+// sampleRTT measures by the time of the flight, which is finer than timestamps; those serve where a retransmission
+// makes the flight ambiguous (Karn's rule, RFC 7323 section 4.1).
+func (c *Conn) sampleRTT(now time.Duration, s *Segment, advanced int, d *delivery) {
+	switch {
+	case d.rtt > 0:
+		c.rtt.sample(d.rtt, c.cfg)
+	case advanced > 0 && c.tsOK && s.Options.TSEcr != 0:
+		if ms := int32(c.timestamp(now) - s.Options.TSEcr); ms >= 0 {
+			c.rtt.sample(time.Duration(ms)*time.Millisecond, c.cfg)
+		}
+	}
+}
+
+// windowReopened sends what a closed window held back. A probe that was not accepted is not a loss.
+func (c *Conn) windowReopened(now time.Duration) {
+	c.rtt.backoff = 0
+	c.snd.retries = 0
+	c.snd.board.markAllLost()
+	c.armRexmt(now, true)
+}

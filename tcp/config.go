@@ -1,0 +1,58 @@
+package tcp
+
+import "time"
+
+// Config is what the connections of one stack have in common. It does not change once connections exist.
+// The zero value of each field means the default named with it.
+type Config struct {
+	MSL        time.Duration // maximum segment lifetime; 30 s, so that TIME-WAIT lasts Linux's 60 s and not the RFC's 240
+	InitialRTO time.Duration // before any sample (RFC 6298 section 2.1); 1 s
+	MinRTO     time.Duration // 200 ms as Linux, a deliberate deviation from RFC 6298 section 2.4's 1 s
+	MaxRTO     time.Duration // 120 s
+	DelayedAck time.Duration // at most 500 ms (RFC 9293 section 3.8.6.3); 40 ms
+	FinTimeout time.Duration // how long a closed socket waits in FIN-WAIT-2; 60 s
+
+	SynRetries  int // retransmissions of a SYN before giving up; 7, which takes 4 minutes (RFC 9293 section 3.8.3 asks for 3)
+	DataRetries int // retransmissions of data before giving up; 15, which takes over 15 minutes
+
+	InitialRcvBuf int // octets; 256 KiB
+	MaxRcvBuf     int // automatic sizing stops here; 8 MiB
+	InitialSndBuf int // octets; 256 KiB
+	MaxSndBuf     int // automatic sizing stops here; 8 MiB
+
+	NoSACK        bool // do not offer or accept selective acknowledgment (RFC 2018)
+	NoTimestamps  bool // nor timestamps (RFC 7323)
+	NoWindowScale bool // nor window scaling (RFC 7323)
+
+	Congestion string // "cubic" or "reno"; cubic
+
+	Stats *Stats // where to count; nil: nowhere anyone looks
+}
+
+// WithDefaults returns the Config with every zero field set.
+func (g Config) WithDefaults() Config {
+	set(&g.MSL, 30*time.Second)
+	set(&g.InitialRTO, time.Second)
+	set(&g.MinRTO, 200*time.Millisecond)
+	set(&g.MaxRTO, 120*time.Second)
+	set(&g.DelayedAck, 40*time.Millisecond)
+	set(&g.FinTimeout, 60*time.Second)
+	set(&g.SynRetries, 7)
+	set(&g.DataRetries, 15)
+	set(&g.InitialRcvBuf, 256<<10)
+	set(&g.MaxRcvBuf, 8<<20)
+	set(&g.InitialSndBuf, 256<<10)
+	set(&g.MaxSndBuf, 8<<20)
+	set(&g.Congestion, "cubic")
+	if g.Stats == nil {
+		g.Stats = new(Stats)
+	}
+	return g
+}
+
+func set[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

@@ -1,0 +1,261 @@
+// Package tcp is the Transmission Control Protocol (RFC 9293) as a pure state machine: no locks, no goroutines, no clock,
+// no I/O, no randomness. Package demux runs it on a stack; a test or a simulator runs it alone.
+//
+// A Conn is driven by Input (a segment arrived), Output (what is to be sent?), Deadline (when to ask again), and the
+// user's calls Read, Write, CloseWrite, Close, Abort. To watch a handshake, break on Input, Output and setState.
+package tcp
+
+import (
+	"syscall"
+	"time"
+)
+
+// Conn is one connection. Its methods must not be called concurrently.
+type Conn struct {
+	state State
+	snd   sender
+	rcv   receiver
+	rtt   rtt
+	cc    congestion
+	rack  rack
+
+	timers  timers
+	ack     ackState
+	reset   pendingReset
+	passive bool // opened by the peer's SYN (RFC 9293 section 3.5, MUST-11)
+	orphan  bool // the user has closed: nobody will read what arrives
+	err     syscall.Errno
+	events  Events
+
+	params Params
+	cfg    *Config
+
+	scaleOK, sackOK, tsOK bool // negotiated
+	mtu                   int  // path MTU in octets
+	maxPayload            int  // largest super-segment in octets of payload; 0: none
+	advMSS                int  // the MSS we announced
+	counts                counts
+}
+
+// counts feed Info.
+type counts struct {
+	segsIn, segsOut, retransmits                       uint64
+	bytesAcked, bytesReceived, bytesSent, bytesRetrans uint64
+}
+
+// Events are what happened to a connection since its owner last asked.
+type Events uint8
+
+const (
+	Readable  Events = 1 << iota // octets, the end of the stream or an error can be read
+	Writable                     // room in the send buffer
+	Connected                    // ESTABLISHED was reached
+	Ended                        // CLOSED or TIME-WAIT was reached: nothing more comes
+	Failed                       // an error is pending
+	Acked                        // all that was sent, FIN included, is acknowledged
+)
+
+// Setup is what a new connection needs from its surroundings.
+type Setup struct {
+	ISS        Seq    // initial send sequence number (RFC 6528)
+	TSOffset   uint32 // added to the clock in timestamps (RFC 7323 section 5.4)
+	MTU        int    // path MTU in octets
+	LinkMTU    int    // the largest datagram we can receive: the MSS we announce is derived from it
+	MaxPayload int    // largest super-segment the device takes, in octets of payload; 0: none
+}
+
+func newConn(cfg *Config, p Params, s Setup) *Conn {
+	c := &Conn{cfg: cfg, params: p, mtu: s.MTU, maxPayload: s.MaxPayload}
+	c.advMSS = s.LinkMTU - 40
+	if p.MaxSeg > 0 {
+		c.advMSS = min(c.advMSS, p.MaxSeg)
+	}
+	c.snd.iss, c.snd.una, c.snd.nxt = s.ISS, s.ISS, s.ISS
+	c.snd.tsOffset = s.TSOffset
+	c.snd.peerMSS = defaultMSS
+	c.snd.buffer = cfg.InitialSndBuf
+	c.rcv.buffer = cfg.InitialRcvBuf
+	c.rcv.shift = windowShift(max(cfg.MaxRcvBuf, p.RcvBuf))
+	c.rtt.rto = cfg.InitialRTO
+	c.cc.init(c.algorithm())
+	return c
+}
+
+// defaultMSS is assumed of a peer that sends no MSS option (RFC 9293 section 3.7.1, MUST-15).
+const defaultMSS = 536
+
+// windowShift is the smallest scale that can announce a window of size octets (RFC 7323 section 2.3).
+func windowShift(size int) uint8 {
+	shift := uint8(0)
+	for shift < MaxWindowScale && size > 65535<<shift {
+		shift++
+	}
+	return shift
+}
+
+// Open begins an active open: the next Output is the SYN.
+func Open(now time.Duration, cfg *Config, p Params, s Setup) *Conn {
+	c := newConn(cfg, p, s)
+	c.cfg.Stats.ActiveOpens.Inc()
+	c.rcv.openWindow(c.rcvLimit())
+	c.setState(now, SynSent)
+	return c
+}
+
+// Accept begins a passive open with the SYN that arrived: the next Output is the SYN,ACK (RFC 9293 section 3.10.7.2).
+func Accept(now time.Duration, cfg *Config, p Params, s Setup, syn *Segment) *Conn {
+	c := newConn(cfg, p, s)
+	c.passive = true
+	c.cfg.Stats.PassiveOpens.Inc()
+	c.rcv.openWindow(c.rcvLimit())
+	c.learnSyn(now, syn)
+	c.setState(now, SynReceived)
+	return c
+}
+
+// learnSyn takes sequence number, options and window from the peer's SYN.
+func (c *Conn) learnSyn(now time.Duration, syn *Segment) {
+	o := &syn.Options
+	c.rcv.start(syn.Seq.Add(1))
+	c.tsOK = o.HasTS && !c.cfg.NoTimestamps
+	c.sackOK = o.SackPermitted && !c.cfg.NoSACK
+	c.scaleOK = o.HasScale && !c.cfg.NoWindowScale
+	if c.scaleOK {
+		c.snd.shift = o.Scale
+	} else {
+		c.rcv.shift = 0
+		c.rcv.limitUnscaled()
+	}
+	if o.MSS != 0 {
+		c.snd.peerMSS = max(int(o.MSS), minMSS)
+	}
+	if c.tsOK {
+		c.rcv.tsRecent, c.rcv.tsRecentAt = o.TSVal, now
+	}
+	c.snd.wnd, c.snd.maxWnd = int(syn.Wnd), int(syn.Wnd) // never scaled in a SYN
+	c.snd.wl1, c.snd.wl2 = syn.Seq, syn.Ack
+	c.updateMSS()
+}
+
+// minMSS bounds what a hostile peer's MSS option or an ICMP error can make us send: 68 octets of datagram (RFC 791).
+const minMSS = 28
+
+// updateMSS derives the payload of a full-sized segment: Eff.snd.MSS of RFC 9293 section 3.7.1.
+func (c *Conn) updateMSS() {
+	mss := min(c.snd.peerMSS, c.mtu-40)
+	if c.params.MaxSeg > 0 {
+		mss = min(mss, c.params.MaxSeg)
+	}
+	if c.tsOK {
+		mss -= 12
+	}
+	c.snd.mss = max(mss, 8)
+}
+
+// SetMTU tells the connection that the path MTU changed. What no longer fits is cut anew when it is sent again;
+// a full-sized segment that was lost to the smaller MTU is resent at once (RFC 1191 section 6.4).
+func (c *Conn) SetMTU(mtu int) {
+	if mtu == c.mtu {
+		return
+	}
+	smaller := mtu < c.mtu
+	c.mtu = mtu
+	old := c.snd.mss
+	c.updateMSS()
+	if smaller && c.state.synchronized() && c.snd.mss < old {
+		c.snd.board.markAllLost()
+	}
+}
+
+// MTU is the path MTU the connection works with, in octets.
+func (c *Conn) MTU() int { return c.mtu }
+
+// State is the connection's state.
+func (c *Conn) State() State { return c.state }
+
+// MSS is the payload of a full-sized segment in octets.
+func (c *Conn) MSS() int {
+	if c.snd.mss == 0 {
+		return defaultMSS
+	}
+	return c.snd.mss
+}
+
+// setState is the one place where the state changes.
+func (c *Conn) setState(now time.Duration, s State) {
+	c.state = s
+	switch s {
+	case Established:
+		c.events |= Connected | Writable
+		c.cfg.Stats.Established.Inc()
+		c.timers.armKeepAlive(now, &c.params)
+	case FinWait2:
+		if c.orphan {
+			c.timers.linger = now + c.cfg.FinTimeout
+		}
+	case TimeWait:
+		c.timers = timers{linger: now + 2*c.cfg.MSL}
+		c.snd.buf.Release()
+		c.events |= Ended | Readable | Writable
+	case Closed:
+		c.timers = timers{}
+		c.snd.buf.Release()
+		c.snd.board = scoreboard{}
+		if c.err != 0 || c.orphan {
+			c.rcv.release()
+		}
+		c.events |= Ended | Readable | Writable
+	}
+}
+
+// fail ends the connection with an error that pending and later calls report.
+func (c *Conn) fail(now time.Duration, err syscall.Errno) {
+	c.err = err
+	c.events |= Failed
+	c.setState(now, Closed)
+}
+
+// synchronized says whether both sides know each other's sequence numbers.
+func (s State) synchronized() bool { return s >= Established }
+
+// Events returns what happened since the last call and clears it.
+func (c *Conn) Events() Events {
+	e := c.events
+	c.events = 0
+	return e
+}
+
+// Err is the error that ended the connection: ECONNRESET, ECONNREFUSED, ETIMEDOUT, or 0.
+func (c *Conn) Err() syscall.Errno { return c.err }
+
+// Passive says whether the peer opened the connection.
+func (c *Conn) Passive() bool { return c.passive }
+
+// Params returns the settings.
+func (c *Conn) Params() Params { return c.params }
+
+// SetParams changes the settings; the next Output acts on them.
+func (c *Conn) SetParams(now time.Duration, p Params) {
+	keep := p.KeepAlive != c.params.KeepAlive || p.KeepIdle != c.params.KeepIdle
+	uncork := c.params.Cork && !p.Cork
+	c.params = p
+	if uncork {
+		c.snd.push = true
+	}
+	if c.snd.mss != 0 {
+		c.updateMSS()
+	}
+	if keep && c.state.synchronized() && c.state != TimeWait {
+		c.timers.armKeepAlive(max(now, c.rcv.lastAt), &c.params)
+	}
+	if name := c.algorithm(); name != c.cc.algorithm.name() {
+		c.cc.use(name)
+	}
+}
+
+func (c *Conn) algorithm() string {
+	if c.params.Congestion != "" {
+		return c.params.Congestion
+	}
+	return c.cfg.Congestion
+}

@@ -1,0 +1,114 @@
+package tcp
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// all offers every option.
+func all(g *Config, _ *Params) { g.NoSACK, g.NoTimestamps, g.NoWindowScale = false, false, false }
+
+// TCP-133, TCP-146, TCP-168, TCP-169, TCP-170, TCP-041: the SYN-ACK is lost once.
+func TestPassiveOpen(t *testing.T) {
+	s := newScript(t).with(all).listen()
+	s.recv("S seq 5000 win 64240 <mss 1460,sackOK,TS val 7 ecr 0,wscale 7>")
+	s.sends("S. seq 1000 ack 5001 win 65535 <mss 1460,sackOK,TS val 0 ecr 7,wscale 8>").is(SynReceived)
+	s.after(time.Second).sends("S. seq 1000 ack 5001 win 65535 <mss 1460,sackOK,TS val 1000 ecr 7,wscale 8>")
+	s.recv(". seq 5001 ack 1001 win 502 <TS val 8 ecr 1000>").is(Established).quiet()
+	require.Equal(t, 502<<7, s.c.snd.wnd)
+}
+
+// TCP-136, TCP-029, TCP-030: figure 6 of RFC 9293.
+func TestActiveOpen(t *testing.T) {
+	s := newScript(t).open()
+	s.sends("S seq 1000 win 65535 <mss 1460>").is(SynSent)
+	s.recv("S. seq 5000 ack 1001 win 64240 <mss 500>").sends(". seq 1001 ack 5001 win 65535").is(Established)
+	require.Equal(t, 500, s.c.MSS())
+	require.True(t, s.c.Events()&Connected != 0)
+}
+
+// TCP-019, TCP-137: figure 7 of RFC 9293.
+func TestSimultaneousOpen(t *testing.T) {
+	s := newScript(t).open().sends("S seq 1000 win 65535 <mss 1460>")
+	s.recv("S seq 5000 win 64240 <mss 1460>").is(SynReceived)
+	s.sends("S. seq 1000 ack 5001 win 65535 <mss 1460>")
+	s.recv("S. seq 5000 ack 1001 win 64240 <mss 1460>").is(Established).quiet()
+	require.False(t, s.c.Passive())
+}
+
+// TCP-032: without an MSS option the send MSS is 536.
+func TestDefaultMSS(t *testing.T) {
+	s := newScript(t).listen().recv("S seq 5000 win 64240").sends("S. seq 1000 ack 5001 win 65535 <mss 1460>")
+	s.recv(". seq 5001 ack 1001 win 64240").write(600)
+	s.sends(". seq 1001:1537(536) ack 5001 win 65535")
+}
+
+// TCP-134, TCP-135
+func TestSynSentRefusals(t *testing.T) {
+	open := func(t *testing.T) *script { return newScript(t).open().sends("S seq 1000 win 65535 <mss 1460>") }
+	t.Run("wrong ack draws a reset", func(t *testing.T) {
+		open(t).recv("S. seq 5000 ack 1002 win 64240").sends("R seq 1002 win 0").is(SynSent).quiet()
+	})
+	t.Run("wrong ack with RST is dropped", func(t *testing.T) {
+		open(t).recv("R. seq 5000 ack 1000 win 0").is(SynSent).quiet()
+	})
+	t.Run("RST without ACK is dropped", func(t *testing.T) {
+		open(t).recv("R seq 5000 win 0").is(SynSent).quiet()
+	})
+	t.Run("bare ACK is dropped", func(t *testing.T) {
+		open(t).recv(". seq 5000 ack 1001 win 64240").is(SynSent).quiet()
+	})
+	t.Run("RST,ACK refuses", func(t *testing.T) {
+		s := open(t).recv("R. seq 0 ack 1001 win 0").is(Closed).quiet()
+		require.Equal(t, syscall.ECONNREFUSED, s.c.Err())
+	})
+}
+
+// TCP-055, TCP-056: a silent host is given up after at least three minutes, with doubling gaps.
+func TestConnectTimeout(t *testing.T) {
+	s := newScript(t).open().sends("S seq 1000 win 65535 <mss 1460>")
+	for i := range 7 {
+		s.after(time.Second<<i).sends("S seq 1000 win 65535 <mss 1460>")
+	}
+	s.after(120 * time.Second).quiet().is(Closed)
+	require.Equal(t, syscall.ETIMEDOUT, s.c.Err())
+	require.Greater(t, s.now, 3*time.Minute)
+}
+
+// TCP-045: after a lost SYN the first data waits three seconds for its acknowledgment.
+func TestRTOAfterLostSyn(t *testing.T) {
+	s := newScript(t).open().sends("S seq 1000 win 65535 <mss 1460>")
+	s.after(time.Second).sends("S seq 1000 win 65535 <mss 1460>")
+	s.recv("S. seq 5000 ack 1001 win 64240 <mss 1460>").sends(". seq 1001 ack 5001 win 65535")
+	s.write(10).sends("P. seq 1001:1011(10) ack 5001 win 65535")
+	s.after(3 * time.Second).sends("P. seq 1001:1011(10) ack 5001 win 65535")
+}
+
+// TCP-146, TCP-142, TCP-144
+func TestSynReceived(t *testing.T) {
+	half := func(t *testing.T) *script {
+		return newScript(t).listen().recv("S seq 5000 win 64240 <mss 1460>").sends("S. seq 1000 ack 5001 win 65535 <mss 1460>")
+	}
+	t.Run("wrong final ack", func(t *testing.T) {
+		half(t).recv(". seq 5001 ack 1002 win 64240").sends("R seq 1002 win 0").is(SynReceived).quiet()
+	})
+	t.Run("reset", func(t *testing.T) {
+		half(t).recv("R seq 5001 win 0").is(Closed).quiet()
+	})
+	t.Run("repeated SYN draws the SYN,ACK again", func(t *testing.T) {
+		half(t).recv("S seq 5000 win 64240 <mss 1460>").sends("S. seq 1000 ack 5001 win 65535 <mss 1460>").quiet().is(SynReceived)
+	})
+	t.Run("SYN in the window", func(t *testing.T) {
+		half(t).recv("S seq 6000 win 64240").is(Closed).quiet()
+	})
+	t.Run("data with the final ACK", func(t *testing.T) {
+		half(t).recv("P. seq 5001:5011(10) ack 1001 win 64240").sends(". seq 1001 ack 5011 win 65525").is(Established).reads(5001, 10)
+	})
+	t.Run("close during the handshake", func(t *testing.T) {
+		s := half(t).do((*Conn).CloseWrite).quiet().is(SynReceived)
+		s.recv(". seq 5001 ack 1001 win 64240").sends("F. seq 1001 ack 5001 win 65535").is(FinWait1)
+	})
+}

@@ -1,0 +1,283 @@
+package tcp
+
+import "time"
+
+// Output fills in the next segment to send and returns true, or false when there is nothing to send now. It is called
+// until it returns false: after Input, after every call of the user, and when Deadline has passed. The payload of s
+// belongs to the send buffer and is valid until the next call of any method; ports are the caller's to fill in.
+func (c *Conn) Output(now time.Duration, s *Segment) bool {
+	c.runTimers(now)
+	*s = Segment{}
+	switch {
+	case c.reset.pending:
+		c.outputReset(s)
+	case c.state == Closed:
+		return false
+	case c.outputLost(now, s), c.outputNew(now, s), c.outputProbe(now, s):
+		c.stamp(now, s)
+	case c.ack.now:
+		s.Seq = c.snd.nxt
+		c.stamp(now, s)
+	default:
+		c.wait(now)
+		return false
+	}
+	c.count(s)
+	return true
+}
+
+func (c *Conn) count(s *Segment) {
+	c.counts.segsOut++
+	c.counts.bytesSent += uint64(s.DataLen())
+	c.cfg.Stats.SegsOut.Inc()
+	if s.Flags.Has(RST) {
+		c.cfg.Stats.RstsOut.Inc()
+	}
+}
+
+func (c *Conn) outputReset(s *Segment) {
+	s.Flags, s.Seq, s.Ack = c.reset.flags, c.reset.seq, c.reset.ack
+	c.reset = pendingReset{}
+}
+
+// outputLost sends again what is lost, as far as both windows allow.
+func (c *Conn) outputLost(now time.Duration, s *Segment) bool {
+	n := &c.snd
+	i := n.board.nextLost()
+	if i < 0 {
+		return false
+	}
+	w := n.board.flights[i].Range
+	if w.Start != n.iss {
+		room := min(n.una.Add(n.wnd).Sub(w.Start), max(c.cc.cwnd-n.pipe(), 0), c.payloadLimit())
+		if room < min(w.Len(), n.mss) {
+			return false
+		}
+		w.End = minSeq(w.End, w.Start.Add(room))
+		c.cc.prr.out += w.Len()
+	}
+	n.board.resent(i, w.Len(), now)
+	c.fill(s, w)
+	c.counts.retransmits++
+	c.counts.bytesRetrans += uint64(s.DataLen())
+	c.cfg.Stats.Retransmits.Inc()
+	c.armRexmt(now, w.Start == n.una)
+	return true
+}
+
+// payloadLimit is the most octets one Output may carry.
+func (c *Conn) payloadLimit() int {
+	if c.maxPayload > c.snd.mss {
+		return c.maxPayload - c.maxPayload%c.snd.mss
+	}
+	return c.snd.mss
+}
+
+// outputNew sends what was never sent: the SYN, data, the FIN.
+func (c *Conn) outputNew(now time.Duration, s *Segment) bool {
+	n := &c.snd
+	w := Range{n.nxt, n.nxt}
+	switch {
+	case n.nxt == n.iss:
+		w.End++
+	case c.state.synchronized() && c.state != TimeWait:
+		size, fin := c.sizeNew(now)
+		if size == 0 && !fin {
+			return false
+		}
+		w.End = w.End.Add(size)
+		if fin {
+			w.End++
+		}
+		c.cc.prr.out += size
+	default:
+		return false
+	}
+	n.nxt = w.End
+	n.board.push(w, now)
+	c.fill(s, w)
+	n.push, n.lastSent = false, now
+	c.armRexmt(now, false)
+	return true
+}
+
+// sizeNew decides how many new octets to send, and whether the FIN goes with them.
+func (c *Conn) sizeNew(now time.Duration) (size int, fin bool) {
+	n := &c.snd
+	avail := n.unsent()
+	if avail == 0 && !n.finUnsent() {
+		n.limited = false
+		return 0, false
+	}
+	if n.una == n.nxt && now-n.lastSent > c.rtt.timeout(c.cfg) {
+		c.cc.restart(n.mss)
+	}
+	window := n.una.Add(n.wnd).Sub(n.nxt)
+	room := c.cc.cwnd - n.pipe()
+	n.limited = room < min(avail, window, n.mss)
+	size = max(min(avail, window, room, c.payloadLimit()), 0)
+	if size < avail && size > n.mss {
+		size -= size % n.mss
+	}
+	fin = n.finUnsent() && size == avail && window > size
+	if size > n.mss && !fin && !c.params.NoDelay {
+		size -= size % n.mss // the rest is Nagle's to decide on
+	}
+	if size > 0 && size < n.mss && !fin && !c.sendSmall(now, size, avail) {
+		return 0, false
+	}
+	return size, fin
+}
+
+// sendSmall decides on less than a full-sized segment: silly window avoidance (RFC 9293 section 3.8.6.2.1), Nagle's
+// algorithm (section 3.7.4), TCP_CORK and MSG_MORE.
+func (c *Conn) sendSmall(now time.Duration, size, avail int) bool {
+	n := &c.snd
+	switch {
+	case n.push:
+		return true
+	case size < avail: // a window stands in the way
+		return 2*size >= n.maxWnd
+	case c.params.Cork || n.more:
+		if c.timers.cork == 0 {
+			c.timers.cork = now + 200*time.Millisecond
+		}
+		return false
+	default:
+		return c.params.NoDelay || n.una == n.nxt || n.finUnsent()
+	}
+}
+
+// outputProbe sends a window probe, the first octet the peer has not acknowledged (RFC 9293 section 3.8.6.1), or a
+// keep-alive probe, an old sequence number without data (section 3.8.4).
+func (c *Conn) outputProbe(now time.Duration, s *Segment) bool {
+	n := &c.snd
+	switch {
+	case n.keepProbe:
+		n.keepProbe = false
+		s.Seq = n.nxt - 1
+		c.cfg.Stats.KeepAlives.Inc()
+		return true
+	case n.probe:
+		n.probe = false
+		w := Range{n.una, n.una + 1}
+		if n.una == n.nxt {
+			n.nxt = w.End
+			n.board.push(w, now)
+		} else {
+			n.board.resent(0, 1, now)
+		}
+		c.fill(s, w)
+		c.armRexmt(now, true)
+		c.cfg.Stats.Probes.Inc()
+		return true
+	}
+	return false
+}
+
+// fill makes s the segment of w: whatever of SYN, data and FIN lies there.
+func (c *Conn) fill(s *Segment, w Range) {
+	n := &c.snd
+	s.Seq = w.Start
+	if w.Start == n.iss {
+		s.Flags = SYN
+		c.synOptions(&s.Options)
+		return
+	}
+	size := w.Len()
+	if n.closed && w.End == n.fin+1 {
+		s.Flags |= FIN
+		size--
+	}
+	spans := n.buf.Spans(w.Start.Sub(n.dataStart()), size)
+	s.Payload, s.Wrap = spans[0], spans[1]
+	if size > 0 && w.Start.Add(size) == n.dataEnd() {
+		s.Flags |= PSH
+	}
+	if size > n.mss {
+		s.MSS = n.mss
+	}
+	if size > 0 && (c.ack.now || c.timers.delack != 0) {
+		c.rcv.quick = 0 // a dialogue: acknowledgments can ride on replies
+	}
+}
+
+// synOptions are what our SYN offers, or our SYN,ACK accepts.
+func (c *Conn) synOptions(o *Options) {
+	o.MSS = uint16(min(c.advMSS, 65535))
+	offer := c.state == SynSent
+	o.SackPermitted = c.sackOK || offer && !c.cfg.NoSACK
+	o.HasTS = c.tsOK || offer && !c.cfg.NoTimestamps
+	o.HasScale = c.scaleOK || offer && !c.cfg.NoWindowScale
+	o.Scale = c.rcv.shift
+}
+
+// stamp adds what every segment of the connection carries: acknowledgment, window, timestamps, SACK blocks.
+func (c *Conn) stamp(now time.Duration, s *Segment) {
+	o := &s.Options
+	if c.tsOK {
+		o.HasTS = true
+	}
+	if o.HasTS {
+		o.TSVal, o.TSEcr = c.timestamp(now), c.rcv.tsRecent
+	}
+	if c.state == SynSent {
+		s.Wnd = uint16(min(c.rcv.wnd(), 65535))
+		return
+	}
+	r := &c.rcv
+	s.Flags |= ACK
+	s.Ack = r.nxt
+	s.Wnd = c.announce(s.Flags.Has(SYN))
+	if c.sackOK && !s.Flags.Has(SYN) {
+		if room := (min(maxOptionsLen-o.Len(), c.snd.mss-s.DataLen()) - 4) / 8; room > 0 {
+			r.sackBlocks(o, min(room, len(o.Sack)))
+		}
+	}
+	c.ack.now = false
+	c.timers.delack = 0
+	r.unacked, r.lastAck = 0, r.nxt
+	r.quick = max(r.quick-1, 0)
+}
+
+// announce moves the right edge as far as the buffer allows and returns the window field. A scaled window is rounded
+// up to its unit, for rounding down would move the edge left (RFC 7323 section 2.4).
+func (c *Conn) announce(syn bool) uint16 {
+	r := &c.rcv
+	if syn {
+		return uint16(min(r.wnd(), 65535))
+	}
+	r.edge = c.newEdge()
+	unit := 1 << r.shift
+	field := (r.wnd() + unit - 1) / unit
+	if field*unit > c.rcvLimit()-r.buf.Len()+unit { // rounding up again and again must not outgrow the buffer
+		field = r.wnd() / unit
+	}
+	field = min(field, 65535)
+	r.edge = maxSeq(r.edge, r.nxt.Add(field*unit))
+	return uint16(field)
+}
+
+// timestamp is our clock for RFC 7323: milliseconds, from an offset of the connection's own.
+func (c *Conn) timestamp(now time.Duration) uint32 {
+	return uint32(now/time.Millisecond) + c.snd.tsOffset
+}
+
+// armRexmt keeps the retransmission timer running while anything is outstanding (RFC 6298 section 5).
+func (c *Conn) armRexmt(now time.Duration, restart bool) {
+	t := &c.timers.rexmt
+	switch {
+	case c.snd.una == c.snd.nxt:
+		*t = 0
+	case restart || *t == 0:
+		*t = now + c.rtt.timeout(c.cfg)
+	}
+}
+
+// wait sets the timer that ends a silence: data waits, nothing is in flight whose acknowledgment would let it go.
+func (c *Conn) wait(now time.Duration) {
+	n := &c.snd
+	if c.timers.rexmt == 0 && n.una == n.nxt && c.state.synchronized() && (n.unsent() > 0 || n.finUnsent()) {
+		c.timers.rexmt = now + c.rtt.timeout(c.cfg)
+	}
+}

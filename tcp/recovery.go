@@ -1,0 +1,159 @@
+package tcp
+
+import "time"
+
+// Loss recovery. With SACK, RACK (RFC 8985) decides by time what is lost; without, NewReno (RFC 6582) by duplicate
+// acknowledgments. Either way lost flights are marked on the scoreboard and Output sends them again as the window allows.
+
+// dupThresh is the number of duplicate acknowledgments, or segments reported above a hole, that mean a loss.
+const dupThresh = 3
+
+// rack is what RFC 8985 section 5.2 keeps of the delivered flight that was sent last.
+type rack struct {
+	xmit      time.Duration
+	end       Seq
+	rtt       time.Duration
+	highest   Seq // highest sequence number acknowledged or SACKed
+	reordered bool
+	steps     uint8 // extra quarters of min RTT in the reordering window, from D-SACK
+	roundEnd  Seq   // steps grows at most once until this is acknowledged
+}
+
+// update takes a delivery (RFC 8985 section 6.2, steps 1 to 3).
+func (r *rack) update(now time.Duration, d *delivery, min time.Duration) {
+	if !d.any {
+		return
+	}
+	r.reordered = r.reordered || d.reordered
+	rtt := now - d.latest.sent
+	if d.latest.retrans && rtt < min { // most likely the acknowledgment of the original
+		return
+	}
+	if d.latest.sent > r.xmit || d.latest.sent == r.xmit && r.end.Less(d.latest.End) {
+		r.xmit, r.end = d.latest.sent, d.latest.End
+	}
+	r.rtt = rtt
+}
+
+// window is the reordering window (RFC 8985 section 6.2, step 4).
+func (r *rack) window(c *Conn) time.Duration {
+	if !r.reordered && (c.cc.state != open || c.snd.board.sacked >= dupThresh*c.snd.mss) {
+		return 0
+	}
+	return min(time.Duration(1+r.steps)*c.rtt.min/4, c.rtt.srtt)
+}
+
+// inputSack takes one SACK block. One at or below una, or within another, is a D-SACK (RFC 2883).
+func (c *Conn) inputSack(now time.Duration, w Range, highest Seq, d *delivery) {
+	if !w.Start.Less(w.End) || c.snd.nxt.Less(w.End) {
+		return
+	}
+	if w.End.LessEq(c.snd.una) {
+		if c.rack.roundEnd.LessEq(c.snd.una) && c.rack.steps < 16 {
+			c.rack.steps++
+			c.rack.roundEnd = c.snd.nxt
+		}
+		return
+	}
+	w.Start = maxSeq(w.Start, c.snd.una)
+	c.snd.board.sack(w, now, highest, d)
+	c.rack.highest = maxSeq(c.rack.highest, w.End)
+}
+
+// countDuplicate counts duplicate acknowledgments as RFC 5681 section 2 defines them. Each stands for one segment
+// that has left the network.
+func (c *Conn) countDuplicate(s *Segment, advanced, wasWnd int) {
+	n := &c.snd
+	switch {
+	case c.sackOK:
+	case advanced > 0 && c.cc.state == open:
+		n.dupAcks = 0
+	case advanced > 0:
+		n.dupAcks = max(n.dupAcks-(advanced-1)/n.mss-1, 0)
+	case s.Len() == 0 && s.Ack == n.una && n.wnd == wasWnd && n.una != n.nxt:
+		n.dupAcks++
+	}
+}
+
+// recover draws the conclusions of an acknowledgment.
+func (c *Conn) recover(now time.Duration, advanced int, d *delivery, limited bool) {
+	c.rack.highest = maxSeq(c.rack.highest, c.snd.una)
+	c.rack.update(now, d, c.rtt.min)
+	if c.cc.state != open && c.cc.recover.LessEq(c.snd.una) {
+		c.cc.leave(c)
+		c.snd.dupAcks = 0
+	}
+	wasLost := c.snd.board.lost
+	c.detectLoss(now)
+	if c.cc.state == open && !c.sackOK && c.snd.dupAcks > 0 {
+		return // a duplicate grows nothing
+	}
+	if c.sackOK {
+		advanced = d.octets
+	} else if advanced == 0 && c.snd.dupAcks > 0 {
+		advanced = c.snd.mss
+	}
+	c.cc.acked(now, c, advanced, limited, c.snd.board.lost > wasLost)
+}
+
+// detectLoss marks what must be lost by now and enters recovery for it.
+func (c *Conn) detectLoss(now time.Duration) {
+	if c.sackOK {
+		c.timers.reorder = c.detectByTime(now)
+	} else {
+		c.detectByDuplicates()
+	}
+	if c.snd.board.lost > 0 && c.cc.state == open {
+		c.cfg.Stats.FastRecoveries.Inc()
+		c.cc.enter(c)
+	}
+}
+
+// detectByTime is RFC 8985 section 6.2, step 5. It returns when to look again; 0: no need.
+func (c *Conn) detectByTime(now time.Duration) time.Duration {
+	b := &c.snd.board
+	again := time.Duration(0)
+	if b.sacked == 0 && c.cc.state == open { // nothing was delivered out of order
+		return 0
+	}
+	wait := c.rack.rtt + c.rack.window(c)
+	for i := range b.flights {
+		f := &b.flights[i]
+		if !f.retrans && f.sent > c.rack.xmit {
+			break // all that follows was first sent later still
+		}
+		if f.sacked || f.lost || f.sent > c.rack.xmit || f.sent == c.rack.xmit && !f.End.Less(c.rack.end) {
+			continue
+		}
+		if at := f.sent + wait; at <= now {
+			b.markLost(i)
+		} else if again == 0 || at < again {
+			again = at
+		}
+	}
+	return again
+}
+
+// detectByDuplicates is fast retransmit (RFC 5681 section 3.2), and in recovery the partial acknowledgment that
+// uncovers the next hole (RFC 6582 section 3.2).
+func (c *Conn) detectByDuplicates() {
+	b := &c.snd.board
+	if len(b.flights) == 0 || b.lost > 0 {
+		return
+	}
+	first := &b.flights[0]
+	fresh := c.cc.state == open && c.snd.dupAcks >= dupThresh && c.cc.recover.LessEq(c.snd.una)
+	partial := c.cc.state == recovery && first.Start == c.snd.una && !first.retrans
+	if fresh || partial {
+		if first.Len() > c.snd.mss {
+			b.split(first.Start.Add(c.snd.mss))
+		}
+		b.markLost(0)
+	}
+}
+
+// pipe is the number of octets in the network (RFC 6675 section 4).
+func (n *sender) pipe() int {
+	left := min(n.dupAcks*n.mss, n.nxt.Sub(n.una)-n.board.lost)
+	return n.nxt.Sub(n.una) - n.board.sacked - n.board.lost - left
+}

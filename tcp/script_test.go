@@ -1,0 +1,209 @@
+package tcp
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// script drives one Conn in virtual time, a line per segment in the notation of Segment.String.
+// Payload octets are a function of their sequence number, so that what arrives can be checked.
+type script struct {
+	t      *testing.T
+	cfg    Config
+	params Params
+	mtu    int
+	gso    int
+	now    time.Duration
+	c      *Conn
+	heard  bool
+}
+
+const testISS = 1000
+
+func newScript(t *testing.T) *script {
+	return &script{t: t, mtu: 1500, cfg: Config{NoTimestamps: true, NoWindowScale: true, NoSACK: true, Congestion: "reno"}}
+}
+
+// with changes what the next open or listen uses.
+func (s *script) with(change func(*Config, *Params)) *script {
+	change(&s.cfg, &s.params)
+	return s
+}
+
+func (s *script) setup() (*Config, Setup) {
+	cfg := s.cfg.WithDefaults()
+	return &cfg, Setup{ISS: testISS, MTU: s.mtu, LinkMTU: s.mtu, MaxPayload: s.gso}
+}
+
+// open begins an active open.
+func (s *script) open() *script {
+	cfg, setup := s.setup()
+	s.c = Open(s.now, cfg, s.params, setup)
+	return s
+}
+
+// listen makes the next recv a passive open.
+func (s *script) listen() *script {
+	s.c = nil
+	return s
+}
+
+// established is a passive connection after its handshake: both sides are at sequence number 1001 and 5001.
+func (s *script) established(options string) *script {
+	if options == "" {
+		options = "mss 1460"
+	}
+	s.listen().recv("S seq 5000 win 64240 <" + options + ">")
+	var seg Segment
+	require.True(s.t, s.c.Output(s.now, &seg), "no SYN,ACK")
+	ack := ". seq 5001 ack 1001 win 64240"
+	if seg.Options.HasTS {
+		ack += " <TS val 1 ecr 0>"
+	}
+	return s.recv(ack).is(Established)
+}
+
+// recv delivers a segment.
+func (s *script) recv(line string) *script {
+	s.t.Helper()
+	seg := parseLine(s.t, line)
+	if s.c == nil {
+		cfg, setup := s.setup()
+		s.c = Accept(s.now, cfg, s.params, setup, seg)
+		return s
+	}
+	s.c.Input(s.now, seg)
+	return s
+}
+
+// sends expects exactly these segments, and the payload that belongs to their sequence numbers.
+func (s *script) sends(lines ...string) *script {
+	s.t.Helper()
+	for _, line := range lines {
+		var seg Segment
+		require.True(s.t, s.c.Output(s.now, &seg), "at %v: nothing sent, want %s", s.now, line)
+		require.Equal(s.t, line, seg.String(), "at %v", s.now)
+		data := append(append([]byte{}, seg.Payload...), seg.Wrap...)
+		require.Equal(s.t, string(pattern(seg.Seq, len(data))), string(data), "payload of %s", line)
+	}
+	return s
+}
+
+// quiet expects nothing to be sent now.
+func (s *script) quiet() *script {
+	s.t.Helper()
+	var seg Segment
+	if s.c.Output(s.now, &seg) {
+		s.t.Fatalf("at %v: unexpected %v", s.now, &seg)
+	}
+	return s
+}
+
+// after lets d pass; nothing may be sent before its very end.
+func (s *script) after(d time.Duration) *script {
+	s.t.Helper()
+	end := s.now + d
+	s.quiet()
+	for {
+		next := s.c.Deadline()
+		if next == 0 || next >= end {
+			s.now = end
+			return s
+		}
+		s.now = max(next, s.now)
+		s.quiet()
+	}
+}
+
+func (s *script) write(n int) *script {
+	s.t.Helper()
+	require.Equal(s.t, n, s.c.Write(pattern(s.c.snd.dataEnd(), n)))
+	return s
+}
+
+// reads expects n octets, those that belong to the peer's sequence numbers from seq on.
+func (s *script) reads(seq Seq, n int) *script {
+	s.t.Helper()
+	p := make([]byte, n)
+	require.Equal(s.t, n, s.c.Read(s.now, p))
+	require.Equal(s.t, string(pattern(seq, n)), string(p))
+	return s
+}
+
+func (s *script) is(state State) *script {
+	s.t.Helper()
+	require.Equal(s.t, state.String(), s.c.State().String())
+	return s
+}
+
+func (s *script) do(f func(c *Conn, now time.Duration)) *script {
+	f(s.c, s.now)
+	return s
+}
+
+func pattern(seq Seq, n int) []byte {
+	p := make([]byte, n)
+	for i := range p {
+		q := uint32(seq) + uint32(i)
+		p[i] = byte(q*2654435761>>24) ^ byte(q)
+	}
+	return p
+}
+
+var lineRE = regexp.MustCompile(`^([SFRP.UEW]+|none) seq (\d+)(?::\d+\((\d+)\))?(?: ack (\d+))? win (\d+)(?: urg (\d+))?(?: <(.*)>)?$`)
+
+// parseLine is the inverse of Segment.String.
+func parseLine(t testing.TB, line string) *Segment {
+	t.Helper()
+	m := lineRE.FindStringSubmatch(line)
+	require.NotNil(t, m, "bad script line %q", line)
+	num := func(s string) uint32 {
+		n, _ := strconv.ParseUint("0"+s, 10, 32)
+		return uint32(n)
+	}
+	seg := &Segment{Seq: Seq(num(m[2])), Ack: Seq(num(m[4])), Wnd: uint16(num(m[5])), Urg: uint16(num(m[6]))}
+	for i := range m[1] {
+		if m[1] != "none" {
+			seg.Flags |= 1 << strings.IndexByte("FSRP.UEW", m[1][i])
+		}
+	}
+	if n := int(num(m[3])); n > 0 {
+		seg.Payload = pattern(seg.Seq, n)
+	}
+	for _, o := range strings.Split(m[7], ",") {
+		parseOption(t, o, &seg.Options)
+	}
+	return seg
+}
+
+func parseOption(t testing.TB, text string, o *Options) {
+	word, rest, _ := strings.Cut(text, " ")
+	var err error
+	switch word {
+	case "":
+	case "mss":
+		_, err = fmt.Sscan(rest, &o.MSS)
+	case "wscale":
+		o.HasScale = true
+		_, err = fmt.Sscan(rest, &o.Scale)
+	case "sackOK":
+		o.SackPermitted = true
+	case "TS":
+		o.HasTS = true
+		_, err = fmt.Sscanf(rest, "val %d ecr %d", &o.TSVal, &o.TSEcr)
+	case "sack":
+		for _, b := range strings.Fields(rest)[1:] {
+			_, err = fmt.Sscanf(b, "{%d:%d}", &o.Sack[o.SackCount].Start, &o.Sack[o.SackCount].End)
+			o.SackCount++
+		}
+	default:
+		t.Fatalf("unknown option %q", text)
+	}
+	require.NoError(t, err, text)
+}

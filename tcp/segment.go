@@ -1,0 +1,108 @@
+package tcp
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Flags are the control bits of the header (RFC 9293 section 3.1).
+type Flags uint8
+
+const (
+	FIN Flags = 1 << iota
+	SYN
+	RST
+	PSH
+	ACK
+	URG
+	ECE
+	CWR
+)
+
+// Has says whether all bits of g are set.
+func (f Flags) Has(g Flags) bool { return f&g == g }
+
+// String is tcpdump's notation: "S", "S.", "P.", ".".
+func (f Flags) String() string {
+	var b strings.Builder
+	for _, x := range [...]struct {
+		bit  Flags
+		char byte
+	}{{FIN, 'F'}, {SYN, 'S'}, {RST, 'R'}, {PSH, 'P'}, {ACK, '.'}, {URG, 'U'}, {ECE, 'E'}, {CWR, 'W'}} {
+		if f.Has(x.bit) {
+			b.WriteByte(x.char)
+		}
+	}
+	if b.Len() == 0 {
+		return "none"
+	}
+	return b.String()
+}
+
+// Segment is a parsed TCP segment.
+type Segment struct {
+	SrcPort, DstPort uint16
+	Flags            Flags
+	Seq, Ack         Seq
+	Wnd              uint16 // as in the header, not scaled
+	Urg              uint16
+	Options          Options
+	Payload, Wrap    []byte // Wrap continues Payload: of a sent segment, where the send buffer wraps round
+	MSS              int    // of a super-segment (TSO): payload octets per segment on the wire; else 0
+}
+
+// DataLen is the number of payload octets.
+func (s *Segment) DataLen() int { return len(s.Payload) + len(s.Wrap) }
+
+// Len is SEG.LEN: the sequence numbers the segment occupies, SYN and FIN included.
+func (s *Segment) Len() int {
+	n := s.DataLen()
+	if s.Flags.Has(SYN) {
+		n++
+	}
+	if s.Flags.Has(FIN) {
+		n++
+	}
+	return n
+}
+
+// End is the sequence number after the segment.
+func (s *Segment) End() Seq { return s.Seq.Add(s.Len()) }
+
+// String is the notation of the test scripts, which follows tcpdump:
+//
+//	S. seq 1000 ack 5001 win 65535 <mss 1460,sackOK,wscale 5>
+//	P. seq 1001:1011(10) ack 5001 win 512
+func (s *Segment) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v seq %d", s.Flags, s.Seq)
+	if n := s.DataLen(); n > 0 {
+		fmt.Fprintf(&b, ":%d(%d)", s.Seq.Add(n), n)
+	}
+	if s.Flags.Has(ACK) {
+		fmt.Fprintf(&b, " ack %d", s.Ack)
+	}
+	fmt.Fprintf(&b, " win %d", s.Wnd)
+	if s.Flags.Has(URG) {
+		fmt.Fprintf(&b, " urg %d", s.Urg)
+	}
+	if o := s.Options.String(); o != "" {
+		fmt.Fprintf(&b, " <%s>", o)
+	}
+	return b.String()
+}
+
+// ResetFor fills r with the reset that answers s where there is no connection (RFC 9293 section 3.10.7.1).
+// It returns false for a segment that draws none: another reset.
+func ResetFor(s, r *Segment) bool {
+	if s.Flags.Has(RST) {
+		return false
+	}
+	*r = Segment{SrcPort: s.DstPort, DstPort: s.SrcPort}
+	if s.Flags.Has(ACK) {
+		r.Flags, r.Seq = RST, s.Ack
+	} else {
+		r.Flags, r.Ack = RST|ACK, s.End()
+	}
+	return true
+}

@@ -1,0 +1,154 @@
+package tcp
+
+import (
+	"syscall"
+	"time"
+
+	"tunstack/internal/ring"
+)
+
+// sender is the sending half (RFC 9293 section 3.3.1).
+type sender struct {
+	una, nxt Seq // SND.UNA, SND.NXT
+	iss      Seq
+	wnd      int // SND.WND, scaled
+	wl1, wl2 Seq
+	shift    uint8 // the peer's window scale
+	maxWnd   int   // the largest window the peer has offered
+	mss      int   // payload of a full-sized segment
+	peerMSS  int   // what its MSS option allows
+
+	buf    ring.Buffer // octets from una on
+	closed bool        // the user will write no more
+	fin    Seq         // then: where our FIN stands
+	board  scoreboard
+
+	push      bool // send what there is, however little
+	more      bool // MSG_MORE: hold a partial segment
+	probe     bool // send a window probe
+	keepProbe bool // send a keep-alive probe
+	limited   bool // the congestion window held us back
+
+	dupAcks      int
+	retries      int // retransmissions of what stands at una
+	firstRetryAt time.Duration
+	lastSent     time.Duration
+	synResent    bool
+	tsOffset     uint32
+	buffer       int // size the automatic sizing has reached
+}
+
+// dataStart is the sequence number of the first octet in the buffer.
+func (n *sender) dataStart() Seq {
+	if n.una == n.iss {
+		return n.iss + 1
+	}
+	return n.una
+}
+
+// dataEnd is the sequence number after the last one.
+func (n *sender) dataEnd() Seq { return n.dataStart().Add(n.buf.Len()) }
+
+// unsent is the number of octets never sent; the FIN not counted.
+func (n *sender) unsent() int { return max(n.dataEnd().Sub(maxSeq(n.nxt, n.dataStart())), 0) }
+
+func (n *sender) finUnsent() bool { return n.closed && n.nxt.LessEq(n.fin) }
+
+func (n *sender) finAcked() bool { return n.closed && n.fin.Less(n.una) }
+
+// Write queues octets of p and returns how many fit. It never blocks.
+func (c *Conn) Write(p []byte) int {
+	if !c.CanSend() {
+		return 0
+	}
+	n := min(len(p), max(c.sndLimit()-c.snd.buf.Len(), 0))
+	c.snd.buf.Write(p[:n])
+	return n
+}
+
+// CanSend says whether the connection is, or is becoming, one that takes more octets.
+func (c *Conn) CanSend() bool {
+	return !c.snd.closed && (c.state == Established || c.state == CloseWait || c.state == SynSent || c.state == SynReceived)
+}
+
+// More tells whether the octets just written are to wait for others (MSG_MORE).
+func (c *Conn) More(more bool) { c.snd.more = more }
+
+// sndLimit is the size of the send buffer in octets. By itself it follows the congestion window, so that one flight
+// can be on its way while the next is being written.
+func (c *Conn) sndLimit() int {
+	if c.params.SndBuf > 0 {
+		return c.params.SndBuf
+	}
+	return min(max(c.snd.buffer, 2*c.cc.cwnd), c.cfg.MaxSndBuf)
+}
+
+// canWrite says whether enough of the send buffer is free for a writer to be woken: a third, as Linux has it.
+func (c *Conn) canWrite() bool { return c.CanSend() && 3*c.snd.buf.Len() <= 2*c.sndLimit() }
+
+// Writable says whether Write should be tried: there is room, or an error to learn of.
+func (c *Conn) Writable() bool {
+	return c.canWrite() && c.state.synchronized() || c.snd.closed || c.state == Closed || c.state == TimeWait
+}
+
+// Unacked is the number of octets in the send buffer: written but not acknowledged.
+func (c *Conn) Unacked() int { return c.snd.buf.Len() }
+
+// Delivered says whether all that was written, and the FIN if there is one, has been acknowledged or given up.
+func (c *Conn) Delivered() bool {
+	return c.state == Closed || c.state == TimeWait || c.snd.buf.Len() == 0 && (!c.snd.closed || c.snd.finAcked())
+}
+
+// CloseWrite ends sending: the FIN follows the octets already written (RFC 9293 section 3.10.4).
+func (c *Conn) CloseWrite(now time.Duration) {
+	if c.snd.closed {
+		return
+	}
+	switch c.state {
+	case SynSent:
+		c.setState(now, Closed)
+		return
+	case SynReceived, Established, CloseWait:
+	default:
+		return
+	}
+	c.snd.closed, c.snd.fin = true, c.snd.dataEnd()
+	c.enterClosing(now)
+}
+
+// enterClosing moves on a connection whose user has closed; during the handshake that waits for its end.
+func (c *Conn) enterClosing(now time.Duration) {
+	switch {
+	case c.snd.closed && c.state == Established:
+		c.setState(now, FinWait1)
+	case c.snd.closed && c.state == CloseWait:
+		c.setState(now, LastAck)
+	}
+}
+
+// Close gives the connection up: what was written is still sent, but nobody will read any more. Octets left unread
+// make it a reset, so that the peer learns that they were lost (RFC 9293 section 3.6.1).
+func (c *Conn) Close(now time.Duration) {
+	unread := c.rcv.buf.Len() > 0
+	c.orphan = true
+	if unread {
+		c.Abort(now)
+		return
+	}
+	c.CloseWrite(now)
+	if c.state == FinWait2 {
+		c.timers.linger = now + c.cfg.FinTimeout
+	}
+}
+
+// Abort resets the connection (RFC 9293 section 3.10.5).
+func (c *Conn) Abort(now time.Duration) {
+	switch c.state {
+	case SynReceived, Established, FinWait1, FinWait2, CloseWait:
+		c.reset = pendingReset{pending: true, flags: RST | ACK, seq: c.snd.nxt, ack: c.rcv.nxt}
+		c.fail(now, syscall.ECONNABORTED)
+	case Closed:
+	default:
+		c.setState(now, Closed)
+	}
+}

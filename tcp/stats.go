@@ -1,0 +1,38 @@
+package tcp
+
+import "tunstack/internal/stats"
+
+// Stats counts what the connections of one stack do. Connections share it through Config.
+type Stats struct {
+	SegsIn         stats.Counter `name:"tcp.in.segments" doc:"segments received, bad ones included"`
+	SegsOut        stats.Counter `name:"tcp.out.segments" doc:"segments sent; a super-segment counts once"`
+	RstsOut        stats.Counter `name:"tcp.out.resets" doc:"segments sent with RST"`
+	ActiveOpens    stats.Counter `name:"tcp.open.active" doc:"connections that left CLOSED by a SYN of ours"`
+	PassiveOpens   stats.Counter `name:"tcp.open.passive" doc:"connections that left LISTEN by a SYN of the peer's"`
+	Established    stats.Counter `name:"tcp.open.established" doc:"connections that reached ESTABLISHED"`
+	Retransmits    stats.Counter `name:"tcp.retransmit.segments" doc:"segments sent again" rfc:"RFC 9293 3.8.1"`
+	Timeouts       stats.Counter `name:"tcp.retransmit.timeouts" doc:"expiries of the retransmission timer" rfc:"RFC 6298 5"`
+	FastRecoveries stats.Counter `name:"tcp.recovery.fast" doc:"losses detected by acknowledgments" rfc:"RFC 8985, RFC 6582"`
+	Probes         stats.Counter `name:"tcp.probe.window" doc:"zero-window probes sent" rfc:"RFC 9293 3.8.6.1"`
+	KeepAlives     stats.Counter `name:"tcp.probe.keepalive" doc:"keep-alive probes sent" rfc:"RFC 9293 3.8.4"`
+	ChallengeAcks  stats.Counter `name:"tcp.challenge_acks" doc:"ACKs that ask a peer to prove a RST, SYN or ACK" rfc:"RFC 5961"`
+	ResetsIn       stats.Counter `name:"tcp.in.resets" doc:"connections ended by the peer's RST" rfc:"RFC 9293 3.10.7"`
+	OutOfOrder     stats.Counter `name:"tcp.in.out_of_order" doc:"segments held until a gap fills" rfc:"RFC 9293 3.10.7.4"`
+
+	DropHeader       stats.Counter `name:"tcp.drop.bad_header" doc:"truncated, or data offset impossible" rfc:"RFC 9293 3.1"`
+	DropChecksum     stats.Counter `name:"tcp.drop.bad_checksum" doc:"checksum wrong" rfc:"RFC 9293 3.1 MUST-3"`
+	DropAddress      stats.Counter `name:"tcp.drop.bad_address" doc:"from or to a broadcast or multicast address" rfc:"RFC 9293 3.9.2.3"`
+	DropNoConnection stats.Counter `name:"tcp.drop.no_connection" doc:"for no connection or listener" rfc:"RFC 9293 3.10.7.1"`
+	DropListen       stats.Counter `name:"tcp.drop.listen" doc:"neither SYN nor ACK nor RST for a listener, or a RST" rfc:"RFC 9293 3.10.7.2"`
+	DropBacklog      stats.Counter `name:"tcp.drop.backlog_full" doc:"SYN or final ACK while accept queue or SYN queue is full" rfc:"POSIX listen()"`
+	DropInbox        stats.Counter `name:"tcp.drop.inbox_full" doc:"too many segments while the connection's owner held it"`
+	DropSequence     stats.Counter `name:"tcp.drop.sequence" doc:"outside the receive window" rfc:"RFC 9293 3.10.7.4 first"`
+	DropPAWS         stats.Counter `name:"tcp.drop.paws" doc:"timestamp older than the last" rfc:"RFC 7323 5.3"`
+	DropNoTimestamp  stats.Counter `name:"tcp.drop.no_timestamp" doc:"timestamps were negotiated but are missing" rfc:"RFC 7323 3.2"`
+	DropReset        stats.Counter `name:"tcp.drop.reset" doc:"RST that is not exactly at RCV.NXT, or in TIME-WAIT" rfc:"RFC 5961 3.2, RFC 1337"`
+	DropSyn          stats.Counter `name:"tcp.drop.syn" doc:"SYN in a synchronized state" rfc:"RFC 5961 4.2"`
+	DropNoAck        stats.Counter `name:"tcp.drop.no_ack" doc:"no ACK bit" rfc:"RFC 9293 3.10.7.4 fifth"`
+	DropAck          stats.Counter `name:"tcp.drop.bad_ack" doc:"acknowledges what was never sent, or is far too old" rfc:"RFC 9293 3.10.7.4 fifth, RFC 5961 5.2"`
+	DropSynSent      stats.Counter `name:"tcp.drop.syn_sent" doc:"no acceptable SYN or RST while a SYN is unanswered" rfc:"RFC 9293 3.10.7.3"`
+	DropFragments    stats.Counter `name:"tcp.drop.too_many_gaps" doc:"out-of-order segment beyond the bound on gaps" rfc:"RFC 9293 3.10.7.4"`
+}

@@ -1,0 +1,146 @@
+package tcp
+
+import (
+	"syscall"
+	"time"
+)
+
+// timers are the deadlines of a connection; 0 is off.
+type timers struct {
+	rexmt   time.Duration // retransmission, and window probes (RFC 6298, RFC 9293 section 3.8.6.1)
+	reorder time.Duration // RACK's reordering window (RFC 8985 section 6.2)
+	delack  time.Duration // delayed acknowledgment
+	keep    time.Duration // keep-alive
+	linger  time.Duration // end of TIME-WAIT, or of an orphan's FIN-WAIT-2
+	cork    time.Duration // end of TCP_CORK's or MSG_MORE's patience
+	probes  int           // keep-alive probes without an answer
+}
+
+// Deadline is when Output must be asked again although nothing else happens; 0: never.
+func (c *Conn) Deadline() time.Duration {
+	first := time.Duration(0)
+	t := &c.timers
+	for _, d := range [...]time.Duration{t.rexmt, t.reorder, t.delack, t.keep, t.linger, t.cork} {
+		if d != 0 && (first == 0 || d < first) {
+			first = d
+		}
+	}
+	return first
+}
+
+func due(now time.Duration, deadline *time.Duration) bool {
+	if *deadline == 0 || *deadline > now {
+		return false
+	}
+	*deadline = 0
+	return true
+}
+
+// runTimers acts on all deadlines that have passed.
+func (c *Conn) runTimers(now time.Duration) {
+	t := &c.timers
+	if due(now, &t.rexmt) {
+		c.retransmissionTimeout(now)
+	}
+	if due(now, &t.reorder) {
+		c.detectLoss(now)
+	}
+	if due(now, &t.delack) {
+		c.ack.now = true
+	}
+	if due(now, &t.cork) {
+		c.snd.push = true
+	}
+	if due(now, &t.keep) {
+		c.keepAlive(now)
+	}
+	if due(now, &t.linger) {
+		c.setState(now, Closed)
+	}
+}
+
+// retransmissionTimeout is the expiry of the one timer behind sent data, unanswered SYNs and closed windows.
+func (c *Conn) retransmissionTimeout(now time.Duration) {
+	n := &c.snd
+	closed := n.wnd == 0 && c.state.synchronized()
+	if n.una == n.nxt && !closed { // a window too small for comfort for too long: use it (RFC 9293 section 3.8.6.2.1)
+		n.push = true
+		return
+	}
+	if n.retries == 0 {
+		n.firstRetryAt = now - c.rtt.timeout(c.cfg)
+	}
+	if c.givenUp(now) {
+		c.fail(now, syscall.ETIMEDOUT)
+		return
+	}
+	n.retries++
+	c.rtt.backoff++
+	if closed { // what the probe finds out restarts everything else
+		n.probe = n.una != n.nxt || n.unsent() > 0 || n.finUnsent()
+		return
+	}
+	c.cfg.Stats.Timeouts.Inc()
+	n.board.timeout()
+	if c.state.synchronized() { // the window of a connection whose SYN was lost is set when it is established
+		c.cc.timeout(c)
+	}
+}
+
+// givenUp says whether R2 is reached (RFC 9293 section 3.8.3).
+func (c *Conn) givenUp(now time.Duration) bool {
+	if c.params.UserTimeout > 0 {
+		return now-c.snd.firstRetryAt >= c.params.UserTimeout
+	}
+	limit := c.cfg.DataRetries
+	if !c.state.synchronized() {
+		limit = c.cfg.SynRetries
+		if c.params.SynRetries > 0 {
+			limit = c.params.SynRetries
+		}
+	}
+	return c.snd.retries >= limit
+}
+
+// Defaults of keep-alive (RFC 9293 section 3.8.4, Linux tcp(7)).
+const (
+	keepIdle  = 2 * time.Hour
+	keepIntvl = 75 * time.Second
+	keepCnt   = 9
+)
+
+func (t *timers) armKeepAlive(now time.Duration, p *Params) {
+	t.keep, t.probes = 0, 0
+	if p.KeepAlive {
+		idle := p.KeepIdle
+		set(&idle, keepIdle)
+		t.keep = now + idle
+	}
+}
+
+// keepAlive sends a probe, or gives up after the last one went unanswered.
+func (c *Conn) keepAlive(now time.Duration) {
+	if !c.params.KeepAlive {
+		return
+	}
+	intvl, cnt, idle := c.params.KeepIntvl, c.params.KeepCnt, c.params.KeepIdle
+	set(&intvl, keepIntvl)
+	set(&cnt, keepCnt)
+	set(&idle, keepIdle)
+	if c.snd.una != c.snd.nxt { // retransmission finds a dead peer sooner
+		c.timers.keep = now + idle
+		return
+	}
+	if next := c.rcv.lastAt + idle; next > now && c.timers.probes == 0 {
+		c.timers.keep = next
+		return
+	}
+	if c.timers.probes >= cnt {
+		c.ack.now, c.reset = false, pendingReset{pending: true, flags: RST | ACK, seq: c.snd.nxt, ack: c.rcv.nxt}
+		c.fail(now, syscall.ETIMEDOUT)
+		return
+	}
+	c.timers.probes++
+	c.timers.keep = now + intvl
+	c.snd.keepProbe = true
+}
