@@ -1,8 +1,12 @@
 package tun
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/checksum"
 	"tunstack/internal/packet"
@@ -83,4 +87,11 @@ func randomBytes(n int) []byte {
 		b[i] = byte(r.Uint32())
 	}
 	return b
+}
+
+// requireSame compares long payloads, without printing them.
+func requireSame(t *testing.T, want, got []byte) {
+	t.Helper()
+	require.Len(t, got, len(want))
+	require.True(t, bytes.Equal(want, got), "same length, other octets")
 }

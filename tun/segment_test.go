@@ -64,7 +64,7 @@ func TestSegmentTCP(t *testing.T) {
 			got = append(got, h[tcpHeaderLen:]...)
 			p.Free()
 		}
-		require.Equal(t, payload, got)
+		requireSame(t, payload, got)
 	}
 }
 
@@ -81,7 +81,7 @@ func TestSegmentUDP(t *testing.T) {
 		require.Equal(t, len(h), int(binary.BigEndian.Uint16(h[4:])))
 		got = append(got, h[udpHeaderLen:]...)
 	}
-	require.Equal(t, payload, got)
+	requireSame(t, payload, got)
 }
 
 // RFC 768: zero means that there is no checksum, so a sum of zero is sent as all ones.
@@ -127,7 +127,7 @@ func TestSegmentSpansOnTAP(t *testing.T) {
 		p.TrimFront(etherHeaderLen)
 		got = append(got, verify(t, p)[tcpHeaderLen:]...)
 	}
-	require.Equal(t, payload, got)
+	requireSame(t, payload, got)
 }
 
 func TestDeliverLeavesToTheDeviceWhatItTakes(t *testing.T) {
