@@ -126,8 +126,11 @@ func reuseAddr(o *Options)       { o.ReuseAddr = true }
 func reusePort(o *Options)       { o.ReusePort = true }
 func decode(t testing.TB, b []byte) (*layers.IPv4, *layers.UDP) {
 	p := gopacket.NewPacket(b, layers.LayerTypeIPv4, gopacket.Default)
-	require.Nil(t, p.ErrorLayer())
-	return p.Layer(layers.LayerTypeIPv4).(*layers.IPv4), p.Layer(layers.LayerTypeUDP).(*layers.UDP)
+	ip, _ := p.Layer(layers.LayerTypeIPv4).(*layers.IPv4)
+	udp, _ := p.Layer(layers.LayerTypeUDP).(*layers.UDP)
+	require.NotNil(t, ip)
+	require.NotNil(t, udp)
+	return ip, udp
 }
 
 // build makes a datagram with the library.

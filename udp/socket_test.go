@@ -1,0 +1,240 @@
+package udp
+
+import (
+	"net/netip"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/poll"
+	"tunstack/internal/stats"
+	"tunstack/ipv4"
+)
+
+// SOCK-001, SOCK-002, SOCK-004
+func TestBind(t *testing.T) {
+	h := newHost(t)
+	e := h.bound("10.0.0.2:7")
+	require.Equal(t, ap("10.0.0.2:7"), e.Local())
+	require.Equal(t, syscall.EINVAL, e.Bind(ap("10.0.0.2:8")))
+	other := h.udp.NewEndpoint()
+	require.Equal(t, ap("0.0.0.0:0"), other.Local())
+	require.Equal(t, syscall.EADDRINUSE, other.Bind(ap("0.0.0.0:7")))
+	require.Equal(t, syscall.EADDRNOTAVAIL, other.Bind(ap("10.0.0.9:8")))
+	require.Equal(t, syscall.EAFNOSUPPORT, other.Bind(ap("[::]:8")))
+	require.NoError(t, other.Bind(netip.AddrPort{}))
+	require.Equal(t, netip.IPv4Unspecified(), other.Local().Addr())
+	require.GreaterOrEqual(t, other.Local().Port(), uint16(49152))
+
+	require.NoError(t, e.Close())
+	require.Equal(t, syscall.EBADF, e.Close())
+	h.bound("0.0.0.0:7")
+}
+
+// SOCK-013, SOCK-045: connect sends nothing, names both ends, and can be undone.
+func TestConnect(t *testing.T) {
+	h := newHost(t)
+	e := h.bound("0.0.0.0:7")
+	_, connected := e.Remote()
+	require.False(t, connected)
+	require.NoError(t, e.Connect(ap("10.0.0.1:1000")))
+	require.Empty(t, h.wire.sent)
+	remote, connected := e.Remote()
+	require.True(t, connected)
+	require.Equal(t, ap("10.0.0.1:1000"), remote)
+	require.Equal(t, ap("10.0.0.2:7"), e.Local())
+	require.Equal(t, []Status{{Local: ap("10.0.0.2:7"), Remote: ap("10.0.0.1:1000")}}, h.udp.Endpoints())
+
+	_, err := e.Send([]byte("x"), netip.AddrPort{}, netip.Addr{})
+	require.NoError(t, err)
+	_, udp := h.last()
+	require.EqualValues(t, 1000, udp.DstPort)
+	_, err = e.Send([]byte("x"), ap("10.0.0.1:1001"), netip.Addr{})
+	require.NoError(t, err)
+	_, udp = h.last()
+	require.EqualValues(t, 1001, udp.DstPort)
+	_, err = e.Send([]byte("x"), netip.AddrPort{}, addr("10.0.0.3"))
+	require.NoError(t, err)
+	ip, udp := h.last()
+	require.EqualValues(t, 1000, udp.DstPort)
+	require.Equal(t, "10.0.0.3", ip.SrcIP.String())
+
+	require.NoError(t, e.Connect(netip.AddrPort{}))
+	require.Equal(t, ap("0.0.0.0:7"), e.Local())
+	h.receive("10.0.0.9:1", "10.0.0.3:7", "anyone")
+	e.reads(t, "anyone")
+	_, err = e.Send([]byte("x"), netip.AddrPort{}, netip.Addr{})
+	require.Equal(t, syscall.EDESTADDRREQ, err)
+	require.Equal(t, syscall.ENETUNREACH, e.Connect(ap("192.0.2.1:7")))
+}
+
+// SOCK-013: a port that connect chose goes with the connection.
+func TestDisconnectFreesEphemeral(t *testing.T) {
+	h := newHost(t)
+	e := h.udp.NewEndpoint()
+	require.NoError(t, e.Connect(ap("10.0.0.1:7")))
+	port := e.Local().Port()
+	require.NotZero(t, port)
+	require.NoError(t, e.Connect(netip.AddrPort{}))
+	require.Equal(t, ap("0.0.0.0:0"), e.Local())
+	require.Empty(t, h.udp.Endpoints())
+	h.bound(netip.AddrPortFrom(addr("0.0.0.0"), port).String())
+	require.NoError(t, e.Bind(ap("10.0.0.2:7")))
+}
+
+// SOCK-014, SOCK-024, SOCK-048, SOCK-050
+func TestShutdown(t *testing.T) {
+	h := newHost(t)
+	e := h.bound("0.0.0.0:7")
+	require.Equal(t, poll.Out, e.Ready())
+	w := poll.NewWaiter()
+	e.Waiters().Add(w, poll.In)
+	h.receive("10.0.0.1:1000", "10.0.0.2:7", "x")
+	<-w.C
+	require.Equal(t, poll.In|poll.Out, e.Ready())
+
+	require.Equal(t, syscall.ENOTCONN, e.Shutdown(true, false))
+	<-w.C
+	require.Equal(t, poll.In|poll.Out|poll.RdHup, e.Ready())
+	e.reads(t, "x")
+	for range 2 {
+		e.reads(t, "")
+	}
+	require.NoError(t, e.Connect(ap("10.0.0.1:1000")))
+	require.NoError(t, e.Shutdown(false, true))
+	require.NotZero(t, e.Ready()&poll.Hup)
+	_, err := e.Send(nil, netip.AddrPort{}, netip.Addr{})
+	require.Equal(t, syscall.EPIPE, err)
+}
+
+// SOCK-029: Close wakes who waits, and the socket is gone for packets and callers.
+func TestClose(t *testing.T) {
+	h := newHost(t)
+	e := h.bound("0.0.0.0:7")
+	h.receive("10.0.0.1:1000", "10.0.0.2:7", "unread")
+	w := poll.NewWaiter()
+	e.Waiters().Add(w, 0)
+	require.NoError(t, e.Close())
+	<-w.C
+	e.fails(t, syscall.EBADF)
+	_, err := e.Send(nil, ap("10.0.0.1:7"), netip.Addr{})
+	require.Equal(t, syscall.EBADF, err)
+	require.Equal(t, syscall.EBADF, e.Connect(ap("10.0.0.1:7")))
+	require.Equal(t, syscall.EBADF, e.Bind(ap("0.0.0.0:8")))
+	h.receive("10.0.0.1:1000", "10.0.0.2:7", "late")
+	require.Len(t, h.reports, 1)
+
+	unbound := h.udp.NewEndpoint()
+	require.NoError(t, unbound.Close())
+	_, err = unbound.Send(nil, ap("10.0.0.1:7"), netip.Addr{})
+	require.Equal(t, syscall.EBADF, err)
+	require.Empty(t, h.udp.Endpoints())
+}
+
+// advise is an ICMP error about a datagram from the host to 10.0.0.1.
+func (h *host) advise(typ, code uint8, from, to string) {
+	src, dst := ap(from), ap(to)
+	q := make([]byte, HeaderLen)
+	(&Header{SrcPort: src.Port(), DstPort: dst.Port(), Length: 8}).Put(q)
+	quoted := &ipv4.Header{Protocol: ipv4.ProtocolUDP, Src: src.Addr(), Dst: dst.Addr(), TotalLen: 1500}
+	h.udp.Advise(0, &ipv4.Error{Type: typ, Code: code, MTU: 1000, From: dst.Addr(), Quoted: quoted}, q)
+}
+
+// UDP-007, SOCK-034: a connected socket sees the errors, with Linux's numbers, once.
+func TestErrorConnected(t *testing.T) {
+	tests := []struct {
+		name      string
+		typ, code uint8
+		want      error
+	}{
+		{"port", ipv4.Unreachable, ipv4.CodePort, syscall.ECONNREFUSED},
+		{"net", ipv4.Unreachable, ipv4.CodeNet, syscall.ENETUNREACH},
+		{"host", ipv4.Unreachable, ipv4.CodeHost, syscall.EHOSTUNREACH},
+		{"protocol", ipv4.Unreachable, ipv4.CodeProtocol, syscall.ENOPROTOOPT},
+		{"source route", ipv4.Unreachable, ipv4.CodeSourceRouteFailed, syscall.EOPNOTSUPP},
+		{"prohibited", ipv4.Unreachable, ipv4.CodeAdminProhibited, syscall.EHOSTUNREACH},
+		{"unknown code", ipv4.Unreachable, 200, syscall.EHOSTUNREACH},
+		{"TTL", ipv4.TimeExceeded, ipv4.CodeTTL, syscall.EHOSTUNREACH},
+		{"parameter", ipv4.ParameterProblem, 0, syscall.EPROTO},
+		{"source quench", ipv4.SourceQuench, 0, nil},
+		{"fragmentation needed, no DF asked for", ipv4.Unreachable, ipv4.CodeFragNeeded, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newHost(t)
+			e := h.bound("0.0.0.0:7")
+			require.NoError(t, e.Connect(ap("10.0.0.1:1000")))
+			h.advise(tt.typ, tt.code, "10.0.0.2:7", "10.0.0.1:1000")
+			if tt.want == nil {
+				e.fails(t, syscall.EAGAIN)
+				return
+			}
+			require.NotZero(t, e.Ready()&poll.Err) // SOCK-049
+			e.fails(t, tt.want)
+			e.fails(t, syscall.EAGAIN)
+
+			h.advise(tt.typ, tt.code, "10.0.0.2:7", "10.0.0.1:1000")
+			_, err := e.Send([]byte("x"), netip.AddrPort{}, netip.Addr{})
+			require.Equal(t, tt.want, err)
+			_, err = e.Send([]byte("x"), netip.AddrPort{}, netip.Addr{})
+			require.NoError(t, err)
+
+			h.advise(tt.typ, tt.code, "10.0.0.2:7", "10.0.0.1:1000")
+			require.Equal(t, tt.want, e.TakeError())
+			require.NoError(t, e.TakeError())
+		})
+	}
+}
+
+// UDP-007, ICMP-011: an error reaches the socket that sent, and one without a peer only if it asks.
+func TestErrorRightSocket(t *testing.T) {
+	h := newHost(t)
+	connected, plain := h.bound("0.0.0.0:7"), h.bound("0.0.0.0:8")
+	asking := h.bound("0.0.0.0:9", func(o *Options) { o.RecvErr = true })
+	require.NoError(t, connected.Connect(ap("10.0.0.1:1000")))
+	h.advise(ipv4.Unreachable, ipv4.CodePort, "10.0.0.2:7", "10.0.0.1:1001")
+	h.advise(ipv4.Unreachable, ipv4.CodePort, "10.0.0.2:10", "10.0.0.1:1000")
+	require.EqualValues(t, 2, h.udp.stats.DropUnknown.Value())
+	h.advise(ipv4.Unreachable, ipv4.CodePort, "10.0.0.2:8", "10.0.0.1:1000")
+	h.advise(ipv4.Unreachable, ipv4.CodePort, "10.0.0.2:9", "10.0.0.1:1000")
+	require.NoError(t, connected.TakeError())
+	require.NoError(t, plain.TakeError())
+	require.Equal(t, syscall.ECONNREFUSED, asking.TakeError())
+}
+
+// UDP-016: Fragmentation Needed lowers the path MTU, and who set DF is told.
+func TestErrorFragmentationNeeded(t *testing.T) {
+	h := newHost(t)
+	e := h.bound("0.0.0.0:7", func(o *Options) { o.DontFragment = true })
+	require.NoError(t, e.Connect(ap("10.0.0.1:1000")))
+	h.advise(ipv4.Unreachable, ipv4.CodeFragNeeded, "10.0.0.2:7", "10.0.0.1:1000")
+	require.Equal(t, syscall.EMSGSIZE, e.TakeError())
+	mtu, err := e.PathMTU()
+	require.NoError(t, err)
+	require.Equal(t, 1000, mtu)
+	_, err = e.Send(make([]byte, 1000), netip.AddrPort{}, netip.Addr{})
+	require.Equal(t, syscall.EMSGSIZE, err)
+
+	other := h.bound("0.0.0.0:8")
+	_, err = other.Send(make([]byte, 1000), ap("10.0.0.1:1000"), netip.Addr{})
+	require.NoError(t, err, "without DF it goes in fragments")
+	require.Len(t, h.wire.sent, 2)
+}
+
+func TestStats(t *testing.T) {
+	h := newHost(t)
+	h.receive("10.0.0.1:1000", "10.0.0.2:7", "x")
+	for _, v := range stats.Read(h.udp.Stats()) {
+		require.Equal(t, v.Name == "udp.drop.no_port", v.Value == 1, v.Name)
+	}
+}
+
+// Two stacks in one process know nothing of each other.
+func TestTwoStacks(t *testing.T) {
+	a, b := newHost(t), newHost(t)
+	ea, eb := a.bound("0.0.0.0:7"), b.bound("0.0.0.0:7")
+	a.receive("10.0.0.1:1000", "10.0.0.2:7", "x")
+	ea.reads(t, "x")
+	eb.fails(t, syscall.EAGAIN)
+}
