@@ -66,11 +66,11 @@ func (e *Ethernet) Release(addr netip.Addr) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if c := e.claims[addr]; c != nil {
-		e.drop(c)
+		e.forget(c)
 	}
 }
 
-func (e *Ethernet) drop(c *claim) {
+func (e *Ethernet) forget(c *claim) {
 	delete(e.claims, c.addr)
 	c.deadline.stop()
 }
@@ -168,7 +168,7 @@ func (c *claim) conflict(now time.Duration, mac MAC) (*packet.Buffer, *Conflict)
 	}
 	switch {
 	case !c.owned, acd.Defence == Yield, acd.Defence == Once && recent:
-		c.e.drop(c)
+		c.e.forget(c)
 		return nil, &Conflict{c.addr, mac, true}
 	case recent:
 		return nil, nil

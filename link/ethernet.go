@@ -97,18 +97,15 @@ func (e *Ethernet) Input(now time.Duration, p *packet.Buffer) {
 	e.count(p)
 	f, ok := parseFrame(p.Bytes())
 	if !ok {
-		e.stats.DropRunt.Inc()
-		p.Free()
+		drop(p, &e.stats.DropRunt)
 		return
 	}
 	if f.src.group() {
-		e.stats.DropSource.Inc()
-		p.Free()
+		drop(p, &e.stats.DropSource)
 		return
 	}
 	if p.Cast, ok = e.accepts(f.dst); !ok {
-		e.stats.DropDestination.Inc()
-		p.Free()
+		drop(p, &e.stats.DropDestination)
 		return
 	}
 	p.Truncate(f.end)
@@ -119,8 +116,7 @@ func (e *Ethernet) Input(now time.Duration, p *packet.Buffer) {
 	case typeARP:
 		e.arpInput(now, p)
 	default:
-		e.stats.DropType.Inc()
-		p.Free()
+		drop(p, &e.stats.DropType)
 	}
 }
 

@@ -99,8 +99,7 @@ func (e *Ethernet) evict(n *neighbor) {
 	e.remove(n)
 	n.deadline.stop()
 	for _, p := range e.held.take(n) {
-		e.arp.DropEvicted.Inc()
-		p.Free()
+		drop(p, &e.arp.DropEvicted)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tunstack/internal/packet"
+	"tunstack/internal/stats"
 	"tunstack/tun"
 )
 
@@ -36,8 +37,7 @@ func (b *base) Stats() any { return &b.stats }
 // up hands a received datagram to the layer above if it is IPv4.
 func (b *base) up(now time.Duration, p *packet.Buffer) {
 	if d := p.Bytes(); len(d) == 0 || d[0]>>4 != 4 {
-		b.stats.DropNotIPv4.Inc()
-		p.Free()
+		drop(p, &b.stats.DropNotIPv4)
 		return
 	}
 	b.handler.Input(now, p)
@@ -47,6 +47,12 @@ func (b *base) up(now time.Duration, p *packet.Buffer) {
 func (b *base) count(p *packet.Buffer) {
 	b.stats.InPackets.Inc()
 	b.stats.InOctets.Add(uint64(p.Len()))
+}
+
+// drop ends a packet's way and counts why.
+func drop(p *packet.Buffer, reason *stats.Counter) {
+	reason.Inc()
+	p.Free()
 }
 
 // wire is what the links on a device share.

@@ -50,8 +50,7 @@ func NewLoopback(timers *timer.Queue) *Loopback {
 func (l *Loopback) Output(now time.Duration, p *packet.Buffer, _ netip.Addr) error {
 	p = p.Own()
 	if !l.push(waiting{now, p}) {
-		l.stats.DropQueueFull.Inc()
-		p.Free()
+		drop(p, &l.stats.DropQueueFull)
 		return nil
 	}
 	l.drain(now)

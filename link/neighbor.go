@@ -64,8 +64,7 @@ func (e *Ethernet) resolve(now time.Duration, p *packet.Buffer, ip netip.Addr) e
 	switch n.state {
 	case Failed:
 		e.mu.Unlock()
-		e.arp.DropUnreachable.Inc()
-		p.Free()
+		drop(p, &e.arp.DropUnreachable)
 		return syscall.EHOSTUNREACH
 	case unknown:
 		n.state, n.since, n.asked, n.from = Incomplete, now, unicastPolls, source(p)
