@@ -204,9 +204,17 @@ func TestPacketOfMTU(t *testing.T) {
 		go reflect(d)
 		out, err := exec.Command("ping", "-c", "1", "-W", "5", "-M", "do", "-s", "1252", "10.9.0.2").CombinedOutput()
 		require.NoError(t, err, string(out))
-		out, err = exec.Command("ping", "-c", "1", "-W", "1", "-M", "do", "-s", "1253", "10.9.0.2").CombinedOutput()
-		require.Error(t, err, string(out))
-		require.Contains(t, string(out), "mtu=1280")
+
+		c, err := net.Dial("udp4", "10.9.0.2:9")
+		require.NoError(t, err)
+		defer c.Close()
+		raw, err := c.(*net.UDPConn).SyscallConn()
+		require.NoError(t, err)
+		require.NoError(t, raw.Control(func(fd uintptr) {
+			require.NoError(t, unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO))
+		}))
+		_, err = c.Write(make([]byte, 1280-ipv4HeaderLen-udpHeaderLen+1))
+		require.ErrorIs(t, err, unix.EMSGSIZE, "one octet more does not fit")
 	})
 }
 

@@ -1,0 +1,161 @@
+package netns
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+const childEnv = "NETNS_TEST_CHILD"
+
+// children are what this test binary does instead of testing when childEnv names one of them.
+var children = map[string]func(){
+	"report": report,
+	"status": func() { os.Exit(7) },
+	"killed": func() { unix.Kill(os.Getpid(), unix.SIGKILL) },
+	"signal": func() {
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, unix.SIGTERM)
+		fmt.Println("ready")
+		<-c
+		os.Exit(9)
+	},
+	"reexec": func() { // as whoever it runs as
+		status, err := Run(child("report"))
+		fmt.Println(status, err)
+	},
+}
+
+func TestMain(m *testing.M) {
+	if f := children[os.Getenv(childEnv)]; f != nil {
+		f()
+		return
+	}
+	Main(m)
+}
+
+// child is a Reexec of one of the children.
+func child(name string) *exec.Cmd {
+	cmd := Reexec()
+	cmd.Env = append(cmd.Env, childEnv+"="+name)
+	return cmd
+}
+
+// report prints what a process sees of its namespace.
+func report() {
+	all, err := net.Interfaces()
+	loopback := SetupLoopback()
+	listener, listen := net.Listen("tcp", "127.0.0.1:0")
+	if listen == nil {
+		listener.Close()
+	}
+	fmt.Println("inside", Inside(), "uid", os.Getuid(), "gid", os.Getgid(), "interfaces", len(all), err, "loopback", loopback, listen)
+}
+
+const reported = "inside true uid 0 gid 0 interfaces 1 <nil> loopback <nil> <nil>\n"
+
+func TestReexec(t *testing.T) {
+	Need(t)
+	var out strings.Builder
+	cmd := child("report")
+	cmd.Stdout = &out
+	status, err := Run(cmd)
+	require.NoError(t, err)
+	require.Zero(t, status)
+	require.Equal(t, reported, out.String())
+}
+
+func TestReexecUnprivileged(t *testing.T) {
+	Need(t)
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), childEnv+"=reexec")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.Output()
+	if err != nil {
+		missing(t, "another user id: "+err.Error())
+	}
+	require.Equal(t, reported+"0 <nil>\n", string(out))
+}
+
+func TestInsideIsNotInherited(t *testing.T) {
+	Need(t)
+	require.True(t, Inside())
+	t.Setenv(insideEnv, fmt.Sprint(os.Getpid()))
+	require.False(t, Inside())
+}
+
+func TestRunPassesStatusOn(t *testing.T) {
+	Need(t)
+	for name, want := range map[string]int{"status": 7, "killed": 128 + 9} {
+		status, err := Run(child(name))
+		require.NoError(t, err)
+		require.Equal(t, want, status, name)
+	}
+}
+
+func TestRunPassesSignalsOn(t *testing.T) {
+	Need(t)
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	cmd := child("signal")
+	cmd.Stdout = w
+	go func() {
+		bufio.NewReader(r).ReadString('\n')
+		unix.Kill(os.Getpid(), unix.SIGTERM)
+	}()
+	status, err := Run(cmd)
+	require.NoError(t, err)
+	require.Equal(t, 9, status)
+}
+
+func TestRunWhereNamespacesAreForbidden(t *testing.T) {
+	Need(t)
+	const limit = "/proc/sys/user/max_user_namespaces"
+	old, err := os.ReadFile(limit)
+	require.NoError(t, err)
+	if err := os.WriteFile(limit, []byte("0"), 0); err != nil {
+		missing(t, err.Error())
+	}
+	defer os.WriteFile(limit, old, 0)
+	_, err = Run(child("report"))
+	require.ErrorIs(t, err, unix.ENOSPC)
+	require.ErrorContains(t, err, "sysctl user.max_user_namespaces")
+}
+
+// fakeT records how a test would end.
+type fakeT struct{ skipped, failed string }
+
+func (t *fakeT) Helper()          {}
+func (t *fakeT) Skip(args ...any) { t.skipped = fmt.Sprint(args...) }
+func (t *fakeT) Fatal(args ...any) {
+	t.failed = fmt.Sprint(args...)
+}
+
+func TestNeedTool(t *testing.T) {
+	t.Setenv(requireEnv, "")
+	var there, skips, fails fakeT
+	NeedTool(&there, "sh")
+	require.Zero(t, there)
+	NeedTool(&skips, "no-such-program")
+	require.Contains(t, skips.skipped, `missing: exec: "no-such-program"`)
+	t.Setenv(requireEnv, "1")
+	NeedTool(&fails, "no-such-program")
+	require.Contains(t, fails.failed, `missing: exec: "no-such-program"`)
+}
+
+func TestNeedWithoutMain(t *testing.T) {
+	Need(t)
+	t.Setenv(insideEnv, "")
+	var fails fakeT
+	Need(&fails)
+	require.Contains(t, fails.failed, "TestMain")
+}
