@@ -242,7 +242,7 @@ func (e *Endpoint) Options() Options {
 
 // SetOptions changes the settings. Those about sharing the port count when it is bound. On a closed socket it does nothing.
 func (e *Endpoint) SetOptions(change func(*Options)) {
-	e.change(func(st *state) error {
+	_ = e.change(func(st *state) error {
 		st.options.Options = st.options.Clone()
 		change(&st.options)
 		st.options.Options = st.options.Clone()

@@ -2,11 +2,14 @@ package udp
 
 import (
 	"net/netip"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/internal/packet"
 	"tunstack/internal/poll"
 	"tunstack/internal/stats"
 	"tunstack/ipv4"
@@ -237,4 +240,37 @@ func TestTwoStacks(t *testing.T) {
 	a.receive("10.0.0.1:1000", "10.0.0.2:7", "x")
 	ea.reads(t, "x")
 	eb.fails(t, syscall.EAGAIN)
+}
+
+// back is a loopback link: what is sent waits until the test lets it come in.
+type back struct{ waiting []*packet.Buffer }
+
+func (b *back) Output(_ time.Duration, p *packet.Buffer, _ netip.Addr) error {
+	b.waiting = append(b.waiting, p.Own())
+	return nil
+}
+
+func (b *back) MTU() int                  { return 65535 }
+func (b *back) Features() packet.Features { return packet.Features{Checksum: true} }
+
+// UDP-010: a host that talks to itself does so from the address it calls, and no checksum is computed on the way.
+func TestLoopback(t *testing.T) {
+	h := newHost(t)
+	var link back
+	lo, err := h.ip.AddLoopback("lo", &link)
+	require.NoError(t, err)
+	server, client := h.bound("0.0.0.0:7"), h.udp.NewEndpoint()
+	for _, to := range []string{"127.0.0.1:7", "10.0.0.3:7"} {
+		require.NoError(t, client.Connect(ap(to)))
+		payload := strings.Repeat("x", MaxPayload)
+		_, err = client.Send([]byte(payload), netip.AddrPort{}, netip.Addr{})
+		require.NoError(t, err)
+		require.Len(t, link.waiting, 1)
+		require.Equal(t, packet.ChecksumPartial, link.waiting[0].Offload.Checksum)
+		lo.Input(0, link.waiting[0])
+		link.waiting = nil
+		d := server.reads(t, payload)
+		require.Equal(t, Datagram{From: client.Local(), To: ap(to), Interface: "lo", TTL: 64, Size: MaxPayload}, d)
+		require.Equal(t, ap(to).Addr(), client.Local().Addr())
+	}
 }

@@ -1,0 +1,265 @@
+package raw
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/checksum"
+	"tunstack/internal/clock"
+	"tunstack/internal/packet"
+	"tunstack/internal/poll"
+	"tunstack/internal/timer"
+	"tunstack/ipv4"
+)
+
+// wire is a link that keeps what it is given.
+type wire struct{ sent [][]byte }
+
+func (w *wire) Output(_ time.Duration, p *packet.Buffer, _ netip.Addr) error {
+	p = p.Own()
+	w.sent = append(w.sent, append([]byte(nil), p.Bytes()...))
+	p.Free()
+	return nil
+}
+
+func (w *wire) MTU() int                  { return 1500 }
+func (w *wire) Features() packet.Features { return packet.Features{} }
+
+// host is a stack at 10.0.0.2 and 10.0.0.3 whose ICMP layer only counts.
+type host struct {
+	wire wire
+	tun  *ipv4.Interface
+	raw  *Stack
+	icmp int
+}
+
+func (h *host) Input(_ time.Duration, _ *ipv4.Header, p *packet.Buffer) { h.icmp++; p.Free() }
+func (h *host) Advise(time.Duration, *ipv4.Error, []byte)               {}
+
+func newHost(t *testing.T) *host {
+	h := &host{}
+	clk := &clock.Virtual{}
+	ip := ipv4.New(ipv4.Config{Clock: clk, Timers: &timer.Queue{}})
+	ip.Register(ipv4.ProtocolICMP, h)
+	h.raw = New(ip, clk)
+	var err error
+	h.tun, err = ip.AddInterface("tun0", &h.wire)
+	require.NoError(t, err)
+	require.NoError(t, h.tun.AddAddress(netip.MustParsePrefix("10.0.0.2/24")))
+	require.NoError(t, h.tun.AddAddress(netip.MustParsePrefix("10.0.0.3/24")))
+	return h
+}
+
+func (h *host) receive(from, to string, protocol uint8, payload string) []byte {
+	b := header(from, to, protocol, payload)
+	h.tun.Input(0, packet.From(b))
+	return b
+}
+
+// header is a datagram with a header of 20 octets, TTL 9 and identification 0x1234.
+func header(from, to string, protocol uint8, payload string) []byte {
+	b := append([]byte{0x45, 0x08, 0, 0, 0x12, 0x34, 0, 0, 9, protocol, 0, 0}, addr(from).AsSlice()...)
+	b = append(append(b, addr(to).AsSlice()...), payload...)
+	binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
+	checksum.Put(b[10:], ^checksum.Sum(b[:20], 0))
+	return b
+}
+
+func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
+
+func (e *Endpoint) reads(t *testing.T, want []byte) Datagram {
+	t.Helper()
+	b := make([]byte, 2000)
+	n, d, err := e.Recv(b, false)
+	require.NoError(t, err)
+	require.Equal(t, want, b[:n])
+	return d
+}
+
+func (e *Endpoint) empty(t *testing.T) {
+	t.Helper()
+	_, _, err := e.Recv(nil, false)
+	require.Equal(t, syscall.EAGAIN, err)
+}
+
+// SOCK-046, ICMP-020: a raw socket gets a copy with the IP header, and the protocol gets the datagram.
+func TestReceive(t *testing.T) {
+	h := newHost(t)
+	one, two, other := h.raw.NewEndpoint(1), h.raw.NewEndpoint(1), h.raw.NewEndpoint(200)
+	w := poll.NewWaiter()
+	one.Waiters().Add(w, poll.In)
+	b := h.receive("10.0.0.1", "10.0.0.2", 1, "\x08\x00\x00\x00ping")
+	<-w.C
+	require.Equal(t, poll.In|poll.Out, one.Ready())
+	require.Equal(t, len(b), one.Buffered())
+	want := Datagram{
+		From: netip.AddrPortFrom(addr("10.0.0.1"), 0), To: netip.AddrPortFrom(addr("10.0.0.2"), 0),
+		Interface: "tun0", TOS: 8, TTL: 9, Size: len(b),
+	}
+	require.Equal(t, want, one.reads(t, b))
+	two.reads(t, b)
+	other.empty(t)
+	require.Equal(t, 1, h.icmp)
+
+	b = h.receive("10.0.0.1", "10.0.0.2", 200, "any protocol")
+	other.reads(t, b)
+	one.empty(t)
+	require.NoError(t, one.Close())
+	require.Equal(t, syscall.EBADF, one.Close())
+	h.receive("10.0.0.1", "10.0.0.2", 1, "\x08\x00\x00\x00ping")
+	require.EqualValues(t, 4, h.raw.stats.InDatagrams.Value())
+}
+
+// SOCK-046: bind and connect choose what is received, and ICMP_FILTER which types.
+func TestFilter(t *testing.T) {
+	h := newHost(t)
+	e := h.raw.NewEndpoint(1)
+	require.Equal(t, syscall.EADDRNOTAVAIL, e.Bind(addr("10.0.0.9")))
+	require.NoError(t, e.Bind(addr("10.0.0.3")))
+	h.receive("10.0.0.1", "10.0.0.2", 1, "\x00abc")
+	e.empty(t)
+	e.reads(t, h.receive("10.0.0.1", "10.0.0.3", 1, "\x00abc"))
+
+	require.NoError(t, e.Connect(addr("10.0.0.1")))
+	require.Equal(t, syscall.EINVAL, e.Bind(addr("10.0.0.2")))
+	h.receive("10.0.0.7", "10.0.0.3", 1, "\x00abc")
+	e.empty(t)
+	e.reads(t, h.receive("10.0.0.1", "10.0.0.3", 1, "\x00abc"))
+	require.Equal(t, []Status{{1, 0, addr("10.0.0.3"), addr("10.0.0.1")}}, h.raw.Endpoints())
+
+	require.NoError(t, e.Connect(netip.Addr{}))
+	require.NoError(t, e.Bind(netip.Addr{}))
+	e.SetOptions(func(o *Options) { o.ICMPFilter = ^uint32(1 << 0) }) // only echo replies
+	h.receive("10.0.0.1", "10.0.0.2", 1, "\x08abc")
+	e.empty(t)
+	e.reads(t, h.receive("10.0.0.7", "10.0.0.2", 1, "\x00abc"))
+	e.reads(t, h.receive("10.0.0.7", "10.0.0.2", 1, "\x40abc"))
+	e.reads(t, h.receive("10.0.0.7", "10.0.0.2", 1, ""))
+}
+
+// SOCK-032: the queue is bounded.
+func TestBound(t *testing.T) {
+	h := newHost(t)
+	e := h.raw.NewEndpoint(1)
+	e.SetOptions(func(o *Options) { o.RcvBuf = 5000 })
+	for range 10 {
+		h.receive("10.0.0.1", "10.0.0.2", 1, "\x08abc")
+	}
+	require.EqualValues(t, 2, h.raw.stats.InDatagrams.Value())
+	require.EqualValues(t, 8, h.raw.stats.DropFull.Value())
+}
+
+// SOCK-046, SOCK-043: the stack makes the header.
+func TestSend(t *testing.T) {
+	h := newHost(t)
+	e := h.raw.NewEndpoint(200)
+	_, err := e.Send([]byte("x"), netip.Addr{}, netip.Addr{})
+	require.Equal(t, syscall.EDESTADDRREQ, err)
+	e.SetOptions(func(o *Options) { o.TOS, o.TTL, o.DontFragment = 4, 5, true })
+	n, err := e.Send([]byte("payload"), addr("10.0.0.1"), netip.Addr{})
+	require.NoError(t, err)
+	require.Equal(t, 7, n)
+	var ih ipv4.Header
+	require.True(t, ih.Parse(h.wire.sent[0]))
+	require.Equal(t, []any{uint8(4), uint8(5), true, uint8(200), addr("10.0.0.2")}, []any{ih.TOS, ih.TTL, ih.DF, ih.Protocol, ih.Src})
+	require.Equal(t, "payload", string(h.wire.sent[0][20:]))
+
+	require.NoError(t, e.Connect(addr("10.0.0.1")))
+	require.Equal(t, addr("10.0.0.2"), e.Local())
+	mtu, err := e.PathMTU()
+	require.NoError(t, err)
+	require.Equal(t, 1500, mtu)
+	_, err = e.Send([]byte("x"), netip.Addr{}, netip.Addr{})
+	require.NoError(t, err)
+	_, err = e.Send([]byte("x"), netip.Addr{}, addr("10.0.0.3"))
+	require.NoError(t, err)
+	require.Equal(t, addr("10.0.0.3").AsSlice(), h.wire.sent[2][12:16])
+
+	require.NoError(t, e.Shutdown(false, true))
+	_, err = e.Send([]byte("x"), netip.Addr{}, netip.Addr{})
+	require.Equal(t, syscall.EPIPE, err)
+}
+
+func TestSendErrors(t *testing.T) {
+	h := newHost(t)
+	e := h.raw.NewEndpoint(200)
+	for _, tt := range []struct {
+		size int
+		to   string
+		err  error
+	}{
+		{65516, "10.0.0.1", syscall.EMSGSIZE},
+		{70000, "10.0.0.1", syscall.EMSGSIZE},
+		{1, "192.0.2.1", syscall.ENETUNREACH},
+		{1, "10.0.0.255", syscall.EACCES},
+		{1, "::1", syscall.EAFNOSUPPORT},
+	} {
+		_, err := e.Send(make([]byte, tt.size), addr(tt.to), netip.Addr{})
+		require.Equal(t, tt.err, err, "%d octets to %s", tt.size, tt.to)
+	}
+	require.Empty(t, h.wire.sent)
+}
+
+// SOCK-047: with IP_HDRINCL the caller's header goes out, its gaps filled in.
+func TestHeaderIncluded(t *testing.T) {
+	h := newHost(t)
+	e := h.raw.NewEndpoint(ProtocolRaw)
+	require.True(t, e.Options().HdrIncl)
+	want := header("10.0.0.77", "10.0.0.1", 200, "payload")
+	given := append([]byte(nil), want...)
+	copy(given[2:], "\xff\xff")
+	copy(given[10:], "\xff\xff")
+	_, err := e.Send(given, addr("10.0.0.1"), netip.Addr{})
+	require.NoError(t, err)
+	require.Equal(t, want, h.wire.sent[0])
+
+	clear(given[4:6])
+	clear(given[12:16])
+	_, err = e.Send(given, addr("10.0.0.1"), netip.Addr{})
+	require.NoError(t, err)
+	var ih ipv4.Header
+	require.True(t, ih.Parse(h.wire.sent[1]))
+	require.Equal(t, addr("10.0.0.2"), ih.Src)
+	require.NotZero(t, ih.ID)
+	_, err = e.Send([]byte("short"), addr("10.0.0.1"), netip.Addr{})
+	require.Equal(t, syscall.EINVAL, err)
+
+	h.receive("10.0.0.1", "10.0.0.2", ProtocolRaw, "x")
+	e.empty(t)
+}
+
+// SOCK-024, SOCK-029: reading ends with what waits; Close ends everything.
+func TestShutdown(t *testing.T) {
+	h := newHost(t)
+	e := h.raw.NewEndpoint(1)
+	b := h.receive("10.0.0.1", "10.0.0.2", 1, "\x08abc")
+	require.Equal(t, syscall.ENOTCONN, e.Shutdown(true, false))
+	e.reads(t, b)
+	e.reads(t, []byte{})
+	require.NoError(t, e.Join(addr("224.0.0.251"), addr("10.0.0.2")))
+	require.NoError(t, e.Close())
+	require.False(t, h.tun.Joined(addr("224.0.0.251")))
+	_, err := e.Send(nil, addr("10.0.0.1"), netip.Addr{})
+	require.Equal(t, syscall.EBADF, err)
+	require.Empty(t, h.raw.Endpoints())
+}
+
+func TestNoAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	h := newHost(t)
+	e := h.raw.NewEndpoint(1)
+	in := header("10.0.0.1", "10.0.0.2", 1, "\x08abc")
+	b := make([]byte, 100)
+	require.Zero(t, testing.AllocsPerRun(1000, func() {
+		h.tun.Input(0, packet.From(in))
+		_, _, err := e.Recv(b, false)
+		require.NoError(t, err)
+	}))
+}
