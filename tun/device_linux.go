@@ -23,7 +23,7 @@ type linuxDevice struct {
 	mtu      int
 	vnet     int // octets of virtio-net header in front of every packet: vnetLen with offload, else 0
 	features packet.Features
-	queues   []*linuxQueue
+	queues   []Queue // *linuxQueue each
 	close    func() error
 }
 
@@ -48,7 +48,7 @@ func openLinux(cfg Config) (Device, error) {
 		}
 	}
 	if cfg.Offload {
-		d.features = setOffload(d.queues[0].fd)
+		d.features = setOffload(d.queues[0].(*linuxQueue).fd)
 	}
 	return d, nil
 }
@@ -127,14 +127,7 @@ func (d *linuxDevice) Name() string              { return d.name }
 func (d *linuxDevice) Kind() Kind                { return d.kind }
 func (d *linuxDevice) MTU() int                  { return d.mtu }
 func (d *linuxDevice) Features() packet.Features { return d.features }
-
-func (d *linuxDevice) Queues() []Queue {
-	queues := make([]Queue, len(d.queues))
-	for i, q := range d.queues {
-		queues[i] = q
-	}
-	return queues
-}
+func (d *linuxDevice) Queues() []Queue           { return d.queues }
 
 // Close returns when the kernel has removed the interface.
 func (d *linuxDevice) Close() error { return d.close() }
@@ -142,7 +135,7 @@ func (d *linuxDevice) Close() error { return d.close() }
 func (d *linuxDevice) closeQueues() error {
 	var errs []error
 	for _, q := range d.queues {
-		errs = append(errs, q.close())
+		errs = append(errs, q.(*linuxQueue).close())
 	}
 	return errors.Join(errs...)
 }

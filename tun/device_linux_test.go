@@ -1,13 +1,13 @@
 package tun
 
 import (
+	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"runtime"
@@ -22,8 +22,6 @@ import (
 	"tunstack/internal/netns"
 	"tunstack/internal/packet"
 )
-
-var hostPrefix = netip.MustParsePrefix("10.9.0.1/24")
 
 // variants are the devices that every test below runs on.
 var variants = []Config{
@@ -244,6 +242,24 @@ func TestNameTaken(t *testing.T) {
 			require.EqualError(t, err, says)
 			require.ErrorIs(t, err, fs.ErrExist)
 		}
+	}
+}
+
+// A killed process leaves nothing that is in the way of the next.
+func TestCrashLeavesNothing(t *testing.T) {
+	netns.Need(t)
+	for _, driver := range []string{"linux", "water"} {
+		cmd := exec.Command("/proc/self/exe")
+		cmd.Env = append(os.Environ(), crashEnv+"="+driver)
+		out, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		line, err := bufio.NewReader(out).ReadString('\n')
+		require.NoError(t, err)
+		require.Equal(t, "ready\n", line)
+		require.NoError(t, cmd.Process.Kill())
+		require.Error(t, cmd.Wait())
+		openTest(t, Config{Name: "tun7", Driver: driver, Host: hostPrefix}).Close()
 	}
 }
 

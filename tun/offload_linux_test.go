@@ -245,7 +245,7 @@ func TestLinuxAllocatesNothing(t *testing.T) {
 				clear(h)
 				h[0] = 0x45 // a TUN device wants to see an IP version
 				p.Borrow([2][]byte{payload[:300], payload[300:]})
-				if err := q.Write(p); err != nil {
+				if err := d.Queues()[0].Write(p); err != nil {
 					t.Error(err)
 				}
 			})

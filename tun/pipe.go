@@ -20,6 +20,7 @@ func Pipe(mtu int, kind Kind, f packet.Features) (a, b Device) {
 	ab, ba := newWire(), newWire()
 	one := &pipeEnd{name: "pipe0", kind: kind, mtu: mtu, features: f, in: ba, out: ab}
 	two := &pipeEnd{name: "pipe1", kind: kind, mtu: mtu, features: f, in: ab, out: ba}
+	one.queues, two.queues = []Queue{one}, []Queue{two}
 	return one, two
 }
 
@@ -50,6 +51,7 @@ type pipeEnd struct {
 	kind     Kind
 	mtu      int
 	features packet.Features
+	queues   []Queue // the end itself
 	in, out  *wire
 	stash    *packet.Buffer // the reader's own: what Wait received, until TryRead takes it
 }
@@ -58,7 +60,7 @@ func (e *pipeEnd) Name() string              { return e.name }
 func (e *pipeEnd) Kind() Kind                { return e.kind }
 func (e *pipeEnd) MTU() int                  { return e.mtu }
 func (e *pipeEnd) Features() packet.Features { return e.features }
-func (e *pipeEnd) Queues() []Queue           { return []Queue{e} }
+func (e *pipeEnd) Queues() []Queue           { return e.queues }
 
 // Close ends the waits of this end; the other end stays open but has nobody to write to.
 func (e *pipeEnd) Close() error {

@@ -17,6 +17,7 @@ type waterDevice struct {
 	ifce   *water.Interface
 	kind   Kind
 	mtu    int
+	queues []Queue // the device itself
 	closed atomic.Bool
 	close  func() error
 
@@ -35,6 +36,7 @@ func openWater(cfg Config) (Device, error) {
 		return nil, err
 	}
 	d := &waterDevice{ifce: ifce, kind: cfg.Kind, mtu: cfg.MTU}
+	d.queues = []Queue{d}
 	d.close = sync.OnceValue(d.closeInterface)
 	return d, nil
 }
@@ -75,7 +77,7 @@ func (d *waterDevice) Name() string              { return d.ifce.Name() }
 func (d *waterDevice) Kind() Kind                { return d.kind }
 func (d *waterDevice) MTU() int                  { return d.mtu }
 func (d *waterDevice) Features() packet.Features { return packet.Features{} }
-func (d *waterDevice) Queues() []Queue           { return []Queue{d} }
+func (d *waterDevice) Queues() []Queue           { return d.queues }
 func (d *waterDevice) Close() error              { return d.close() }
 
 func (d *waterDevice) closeInterface() error {

@@ -3,6 +3,7 @@ package netns
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -29,6 +30,7 @@ var children = map[string]func(){
 		<-c
 		os.Exit(9)
 	},
+	"parent": func() { Run(child("signal")) },
 	"reexec": func() { // as whoever it runs as
 		status, err := Run(child("report"))
 		fmt.Println(status, err)
@@ -115,6 +117,23 @@ func TestRunPassesSignalsOn(t *testing.T) {
 	status, err := Run(cmd)
 	require.NoError(t, err)
 	require.Equal(t, 9, status)
+}
+
+// A killed parent takes the namespace with it: the pipe to the grandchild breaks.
+func TestParentKilled(t *testing.T) {
+	Need(t)
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), childEnv+"=parent")
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	r := bufio.NewReader(out)
+	_, err = r.ReadString('\n')
+	require.NoError(t, err)
+	require.NoError(t, cmd.Process.Kill())
+	_, err = r.ReadString('\n')
+	require.ErrorIs(t, err, io.EOF)
+	require.Error(t, cmd.Wait())
 }
 
 func TestRunWhereNamespacesAreForbidden(t *testing.T) {

@@ -1,0 +1,39 @@
+package tun
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// LINK-002: 1500 unless configured.
+func TestConfigDefaults(t *testing.T) {
+	for _, driver := range []string{"", "auto"} {
+		cfg := Config{Driver: driver}
+		require.NoError(t, cfg.complete())
+		require.Equal(t, Config{Driver: bestDriver, MTU: 1500, Queues: 1}, cfg)
+	}
+}
+
+func TestConfigRefused(t *testing.T) {
+	mac := net.HardwareAddr{2, 0, 0, 0, 0, 1}
+	for _, c := range []struct {
+		cfg  Config
+		says string
+	}{
+		{Config{Driver: "windows"}, `tun: unknown driver "windows": it is auto, linux or water`},
+		{Config{MTU: -1}, "tun: MTU -1 is not between 68 and 65535"},
+		{Config{MTU: 67}, "tun: MTU 67 is not between 68 and 65535"},
+		{Config{MTU: 65522, Kind: TAP}, "tun: MTU 65522 is not between 68 and 65521"},
+		{Config{Name: "a-name-of-16-oct"}, `tun: interface name "a-name-of-16-oct" is longer than 15 octets`},
+		{Config{Driver: "water", Queues: 2}, "tun: the water driver has one queue"},
+		{Config{MAC: mac}, "tun: a hardware address has 6 octets and belongs to a TAP device"},
+		{Config{MAC: mac[:5], Kind: TAP}, "tun: a hardware address has 6 octets and belongs to a TAP device"},
+		{Config{Host: netip.MustParsePrefix("fd00::1/64")}, "tun: host address fd00::1/64 is not an IPv4 address"},
+	} {
+		_, err := Open(c.cfg)
+		require.EqualError(t, err, c.says)
+	}
+}
