@@ -16,9 +16,9 @@ import (
 
 // Config of a Stack; zero values mean the documented defaults.
 type Config struct {
-	Clock             clock.Clock
-	Rand              io.Reader // a cryptographic source, read by New only; nil: crypto/rand
-	PortLow, PortHigh uint16    // ephemeral ports; 0: 49152-65535
+	Clock             clock.Clock // required
+	Rand              io.Reader   // a cryptographic source, read by New only; nil: crypto/rand
+	PortLow, PortHigh uint16      // ephemeral ports; 0: 49152-65535
 }
 
 // Stack is the UDP layer of one host.

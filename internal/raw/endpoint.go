@@ -146,7 +146,7 @@ func (e *Endpoint) Connect(remote netip.Addr) error {
 
 // Send sends b as the payload of one datagram, or with HdrIncl as the whole of it, to the address given or with a zero Addr to the
 // connected one. src, when valid, chooses the source address. Errors: EDESTADDRREQ, EMSGSIZE, EACCES, EPIPE after Shutdown,
-// EINVAL for a header that is none, and once a pending error.
+// EINVAL for a header that is none.
 func (e *Endpoint) Send(b []byte, to, src netip.Addr) (int, error) {
 	st := e.state.Load()
 	route, err := e.route(st, to, src)
@@ -244,7 +244,7 @@ func (e *Endpoint) Ready() poll.Mask { return e.inbox.Ready() }
 // Waiters are told whenever Ready gains an event.
 func (e *Endpoint) Waiters() *poll.Queue { return e.inbox.Waiters() }
 
-// TakeError returns and clears the pending error (SO_ERROR).
+// TakeError returns and clears the pending error (SO_ERROR). ICMP errors make none: a raw ICMP socket receives them.
 func (e *Endpoint) TakeError() error { return e.inbox.TakeError() }
 
 // Buffered is the size of the first waiting datagram (FIONREAD).
