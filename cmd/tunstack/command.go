@@ -1,0 +1,60 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"tunstack/internal/control"
+)
+
+// command is the program to run in the sandbox: args, or the user's shell. What the stack says goes to out: not to the
+// standard output of a command, which is the command's own.
+func (a *app) command(args []string) (child *exec.Cmd, out io.Writer, err error) {
+	out = a.err
+	if len(args) == 0 {
+		args = []string{cmp.Or(os.Getenv("SHELL"), "/bin/sh")}
+		out = a.out
+	}
+	path, err := exec.LookPath(args[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	child = exec.Command(path, args[1:]...)
+	child.Args[0] = args[0]
+	child.Stdin, child.Stdout, child.Stderr = a.in, a.out, a.err
+	return child, out, nil
+}
+
+// environment is ours and what makes the client commands work in it: the control socket's name, and this program in the
+// path, as it may be one that go run has put somewhere.
+func environment(socket string) []string {
+	env := append(os.Environ(), control.Env+"="+socket)
+	if self, err := os.Executable(); err == nil {
+		env = append(env, "PATH="+os.Getenv("PATH")+string(os.PathListSeparator)+filepath.Dir(self))
+	}
+	return env
+}
+
+// exit turns the end of a command into the end of this one.
+func exit(status int, err error) error {
+	if err == nil && status != 0 {
+		err = exitStatus(status)
+	}
+	return err
+}
+
+// explain says what to do where the privilege to create an interface is missing.
+func explain(err error, cfg upConfig) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	self, _ := os.Executable()
+	return fmt.Errorf("no permission to create %s (%w): use sudo, or give the program the capability (sudo setcap cap_net_admin+ep %s), or try --sandbox",
+		cfg.dev.Name, err, self)
+}

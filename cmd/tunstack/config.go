@@ -1,0 +1,108 @@
+package main
+
+import (
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"strings"
+
+	"tunstack/internal/services"
+	"tunstack/tun"
+)
+
+// upFlags are the flags of `tunstack up` as they were given.
+type upFlags struct {
+	dev, addr, host, driver, services, pcap, logLevel string
+	mtu                                               int
+	tap, sandbox                                      bool
+}
+
+// upConfig is what they mean.
+type upConfig struct {
+	dev      tun.Config
+	addr     netip.Prefix // of the stack
+	host     netip.Addr   // the host's end; not valid: left alone
+	services string       // for services.Pick
+	pcap     string
+	logLevel slog.Level
+}
+
+// parse checks the flags. All its errors are usage errors.
+func (f *upFlags) parse() (upConfig, error) {
+	c := upConfig{services: f.services, pcap: f.pcap}
+	c.dev = tun.Config{Name: f.dev, MTU: f.mtu, Driver: f.driver, Offload: f.driver != "water"}
+	if f.tap {
+		c.dev.Kind = tun.TAP
+	}
+	if c.dev.Name == "" {
+		c.dev.Name = c.dev.Kind.String() + "0"
+	}
+	if err := c.addresses(f); err != nil {
+		return c, err
+	}
+	if _, err := services.Pick(services.All(nil), f.services); err != nil {
+		return c, usage("--services: %w", err)
+	}
+	if err := c.logLevel.UnmarshalText([]byte(f.logLevel)); err != nil {
+		return c, usage("--log-level %s: it must be debug, info, warn or error", f.logLevel)
+	}
+	return c, c.check(f)
+}
+
+// Limits of an IPv4 link's MTU (RFC 791 section 3.2).
+const (
+	minMTU = 68
+	maxMTU = 65535
+)
+
+func (c *upConfig) check(f *upFlags) error {
+	ext := filepath.Ext(f.pcap)
+	switch {
+	case len(c.dev.Name) > 15 || strings.ContainsAny(c.dev.Name, "/: \t\n") || strings.Trim(c.dev.Name, ".") == "":
+		return usage("--dev %q: not a name for an interface", c.dev.Name)
+	case f.mtu < minMTU || f.mtu > maxMTU:
+		return usage("--mtu %d: it must be from %d to %d", f.mtu, minMTU, maxMTU)
+	case f.driver != "auto" && f.driver != "linux" && f.driver != "water":
+		return usage("--driver %s: it must be auto, linux or water", f.driver)
+	case f.pcap != "" && ext != ".pcap" && ext != ".pcapng":
+		return usage("--pcap %s: the name must end in .pcap or .pcapng", f.pcap)
+	}
+	return nil
+}
+
+// addresses reads --addr and --host.
+func (c *upConfig) addresses(f *upFlags) error {
+	addr, err := netip.ParsePrefix(f.addr)
+	if err != nil || !addr.Addr().Is4() {
+		return usage("--addr %s: it must be an IPv4 address with the length of its network, like 10.0.0.2/24", f.addr)
+	}
+	if !assignable(addr.Addr(), addr) {
+		return usage("--addr %s: no host can have this address", f.addr)
+	}
+	c.addr = addr
+	if f.host == "none" {
+		return nil
+	}
+	host, err := netip.ParseAddr(f.host)
+	switch {
+	case err != nil || !host.Is4():
+		return usage("--host %s: it must be an IPv4 address, or none", f.host)
+	case !addr.Contains(host):
+		return usage("--host %s: it must be in the stack's network, %s", f.host, addr.Masked())
+	case host == addr.Addr():
+		return usage("--host %s: it is the stack's address", f.host)
+	case !assignable(host, addr):
+		return usage("--host %s: no host can have this address", f.host)
+	}
+	c.host = host
+	c.dev.Host = netip.PrefixFrom(host, addr.Bits())
+	return nil
+}
+
+// assignable says whether a host on the network may have address a: not the network's own nor its broadcast address,
+// unless it is of two or one (RFC 3021), and none of the special ranges (RFC 1122 section 3.2.1.3).
+func assignable(a netip.Addr, network netip.Prefix) bool {
+	special := a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || a.As4()[0] == 0 || a.As4()[0] >= 240
+	edge := network.Bits() < 31 && (a == network.Masked().Addr() || a == lastAddr(network))
+	return !special && !edge
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tunstack/internal/services"
+)
+
+func (a *app) knockCommand() *cobra.Command {
+	var port uint16
+	cmd := &cobra.Command{
+		Use:   "knock HOST",
+		Short: "Tell a knock-knock joke to a server",
+		Long: `Connects from the stack to a knock-knock server, tells it a joke, and prints the
+dialogue. It fails when the server answers anything but what the game demands.`,
+		Example: `  tunstack knock 10.0.0.1
+  tunstack knock --port 4444 10.0.0.1
+  tunstack knock 127.0.0.1          the stack tells it to its own server`,
+		Args: operands(1, 1, "HOST"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd.Context(), "tcp", hostPort(args[0], port), func(c net.Conn) error {
+				joke := services.PickJoke(rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
+				return services.Knock(c, joke, a.out)
+			})
+		},
+	}
+	cmd.Flags().Uint16Var(&port, "port", 1414, "`port` of the server")
+	return cmd
+}
+
+func (a *app) echoCommand() *cobra.Command {
+	var port uint16
+	cmd := &cobra.Command{
+		Use:   "echo HOST [TEXT...]",
+		Short: "Send text to an echo server",
+		Long: `Connects from the stack to an echo server (RFC 862) over TCP, sends TEXT and prints what
+comes back; it fails when that is not the same. Without TEXT it sends its input.`,
+		Example: `  tunstack echo 10.0.0.1 hello
+  tunstack echo 10.0.0.1 < big.iso | cmp - big.iso`,
+		Args: operands(1, -1, "HOST and perhaps TEXT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd.Context(), "tcp", hostPort(args[0], port), func(c net.Conn) error {
+				if len(args) == 1 {
+					return join(c, a.in, a.out, 0)
+				}
+				return echo(c, strings.Join(args[1:], " ")+"\n", a.out)
+			})
+		},
+	}
+	cmd.Flags().Uint16Var(&port, "port", 7, "`port` of the server")
+	return cmd
+}
+
+// echo sends text, prints what comes back, and compares.
+func echo(c net.Conn, text string, out io.Writer) error {
+	var back bytes.Buffer
+	if err := join(c, strings.NewReader(text), io.MultiWriter(out, &back), 0); err != nil {
+		return err
+	}
+	if back.String() != text {
+		return fmt.Errorf("the answer is not what was sent")
+	}
+	return nil
+}
+
+// with connects from the stack to address, calls use, and closes the connection; early when ctx ends.
+func (a *app) with(ctx context.Context, network, address string, use func(net.Conn) error) error {
+	c, err := a.client().DialContext(ctx, network, address)
+	if err != nil {
+		return err
+	}
+	return guard(ctx, c, func() error { return use(c) })
+}
+
+// guard calls use and closes c after it, or when ctx ends to end it.
+func guard(ctx context.Context, c io.Closer, use func() error) error {
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	err := use()
+	if !stop() {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+func hostPort(host string, port uint16) string {
+	return net.JoinHostPort(host, strconv.Itoa(int(port)))
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+
+	"tunstack/socketapi"
+)
+
+// host is a stack as the control server wants it: *socketapi.Stack and the tables to look at.
+type host struct{ *socketapi.Stack }
+
+// Tables implements control.Stack.
+func (h host) Tables() map[string]func() any {
+	return map[string]func() any{
+		"interfaces": func() any { return h.Interfaces() },
+		"routes":     func() any { return h.Routes() },
+		"neighbors":  func() any { return h.Neighbors() },
+		"sockets":    func() any { return h.Sockets() },
+		"counters":   func() any { return h.Counters() },
+	}
+}
+
+// DialContext implements control.Stack. A raw ICMP connection is one for ping, see icmpConn.
+func (h host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := h.Stack.DialContext(ctx, network, address)
+	if err != nil || network != "ip4:icmp" {
+		return c, err
+	}
+	defer c.Close()
+	return h.dialICMP(network, c)
+}
+
+// icmpConn is a raw ICMP socket that sends to one host and, unlike a connected one, hears from all: a router on the way may
+// have something to say. Read returns whole IP datagrams, as ping shows their TTL.
+type icmpConn struct {
+	net.PacketConn
+	socket        *socketapi.PacketConn
+	stack         *socketapi.Stack
+	local, remote net.Addr
+}
+
+// Types of the ICMP messages that ping has no use for (RFC 792): those that ask. They are filtered out, or a flood of requests
+// to the stack would come ping's way too.
+const icmpRequests = 1<<8 | 1<<13 | 1<<15 | 1<<17
+
+// dialICMP makes an icmpConn between the addresses of c.
+func (h host) dialICMP(network string, c net.Conn) (net.Conn, error) {
+	p, err := h.ListenPacket(network, "")
+	if err != nil {
+		return nil, err
+	}
+	socket := p.(*socketapi.PacketConn)
+	if err := h.Berkeley().SetSockOpt(socket.Descriptor(), socketapi.SOL_RAW, socketapi.ICMP_FILTER, icmpRequests); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return &icmpConn{p, socket, h.Stack, c.LocalAddr(), c.RemoteAddr()}, nil
+}
+
+// Read implements net.Conn.
+func (c *icmpConn) Read(b []byte) (int, error) {
+	n, err := c.stack.Berkeley().Recv(c.socket.Descriptor(), b, 0)
+	if errors.Is(err, syscall.EBADF) {
+		return 0, net.ErrClosed
+	}
+	if n == 0 && err == nil {
+		err = io.EOF // no datagram is empty
+	}
+	return max(n, 0), err
+}
+
+// Write implements net.Conn.
+func (c *icmpConn) Write(b []byte) (int, error) { return c.WriteTo(b, c.remote) }
+
+// LocalAddr implements net.Conn.
+func (c *icmpConn) LocalAddr() net.Addr { return c.local }
+
+// RemoteAddr implements net.Conn.
+func (c *icmpConn) RemoteAddr() net.Addr { return c.remote }

@@ -1,0 +1,18 @@
+// Command tunstack runs a TCP/IP stack of its own on a TUN device, with small services to try it, and holds the tools
+// that act from the stack's side: knock, echo, nc, ping, netstat, ifconfig, arp and route.
+package main
+
+import (
+	"io"
+	"os"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+// streams are the standard streams of a command.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"tunstack/internal/clock"
+	"tunstack/internal/control"
+	"tunstack/internal/services"
+	"tunstack/link"
+	"tunstack/socketapi"
+	"tunstack/tun"
+)
+
+// node is a stack at work, with its services and its control socket.
+type node struct {
+	dev      string
+	stack    *socketapi.Stack
+	services []services.Service
+	closers  []func() error // in the order of starting
+}
+
+// start starts a node, and returns when it answers. On error nothing of it remains.
+func start(ctx context.Context, cfg upConfig, controlPath string, log *slog.Logger) (n *node, err error) {
+	n = &node{}
+	defer func() {
+		if err != nil {
+			n.close()
+		}
+	}()
+	l, err := control.Listen(controlPath) // first, as it tells when one is running
+	if err != nil {
+		return nil, err
+	}
+	n.onClose(l.Close)
+	if err := n.startStack(ctx, cfg, log); err != nil {
+		return nil, err
+	}
+	if err := n.startServices(cfg); err != nil {
+		return nil, err
+	}
+	n.startControl(l, log)
+	return n, nil
+}
+
+func (n *node) onClose(f func() error) { n.closers = append(n.closers, f) }
+
+// close ends all, the last first.
+func (n *node) close() error {
+	var errs []error
+	for _, f := range slices.Backward(n.closers) {
+		if err := f(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// quickACD is address conflict detection for a link that has just been made, with nobody on it but the host, who answers
+// at once. RFC 5227's own seconds are for switches that are still waking up.
+var quickACD = link.ACD{
+	ProbeWait: 10 * time.Millisecond, ProbeMin: 50 * time.Millisecond, ProbeMax: 100 * time.Millisecond, AnnounceWait: 100 * time.Millisecond,
+}
+
+// startStack opens the device and puts a stack on it, with the host as its gateway.
+func (n *node) startStack(ctx context.Context, cfg upConfig, log *slog.Logger) error {
+	clk := clock.NewReal()
+	dev, err := openDevice(cfg, clk, log)
+	if err != nil {
+		return err
+	}
+	n.dev = dev.Name()
+	n.stack, err = socketapi.New(socketapi.Config{
+		Interfaces: []socketapi.Interface{{
+			Device: dev, MTU: dev.MTU(), Addrs: []netip.Prefix{cfg.addr}, Gateway: cfg.host, ACD: quickACD,
+		}},
+		Clock:  clk,
+		Logger: log,
+	})
+	if err != nil {
+		dev.Close()
+		return err
+	}
+	n.onClose(n.stack.Close)
+	return n.stack.Ready(ctx)
+}
+
+// openDevice creates the interface, and records it if that is asked for.
+func openDevice(cfg upConfig, clk clock.Clock, log *slog.Logger) (tun.Device, error) {
+	dev, err := tun.Open(cfg.dev)
+	if err != nil || cfg.pcap == "" {
+		return dev, err
+	}
+	failed := func(err error) { log.Error("the recording has ended", "file", cfg.pcap, "error", err) }
+	recorded, err := tun.Capture(dev, cfg.pcap, time.Now(), clk, failed)
+	if err != nil {
+		dev.Close()
+	}
+	return recorded, err
+}
+
+func (n *node) startServices(cfg upConfig) error {
+	chosen, err := services.Pick(services.All(n.stack), cfg.services)
+	if err != nil {
+		return err
+	}
+	running, err := services.Start(n.stack, chosen)
+	if err != nil {
+		return err
+	}
+	n.services = chosen
+	n.onClose(func() error { running.Close(); return nil })
+	return nil
+}
+
+func (n *node) startControl(l net.Listener, log *slog.Logger) {
+	server := control.NewServer(host{n.stack}, log)
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(l) }()
+	n.onClose(func() error { return errors.Join(server.Close(), <-done) })
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tunstack/internal/ping"
+)
+
+// minInterval keeps a mistyped -i from becoming a flood.
+const minInterval = time.Millisecond
+
+func (a *app) pingCommand() *cobra.Command {
+	var cfg ping.Config
+	interval, wait := seconds(time.Second), seconds(10*time.Second)
+	cmd := &cobra.Command{
+		Use:   "ping HOST",
+		Short: "Send echo requests from the stack",
+		Long: `Sends ICMP echo requests from the stack and prints the replies and statistics as Linux's
+ping does. It runs until it is interrupted (Ctrl-C) or -c requests are answered, and
+exits 1 when there was no reply at all.`,
+		Example: `  tunstack ping 10.0.0.1
+  tunstack ping -c 3 -s 8000 10.0.0.1     in fragments`,
+		Args: operands(1, 1, "HOST"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg.Host, cfg.Interval, cfg.Wait = args[0], time.Duration(interval), time.Duration(wait)
+			switch {
+			case cfg.Count < 0 || cmd.Flags().Changed("count") && cfg.Count == 0:
+				return usage("ping: -c %d: the count must be at least 1", cfg.Count)
+			case cfg.Size < 0 || cfg.Size > ping.MaxSize:
+				return usage("ping: -s %d: the size must be from 0 to %d", cfg.Size, ping.MaxSize)
+			case cfg.Interval < minInterval:
+				return usage("ping: -i %s: the interval must be at least %g s", &interval, minInterval.Seconds())
+			}
+			return a.ping(cmd, cfg)
+		},
+	}
+	cmd.Flags().IntVarP(&cfg.Count, "count", "c", 0, "stop after `N` requests")
+	cmd.Flags().IntVarP(&cfg.Size, "size", "s", ping.DefaultSize, "octets of payload `SIZE`")
+	cmd.Flags().VarP(&interval, "interval", "i", "`seconds` from one request to the next")
+	cmd.Flags().VarP(&wait, "wait", "W", "`seconds` to wait for a reply after the last request, if there has been none")
+	return cmd
+}
+
+func (a *app) ping(cmd *cobra.Command, cfg ping.Config) error {
+	c, err := a.client().DialContext(cmd.Context(), "ip4:icmp", cfg.Host)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if cfg.Addr, err = netip.ParseAddr(c.RemoteAddr().String()); err != nil {
+		return &net.AddrError{Err: "the stack does not say whom it pings", Addr: cfg.Host}
+	}
+	stats, err := ping.Run(cmd.Context(), c, cfg, a.out)
+	if err == nil && stats.Received == 0 {
+		return exitStatus(exitFailure)
+	}
+	return err
+}

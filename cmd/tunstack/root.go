@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"tunstack/internal/control"
+)
+
+// Exit statuses.
+const (
+	exitFailure   = 1
+	exitUsage     = 2
+	exitInterrupt = 128 + int(syscall.SIGINT)
+)
+
+// exitStatus is an error that has been told already, or was never one: the program ends with it and says nothing.
+type exitStatus int
+
+// Error implements error.
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+// usageError is a mistake in the command line that only the command itself can see.
+type usageError struct{ error }
+
+// usage makes a usageError.
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// run executes a command line and returns the exit status.
+func run(args []string, s streams) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+
+	parsed := false
+	root := newRoot(args, s)
+	root.PersistentPreRun = func(*cobra.Command, []string) { parsed = true }
+	cmd, err := root.ExecuteContextC(ctx)
+	return status(cmd, err, parsed, s)
+}
+
+// status says what went wrong, in one line, and returns the exit status. What fails before the command line is parsed is
+// a usage error.
+func status(cmd *cobra.Command, err error, parsed bool, s streams) int {
+	var done exitStatus
+	var misused usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &done):
+		return int(done)
+	case errors.Is(err, context.Canceled):
+		return exitInterrupt
+	case !parsed || errors.As(err, &misused):
+		fmt.Fprintf(s.err, "tunstack: %v (see %s --help)\n", err, cmd.CommandPath())
+		return exitUsage
+	}
+	fmt.Fprintf(s.err, "tunstack: %v\n", err)
+	return exitFailure
+}
+
+// app is what all commands share.
+type app struct {
+	streams
+	args    []string // the whole command line
+	control string   // --control
+}
+
+// client reaches the running stack.
+func (a *app) client() *control.Client { return &control.Client{Path: a.control} }
+
+func newRoot(args []string, s streams) *cobra.Command {
+	a := &app{streams: s, args: args}
+	root := &cobra.Command{
+		Use:   "tunstack",
+		Short: "A TCP/IP stack in a program, and tools to use it",
+		Long: `tunstack is a TCP/IP stack that runs as an ordinary program on a TUN device.
+
+"tunstack up" runs it, with some services to try. The other commands talk to a
+running stack and act from its side: what they send comes from its address.`,
+		Example: `  tunstack up --sandbox                      a shell with a stack to play with, no root needed
+  tunstack up --sandbox -- ping -c 3 10.0.0.2
+  sudo tunstack up                           on this machine's own network
+  tunstack ping 10.0.0.1                     the stack pings the host`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetArgs(args)
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.PersistentFlags().StringVar(&a.control, "control", control.DefaultPath(), "Unix `socket` of the running stack; $"+control.Env+" sets the default")
+	root.AddCommand(a.upCommand(), a.knockCommand(), a.echoCommand(), a.ncCommand(), a.pingCommand(),
+		a.netstatCommand(), a.ifconfigCommand(), a.arpCommand(), a.routeCommand())
+	return root
+}
+
+// operands checks the number of arguments; usage names them as the help does. A negative most is no limit.
+func operands(least, most int, usage string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < least || most >= 0 && len(args) > most {
+			return fmt.Errorf("%s takes %s", cmd.Name(), usage)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tunstack/internal/netns"
+	"tunstack/internal/services"
+)
+
+func (a *app) upCommand() *cobra.Command {
+	f := &upFlags{}
+	cmd := &cobra.Command{
+		Use:   "up [flags] [--sandbox [-- CMD [ARG...]]]",
+		Short: "Run a stack and its services",
+		Long: `Creates a network interface, runs a TCP/IP stack on it, and serves until it is interrupted
+(Ctrl-C). The host is at the other end of the interface: what it sends to the stack's
+network goes to the stack. A line that starts with "ready" says that the stack answers.
+
+This takes the privilege to create interfaces: sudo, or the capability cap_net_admin. With
+--sandbox it takes none: the stack, its interface and a shell or the command CMD get a
+network namespace of their own (Linux), which ends with the shell or the command.
+
+Services:
+` + serviceList(),
+		Example: `  tunstack up --sandbox
+  tunstack up --sandbox -- ping -c 3 10.0.0.2
+  sudo tunstack up --addr 192.168.7.2/24 --host 192.168.7.1
+  sudo tunstack up --tap --services echo,knock --pcap packets.pcapng`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && !f.sandbox {
+				return usage("up: %s: a command to run needs --sandbox", args[0])
+			}
+			cfg, err := f.parse()
+			if err != nil {
+				return err
+			}
+			if f.sandbox {
+				return a.sandbox(cmd, cfg, args)
+			}
+			return a.up(cmd.Context(), cfg)
+		},
+	}
+	flags := cmd.Flags()
+	flags.SetInterspersed(false) // what follows CMD is CMD's
+	flags.StringVar(&f.dev, "dev", "", "`name` of the interface (default tun0, with --tap tap0)")
+	flags.BoolVar(&f.tap, "tap", false, "an Ethernet interface (TAP), where the stack does ARP")
+	flags.StringVar(&f.addr, "addr", "10.0.0.2/24", "the stack's `address` and network")
+	flags.StringVar(&f.host, "host", "10.0.0.1", "the host's `address` at its end, or none to leave the interface without")
+	flags.IntVar(&f.mtu, "mtu", 1500, "largest IP datagram in `octets`")
+	flags.StringVar(&f.driver, "driver", "auto", "auto, linux (with offload) or water (portable)")
+	flags.StringVar(&f.services, "services", "all", "`list` of services with commas between, all or none")
+	flags.StringVar(&f.pcap, "pcap", "", "record all packets in `file`, .pcap or .pcapng")
+	flags.StringVar(&f.logLevel, "log-level", "warn", "debug, info, warn or error")
+	flags.BoolVar(&f.sandbox, "sandbox", false, "run in a network namespace of its own, with $SHELL or CMD")
+	return cmd
+}
+
+func serviceList() string {
+	var lines []string
+	for _, s := range services.All(nil) {
+		lines = append(lines, "  "+s.String())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// up runs a stack on this machine's network until ctx ends, which is a success.
+func (a *app) up(ctx context.Context, cfg upConfig) error {
+	n, err := start(ctx, cfg, a.control, slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: cfg.logLevel})))
+	if err != nil {
+		return explain(err, cfg)
+	}
+	n.announce(a.out, cfg, "From the stack's side, in another terminal", "Ctrl-C ends it.")
+	<-ctx.Done()
+	return n.close()
+}
+
+// sandbox runs a stack and a command, without args the user's shell, in a namespace of their own, and ends with the
+// command's status. The program calls itself again inside the namespace.
+func (a *app) sandbox(cmd *cobra.Command, cfg upConfig, args []string) error {
+	if !netns.Inside() {
+		return exit(netns.Run(netns.Reexec(a.args...)))
+	}
+	if err := netns.SetupLoopback(); err != nil {
+		return err
+	}
+	if !cmd.Flags().Changed("control") {
+		dir, err := os.MkdirTemp("", "tunstack-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		a.control = filepath.Join(dir, "control.sock") // two sandboxes do not share one
+	}
+	return a.inside(cmd.Context(), cfg, args)
+}
+
+// inside runs the stack and the command within the namespace.
+func (a *app) inside(ctx context.Context, cfg upConfig, args []string) error {
+	child, out, err := a.command(args)
+	if err != nil {
+		return err
+	}
+	n, err := start(ctx, cfg, a.control, slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: cfg.logLevel})))
+	if err != nil {
+		return err
+	}
+	defer n.close()
+	n.announce(out, cfg, "From the stack's side, here too", "The sandbox ends with this command.")
+	child.Env = environment(a.control)
+	return exit(netns.Run(child))
+}

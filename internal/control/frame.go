@@ -1,0 +1,96 @@
+package control
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+)
+
+// After the upgrade both sides send frames: one octet of kind, four of length, and the payload.
+const (
+	frameData    = 'D' // a piece of the stream, or one datagram
+	frameEnd     = 'E' // nothing more will be sent: a FIN, carried over
+	framePeer    = 'P' // somebody connected to the listener; the payload is the address
+	frameFailure = 'F' // an operation on the stack's side failed; the payload is a Failure
+
+	headerLen = 5
+	maxFrame  = 64 << 10 // no datagram is longer; streams are cut
+)
+
+// Failure is an error on its way from the stack to a client.
+type Failure struct {
+	Message string `json:"error"`
+	Errno   int    `json:"errno,omitempty"` // Linux's number, when it is an errno
+}
+
+// failureOf makes err fit to travel.
+func failureOf(err error) Failure {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return Failure{Message: errno.Error(), Errno: int(errno)}
+	}
+	return Failure{Message: err.Error()}
+}
+
+// Err is the error again: a syscall.Errno if it was one.
+func (f Failure) Err() error {
+	if f.Errno != 0 {
+		return syscall.Errno(f.Errno)
+	}
+	return errors.New(f.Message)
+}
+
+// framer sends and receives frames. One goroutine may receive while any number send.
+type framer struct {
+	net.Conn
+	r  *bufio.Reader
+	mu sync.Mutex // of sending
+}
+
+// send sends one frame in one write.
+func (f *framer) send(kind byte, payload []byte) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	header := make([]byte, headerLen)
+	header[0] = kind
+	binary.BigEndian.PutUint32(header[1:], uint32(len(payload)))
+	_, err := (&net.Buffers{header, payload}).WriteTo(f.Conn)
+	return err
+}
+
+// sendFailure tells the other side of err.
+func (f *framer) sendFailure(err error) error {
+	b, _ := json.Marshal(failureOf(err)) // strings and numbers always marshal
+	return f.send(frameFailure, b)
+}
+
+// next waits for a frame and returns its kind and length; its payload is to be read from f.r. A deadline that passes while
+// it waits loses nothing.
+func (f *framer) next() (kind byte, length int, err error) {
+	header, err := f.r.Peek(headerLen)
+	if err != nil {
+		if err == io.EOF && len(header) > 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		return 0, 0, err
+	}
+	kind, length = header[0], int(binary.BigEndian.Uint32(header[1:]))
+	if length > maxFrame {
+		return 0, 0, fmt.Errorf("control: frame of %d octets", length)
+	}
+	f.r.Discard(headerLen)
+	return kind, length, nil
+}
+
+// payload reads the payload of a short frame.
+func (f *framer) payload(length int) ([]byte, error) {
+	b := make([]byte, length)
+	_, err := io.ReadFull(f.r, b)
+	return b, err
+}

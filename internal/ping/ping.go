@@ -1,0 +1,178 @@
+// Package ping sends echo requests and prints what comes back, word for word as Linux's ping does.
+package ping
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+// Limits of Config.Size: without payload, and as much as one IPv4 datagram holds.
+const (
+	MaxSize     = 65507
+	DefaultSize = 56
+)
+
+const headersLen = 28 // of IPv4 and ICMP
+
+// Config says what to send.
+type Config struct {
+	Host     string        // as the user wrote it
+	Addr     netip.Addr    // what it stands for
+	Count    int           // requests; 0: until the context ends
+	Size     int           // octets of payload
+	Interval time.Duration // from one request to the next
+	Wait     time.Duration // for the last reply while there has been none; else it is twice the longest round trip
+}
+
+// Run pings through conn, a raw ICMP socket connected to cfg.Addr: it writes ICMP messages and reads IP datagrams. It prints to
+// out as it goes, and the statistics when cfg.Count requests are answered or given up, or when ctx ends, which is no error. The
+// error is that of a conn that can no longer be used.
+func Run(ctx context.Context, conn net.Conn, cfg Config, out io.Writer) (*Statistics, error) {
+	p := &pinger{cfg: cfg, conn: conn, out: out, id: uint16(rand.Uint32()), pending: map[uint16]*request{}}
+	fmt.Fprintf(out, "PING %s (%s) %d(%d) bytes of data.\n", cfg.Host, cfg.Addr, cfg.Size, cfg.Size+headersLen)
+
+	events := make(chan event)
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		receive(conn, p.id, events, stop)
+		close(done)
+	}()
+	err := p.loop(ctx, events)
+	close(stop)
+	conn.SetReadDeadline(time.Now())
+	<-done
+	fmt.Fprintf(out, "\n--- %s ping statistics ---\n%s", cfg.Host, &p.stats)
+	return &p.stats, err
+}
+
+// pinger is one run. Only loop's goroutine uses it.
+type pinger struct {
+	cfg     Config
+	conn    net.Conn
+	out     io.Writer
+	id      uint16
+	seq     uint16 // of the last request
+	pending map[uint16]*request
+	stats   Statistics
+}
+
+// request is an echo request that was sent.
+type request struct {
+	at       time.Time
+	answered bool
+	failed   bool
+}
+
+// loop sends and takes events until all is done.
+func (p *pinger) loop(ctx context.Context, events <-chan event) error {
+	next := time.NewTimer(0)
+	defer next.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-next.C:
+			if p.sentAll() {
+				return nil // the last reply did not come
+			}
+			p.send()
+			next.Reset(p.pause())
+		case e := <-events:
+			if err := p.handle(e); err != nil {
+				return err
+			}
+			if p.sentAll() && p.stats.Received+p.stats.Errors >= p.stats.Sent {
+				return nil
+			}
+		}
+	}
+}
+
+func (p *pinger) sentAll() bool { return p.cfg.Count > 0 && p.stats.Sent >= p.cfg.Count }
+
+// pause is the time to the next request, or after the last one to the end.
+func (p *pinger) pause() time.Duration {
+	switch {
+	case !p.sentAll():
+		return p.cfg.Interval
+	case p.stats.Received > 0:
+		return max(2*p.stats.max, p.cfg.Interval)
+	}
+	return p.cfg.Wait
+}
+
+func (p *pinger) send() {
+	p.seq++
+	now := time.Now()
+	p.pending[p.seq] = &request{at: now}
+	p.stats.sent(now)
+	if _, err := p.conn.Write(echoRequest(p.id, p.seq, p.cfg.Size)); err != nil {
+		p.sendFailed(p.seq, err)
+	}
+}
+
+// handle prints one event. The error is one that ends the run.
+func (p *pinger) handle(e event) error {
+	var errno syscall.Errno
+	switch {
+	case e.err == nil && e.problem != "":
+		p.failed(e.seq, fmt.Sprintf("From %s icmp_seq=%d %s", e.from, e.seq, e.problem), e.at)
+	case e.err == nil:
+		p.reply(e)
+	case errors.As(e.err, &errno):
+		p.sendFailed(p.oldest(), e.err)
+	default:
+		return e.err
+	}
+	return nil
+}
+
+func (p *pinger) reply(e event) {
+	r := p.pending[e.seq]
+	if r == nil {
+		return // from another time round the sequence numbers
+	}
+	rtt := e.at.Sub(r.at)
+	p.stats.received(e.at, rtt, r.answered)
+	mark := ""
+	if r.answered {
+		mark = " (DUP!)"
+	}
+	r.answered = true
+	fmt.Fprintf(p.out, "%d bytes from %s: icmp_seq=%d ttl=%d time=%s ms%s\n", e.size, e.from, e.seq, e.ttl, triptime(rtt), mark)
+}
+
+// sendFailed tells of an error of our own stack about a request. A host that does not answer ARP is one, and ping
+// shows it as the message that a router would have sent.
+func (p *pinger) sendFailed(seq uint16, err error) {
+	text := fmt.Sprintf("ping: sendmsg: %v", err)
+	if errors.Is(err, syscall.EHOSTUNREACH) {
+		text = fmt.Sprintf("From %s icmp_seq=%d %s", p.conn.LocalAddr(), seq, unreachable(codeHost, 0))
+	}
+	p.failed(seq, text, time.Now())
+}
+
+func (p *pinger) failed(seq uint16, text string, at time.Time) {
+	if r := p.pending[seq]; r != nil {
+		r.failed = true
+	}
+	p.stats.failed(at)
+	fmt.Fprintln(p.out, text)
+}
+
+// oldest is the first request of which nothing was heard, else the last one.
+func (p *pinger) oldest() uint16 {
+	seq := p.seq
+	for r := p.pending[seq-1]; r != nil && !r.answered && !r.failed; r = p.pending[seq-1] {
+		seq--
+	}
+	return seq
+}

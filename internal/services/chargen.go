@@ -1,0 +1,37 @@
+package services
+
+import (
+	"io"
+	"net"
+)
+
+// chargen sends lines of characters as fast as the client takes them, until it closes (RFC 864, TCP).
+func chargen(c net.Conn) {
+	conn := limitIdle(c)
+	done := make(chan struct{})
+	go func() {
+		io.Copy(io.Discard, conn) // what the client says is thrown away
+		close(done)
+	}()
+	for {
+		if _, err := conn.Write(pattern); err != nil {
+			break
+		}
+	}
+	c.Close()
+	<-done
+}
+
+// pattern is RFC 864's popular one, 72 characters to the line and each line one further round the 95 printing characters.
+// It repeats after 95 lines; nine rounds make one write of 63,270 octets. Nobody changes it.
+var pattern = func() []byte {
+	const first, count, width, rounds = ' ', 95, 72, 9
+	var b []byte
+	for line := range count * rounds {
+		for i := range width {
+			b = append(b, byte(first+(line+i)%count))
+		}
+		b = append(b, "\r\n"...)
+	}
+	return b
+}()

@@ -1,0 +1,15 @@
+package services
+
+import (
+	"io"
+	"net"
+)
+
+// echo sends back what it receives until the client has said all (RFC 862, TCP).
+func echo(c net.Conn) {
+	conn := limitIdle(c)
+	io.Copy(conn, conn)
+}
+
+// echoDatagram sends the same datagram back (RFC 862, UDP).
+func echoDatagram(b []byte) []byte { return b }

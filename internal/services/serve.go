@@ -1,0 +1,113 @@
+package services
+
+import (
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"time"
+)
+
+// retryAfter is the pause after an error of Accept or ReadFrom that is not the end: descriptors or memory are short.
+const retryAfter = 50 * time.Millisecond
+
+// eachConn makes a TCP service of handle, which is called for each connection in a goroutine of its own. The connection
+// is closed when handle returns, and under it when the service ends.
+func eachConn(handle func(net.Conn)) func(net.Listener) {
+	return func(l net.Listener) {
+		clients := clients{open: map[net.Conn]bool{}}
+		defer clients.end()
+		for {
+			c, err := l.Accept()
+			switch {
+			case errors.Is(err, net.ErrClosed):
+				return
+			case err != nil:
+				time.Sleep(retryAfter)
+			default:
+				clients.serve(c, handle)
+			}
+		}
+	}
+}
+
+// clients are the connections of one service.
+type clients struct {
+	mu   sync.Mutex
+	open map[net.Conn]bool
+	wg   sync.WaitGroup
+}
+
+func (s *clients) serve(c net.Conn, handle func(net.Conn)) {
+	s.mu.Lock()
+	s.open[c] = true
+	s.mu.Unlock()
+	s.wg.Go(func() {
+		handle(c)
+		hangUp(c)
+		s.mu.Lock()
+		delete(s.open, c)
+		s.mu.Unlock()
+	})
+}
+
+// end closes all connections, which ends their handlers, and waits for them.
+func (s *clients) end() {
+	s.mu.Lock()
+	for c := range s.open {
+		c.Close()
+	}
+	s.mu.Unlock()
+	s.wg.Wait()
+}
+
+const (
+	hangUpTime  = 2 * time.Second
+	hangUpBytes = 1 << 20
+)
+
+// hangUp closes c so that what was sent arrives: to close while the client's octets lie unread would reset the connection
+// (RFC 2525 section 2.17) and could take the last reply with it. So it says that nothing more will come, and reads on for a while.
+func hangUp(c net.Conn) {
+	defer c.Close()
+	half, ok := c.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	c.SetReadDeadline(time.Now().Add(hangUpTime))
+	io.CopyN(io.Discard, c, hangUpBytes)
+}
+
+// maxDatagram is the largest UDP payload over IPv4.
+const maxDatagram = 65507
+
+// eachDatagram makes a UDP service of answer, which gets one datagram and returns the reply, in b's memory if it likes,
+// or nil for none.
+func eachDatagram(answer func(b []byte) []byte) func(net.PacketConn) {
+	return func(p net.PacketConn) {
+		b := make([]byte, maxDatagram)
+		for {
+			n, from, err := p.ReadFrom(b)
+			switch {
+			case errors.Is(err, net.ErrClosed):
+				return
+			case err != nil:
+				time.Sleep(retryAfter)
+			default:
+				reply := answer(b[:n])
+				if reply != nil && !answersItself(from, p.LocalAddr()) {
+					p.WriteTo(reply, from) // a reply that cannot be sent is a lost one
+				}
+			}
+		}
+	}
+}
+
+// answersItself says whether a reply to from would come back for ever: a forged datagram "from" another service that
+// answers everything (echo, discard's neighbours, chargen, time) or from this one makes the two talk without end.
+func answersItself(from, local net.Addr) bool {
+	f, ok1 := from.(*net.UDPAddr)
+	l, ok2 := local.(*net.UDPAddr)
+	return ok1 && ok2 && (f.Port == l.Port || slices.Contains([]int{7, 13, 17, 19, 37}, f.Port))
+}

@@ -1,0 +1,76 @@
+// Package services holds the small servers of `tunstack up`. Each is one short file, written against net.Listener,
+// net.PacketConn and net.Conn alone, so that it runs over our stack, over the kernel's sockets or over a pipe in a
+// test - and so that it shows how a program uses the stack.
+package services
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+)
+
+// Service is one server. A Service that speaks a transport has the function for it; the function serves any number of
+// clients until l or p is closed, ends all their connections, and returns when nothing of it is left running.
+type Service struct {
+	Name string // as --services takes it
+	Port uint16
+	Doc  string // what it does, in half a line
+	TCP  func(l net.Listener)
+	UDP  func(p net.PacketConn)
+}
+
+// All returns the services in the order of their ports. of is what the http service shows.
+func All(of Observed) []Service {
+	return []Service{
+		{Name: "echo", Port: 7, Doc: "sends back what it receives (RFC 862)", TCP: eachConn(echo), UDP: eachDatagram(echoDatagram)},
+		{Name: "discard", Port: 9, Doc: "throws away what it receives (RFC 863)", TCP: eachConn(discard), UDP: eachDatagram(discardDatagram)},
+		{Name: "daytime", Port: 13, Doc: "tells date and time (RFC 867)", TCP: eachConn(daytime), UDP: eachDatagram(daytimeDatagram)},
+		{Name: "chargen", Port: 19, Doc: "sends characters without end (RFC 864)", TCP: eachConn(chargen)},
+		{Name: "http", Port: 80, Doc: "shows this stack's state as a web page", TCP: web(of)},
+		{Name: "knock", Port: 1414, Doc: "listens to knock-knock jokes", TCP: eachConn(knock)},
+		{Name: "upper", Port: 12000, Doc: "answers one line in upper case", TCP: eachConn(upper)},
+		{Name: "upper-udp", Port: 54321, Doc: "answers each datagram in upper case", UDP: eachDatagram(upperDatagram)},
+	}
+}
+
+// Names lists the names of services.
+func Names(services []Service) []string {
+	names := make([]string, len(services))
+	for i, s := range services {
+		names[i] = s.Name
+	}
+	return names
+}
+
+// Pick returns those of services that list names: names with commas between, "all" or "none". Its order is that of
+// services. The error of an unknown name lists the known ones.
+func Pick(services []Service, list string) ([]Service, error) {
+	switch list {
+	case "all":
+		return services, nil
+	case "none", "":
+		return nil, nil
+	}
+	wanted := map[string]bool{}
+	for name := range strings.SplitSeq(list, ",") {
+		name = strings.TrimSpace(name)
+		if !slices.Contains(Names(services), name) {
+			return nil, fmt.Errorf("unknown service %q; there are %s, all and none", name, strings.Join(Names(services), ", "))
+		}
+		wanted[name] = true
+	}
+	return slices.DeleteFunc(slices.Clone(services), func(s Service) bool { return !wanted[s.Name] }), nil
+}
+
+// String is the service's line in the list of `tunstack up`: "echo       7/tcp 7/udp      sends back what it receives".
+func (s Service) String() string {
+	var ports []string
+	if s.TCP != nil {
+		ports = append(ports, fmt.Sprintf("%d/tcp", s.Port))
+	}
+	if s.UDP != nil {
+		ports = append(ports, fmt.Sprintf("%d/udp", s.Port))
+	}
+	return fmt.Sprintf("%-10s %-14s %s", s.Name, strings.Join(ports, " "), s.Doc)
+}
