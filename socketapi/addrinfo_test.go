@@ -1,0 +1,136 @@
+package socketapi
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestGetAddrInfo(t *testing.T) { // SOCK-053
+	dir := t.TempDir()
+	f := files{filepath.Join(dir, "hosts"), filepath.Join(dir, "services")}
+	require.NoError(t, os.WriteFile(f.hosts, []byte("# hosts\n::1 box\n10.0.0.7 box.example Box # me\n10.0.0.8 box\nbad box\n10.0.0.9\n"), 0o600))
+	require.NoError(t, os.WriteFile(f.services, []byte("http 80/tcp www\nhttp 80/udp\ntftp 69/udp\nbig 70000/tcp\n"), 0o600))
+	for _, c := range []struct {
+		node, service string
+		hints         AddrInfo
+		want          []string // addresses
+		err           error
+	}{
+		{"10.0.0.2", "7", AddrInfo{Socktype: SOCK_STREAM}, []string{"10.0.0.2:7"}, nil},
+		{"10.0.0.2", "7", AddrInfo{}, []string{"10.0.0.2:7", "10.0.0.2:7", "10.0.0.2:7"}, nil},
+		{"10.2", "", AddrInfo{Socktype: SOCK_RAW}, []string{"10.0.0.2:0"}, nil},
+		{"box", "www", AddrInfo{}, []string{"10.0.0.7:80", "10.0.0.8:80"}, nil},
+		{"BOX.example.", "http", AddrInfo{Protocol: IPPROTO_UDP}, []string{"10.0.0.7:80"}, nil},
+		{"", "tftp", AddrInfo{}, []string{"127.0.0.1:69"}, nil},
+		{"", "tftp", AddrInfo{Flags: AI_PASSIVE}, []string{"0.0.0.0:69"}, nil},
+		{"", "69", AddrInfo{Flags: AI_PASSIVE | AI_NUMERICSERV, Socktype: SOCK_DGRAM}, []string{"0.0.0.0:69"}, nil},
+		{"box", "80", AddrInfo{Flags: AI_NUMERICHOST}, nil, EAI_NONAME},
+		{"1.2.3.4.5", "80", AddrInfo{}, nil, EAI_NONAME},
+		{"256.1.1.1", "80", AddrInfo{Flags: AI_NUMERICHOST}, nil, EAI_NONAME},
+		{"nobody", "80", AddrInfo{}, nil, EAI_NONAME},
+		{"", "", AddrInfo{}, nil, EAI_NONAME},
+		{"box", "http", AddrInfo{Flags: AI_NUMERICSERV}, nil, EAI_NONAME},
+		{"box", "tftp", AddrInfo{Socktype: SOCK_STREAM}, nil, EAI_SERVICE},
+		{"box", "big", AddrInfo{}, nil, EAI_SERVICE},
+		{"box", "65536", AddrInfo{}, nil, EAI_SERVICE},
+		{"box", "80", AddrInfo{Family: 10}, nil, EAI_FAMILY},
+		{"box", "80", AddrInfo{Socktype: 9}, nil, EAI_SOCKTYPE},
+		{"box", "80", AddrInfo{Flags: 1 << 20}, nil, EAI_BADFLAGS},
+		{"", "80", AddrInfo{Flags: AI_CANONNAME}, nil, EAI_BADFLAGS},
+	} {
+		list, err := f.getAddrInfo(c.node, c.service, &c.hints)
+		if c.err != nil {
+			require.Equal(t, c.err, err, "%+v", c)
+			require.NotEmpty(t, err.Error())
+			continue
+		}
+		require.NoError(t, err, "%+v", c)
+		var got []string
+		for _, a := range list {
+			require.Equal(t, AF_INET, a.Family)
+			got = append(got, a.Addr.String())
+		}
+		require.Equal(t, c.want, got, "%+v", c)
+	}
+	list, err := f.getAddrInfo("box", "80", &AddrInfo{Flags: AI_CANONNAME})
+	require.NoError(t, err)
+	require.Equal(t, "box.example", list[0].Canonname)
+	require.Equal(t, []int{SOCK_STREAM, IPPROTO_TCP}, []int{list[0].Socktype, list[0].Protocol})
+}
+
+func TestGetAddrInfoOfMachine(t *testing.T) { // SOCK-053
+	list, err := GetAddrInfo("127.0.0.1", "7", nil)
+	require.NoError(t, err)
+	require.Len(t, list, 3)
+}
+
+func TestInet(t *testing.T) { // SOCK-054
+	for _, c := range []struct {
+		text       string
+		pton, aton string // "": malformed
+	}{
+		{"1.2.3.4", "1.2.3.4", "1.2.3.4"},
+		{"255.255.255.255", "255.255.255.255", "255.255.255.255"},
+		{"1.2.3", "", "1.2.0.3"},
+		{"10.1", "", "10.0.0.1"},
+		{"1.2.65535", "", "1.2.255.255"},
+		{"0x7f000001", "", "127.0.0.1"},
+		{"0177.0.0.1", "", "127.0.0.1"},
+		{"256.1.1.1", "", ""},
+		{"1.2.65536", "", ""},
+		{"1.2.3.4 ", "", ""},
+		{"1.2.3.4x", "", ""},
+		{"1..3.4", "", ""},
+		{"", "", ""},
+		{"1.2.3.4.5", "", ""},
+		{"0b1", "", ""},
+		{"0o7", "", ""},
+		{"1_0.0.0.1", "", ""},
+		{"-1", "", ""},
+		{"::1", "", ""},
+	} {
+		check := func(want string, addr [4]byte, ok bool) {
+			require.Equal(t, want != "", ok, "%q", c.text)
+			if ok {
+				require.Equal(t, want, InetNtop(addr))
+			}
+		}
+		addr, ok := InetPton(c.text)
+		check(c.pton, addr, ok)
+		addr, ok = InetAton(c.text)
+		check(c.aton, addr, ok)
+	}
+}
+
+func TestOctetOrder(t *testing.T) { // SOCK-054
+	b := []byte{0x12, 0x34, 0x56, 0x78}
+	layout16, layout32 := layout(struct{ V uint16 }{Htons(0x1234)}), layout(struct{ V uint32 }{Htonl(0x12345678)})
+	require.Equal(t, b[:2], []byte(layout16))
+	require.Equal(t, b, []byte(layout32))
+	require.EqualValues(t, 0x1234, Ntohs(Htons(0x1234)))
+	require.EqualValues(t, 0x12345678, Ntohl(Htonl(0x12345678)))
+}
+
+func FuzzInetAton(f *testing.F) {
+	for _, seed := range []string{"1.2.3.4", "10.1", "0x7f.1", "017", "1.2.65535", "256.1.1.1"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		addr, ok := InetAton(text)
+		strict, strictOK := InetPton(text)
+		if strictOK {
+			require.True(t, ok)
+			require.Equal(t, strict, addr)
+		}
+		if ok {
+			again, ok := InetPton(InetNtop(addr))
+			require.True(t, ok)
+			require.Equal(t, addr, again)
+			require.Equal(t, netip.AddrFrom4(addr).String(), InetNtop(addr))
+		}
+	})
+}

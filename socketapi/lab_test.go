@@ -1,0 +1,150 @@
+package socketapi
+
+import (
+	"log/slog"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/packet"
+	"tunstack/tun"
+)
+
+var (
+	addrA = netip.MustParseAddr("10.0.0.1")
+	addrB = netip.MustParseAddr("10.0.0.2")
+)
+
+// ap0 is AF_UNSPEC.
+var ap0 netip.AddrPort
+
+func ap(text string) netip.AddrPort { return netip.MustParseAddrPort(text) }
+
+// host is a stack under test with its Berkeley calls. Its own methods fail the test where those return an error.
+type host struct {
+	Berkeley
+	t *testing.T
+}
+
+func newHost(t *testing.T, cfg Config) host {
+	t.Helper()
+	cfg.Logger = slog.New(slog.DiscardHandler)
+	s, err := New(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { s.Close() })
+	return host{s.Berkeley(), t}
+}
+
+// alone is a host with its loopback only, in real time.
+func alone(t *testing.T) host { return newHost(t, Config{}) }
+
+// pair is two hosts joined by a wire, a at 10.0.0.1 and b at 10.0.0.2. With a clock they only move when it does.
+func pair(t *testing.T, clk *VirtualClock) (a, b host) {
+	t.Helper()
+	one, two := tun.Pipe(1500, tun.TUN, packet.Features{})
+	cfg := func(d tun.Device, addr netip.Addr) Config {
+		c := Config{Interfaces: []Interface{{Device: d, Addrs: []netip.Prefix{netip.PrefixFrom(addr, 24)}}}}
+		if clk != nil {
+			c.Clock = clk
+		}
+		return c
+	}
+	return newHost(t, cfg(one, addrA)), newHost(t, cfg(two, addrB))
+}
+
+// rest advances hosts that share a virtual clock to the moment to, each deadline in its turn, until nothing is left to do.
+func rest(to time.Duration, hosts ...host) {
+	for {
+		next, busy := to, false
+		for _, h := range hosts {
+			busy = h.Advance(h.Now()) || busy
+			if at, ok := h.NextDeadline(); ok {
+				next = min(next, at)
+			}
+		}
+		if busy {
+			continue
+		}
+		if hosts[0].Now() >= to {
+			return
+		}
+		hosts[0].virtual().Set(next)
+	}
+}
+
+func (h host) socket(typ, proto int) int {
+	h.t.Helper()
+	fd, err := h.Socket(AF_INET, typ, proto)
+	require.NoError(h.t, err)
+	return fd
+}
+
+// bound is a new socket at an address.
+func (h host) bound(typ int, addr string) int {
+	h.t.Helper()
+	fd := h.socket(typ, 0)
+	require.NoError(h.t, h.Bind(fd, ap(addr)))
+	return fd
+}
+
+// name is a socket's own address.
+func (h host) name(fd int) netip.AddrPort {
+	h.t.Helper()
+	a, err := h.GetSockName(fd)
+	require.NoError(h.t, err)
+	return a
+}
+
+func (h host) set(fd, level, name int, value any) {
+	h.t.Helper()
+	require.NoError(h.t, h.SetSockOpt(fd, level, name, value))
+}
+
+func (h host) get(fd, level, name int) int {
+	h.t.Helper()
+	var v int
+	_, err := h.GetSockOpt(fd, level, name, &v)
+	require.NoError(h.t, err)
+	return v
+}
+
+// events is what Poll sees of a socket now.
+func (h host) events(fd int, want Events) Events {
+	h.t.Helper()
+	fds := []PollFd{{Fd: fd, Events: want}}
+	_, err := h.Poll(fds, 0)
+	require.NoError(h.t, err)
+	return fds[0].Revents
+}
+
+// soError is SO_ERROR.
+func (h host) soError(fd int) syscall.Errno {
+	h.t.Helper()
+	return syscall.Errno(h.get(fd, SOL_SOCKET, SO_ERROR))
+}
+
+// send sends a text and requires all of it to be taken.
+func (h host) send(fd int, text string) {
+	h.t.Helper()
+	n, err := h.Send(fd, []byte(text), 0)
+	require.NoError(h.t, err)
+	require.Equal(h.t, len(text), n)
+}
+
+// recv receives up to size octets as a text.
+func (h host) recv(fd, size, flags int) (string, error) {
+	b := make([]byte, size)
+	n, err := h.Recv(fd, b, flags)
+	return string(b[:max(n, 0)]), err
+}
+
+// receives requires the next thing received to be a text.
+func (h host) receives(fd int, text string) {
+	h.t.Helper()
+	got, err := h.recv(fd, 65536, 0)
+	require.NoError(h.t, err)
+	require.Equal(h.t, text, got)
+}
