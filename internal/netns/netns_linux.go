@@ -2,7 +2,6 @@ package netns
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -80,10 +79,11 @@ func prepare() error {
 }
 
 // explainStart adds to an error of creating namespaces where they may have been switched off.
-func explainStart(err error) error {
-	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EINVAL) {
-		switches := []string{"user.max_user_namespaces", "kernel.unprivileged_userns_clone", "kernel.apparmor_restrict_unprivileged_userns"}
-		return fmt.Errorf("create a user and network namespace: %w (see sysctl %s; a container may need --privileged)", err, strings.Join(switches, ", "))
+func explainStart(cmd *exec.Cmd, err error) error {
+	if cmd.SysProcAttr == nil || cmd.SysProcAttr.Cloneflags == 0 {
+		return err
 	}
-	return err
+	switches := []string{"user.max_user_namespaces", "kernel.unprivileged_userns_clone", "kernel.apparmor_restrict_unprivileged_userns"}
+	return fmt.Errorf("create a user and network namespace: %w (see sysctl %s; a container may need --privileged)",
+		err, strings.Join(switches, ", "))
 }

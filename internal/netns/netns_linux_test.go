@@ -150,6 +150,11 @@ func TestRunWhereNamespacesAreForbidden(t *testing.T) {
 	require.ErrorContains(t, err, "sysctl user.max_user_namespaces")
 }
 
+func TestRunOfMissingProgram(t *testing.T) {
+	_, err := Run(exec.Command("/no/such/program"))
+	require.EqualError(t, err, "fork/exec /no/such/program: no such file or directory")
+}
+
 // fakeT records how a test would end.
 type fakeT struct{ skipped, failed string }
 

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Run starts a command made by Reexec, passes signals on to it and returns its exit status, 128 and the signal's number
-// if a signal ended it, as a shell does. The error says why it could not be started.
+// Run starts a command, of Reexec or any other, passes signals on to it and returns its exit status, 128 and the
+// signal's number if a signal ended it, as a shell does. The error says why it could not be started.
 func Run(cmd *exec.Cmd) (status int, err error) {
 	// Pdeathsig is about the thread that starts the command, so this one must live as long as it.
 	runtime.LockOSThread()
@@ -20,7 +20,7 @@ func Run(cmd *exec.Cmd) (status int, err error) {
 	signal.Notify(signals, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP)
 	defer signal.Stop(signals)
 	if err := cmd.Start(); err != nil {
-		return 0, explainStart(err)
+		return 0, explainStart(cmd, err)
 	}
 	done := make(chan struct{})
 	defer close(done)
