@@ -28,7 +28,8 @@ const captureBuffer = 256 << 10
 // the device, checksums as they would be on a wire. Timestamps are start plus the clock's time.
 //
 // The file is complete whenever all queues wait for packets, so a live one can be read; Close closes it.
-// An error of the file ends the recording, never the traffic: failed is called with it once, and Close returns it.
+// An error of the file ends the recording, never the traffic: failed is called with it once, on the packet path, and
+// Close returns it.
 func Capture(d Device, file string, start time.Time, c clock.Clock, failed func(error)) (Device, error) {
 	format := filepath.Ext(file)
 	if format != ".pcap" && format != ".pcapng" {
