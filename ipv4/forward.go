@@ -2,6 +2,7 @@ package ipv4
 
 import (
 	"net/netip"
+	"syscall"
 	"time"
 
 	"tunstack/internal/packet"
@@ -33,13 +34,27 @@ func (s *Stack) forward(now time.Duration, t *table, h *Header, p *packet.Buffer
 		s.redirectSender(now, t, &to, h, p)
 	}
 	s.step(now, t, &to, h, p)
+	s.pass(now, &to, h, p)
+	return nil
+}
+
+// pass sends a transit datagram on. A next hop that is known to be dead draws an error about what of p was kept for it.
+func (s *Stack) pass(now time.Duration, to *path, h *Header, p *packet.Buffer) {
+	var start [maxHeaderLen + 8]byte
+	n := copy(start[:], p.Bytes())
 	s.stats.Forwarded.Inc()
 	p.Cast = packet.Unicast
 	if p.Offload.Checksum == packet.ChecksumValid {
 		p.Offload.Checksum = packet.ChecksumNone
 	}
-	_ = s.emit(now, &to, h, p) // nobody here to tell: where it failed, it was counted
-	return nil
+	if s.emit(now, to, h, p) != syscall.EHOSTUNREACH {
+		return
+	}
+	s.stats.DropUnreachable.Inc()
+	quote := packet.From(start[:n])
+	h.Parse(quote.Bytes())
+	s.report(now, Error{Type: Unreachable, Code: CodeHost}, h, quote)
+	quote.Free()
 }
 
 // forwardable refuses martians (RFC 1812 section 5.3.7) and addresses that are of one link only (RFC 3927 section 2.7).

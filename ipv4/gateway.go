@@ -34,24 +34,30 @@ func (g *gateways) init(s *Stack) {
 	g.timer.Init(s.cfg.Timers, g)
 }
 
-// fail notes that the gateway on the way to dst does not answer. All datagrams that waited for it come back at once, when the
-// route leads elsewhere already: they must not condemn the successor.
-func (g *gateways) fail(now time.Duration, dst netip.Addr) {
-	r := g.stack.table.Load().lookup(dst.As4())
-	if r == nil || !r.gateway.IsValid() || r.failed {
+// failTo notes that the first hop on the way to dst does not answer. All datagrams that waited for it come back at once, when
+// the route leads elsewhere already: they must not condemn the successor.
+func (g *gateways) failTo(now time.Duration, dst netip.Addr) {
+	g.mu.Lock()
+	settled := now-g.lastFail >= gatewaySettle
+	g.mu.Unlock()
+	if r := g.stack.table.Load().lookup(dst.As4()); settled && r != nil {
+		g.fail(now, r.gateway)
+	}
+}
+
+// fail notes that a next hop does not answer. It matters if that is the gateway of a route.
+func (g *gateways) fail(now time.Duration, gateway netip.Addr) {
+	uses := func(r routeEntry) bool { return r.gateway == gateway && !r.failed }
+	if !gateway.IsValid() || !slices.ContainsFunc(g.stack.table.Load().routes, uses) {
 		return
 	}
-	gateway := r.gateway
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if now-g.lastFail < gatewaySettle {
-		return
-	}
 	g.lastFail = now
 	g.failed[gateway] = now + gatewayRetry
 	g.timer.ArmEarlier(now + gatewayRetry)
 	g.stack.stats.GatewayFailed.Inc()
-	g.stack.changeTable(func(t *table) error {
+	_ = g.stack.changeTable(func(t *table) error {
 		t.routes = slices.DeleteFunc(t.routes, func(r routeEntry) bool { return r.redirected && r.gateway == gateway })
 		t.markFailed(gateway, true)
 		return nil
@@ -92,7 +98,7 @@ func (g *gateways) redirect(now time.Duration, i *Interface, e *Error) bool {
 	}
 	g.redirects[dst] = now + redirectAge
 	g.timer.ArmEarlier(now + redirectAge)
-	s.changeTable(func(t *table) error {
+	_ = s.changeTable(func(t *table) error {
 		t.dropRedirect(dst)
 		t.addRoute(routeEntry{prefix: netip.PrefixFrom(dst, 32), gateway: e.Gateway, out: i, metric: -1, redirected: true})
 		return nil
@@ -108,7 +114,7 @@ func (t *table) dropRedirect(dst netip.Addr) {
 func (g *gateways) Expire(now time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.stack.changeTable(func(t *table) error {
+	_ = g.stack.changeTable(func(t *table) error {
 		for a, until := range g.failed {
 			if until <= now {
 				delete(g.failed, a)

@@ -21,17 +21,14 @@ func (i *Interface) takes(p *packet.Buffer) bool {
 // transportLen is the length of the transport header of a super-packet, 0 if it is not all there.
 func transportLen(h *Header, p *packet.Buffer) int {
 	b := p.Bytes()[h.Len():]
-	n := 8
-	if p.Offload.Segmentation == packet.SegmentTCP {
-		if len(b) < 20 {
-			return 0
-		}
-		n = int(b[12]>>4) * 4
-		if n < 20 {
-			return 0
-		}
+	n := 0
+	switch {
+	case p.Offload.Segmentation == packet.SegmentUDP && h.Protocol == ProtocolUDP:
+		n = 8
+	case p.Offload.Segmentation == packet.SegmentTCP && h.Protocol == ProtocolTCP && len(b) >= 20:
+		n = max(int(b[12]>>4)*4, 20)
 	}
-	if len(b) < n {
+	if n > len(b) {
 		return 0
 	}
 	return n
@@ -42,32 +39,44 @@ func segmentLen(h *Header, p *packet.Buffer) int {
 	return min(p.Len(), h.Len()+transportLen(h, p)+int(p.Offload.Size))
 }
 
+// emitSuper is emit for a super-packet.
+func (s *Stack) emitSuper(now time.Duration, to *path, h *Header, p *packet.Buffer) error {
+	size := segmentLen(h, p)
+	switch {
+	case transportLen(h, p) == 0 || p.Offload.Size == 0 || h.DF && size > to.mtu:
+		p.Free()
+		s.stats.DropTooBig.Inc()
+		return syscall.EMSGSIZE
+	case size == p.Len():
+		p.Offload.Segmentation = packet.SegmentNone
+		return s.emit(now, to, h, p)
+	case size <= to.mtu && to.out.takes(p):
+		return to.out.transmit(now, p, to.nextHop)
+	}
+	return s.segment(now, to, h, p)
+}
+
 // segment splits a super-packet in software and sends the parts, for a link that does not do it. It takes p over.
 func (s *Stack) segment(now time.Duration, to *path, h *Header, p *packet.Buffer) error {
 	defer p.Free()
 	n := h.Len() + transportLen(h, p)
-	if n == h.Len() || p.Offload.Size == 0 || h.DF && segmentLen(h, p) > to.mtu {
-		s.stats.DropTooBig.Inc()
-		return syscall.EMSGSIZE
-	}
-	head := p.Bytes()[:n]
 	payload := payloadOf(p, n)
 	part := *h
 	for offset, total := 0, p.Len()-n; offset < total; offset += int(p.Offload.Size) {
 		size := min(total-offset, int(p.Offload.Size))
 		b := packet.New(n + size)
 		b.Cast, b.Queue = p.Cast, p.Queue
-		copy(b.Extend(n), head)
+		copy(b.Extend(n), p.Bytes())
 		payload.fill(b.Extend(size))
 		part.TotalLen = uint16(n + size)
 		part.put(b.Bytes()[:h.Len()])
 		transport := b.Bytes()[h.Len():]
-		if p.Offload.Segmentation == packet.SegmentTCP {
+		if h.Protocol == ProtocolTCP {
 			adjustTCP(transport, offset, offset+size == total)
-		} else {
-			binary.BigEndian.PutUint16(transport[4:], uint16(len(transport)))
+			askChecksum(h, b)
+		} else if adjustUDP(transport, p.Offload.Checksum) {
+			askChecksum(h, b)
 		}
-		completeTransport(h, transport, p.Offload.Segmentation)
 		if err := s.emit(now, to, &part, b); err != nil {
 			return err
 		}
@@ -89,15 +98,18 @@ func adjustTCP(b []byte, offset int, last bool) {
 	}
 }
 
-func completeTransport(h *Header, b []byte, kind packet.Segmentation) {
-	field := b[16:18]
-	if kind == packet.SegmentUDP {
-		field = b[6:8]
+// adjustUDP sets the length, and says whether the datagram has a checksum (RFC 768: zero means that there is none).
+func adjustUDP(b []byte, c packet.Checksum) bool {
+	binary.BigEndian.PutUint16(b[4:], uint16(len(b)))
+	return c == packet.ChecksumPartial || b[6]|b[7] != 0
+}
+
+// askChecksum leaves the transport checksum of p, a datagram with header h, to the link.
+func askChecksum(h *Header, p *packet.Buffer) {
+	p.Offload = packet.Offload{Checksum: packet.ChecksumPartial, Start: uint16(h.Len()), Offset: 16}
+	if h.Protocol == ProtocolUDP {
+		p.Offload.Offset = 6
 	}
-	field[0], field[1] = 0, 0
-	sum := ^checksum.Sum(b, checksum.Pseudo(h.Src.As4(), h.Dst.As4(), h.Protocol, len(b)))
-	if sum == 0 && kind == packet.SegmentUDP {
-		sum = 0xffff // RFC 768: zero means that there is none
-	}
-	checksum.Put(field, sum)
+	transport := p.Bytes()[h.Len():]
+	checksum.Put(transport[p.Offload.Offset:], checksum.Pseudo(h.Src.As4(), h.Dst.As4(), h.Protocol, len(transport)))
 }

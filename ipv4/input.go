@@ -171,7 +171,7 @@ func (i *Interface) Unreachable(now time.Duration, p *packet.Buffer) {
 		return
 	}
 	s.stats.DropUnreachable.Inc()
-	s.gateways.fail(now, h.Dst)
+	s.gateways.failTo(now, h.Dst)
 	if !s.IsLocal(h.Src) {
 		s.report(now, Error{Type: Unreachable, Code: CodeHost}, h, p)
 		return

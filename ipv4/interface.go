@@ -3,6 +3,7 @@ package ipv4
 import (
 	"maps"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"syscall"
 
@@ -152,6 +153,7 @@ func (s *Stack) Interfaces() []InterfaceInfo {
 		for g := range *i.groups.Load() {
 			info.Groups = append(info.Groups, g)
 		}
+		slices.SortFunc(info.Groups, netip.Addr.Compare)
 		list = append(list, info)
 	}
 	return list

@@ -61,10 +61,7 @@ func (s *Stack) refuse(p *packet.Buffer, err error) error {
 func (s *Stack) emit(now time.Duration, to *path, h *Header, p *packet.Buffer) error {
 	switch {
 	case p.Offload.Segmentation != packet.SegmentNone:
-		if to.out.takes(p) && segmentLen(h, p) <= to.mtu {
-			return to.out.transmit(now, p, to.nextHop)
-		}
-		return s.segment(now, to, h, p)
+		return s.emitSuper(now, to, h, p)
 	case p.Len() <= to.mtu:
 		return to.out.transmit(now, p, to.nextHop)
 	case h.DF:
@@ -82,7 +79,11 @@ func (i *Interface) transmit(now time.Duration, p *packet.Buffer, nextHop netip.
 	}
 	i.outPackets.Inc()
 	i.outOctets.Add(uint64(p.Len()))
-	return i.link.Output(now, p, nextHop)
+	err := i.link.Output(now, p, nextHop)
+	if err == syscall.EHOSTUNREACH {
+		i.stack.gateways.fail(now, nextHop)
+	}
+	return err
 }
 
 // SendRaw sends p, which starts with an IP header of the caller's making, along r (IP_HDRINCL of Linux). Total Length and

@@ -91,9 +91,11 @@ func (r *reassembly) add(now time.Duration, h *Header, b []byte) (*packet.Buffer
 }
 
 func (r *reassembly) open(now time.Duration, key datagramKey, h *Header) *datagram {
-	d := new(datagram)
+	var d *datagram
 	if n := len(r.free); n > 0 {
 		d, r.free = r.free[n-1], r.free[:n-1]
+	} else {
+		d = new(datagram)
 	}
 	*d = datagram{key: key, in: h.If, cast: h.Cast, expires: now + r.stack.cfg.ReassemblyTimeout, pieces: d.pieces[:0], older: r.last}
 	if r.last != nil {

@@ -1,0 +1,38 @@
+package ipv4
+
+import (
+	"testing"
+
+	"tunstack/internal/packet"
+)
+
+// FuzzInput throws octets at a router with all its switches on. Whatever goes out again is well formed. (SEC-015)
+func FuzzInput(f *testing.F) {
+	h := transit()
+	f.Add(dgram(h, pattern(600)), false, byte(0))
+	h.Options = opt(131, 4, "192.0.2.9")
+	f.Add(dgram(h, pattern(20)), true, byte(1))
+	h.MF, h.Dst = true, ownAddr
+	f.Add(dgram(h, pattern(24)), false, byte(2))
+	f.Fuzz(func(t *testing.T, b []byte, fixChecksum bool, cast byte) {
+		if len(b) > 4000 {
+			return
+		}
+		l, w := router(t, Config{ForwardSourceRouted: true, SendRedirects: true}, 576)
+		if n := HeaderLen; fixChecksum && len(b) >= n {
+			n = max(n, min(len(b), int(b[0]&15)*4))
+			putChecksum(b[:n])
+		}
+		l.recvAs(b, packet.Cast(cast%3))
+		for _, s := range append(w.take(), l.wire0.take()...) {
+			if !validChecksum(s.data) || int(s.h.TotalLen) != len(s.data) || len(s.data) > 1500 {
+				t.Fatalf("sent % x", s.data)
+			}
+		}
+		l.eth0.Unreachable(l.now, packet.From(b))
+		l.advance(l.cfg.ReassemblyTimeout)
+		if l.reassembly.memory != 0 {
+			t.Fatal("reassembly keeps memory")
+		}
+	})
+}

@@ -1,0 +1,205 @@
+package ipv4
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/packet"
+)
+
+func TestDropsMalformedHeaders(t *testing.T) { // IP-001, IP-002, IP-003
+	l := newLab(t, Config{})
+	good := func() []byte { return dgram(unicast(), pattern(20)) }
+	fixed := func(change func(b []byte)) []byte {
+		b := good()
+		change(b)
+		putChecksum(b[:20])
+		return b
+	}
+	l.recv(good())
+	require.Len(t, l.up.take(), 1)
+
+	l.dropped(fixed(func(b []byte) { b[0] = 5<<4 | 5 }), &l.stats.DropVersion)
+	l.dropped(nil, &l.stats.DropTruncated)
+	l.dropped(good()[:19], &l.stats.DropTruncated)
+	l.dropped(fixed(func(b []byte) { b[0] = 4<<4 | 4 }), &l.stats.DropHeaderLen)
+	l.dropped(fixed(func(b []byte) { b[0] = 4<<4 | 15 }), &l.stats.DropHeaderLen)
+	l.dropped(fixed(func(b []byte) { b[3] = 19 }), &l.stats.DropTotalLen)
+	l.dropped(fixed(func(b []byte) { b[3] = 41 }), &l.stats.DropTotalLen)
+	b := good()
+	b[11]++
+	l.dropped(b, &l.stats.DropChecksum)
+}
+
+func TestCutsLinkPadding(t *testing.T) { // IP-003: the datagram ends where Total Length says
+	l := newLab(t, Config{})
+	l.recv(append(dgram(unicast(), []byte("hello")), make([]byte, 21)...))
+	require.Equal(t, []byte("hello"), l.up.take()[0].payload)
+}
+
+func TestDestinationsOfOthers(t *testing.T) { // IP-005, IP-041
+	l := newLab(t, Config{})
+	h := unicast()
+	h.Dst = farAddr
+	l.dropped(dgram(h, pattern(8)), &l.stats.DropNotLocal)
+}
+
+func TestBadSources(t *testing.T) { // IP-006, SEC-016
+	l := newLab(t, Config{})
+	for _, src := range []string{"255.255.255.255", "224.1.1.1", "240.0.0.1", "0.0.0.0", "0.1.2.3", "10.0.0.255", "10.0.0.2"} {
+		h := unicast()
+		h.Src = addr(src)
+		l.dropped(dgram(h, pattern(8)), &l.stats.DropSource)
+	}
+	h := unicast() // a host that asks for an address
+	h.Src, h.Dst = addr("0.0.0.0"), addr("255.255.255.255")
+	l.recv(dgram(h, pattern(8)))
+	require.Len(t, l.up.take(), 1)
+}
+
+func TestLoopbackStaysInside(t *testing.T) { // IP-007
+	l := newLab(t, Config{})
+	lo := &wire{mtu: 65535}
+	inside, err := l.AddLoopback("lo", lo)
+	require.NoError(t, err)
+	for _, a := range [][2]string{{"127.0.0.1", "10.0.0.2"}, {"10.0.0.1", "127.0.0.1"}, {"10.0.0.1", "127.9.9.9"}} {
+		h := unicast()
+		h.Src, h.Dst = addr(a[0]), addr(a[1])
+		l.dropped(dgram(h, pattern(8)), &l.stats.DropLoopback)
+		l.recvOn(inside, dgram(h, pattern(8)), packet.Unicast)
+		require.Len(t, l.up.take(), 1, a)
+	}
+	for _, dst := range []string{"127.0.0.1", "127.1.2.3", "10.0.0.2"} {
+		out, err := l.send(addr(dst), Header{}, 8)
+		require.NoError(t, err)
+		require.Empty(t, out, "not to the wire")
+		require.Len(t, lo.take(), 1)
+	}
+	_, err = l.Route(farAddr, addr("127.0.0.1"))
+	require.Error(t, err)
+}
+
+func TestTTLBelowTwoIsAccepted(t *testing.T) { // IP-010
+	l := newLab(t, Config{})
+	for _, ttl := range []uint8{0, 1} {
+		h := unicast()
+		h.TTL = ttl
+		l.recv(dgram(h, pattern(8)))
+		require.Len(t, l.up.take(), 1)
+	}
+}
+
+func TestBroadcasts(t *testing.T) { // IP-029, IP-030
+	l := newLab(t, Config{})
+	for _, dst := range []string{"255.255.255.255", "10.0.0.255"} {
+		h := unicast()
+		h.Dst = addr(dst)
+		l.recvAs(dgram(h, pattern(8)), packet.Broadcast)
+		in := l.up.take()
+		require.Len(t, in, 1)
+		require.Equal(t, packet.Broadcast, in[0].h.Cast)
+		require.Equal(t, packet.Broadcast, l.CastOf(addr(dst)))
+	}
+	h := unicast()
+	h.Dst = addr("10.0.1.255") // another network's
+	l.recvAs(dgram(h, pattern(8)), packet.Broadcast)
+	l.recvAs(dgram(unicast(), pattern(8)), packet.Broadcast)
+	require.Empty(t, l.up.take())
+	require.Equal(t, uint64(2), l.stats.DropLinkBroadcast.Value())
+}
+
+func TestPointToPointNetworkHasNoBroadcast(t *testing.T) { // RFC 3021
+	l := newLab(t, Config{})
+	l.add("ptp", "172.16.0.0/31", 1500)
+	require.Equal(t, packet.Unicast, l.CastOf(addr("172.16.0.1")))
+	require.True(t, l.IsLocal(addr("172.16.0.0")))
+}
+
+func TestMulticastMembership(t *testing.T) { // IP-031
+	l := newLab(t, Config{})
+	to := func(group string) []byte {
+		h := unicast()
+		h.Dst = addr(group)
+		return dgram(h, pattern(8))
+	}
+	group := addr("239.1.2.3")
+	l.recvAs(to("224.0.0.1"), packet.Multicast)
+	require.Len(t, l.up.take(), 1)
+	l.dropped(to("239.1.2.3"), &l.stats.DropNotJoined)
+
+	require.NoError(t, l.Join(group, ownAddr))
+	require.NoError(t, l.Join(group, ownAddr), "a second member")
+	l.recvAs(to("239.1.2.3"), packet.Multicast)
+	require.Equal(t, packet.Multicast, l.up.take()[0].h.Cast)
+
+	require.NoError(t, l.Leave(group, ownAddr))
+	require.True(t, l.eth0.Joined(group), "one member is left")
+	require.NoError(t, l.Leave(group, ownAddr))
+	l.dropped(to("239.1.2.3"), &l.stats.DropNotJoined)
+
+	require.Error(t, l.Leave(group, ownAddr))
+	require.Error(t, l.Join(peerAddr, ownAddr), "no group")
+	require.Error(t, l.Join(group, farAddr), "no such interface")
+
+	out, err := l.send(group, Header{}, 8)
+	require.NoError(t, err)
+	require.Equal(t, packet.Multicast, out[0].cast)
+	require.Equal(t, group, out[0].nextHop)
+	require.Equal(t, uint8(1), out[0].h.TTL, "RFC 1112 section 6.1")
+}
+
+func TestUnsupportedProtocol(t *testing.T) { // ICMP-009
+	l := newLab(t, Config{})
+	h := unicast()
+	h.Protocol = 199
+	b := dgram(h, pattern(8))
+	l.recv(b)
+	require.Equal(t, b, l.up.about[0])
+	require.Equal(t, []Error{{Type: Unreachable, Code: CodeProtocol}}, l.up.takeReports())
+
+	var seen tap
+	remove := l.AddTap(199, &seen)
+	l.recv(b)
+	require.Empty(t, l.up.takeReports(), "a raw socket takes it")
+	require.Equal(t, [][]byte{b}, seen.datagrams)
+	remove()
+	l.recv(b)
+	require.Len(t, l.up.takeReports(), 1)
+	require.Len(t, seen.datagrams, 1)
+}
+
+// tap remembers what it sees.
+type tap struct{ datagrams [][]byte }
+
+func (t *tap) Tap(_ time.Duration, _ *Header, p *packet.Buffer) {
+	t.datagrams = append(t.datagrams, append([]byte(nil), p.Bytes()...))
+}
+
+func TestTapSeesBeforeTheTransport(t *testing.T) {
+	l := newLab(t, Config{})
+	var seen tap
+	defer l.AddTap(testProtocol, &seen)()
+	b := dgram(unicast(), pattern(8))
+	l.recv(b)
+	require.Len(t, l.up.take(), 1)
+	require.Equal(t, [][]byte{b}, seen.datagrams)
+}
+
+func TestUnreachableNextHopAdvisesTheSender(t *testing.T) { // RFC 1122 section 2.3.2.2
+	l := newLab(t, Config{})
+	h := unicast()
+	h.Src, h.Dst = ownAddr, peerAddr
+	l.eth0.Unreachable(l.now, packet.From(dgram(h, pattern(20))))
+	require.Len(t, l.up.advice, 1)
+	e := l.up.advice[0]
+	require.True(t, e.Local)
+	require.Equal(t, [2]uint8{Unreachable, CodeHost}, [2]uint8{e.Type, e.Code})
+	require.Equal(t, peerAddr, e.Quoted.Dst)
+	require.Equal(t, pattern(20), l.up.quoted[0])
+
+	l.eth0.Unreachable(l.now, packet.From(dgram(h, pattern(7))))
+	l.eth0.Unreachable(l.now, packet.From([]byte{4 << 4}))
+	require.Len(t, l.up.advice, 1, "too short to be attributed")
+}

@@ -1,0 +1,208 @@
+package ipv4
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/checksum"
+	"tunstack/internal/clock"
+	"tunstack/internal/packet"
+	"tunstack/internal/timer"
+)
+
+// testProtocol is a protocol number that the tests' transport has.
+const testProtocol = 200
+
+// wire is a Link that remembers what was sent.
+type wire struct {
+	mtu      int
+	features packet.Features
+	err      error // what Output says
+	sent     []sent
+}
+
+type sent struct {
+	data    []byte
+	h       Header
+	nextHop netip.Addr
+	cast    packet.Cast
+	offload packet.Offload
+}
+
+func (w *wire) Output(_ time.Duration, p *packet.Buffer, nextHop netip.Addr) error {
+	p = p.Own()
+	s := sent{data: slices.Clone(p.Bytes()), nextHop: nextHop, cast: p.Cast, offload: p.Offload}
+	p.Free()
+	if w.err != nil {
+		return w.err
+	}
+	s.h.Parse(s.data)
+	w.sent = append(w.sent, s)
+	return nil
+}
+
+func (w *wire) MTU() int                  { return w.mtu }
+func (w *wire) Features() packet.Features { return w.features }
+
+// take returns what was sent since the last call.
+func (w *wire) take() []sent {
+	s := w.sent
+	w.sent = nil
+	return s
+}
+
+// transport is a Protocol and a Reporter that remembers what it is told.
+type transport struct {
+	in      []received
+	advice  []Error
+	quoted  [][]byte
+	reports []Error
+	about   [][]byte
+}
+
+type received struct {
+	h       Header
+	payload []byte
+}
+
+func (r *transport) Input(_ time.Duration, h *Header, p *packet.Buffer) {
+	c := *h
+	c.Options = slices.Clone(h.Options)
+	r.in = append(r.in, received{c, slices.Clone(p.Bytes())})
+	p.Free()
+}
+
+func (r *transport) Advise(_ time.Duration, e *Error, quoted []byte) {
+	r.advice = append(r.advice, *e)
+	r.quoted = append(r.quoted, slices.Clone(quoted))
+}
+
+func (r *transport) Report(_ time.Duration, e Error, _ *Header, p *packet.Buffer) {
+	r.reports = append(r.reports, e)
+	r.about = append(r.about, slices.Clone(p.Bytes()))
+}
+
+// take returns the datagrams that came up since the last call.
+func (r *transport) take() []received {
+	in := r.in
+	r.in = nil
+	return in
+}
+
+func (r *transport) takeReports() []Error {
+	e := r.reports
+	r.reports, r.about = nil, nil
+	return e
+}
+
+// lab is a stack in virtual time with one interface, eth0, and a transport that takes everything it is given.
+type lab struct {
+	*Stack
+	t      *testing.T
+	now    time.Duration
+	timers *timer.Queue
+	up     *transport
+	eth0   *Interface
+	wire0  *wire
+}
+
+var (
+	ownAddr  = addr("10.0.0.2")
+	peerAddr = addr("10.0.0.1")
+	farAddr  = addr("192.0.2.9")
+)
+
+func addr(s string) netip.Addr     { return netip.MustParseAddr(s) }
+func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
+
+func newLab(t *testing.T, cfg Config) *lab {
+	l := &lab{t: t, timers: new(timer.Queue), up: new(transport), now: time.Second}
+	cfg.Clock, cfg.Timers = new(clock.Virtual), l.timers
+	l.Stack = New(cfg)
+	l.Register(testProtocol, l.up)
+	l.SetReporter(l.up)
+	l.eth0, l.wire0 = l.add("eth0", "10.0.0.2/24", 1500)
+	return l
+}
+
+// add attaches another interface.
+func (l *lab) add(name, address string, mtu int) (*Interface, *wire) {
+	w := &wire{mtu: mtu}
+	i, err := l.AddInterface(name, w)
+	require.NoError(l.t, err)
+	require.NoError(l.t, i.AddAddress(prefix(address)))
+	return i, w
+}
+
+func (l *lab) route(p, gateway string, metric int) {
+	require.NoError(l.t, l.AddRoute(RouteEntry{Prefix: prefix(p), Gateway: addr(gateway), Metric: metric}))
+}
+
+func (l *lab) advance(d time.Duration) {
+	l.now += d
+	l.timers.Advance(l.now)
+}
+
+// send sends n octets to dst and returns what came out on eth0.
+func (l *lab) send(dst netip.Addr, h Header, n int) ([]sent, error) {
+	r, err := l.Route(dst, netip.Addr{})
+	if err != nil {
+		return nil, err
+	}
+	h.Protocol = testProtocol
+	err = l.Send(l.now, r, &h, packet.From(pattern(n)))
+	return l.wire0.take(), err
+}
+
+// pattern is n octets that tell their place.
+func pattern(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i*7 + i>>8)
+	}
+	return b
+}
+
+// unicast is the header of a datagram from the peer to the stack.
+func unicast() Header {
+	return Header{Src: peerAddr, Dst: ownAddr, TTL: 64, Protocol: testProtocol, ID: 1}
+}
+
+// dgram is a datagram of h, with its Total Length set, and payload.
+func dgram(h Header, payload []byte) []byte {
+	b := make([]byte, h.Len()+len(payload))
+	h.TotalLen = uint16(len(b))
+	h.put(b[:h.Len()])
+	copy(b[h.Len():], payload)
+	return b
+}
+
+// recv puts octets in at eth0 as if the wire had carried them.
+func (l *lab) recv(b []byte) { l.recvAs(b, packet.Unicast) }
+
+func (l *lab) recvAs(b []byte, cast packet.Cast) { l.recvOn(l.eth0, b, cast) }
+
+func (l *lab) recvOn(i *Interface, b []byte, cast packet.Cast) {
+	p := packet.From(b)
+	p.Cast = cast
+	i.Input(l.now, p)
+}
+
+// dropped requires that b is dropped without a word, for the given reason.
+func (l *lab) dropped(b []byte, why interface{ Value() uint64 }) {
+	l.t.Helper()
+	before := why.Value()
+	l.recv(b)
+	require.Equal(l.t, before+1, why.Value())
+	require.Empty(l.t, l.up.take())
+	require.Empty(l.t, l.up.takeReports())
+	require.Empty(l.t, l.wire0.take())
+}
+
+func validChecksum(b []byte) bool {
+	return checksum.Sum(b[:int(b[0]&15)*4], 0) == 0xffff
+}

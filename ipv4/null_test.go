@@ -1,0 +1,24 @@
+package ipv4
+
+import (
+	"net/netip"
+	"time"
+
+	"tunstack/internal/packet"
+)
+
+// null is a Link that swallows all.
+type null struct{}
+
+func (null) Output(_ time.Duration, p *packet.Buffer, _ netip.Addr) error {
+	p.Free()
+	return nil
+}
+func (null) MTU() int                  { return 1500 }
+func (null) Features() packet.Features { return packet.Features{} }
+
+// sink is a Protocol that does so.
+type sink struct{}
+
+func (sink) Input(_ time.Duration, _ *Header, p *packet.Buffer) { p.Free() }
+func (sink) Advise(time.Duration, *Error, []byte)               {}

@@ -1,0 +1,328 @@
+package ipv4
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/packet"
+)
+
+// cut is the datagram of h and payload in fragments of size octets.
+func cut(h Header, payload []byte, size int) [][]byte {
+	var fragments [][]byte
+	for at := 0; at < len(payload); at += size {
+		end := min(at+size, len(payload))
+		fragments = append(fragments, part(h, payload, at, end))
+	}
+	return fragments
+}
+
+// part is the fragment with the octets from start up to end of payload.
+func part(h Header, payload []byte, start, end int) []byte {
+	h.Offset, h.MF = uint16(start), end < len(payload)
+	return dgram(h, payload[start:end])
+}
+
+func TestReassembly(t *testing.T) { // IP-017, IP-018
+	l := newLab(t, Config{})
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i, size := range []int{9, 576, 4000, 65515} {
+		h := unicast()
+		h.ID = uint16(i)
+		for _, mtu := range []int{8, 552, 1480} {
+			fragments := cut(h, pattern(size), mtu)
+			if len(fragments) < 2 || len(fragments) > 200 {
+				continue
+			}
+			if len(fragments) < maxPieces {
+				fragments = append(fragments, fragments...)
+				rng.Shuffle(len(fragments), func(i, j int) { fragments[i], fragments[j] = fragments[j], fragments[i] })
+				fragments = fragments[:len(fragments)-1]
+			} else {
+				slices.Reverse(fragments)
+			}
+			done := 0
+			for _, f := range fragments {
+				l.recv(f)
+				for _, in := range l.up.take() {
+					done++
+					require.Equal(t, pattern(size), in.payload)
+					require.Equal(t, Header{TotalLen: uint16(20 + size), ID: h.ID, TTL: 64, Protocol: testProtocol, Src: peerAddr, Dst: ownAddr,
+						Options: []byte{}, If: l.eth0}, in.h)
+				}
+			}
+			require.NotZero(t, done, "%d octets in fragments of %d", size, mtu)
+			l.advance(time.Minute) // what the duplicates began again
+		}
+	}
+	require.Zero(t, l.reassembly.memory)
+	require.Empty(t, l.reassembly.datagrams)
+	require.Empty(t, l.reassembly.bySource)
+	require.Zero(t, l.timers.Len())
+}
+
+func TestReassembledDatagramIsWhole(t *testing.T) { // a raw socket sees one datagram with a good checksum
+	l := newLab(t, Config{})
+	var seen tap
+	defer l.AddTap(testProtocol, &seen)()
+	h := unicast()
+	h.Options = []byte{148, 4, 0, 0}
+	f := cut(h, pattern(32), 16)
+	l.recv(f[1])
+	l.recv(f[0])
+	require.Equal(t, [][]byte{dgram(h, pattern(32))}, seen.datagrams)
+}
+
+func TestFragmentsAreMatchedByFourFields(t *testing.T) { // IP-018
+	l := newLab(t, Config{})
+	require.NoError(t, l.eth0.AddAddress(prefix("10.0.0.3/24")))
+	f := cut(unicast(), pattern(32), 16)
+	l.recv(f[0])
+	for _, change := range []func(*Header){
+		func(h *Header) { h.Src = addr("10.0.0.9") },
+		func(h *Header) { h.Dst = addr("10.0.0.3") },
+		func(h *Header) { h.Protocol++ },
+		func(h *Header) { h.ID++ },
+	} {
+		h := unicast()
+		change(&h)
+		l.recv(cut(h, pattern(32), 16)[1])
+		require.Empty(t, l.up.take())
+	}
+	l.recv(f[1])
+	require.Len(t, l.up.take(), 1)
+}
+
+func TestCongestionMarkSurvives(t *testing.T) { // RFC 3168 section 5.3
+	l := newLab(t, Config{})
+	h := unicast()
+	h.TOS = 2
+	f := cut(h, pattern(32), 16)
+	h.TOS = 3
+	l.recv(f[0])
+	l.recv(cut(h, pattern(32), 16)[1])
+	require.Equal(t, uint8(3), l.up.take()[0].h.TOS)
+}
+
+func TestReassemblyTimeout(t *testing.T) { // IP-019, IP-020
+	l := newLab(t, Config{})
+	h := unicast()
+	h.TTL = 1 // the timeout does not depend on it
+	f := cut(h, pattern(48), 16)
+	l.recv(f[0])
+	l.recv(f[1])
+	l.advance(30 * time.Second)
+	h.ID++
+	l.recv(cut(h, pattern(48), 16)[2])
+	l.advance(30*time.Second - 1)
+	require.Empty(t, l.up.reports)
+	l.advance(1)
+	require.Equal(t, f[0], l.up.about[0], "the first fragment as it came")
+	require.Equal(t, []Error{{Type: TimeExceeded, Code: CodeReassembly}}, l.up.takeReports())
+	l.recv(f[2])
+	require.Empty(t, l.up.take(), "too late")
+
+	l.advance(30 * time.Second)
+	require.Empty(t, l.up.takeReports(), "no first fragment, no error")
+	l.advance(time.Minute)
+	require.Equal(t, uint64(3), l.stats.DropReassemblyTime.Value())
+	require.Zero(t, l.reassembly.memory)
+}
+
+func TestOverlapsDropTheDatagram(t *testing.T) { // SEC-011
+	data := pattern(64)
+	other := append(slices.Clone(data[:40]), make([]byte, 24)...)
+	h := unicast()
+	for name, fragments := range map[string][][]byte{
+		"teardrop":          {part(h, data, 0, 32), part(h, data, 24, 32), part(h, data, 24, 64)},
+		"from the left":     {part(h, data, 16, 32), part(h, data, 0, 24)},
+		"from the right":    {part(h, data, 0, 24), part(h, data, 16, 32)},
+		"around":            {part(h, data, 16, 24), part(h, data, 0, 32)},
+		"other data":        {part(h, data, 40, 64), part(h, other, 40, 64)},
+		"two ends":          {part(h, data, 32, 64), part(h, data[:48], 40, 48)},
+		"beyond the end":    {part(h, data[:48], 40, 48), part(h, data, 48, 56)},
+		"end before others": {part(h, data, 40, 56), part(h, data[:16], 8, 16)},
+	} {
+		l := newLab(t, Config{})
+		for _, f := range fragments {
+			l.recv(f)
+		}
+		require.Equal(t, uint64(1), l.stats.DropOverlap.Value(), name)
+		require.Empty(t, l.up.take(), name)
+		require.Empty(t, l.reassembly.datagrams, name)
+		require.Zero(t, l.reassembly.memory, name)
+	}
+}
+
+func TestImpossibleFragments(t *testing.T) { // SEC-012
+	l := newLab(t, Config{})
+	h := unicast()
+	h.MF = true
+	l.dropped(dgram(h, pattern(7)), &l.stats.DropFragment)
+	l.dropped(dgram(h, nil), &l.stats.DropFragment)
+	h.MF, h.Offset = false, 65512
+	l.dropped(dgram(h, pattern(4)), &l.stats.DropFragment)
+	require.Empty(t, l.reassembly.datagrams)
+
+	// Each fragment fits, and the whole does not, as the first one's header is longer.
+	h = unicast()
+	f := cut(h, pattern(65515), 32752)
+	h.Options = []byte{1, 1, 1, 1}
+	l.recv(f[2])
+	l.recv(f[1])
+	l.dropped(cut(h, pattern(65515), 32752)[0], &l.stats.DropFragment)
+	require.Zero(t, l.reassembly.memory)
+}
+
+func TestPiecesAreBounded(t *testing.T) { // SEC-013
+	l := newLab(t, Config{})
+	for i := range maxPieces {
+		l.recv(part(unicast(), pattern(65000), i*16, i*16+8))
+	}
+	require.Len(t, l.reassembly.datagrams, 1)
+	l.dropped(part(unicast(), pattern(65000), maxPieces*16, maxPieces*16+8), &l.stats.DropPieces)
+	require.Empty(t, l.reassembly.datagrams)
+}
+
+func TestReassemblyMemoryIsBoundedAndFair(t *testing.T) { // SEC-013
+	l := newLab(t, Config{ReassemblyMemory: 200 << 10})
+	whole := pattern(1000)
+	victim := unicast()
+	victim.Src = addr("10.0.0.77")
+	l.recv(part(victim, whole, 0, 504))
+	for id := range 500 { // one source floods
+		h := unicast()
+		h.ID = uint16(id)
+		l.recv(part(h, whole, 0, 504))
+		require.LessOrEqual(t, l.reassembly.memory, 200<<10)
+		require.LessOrEqual(t, l.reassembly.bySource[peerAddr], 100<<10)
+	}
+	require.NotZero(t, l.stats.DropReassemblyFull.Value())
+	l.recv(part(victim, whole, 504, 1000))
+	require.Len(t, l.up.take(), 1, "the other source is not concerned")
+
+	for i := range 500 { // many sources flood
+		h := unicast()
+		h.Src = netip.AddrFrom4([4]byte{10, 0, 0, byte(3 + i%250)})
+		h.ID = uint16(i)
+		l.recv(part(h, whole, 0, 504))
+		require.LessOrEqual(t, l.reassembly.memory, 200<<10)
+	}
+	l.advance(time.Minute)
+	require.Zero(t, l.reassembly.memory)
+	require.Empty(t, l.reassembly.bySource)
+}
+
+func TestReassemblyAllocatesNothing(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	l := newLab(t, Config{})
+	l.protocols[testProtocol] = sink{}
+	fragments := cut(unicast(), pattern(4000), 1480)
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		for _, f := range fragments {
+			l.eth0.Input(l.now, packet.From(f))
+		}
+	}))
+	require.NotZero(t, l.stats.Reassembled.Value())
+}
+
+func BenchmarkReassembly64K(b *testing.B) {
+	l := newLab(&testing.T{}, Config{})
+	l.protocols[testProtocol] = sink{}
+	fragments := cut(unicast(), pattern(65515), 1480)
+	b.SetBytes(65515)
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, f := range fragments {
+			l.eth0.Input(l.now, packet.From(f))
+		}
+	}
+}
+
+// naive is reassembly as the rules say it, octet by octet.
+type naive struct {
+	octets  map[int]byte
+	end     int // 0: not known
+	highest int
+}
+
+// add returns the payload when it is whole. ok is false if the datagram is given up.
+func (n *naive) add(start int, data []byte, more bool) (whole []byte, ok bool) {
+	end := start + len(data)
+	overlap, same := 0, true
+	for i, c := range data {
+		if have, there := n.octets[start+i]; there {
+			overlap++
+			same = same && have == c
+		}
+	}
+	switch {
+	case n.end != 0 && (end > n.end || !more && end != n.end), !more && end < n.highest:
+		return nil, false
+	case overlap == len(data) && same:
+		return nil, true
+	case overlap > 0:
+		return nil, false
+	}
+	for i, c := range data {
+		n.octets[start+i] = c
+	}
+	n.highest = max(n.highest, end)
+	if !more {
+		n.end = end
+	}
+	if n.end == 0 || len(n.octets) < n.end {
+		return nil, true
+	}
+	for i := range n.end {
+		whole = append(whole, n.octets[i])
+	}
+	return whole, true
+}
+
+func FuzzReassembly(f *testing.F) { // IP-018, SEC-011, SEC-015
+	f.Add([]byte{2, 0x82, 0, 0x83})          // in order
+	f.Add([]byte{0x02, 2, 0x83, 0, 0x83})    // out of order
+	f.Add([]byte{0, 0x81, 1, 0x81, 2, 0x02}) // overlaps
+	f.Fuzz(func(t *testing.T, actions []byte) {
+		l := newLab(t, Config{})
+		model := naive{octets: make(map[int]byte)}
+		for ; len(actions) >= 2; actions = actions[2:] {
+			// One fragment: offset in units, length in octets, more fragments, and other data.
+			start, n, more := int(actions[0]&31)*8, int(actions[1]&31)+1, actions[1]&0x80 != 0
+			if more {
+				n = (n + 7) &^ 7
+			}
+			data := pattern(start + n)[start:]
+			if actions[0]&0x80 != 0 {
+				data[0]++
+			}
+			h := unicast()
+			h.Offset, h.MF = uint16(start), more
+			if start == 0 && !more {
+				continue // no fragment
+			}
+			l.recv(dgram(h, data))
+			want, ok := model.add(start, data, more)
+			if !ok || want != nil {
+				model = naive{octets: make(map[int]byte)}
+			}
+			if got := l.up.take(); want == nil {
+				require.Empty(t, got)
+			} else {
+				require.Len(t, got, 1)
+				require.Equal(t, want, got[0].payload)
+			}
+		}
+		l.advance(time.Minute)
+		require.Zero(t, l.reassembly.memory)
+		require.Zero(t, l.timers.Len())
+	})
+}
