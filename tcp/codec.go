@@ -8,6 +8,9 @@ import (
 // HeaderLen is the length of a header without options.
 const HeaderLen = 20
 
+// MaxHeaderLen is the length of the longest header.
+const MaxHeaderLen = HeaderLen + maxOptionsLen
+
 // maxOptionsLen is what the data offset leaves for options.
 const maxOptionsLen = 40
 

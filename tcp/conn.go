@@ -72,7 +72,7 @@ func newConn(cfg *Config, p Params, s Setup) *Conn {
 	}
 	c.snd.iss, c.snd.una, c.snd.nxt = s.ISS, s.ISS, s.ISS
 	c.snd.tsOffset = s.TSOffset
-	c.snd.peerMSS = defaultMSS
+	c.snd.peerMSS = DefaultMSS
 	c.snd.buffer = cfg.InitialSndBuf
 	c.rcv.buffer = cfg.InitialRcvBuf
 	c.rcv.shift = windowShift(max(cfg.MaxRcvBuf, p.RcvBuf))
@@ -81,8 +81,8 @@ func newConn(cfg *Config, p Params, s Setup) *Conn {
 	return c
 }
 
-// defaultMSS is assumed of a peer that sends no MSS option (RFC 9293 section 3.7.1, MUST-15).
-const defaultMSS = 536
+// DefaultMSS is assumed of a peer that sends no MSS option (RFC 9293 section 3.7.1, MUST-15).
+const DefaultMSS = 536
 
 // windowShift is the smallest scale that can announce a window of size octets (RFC 7323 section 2.3).
 func windowShift(size int) uint8 {
@@ -176,7 +176,7 @@ func (c *Conn) State() State { return c.state }
 // MSS is the payload of a full-sized segment in octets.
 func (c *Conn) MSS() int {
 	if c.snd.mss == 0 {
-		return defaultMSS
+		return DefaultMSS
 	}
 	return c.snd.mss
 }
@@ -258,4 +258,32 @@ func (c *Conn) algorithm() string {
 		return c.params.Congestion
 	}
 	return c.cfg.Congestion
+}
+
+// Refuse ends an attempt to connect that the network says cannot succeed.
+func (c *Conn) Refuse(now time.Duration, err syscall.Errno) {
+	if c.state == SynSent {
+		c.fail(now, err)
+	}
+}
+
+// InFlight says whether seq has been sent and is not acknowledged: what a genuine ICMP error quotes (RFC 5927 section 4.1).
+func (c *Conn) InFlight(seq Seq) bool { return c.snd.una.LessEq(seq) && seq.Less(c.snd.nxt) }
+
+// Reuse ends a connection in TIME-WAIT if the SYN s cannot be an old duplicate, by its timestamp or its sequence number
+// (RFC 6191 section 2), and returns where the sequence numbers of its successor are to start.
+func (c *Conn) Reuse(now time.Duration, s *Segment) (Seq, bool) {
+	if c.state != TimeWait {
+		return 0, false
+	}
+	newer := c.rcv.nxt.LessEq(s.Seq)
+	if c.tsOK && s.Options.HasTS {
+		age := int32(s.Options.TSVal - c.rcv.tsRecent)
+		newer = age > 0 || age == 0 && newer
+	}
+	if !newer {
+		return 0, false
+	}
+	c.setState(now, Closed)
+	return c.snd.nxt.Add(65535 + 2), true
 }

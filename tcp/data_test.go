@@ -66,7 +66,7 @@ func TestRetransmissionTimeout(t *testing.T) {
 	s.sends("P. seq 1001:1011(10) ack 5001 win 65535")
 	rto := s.c.rtt.rto
 	for i := range 5 {
-		s.after(rto<<i).sends("P. seq 1001:1011(10) ack 5001 win 65535")
+		s.after(rto << i).sends("P. seq 1001:1011(10) ack 5001 win 65535")
 	}
 	s.after(rto << 5).quiet().is(Closed)
 	require.Equal(t, syscall.ETIMEDOUT, s.c.Err())

@@ -71,7 +71,7 @@ func TestSynSentRefusals(t *testing.T) {
 func TestConnectTimeout(t *testing.T) {
 	s := newScript(t).open().sends("S seq 1000 win 65535 <mss 1460>")
 	for i := range 7 {
-		s.after(time.Second<<i).sends("S seq 1000 win 65535 <mss 1460>")
+		s.after(time.Second << i).sends("S seq 1000 win 65535 <mss 1460>")
 	}
 	s.after(120 * time.Second).quiet().is(Closed)
 	require.Equal(t, syscall.ETIMEDOUT, s.c.Err())

@@ -36,7 +36,7 @@ type Buffer struct {
 
 	Cast    Cast
 	Queue   uint16 // the device queue it came by; on send the one it should leave by, which keeps a flow on one core
-	Batch   bool   // who passes it up will call the transports' Flush; without it they answer at once
+	Batch   *Batch // of a received one: who reads the device will call Flush; nil: transports answer at once
 	Offload Offload
 }
 
@@ -74,7 +74,7 @@ func From(data []byte) *Buffer {
 // Free returns the Buffer to its pool. The caller must not touch it, or any slice of it, again.
 func (b *Buffer) Free() {
 	b.spans = [2][]byte{}
-	b.Cast, b.Queue, b.Batch, b.Offload = Unicast, 0, false, Offload{}
+	b.Cast, b.Queue, b.Batch, b.Offload = Unicast, 0, nil, Offload{}
 	b.class.pool.Put(b)
 }
 

@@ -1,0 +1,57 @@
+package demux
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"tunstack/internal/packet"
+)
+
+// inbox holds segments that came while the endpoint was locked. It is bounded: more than a window of them means that
+// the peer ignores its window.
+type inbox struct {
+	mu     sync.Mutex
+	queue  []*packet.Buffer
+	octets int
+	count  atomic.Int32 // what any sees without the lock
+}
+
+const (
+	maxInboxSegments = 4096
+	maxInboxOctets   = 8 << 20
+)
+
+// put takes p over; false when the inbox is full, and then p is gone.
+func (i *inbox) put(p *packet.Buffer) bool {
+	p = p.Compact()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if len(i.queue) >= maxInboxSegments || i.octets+p.Len() > maxInboxOctets {
+		p.Free()
+		return false
+	}
+	i.queue = append(i.queue, p)
+	i.octets += p.Len()
+	i.count.Store(int32(len(i.queue)))
+	return true
+}
+
+func (i *inbox) any() bool { return i.count.Load() > 0 }
+
+// take returns the oldest segment, or nil.
+func (i *inbox) take() *packet.Buffer {
+	if !i.any() {
+		return nil
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	p := i.queue[0]
+	i.queue[0] = nil
+	i.queue = i.queue[1:]
+	i.octets -= p.Len()
+	if len(i.queue) == 0 {
+		i.queue = nil
+	}
+	i.count.Store(int32(len(i.queue)))
+	return p
+}
