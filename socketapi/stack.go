@@ -19,6 +19,7 @@ import (
 	"tunstack/internal/timer"
 	"tunstack/ipv4"
 	"tunstack/link"
+	"tunstack/tcp"
 	"tunstack/tcp/demux"
 	"tunstack/udp"
 )
@@ -36,6 +37,8 @@ type Stack struct {
 	links  []attachment // the loopback first
 	ttl    uint8        // of packets whose sender chose none
 
+	tcpConfig tcp.Config // what holds for connections whose owner chose nothing else
+
 	addresses addresses
 	sockets   table
 	sleepers  sync.Pool
@@ -49,7 +52,7 @@ func New(cfg Config) (*Stack, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	s := &Stack{clock: cfg.Clock, log: cfg.Logger, ttl: cfg.IP.TTL}
+	s := &Stack{clock: cfg.Clock, log: cfg.Logger, ttl: cfg.IP.TTL, tcpConfig: cfg.TCP.Config}
 	if err := s.assemble(&cfg); err != nil {
 		return nil, fmt.Errorf("socketapi: %w", err)
 	}
@@ -94,6 +97,7 @@ func (cfg *Config) complete() error {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
+	cfg.TCP.Config = cfg.TCP.WithDefaults()
 	if cfg.IP.TTL == 0 {
 		cfg.IP.TTL = 64
 	}

@@ -1,7 +1,6 @@
 package socketapi
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -54,10 +53,10 @@ func newTCPInfo(i tcp.Info) TCPInfo {
 		mss := max(i.SndMSS, 1)
 		return uint32((octets + mss - 1) / mss)
 	}
-	options, wscale := infoOptions(i.Options)
 	return TCPInfo{
 		State: linuxStates[i.State], CAState: linuxCAStates[i.CAState],
-		Retransmits: uint8(min(i.Retransmits, 255)), Backoff: uint8(i.Backoff), Options: options, Wscale: wscale,
+		Retransmits: uint8(min(i.Retransmits, 255)), Backoff: uint8(i.Backoff),
+		Options: infoOptions(i.Options), Wscale: i.SndWscale&15 | i.RcvWscale<<4, PMTU: uint32(i.PMTU),
 		RTO: micro(i.RTO), ATO: micro(i.ATO), SndMSS: uint32(i.SndMSS), RcvMSS: uint32(i.RcvMSS),
 		Unacked: segments(i.Unacked), Sacked: segments(i.Sacked), Lost: segments(i.Lost),
 		RTT: micro(i.RTT), RTTVar: micro(i.RTTVar), MinRTT: micro(i.MinRTT),
@@ -69,24 +68,16 @@ func newTCPInfo(i tcp.Info) TCPInfo {
 	}
 }
 
+// infoBits are the bits of the negotiated options, by their names in tcp.Info.
+var infoBits = map[string]uint8{
+	"ts": TCPI_OPT_TIMESTAMPS, "sack": TCPI_OPT_SACK, "wscale": TCPI_OPT_WSCALE, "ecn": TCPI_OPT_ECN,
+}
+
 // infoOptions reads the negotiated options as ss prints them: "ts sack ecn wscale:7,7".
-func infoOptions(text string) (bits, wscale uint8) {
+func infoOptions(text string) (bits uint8) {
 	for _, word := range strings.Fields(text) {
-		name, value, _ := strings.Cut(word, ":")
-		switch name {
-		case "ts":
-			bits |= TCPI_OPT_TIMESTAMPS
-		case "sack":
-			bits |= TCPI_OPT_SACK
-		case "ecn":
-			bits |= TCPI_OPT_ECN
-		case "wscale":
-			var snd, rcv uint8
-			if _, err := fmt.Sscanf(value, "%d,%d", &snd, &rcv); err == nil {
-				bits |= TCPI_OPT_WSCALE
-				wscale = snd&15 | rcv<<4
-			}
-		}
+		name, _, _ := strings.Cut(word, ":")
+		bits |= infoBits[name]
 	}
-	return bits, wscale
+	return bits
 }
