@@ -75,9 +75,12 @@ func newConn(cfg *Config, p Params, s Setup) *Conn {
 	c.snd.peerMSS = DefaultMSS
 	c.snd.buffer = cfg.InitialSndBuf
 	c.rcv.buffer = cfg.InitialRcvBuf
-	c.rcv.shift = windowShift(max(cfg.MaxRcvBuf, p.RcvBuf))
+	c.rcv.shift = windowShift(cfg.MaxRcvBuf)
+	if p.RcvBuf > 0 {
+		c.rcv.shift = windowShift(p.RcvBuf)
+	}
 	c.rtt.rto = cfg.InitialRTO
-	c.cc.init(c.algorithm())
+	c.cc.init(p.Effective(cfg).Congestion)
 	return c
 }
 
@@ -188,7 +191,7 @@ func (c *Conn) setState(now time.Duration, s State) {
 	case Established:
 		c.events |= Connected | Writable
 		c.cfg.Stats.Established.Inc()
-		c.timers.armKeepAlive(now, &c.params)
+		c.timers.armKeepAlive(now, c.params.Effective(c.cfg))
 	case FinWait2:
 		if c.orphan {
 			c.timers.linger = now + c.cfg.FinTimeout
@@ -246,18 +249,11 @@ func (c *Conn) SetParams(now time.Duration, p Params) {
 		c.updateMSS()
 	}
 	if keep && c.state.synchronized() && c.state != TimeWait {
-		c.timers.armKeepAlive(max(now, c.rcv.lastAt), &c.params)
+		c.timers.armKeepAlive(max(now, c.rcv.lastAt), c.params.Effective(c.cfg))
 	}
-	if name := c.algorithm(); name != c.cc.algorithm.name() {
+	if name := p.Effective(c.cfg).Congestion; name != c.cc.algorithm.name() {
 		c.cc.use(name)
 	}
-}
-
-func (c *Conn) algorithm() string {
-	if c.params.Congestion != "" {
-		return c.params.Congestion
-	}
-	return c.cfg.Congestion
 }
 
 // Refuse ends an attempt to connect that the network says cannot succeed.

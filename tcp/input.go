@@ -109,7 +109,7 @@ func (c *Conn) inputSynchronized(now time.Duration, s *Segment) {
 func (c *Conn) heard(now time.Duration) {
 	c.rcv.lastAt = now
 	if c.timers.probes > 0 {
-		c.timers.armKeepAlive(now, &c.params)
+		c.timers.armKeepAlive(now, c.params.Effective(c.cfg))
 	}
 	if c.snd.wnd == 0 {
 		c.snd.retries = 0

@@ -3,7 +3,7 @@ package tcp
 import "time"
 
 // Params are the settings of one connection that its owner may change at any time.
-// The zero value of a field that says so means the default.
+// The zero value of a field that says so means the default, which Effective puts in its place.
 type Params struct {
 	NoDelay     bool          // TCP_NODELAY: no Nagle (RFC 9293 section 3.7.4)
 	Cork        bool          // TCP_CORK: hold partial segments, for at most 200 ms
@@ -13,10 +13,29 @@ type Params struct {
 	KeepIntvl   time.Duration // TCP_KEEPINTVL; 0: 75 s
 	KeepCnt     int           // TCP_KEEPCNT; 0: 9 probes
 	UserTimeout time.Duration // TCP_USER_TIMEOUT; 0: by the count of retransmissions
-	SynRetries  int           // TCP_SYNCNT; 0: 6
+	SynRetries  int           // TCP_SYNCNT; 0: Config.SynRetries
 	MaxSeg      int           // TCP_MAXSEG: bounds the MSS both ways; 0: by the MTU
 	RcvBuf      int           // SO_RCVBUF: octets, fixed; 0: sized automatically
 	SndBuf      int           // SO_SNDBUF: octets, fixed; 0: sized automatically
 	Congestion  string        // TCP_CONGESTION: "reno" or "cubic"; "": the stack's default
 	OOBInline   bool          // SO_OOBINLINE: urgent data stays in the stream
+}
+
+// Defaults of keep-alive (RFC 9293 section 3.8.4, Linux tcp(7)).
+const (
+	keepIdle  = 2 * time.Hour
+	keepIntvl = 75 * time.Second
+	keepCnt   = 9
+)
+
+// Effective returns the settings as they work in a stack with the configuration g.
+func (p Params) Effective(g *Config) Params {
+	set(&p.KeepIdle, keepIdle)
+	set(&p.KeepIntvl, keepIntvl)
+	set(&p.KeepCnt, keepCnt)
+	set(&p.SynRetries, g.SynRetries)
+	set(&p.RcvBuf, g.InitialRcvBuf)
+	set(&p.SndBuf, g.InitialSndBuf)
+	set(&p.Congestion, g.Congestion)
+	return p
 }

@@ -94,27 +94,15 @@ func (c *Conn) givenUp(now time.Duration) bool {
 	}
 	limit := c.cfg.DataRetries
 	if !c.state.synchronized() {
-		limit = c.cfg.SynRetries
-		if c.params.SynRetries > 0 {
-			limit = c.params.SynRetries
-		}
+		limit = c.params.Effective(c.cfg).SynRetries
 	}
 	return c.snd.retries >= limit
 }
 
-// Defaults of keep-alive (RFC 9293 section 3.8.4, Linux tcp(7)).
-const (
-	keepIdle  = 2 * time.Hour
-	keepIntvl = 75 * time.Second
-	keepCnt   = 9
-)
-
-func (t *timers) armKeepAlive(now time.Duration, p *Params) {
+func (t *timers) armKeepAlive(now time.Duration, p Params) {
 	t.keep, t.probes = 0, 0
 	if p.KeepAlive {
-		idle := p.KeepIdle
-		set(&idle, keepIdle)
-		t.keep = now + idle
+		t.keep = now + p.KeepIdle
 	}
 }
 
@@ -123,24 +111,21 @@ func (c *Conn) keepAlive(now time.Duration) {
 	if !c.params.KeepAlive {
 		return
 	}
-	intvl, cnt, idle := c.params.KeepIntvl, c.params.KeepCnt, c.params.KeepIdle
-	set(&intvl, keepIntvl)
-	set(&cnt, keepCnt)
-	set(&idle, keepIdle)
+	p := c.params.Effective(c.cfg)
 	if c.snd.una != c.snd.nxt { // retransmission finds a dead peer sooner
-		c.timers.keep = now + idle
+		c.timers.keep = now + p.KeepIdle
 		return
 	}
-	if next := c.rcv.lastAt + idle; next > now && c.timers.probes == 0 {
+	if next := c.rcv.lastAt + p.KeepIdle; next > now && c.timers.probes == 0 {
 		c.timers.keep = next
 		return
 	}
-	if c.timers.probes >= cnt {
+	if c.timers.probes >= p.KeepCnt {
 		c.ack.now, c.reset = false, pendingReset{pending: true, flags: RST | ACK, seq: c.snd.nxt, ack: c.rcv.nxt}
 		c.fail(now, syscall.ETIMEDOUT)
 		return
 	}
 	c.timers.probes++
-	c.timers.keep = now + intvl
+	c.timers.keep = now + p.KeepIntvl
 	c.snd.keepProbe = true
 }

@@ -357,10 +357,10 @@ func (e *Endpoint) takeError() error {
 	return err
 }
 
-// Params returns the settings of the connection.
+// Params returns the settings of the connection, defaults filled in.
 func (e *Endpoint) Params() tcp.Params {
 	defer e.unlock(e.lock())
-	return e.params
+	return e.params.Effective(&e.demux.cfg.Config)
 }
 
 // SetParams changes the settings; connections that a listener accepts from then on inherit its own.
