@@ -27,8 +27,9 @@ type statistics interface{ Stats() any }
 // queue is a way in: a device's queue and where its packets go.
 type queue struct {
 	tun.Queue
-	number uint16
-	input  func(now time.Duration, p *packet.Buffer)
+	number  uint16
+	pending packet.Batch
+	input   func(now time.Duration, p *packet.Buffer)
 }
 
 // attach adds an interface: it makes the link that the device calls for and joins it to ipv4.
@@ -75,7 +76,7 @@ type linkLayer interface {
 func queuesOf(d tun.Device, input func(time.Duration, *packet.Buffer)) []*queue {
 	var queues []*queue
 	for i, q := range d.Queues() {
-		queues = append(queues, &queue{q, uint16(i), input})
+		queues = append(queues, &queue{Queue: q, number: uint16(i), input: input})
 	}
 	return queues
 }

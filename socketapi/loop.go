@@ -21,15 +21,17 @@ func (s *Stack) receive(q *queue) {
 	}
 }
 
-// batch handles what waits in a queue, up to batchSize packets, and returns their number.
+// batch handles what waits in a queue, up to batchSize packets, and returns their number. Transports that put off
+// their answers give them at its end.
 func (s *Stack) batch(q *queue) (int, error) {
 	now := s.Now()
+	defer q.pending.Flush(now)
 	for n := range batchSize {
 		p, err := q.TryRead()
 		if p == nil {
 			return n, err
 		}
-		p.Queue = q.number
+		p.Queue, p.Batch = q.number, &q.pending
 		q.input(now, p)
 	}
 	return batchSize, nil
