@@ -2,6 +2,7 @@ package socketapi
 
 import (
 	"log/slog"
+	"net"
 	"net/netip"
 	"syscall"
 	"testing"
@@ -45,14 +46,22 @@ func alone(t *testing.T) host { return newHost(t, Config{}) }
 func pair(t *testing.T, clk *VirtualClock) (a, b host) {
 	t.Helper()
 	one, two := tun.Pipe(1500, tun.TUN, packet.Features{})
-	cfg := func(d tun.Device, addr netip.Addr) Config {
-		c := Config{Interfaces: []Interface{{Device: d, Addrs: []netip.Prefix{netip.PrefixFrom(addr, 24)}}}}
-		if clk != nil {
-			c.Clock = clk
-		}
-		return c
+	cfgA, cfgB := device(one, addrA), device(two, addrB)
+	if clk != nil {
+		cfgA.Clock, cfgB.Clock = clk, clk
 	}
-	return newHost(t, cfg(one, addrA)), newHost(t, cfg(two, addrB))
+	return newHost(t, cfgA), newHost(t, cfgB)
+}
+
+// device is a host with one device and an address in a /24.
+func device(d tun.Device, addr netip.Addr) Config {
+	return Config{Interfaces: []Interface{{Device: d, Addrs: []netip.Prefix{netip.PrefixFrom(addr, 24)}}}}
+}
+
+// portOf is the port of an address.
+func portOf(a net.Addr) string {
+	_, port, _ := net.SplitHostPort(a.String())
+	return port
 }
 
 // rest advances hosts that share a virtual clock to the moment to, each deadline in its turn, until nothing is left to do.

@@ -3,6 +3,8 @@ package socketapi
 import (
 	"syscall"
 	"time"
+
+	"tunstack/internal/packet"
 )
 
 // batchSize bounds the packets that are handled at one reading of the clock.
@@ -11,7 +13,7 @@ const batchSize = 64
 // receive carries the packets of a device's queue up the stack until the device is closed.
 func (s *Stack) receive(q *queue) {
 	for {
-		n, err := s.batch(q)
+		n, err := s.handle(q)
 		if n == 0 && err == nil {
 			err = q.Wait()
 		}
@@ -21,20 +23,20 @@ func (s *Stack) receive(q *queue) {
 	}
 }
 
-// batch handles what waits in a queue, up to batchSize packets, and returns their number. Transports that put off
-// their answers give them at its end.
-func (s *Stack) batch(q *queue) (int, error) {
+// handle carries what waits in a queue up the stack, up to batchSize packets, and returns their number. What can be
+// answered once for all of them is answered at the end.
+func (s *Stack) handle(q *queue) (n int, err error) {
 	now := s.Now()
-	defer q.pending.Flush(now)
-	for n := range batchSize {
-		p, err := q.TryRead()
-		if p == nil {
-			return n, err
+	for ; n < batchSize; n++ {
+		var p *packet.Buffer
+		if p, err = q.TryRead(); p == nil {
+			break
 		}
 		p.Queue, p.Batch = q.number, &q.pending
 		q.input(now, p)
 	}
-	return batchSize, nil
+	q.pending.Flush(now)
+	return n, err
 }
 
 // Inject takes a datagram received by the interface name, one with an Output function, and returns once it has been
@@ -76,7 +78,7 @@ func (s *Stack) Advance(to time.Duration) (busy bool) {
 func (s *Stack) pump() (busy bool) {
 	for _, a := range s.links {
 		for _, q := range a.queues {
-			if n, _ := s.batch(q); n > 0 {
+			if n, _ := s.handle(q); n > 0 {
 				busy = true
 			}
 		}

@@ -1,7 +1,6 @@
 package socketapi
 
 import (
-	"cmp"
 	"math"
 	"syscall"
 	"time"
@@ -26,17 +25,17 @@ var streamOptions = map[optname]option{
 	{SOL_SOCKET, SO_LINGER}:     {getLinger, setLinger},
 	{SOL_SOCKET, SO_KEEPALIVE}:  switched(func(p *tcp.Params) *bool { return &p.KeepAlive }),
 	{SOL_SOCKET, SO_OOBINLINE}:  switched(func(p *tcp.Params) *bool { return &p.OOBInline }),
-	{SOL_SOCKET, SO_RCVBUF}:     tuned(1, math.MaxInt32, 1, func(p *tcp.Params) *int { return &p.RcvBuf }, func(s *Stack) int { return s.tcpConfig.InitialRcvBuf }),
-	{SOL_SOCKET, SO_SNDBUF}:     tuned(1, math.MaxInt32, 1, func(p *tcp.Params) *int { return &p.SndBuf }, func(s *Stack) int { return s.tcpConfig.InitialSndBuf }),
+	{SOL_SOCKET, SO_RCVBUF}:     tuned(1, math.MaxInt32, 1, func(p *tcp.Params) *int { return &p.RcvBuf }),
+	{SOL_SOCKET, SO_SNDBUF}:     tuned(1, math.MaxInt32, 1, func(p *tcp.Params) *int { return &p.SndBuf }),
 
 	{IPPROTO_TCP, TCP_NODELAY}:      switched(func(p *tcp.Params) *bool { return &p.NoDelay }),
 	{IPPROTO_TCP, TCP_CORK}:         switched(func(p *tcp.Params) *bool { return &p.Cork }),
 	{IPPROTO_TCP, TCP_QUICKACK}:     switched(func(p *tcp.Params) *bool { return &p.QuickAck }),
-	{IPPROTO_TCP, TCP_KEEPIDLE}:     tuned(1, maxKeepTime, time.Second, func(p *tcp.Params) *time.Duration { return &p.KeepIdle }, always(2*time.Hour)),
-	{IPPROTO_TCP, TCP_KEEPINTVL}:    tuned(1, maxKeepTime, time.Second, func(p *tcp.Params) *time.Duration { return &p.KeepIntvl }, always(75*time.Second)),
-	{IPPROTO_TCP, TCP_KEEPCNT}:      tuned(1, maxKeepCount, 1, func(p *tcp.Params) *int { return &p.KeepCnt }, always(9)),
-	{IPPROTO_TCP, TCP_SYNCNT}:       tuned(1, maxSynCount, 1, func(p *tcp.Params) *int { return &p.SynRetries }, func(s *Stack) int { return s.tcpConfig.SynRetries }),
-	{IPPROTO_TCP, TCP_USER_TIMEOUT}: tuned(0, math.MaxInt32, time.Millisecond, func(p *tcp.Params) *time.Duration { return &p.UserTimeout }, always(time.Duration(0))),
+	{IPPROTO_TCP, TCP_KEEPIDLE}:     tuned(1, maxKeepTime, time.Second, func(p *tcp.Params) *time.Duration { return &p.KeepIdle }),
+	{IPPROTO_TCP, TCP_KEEPINTVL}:    tuned(1, maxKeepTime, time.Second, func(p *tcp.Params) *time.Duration { return &p.KeepIntvl }),
+	{IPPROTO_TCP, TCP_KEEPCNT}:      tuned(1, maxKeepCount, 1, func(p *tcp.Params) *int { return &p.KeepCnt }),
+	{IPPROTO_TCP, TCP_SYNCNT}:       tuned(1, maxSynCount, 1, func(p *tcp.Params) *int { return &p.SynRetries }),
+	{IPPROTO_TCP, TCP_USER_TIMEOUT}: tuned(0, math.MaxInt32, time.Millisecond, func(p *tcp.Params) *time.Duration { return &p.UserTimeout }),
 	{IPPROTO_TCP, TCP_MAXSEG}:       number(0, maxMSS, func(so *socket) int { return so.tcp().MSS() }, setMaxSeg),
 	{IPPROTO_TCP, TCP_CONGESTION}:   {getCongestion, setCongestion},
 	{IPPROTO_TCP, TCP_INFO}:         {get: func(so *socket) (any, error) { return newTCPInfo(so.tcp().Info()), nil }},
@@ -55,20 +54,15 @@ func switched(field func(*tcp.Params) *bool) option {
 		func(so *socket, on bool) { so.tcp().SetParams(func(p *tcp.Params) { *field(p) = on }) })
 }
 
-// tuned is an option that is a number of tcp.Params, counted in unit, where 0 stands for a default.
-func tuned[T int | time.Duration](low, high int, unit T, field func(*tcp.Params) *T, otherwise func(*Stack) T) option {
+// tuned is an option that is a number of tcp.Params, counted in unit.
+func tuned[T int | time.Duration](low, high int, unit T, field func(*tcp.Params) *T) option {
 	return number(low, high,
-		func(so *socket) int {
-			p := so.tcp().Params()
-			return int(cmp.Or(*field(&p), otherwise(so.stack)) / unit)
-		},
+		func(so *socket) int { p := so.tcp().Params(); return int(*field(&p) / unit) },
 		func(so *socket, n int) error {
 			so.tcp().SetParams(func(p *tcp.Params) { *field(p) = T(n) * unit })
 			return nil
 		})
 }
-
-func always[T any](v T) func(*Stack) T { return func(*Stack) T { return v } }
 
 // reuse is SO_REUSEADDR or SO_REUSEPORT, which the endpoint takes together.
 func reuse(name int) option {
@@ -106,9 +100,7 @@ func setMaxSeg(so *socket, n int) error {
 	return nil
 }
 
-func getCongestion(so *socket) (any, error) {
-	return cmp.Or(so.tcp().Params().Congestion, so.stack.tcpConfig.Congestion), nil
-}
+func getCongestion(so *socket) (any, error) { return so.tcp().Params().Congestion, nil }
 
 func setCongestion(so *socket, v optvalue) error {
 	name := string(v)

@@ -19,7 +19,6 @@ import (
 	"tunstack/internal/timer"
 	"tunstack/ipv4"
 	"tunstack/link"
-	"tunstack/tcp"
 	"tunstack/tcp/demux"
 	"tunstack/udp"
 )
@@ -37,8 +36,6 @@ type Stack struct {
 	links  []attachment // the loopback first
 	ttl    uint8        // of packets whose sender chose none
 
-	tcpConfig tcp.Config // what holds for connections whose owner chose nothing else
-
 	addresses addresses
 	sockets   table
 	sleepers  sync.Pool
@@ -52,7 +49,7 @@ func New(cfg Config) (*Stack, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	s := &Stack{clock: cfg.Clock, log: cfg.Logger, ttl: cfg.IP.TTL, tcpConfig: cfg.TCP.Config}
+	s := &Stack{clock: cfg.Clock, log: cfg.Logger, ttl: cfg.IP.TTL}
 	if err := s.assemble(&cfg); err != nil {
 		return nil, fmt.Errorf("socketapi: %w", err)
 	}
@@ -97,7 +94,6 @@ func (cfg *Config) complete() error {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	cfg.TCP.Config = cfg.TCP.WithDefaults()
 	if cfg.IP.TTL == 0 {
 		cfg.IP.TTL = 64
 	}
