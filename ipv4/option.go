@@ -75,10 +75,13 @@ func (o *options) take(opt []byte) int {
 		return 0
 	case len(opt) < fixed:
 		return 1
-	case fixed == 4 && opt[3]&15 != stampOnly:
+	case fixed == 4 && (opt[3]&15 == stampAddress || opt[3]&15 == stampSpecified):
 		unit = 8
 	}
-	if pointer := int(opt[2]); pointer <= fixed || pointer <= len(opt) && pointer-1+unit > len(opt) {
+	if (len(opt)-fixed)%unit != 0 {
+		return 1
+	}
+	if at := int(opt[2]) - 1 - fixed; at < 0 || at%unit != 0 { // the pointer counts from one
 		return 2
 	}
 	*field = opt

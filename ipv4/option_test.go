@@ -51,10 +51,11 @@ func TestMalformedOptions(t *testing.T) { // IP-013, ICMP-012
 		{"route without pointer", []byte{7, 2, 0, 0}, 21},
 		{"route pointer before the data", opt(7, 3, "1.2.3.4"), 22},
 		{"route pointer 0", opt(131, 0, "1.2.3.4"), 22},
-		{"route with half an address", []byte{7, 6, 4, 0, 0, 0, 0, 0}, 22},
+		{"route pointer between addresses", opt(7, 6, "1.2.3.4", "1.2.3.4"), 22},
+		{"route with half an address", []byte{7, 6, 4, 0, 0, 0, 0, 0}, 21},
 		{"timestamp without flags", []byte{68, 3, 5, 0}, 21},
 		{"timestamp pointer in the header", []byte{68, 8, 4, 0, 0, 0, 0, 0}, 22},
-		{"timestamp without room for the address", []byte{68, 8, 5, 1, 0, 0, 0, 0}, 22},
+		{"timestamp without room for the address", []byte{68, 8, 5, 1, 0, 0, 0, 0}, 21},
 		{"two source routes", append(append(opt(131, 8, "1.2.3.4"), 1), opt(137, 8, "1.2.3.4")...), 28},
 	} {
 		l.recvOptions(tt.options)
@@ -173,8 +174,9 @@ func FuzzOptions(f *testing.F) { // IP-013, SEC-015
 	f.Add(opt(131, 12, "1.2.3.4", "5.6.7.8"))
 	f.Add([]byte{68, 12, 5, 3, 10, 0, 0, 2, 0, 0, 0, 0})
 	f.Add([]byte{30, 0})
+	f.Add([]byte{68, 12, 8, 0x30, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		b = b[:min(len(b), maxOptionsLen)&^3]
+		b = slices.Clone(b[:min(len(b), maxOptionsLen)&^3])
 		o, bad := scanOptions(b)
 		if bad >= len(b) {
 			t.Fatalf("error at %d of %d octets", bad, len(b))
