@@ -47,20 +47,21 @@ func (l *limiter) allow(now time.Duration, peer netip.Addr) bool {
 	if slot.peer != peer {
 		slot.peer, slot.bucket = peer, bucket{}
 	}
-	return slot.take(now, l.peerInterval, l.peerBurst) && l.all.take(now, l.interval, l.burst)
+	if !slot.has(now, l.peerInterval, l.peerBurst) || !l.all.has(now, l.interval, l.burst) {
+		return false
+	}
+	slot.take(now, l.peerInterval)
+	l.all.take(now, l.interval)
+	return true
 }
 
 // bucket is a token bucket, kept as the time at which it is full again. The zero value is full.
 type bucket struct{ full time.Duration }
 
-func (b *bucket) take(now, interval time.Duration, burst int) bool {
-	if interval < 0 {
-		return true
-	}
-	next := max(b.full, now) + interval
-	if next > now+time.Duration(burst)*interval {
-		return false
-	}
-	b.full = next
-	return true
+// has says whether there is a token.
+func (b *bucket) has(now, interval time.Duration, burst int) bool {
+	return interval < 0 || b.full <= now+time.Duration(burst-1)*interval
 }
+
+// take takes a token that is there.
+func (b *bucket) take(now, interval time.Duration) { b.full = max(b.full, now) + interval }

@@ -2,6 +2,7 @@ package icmp
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"time"
 
 	"tunstack/internal/checksum"
@@ -51,7 +52,7 @@ func (s *Stack) timestamp(now time.Duration, h *ipv4.Header, p *packet.Buffer) {
 func (s *Stack) reply(now time.Duration, h *ipv4.Header, p *packet.Buffer) bool {
 	src := h.Dst
 	if h.Cast != packet.Unicast {
-		src = ipv4.Header{}.Src // any: the request named none
+		src = netip.Addr{} // the request named none of ours
 	}
 	r, err := s.ip.Route(h.Src, src)
 	if err != nil {

@@ -34,7 +34,8 @@ func (s *Stack) Report(now time.Duration, e ipv4.Error, h *ipv4.Header, p *packe
 		return
 	}
 	s.stats.OutErrors.Inc()
-	_ = s.ip.Send(now, r, &ipv4.Header{Protocol: ipv4.ProtocolICMP, Options: h.ReverseRoute(nil)}, message(&e, h, p))
+	out := ipv4.Header{Protocol: ipv4.ProtocolICMP, Options: h.ReverseRoute(nil)} // RFC 1812 section 4.3.2.6
+	_ = s.ip.Send(now, r, &out, message(&e, p, maxError-out.Len()))
 }
 
 func isFragNeeded(e *ipv4.Error) bool {
@@ -69,10 +70,10 @@ func isQuery(b []byte) bool {
 	return false
 }
 
-// message builds an error that quotes as much of p as fits.
-func message(e *ipv4.Error, h *ipv4.Header, p *packet.Buffer) *packet.Buffer {
+// message builds an error of at most size octets that quotes as much of p as fits.
+func message(e *ipv4.Error, p *packet.Buffer, size int) *packet.Buffer {
 	quoted := p.Bytes()
-	quoted = quoted[:min(len(quoted), maxError-2*ipv4.HeaderLen-HeaderLen)]
+	quoted = quoted[:min(len(quoted), size-HeaderLen)]
 	m := packet.New(HeaderLen + len(quoted))
 	m.Queue = p.Queue
 	b := m.Extend(HeaderLen + len(quoted))

@@ -1,0 +1,171 @@
+package icmp
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/checksum"
+	"tunstack/internal/clock"
+	"tunstack/internal/packet"
+	"tunstack/internal/timer"
+	"tunstack/ipv4"
+)
+
+// wire is a Link that remembers what was sent, unless quiet.
+type wire struct {
+	quiet bool
+	sent  [][]byte
+}
+
+func (w *wire) Output(_ time.Duration, p *packet.Buffer, _ netip.Addr) error {
+	if !w.quiet {
+		p = p.Own()
+		w.sent = append(w.sent, slices.Clone(p.Bytes()))
+	}
+	p.Free()
+	return nil
+}
+
+func (w *wire) MTU() int                  { return 1500 }
+func (w *wire) Features() packet.Features { return packet.Features{} }
+
+// reply is a sent ICMP message, taken apart.
+type reply struct {
+	h    ipv4.Header
+	icmp []byte
+}
+
+// take returns the messages that were sent since the last call, all of which must be correct.
+func (w *wire) take(t *testing.T) []reply {
+	t.Helper()
+	var replies []reply
+	for _, b := range w.sent {
+		var r reply
+		require.True(t, r.h.Parse(b))
+		r.icmp = b[r.h.Len():]
+		require.Equal(t, uint16(0xffff), checksum.Sum(b[:r.h.Len()], 0))
+		if r.h.Protocol == ipv4.ProtocolICMP && !r.h.MF && r.h.Offset == 0 {
+			require.Equal(t, uint16(0xffff), checksum.Sum(r.icmp, 0)) // ICMP-002
+		}
+		replies = append(replies, r)
+	}
+	w.sent = nil
+	return replies
+}
+
+// udp is a transport that reports a closed port for everything, and remembers the errors it is advised of.
+type udp struct {
+	ip     *ipv4.Stack
+	advice []ipv4.Error
+	quoted [][]byte
+}
+
+func (u *udp) Input(now time.Duration, h *ipv4.Header, p *packet.Buffer) {
+	u.ip.Report(now, ipv4.Error{Type: ipv4.Unreachable, Code: ipv4.CodePort}, h, p)
+	p.Free()
+}
+
+func (u *udp) Advise(_ time.Duration, e *ipv4.Error, quoted []byte) {
+	u.advice = append(u.advice, *e)
+	u.quoted = append(u.quoted, slices.Clone(quoted))
+}
+
+// lab is a host in virtual time, 10.0.0.2/24 on eth0 with the gateway 10.0.0.1.
+type lab struct {
+	*Stack
+	t      *testing.T
+	now    time.Duration
+	timers timer.Queue
+	eth0   *ipv4.Interface
+	wire   wire
+	udp    udp
+}
+
+var (
+	ownAddr   = netip.MustParseAddr("10.0.0.2")
+	otherAddr = netip.MustParseAddr("10.0.0.3") // ours too
+	peerAddr  = netip.MustParseAddr("10.0.0.1")
+	farAddr   = netip.MustParseAddr("192.0.2.9")
+)
+
+func newLab(t *testing.T, ipConfig ipv4.Config, cfg Config) *lab {
+	l := &lab{t: t, now: time.Second}
+	ipConfig.Clock, ipConfig.Timers = new(clock.Virtual), &l.timers
+	ip := ipv4.New(ipConfig)
+	l.Stack = New(ip, cfg)
+	l.udp.ip = ip
+	ip.Register(ipv4.ProtocolUDP, &l.udp)
+	var err error
+	l.eth0, err = ip.AddInterface("eth0", &l.wire)
+	require.NoError(t, err)
+	require.NoError(t, l.eth0.AddAddress(netip.PrefixFrom(ownAddr, 24)))
+	require.NoError(t, l.eth0.AddAddress(netip.PrefixFrom(otherAddr, 24)))
+	require.NoError(t, ip.AddRoute(ipv4.RouteEntry{Prefix: netip.MustParsePrefix("0.0.0.0/0"), Gateway: peerAddr}))
+	return l
+}
+
+// recv puts a datagram in at eth0 and returns what the stack answers.
+func (l *lab) recv(b []byte) []reply {
+	l.t.Helper()
+	return l.recvAs(b, packet.Unicast)
+}
+
+func (l *lab) recvAs(b []byte, cast packet.Cast) []reply {
+	l.t.Helper()
+	p := packet.From(b)
+	p.Cast = cast
+	l.eth0.Input(l.now, p)
+	return l.wire.take(l.t)
+}
+
+func from(src, dst netip.Addr, protocol uint8) ipv4.Header {
+	return ipv4.Header{Src: src, Dst: dst, TTL: 64, Protocol: protocol, ID: 77}
+}
+
+// datagram is h and payload as octets.
+func datagram(h ipv4.Header, payload []byte) []byte {
+	b := make([]byte, h.Len(), h.Len()+len(payload))
+	b[0], b[1], b[8], b[9] = 4<<4|byte(h.Len()/4), h.TOS, h.TTL, h.Protocol
+	binary.BigEndian.PutUint16(b[2:], uint16(h.Len()+len(payload)))
+	binary.BigEndian.PutUint16(b[4:], h.ID)
+	fragment := h.Offset / 8
+	if h.MF {
+		fragment |= 0x2000
+	}
+	binary.BigEndian.PutUint16(b[6:], fragment)
+	copy(b[12:], h.Src.AsSlice())
+	copy(b[16:], h.Dst.AsSlice())
+	copy(b[20:], h.Options)
+	checksum.Put(b[10:], ^checksum.Sum(b, 0))
+	return append(b, payload...)
+}
+
+// msg is an ICMP message with a good checksum: type, code, the four octets after the checksum, and data.
+func msg(kind, code byte, rest [4]byte, data []byte) []byte {
+	b := append([]byte{kind, code, 0, 0, rest[0], rest[1], rest[2], rest[3]}, data...)
+	putChecksum(b)
+	return b
+}
+
+func pattern(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i*7 + i>>8)
+	}
+	return b
+}
+
+var idSeq = [4]byte{0x12, 0x34, 0, 1}
+
+func ping(n int) []byte { return msg(EchoRequest, 0, idSeq, pattern(n)) }
+
+// recvError puts in an error that quotes b.
+func (l *lab) recvError(src netip.Addr, kind, code byte, rest [4]byte, b []byte) []reply {
+	l.t.Helper()
+	return l.recv(datagram(from(src, ownAddr, ipv4.ProtocolICMP), msg(kind, code, rest, b)))
+}
