@@ -120,5 +120,6 @@ func (s *Stack) followSourceRoute(now time.Duration, t *table, h *Header, p *pac
 	h.Dst = next
 	dst := next.As4()
 	copy(p.Bytes()[16:], dst[:])
+	putChecksum(p.Bytes()[:h.Len()])
 	return s.forward(now, t, h, p)
 }

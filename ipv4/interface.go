@@ -43,20 +43,21 @@ var AllHosts = netip.AddrFrom4([4]byte{224, 0, 0, 1})
 // AddInterface attaches a link, whose MTU and Features are read now and must not change. Errors: EEXIST for a name in use,
 // EINVAL for an MTU below 68 octets (RFC 791 section 3.2).
 func (s *Stack) AddInterface(name string, l Link) (*Interface, error) {
-	return s.addInterface(&Interface{stack: s, name: name, link: l, mtu: min(l.MTU(), MaxDatagram), features: l.Features()})
+	return s.addInterface(name, l, false)
 }
 
 // AddLoopback attaches the link back to this host: it gets 127.0.0.1/8, and everything sent to an own address goes
 // through it. The link calls Input on a goroutine of its own. Errors as of AddInterface.
 func (s *Stack) AddLoopback(name string, l Link) (*Interface, error) {
-	i, err := s.addInterface(&Interface{stack: s, name: name, link: l, mtu: min(l.MTU(), MaxDatagram), features: l.Features(), loopback: true})
+	i, err := s.addInterface(name, l, true)
 	if err != nil {
 		return nil, err
 	}
 	return i, i.AddAddress(netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 8))
 }
 
-func (s *Stack) addInterface(i *Interface) (*Interface, error) {
+func (s *Stack) addInterface(name string, l Link, loopback bool) (*Interface, error) {
+	i := &Interface{stack: s, name: name, link: l, mtu: min(l.MTU(), MaxDatagram), features: l.Features(), loopback: loopback}
 	if i.mtu < minMTU {
 		return nil, syscall.EINVAL
 	}
@@ -78,6 +79,9 @@ func (i *Interface) Name() string { return i.name }
 
 // MTU is the largest datagram in octets that the link carries.
 func (i *Interface) MTU() int { return i.mtu }
+
+// Loopback says whether the link leads back to this host.
+func (i *Interface) Loopback() bool { return i.loopback }
 
 // AddAddress gives the interface an address; the connected network becomes a route. Errors: EINVAL for an address that
 // no host may have, EEXIST for one the stack has already.
@@ -158,6 +162,3 @@ func (s *Stack) Interfaces() []InterfaceInfo {
 	}
 	return list
 }
-
-// Loopback says whether the link leads back to this host.
-func (i *Interface) Loopback() bool { return i.loopback }

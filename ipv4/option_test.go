@@ -133,6 +133,11 @@ func TestHopOfASourceRoute(t *testing.T) { // IP-015
 	require.Equal(t, uint8(63), out[0].h.TTL)
 	require.Equal(t, append(opt(131, 8, "10.1.0.2", "192.0.2.10"), 0), out[0].h.Options, "the own address is recorded")
 
+	h.TTL = 1
+	l.recv(dgram(h, pattern(8)))
+	require.True(t, validChecksum(l.up.about[0]))
+	require.Equal(t, []Error{{Type: TimeExceeded, Code: CodeTTL}}, l.up.takeReports())
+
 	l.recvOptions(opt(137, 4, "10.1.0.9"))
 	require.Equal(t, addr("10.1.0.9"), w.take()[0].nextHop, "a neighbour, as a strict route asks")
 	for _, next := range []string{"192.0.2.9", "127.0.0.1", "10.0.0.2", "224.0.0.1", "8.8.8.8"} {

@@ -204,3 +204,18 @@ func TestSendAllocatesNothing(t *testing.T) {
 	}
 	require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = l.Route(addr("10.7.0.1"), netip.Addr{}) }))
 }
+
+func BenchmarkSend(b *testing.B) {
+	l := newLab(&testing.T{}, Config{})
+	_, err := l.AddInterface("null", null{})
+	require.NoError(b, err)
+	require.NoError(b, l.AddRoute(RouteEntry{Prefix: prefix("198.51.100.0/24"), Interface: "null"}))
+	r, err := l.Route(addr("198.51.100.1"), netip.Addr{})
+	require.NoError(b, err)
+	b.ReportAllocs()
+	for b.Loop() {
+		p := packet.New(100)
+		p.Extend(100)
+		_ = l.Send(l.now, r, &Header{Protocol: testProtocol, DF: true}, p)
+	}
+}

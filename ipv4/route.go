@@ -15,7 +15,8 @@ type Route struct {
 	Src, Dst netip.Addr
 
 	stack  *Stack
-	wanted netip.Addr // what Route was asked for as source
+	wanted netip.Addr // what Stack.Route was asked for as source
+	born   uint64     // the generation whose choice Src is
 	cached atomic.Pointer[path]
 }
 
@@ -43,14 +44,14 @@ func (s *Stack) Route(dst, src netip.Addr) (*Route, error) {
 		return nil, syscall.EINVAL
 	}
 	slot := &s.routes[routeSlot(dst, src)]
-	if r := slot.Load(); r != nil && r.Dst == dst && r.wanted == src && r.cached.Load().generation == s.generation.Load() {
+	if r := slot.Load(); r != nil && r.Dst == dst && r.wanted == src && r.born == s.generation.Load() {
 		return r, nil
 	}
 	p := s.resolve(dst, src)
 	if p.err != nil {
 		return nil, p.err
 	}
-	r := &Route{Src: p.src, Dst: dst, stack: s, wanted: src}
+	r := &Route{Src: p.src, Dst: dst, stack: s, wanted: src, born: p.generation}
 	r.cached.Store(p)
 	slot.Store(r)
 	return r, nil
@@ -129,7 +130,7 @@ func (p *path) choose(t *table, dst, src netip.Addr) error {
 		p.out = t.groupInterface(d, src)
 	default:
 		if r := t.lookup(d); r != nil {
-			p.out, p.src = r.out, src
+			p.out = r.out
 			if !src.IsValid() {
 				p.src = r.src
 			}

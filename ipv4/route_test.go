@@ -159,6 +159,8 @@ func TestRoutesFollowTheTable(t *testing.T) { // a Route that is held sees chang
 	require.Zero(t, r.MTU())
 	require.Nil(t, r.Interface())
 	require.Equal(t, packet.Features{}, r.Features())
+	_, err = l.Route(farAddr, netip.Addr{})
+	require.Equal(t, syscall.ENETUNREACH, err, "what a holder refreshed is not handed out again")
 }
 
 func TestInterfaceListing(t *testing.T) {
