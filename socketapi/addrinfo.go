@@ -85,7 +85,9 @@ func (f files) getAddrInfo(node, service string, hints *AddrInfo) ([]AddrInfo, e
 			if !ok {
 				continue
 			}
-			list = append(list, AddrInfo{Family: AF_INET, Socktype: t.socktype, Protocol: max(t.protocol, h.Protocol), Addr: netip.AddrPortFrom(addr, port)})
+			list = append(list, AddrInfo{
+				Family: AF_INET, Socktype: t.socktype, Protocol: max(t.protocol, h.Protocol), Addr: netip.AddrPortFrom(addr, port),
+			})
 		}
 	}
 	switch {

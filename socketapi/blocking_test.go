@@ -73,6 +73,18 @@ func TestSendBlocks(t *testing.T) { // SOCK-016
 	})
 }
 
+// fill sends until the peer's buffer and the own one are full, and stay so for a second of synctest's time.
+func fill(h host, fd int) {
+	for full := 0; full < 2; {
+		if _, err := h.Send(fd, make([]byte, 1<<20), MSG_DONTWAIT); err == nil {
+			full = 0
+			continue
+		}
+		full++
+		time.Sleep(time.Second)
+	}
+}
+
 func TestSendTimeout(t *testing.T) { // SOCK-033
 	blockingPair(t, func(t *testing.T, a, b host, client, server int) {
 		a.set(client, SOL_SOCKET, SO_SNDTIMEO, NewTimeval(100*time.Millisecond))
@@ -83,8 +95,11 @@ func TestSendTimeout(t *testing.T) { // SOCK-033
 		require.Positive(t, n)
 		require.Less(t, n, len(data))
 		require.GreaterOrEqual(t, time.Since(start), 100*time.Millisecond)
+		fill(a, client)
+		start = time.Now()
 		_, err = a.Send(client, data, 0)
 		require.Equal(t, syscall.EAGAIN, err)
+		require.Equal(t, 100*time.Millisecond, time.Since(start))
 	})
 }
 
@@ -132,13 +147,6 @@ func TestResetEndsWaitAll(t *testing.T) { // SOCK-019, SOCK-020
 		_, err := b.recv(server, 10, 0)
 		require.Equal(t, syscall.ECONNRESET, err, "the error is for the next call")
 	})
-}
-
-// fill sends until the peer's buffer and the own one are full.
-func fill(h host, fd int) {
-	for err := error(nil); err == nil; synctest.Wait() {
-		_, err = h.Send(fd, make([]byte, 1<<20), MSG_DONTWAIT)
-	}
 }
 
 func TestLinger(t *testing.T) { // SOCK-027

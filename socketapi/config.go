@@ -25,7 +25,7 @@ type Config struct {
 	Clock Clock
 	// Rand is a cryptographic random source, read by New only; nil: crypto/rand.
 	Rand io.Reader
-	// Logger is told about addresses that are in use by another host; nil: slog.Default.
+	// Logger is told about addresses that are in use by another host, and about a device that fails; nil: slog.Default.
 	Logger *slog.Logger
 
 	// The layers' own settings. Their fields Clock, Timers, Rand and Secret are New's to set.

@@ -1,6 +1,8 @@
 package socketapi
 
 import (
+	"errors"
+	"os"
 	"syscall"
 	"time"
 
@@ -18,6 +20,9 @@ func (s *Stack) receive(q *queue) {
 			err = q.Wait()
 		}
 		if err != nil {
+			if !errors.Is(err, os.ErrClosed) {
+				s.log.Error("reading from the device failed", "error", err)
+			}
 			return
 		}
 	}

@@ -4,17 +4,20 @@
 package socketapi
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
 	"tunstack/icmp"
 	"tunstack/internal/clock"
+	"tunstack/internal/ports"
 	"tunstack/internal/raw"
 	"tunstack/internal/timer"
 	"tunstack/ipv4"
@@ -88,9 +91,6 @@ func (cfg *Config) complete() error {
 	if cfg.Clock == nil {
 		cfg.Clock = clock.NewReal()
 	}
-	if cfg.Rand == nil {
-		cfg.Rand = rand.Reader
-	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -98,9 +98,11 @@ func (cfg *Config) complete() error {
 		cfg.IP.TTL = 64
 	}
 	cfg.IP.Clock, cfg.UDP.Clock, cfg.TCP.Clock = cfg.Clock, cfg.Clock, cfg.Clock
-	cfg.UDP.Rand, cfg.TCP.Rand = cfg.Rand, cfg.Rand
-	if _, err := io.ReadFull(cfg.Rand, cfg.IP.Secret[:]); err != nil {
-		return fmt.Errorf("socketapi: reading randomness: %w", err)
+	if err := cfg.seed(); err != nil {
+		return err
+	}
+	if badPorts(cfg.UDP.PortLow, cfg.UDP.PortHigh) || badPorts(cfg.TCP.PortLow, cfg.TCP.PortHigh) {
+		return errors.New("socketapi: the range of ephemeral ports is empty")
 	}
 	cfg.Interfaces = append([]Interface(nil), cfg.Interfaces...)
 	for i := range cfg.Interfaces {
@@ -109,6 +111,26 @@ func (cfg *Config) complete() error {
 		}
 	}
 	return nil
+}
+
+// seed reads from Rand what the layers' own generator starts with, so that they cannot fail later.
+func (cfg *Config) seed() error {
+	if cfg.Rand == nil {
+		cfg.Rand = crand.Reader
+	}
+	var seed [32]byte
+	if _, err := io.ReadFull(cfg.Rand, seed[:]); err != nil {
+		return fmt.Errorf("socketapi: reading randomness: %w", err)
+	}
+	random := rand.NewChaCha8(seed)
+	cfg.Rand, cfg.UDP.Rand, cfg.TCP.Rand = random, random, random
+	_, _ = random.Read(cfg.IP.Secret[:])
+	return nil
+}
+
+// badPorts says whether a range of ephemeral ports, whose bounds are the default's if they are 0, is empty.
+func badPorts(low, high uint16) bool {
+	return cmp.Or(low, ports.DefaultLow) > cmp.Or(high, ports.DefaultHigh)
 }
 
 func (c *Interface) complete(index int) error {

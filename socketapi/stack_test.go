@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"tunstack/internal/packet"
 	"tunstack/link"
 	"tunstack/tun"
+	"tunstack/udp"
 )
 
 // injected is two hosts without devices, each of which injects into the other what it sends.
@@ -90,6 +92,7 @@ func TestBadConfig(t *testing.T) {
 		"route to nowhere":          {Routes: []Route{{Prefix: prefix, Interface: "eth0"}}},
 		"group address":             {Interfaces: []Interface{{Device: tap, MAC: link.MAC{1}}}},
 		"no randomness":             {Rand: iotest.ErrReader(errors.New("broken"))},
+		"no ports":                  {UDP: udp.Config{PortLow: 60000, PortHigh: 50000}},
 		"randomness ends":           {Rand: io.LimitReader(strings.NewReader(strings.Repeat("x", 8)), 8)},
 	} {
 		_, err := New(cfg)
@@ -175,6 +178,48 @@ func TestAddressInUse(t *testing.T) { // LINK-019
 	var conflict *link.Conflict
 	require.ErrorAs(t, err, &conflict)
 	require.Empty(t, b.Interfaces()[1].Addresses)
+}
+
+func TestConflictIsLogged(t *testing.T) { // LINK-021
+	var clk VirtualClock
+	var log strings.Builder
+	one, two := tun.Pipe(1500, tun.TAP, packet.Features{})
+	start := func(d tun.Device, logger *slog.Logger) host {
+		cfg := device(d, addrA)
+		cfg.Clock, cfg.Logger = &clk, logger
+		cfg.Interfaces[0].ACD.ProbeNum = -1
+		s, err := New(cfg)
+		require.NoError(t, err)
+		t.Cleanup(func() { s.Close() })
+		return host{s.Berkeley(), t}
+	}
+	a := start(one, slog.New(slog.NewTextHandler(&log, nil)))
+	b := start(two, slog.New(slog.DiscardHandler))
+	rest(time.Second, a, b)
+	require.Contains(t, log.String(), "address conflict")
+	require.Contains(t, log.String(), "10.0.0.1")
+}
+
+// broken is a device whose only queue fails.
+type broken struct{ tun.Device }
+
+func (b broken) Queues() []tun.Queue { return []tun.Queue{b} }
+
+func (b broken) TryRead() (*packet.Buffer, error) { return nil, syscall.EIO }
+
+func (b broken) Wait() error { return nil }
+
+func (b broken) Write(p *packet.Buffer) error { p.Free(); return nil }
+
+func TestDeviceFailureIsLogged(t *testing.T) {
+	var log strings.Builder
+	one, _ := tun.Pipe(1500, tun.TUN, packet.Features{})
+	cfg := device(broken{one}, addrA)
+	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	s, err := New(cfg)
+	require.NoError(t, err)
+	require.NoError(t, s.Close()) // waits for the reader
+	require.Contains(t, log.String(), syscall.EIO.Error())
 }
 
 func TestManyStacks(t *testing.T) {

@@ -297,6 +297,25 @@ func TestReuseAddress(t *testing.T) { // SOCK-030
 	require.Equal(t, syscall.EADDRINUSE, bind(1), "not from an active listener")
 }
 
+func TestReusePort(t *testing.T) { // SOCK-031
+	p := newTCPPair(t)
+	require.NoError(t, p.b.Close(p.listener))
+	var listeners []int
+	for range 2 {
+		fd := p.b.socket(SOCK_STREAM|SOCK_NONBLOCK, 0)
+		p.b.set(fd, SOL_SOCKET, SO_REUSEPORT, 1)
+		require.NoError(t, p.b.Bind(fd, ap("0.0.0.0:7")))
+		require.NoError(t, p.b.Listen(fd, 64))
+		listeners = append(listeners, fd)
+	}
+	for range 32 {
+		p.dial()
+	}
+	for _, fd := range listeners {
+		require.NotZero(t, p.b.events(fd, POLLIN), "each has its share")
+	}
+}
+
 func TestPollHalfClose(t *testing.T) { // SOCK-048, SOCK-050
 	p := newTCPPair(t)
 	client, server := p.connect()

@@ -1,0 +1,45 @@
+package socketapi
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestNoAllocations shows that sending and receiving allocate nothing once buffers are there.
+func TestNoAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	p := newTCPPair(t)
+	client, server := p.connect()
+	udp := p.b.bound(SOCK_DGRAM, "127.0.0.1:9")
+	b, to := make([]byte, 1000), ap("127.0.0.1:9")
+	for range 3 { // in flight together, so that TCP's bookkeeping has its room
+		p.a.send(client, string(make([]byte, 1448)))
+		p.clk.Set(p.clk.Now() + time.Millisecond)
+	}
+	p.after(time.Second)
+	p.b.receives(server, string(make([]byte, 3*1448)))
+	calls := map[string]func(){
+		"stream": func() {
+			_, _ = p.a.Send(client, b, 0)
+			p.after(100 * time.Millisecond)
+			n, err := p.b.Recv(server, b, 0)
+			if n != len(b) || err != nil {
+				panic(err)
+			}
+		},
+		"datagram": func() {
+			_, _ = p.b.SendTo(udp, b, 0, to)
+			n, _, err := p.b.RecvFrom(udp, b, 0)
+			if n != len(b) || err != nil {
+				panic(err)
+			}
+		},
+	}
+	for name, f := range calls {
+		require.Zero(t, testing.AllocsPerRun(1000, f), name)
+	}
+}
