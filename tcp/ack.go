@@ -72,6 +72,7 @@ func (c *Conn) acknowledge(now time.Duration, s *Segment) {
 
 	var d delivery
 	highest := c.rack.highest
+	c.rack.duplicate = false
 	advanced := s.Ack.Sub(c.snd.una)
 	if advanced > 0 {
 		c.advanceUna(now, s.Ack, highest, &d)
@@ -85,7 +86,12 @@ func (c *Conn) acknowledge(now time.Duration, s *Segment) {
 	}
 	c.sampleRTT(now, s, advanced, &d)
 	c.countDuplicate(s, advanced, wasWnd)
+	c.tlp.acked(c, s, c.rack.duplicate)
+	c.ecn.echoed(c, s)
 	c.recover(now, advanced, &d, limited)
+	if advanced > 0 || d.any {
+		c.tlp.schedule(now, c)
+	}
 	if advanced > 0 || c.snd.una == c.snd.nxt {
 		c.armRexmt(now, true)
 	}
@@ -131,11 +137,14 @@ func (c *Conn) advanceUna(now time.Duration, ack, highest Seq, d *delivery) {
 // makes the flight ambiguous (Karn's rule, RFC 7323 section 4.1).
 func (c *Conn) sampleRTT(now time.Duration, s *Segment, advanced int, d *delivery) {
 	switch {
-	case d.rtt > 0:
+	case d.rtt > 0 && !d.ambiguous:
 		c.rtt.sample(d.rtt, c.cfg)
+		c.tlp.sampled = true
+		c.cc.hystart.sample(d.rtt)
 	case advanced > 0 && c.tsOK && s.Options.TSEcr != 0:
 		if ms := int32(c.timestamp(now) - s.Options.TSEcr); ms >= 0 {
 			c.rtt.sample(time.Duration(ms)*time.Millisecond, c.cfg)
+			c.tlp.sampled = true
 		}
 	}
 }

@@ -24,6 +24,8 @@ type Config struct {
 	NoTimestamps  bool // nor timestamps (RFC 7323)
 	NoWindowScale bool // nor window scaling (RFC 7323)
 
+	ECN ECN // explicit congestion notification (RFC 3168); ECNAccept
+
 	Congestion string // "cubic" or "reno"; cubic
 
 	Stats *Stats // where to count; nil: nowhere anyone looks

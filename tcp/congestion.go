@@ -9,6 +9,7 @@ type congestion struct {
 	state          ccState
 	recover        Seq // recovery ends when this is acknowledged
 	prr            prr
+	hystart        hystart
 	algorithm      algorithm
 }
 
@@ -26,8 +27,7 @@ func (s ccState) String() string { return [...]string{"open", "recovery", "loss"
 // algorithm is one way of congestion control. Sizes are in octets.
 type algorithm interface {
 	name() string
-	// grow returns the window after acked octets were delivered while no loss is being repaired. limited says that the
-	// window, and not the application or the peer, held the sender back.
+	// grow returns the window after octets were delivered in congestion avoidance.
 	grow(now time.Duration, g growth) int
 	// reduce returns the slow-start threshold after a loss.
 	reduce(cwnd, flight, mss int) int
@@ -35,9 +35,9 @@ type algorithm interface {
 
 // growth is what an algorithm may base its growth on.
 type growth struct {
-	cwnd, ssthresh, acked, mss int
-	limited                    bool
-	srtt                       time.Duration
+	cwnd, acked, mss int
+	limited          bool // the window, and not the application or the peer, held the sender back
+	srtt             time.Duration
 }
 
 // prr is proportional rate reduction (RFC 9937 section 6).
@@ -116,9 +116,35 @@ func (g *congestion) acked(now time.Duration, c *Conn, n int, limited, newLoss b
 		g.reduceRate(c, n, newLoss)
 		return
 	}
-	if n > 0 && c.state.synchronized() {
-		g.cwnd = g.algorithm.grow(now, growth{g.cwnd, g.ssthresh, n, c.snd.mss, limited || g.state == loss, c.rtt.srtt})
+	if n == 0 || !c.state.synchronized() || c.snd.una.Less(c.ecn.until) {
+		return
 	}
+	limited = limited || g.state == loss
+	if g.cwnd < g.ssthresh {
+		g.slowStart(c, n, limited)
+		return
+	}
+	g.cwnd = g.algorithm.grow(now, growth{g.cwnd, n, c.snd.mss, limited, c.rtt.srtt})
+}
+
+// slowStart grows by what was acknowledged (RFC 5681 section 3.1), without a limit per acknowledgment: our peers
+// acknowledge whole super-packets.
+func (g *congestion) slowStart(c *Conn, n int, limited bool) {
+	if !limited {
+		return
+	}
+	cwnd, more := g.hystart.grow(c, n)
+	g.cwnd = cwnd
+	if !more {
+		g.ssthresh = cwnd
+	}
+}
+
+// marked takes a congestion mark: like a loss, but nothing needs repair (RFC 3168 section 6.1.2). So does a loss that a
+// tail loss probe has repaired already (RFC 8985 section 7.4.2).
+func (g *congestion) marked(c *Conn) {
+	g.ssthresh = g.algorithm.reduce(g.cwnd, c.snd.nxt.Sub(c.snd.una), c.snd.mss)
+	g.cwnd = g.ssthresh
 }
 
 // reduceRate sets the window so that sending keeps in proportion to what arrives (RFC 9937 section 6).
@@ -151,14 +177,7 @@ func (reno) grow(_ time.Duration, g growth) int {
 	if !g.limited {
 		return g.cwnd
 	}
-	if g.cwnd < g.ssthresh {
-		return slowStart(g)
-	}
 	return g.cwnd + max(g.mss*min(g.acked, g.cwnd)/g.cwnd, 1)
 }
 
 func (reno) reduce(_, flight, mss int) int { return max(flight/2, 2*mss) }
-
-// slowStart grows by what was acknowledged, in appropriate byte counting without a limit per ACK: our peers
-// acknowledge whole super-packets (RFC 3465 section 2.3 allows L>2 where bursts are paced by the receiver's ACKs).
-func slowStart(g growth) int { return min(g.cwnd+g.acked, max(g.ssthresh, g.cwnd+g.mss)) }

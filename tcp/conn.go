@@ -18,6 +18,8 @@ type Conn struct {
 	rtt   rtt
 	cc    congestion
 	rack  rack
+	tlp   tlp
+	ecn   ecn
 
 	timers  timers
 	ack     ackState
@@ -32,8 +34,10 @@ type Conn struct {
 
 	scaleOK, sackOK, tsOK bool // negotiated
 	mtu                   int  // path MTU in octets
-	maxPayload            int  // largest super-segment in octets of payload; 0: none
-	advMSS                int  // the MSS we announced
+	blackhole             blackhole
+	maxPayload            int // largest super-segment in octets of payload; 0: none
+	ipOptions             int // octets of IP options on every segment
+	advMSS                int // the MSS we announced
 	counts                counts
 }
 
@@ -44,7 +48,7 @@ type counts struct {
 }
 
 // Events are what happened to a connection since its owner last asked.
-type Events uint8
+type Events uint16
 
 const (
 	Readable  Events = 1 << iota // octets, the end of the stream or an error can be read
@@ -53,6 +57,8 @@ const (
 	Ended                        // CLOSED or TIME-WAIT was reached: nothing more comes
 	Failed                       // an error is pending
 	Acked                        // all that was sent, FIN included, is acknowledged
+	Urgent                       // urgent data was announced, or reaches further than was known
+	Troubled                     // R1 is reached: what was sent has gone unacknowledged for long (RFC 9293 section 3.8.3)
 )
 
 // Setup is what a new connection needs from its surroundings.
@@ -61,11 +67,12 @@ type Setup struct {
 	TSOffset   uint32 // added to the clock in timestamps (RFC 7323 section 5.4)
 	MTU        int    // path MTU in octets
 	LinkMTU    int    // the largest datagram we can receive: the MSS we announce is derived from it
+	IPOptions  int    // octets of IP options, padding included, that every segment will carry
 	MaxPayload int    // largest super-segment the device takes, in octets of payload; 0: none
 }
 
 func newConn(cfg *Config, p Params, s Setup) *Conn {
-	c := &Conn{cfg: cfg, params: p, mtu: s.MTU, maxPayload: s.MaxPayload}
+	c := &Conn{cfg: cfg, params: p, mtu: s.MTU, maxPayload: s.MaxPayload, ipOptions: s.IPOptions}
 	c.advMSS = s.LinkMTU - 40
 	if p.MaxSeg > 0 {
 		c.advMSS = min(c.advMSS, p.MaxSeg)
@@ -112,6 +119,7 @@ func Accept(now time.Duration, cfg *Config, p Params, s Setup, syn *Segment) *Co
 	c.cfg.Stats.PassiveOpens.Inc()
 	c.rcv.openWindow(c.rcvLimit())
 	c.learnSyn(now, syn)
+	c.ecn.received(c, syn)
 	c.setState(now, SynReceived)
 	return c
 }
@@ -137,6 +145,7 @@ func (c *Conn) learnSyn(now time.Duration, syn *Segment) {
 	}
 	c.snd.wnd, c.snd.maxWnd = int(syn.Wnd), int(syn.Wnd) // never scaled in a SYN
 	c.snd.wl1, c.snd.wl2 = syn.Seq, syn.Ack
+	c.ecn.negotiate(c, syn)
 	c.updateMSS()
 }
 
@@ -145,7 +154,7 @@ const minMSS = 28
 
 // updateMSS derives the payload of a full-sized segment: Eff.snd.MSS of RFC 9293 section 3.7.1.
 func (c *Conn) updateMSS() {
-	mss := min(c.snd.peerMSS, c.mtu-40)
+	mss := min(c.snd.peerMSS, c.effectiveMTU()-40-c.ipOptions)
 	if c.params.MaxSeg > 0 {
 		mss = min(mss, c.params.MaxSeg)
 	}

@@ -34,9 +34,6 @@ func (q *cubic) grow(now time.Duration, g growth) int {
 		q.epoch += now - q.pausedAt
 	}
 	q.pausedAt = 0
-	if g.cwnd < g.ssthresh {
-		return slowStart(g)
-	}
 	mss := float64(g.mss)
 	cwnd := float64(g.cwnd) / mss
 	if q.epoch == 0 {

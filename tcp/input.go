@@ -93,7 +93,9 @@ func (c *Conn) inputSynchronized(now time.Duration, s *Segment) {
 		return
 	}
 	c.heard(now)
+	c.ecn.received(c, s)
 	if c.state == Established || c.state == FinWait1 || c.state == FinWait2 { // sixth and seventh
+		c.receiveUrgent(s)
 		if s.DataLen() > 0 {
 			if c.refuseData(now, s) {
 				return

@@ -13,7 +13,7 @@ func (c *Conn) Output(now time.Duration, s *Segment) bool {
 		c.outputReset(s)
 	case c.state == Closed:
 		return false
-	case c.outputLost(now, s), c.outputNew(now, s), c.outputProbe(now, s):
+	case c.outputLost(now, s), c.outputTail(now, s), c.outputNew(now, s), c.outputProbe(now, s):
 		c.stamp(now, s)
 	case c.ack.now:
 		s.Seq = c.snd.nxt
@@ -49,20 +49,29 @@ func (c *Conn) outputLost(now time.Duration, s *Segment) bool {
 	}
 	w := n.board.flights[i].Range
 	if w.Start != n.iss {
-		room := min(n.una.Add(n.wnd).Sub(w.Start), max(c.cc.cwnd-n.pipe(), 0), c.payloadLimit())
+		allowed := c.cc.cwnd - n.pipe()
+		if n.resend {
+			allowed = max(allowed, n.mss)
+		}
+		room := min(n.una.Add(n.wnd).Sub(w.Start), max(allowed, 0), c.payloadLimit())
 		if room < min(w.Len(), n.mss) {
 			return false
 		}
 		w.End = minSeq(w.End, w.Start.Add(room))
 		c.cc.prr.out += w.Len()
 	}
+	n.resend = false
 	n.board.resent(i, w.Len(), now)
 	c.fill(s, w)
-	c.counts.retransmits++
-	c.counts.bytesRetrans += uint64(s.DataLen())
-	c.cfg.Stats.Retransmits.Inc()
+	c.countRetransmit(w)
 	c.armRexmt(now, w.Start == n.una)
 	return true
+}
+
+func (c *Conn) countRetransmit(w Range) {
+	c.counts.retransmits++
+	c.counts.bytesRetrans += uint64(w.Len())
+	c.cfg.Stats.Retransmits.Inc()
 }
 
 // payloadLimit is the most octets one Output may carry.
@@ -96,8 +105,10 @@ func (c *Conn) outputNew(now time.Duration, s *Segment) bool {
 	n.nxt = w.End
 	n.board.push(w, now)
 	c.fill(s, w)
+	c.ecn.mark(s, true)
 	n.push, n.lastSent = false, now
 	c.armRexmt(now, false)
+	c.tlp.schedule(now, c)
 	return true
 }
 
@@ -180,7 +191,7 @@ func (c *Conn) fill(s *Segment, w Range) {
 	n := &c.snd
 	s.Seq = w.Start
 	if w.Start == n.iss {
-		s.Flags = SYN
+		s.Flags = SYN | c.ecn.setup(c)
 		c.synOptions(&s.Options)
 		return
 	}
@@ -227,6 +238,8 @@ func (c *Conn) stamp(now time.Duration, s *Segment) {
 	}
 	r := &c.rcv
 	s.Flags |= ACK
+	c.ecn.mark(s, false)
+	c.markUrgent(s)
 	s.Ack = r.nxt
 	s.Wnd = c.announce(s.Flags.Has(SYN))
 	if c.sackOK && !s.Flags.Has(SYN) {

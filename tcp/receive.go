@@ -20,6 +20,10 @@ type receiver struct {
 	closed bool // RCV.NXT has passed it: the stream is at its end
 	shut   bool // the user has shut down reading
 
+	urgent  urgent
+	oob     byte // an urgent octet that was taken out of the stream
+	oobHeld bool // and not read
+
 	mss      int // largest payload seen, at most the MSS we announced: RMSS
 	unacked  int // octets received since the last acknowledgment
 	quick    int // acknowledgments still to be sent without delay
@@ -154,7 +158,7 @@ func (c *Conn) receiveFin(now time.Duration, s *Segment) {
 
 // Read moves received octets to p and returns how many; it never blocks. 0 means none now, or the end when AtEOF.
 func (c *Conn) Read(now time.Duration, p []byte) int {
-	n := c.rcv.buf.Peek(p)
+	n := c.rcv.buf.Peek(p[:c.beforeMark(len(p))])
 	if n > 0 {
 		c.rcv.buf.Discard(n, len(c.rcv.gaps.held) > 0)
 		c.tuneReceiveBuffer(now, n)
@@ -164,7 +168,7 @@ func (c *Conn) Read(now time.Duration, p []byte) int {
 }
 
 // Peek copies received octets to p without taking them.
-func (c *Conn) Peek(p []byte) int { return c.rcv.buf.Peek(p) }
+func (c *Conn) Peek(p []byte) int { return c.rcv.buf.Peek(p[:c.beforeMark(len(p))]) }
 
 // Readable is the number of octets Read can return now.
 func (c *Conn) Readable() int { return c.rcv.buf.Len() }

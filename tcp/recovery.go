@@ -15,6 +15,7 @@ type rack struct {
 	rtt       time.Duration
 	highest   Seq // highest sequence number acknowledged or SACKed
 	reordered bool
+	duplicate bool  // the acknowledgment at hand carries a D-SACK
 	steps     uint8 // extra quarters of min RTT in the reordering window, from D-SACK
 	roundEnd  Seq   // steps grows at most once until this is acknowledged
 }
@@ -49,6 +50,7 @@ func (c *Conn) inputSack(now time.Duration, w Range, highest Seq, d *delivery) {
 		return
 	}
 	if w.End.LessEq(c.snd.una) {
+		c.rack.duplicate = true
 		if c.rack.roundEnd.LessEq(c.snd.una) && c.rack.steps < 16 {
 			c.rack.steps++
 			c.rack.roundEnd = c.snd.nxt

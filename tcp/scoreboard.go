@@ -29,12 +29,15 @@ type delivery struct {
 	rtt       time.Duration // of the latest flight sent only once; 0: none
 	latest    flight        // the one sent last
 	any       bool
+	ambiguous bool // a flight sent more than once was acknowledged: which copy arrived is unknown (Karn)
 	reordered bool // a flight sent once was delivered after later ones
 }
 
 func (d *delivery) add(now time.Duration, f *flight, highest Seq) {
 	d.octets += f.Len()
-	if !f.retrans {
+	if f.retrans {
+		d.ambiguous = true
+	} else {
 		if d.rtt == 0 || now-f.sent < d.rtt {
 			d.rtt = max(now-f.sent, time.Microsecond)
 		}
@@ -171,16 +174,20 @@ func (b *scoreboard) markAllLost() {
 	}
 }
 
-// timeout takes everything for lost. If the peer has taken back what it had reported (the first flight is sacked, yet
+// timeout takes the first flight and all that was sent up to before for lost. If the peer has taken back what it had reported (the first flight is sacked, yet
 // not acknowledged), none of its reports count any more (RFC 2018 section 8).
-func (b *scoreboard) timeout() {
+func (b *scoreboard) timeout(before time.Duration) {
 	if len(b.flights) > 0 && b.flights[0].sacked {
 		for i := range b.flights {
 			b.flights[i].sacked = false
 		}
 		b.sacked = 0
 	}
-	b.markAllLost()
+	for i := range b.flights {
+		if i == 0 || b.flights[i].sent <= before {
+			b.markLost(i)
+		}
+	}
 }
 
 // nextLost is the index of the first flight to be sent again; -1: none.

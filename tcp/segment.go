@@ -49,6 +49,8 @@ type Segment struct {
 	Options          Options
 	Payload, Wrap    []byte // Wrap continues Payload: of a sent segment, where the send buffer wraps round
 	MSS              int    // of a super-segment (TSO): payload octets per segment on the wire; else 0
+	ECT              bool   // to be sent as ECN-capable: ECT(0) in the IP header (RFC 3168 section 5)
+	CE               bool   // arrived with a congestion mark in the IP header
 }
 
 // DataLen is the number of payload octets.
@@ -88,6 +90,12 @@ func (s *Segment) String() string {
 	}
 	if o := s.Options.String(); o != "" {
 		fmt.Fprintf(&b, " <%s>", o)
+	}
+	if s.ECT {
+		b.WriteString(" ECT")
+	}
+	if s.CE {
+		b.WriteString(" CE")
 	}
 	return b.String()
 }

@@ -23,8 +23,11 @@ type sender struct {
 	fin    Seq         // then: where our FIN stands
 	board  scoreboard
 
+	up        Seq  // SND.UP: the octet after the urgent data
+	urgent    bool // SND.UP lies ahead of una
 	push      bool // send what there is, however little
 	more      bool // MSG_MORE: hold a partial segment
+	resend    bool // the retransmission timer has expired: the first segment goes whatever the congestion window says
 	probe     bool // send a window probe
 	keepProbe bool // send a keep-alive probe
 	limited   bool // the congestion window held us back

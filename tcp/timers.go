@@ -8,6 +8,7 @@ import (
 // timers are the deadlines of a connection; 0 is off.
 type timers struct {
 	rexmt   time.Duration // retransmission, and window probes (RFC 6298, RFC 9293 section 3.8.6.1)
+	probe   time.Duration // tail loss probe (RFC 8985 section 7)
 	reorder time.Duration // RACK's reordering window (RFC 8985 section 6.2)
 	delack  time.Duration // delayed acknowledgment
 	keep    time.Duration // keep-alive
@@ -20,7 +21,7 @@ type timers struct {
 func (c *Conn) Deadline() time.Duration {
 	first := time.Duration(0)
 	t := &c.timers
-	for _, d := range [...]time.Duration{t.rexmt, t.reorder, t.delack, t.keep, t.linger, t.cork} {
+	for _, d := range [...]time.Duration{t.rexmt, t.probe, t.reorder, t.delack, t.keep, t.linger, t.cork} {
 		if d != 0 && (first == 0 || d < first) {
 			first = d
 		}
@@ -39,8 +40,12 @@ func due(now time.Duration, deadline *time.Duration) bool {
 // runTimers acts on all deadlines that have passed.
 func (c *Conn) runTimers(now time.Duration) {
 	t := &c.timers
+	c.blackhole.expire(now, c)
 	if due(now, &t.rexmt) {
 		c.retransmissionTimeout(now)
+	}
+	if due(now, &t.probe) {
+		c.tlp.send = true
 	}
 	if due(now, &t.reorder) {
 		c.detectLoss(now)
@@ -81,10 +86,29 @@ func (c *Conn) retransmissionTimeout(now time.Duration) {
 		return
 	}
 	c.cfg.Stats.Timeouts.Inc()
-	n.board.timeout()
+	if n.retries == retriesR1 {
+		c.events |= Troubled
+	}
+	c.timers.probe, c.tlp = 0, tlp{}
+	c.blackhole.suspect(now, c, n.board.flights[0].Len())
+	n.board.timeout(c.lostBefore(now))
+	n.resend = true
+	c.armRexmt(now, true)
 	if c.state.synchronized() { // the window of a connection whose SYN was lost is set when it is established
 		c.cc.timeout(c)
 	}
+}
+
+// retriesR1 is R1 of RFC 9293 section 3.8.3.
+const retriesR1 = 3
+
+// lostBefore is the time before which a flight must have been sent to be lost at a timeout. RACK spares what was sent so
+// recently that it may still be on its way (RFC 8985 section 6.3).
+func (c *Conn) lostBefore(now time.Duration) time.Duration {
+	if !c.sackOK || c.rtt.srtt == 0 {
+		return now
+	}
+	return now - c.rack.rtt - c.rack.window(c)
 }
 
 // givenUp says whether R2 is reached (RFC 9293 section 3.8.3).

@@ -1,0 +1,48 @@
+package tcp
+
+import "time"
+
+// blackhole finds a path that swallows large segments without an ICMP error (RFC 4821 section 7.7): when full-sized
+// segments time out again and again, smaller ones are tried.
+type blackhole struct {
+	mtu   int           // what we dare to send; 0: all that the path MTU allows
+	until time.Duration // when to dare more again
+}
+
+// blackholeSteps are sizes of datagram that much of the world's tunnels and links let through.
+var blackholeSteps = [...]int{1280, 1024, 576}
+
+const (
+	blackholeRetries = 2                // timeouts of one segment before its size is suspected
+	blackholeAge     = 10 * time.Minute // RFC 1191 section 6.3
+)
+
+// suspect follows the timeout of the segment at una, whose payload is size octets.
+func (b *blackhole) suspect(now time.Duration, c *Conn, size int) {
+	if c.snd.retries%blackholeRetries != 0 || size < c.snd.mss {
+		return
+	}
+	for _, step := range blackholeSteps {
+		if step < c.effectiveMTU() {
+			b.mtu, b.until = step, now+blackholeAge
+			c.updateMSS()
+			return
+		}
+	}
+}
+
+// expire lets full-sized segments be tried again.
+func (b *blackhole) expire(now time.Duration, c *Conn) {
+	if b.mtu != 0 && b.until <= now {
+		b.mtu = 0
+		c.updateMSS()
+	}
+}
+
+// effectiveMTU is the largest datagram the connection sends.
+func (c *Conn) effectiveMTU() int {
+	if c.blackhole.mtu != 0 {
+		return min(c.mtu, c.blackhole.mtu)
+	}
+	return c.mtu
+}

@@ -1,0 +1,71 @@
+package tcp
+
+import "time"
+
+// tlp is the tail loss probe (RFC 8985 section 7): when the last segments of a burst are lost, no acknowledgment
+// tells; a probe after two round trips draws one, long before the retransmission timer.
+type tlp struct {
+	send    bool // the next Output is the probe
+	active  bool // one is out
+	retrans bool // and it carried old data
+	sampled bool // an RTT was measured since the last one
+	end     Seq  // SND.NXT when it was sent
+}
+
+// maxAckDelay is what a peer may wait before it acknowledges a lone segment (RFC 8985 section 7.2, WCDelAckT).
+const maxAckDelay = 200 * time.Millisecond
+
+// schedule sets the probe timer after new data was sent or acknowledged (RFC 8985 section 7.2).
+func (t *tlp) schedule(now time.Duration, c *Conn) {
+	c.timers.probe = 0
+	n := &c.snd
+	if !c.sackOK || c.cc.state != open || n.board.sacked > 0 || t.active || !t.sampled || n.una == n.nxt || n.wnd == 0 || !c.state.synchronized() {
+		return
+	}
+	wait := time.Second
+	if c.rtt.srtt > 0 {
+		wait = 2*c.rtt.srtt + 2*granularity // with room for the clocks of both sides, as Linux
+		if n.nxt.Sub(n.una) <= n.mss {
+			wait += maxAckDelay
+		}
+	}
+	if at := now + wait; c.timers.rexmt == 0 || at < c.timers.rexmt {
+		c.timers.probe = at
+	}
+}
+
+// outputTail sends the probe: new data if the window takes it, else the last segment again (RFC 8985 section 7.3).
+func (c *Conn) outputTail(now time.Duration, s *Segment) bool {
+	n := &c.snd
+	if !c.tlp.send || n.una == n.nxt {
+		c.tlp.send = false
+		return false
+	}
+	size := min(n.unsent(), n.una.Add(n.wnd).Sub(n.nxt), n.mss)
+	w := Range{n.nxt, n.nxt.Add(size)}
+	if size > 0 {
+		n.nxt = w.End
+		n.board.push(w, now)
+	} else {
+		last := n.board.flights[len(n.board.flights)-1].Range
+		w = Range{maxSeq(last.Start, last.End.Add(-n.mss)), last.End}
+		n.board.resent(n.board.split(w.Start), w.Len(), now)
+		c.countRetransmit(w)
+	}
+	c.tlp = tlp{active: true, retrans: size <= 0, end: n.nxt}
+	c.fill(s, w)
+	c.armRexmt(now, true)
+	return true
+}
+
+// acked looks at an acknowledgment while a probe is out (RFC 8985 section 7.4.2). A probe that repaired a loss counts
+// as one: nothing else would tell the congestion control.
+func (t *tlp) acked(c *Conn, s *Segment, duplicate bool) {
+	if !t.active || s.Ack.Less(t.end) {
+		return
+	}
+	t.active = false
+	if t.retrans && !duplicate && c.cc.state == open {
+		c.cc.marked(c)
+	}
+}
