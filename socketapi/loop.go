@@ -61,7 +61,8 @@ func (s *Stack) NextDeadline() (time.Duration, bool) { return s.timers.Next() }
 
 // Advance runs a stack with a VirtualClock up to the moment to: it handles what waits in the devices and calls each
 // timer when it is due, moving the clock along. It returns true if there was anything to do, also with to not
-// after Now, so that stacks joined to each other can be advanced in turn until all of them rest.
+// after Now, so that stacks joined to each other can be advanced in turn until all of them rest. A stack with
+// another clock runs by itself, and Advance panics.
 func (s *Stack) Advance(to time.Duration) (busy bool) {
 	for {
 		if s.pump() {
