@@ -142,6 +142,11 @@ func (s *Stack) changeMembers(group, iface netip.Addr, change int) error {
 		delete(groups, group)
 	}
 	i.groups.Store(&groups)
+	if f, ok := i.link.(MulticastFilter); ok && change > 0 {
+		f.Join(group)
+	} else if ok {
+		f.Leave(group)
+	}
 	return nil
 }
 

@@ -29,6 +29,13 @@ type Link interface {
 	Features() packet.Features
 }
 
+// MulticastFilter is a Link that receives only the multicast groups it is told to, as Ethernet does (RFC 1112 section 7.2).
+type MulticastFilter interface {
+	// Join receives a group until Leave has been called as often.
+	Join(group netip.Addr)
+	Leave(group netip.Addr)
+}
+
 // Protocol is a transport above IP.
 type Protocol interface {
 	// Input handles a whole datagram addressed to this stack and takes p over; p starts after the IP header.
