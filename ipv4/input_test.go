@@ -33,7 +33,7 @@ func TestDropsMalformedHeaders(t *testing.T) { // IP-001, IP-002, IP-003
 	l.dropped(b, &l.stats.DropChecksum)
 }
 
-func TestCutsLinkPadding(t *testing.T) { // IP-003: the datagram ends where Total Length says
+func TestCutsLinkPadding(t *testing.T) { // IP-003, LINK-003: the datagram ends where Total Length says
 	l := newLab(t, Config{})
 	l.recv(append(dgram(unicast(), []byte("hello")), make([]byte, 21)...))
 	require.Equal(t, []byte("hello"), l.up.take()[0].payload)

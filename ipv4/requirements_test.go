@@ -1,0 +1,65 @@
+package ipv4
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestIdentificationOfWholeDatagramsIsIgnored(t *testing.T) { // IP-024
+	l := newLab(t, Config{})
+	h := unicast()
+	h.DF, h.ID = true, 7
+	for range 3 {
+		l.recv(dgram(h, pattern(8)))
+		require.Len(t, l.up.take(), 1)
+	}
+	l.recv(part(Header{Src: h.Src, Dst: h.Dst, Protocol: h.Protocol, ID: h.ID}, pattern(16), 0, 8))
+	l.recv(dgram(h, pattern(8)))
+	require.Len(t, l.up.take(), 1, "nor does it meet fragments of the same one")
+	for range 2 {
+		out, err := l.send(peerAddr, Header{DF: true}, 8)
+		require.NoError(t, err)
+		require.Zero(t, out[0].h.ID, "any value will do")
+	}
+}
+
+func TestIdentificationsTellNothingOfOthers(t *testing.T) { // SEC-014: interleaved traffic leaves no pattern in the differences
+	l := newLab(t, Config{Secret: [16]byte{1, 2, 3}})
+	other := addr("10.0.0.9")
+	seen := make(map[uint16]int)
+	for range 1000 {
+		first, err := l.send(peerAddr, Header{}, 8)
+		require.NoError(t, err)
+		second, err := l.send(other, Header{}, 8)
+		require.NoError(t, err)
+		seen[second[0].h.ID-first[0].h.ID]++
+	}
+	require.Greater(t, len(seen), 900)
+}
+
+// filter is a wire that notes which groups it is told to receive.
+type filter struct {
+	null
+	calls []string
+}
+
+func (f *filter) Join(group netip.Addr)  { f.calls = append(f.calls, "join "+group.String()) }
+func (f *filter) Leave(group netip.Addr) { f.calls = append(f.calls, "leave "+group.String()) }
+
+func TestLinksLearnTheirGroups(t *testing.T) { // IP-031
+	l := newLab(t, Config{})
+	link := &filter{}
+	i, err := l.AddInterface("eth1", link)
+	require.NoError(t, err)
+	require.NoError(t, i.AddAddress(prefix("10.1.0.2/24")))
+	own, group := addr("10.1.0.2"), addr("239.1.2.3")
+	require.NoError(t, l.Join(group, own))
+	require.NoError(t, l.Join(group, own))
+	for range 2 {
+		require.NoError(t, l.Leave(group, own))
+	}
+	require.Error(t, l.Leave(group, own))
+	require.Equal(t, []string{"join 239.1.2.3", "join 239.1.2.3", "leave 239.1.2.3", "leave 239.1.2.3"}, link.calls)
+}
