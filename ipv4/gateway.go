@@ -72,6 +72,18 @@ func (t *table) markFailed(gateway netip.Addr, failed bool) {
 	}
 }
 
+// Doubt takes a transport's advice that datagrams along r go unanswered (RFC 1122 section 3.3.1.4). If they leave by a gateway
+// that has an alternate, that is tried; the advice is no more than a hint, and a gateway without alternate stays in use.
+func (s *Stack) Doubt(now time.Duration, r *Route) {
+	via := r.path().nextHop
+	alternate := func(e routeEntry) bool {
+		return e.gateway.IsValid() && e.gateway != via && !e.failed && e.prefix.Contains(r.Dst)
+	}
+	if via != r.Dst && slices.ContainsFunc(s.table.Load().routes, alternate) {
+		s.gateways.fail(now, via)
+	}
+}
+
 // Redirect moves a destination to another gateway, as an ICMP Redirect that came in by i says. It is ignored unless the sender
 // is the current first hop to the destination and the new gateway is another host on the same network (RFC 1122 section
 // 3.2.2.2), and by routers (RFC 1812 section 5.2.7.2).

@@ -48,9 +48,10 @@ const (
 	O_RDWR     = 2
 	O_NONBLOCK = 0x800
 
-	FIONREAD = 0x541b // octets that can be received now
-	TIOCOUTQ = 0x5411 // octets sent and not yet acknowledged
-	FIONBIO  = 0x5421 // sets O_NONBLOCK
+	SIOCATMARK = 0x8905 // is the next octet the last urgent one?
+	FIONREAD   = 0x541b // octets that can be received now
+	TIOCOUTQ   = 0x5411 // octets sent and not yet acknowledged
+	FIONBIO    = 0x5421 // sets O_NONBLOCK
 )
 
 // SOL_SOCKET is the level of the options that every socket has.

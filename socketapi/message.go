@@ -12,7 +12,7 @@ type Message struct {
 	Addr      netip.AddrPort // who sent it; when sending, where to, the zero AddrPort being the connected peer
 	Local     netip.Addr     // IP_PKTINFO: where it was sent to; when sending, the source, the zero Addr leaving it to the stack
 	Interface string         // IP_PKTINFO: where it came in; unused when sending
-	Flags     int            // MSG_TRUNC: the datagram was longer than the buffer; unused when sending
+	Flags     int            // MSG_TRUNC: the datagram was longer than the buffer; MSG_OOB: urgent data; unused when sending
 	Size      int            // of the whole datagram in octets; unused when sending
 	TOS, TTL  uint8          // IP_RECVTOS, IP_RECVTTL; unused when sending
 	Options   []byte         // IP_RECVOPTS; unused when sending
@@ -50,7 +50,7 @@ func (so *socket) transmit(b []byte, m Message, flags int) (int, error) {
 		return 0, err
 	}
 	m.Addr = addr
-	if flags&MSG_OOB != 0 {
+	if flags&MSG_OOB != 0 && so.typ != SOCK_STREAM {
 		return 0, syscall.EOPNOTSUPP
 	}
 	sent := 0
@@ -99,9 +99,23 @@ func (s Berkeley) RecvMsg(fd int, b []byte, flags int) (int, Message, error) {
 	return n, m, nil
 }
 
+// receiveUrgent is MSG_OOB, which never waits.
+func (so *socket) receiveUrgent(b []byte, flags int) (int, Message, error) {
+	st, ok := so.endpoint.(stream)
+	if !ok || len(b) == 0 {
+		return 0, Message{}, syscall.EINVAL
+	}
+	c, err := st.ReadUrgent(flags&MSG_PEEK != 0)
+	if err != nil {
+		return 0, Message{}, err
+	}
+	b[0] = c
+	return 1, Message{Flags: MSG_OOB}, nil
+}
+
 func (so *socket) receive(b []byte, flags int) (int, Message, error) {
 	if flags&MSG_OOB != 0 {
-		return 0, Message{}, syscall.EINVAL
+		return so.receiveUrgent(b, flags)
 	}
 	dontWait := so.nonblock.Load() || flags&MSG_DONTWAIT != 0
 	if flags&MSG_WAITALL != 0 && so.typ == SOCK_STREAM {

@@ -150,7 +150,7 @@ func (s Berkeley) Fcntl(fd, cmd, arg int) (int, error) {
 	return -1, syscall.EINVAL
 }
 
-// Ioctl does FIONREAD and TIOCOUTQ, which return their number, and FIONBIO. Errors: EBADF, ENOTTY.
+// Ioctl does FIONREAD and TIOCOUTQ, which return their number, SIOCATMARK, which returns 0 or 1, and FIONBIO. Errors: EBADF, ENOTTY.
 func (s Berkeley) Ioctl(fd, request, arg int) (int, error) {
 	so, err := s.sockets.get(fd)
 	if err != nil {
@@ -162,6 +162,12 @@ func (s Berkeley) Ioctl(fd, request, arg int) (int, error) {
 		return in, nil
 	case TIOCOUTQ:
 		return out, nil
+	case SIOCATMARK:
+		st, ok := so.endpoint.(stream)
+		if !ok {
+			return -1, syscall.ENOTTY
+		}
+		return bit(st.AtMark()), nil
 	case FIONBIO:
 		so.nonblock.Store(arg != 0)
 		return 0, nil

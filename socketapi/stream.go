@@ -6,6 +6,9 @@ import "tunstack/tcp/demux"
 type stream struct{ *demux.Endpoint }
 
 func (st stream) send(b []byte, _ Message, flags int) (int, error) {
+	if flags&MSG_OOB != 0 {
+		return st.WriteUrgent(b)
+	}
 	return st.Write(b, flags&MSG_MORE != 0)
 }
 

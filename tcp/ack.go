@@ -89,11 +89,11 @@ func (c *Conn) acknowledge(now time.Duration, s *Segment) {
 	c.tlp.acked(c, s, c.rack.duplicate)
 	c.ecn.echoed(c, s)
 	c.recover(now, advanced, &d, limited)
-	if advanced > 0 || d.any {
-		c.tlp.schedule(now, c)
-	}
 	if advanced > 0 || c.snd.una == c.snd.nxt {
 		c.armRexmt(now, true)
+	}
+	if d.any {
+		c.tlp.schedule(now, c)
 	}
 	if wasWnd == 0 && c.snd.wnd > 0 {
 		c.windowReopened(now)

@@ -145,7 +145,7 @@ func (c *Conn) sizeNew(now time.Duration) (size int, fin bool) {
 func (c *Conn) sendSmall(now time.Duration, size, avail int) bool {
 	n := &c.snd
 	switch {
-	case n.push:
+	case n.push || n.urgent:
 		return true
 	case size < avail: // a window stands in the way
 		return 2*size >= n.maxWnd

@@ -87,13 +87,11 @@ func (c *Conn) recover(now time.Duration, advanced int, d *delivery, limited boo
 	}
 	wasLost := c.snd.board.lost
 	c.detectLoss(now)
-	if c.cc.state == open && !c.sackOK && c.snd.dupAcks > 0 {
-		return // a duplicate grows nothing
-	}
-	if c.sackOK {
+	switch {
+	case c.sackOK:
 		advanced = d.octets
-	} else if advanced == 0 && c.snd.dupAcks > 0 {
-		advanced = c.snd.mss
+	case advanced == 0 && c.cc.state == recovery:
+		advanced = c.snd.mss // that each duplicate stands for
 	}
 	c.cc.acked(now, c, advanced, limited, c.snd.board.lost > wasLost)
 }

@@ -89,7 +89,7 @@ func (b *scoreboard) ackTo(una Seq, now time.Duration, highest Seq, d *delivery)
 // room makes space for one more flight, by moving all to the front of the memory when at least half of that is free.
 func (b *scoreboard) room() {
 	if n := len(b.flights); n == cap(b.flights) {
-		if 2*n <= cap(b.base) {
+		if n > 0 && 2*n <= cap(b.base) {
 			b.flights = b.base[:copy(b.base[:n], b.flights)]
 			return
 		}

@@ -156,7 +156,7 @@ func pattern(seq Seq, n int) []byte {
 	return p
 }
 
-var lineRE = regexp.MustCompile(`^([SFRP.UEW]+|none) seq (\d+)(?::\d+\((\d+)\))?(?: ack (\d+))? win (\d+)(?: urg (\d+))?(?: <(.*)>)?$`)
+var lineRE = regexp.MustCompile(`^([SFRP.UEW]+|none) seq (\d+)(?::\d+\((\d+)\))?(?: ack (\d+))? win (\d+)(?: urg (\d+))?(?: <(.*)>)?( CE)?$`)
 
 // parseLine is the inverse of Segment.String.
 func parseLine(t testing.TB, line string) *Segment {
@@ -167,7 +167,7 @@ func parseLine(t testing.TB, line string) *Segment {
 		n, _ := strconv.ParseUint("0"+s, 10, 32)
 		return uint32(n)
 	}
-	seg := &Segment{Seq: Seq(num(m[2])), Ack: Seq(num(m[4])), Wnd: uint16(num(m[5])), Urg: uint16(num(m[6]))}
+	seg := &Segment{Seq: Seq(num(m[2])), Ack: Seq(num(m[4])), Wnd: uint16(num(m[5])), Urg: uint16(num(m[6])), CE: m[8] != ""}
 	for i := range m[1] {
 		if m[1] != "none" {
 			seg.Flags |= 1 << strings.IndexByte("FSRP.UEW", m[1][i])

@@ -14,6 +14,8 @@ type Stats struct {
 	Timeouts       stats.Counter `name:"tcp.retransmit.timeouts" doc:"expiries of the retransmission timer" rfc:"RFC 6298 5"`
 	FastRecoveries stats.Counter `name:"tcp.recovery.fast" doc:"losses detected by acknowledgments" rfc:"RFC 8985, RFC 6582"`
 	Probes         stats.Counter `name:"tcp.probe.window" doc:"zero-window probes sent" rfc:"RFC 9293 3.8.6.1"`
+	CookiesOut     stats.Counter `name:"tcp.cookie.sent" doc:"SYNs answered with a cookie because too many connections were half-open" rfc:"RFC 4987 3.6"`
+	CookiesIn      stats.Counter `name:"tcp.cookie.redeemed" doc:"connections made of a cookie" rfc:"RFC 4987 3.6"`
 	KeepAlives     stats.Counter `name:"tcp.probe.keepalive" doc:"keep-alive probes sent" rfc:"RFC 9293 3.8.4"`
 	ChallengeAcks  stats.Counter `name:"tcp.challenge_acks" doc:"ACKs that ask a peer to prove a RST, SYN or ACK" rfc:"RFC 5961"`
 	ResetsIn       stats.Counter `name:"tcp.in.resets" doc:"connections ended by the peer's RST" rfc:"RFC 9293 3.10.7"`
@@ -25,6 +27,7 @@ type Stats struct {
 	DropNoConnection stats.Counter `name:"tcp.drop.no_connection" doc:"for no connection or listener" rfc:"RFC 9293 3.10.7.1"`
 	DropListen       stats.Counter `name:"tcp.drop.listen" doc:"neither SYN nor ACK nor RST for a listener, or a RST" rfc:"RFC 9293 3.10.7.2"`
 	DropBacklog      stats.Counter `name:"tcp.drop.backlog_full" doc:"SYN or final ACK while accept queue or SYN queue is full" rfc:"POSIX listen()"`
+	DropCookie       stats.Counter `name:"tcp.drop.bad_cookie" doc:"final ACK without a connection, whose cookie is forged or old" rfc:"RFC 4987 3.6"`
 	DropInbox        stats.Counter `name:"tcp.drop.inbox_full" doc:"too many segments while the connection's owner held it"`
 	DropSequence     stats.Counter `name:"tcp.drop.sequence" doc:"outside the receive window" rfc:"RFC 9293 3.10.7.4 first"`
 	DropPAWS         stats.Counter `name:"tcp.drop.paws" doc:"timestamp older than the last" rfc:"RFC 7323 5.3"`

@@ -24,7 +24,7 @@ type Config struct {
 	Timers            *timer.Queue
 	Rand              io.Reader // a cryptographic source, read at the start; nil: crypto/rand
 	PortLow, PortHigh uint16    // ephemeral ports; 0: 49152-65535
-	MaxHalfOpen       int       // connections in SYN-RECEIVED per listener; 1024
+	MaxHalfOpen       int       // connections in SYN-RECEIVED per listener, beyond which it answers with cookies; 1024
 }
 
 // Demux is the TCP layer of one host.
@@ -35,6 +35,7 @@ type Demux struct {
 	conns     table
 	listeners listeners
 	secret    secret
+	cookies   cookies
 	stats     *tcp.Stats
 }
 
@@ -50,6 +51,7 @@ func New(ip *ipv4.Stack, cfg Config) *Demux {
 	d := &Demux{cfg: cfg, ip: ip, stats: cfg.Stats,
 		ports: ports.New(ports.Config{Rand: cfg.Rand, Low: cfg.PortLow, High: cfg.PortHigh})}
 	d.secret.init(cfg.Rand)
+	d.cookies.key.init(cfg.Rand)
 	d.conns.init(d.secret.table())
 	ip.Register(ipv4.ProtocolTCP, d)
 	return d
@@ -81,19 +83,16 @@ func (d *Demux) Input(now time.Duration, h *ipv4.Header, p *packet.Buffer) {
 
 func (d *Demux) dispatch(now time.Duration, h *ipv4.Header, s *tcp.Segment, p *packet.Buffer) {
 	id := tupleOf(h, s)
-	e := d.conns.find(id)
-	if e != nil {
-		if iss, reuse := e.reusable(now, s); !reuse {
-			e.deliver(now, s, p)
-			return
-		} else if l := d.listeners.find(id); l != nil {
-			l.input(now, id, s, p.Queue, iss)
-			p.Free()
+	minISS := tcp.Seq(0)
+	if e := d.conns.find(id); e != nil {
+		var reuse bool
+		if minISS, reuse = e.reusable(now, s); !reuse {
+			e.deliver(now, h, s, p)
 			return
 		}
 	}
 	if l := d.listeners.find(id); l != nil {
-		l.input(now, id, s, p.Queue, 0)
+		l.input(now, h, s, p.Queue, minISS)
 	} else {
 		d.stats.DropNoConnection.Inc()
 		d.reset(now, id, s, p.Queue)
@@ -126,6 +125,13 @@ func (d *Demux) reset(now time.Duration, id tuple, s *tcp.Segment, queue uint16)
 	d.transmit(now, route, &h, id, &r, queue)
 }
 
+// The ECN field of the IP header (RFC 3168 section 5).
+const (
+	ecnMask = 3
+	ecnECT0 = 2
+	ecnCE   = 3
+)
+
 // transmit sends a segment. Its payload is borrowed until the device has taken it. What the link refuses is lost, and
 // retransmission sees to it.
 func (d *Demux) transmit(now time.Duration, route *ipv4.Route, h *ipv4.Header, id tuple, s *tcp.Segment, queue uint16) error {
@@ -139,6 +145,11 @@ func (d *Demux) transmit(now time.Duration, route *ipv4.Route, h *ipv4.Header, i
 	p.Offload = packet.Offload{Checksum: packet.ChecksumPartial, Offset: 16}
 	if s.MSS > 0 {
 		p.Offload.Segmentation, p.Offload.Size = packet.SegmentTCP, uint16(s.MSS)
+	}
+	if s.ECT {
+		h.TOS = h.TOS&^ecnMask | ecnECT0
+	} else {
+		h.TOS &^= ecnMask
 	}
 	p.Queue = queue
 	return d.ip.Send(now, route, h, p)

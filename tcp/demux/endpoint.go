@@ -37,6 +37,7 @@ type Endpoint struct {
 	bound    netip.Addr // what Bind said; the zero Addr before
 	route    *ipv4.Route
 	header   ipv4.Header
+	routed   bool // the user chose the IP options
 	port     ports.Reservation
 	params   tcp.Params
 	reuse    ports.Flags
@@ -77,9 +78,9 @@ func (e *Endpoint) unlock(now time.Duration) {
 func (e *Endpoint) left() bool { return e.inbox.any() || e.due.Load() }
 
 // deliver hands a segment of this connection to it. It takes p over, in which s lies.
-func (e *Endpoint) deliver(now time.Duration, s *tcp.Segment, p *packet.Buffer) {
+func (e *Endpoint) deliver(now time.Duration, h *ipv4.Header, s *tcp.Segment, p *packet.Buffer) {
 	if !e.mu.TryLock() {
-		if !e.inbox.put(p) {
+		if !e.inbox.put(p, h.TOS) {
 			e.demux.stats.DropInbox.Inc()
 		}
 		if e.mu.TryLock() {
@@ -88,7 +89,10 @@ func (e *Endpoint) deliver(now time.Duration, s *tcp.Segment, p *packet.Buffer) 
 		return
 	}
 	e.drain(now)
-	e.input(now, s, p.Queue)
+	if len(h.Options) > 0 && !e.routed {
+		e.header.Options = h.ReverseRoute(e.header.Options[:0]) // a later route replaces the earlier (SHLD-24)
+	}
+	e.input(now, s, h.TOS, p.Queue)
 	batch := p.Batch
 	p.Free()
 	if batch == nil {
@@ -121,17 +125,17 @@ func (e *Endpoint) Expire(now time.Duration) {
 }
 
 func (e *Endpoint) drain(now time.Duration) {
-	for p := e.inbox.take(); p != nil; p = e.inbox.take() {
+	for w, ok := e.inbox.take(); ok; w, ok = e.inbox.take() {
 		var s tcp.Segment
-		if s.Parse(p.Bytes()) == nil {
-			e.input(now, &s, p.Queue)
+		if s.Parse(w.p.Bytes()) == nil {
+			e.input(now, &s, w.tos, w.p.Queue)
 		}
-		p.Free()
+		w.p.Free()
 	}
 }
 
 // input runs the machine on a segment. The final ACK of a handshake waits while the accept queue is full, as on Linux.
-func (e *Endpoint) input(now time.Duration, s *tcp.Segment, queue uint16) {
+func (e *Endpoint) input(now time.Duration, s *tcp.Segment, tos uint8, queue uint16) {
 	if e.conn == nil {
 		return
 	}
@@ -140,6 +144,7 @@ func (e *Endpoint) input(now time.Duration, s *tcp.Segment, queue uint16) {
 		e.demux.stats.DropBacklog.Inc()
 		return
 	}
+	s.CE = tos&ecnMask == ecnCE
 	e.conn.Input(now, s)
 }
 
@@ -157,9 +162,7 @@ func (e *Endpoint) settle(now time.Duration) {
 			e.refused(now, err)
 		}
 	}
-	if events := e.conn.Events(); events != 0 {
-		e.announce(now, events)
-	}
+	e.announce(now, e.conn.Events())
 	if at := e.conn.Deadline(); at != 0 {
 		e.timer.ArmEarlier(at)
 	}
@@ -178,6 +181,12 @@ func (e *Endpoint) refused(now time.Duration, err error) {
 
 // announce turns the machine's events into wake-ups and the endpoint's own upkeep.
 func (e *Endpoint) announce(now time.Duration, events tcp.Events) {
+	if events == 0 {
+		return
+	}
+	if events&tcp.Troubled != 0 {
+		e.demux.ip.Doubt(now, e.route)
+	}
 	if events&tcp.Failed != 0 && !e.closed {
 		e.err = e.conn.Err()
 		if e.err == syscall.ETIMEDOUT && e.soft != nil {
@@ -196,6 +205,9 @@ func (e *Endpoint) announce(now time.Duration, events tcp.Events) {
 	}
 	if events&(tcp.Writable|tcp.Connected) != 0 {
 		mask |= poll.Out
+	}
+	if events&tcp.Urgent != 0 {
+		mask |= poll.Pri
 	}
 	if events&tcp.Failed != 0 {
 		mask |= poll.Err

@@ -11,9 +11,15 @@ import (
 // the peer ignores its window.
 type inbox struct {
 	mu     sync.Mutex
-	queue  []*packet.Buffer
+	queue  []waiting
 	octets int
 	count  atomic.Int32 // what any sees without the lock
+}
+
+// waiting is a segment and what its IP header said.
+type waiting struct {
+	p   *packet.Buffer
+	tos uint8
 }
 
 const (
@@ -22,7 +28,7 @@ const (
 )
 
 // put takes p over; false when the inbox is full, and then p is gone.
-func (i *inbox) put(p *packet.Buffer) bool {
+func (i *inbox) put(p *packet.Buffer, tos uint8) bool {
 	p = p.Compact()
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -30,7 +36,7 @@ func (i *inbox) put(p *packet.Buffer) bool {
 		p.Free()
 		return false
 	}
-	i.queue = append(i.queue, p)
+	i.queue = append(i.queue, waiting{p, tos})
 	i.octets += p.Len()
 	i.count.Store(int32(len(i.queue)))
 	return true
@@ -38,20 +44,20 @@ func (i *inbox) put(p *packet.Buffer) bool {
 
 func (i *inbox) any() bool { return i.count.Load() > 0 }
 
-// take returns the oldest segment, or nil.
-func (i *inbox) take() *packet.Buffer {
+// take returns the oldest segment; false when there is none.
+func (i *inbox) take() (waiting, bool) {
 	if !i.any() {
-		return nil
+		return waiting{}, false
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	p := i.queue[0]
-	i.queue[0] = nil
+	w := i.queue[0]
+	i.queue[0] = waiting{}
 	i.queue = i.queue[1:]
-	i.octets -= p.Len()
+	i.octets -= w.p.Len()
 	if len(i.queue) == 0 {
 		i.queue = nil
 	}
 	i.count.Store(int32(len(i.queue)))
-	return p
+	return w, true
 }

@@ -24,6 +24,8 @@ type listener struct {
 	backlog int
 	half    map[*Endpoint]struct{} // in SYN-RECEIVED
 	queue   []*Endpoint            // established, oldest first
+
+	cookiesUntil time.Duration // while cookies may come back
 }
 
 // full says whether another connection may become established; one more than the backlog may, as on Linux.
@@ -34,41 +36,77 @@ func (l *listener) full() bool {
 }
 
 // input is RFC 9293 section 3.10.7.2. minISS, if not zero, is where an earlier connection of the same tuple ended.
-func (l *listener) input(now time.Duration, id tuple, s *tcp.Segment, queue uint16, minISS tcp.Seq) {
+func (l *listener) input(now time.Duration, h *ipv4.Header, s *tcp.Segment, queue uint16, minISS tcp.Seq) {
 	d := l.demux
 	switch {
 	case s.Flags.Has(tcp.RST):
 		d.stats.DropListen.Inc()
 	case s.Flags.Has(tcp.ACK):
-		d.stats.DropListen.Inc()
-		d.reset(now, id, s, queue)
+		if s.Flags.Has(tcp.SYN) || !l.begin(now, h, s, queue, minISS) {
+			d.stats.DropListen.Inc()
+			d.reset(now, tupleOf(h, s), s, queue)
+		}
 	case !s.Flags.Has(tcp.SYN):
 		d.stats.DropListen.Inc()
 	default:
-		l.accept(now, id, s, queue, minISS)
+		l.begin(now, h, s, queue, minISS)
 	}
 }
 
-// accept makes a half-open connection of a SYN.
-func (l *listener) accept(now time.Duration, id tuple, syn *tcp.Segment, queue uint16, minISS tcp.Seq) {
+// begin makes a connection: a half-open one of a SYN, or an established one of the cookie in an ACK. It returns false
+// when there is nothing to make one of.
+func (l *listener) begin(now time.Duration, h *ipv4.Header, s *tcp.Segment, queue uint16, minISS tcp.Seq) bool {
 	d := l.demux
+	if s.Flags.Has(tcp.ACK) && !l.sentCookies(now) {
+		return false
+	}
+	id := tupleOf(h, s)
 	route, err := d.ip.Route(id.remoteAddr(), id.localAddr())
 	if err != nil {
 		d.stats.DropAddress.Inc()
-		return
+		return true
 	}
 	e := d.NewEndpoint()
 	e.id, e.route, e.queue, e.parent = id, route, queue, l
 	e.mu.Lock()
 	defer e.unlock(now)
-	if !l.admit(e) {
+	where := l.admit(now, e)
+	if len(h.Options) > 0 && e.header.Options == nil {
+		e.header.Options = h.ReverseRoute(nil) // RFC 9293 section 3.9.2.1, MUST-53
+	}
+	switch {
+	case where == refused:
 		d.stats.DropBacklog.Inc()
-		return
+		return true
+	case where == crowded && s.Flags.Has(tcp.SYN):
+		l.sendCookie(now, e, s)
+		e.abandon()
+		return true
+	case !d.conns.insert(id, e): // another queue was faster with the same segment
+		e.abandon()
+		return true
+	case s.Flags.Has(tcp.ACK):
+		if l.redeem(now, e, s) {
+			return true
+		}
+		d.conns.remove(id, e)
+		e.abandon()
+		return false
 	}
-	if !d.conns.insert(id, e) { // another queue was faster with the same SYN
-		l.lost(e)
-		return
-	}
+	l.open(now, e, s, minISS)
+	return true
+}
+
+// abandon ends an endpoint that became nothing.
+func (e *Endpoint) abandon() {
+	e.parent.lost(e)
+	e.parent, e.closed = nil, true
+	e.releasePort()
+}
+
+// open makes a half-open connection of a SYN.
+func (l *listener) open(now time.Duration, e *Endpoint, syn *tcp.Segment, minISS tcp.Seq) {
+	d := l.demux
 	setup := d.setup(now, e)
 	if minISS != 0 && setup.ISS.Less(minISS) {
 		setup.ISS = minISS
@@ -76,18 +114,38 @@ func (l *listener) accept(now time.Duration, id tuple, syn *tcp.Segment, queue u
 	e.conn = tcp.Accept(now, &d.cfg.Config, e.params, setup, syn)
 }
 
+// admission is what becomes of a new connection.
+type admission uint8
+
+const (
+	refused admission = iota // the listener is closed, or its accept queue full
+	crowded                  // too many are half-open: no more are remembered
+	admitted
+)
+
 // admit enters a new half-open connection, which takes the listener's settings.
-func (l *listener) admit(e *Endpoint) bool {
+func (l *listener) admit(now time.Duration, e *Endpoint) admission {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || len(l.queue) > l.backlog || len(l.half) >= l.demux.cfg.MaxHalfOpen {
-		return false
+	if l.closed || len(l.queue) > l.backlog {
+		return refused
 	}
-	l.half[e] = struct{}{}
 	from := l.endpoint
 	e.params, e.header, e.linger, e.reuse = from.params, from.header, from.linger, from.reuse
 	e.port = l.demux.ports.Accept(from.port, e.id.localAddr())
-	return true
+	if len(l.half) >= l.demux.cfg.MaxHalfOpen {
+		l.cookiesUntil = now + (cookieLifetime+1)*cookiePeriod
+		return crowded
+	}
+	l.half[e] = struct{}{}
+	return admitted
+}
+
+// sentCookies says whether an ACK may hold a cookie of this listener.
+func (l *listener) sentCookies(now time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return now < l.cookiesUntil
 }
 
 // lost forgets a connection that ended before it was accepted.
@@ -237,7 +295,7 @@ func (t *listeners) status() []Status {
 // setup is what the machine needs to know of the surroundings of e.
 func (d *Demux) setup(now time.Duration, e *Endpoint) tcp.Setup {
 	f, tsOffset := d.secret.derive(e.id)
-	s := tcp.Setup{ISS: isn(now, f), TSOffset: tsOffset, MTU: e.route.MTU(), LinkMTU: e.route.MTU()}
+	s := tcp.Setup{ISS: isn(now, f), TSOffset: tsOffset, MTU: e.route.MTU(), LinkMTU: e.route.MTU(), IPOptions: (len(e.header.Options) + 3) &^ 3}
 	if i := e.route.Interface(); i != nil {
 		s.LinkMTU = i.MTU()
 	}

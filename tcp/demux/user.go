@@ -11,10 +11,16 @@ import (
 	"tunstack/tcp"
 )
 
-// lock takes the endpoint for a call of its user, who lets go by unlock with the time that lock returns.
+// lock takes the endpoint for a call of its user, who then sees all that has come so far, and lets go by unlock with the
+// time that lock returns.
 func (e *Endpoint) lock() time.Duration {
 	e.mu.Lock()
-	return e.demux.now()
+	now := e.demux.now()
+	e.drain(now)
+	if e.conn != nil {
+		e.announce(now, e.conn.Events())
+	}
+	return now
 }
 
 // Bind gives the socket its own address. Port 0 picks a free one; a zero or unspecified Addr is the wildcard. Errors:
@@ -90,9 +96,9 @@ func (e *Endpoint) bindAny() error {
 
 // Accept returns the connection that has waited longest. Errors: EAGAIN, EINVAL when not listening.
 func (e *Endpoint) Accept() (*Endpoint, error) {
-	e.mu.Lock()
+	now := e.lock()
 	l := e.listener
-	e.unlock(e.demux.now())
+	e.unlock(now)
 	if l == nil {
 		return nil, syscall.EINVAL
 	}
@@ -173,7 +179,6 @@ func (e *Endpoint) Read(p []byte, peek bool) (int, error) {
 	if e.conn == nil {
 		return 0, syscall.ENOTCONN
 	}
-	e.drain(now)
 	n := 0
 	if peek {
 		n = e.conn.Peek(p)
@@ -194,6 +199,13 @@ func (e *Endpoint) Read(p []byte, peek bool) (int, error) {
 // Write queues octets of p, perhaps not all: EAGAIN when none fits; EPIPE after Shutdown or the connection's end, and once
 // the pending error. more (MSG_MORE) holds back a partial segment. p is copied.
 func (e *Endpoint) Write(p []byte, more bool) (int, error) {
+	return e.write(p, func(c *tcp.Conn, p []byte) int {
+		c.More(more)
+		return c.Write(p)
+	})
+}
+
+func (e *Endpoint) write(p []byte, queue func(*tcp.Conn, []byte) int) (int, error) {
 	now := e.lock()
 	defer e.unlock(now)
 	if err := e.takeError(); err != nil {
@@ -205,8 +217,7 @@ func (e *Endpoint) Write(p []byte, more bool) (int, error) {
 	if s := e.conn.State(); s == tcp.SynSent || s == tcp.SynReceived {
 		return 0, syscall.EAGAIN
 	}
-	e.conn.More(more)
-	n := e.conn.Write(p)
+	n := queue(e.conn, p)
 	if n == 0 && len(p) > 0 {
 		return 0, syscall.EAGAIN
 	}
@@ -327,6 +338,9 @@ func (e *Endpoint) Ready() poll.Mask {
 	if e.err != nil {
 		m |= poll.Err
 	}
+	if c.UrgentPending() {
+		m |= poll.Pri
+	}
 	if c.Readable() > 0 || c.AtEOF() || e.err != nil {
 		m |= poll.In
 	}
@@ -385,13 +399,26 @@ func (e *Endpoint) guarded(f func()) {
 // SetIP sets the IP_TOS and IP_TTL of the segments; TTL 0 is the stack's default.
 func (e *Endpoint) SetIP(tos, ttl uint8) {
 	defer e.unlock(e.lock())
-	e.guarded(func() { e.header.TOS, e.header.TTL = tos, ttl })
+	e.guarded(func() { e.header.TOS, e.header.TTL = tos&^ecnMask, ttl }) // the ECN field is TCP's own
+}
+
+// SetIPOptions sets the IP options of the segments, a source route among them (IP_OPTIONS). It takes precedence over a route
+// that the peer's segments came by (RFC 9293 section 3.9.2.1, MUST-52). b is copied.
+func (e *Endpoint) SetIPOptions(b []byte) {
+	defer e.unlock(e.lock())
+	e.guarded(func() { e.header.Options, e.routed = append([]byte(nil), b...), len(b) > 0 })
+}
+
+// IPOptions is what SetIPOptions set, or the route back to a peer that came by a source route.
+func (e *Endpoint) IPOptions() []byte {
+	defer e.unlock(e.lock())
+	return append([]byte(nil), e.header.Options...)
 }
 
 // IP is what SetIP set.
 func (e *Endpoint) IP() (tos, ttl uint8) {
 	defer e.unlock(e.lock())
-	return e.header.TOS, e.header.TTL
+	return e.header.TOS &^ ecnMask, e.header.TTL
 }
 
 // MSS is the effective send MSS in octets (TCP_MAXSEG reads it).

@@ -1,0 +1,183 @@
+package tcp
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// sackEstablished is a connection with SACK, an MSS of 1000 and a round-trip time of 100 ms, that has sent n segments.
+func sackEstablished(t *testing.T, n int) *script {
+	s := newScript(t).with(func(g *Config, _ *Params) { g.NoSACK = false }).listen()
+	s.recv("S seq 5000 win 64240 <mss 1000,sackOK>").sends("S. seq 1000 ack 5001 win 65535 <mss 1460,sackOK>")
+	s.after(100 * time.Millisecond).recv(". seq 5001 ack 1001 win 64240").is(Established).write(1000 * n)
+	for i := range n - 1 {
+		s.sends(segLine(1001+1000*i, 1000, ""))
+	}
+	return s.sends(segLine(1001+1000*(n-1), 1000, "P")).quiet()
+}
+
+// TCP-186, TCP-187: one probe after two round trips, the last segment again; then the retransmission timer.
+func TestTailLossProbe(t *testing.T) {
+	s := sackEstablished(t, 3)
+	s.after(202 * time.Millisecond).sends(segLine(3001, 1000, "P"))
+	require.Zero(t, s.c.timers.probe)
+	s.after(s.c.timers.rexmt - s.now).sends(segLine(1001, 1000, ""))
+}
+
+// TCP-186: a lone segment's probe allows for a delayed acknowledgment; new data goes instead of old.
+func TestTailLossProbeNewData(t *testing.T) {
+	s := sackEstablished(t, 1)
+	require.Zero(t, s.c.timers.probe, "not later than the RTO of 300 ms")
+	s = sackEstablished(t, 2)
+	s.write(10) // Nagle holds it
+	s.after(202 * time.Millisecond).sends(segLine(3001, 10, "P"))
+}
+
+// TCP-188: a probe that repaired a loss reduces the window; one that was not needed does not.
+func TestTailLossProbeRepaired(t *testing.T) {
+	probed := func() (*script, int) {
+		s := sackEstablished(t, 10).after(100 * time.Millisecond).recv(". seq 5001 ack 9001 win 64240").after(202 * time.Millisecond)
+		cwnd := s.c.cc.cwnd
+		return s.sends(segLine(10001, 1000, "P")).after(100 * time.Millisecond), cwnd
+	}
+	s, cwnd := probed()
+	s.recv(". seq 5001 ack 11001 win 64240")
+	require.Less(t, s.c.cc.cwnd, cwnd)
+	s, cwnd = probed()
+	s.recv(". seq 5001 ack 11001 win 64240 <sack 1 {10001:11001}>")
+	require.GreaterOrEqual(t, s.c.cc.cwnd, cwnd)
+}
+
+// TCP-183: a lost retransmission is repaired before the timer, for a later one was delivered.
+func TestLostRetransmission(t *testing.T) {
+	s := sackEstablished(t, 10)
+	s.after(100 * time.Millisecond).recv(". seq 5001 ack 1001 win 64240 <sack 1 {2001:3001}>")
+	s.recv(". seq 5001 ack 1001 win 64240 <sack 1 {4001:7001}>").sends(segLine(1001, 1000, "")) // 1001 and 3001 are lost
+	s.recv(". seq 5001 ack 1001 win 64240 <sack 1 {4001:10001}>").sends(segLine(3001, 1000, ""))
+	s.after(100 * time.Millisecond).recv(". seq 5001 ack 1001 win 64240 <sack 2 {2001:4001} {4001:10001}>")
+	s.sends(segLine(1001, 1000, ""))
+	require.Equal(t, recovery, s.c.cc.state)
+}
+
+// TCP-184: reordering within a quarter of the round-trip time is no loss.
+func TestReorderingWindow(t *testing.T) {
+	s := sackEstablished(t, 3).after(100 * time.Millisecond)
+	s.recv(". seq 5001 ack 1001 win 64240 <sack 1 {2001:3001}>").after(20 * time.Millisecond).quiet()
+	s.recv(". seq 5001 ack 3001 win 64240")
+	require.Equal(t, open, s.c.cc.state)
+	require.Zero(t, s.c.counts.retransmits)
+}
+
+// TCP-184: but beyond that it is.
+func TestReorderingTimer(t *testing.T) {
+	s := sackEstablished(t, 3).after(100 * time.Millisecond)
+	s.recv(". seq 5001 ack 1001 win 64240 <sack 1 {2001:3001}>")
+	s.after(25 * time.Millisecond).sends(segLine(1001, 1000, ""))
+}
+
+// TCP-179: a receiver that takes back what it reported gets the first segment again after a timeout.
+func TestReneging(t *testing.T) {
+	s := sackEstablished(t, 3).after(100 * time.Millisecond)
+	s.recv(". seq 5001 ack 1001 win 64240 <sack 1 {2001:4001}>").after(25 * time.Millisecond).sends(segLine(1001, 1000, ""))
+	s.recv(". seq 5001 ack 2001 win 64240").quiet()
+	s.after(s.c.timers.rexmt - s.now).sends(segLine(2001, 1000, ""))
+	require.Zero(t, s.c.snd.board.sacked)
+}
+
+// TCP-185: a timeout spares what was sent a moment ago.
+func TestTimeoutSparesFreshFlights(t *testing.T) {
+	s := sackEstablished(t, 3)
+	s.after(202 * time.Millisecond).sends(segLine(3001, 1000, "P")) // the probe, just before
+	s.after(s.c.timers.rexmt - 10*time.Millisecond - s.now).write(1000).sends(segLine(4001, 1000, "P"))
+	s.after(10 * time.Millisecond).sends(segLine(1001, 1000, "")).quiet()
+	require.Equal(t, 2000, s.c.snd.board.lost, "the second and third segment")
+}
+
+// TCP-182, TCP-167: after a timeout duplicate acknowledgments start no new recovery.
+func TestNoRecoveryAfterTimeout(t *testing.T) {
+	s := newScript(t).established("mss 1000").write(5000)
+	for i := range 5 {
+		s.sends(segLine(1001+1000*i, 1000, map[bool]string{true: "P"}[i == 4]))
+	}
+	s.after(s.c.timers.rexmt - s.now).sends(segLine(1001, 1000, "")).quiet()
+	for range 4 {
+		s.recv(". seq 5001 ack 1001 win 64240")
+	}
+	require.Equal(t, loss, s.c.cc.state)
+	require.Equal(t, 1000, s.c.cc.cwnd)
+}
+
+// TCP-160, TCP-163
+func TestWindowAfterTimeoutAndIdle(t *testing.T) {
+	s := sackEstablished(t, 10).after(100 * time.Millisecond).recv(". seq 5001 ack 11001 win 64240")
+	s.write(20000)
+	for range 20 {
+		var seg Segment
+		if !s.c.Output(s.now, &seg) {
+			break
+		}
+	}
+	flight := s.c.snd.nxt.Sub(s.c.snd.una)
+	for s.c.cc.state != loss {
+		s.now = s.c.Deadline()
+		var seg Segment
+		for s.c.Output(s.now, &seg) {
+		}
+	}
+	require.Equal(t, 1000, s.c.cc.cwnd)
+	require.LessOrEqual(t, s.c.cc.ssthresh, flight*7/10+2000)
+	s.recv((&Segment{Flags: ACK, Seq: 5001, Ack: s.c.snd.nxt, Wnd: 64240}).String())
+
+	s = sackEstablished(t, 10).after(100 * time.Millisecond).recv(". seq 5001 ack 11001 win 64240")
+	s.c.cc.cwnd = 100000
+	s.after(10 * time.Second).write(30000)
+	sent := 0
+	var seg Segment
+	for s.c.Output(s.now, &seg) {
+		sent += seg.DataLen()
+	}
+	require.Equal(t, 10000, sent)
+}
+
+// TCP-036: a path that swallows full-sized segments in silence gets smaller ones.
+func TestBlackHole(t *testing.T) {
+	s := newScript(t).established("").write(1460).sends("P. seq 1001:2461(1460) ack 5001 win 65535")
+	s.after(s.c.timers.rexmt - s.now).sends("P. seq 1001:2461(1460) ack 5001 win 65535")
+	s.after(s.c.timers.rexmt - s.now).sends(". seq 1001:2241(1240) ack 5001 win 65535")
+	s.recv(". seq 5001 ack 2241 win 64240").sends("P. seq 2241:2461(220) ack 5001 win 65535")
+	s.recv(". seq 5001 ack 2461 win 64240").after(blackholeAge + time.Minute).write(1460)
+	s.sends("P. seq 2461:3921(1460) ack 5001 win 65535")
+}
+
+// TCP-035: what no longer fits the path is cut anew and sent again.
+func TestPathMTUShrinks(t *testing.T) {
+	s := newScript(t).established("").write(1460).sends("P. seq 1001:2461(1460) ack 5001 win 65535")
+	s.c.SetMTU(1000)
+	s.sends(". seq 1001:1961(960) ack 5001 win 65535", "P. seq 1961:2461(500) ack 5001 win 65535")
+}
+
+// TCP-192, TCP-193: HyStart++ leaves slow start when round trips grow, and returns when that was jitter.
+func TestHyStart(t *testing.T) {
+	round := func(h *hystart, m time.Duration) {
+		h.last, h.current, h.samples = h.current, 0, 0
+		for range hystartSamples {
+			h.sample(m)
+		}
+	}
+	var h hystart
+	round(&h, 100*time.Millisecond)
+	round(&h, 105*time.Millisecond)
+	require.Zero(t, h.baseline, "below the threshold of 12.5 ms")
+	round(&h, 120*time.Millisecond)
+	require.NotZero(t, h.baseline)
+	round(&h, 100*time.Millisecond)
+	require.Zero(t, h.baseline, "it was jitter")
+	round(&h, 130*time.Millisecond)
+	require.NotZero(t, h.baseline)
+	for range hystartCSSRounds - 1 {
+		require.True(t, h.nextRound(0))
+	}
+	require.False(t, h.nextRound(0), "five rounds are enough")
+}

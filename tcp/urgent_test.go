@@ -1,0 +1,63 @@
+package tcp
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TCP-067, TCP-068, TCP-069: the pointer names the octet after the urgent data, on every segment before it.
+func TestSendUrgent(t *testing.T) {
+	s := newScript(t).established("mss 1000").write(1500)
+	require.Equal(t, 600, s.c.WriteUrgent(pattern(s.c.snd.dataEnd(), 600)))
+	s.write(100)
+	s.sends(
+		".U seq 1001:2001(1000) ack 5001 win 65535 urg 2100",
+		".U seq 2001:3001(1000) ack 5001 win 65535 urg 1100",
+		"P.U seq 3001:3201(200) ack 5001 win 65535 urg 100")
+	s.recv(". seq 5001 ack 3201 win 64240").write(10).sends("P. seq 3201:3211(10) ack 5001 win 65535")
+}
+
+// TCP-070, TCP-071, SOCK-022: the user is told, and finds the octet out of band and not in the stream.
+func TestReceiveUrgent(t *testing.T) {
+	s := newScript(t).established("")
+	s.recv(".U seq 5001 ack 1001 win 64240 urg 5")
+	require.NotZero(t, s.c.Events()&Urgent)
+	_, here, ok := s.c.ReadUrgent(false)
+	require.True(t, ok)
+	require.False(t, here, "announced, not arrived")
+	s.recv("P.U seq 5001:5009(8) ack 1001 win 64240 urg 5").sends(". seq 1001 ack 5009 win 65527")
+	require.True(t, s.c.UrgentPending())
+	b, here, ok := s.c.ReadUrgent(true)
+	require.True(t, here && ok)
+	require.Equal(t, pattern(5005, 1)[0], b)
+	s.reads(5001, 4)
+	require.True(t, s.c.AtMark())
+	require.Equal(t, 3, s.c.Read(s.now, make([]byte, 8)))
+	b, here, ok = s.c.ReadUrgent(false)
+	require.True(t, here && ok)
+	require.Equal(t, pattern(5005, 1)[0], b)
+	_, _, ok = s.c.ReadUrgent(false)
+	require.False(t, ok, "read before")
+	require.False(t, s.c.UrgentPending())
+}
+
+// SOCK-022: SO_OOBINLINE leaves the octet in the stream; a read still stops before it.
+func TestUrgentInline(t *testing.T) {
+	s := newScript(t).with(func(_ *Config, p *Params) { p.OOBInline = true }).established("")
+	s.recv("P.U seq 5001:5009(8) ack 1001 win 64240 urg 5").sends(". seq 1001 ack 5009 win 65527")
+	require.Equal(t, 4, s.c.Read(s.now, make([]byte, 8)))
+	require.True(t, s.c.AtMark())
+	_, _, ok := s.c.ReadUrgent(false)
+	require.False(t, ok)
+	s.reads(5005, 4)
+}
+
+// TCP-015: urgent data is announced through a closed window.
+func TestUrgentAtClosedWindow(t *testing.T) {
+	s := newScript(t).with(func(_ *Config, p *Params) { p.RcvBuf = 1000 }).established("mss 1000")
+	s.recv("P. seq 5001:6001(1000) ack 1001 win 64240").sends(". seq 1001 ack 6001 win 0")
+	s.c.Events()
+	s.recv(".U seq 6001 ack 1001 win 64240 urg 1")
+	require.NotZero(t, s.c.Events()&Urgent)
+}
