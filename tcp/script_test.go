@@ -21,7 +21,6 @@ type script struct {
 	gso    int
 	now    time.Duration
 	c      *Conn
-	heard  bool
 }
 
 const testISS = 1000

@@ -40,17 +40,16 @@ type sim struct {
 }
 
 type simSide struct {
-	c          *Conn
-	cfg        Config
-	send, got  []byte
-	sent       int
-	closed     bool
-	free       time.Duration // when the bottleneck is idle again
-	readEvery  time.Duration // a slow reader
-	readAt     time.Duration
-	edge       Seq
-	everEdge   bool
-	retransmit int
+	c         *Conn
+	cfg       Config
+	send, got []byte
+	sent      int
+	closed    bool
+	free      time.Duration // when the bottleneck is idle again
+	readEvery time.Duration // a slow reader
+	readAt    time.Duration
+	edge      Seq
+	everEdge  bool
 }
 
 type arrival struct {

@@ -19,10 +19,6 @@ func tupleOf(h *ipv4.Header, s *tcp.Segment) tuple {
 	return tuple{local: h.Dst.As4(), remote: h.Src.As4(), localPort: s.DstPort, remotePort: s.SrcPort}
 }
 
-func newTuple(local, remote netip.AddrPort) tuple {
-	return tuple{local.Addr().As4(), remote.Addr().As4(), local.Port(), remote.Port()}
-}
-
 func (t tuple) localAddr() netip.Addr  { return netip.AddrFrom4(t.local) }
 func (t tuple) remoteAddr() netip.Addr { return netip.AddrFrom4(t.remote) }
 
