@@ -14,13 +14,13 @@ import (
 // insideEnv carries the process id of the parent that made the namespace, so that it says nothing to grandchildren.
 const insideEnv = "TUNSTACK_NETNS"
 
-// requireEnv, set to 1, turns the skips of Need and NeedTool into failures. Continuous integration sets it.
+// requireEnv, set to 1, turns the skips of Need, NeedTool and Missing into failures. Continuous integration sets it.
 const requireEnv = "TUNSTACK_REQUIRE"
 
 // Inside says whether this process was started by Reexec.
 func Inside() bool { return os.Getenv(insideEnv) == fmt.Sprint(os.Getppid()) }
 
-// T is what Need and NeedTool ask of a *testing.T.
+// T is what Need, NeedTool and Missing ask of a *testing.T.
 type T interface {
 	Helper()
 	Skip(args ...any)
@@ -53,7 +53,7 @@ func Main(m interface{ Run() int }) {
 func Need(t T) {
 	t.Helper()
 	if unavailable != nil {
-		missing(t, unavailable.Error())
+		Missing(t, unavailable.Error())
 	} else if !Inside() {
 		t.Fatal("the package's TestMain does not call netns.Main")
 	}
@@ -63,11 +63,12 @@ func Need(t T) {
 func NeedTool(t T, program string) {
 	t.Helper()
 	if _, err := exec.LookPath(program); err != nil {
-		missing(t, err.Error())
+		Missing(t, err.Error())
 	}
 }
 
-func missing(t T, what string) {
+// Missing skips the test for want of something, or fails it where nothing may be wanting.
+func Missing(t T, what string) {
 	t.Helper()
 	if os.Getenv(requireEnv) == "1" {
 		t.Fatal("missing: " + what)

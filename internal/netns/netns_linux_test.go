@@ -83,7 +83,7 @@ func TestReexecUnprivileged(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	out, err := cmd.Output()
 	if err != nil {
-		missing(t, "another user id: "+err.Error())
+		Missing(t, "another user id: "+err.Error())
 	}
 	require.Equal(t, reported+"0 <nil>\n", string(out))
 }
@@ -142,7 +142,7 @@ func TestRunWhereNamespacesAreForbidden(t *testing.T) {
 	old, err := os.ReadFile(limit)
 	require.NoError(t, err)
 	if err := os.WriteFile(limit, []byte("0"), 0); err != nil {
-		missing(t, err.Error())
+		Missing(t, err.Error())
 	}
 	defer os.WriteFile(limit, old, 0)
 	_, err = Run(child("report"))
