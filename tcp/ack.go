@@ -26,7 +26,7 @@ func (c *Conn) scheduleAck(now time.Duration) {
 func (c *Conn) inputAck(now time.Duration, s *Segment) bool {
 	if c.state == SynReceived {
 		if !c.snd.una.Less(s.Ack) || c.snd.nxt.Less(s.Ack) {
-			c.cfg.Stats.DropAck.Inc()
+			c.drop(now, s, &c.cfg.Stats.DropAck)
 			c.reset = pendingReset{pending: true, flags: RST, seq: s.Ack}
 			return false
 		}
@@ -35,7 +35,7 @@ func (c *Conn) inputAck(now time.Duration, s *Segment) bool {
 		defer c.established(now)
 	}
 	if c.snd.nxt.Less(s.Ack) || s.Ack.Less(c.snd.una.Add(-c.snd.maxWnd)) { // RFC 5961 section 5.2
-		c.cfg.Stats.DropAck.Inc()
+		c.drop(now, s, &c.cfg.Stats.DropAck)
 		c.challenge(now)
 		return false
 	}
@@ -141,6 +141,7 @@ func (c *Conn) sampleRTT(now time.Duration, s *Segment, advanced int, d *deliver
 		c.rtt.sample(d.rtt, c.cfg)
 		c.tlp.sampled = true
 		c.cc.hystart.sample(d.rtt)
+		c.trace(now, Event{Kind: RoundTripSample, RTT: d.rtt})
 	case advanced > 0 && c.tsOK && s.Options.TSEcr != 0:
 		if ms := int32(c.timestamp(now) - s.Options.TSEcr); ms >= 0 {
 			c.rtt.sample(time.Duration(ms)*time.Millisecond, c.cfg)

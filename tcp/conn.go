@@ -39,6 +39,9 @@ type Conn struct {
 	ipOptions             int // octets of IP options on every segment
 	advMSS                int // the MSS we announced
 	counts                counts
+
+	tracer Tracer    // nil: nobody watches
+	traced *snapshot // what it knows
 }
 
 // counts feed Info.
@@ -195,7 +198,9 @@ func (c *Conn) MSS() int {
 
 // setState is the one place where the state changes.
 func (c *Conn) setState(now time.Duration, s State) {
+	from := c.state
 	c.state = s
+	c.trace(now, Event{Kind: StateChanged, From: from})
 	switch s {
 	case Established:
 		c.events |= Connected | Writable

@@ -16,9 +16,11 @@ type pendingReset struct {
 // The payload is copied; s is not kept. What it calls for is sent by the following Outputs.
 func (c *Conn) Input(now time.Duration, s *Segment) {
 	c.counts.segsIn++
+	c.trace(now, Event{Kind: SegmentIn, Segment: s})
+	defer c.traceChanges(now)
 	switch {
 	case c.state == Closed:
-		c.cfg.Stats.DropNoConnection.Inc()
+		c.drop(now, s, &c.cfg.Stats.DropNoConnection)
 	case c.state == SynSent:
 		c.inputSynSent(now, s)
 	default:
@@ -31,19 +33,19 @@ func (c *Conn) inputSynSent(now time.Duration, s *Segment) {
 	acceptable := s.Flags.Has(ACK) && c.snd.iss.Less(s.Ack) && s.Ack.LessEq(c.snd.nxt)
 	switch {
 	case s.Flags.Has(ACK) && !acceptable: // first
-		c.cfg.Stats.DropSynSent.Inc()
+		c.drop(now, s, &c.cfg.Stats.DropSynSent)
 		if !s.Flags.Has(RST) {
 			c.reset = pendingReset{pending: true, flags: RST, seq: s.Ack}
 		}
 	case s.Flags.Has(RST): // second
 		if !acceptable {
-			c.cfg.Stats.DropSynSent.Inc()
+			c.drop(now, s, &c.cfg.Stats.DropSynSent)
 			return
 		}
 		c.cfg.Stats.ResetsIn.Inc()
 		c.fail(now, syscall.ECONNREFUSED)
 	case !s.Flags.Has(SYN): // fifth
-		c.cfg.Stats.DropSynSent.Inc()
+		c.drop(now, s, &c.cfg.Stats.DropSynSent)
 	default: // fourth
 		c.learnSyn(now, s)
 		c.rcv.lastAt = now
@@ -82,11 +84,11 @@ func (c *Conn) inputSynchronized(now time.Duration, s *Segment) {
 		return
 	}
 	if s.Flags.Has(SYN) { // fourth; the third, security compartments, is obsolete
-		c.inputSyn(now)
+		c.inputSyn(now, s)
 		return
 	}
 	if !s.Flags.Has(ACK) { // fifth
-		c.cfg.Stats.DropNoAck.Inc()
+		c.drop(now, s, &c.cfg.Stats.DropNoAck)
 		return
 	}
 	if !c.inputAck(now, s) {
@@ -135,12 +137,12 @@ func (c *Conn) checkTimestamp(now time.Duration, s *Segment) bool {
 	}
 	r := &c.rcv
 	if !s.Options.HasTS {
-		c.cfg.Stats.DropNoTimestamp.Inc()
+		c.drop(now, s, &c.cfg.Stats.DropNoTimestamp)
 		return false
 	}
 	const lifetime = 24 * 24 * time.Hour // of TS.Recent (section 5.5)
 	if int32(s.Options.TSVal-r.tsRecent) < 0 && now-r.tsRecentAt < lifetime {
-		c.cfg.Stats.DropPAWS.Inc()
+		c.drop(now, s, &c.cfg.Stats.DropPAWS)
 		c.challenge(now)
 		return false
 	}
@@ -178,7 +180,7 @@ func (c *Conn) checkSequence(now time.Duration, s *Segment) bool {
 		}
 		return true
 	}
-	c.cfg.Stats.DropSequence.Inc()
+	c.drop(now, s, &c.cfg.Stats.DropSequence)
 	if s.Flags.Has(RST) {
 		return false
 	}
@@ -186,7 +188,7 @@ func (c *Conn) checkSequence(now time.Duration, s *Segment) bool {
 	case c.state == SynReceived && s.Flags.Has(SYN) && s.Seq == c.rcv.irs:
 		c.snd.board.markAllLost() // our SYN,ACK was lost: an ACK alone would not help the peer
 	case s.Flags.Has(SYN):
-		c.cfg.Stats.DropSyn.Inc()
+		c.drop(now, s, &c.cfg.Stats.DropSyn)
 		c.challenge(now)
 	case s.DataLen() > 0 || s.Flags.Has(FIN): // something was sent twice: a lost ACK, or a spurious retransmission
 		c.duplicate(now, s)
@@ -213,11 +215,11 @@ func (c *Conn) duplicate(now time.Duration, s *Segment) {
 // inputReset: only a RST exactly at RCV.NXT counts (RFC 5961 section 3.2).
 func (c *Conn) inputReset(now time.Duration, s *Segment) {
 	if c.state == TimeWait { // RFC 1337
-		c.cfg.Stats.DropReset.Inc()
+		c.drop(now, s, &c.cfg.Stats.DropReset)
 		return
 	}
 	if s.Seq != c.rcv.nxt {
-		c.cfg.Stats.DropReset.Inc()
+		c.drop(now, s, &c.cfg.Stats.DropReset)
 		c.challenge(now)
 		return
 	}
@@ -236,8 +238,8 @@ func (c *Conn) inputReset(now time.Duration, s *Segment) {
 
 // inputSyn: a SYN on a live connection draws a challenge (RFC 5961 section 4.2); one in the window of a half-open
 // passive connection ends that, and the peer's next SYN finds the listener (RFC 9293 section 3.10.7.4, fourth).
-func (c *Conn) inputSyn(now time.Duration) {
-	c.cfg.Stats.DropSyn.Inc()
+func (c *Conn) inputSyn(now time.Duration, s *Segment) {
+	c.drop(now, s, &c.cfg.Stats.DropSyn)
 	if c.state == SynReceived && c.passive {
 		c.fail(now, syscall.ECONNRESET)
 		return

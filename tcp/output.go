@@ -8,22 +8,41 @@ import "time"
 func (c *Conn) Output(now time.Duration, s *Segment) bool {
 	c.runTimers(now)
 	*s = Segment{}
+	why := c.next(now, s)
+	if why == "" {
+		c.traceChanges(now)
+		return false
+	}
+	if why != "reset" {
+		c.stamp(now, s)
+	}
+	c.count(s)
+	c.trace(now, Event{Kind: SegmentOut, Segment: s, Why: why})
+	return true
+}
+
+// next finds what is to be sent, the most urgent first, and says what for; "" is nothing.
+func (c *Conn) next(now time.Duration, s *Segment) (why string) {
 	switch {
 	case c.reset.pending:
 		c.outputReset(s)
+		return "reset"
 	case c.state == Closed:
-		return false
-	case c.outputLost(now, s), c.outputTail(now, s), c.outputNew(now, s), c.outputProbe(now, s):
-		c.stamp(now, s)
+		return ""
+	case c.outputLost(now, s):
+		return "retransmission"
+	case c.outputTail(now, s):
+		return "tail loss probe"
+	case c.outputNew(now, s):
+		return "new"
+	case c.outputProbe(now, s):
+		return "probe"
 	case c.ack.now:
 		s.Seq = c.snd.nxt
-		c.stamp(now, s)
-	default:
-		c.wait(now)
-		return false
+		return "acknowledgment"
 	}
-	c.count(s)
-	return true
+	c.wait(now)
+	return ""
 }
 
 func (c *Conn) count(s *Segment) {

@@ -87,7 +87,7 @@ func (c *Conn) receiveData(now time.Duration, s *Segment) {
 		return
 	}
 	if seq != r.nxt {
-		c.holdOutOfOrder(seq, data)
+		c.holdOutOfOrder(now, s, seq, data)
 		return
 	}
 	if r.shut {
@@ -112,7 +112,7 @@ func (c *Conn) advance(n int) {
 }
 
 // holdOutOfOrder keeps octets that arrived ahead of a gap, at their final place in the buffer.
-func (c *Conn) holdOutOfOrder(seq Seq, data []byte) {
+func (c *Conn) holdOutOfOrder(now time.Duration, s *Segment, seq Seq, data []byte) {
 	r := &c.rcv
 	c.ack.now = true
 	c.cfg.Stats.OutOfOrder.Inc()
@@ -122,7 +122,7 @@ func (c *Conn) holdOutOfOrder(seq Seq, data []byte) {
 		return
 	}
 	if !r.gaps.add(whole) {
-		c.cfg.Stats.DropFragments.Inc()
+		c.drop(now, s, &c.cfg.Stats.DropFragments)
 		return
 	}
 	if !r.shut {
@@ -161,6 +161,7 @@ func (c *Conn) Read(now time.Duration, p []byte) int {
 	n := c.rcv.buf.Peek(p[:c.beforeMark(len(p))])
 	if n > 0 {
 		c.rcv.buf.Discard(n, len(c.rcv.gaps.held) > 0)
+		c.trace(now, Event{Kind: UserRead, Octets: n})
 		c.tuneReceiveBuffer(now, n)
 		c.openWindow()
 	}

@@ -98,10 +98,15 @@ func (c *Conn) recover(now time.Duration, advanced int, d *delivery, limited boo
 
 // detectLoss marks what must be lost by now and enters recovery for it.
 func (c *Conn) detectLoss(now time.Duration) {
+	was, rule := c.snd.board.lost, "RACK"
 	if c.sackOK {
 		c.timers.reorder = c.detectByTime(now)
 	} else {
+		rule = "duplicate ACKs"
 		c.detectByDuplicates()
+	}
+	if n := c.snd.board.lost - was; n > 0 {
+		c.trace(now, Event{Kind: LossDetected, Octets: n, Why: rule})
 	}
 	if c.snd.board.lost > 0 && c.cc.state == open {
 		c.cfg.Stats.FastRecoveries.Inc()

@@ -122,7 +122,7 @@ func (s *script) after(d time.Duration) *script {
 
 func (s *script) write(n int) *script {
 	s.t.Helper()
-	require.Equal(s.t, n, s.c.Write(pattern(s.c.snd.dataEnd(), n)))
+	require.Equal(s.t, n, s.c.Write(s.now, pattern(s.c.snd.dataEnd(), n)))
 	return s
 }
 

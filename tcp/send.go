@@ -60,12 +60,15 @@ func (n *sender) finUnsent() bool { return n.closed && n.nxt.LessEq(n.fin) }
 func (n *sender) finAcked() bool { return n.closed && n.fin.Less(n.una) }
 
 // Write queues octets of p and returns how many fit. It never blocks.
-func (c *Conn) Write(p []byte) int {
+func (c *Conn) Write(now time.Duration, p []byte) int {
 	if !c.CanSend() {
 		return 0
 	}
 	n := min(len(p), max(c.sndLimit()-c.snd.buf.Len(), 0))
 	c.snd.buf.Write(p[:n])
+	if n > 0 {
+		c.trace(now, Event{Kind: UserWrote, Octets: n})
+	}
 	return n
 }
 
@@ -107,6 +110,7 @@ func (c *Conn) CloseWrite(now time.Duration) {
 	if c.snd.closed {
 		return
 	}
+	c.trace(now, Event{Kind: UserClosed, Why: "shutdown"})
 	switch c.state {
 	case SynSent:
 		c.setState(now, Closed)
@@ -132,6 +136,7 @@ func (c *Conn) enterClosing(now time.Duration) {
 // Close gives the connection up: what was written is still sent, but nobody will read any more. Octets left unread
 // make it a reset, so that the peer learns that they were lost (RFC 9293 section 3.6.1).
 func (c *Conn) Close(now time.Duration) {
+	c.trace(now, Event{Kind: UserClosed, Why: "close"})
 	unread := c.rcv.buf.Len() > 0
 	c.orphan = true
 	if unread {
@@ -146,6 +151,7 @@ func (c *Conn) Close(now time.Duration) {
 
 // Abort resets the connection (RFC 9293 section 3.10.5).
 func (c *Conn) Abort(now time.Duration) {
+	c.trace(now, Event{Kind: UserClosed, Why: "abort"})
 	switch c.state {
 	case SynReceived, Established, FinWait1, FinWait2, CloseWait:
 		c.reset = pendingReset{pending: true, flags: RST | ACK, seq: c.snd.nxt, ack: c.rcv.nxt}

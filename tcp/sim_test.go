@@ -139,7 +139,7 @@ func (s *sim) settle(i int) {
 		d.readAt = s.now + d.readEvery
 	}
 	if d.c.State().synchronized() {
-		d.sent += d.c.Write(d.send[d.sent:])
+		d.sent += d.c.Write(s.now, d.send[d.sent:])
 		if d.sent == len(d.send) && !d.closed {
 			d.closed = true
 			d.c.CloseWrite(s.now)

@@ -20,8 +20,7 @@ type timers struct {
 // Deadline is when Output must be asked again although nothing else happens; 0: never.
 func (c *Conn) Deadline() time.Duration {
 	first := time.Duration(0)
-	t := &c.timers
-	for _, d := range [...]time.Duration{t.rexmt, t.probe, t.reorder, t.delack, t.keep, t.linger, t.cork} {
+	for _, d := range c.timers.deadlines() {
 		if d != 0 && (first == 0 || d < first) {
 			first = d
 		}
@@ -29,11 +28,20 @@ func (c *Conn) Deadline() time.Duration {
 	return first
 }
 
-func due(now time.Duration, deadline *time.Duration) bool {
+// deadlines lists the timers in the order of timerNames.
+func (t *timers) deadlines() [len(timerNames)]time.Duration {
+	return [...]time.Duration{t.rexmt, t.probe, t.reorder, t.delack, t.keep, t.linger, t.cork}
+}
+
+var timerNames = [...]string{"retransmission", "tail loss probe", "reordering", "delayed ACK", "keep-alive", "linger", "cork"}
+
+// due says whether a deadline has passed, and then clears it.
+func (c *Conn) due(now time.Duration, deadline *time.Duration, name string) bool {
 	if *deadline == 0 || *deadline > now {
 		return false
 	}
 	*deadline = 0
+	c.trace(now, Event{Kind: TimerFired, Why: name})
 	return true
 }
 
@@ -41,25 +49,25 @@ func due(now time.Duration, deadline *time.Duration) bool {
 func (c *Conn) runTimers(now time.Duration) {
 	t := &c.timers
 	c.blackhole.expire(now, c)
-	if due(now, &t.rexmt) {
+	if c.due(now, &t.rexmt, "retransmission") {
 		c.retransmissionTimeout(now)
 	}
-	if due(now, &t.probe) {
+	if c.due(now, &t.probe, "tail loss probe") {
 		c.tlp.send = true
 	}
-	if due(now, &t.reorder) {
+	if c.due(now, &t.reorder, "reordering") {
 		c.detectLoss(now)
 	}
-	if due(now, &t.delack) {
+	if c.due(now, &t.delack, "delayed ACK") {
 		c.ack.now = true
 	}
-	if due(now, &t.cork) {
+	if c.due(now, &t.cork, "cork") {
 		c.snd.push = true
 	}
-	if due(now, &t.keep) {
+	if c.due(now, &t.keep, "keep-alive") {
 		c.keepAlive(now)
 	}
-	if due(now, &t.linger) {
+	if c.due(now, &t.linger, "linger") {
 		c.setState(now, Closed)
 	}
 }
@@ -92,6 +100,7 @@ func (c *Conn) retransmissionTimeout(now time.Duration) {
 	c.timers.probe, c.tlp = 0, tlp{}
 	c.blackhole.suspect(now, c, n.board.flights[0].Len())
 	n.board.timeout(c.lostBefore(now))
+	c.trace(now, Event{Kind: LossDetected, Octets: n.board.lost, Why: "timeout"})
 	n.resend = true
 	c.armRexmt(now, true)
 	if c.state.synchronized() { // the window of a connection whose SYN was lost is set when it is established

@@ -1,5 +1,7 @@
 package tcp
 
+import "time"
+
 // Urgent data (RFC 9293 section 3.8.5). The pointer names the octet after the urgent data, in both directions. For the
 // user the last urgent octet is special, as Linux has it: without OOBInline it is taken out of the stream.
 
@@ -11,8 +13,8 @@ type urgent struct {
 }
 
 // WriteUrgent queues octets of p and makes the last of those that fit the end of the urgent data. It returns how many fit.
-func (c *Conn) WriteUrgent(p []byte) int {
-	n := c.Write(p)
+func (c *Conn) WriteUrgent(now time.Duration, p []byte) int {
+	n := c.Write(now, p)
 	if n > 0 {
 		c.snd.up, c.snd.urgent, c.snd.push = c.snd.dataEnd(), true, true
 	}

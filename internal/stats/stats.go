@@ -35,6 +35,21 @@ type Value struct {
 	RFC   string `json:"rfc,omitempty"` // the section behind it
 }
 
+// Of returns the counter of a layer that c points to; set is as for Read.
+func Of(set any, c *Counter) Value {
+	v := reflect.ValueOf(set).Elem()
+	for i := range v.NumField() {
+		if v.Field(i).Addr().Interface() == any(c) {
+			return value(v.Type().Field(i), c)
+		}
+	}
+	return Value{}
+}
+
+func value(f reflect.StructField, c *Counter) Value {
+	return Value{Name: f.Tag.Get("name"), Value: c.Value(), Doc: f.Tag.Get("doc"), RFC: f.Tag.Get("rfc")}
+}
+
 // Read returns the counters of a layer in the order of their declaration. set is a pointer to a struct whose
 // fields are Counters with tags; anything else is a programming error and panics.
 func Read(set any) []Value {
@@ -46,7 +61,7 @@ func Read(set any) []Value {
 		if !ok || f.Tag.Get("name") == "" {
 			panic(fmt.Sprintf("stats: %s.%s is not a named Counter", v.Type(), f.Name))
 		}
-		values = append(values, Value{Name: f.Tag.Get("name"), Value: c.Value(), Doc: f.Tag.Get("doc"), RFC: f.Tag.Get("rfc")})
+		values = append(values, value(f, c))
 	}
 	return values
 }

@@ -199,13 +199,13 @@ func (e *Endpoint) Read(p []byte, peek bool) (int, error) {
 // Write queues octets of p, perhaps not all: EAGAIN when none fits; EPIPE after Shutdown or the connection's end, and once
 // the pending error. more (MSG_MORE) holds back a partial segment. p is copied.
 func (e *Endpoint) Write(p []byte, more bool) (int, error) {
-	return e.write(p, func(c *tcp.Conn, p []byte) int {
+	return e.write(p, func(c *tcp.Conn, now time.Duration, p []byte) int {
 		c.More(more)
-		return c.Write(p)
+		return c.Write(now, p)
 	})
 }
 
-func (e *Endpoint) write(p []byte, queue func(*tcp.Conn, []byte) int) (int, error) {
+func (e *Endpoint) write(p []byte, queue func(*tcp.Conn, time.Duration, []byte) int) (int, error) {
 	now := e.lock()
 	defer e.unlock(now)
 	if err := e.takeError(); err != nil {
@@ -217,7 +217,7 @@ func (e *Endpoint) write(p []byte, queue func(*tcp.Conn, []byte) int) (int, erro
 	if s := e.conn.State(); s == tcp.SynSent || s == tcp.SynReceived {
 		return 0, syscall.EAGAIN
 	}
-	n := queue(e.conn, p)
+	n := queue(e.conn, now, p)
 	if n == 0 && len(p) > 0 {
 		return 0, syscall.EAGAIN
 	}

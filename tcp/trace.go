@@ -1,0 +1,97 @@
+package tcp
+
+import (
+	"time"
+
+	"tunstack/internal/stats"
+)
+
+// Tracer is told all that a connection does, as it does it: it draws the ladder, annotates captures, steps and plots.
+// It is called with the connection in the midst of a call and must not call its methods that change anything.
+type Tracer interface {
+	Trace(now time.Duration, c *Conn, e Event)
+}
+
+// EventKind is what an Event tells of.
+type EventKind uint8
+
+const (
+	SegmentIn       EventKind = iota // a segment arrived; the state is still that before it
+	SegmentOut                       // a segment is to be sent; Why says what for
+	SegmentDropped                   // the segment that arrived goes no further; Why is the counter, RFC the section
+	StateChanged                     // from From to State()
+	TimerArmed                       // Why is the timer, At its new deadline; 0: stopped
+	TimerFired                       // Why is the timer
+	WindowChanged                    // cwnd, ssthresh or the phase of recovery, see Info
+	RoundTripSample                  // RTT
+	LossDetected                     // Octets are taken for lost; Why is the rule
+	UserRead                         // Octets were read
+	UserWrote                        // Octets were written
+	UserClosed                       // Why is "close", "shutdown" or "abort"
+)
+
+// Event is something that a connection does. Segment is valid during the call.
+type Event struct {
+	Kind    EventKind
+	Segment *Segment
+	Why     string
+	RFC     string
+	From    State
+	At, RTT time.Duration
+	Octets  int
+}
+
+// SetTracer makes t the one that is told; nil ends that.
+func (c *Conn) SetTracer(t Tracer) {
+	c.tracer, c.traced = t, nil
+	if t != nil {
+		c.traced = &snapshot{timers: c.timers, window: c.window()}
+	}
+}
+
+// trace tells the tracer; callers whose Event takes work to make ask for the tracer first.
+func (c *Conn) trace(now time.Duration, e Event) {
+	if c.tracer != nil {
+		c.tracer.Trace(now, c, e)
+	}
+}
+
+// snapshot is what the tracer was last told of values that change in many places.
+type snapshot struct {
+	timers timers
+	window window
+}
+
+type window struct {
+	cwnd, ssthresh int
+	state          ccState
+}
+
+func (c *Conn) window() window { return window{c.cc.cwnd, c.cc.ssthresh, c.cc.state} }
+
+// traceChanges tells what has changed since it was last called.
+func (c *Conn) traceChanges(now time.Duration) {
+	if c.tracer == nil {
+		return
+	}
+	if w := c.window(); w != c.traced.window {
+		c.traced.window = w
+		c.trace(now, Event{Kind: WindowChanged})
+	}
+	was, is := c.traced.timers.deadlines(), c.timers.deadlines()
+	for i := range is {
+		if is[i] != was[i] {
+			c.trace(now, Event{Kind: TimerArmed, Why: timerNames[i], At: is[i]})
+		}
+	}
+	c.traced.timers = c.timers
+}
+
+// drop counts a segment that goes no further and tells the tracer why.
+func (c *Conn) drop(now time.Duration, s *Segment, reason *stats.Counter) {
+	reason.Inc()
+	if c.tracer != nil {
+		v := stats.Of(c.cfg.Stats, reason)
+		c.trace(now, Event{Kind: SegmentDropped, Segment: s, Why: v.Name, RFC: v.RFC})
+	}
+}
