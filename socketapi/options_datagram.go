@@ -40,7 +40,7 @@ func datagramOptions(own map[optname]option) map[optname]option {
 
 		{IPPROTO_IP, IP_TOS}:             ipTOS,
 		{IPPROTO_IP, IP_TTL}:             ipTTL,
-		{IPPROTO_IP, IP_OPTIONS}:         {getIPOptions, setIPOptions},
+		{IPPROTO_IP, IP_OPTIONS}:         ipOptions,
 		{IPPROTO_IP, IP_MTU}:             {get: func(so *socket) (any, error) { return so.datagram().PathMTU() }},
 		{IPPROTO_IP, IP_MTU_DISCOVER}:    number(IP_PMTUDISC_DONT, IP_PMTUDISC_DO, getDiscover, setDiscover),
 		{IPPROTO_IP, IP_MULTICAST_TTL}:   number(-1, math.MaxUint8, getMulticastTTL, setMulticastTTL),
@@ -90,16 +90,6 @@ func getDatagramBuffer(so *socket) int {
 
 func setDatagramBuffer(so *socket, n int) error {
 	so.datagram().setDgram(func(o *dgram.Options) { o.RcvBuf = n })
-	return nil
-}
-
-func getIPOptions(so *socket) (any, error) { return so.datagram().dgram().IPOptions, nil }
-
-func setIPOptions(so *socket, v optvalue) error {
-	if len(v) > 40 {
-		return syscall.EINVAL
-	}
-	so.datagram().setDgram(func(o *dgram.Options) { o.IPOptions = append([]byte(nil), v...) })
 	return nil
 }
 

@@ -52,3 +52,24 @@ var ipTTL = number(-1, 255,
 		so.setIPFields(tos, uint8(max(n, 0)))
 		return nil
 	})
+
+// ipOptions is IP_OPTIONS.
+var ipOptions = option{
+	func(so *socket) (any, error) {
+		if st, ok := so.endpoint.(stream); ok {
+			return st.IPOptions(), nil
+		}
+		return so.datagram().dgram().IPOptions, nil
+	},
+	func(so *socket, v optvalue) error {
+		if len(v) > 40 {
+			return syscall.EINVAL
+		}
+		if st, ok := so.endpoint.(stream); ok {
+			st.SetIPOptions(v)
+			return nil
+		}
+		so.datagram().setDgram(func(o *dgram.Options) { o.IPOptions = append([]byte(nil), v...) })
+		return nil
+	},
+}

@@ -40,8 +40,9 @@ var streamOptions = map[optname]option{
 	{IPPROTO_TCP, TCP_CONGESTION}:   {getCongestion, setCongestion},
 	{IPPROTO_TCP, TCP_INFO}:         {get: func(so *socket) (any, error) { return newTCPInfo(so.tcp().Info()), nil }},
 
-	{IPPROTO_IP, IP_TOS}: ipTOS,
-	{IPPROTO_IP, IP_TTL}: ipTTL,
+	{IPPROTO_IP, IP_TOS}:     ipTOS,
+	{IPPROTO_IP, IP_TTL}:     ipTTL,
+	{IPPROTO_IP, IP_OPTIONS}: ipOptions,
 }
 
 // tcp is the endpoint of a socket that uses streamOptions.

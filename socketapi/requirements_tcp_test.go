@@ -254,3 +254,62 @@ func TestReuseOfTimeWait(t *testing.T) { // TCP-028
 	require.False(t, open(9000, stamps(50)))
 	require.True(t, open(4000, stamps(102)), "newer by its timestamp")
 }
+
+func TestResetInTheHandshake(t *testing.T) { // TCP-020, TCP-142: it depends on who opened
+	w := newWire(t)
+	listener := w.listen("0.0.0.0:7")
+	in := tcp.Segment{SrcPort: 1000, DstPort: 7, Flags: tcp.SYN, Seq: 5, Wnd: 1000}
+	w.recv(in)
+	require.Equal(t, tcp.SYN|tcp.ACK, w.one().Flags)
+	in.Flags, in.Seq = tcp.RST, 6
+	w.recv(in)
+	w.silent()
+	require.Zero(t, w.events(listener, POLLIN))
+	require.Zero(t, w.soError(listener), "unnoticed")
+	require.Len(t, w.Sockets(), 1, "back to LISTEN")
+
+	fd, syn := w.dial("10.0.0.1:9")
+	in = tcp.Segment{SrcPort: 9, DstPort: syn.SrcPort, Flags: tcp.SYN, Seq: 5, Wnd: 1000} // simultaneous open
+	w.recv(in)
+	require.Equal(t, tcp.SYN|tcp.ACK, w.one().Flags)
+	in.Flags, in.Seq = tcp.RST, 6
+	w.recv(in)
+	require.Equal(t, syscall.ECONNREFUSED, w.soError(fd))
+}
+
+func TestHowThePeerClosed(t *testing.T) { // TCP-022
+	w := newWire(t)
+	p := w.connected()
+	p.sends(tcp.FIN|tcp.ACK, "")
+	require.Equal(t, POLLRDHUP, w.events(p.fd, POLLRDHUP))
+	w.receives(p.fd, "")
+
+	w = newWire(t)
+	p = w.connected()
+	p.sends(tcp.RST, "")
+	require.NotZero(t, w.events(p.fd, 0)&POLLERR)
+	_, err := w.Recv(p.fd, make([]byte, 1), 0)
+	require.Equal(t, syscall.ECONNRESET, err)
+}
+
+func TestSilenceIsReportedToIP(t *testing.T) { // TCP-050, IP-028: at R1 another gateway is tried, at R2 the connection ends
+	w := newWire(t)
+	second := netip.MustParseAddr("10.0.0.3")
+	require.NoError(t, w.AddRoute(Route{Prefix: netip.MustParsePrefix("0.0.0.0/0"), Gateway: second, Metric: 1}))
+	failed := func() []netip.Addr {
+		var list []netip.Addr
+		for _, r := range w.Routes() {
+			if r.Failed {
+				list = append(list, r.Gateway)
+			}
+		}
+		return list
+	}
+	fd, _ := w.dial("192.0.2.9:9")
+	w.after(2 * time.Second)
+	require.Empty(t, failed())
+	w.after(6 * time.Second) // the third retransmission
+	require.Equal(t, []netip.Addr{addrA}, failed())
+	w.after(time.Hour)
+	require.Equal(t, syscall.ETIMEDOUT, w.soError(fd))
+}
