@@ -73,7 +73,9 @@ func (g *congestion) start(c *Conn) {
 	if c.snd.synResent {
 		g.cwnd = c.snd.mss
 	}
-	g.recover = c.snd.una
+	una := c.snd.una // whatever is compared with it starts there, for zero may lie ahead of it
+	g.recover, g.hystart.end = una, una
+	c.rack.highest, c.rack.roundEnd, c.ecn.until = una, una, una
 }
 
 // restart cuts the window of a connection that was idle for longer than a timeout (RFC 5681 section 4.1).
