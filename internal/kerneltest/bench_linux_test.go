@@ -2,11 +2,13 @@ package kerneltest
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -20,10 +22,8 @@ import (
 	"tunstack/tun"
 )
 
-const (
-	hostAddr  = "10.9.0.1"
-	stackAddr = "10.9.0.2"
-)
+// benches counts them, so that each gets a device and a network of its own and several can work at once.
+var benches atomic.Uint32
 
 // patience is how long one transfer may take, and what is left of it to go away.
 const patience = time.Minute
@@ -42,6 +42,7 @@ type scenario struct {
 type bench struct {
 	*scenario
 	t     *testing.T
+	net   string // the network's address without the last number: the host's is 1, the stack's 2
 	dev   *tun.Impaired
 	stack *socketapi.Stack
 }
@@ -49,15 +50,18 @@ type bench struct {
 func newBench(t *testing.T, s scenario) *bench {
 	t.Helper()
 	netns.Need(t)
-	setSysctl(t, "net/ipv6/conf/default/disable_ipv6", "1") // its packets would count as damaged ones
 	for name, value := range s.sysctl {
-		setSysctl(t, "net/ipv4/"+name, value)
+		setSysctl(t, name, value)
 	}
-	s.device.Name, s.device.Driver = "tunk0", "linux"
-	s.device.Host = netip.MustParsePrefix(hostAddr + "/24")
+	// IPv6 packets would count as damaged ones. There may be no IPv6 to switch off.
+	os.WriteFile("/proc/sys/net/ipv6/conf/default/disable_ipv6", []byte("1"), 0)
+	n := benches.Add(1)
+	b := &bench{scenario: &s, t: t, net: fmt.Sprintf("10.9.%d.", n)}
+	s.device.Name, s.device.Driver = fmt.Sprint("tunk", n), "linux"
+	s.device.Host = netip.MustParsePrefix(b.host() + "/24")
 	d, err := tun.Open(s.device)
 	require.NoError(t, err)
-	b := &bench{scenario: &s, t: t, dev: tun.Impair(d, impairment(t, s.impair))}
+	b.dev = tun.Impair(d, impairment(t, s.impair))
 	var cfg socketapi.Config
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	cfg.TCP.MSL = 10 * time.Millisecond
@@ -65,7 +69,7 @@ func newBench(t *testing.T, s scenario) *bench {
 		s.stack(&cfg)
 	}
 	cfg.Interfaces = []socketapi.Interface{{
-		Device: b.dev, Addrs: []netip.Prefix{netip.MustParsePrefix(stackAddr + "/24")},
+		Device: b.dev, Addrs: []netip.Prefix{netip.MustParsePrefix(b.self() + "/24")},
 		ACD: link.ACD{ProbeNum: 1, ProbeWait: 1, ProbeMin: 1, ProbeMax: 1, AnnounceWait: 1}, // there is nobody else
 	}}
 	b.stack, err = socketapi.New(cfg)
@@ -74,6 +78,9 @@ func newBench(t *testing.T, s scenario) *bench {
 	t.Cleanup(func() { require.NoError(t, b.stack.Close()) })
 	return b
 }
+
+func (b *bench) host() string { return b.net + "1" }
+func (b *bench) self() string { return b.net + "2" }
 
 func impairment(t *testing.T, words string) tun.Impairment {
 	t.Helper()
@@ -85,10 +92,10 @@ func impairment(t *testing.T, words string) tun.Impairment {
 	return cfg
 }
 
-// setSysctl sets a variable of the namespace's until the test ends.
+// setSysctl sets a variable of net.ipv4 in the namespace until the test ends.
 func setSysctl(t *testing.T, name, value string) {
 	t.Helper()
-	file := "/proc/sys/" + name
+	file := "/proc/sys/net/ipv4/" + name
 	old, err := os.ReadFile(file)
 	if err == nil {
 		err = os.WriteFile(file, []byte(value), 0)
@@ -131,9 +138,9 @@ func (b *bench) connect(kernelDials bool) (ours, theirs duplex) {
 	var l net.Listener
 	var err error
 	if kernelDials {
-		l, err = b.stack.Listen("tcp", stackAddr+":7")
+		l, err = b.stack.Listen("tcp", b.self()+":7")
 	} else {
-		l, err = (&net.ListenConfig{Control: b.control}).Listen(ctx, "tcp4", hostAddr+":0")
+		l, err = (&net.ListenConfig{Control: b.control}).Listen(ctx, "tcp4", b.host()+":0")
 	}
 	require.NoError(b.t, err)
 	defer l.Close()

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/netns"
@@ -18,14 +19,17 @@ import (
 	"tunstack/tun"
 )
 
-// eachDialer runs a test twice: with the stack as the client, and with the kernel.
+// eachDialer runs a test twice, at once: with the stack as the client, and with the kernel.
 func eachDialer(t *testing.T, s scenario, test func(b *bench, kernelDials bool)) {
 	for _, kernelDials := range []bool{false, true} {
 		name := "stack dials"
 		if kernelDials {
 			name = "kernel dials"
 		}
-		t.Run(name, func(t *testing.T) { test(newBench(t, s), kernelDials) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(newBench(t, s), kernelDials)
+		})
 	}
 }
 
@@ -42,7 +46,9 @@ func TestOptions(t *testing.T) {
 		s := scenario{impair: "loss=1%,delay=1ms", device: tun.Config{Offload: true}, sysctl: map[string]string{
 			"tcp_sack": on(0), "tcp_timestamps": on(1), "tcp_window_scaling": on(2), "tcp_ecn": on(3)}}
 		t.Run(fmt.Sprintf("sack=%s ts=%s wscale=%s ecn=%s", on(0), on(1), on(2), on(3)), func(t *testing.T) {
-			both(newBench(t, s), mask&1 == mask>>1&1)
+			b := newBench(t, s)
+			ours, theirs := b.connect(mask&1 == mask>>1&1)
+			b.transfer(ours, theirs, size()/2, together)
 		})
 	}
 }
@@ -84,7 +90,11 @@ func TestSegmentSize(t *testing.T) {
 	for _, maxSeg := range []int{88, 536} {
 		for _, impair := range []string{"", "loss=1%,delay=1ms"} {
 			t.Run(fmt.Sprint(maxSeg, " ", impair), func(t *testing.T) {
-				eachDialer(t, scenario{maxSeg: maxSeg, impair: impair, device: tun.Config{Offload: true}}, both)
+				s := scenario{maxSeg: maxSeg, impair: impair, device: tun.Config{Offload: true}}
+				eachDialer(t, s, func(b *bench, kernelDials bool) {
+					ours, theirs := b.connect(kernelDials)
+					b.transfer(ours, theirs, size()/4, together)
+				})
 			})
 		}
 	}
@@ -106,7 +116,7 @@ var wires = map[string]string{
 	"loss 0.5%": "loss=0.5%",
 	"loss 2%":   "loss=2%,delay=1ms",
 	"loss 5%":   "loss=5%,delay=1ms",
-	"bursts":    "burst=0.2%/20%,delay=1ms",
+	"bursts":    "burst=0.3%/40%,delay=1ms",
 	"reorder":   "delay=3ms,reorder=10%",
 	"duplicate": "duplicate=10%,delay=1ms",
 	"corrupt":   "corrupt=1%,delay=1ms",
@@ -132,10 +142,10 @@ func TestWires(t *testing.T) {
 // countsDamage requires each damaged packet from the kernel to be dropped for a reason that fits, and no other to be.
 func (b *bench) countsDamage() {
 	b.t.Helper()
-	damaged := func() bool {
-		return b.dev.In().Corrupted.Value() == b.counted("ipv4.drop.truncated", "ipv4.drop.bad_", "tcp.drop.bad_checksum", "tcp.drop.bad_header")
-	}
-	require.Eventually(b.t, damaged, time.Second, 5*time.Millisecond)
+	require.EventuallyWithT(b.t, func(c *assert.CollectT) {
+		dropped := b.counted("ipv4.drop.truncated", "ipv4.drop.bad_", "tcp.drop.bad_checksum", "tcp.drop.bad_header")
+		require.Equal(c, b.dev.In().Corrupted.Value(), dropped, "%v", b.stack.Counters())
+	}, 10*time.Second, 5*time.Millisecond)
 }
 
 func TestCloseOrders(t *testing.T) {
