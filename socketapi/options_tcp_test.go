@@ -10,7 +10,7 @@ import (
 	"tunstack/tcp"
 )
 
-func TestTCPOptions(t *testing.T) { // SOCK-036, SOCK-037, SOCK-038, SOCK-041, SOCK-043
+func TestTCPOptions(t *testing.T) { // SOCK-036, SOCK-037, SOCK-038, SOCK-041, SOCK-043, TCP-051, TCP-058, TCP-059, TCP-061, TCP-062
 	h := alone(t)
 	fd := h.socket(SOCK_STREAM, 0)
 	for _, o := range []struct {

@@ -18,7 +18,7 @@ func octets(options []byte, payload string) []byte {
 	return append(b, payload...)
 }
 
-// TCP-005, TCP-007, TCP-008, TCP-009, TCP-011
+// TCP-005, TCP-007, TCP-008, TCP-009, TCP-011, TCP-169
 func TestOptionLengths(t *testing.T) {
 	mss := Options{MSS: 1460}
 	for _, tt := range []struct {
@@ -35,6 +35,7 @@ func TestOptionLengths(t *testing.T) {
 		{"length 1", []byte{2, 1, 2, 4, 5, 180}, Options{}},
 		{"past the header", []byte{2, 4, 5, 180, 1, 1, 3, 3}, mss},
 		{"no length", []byte{2, 4, 5, 180, 1, 1, 1, 3}, mss},
+		{"scale above 14", []byte{3, 3, 15}, Options{HasScale: true, Scale: 14}},
 		{"MSS of another length", []byte{2, 3, 5, 3, 3, 7}, Options{HasScale: true, Scale: 7}},
 	} {
 		var s Segment
