@@ -16,7 +16,7 @@ type pendingReset struct {
 // The payload is copied; s is not kept. What it calls for is sent by the following Outputs.
 func (c *Conn) Input(now time.Duration, s *Segment) {
 	c.counts.segsIn++
-	c.trace(now, Event{Kind: SegmentIn, Segment: s})
+	c.traceSegment(now, Event{Kind: SegmentIn}, s)
 	defer c.traceChanges(now)
 	switch {
 	case c.state == Closed:

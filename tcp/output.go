@@ -17,7 +17,7 @@ func (c *Conn) Output(now time.Duration, s *Segment) bool {
 		c.stamp(now, s)
 	}
 	c.count(s)
-	c.trace(now, Event{Kind: SegmentOut, Segment: s, Why: why})
+	c.traceSegment(now, Event{Kind: SegmentOut, Why: why}, s)
 	return true
 }
 

@@ -56,6 +56,15 @@ func (c *Conn) trace(now time.Duration, e Event) {
 	}
 }
 
+// traceSegment tells of a segment. The tracer gets a copy, for what an interface may keep would never live on the stack.
+func (c *Conn) traceSegment(now time.Duration, e Event, s *Segment) {
+	if c.tracer != nil {
+		seg := *s
+		e.Segment = &seg
+		c.tracer.Trace(now, c, e)
+	}
+}
+
 // snapshot is what the tracer was last told of values that change in many places.
 type snapshot struct {
 	timers timers
@@ -92,6 +101,6 @@ func (c *Conn) drop(now time.Duration, s *Segment, reason *stats.Counter) {
 	reason.Inc()
 	if c.tracer != nil {
 		v := stats.Of(c.cfg.Stats, reason)
-		c.trace(now, Event{Kind: SegmentDropped, Segment: s, Why: v.Name, RFC: v.RFC})
+		c.traceSegment(now, Event{Kind: SegmentDropped, Why: v.Name, RFC: v.RFC}, s)
 	}
 }
