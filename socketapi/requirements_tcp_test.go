@@ -215,7 +215,7 @@ func TestPathMTUOfConnections(t *testing.T) { // TCP-035, SEC-008, SEC-010
 	require.EqualValues(t, 552, w.take()[0].ip.TotalLen, "not collapsed")
 }
 
-func TestReuseOfTimeWait(t *testing.T) { // TCP-028
+func TestReuseOfTimeWait(t *testing.T) { // TCP-027, TCP-028
 	w := newWire(t)
 	fd := w.listen("0.0.0.0:7")
 	var peerSeq, hostSeq tcp.Seq

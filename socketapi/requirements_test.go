@@ -88,7 +88,7 @@ func TestDataOnTheSYN(t *testing.T) { // TCP-133
 	w.receives(server, "early")
 }
 
-func TestTCPDatagrams(t *testing.T) { // TCP-003, TCP-012, TCP-034, IP-037: checksums are right, DF is set, MSS is in the SYN only
+func TestTCPDatagrams(t *testing.T) { // TCP-003, TCP-012, TCP-031, TCP-034, IP-037: checksums are right, DF is set, MSS is in the SYN only
 	w := newWire(t)
 	p := w.connected()
 	for _, payload := range []string{"a", "ab", "abc", ""} {

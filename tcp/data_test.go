@@ -37,7 +37,7 @@ func TestDelayedAck(t *testing.T) {
 	s.recv("P. seq 7921:9381(1460) ack 1001 win 64240").sends(". seq 1001 ack 9381 win 65535").quiet()
 }
 
-// TCP-128, TCP-164, TCP-127, TCP-141: out of order, overlapping, each octet delivered once.
+// TCP-102, TCP-127, TCP-128, TCP-130, TCP-141, TCP-164: out of order, overlapping, each octet delivered once.
 func TestReassembly(t *testing.T) {
 	s := newScript(t).established("")
 	s.recv(". seq 5021:5031(10) ack 1001 win 64240").sends(". seq 1001 ack 5001 win 65535")

@@ -139,7 +139,7 @@ func TestNoSampleOfDuplicates(t *testing.T) {
 	require.Equal(t, before, s.c.rtt)
 }
 
-// TCP-060: no keep-alives while data is outstanding.
+// TCP-057, TCP-060: no keep-alives while data is outstanding.
 func TestKeepAliveWaitsForData(t *testing.T) {
 	s := newScript(t).with(func(_ *Config, p *Params) { p.KeepAlive, p.KeepIdle = true, 10*time.Second }).established("").write(10)
 	s.silence(time.Minute)

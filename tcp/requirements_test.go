@@ -237,7 +237,7 @@ func TestAcceptability(t *testing.T) {
 	}
 }
 
-// TCP-138, TCP-140, TCP-145: the order of the checks, seen in segments that fail more than one.
+// TCP-129, TCP-138, TCP-140, TCP-145: the order of the checks, seen in segments that fail more than one.
 func TestOrderOfChecks(t *testing.T) {
 	ack := ". seq 1001 ack 5001 win 65535"
 	for _, tt := range []struct {
@@ -256,6 +256,7 @@ func TestOrderOfChecks(t *testing.T) {
 		{"SYN before ACK", "S. seq 5001 ack 9999 win 9", Established, []string{ack}},
 		{"no ACK", "FP seq 5001:5011(10) win 9", Established, nil},
 		{"ACK before data and FIN", "FP. seq 5001:5011(10) ack 9999 win 9", Established, []string{ack}},
+		{"ACK far too old", "P. seq 5001:5011(10) ack 4294900000 win 9", Established, []string{ack}},
 		{"data before FIN", "FP. seq 5001:5011(10) ack 1001 win 9", CloseWait, []string{". seq 1001 ack 5012 win 65524"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -289,7 +290,7 @@ func TestDataAfterFin(t *testing.T) {
 	}
 }
 
-// TCP-158: no more is in flight than the smaller of both windows.
+// TCP-158, TCP-165: no more is in flight than the smaller of both windows.
 func TestFlightSize(t *testing.T) {
 	for _, tt := range []struct{ wnd, flight int }{{2500, 2500}, {64000, 10000}} {
 		s := newScript(t).with(func(_ *Config, p *Params) { p.NoDelay = true }).established("mss 1000")
