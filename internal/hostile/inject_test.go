@@ -1,0 +1,221 @@
+package hostile
+
+import (
+	"net/netip"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/ipv4"
+	"tunstack/socketapi"
+	"tunstack/tcp"
+)
+
+var honest = netip.MustParseAddrPort("10.0.0.3:40000")
+
+// established is a connection between the honest peer and a server's socket.
+func established(t *testing.T, o tcp.Options) (*lab, *peer, int) {
+	l := newLab(t, nil)
+	listener := l.listen()
+	p := l.open(honest, o)
+	return l, p, l.accept(listener)
+}
+
+// works requires the connection to carry octets both ways, as if nothing had happened.
+func (p *peer) works(fd int) {
+	p.l.t.Helper()
+	p.l.sent = nil
+	p.data("are you there?")
+	b := make([]byte, 100)
+	n, err := p.l.Recv(fd, b, 0)
+	require.NoError(p.l.t, err)
+	require.Equal(p.l.t, "are you there?", string(b[:n]))
+	_, err = p.l.Send(fd, []byte("yes"), 0)
+	require.NoError(p.l.t, err)
+	var got strings.Builder
+	for _, s := range p.heard() {
+		got.Write(s.Payload)
+	}
+	require.Equal(p.l.t, "yes", got.String())
+	p.ack = p.ack.Add(3)
+	p.send(tcp.Segment{Flags: tcp.ACK})
+}
+
+// stride is what separates the sequence numbers that a blind attacker tries: less than the window, so that some fall in it.
+const stride = 1 << 14
+
+// sweep sends one segment for each stride of sequence space, but not the one at the very sequence number expected.
+func (p *peer) sweep(s tcp.Segment) {
+	for i := range 1 << 32 / stride {
+		s.Seq = p.seq + 1 + tcp.Seq(i*stride)
+		p.send(s)
+	}
+}
+
+// SEC-001, SEC-003: a reset counts only at RCV.NXT; in the window it draws few challenges, outside none.
+func TestBlindReset(t *testing.T) {
+	l, p, fd := established(t, tcp.Options{MSS: 1460})
+	p.sweep(tcp.Segment{Flags: tcp.RST})
+	p.sweep(tcp.Segment{Flags: tcp.RST | tcp.ACK})
+	require.LessOrEqual(t, len(p.heard()), 10)
+	require.Positive(t, l.counter("tcp.challenge_acks"))
+	require.Zero(t, l.counter("tcp.in.resets"))
+	require.Equal(t, 2<<32/stride, l.counter("tcp.drop.reset")+l.counter("tcp.drop.sequence"))
+	p.works(fd)
+
+	p.send(tcp.Segment{Flags: tcp.RST})
+	_, err := l.Recv(fd, make([]byte, 1), 0)
+	require.Equal(t, syscall.ECONNRESET, err, "the right sequence number")
+}
+
+// SEC-002, SEC-003
+func TestBlindSyn(t *testing.T) {
+	l, p, fd := established(t, tcp.Options{MSS: 1460})
+	p.sweep(tcp.Segment{Flags: tcp.SYN})
+	require.LessOrEqual(t, len(p.heard()), 10)
+	require.GreaterOrEqual(t, l.counter("tcp.drop.syn"), 1<<32/stride)
+	require.Equal(t, 1, l.connections())
+	p.works(fd)
+}
+
+// RFC 5961 section 5: data whose acknowledgment is far off is not let in, wherever its sequence number falls.
+func TestBlindData(t *testing.T) {
+	l, p, fd := established(t, tcp.Options{MSS: 1460})
+	for _, ack := range []tcp.Seq{p.ack + 1, p.ack + 1<<30, p.ack + 1<<31, p.ack - 1<<30} {
+		p.sweep(tcp.Segment{Flags: tcp.ACK, Ack: ack, Payload: []byte("forged octets")})
+	}
+	require.LessOrEqual(t, l.counter("tcp.challenge_acks"), 10)
+	require.Positive(t, l.counter("tcp.drop.bad_ack"))
+	p.works(fd)
+}
+
+// SEC-003: whatever one sends, what it draws is a few ACKs a second.
+func TestAckStorm(t *testing.T) {
+	l, p, fd := established(t, tcp.Options{MSS: 1460})
+	for i := range 10 {
+		for j := range 10000 {
+			p.send(tcp.Segment{Flags: tcp.ACK, Ack: p.ack + tcp.Seq(1+j)})              // what was never sent
+			p.send(tcp.Segment{Flags: tcp.ACK, Seq: p.seq - 1})                         // a keep-alive probe
+			p.send(tcp.Segment{Flags: tcp.ACK})                                         // a duplicate
+			p.send(tcp.Segment{Flags: tcp.ACK, Seq: p.seq + 1<<20, Ack: p.ack - 1<<20}) // from nowhere
+		}
+		require.LessOrEqual(t, len(p.heard()), 10, "in second %d", i)
+		l.after(time.Second)
+	}
+	p.works(fd)
+}
+
+// SEC-019: acknowledging what was not sent opens no window.
+func TestOptimisticAcks(t *testing.T) {
+	l, p, fd := established(t, tcp.Options{MSS: 1000})
+	n, err := l.Send(fd, make([]byte, 1<<20), 0)
+	require.NoError(t, err)
+	require.Greater(t, n, 100000)
+	flight := len(p.heard())
+	before := l.info(fd)
+	for i := range 1000 {
+		p.send(tcp.Segment{Flags: tcp.ACK, Ack: p.ack.Add(flight*1000 + 1 + i*1000)})
+	}
+	after := l.info(fd)
+	require.Equal(t, before.SndCwnd, after.SndCwnd)
+	require.Equal(t, before.Unacked, after.Unacked)
+	require.Zero(t, after.BytesAcked)
+	require.Equal(t, 1000, l.counter("tcp.drop.bad_ack"))
+	for _, s := range p.heard() {
+		require.Empty(t, s.Payload)
+	}
+}
+
+// RFC 2018 section 8: a receiver may take back what it has reported, so it is kept until it is acknowledged.
+func TestSackReneging(t *testing.T) {
+	l, p, fd := established(t, tcp.Options{MSS: 1000, SackPermitted: true})
+	data := make([]byte, 10000)
+	for i := range data {
+		data[i] = byte(i / 1000)
+	}
+	n, err := l.Send(fd, data, 0)
+	require.NoError(t, err)
+	require.Equal(t, len(data), n)
+	require.Len(t, p.heard(), 10)
+	p.send(tcp.Segment{Flags: tcp.ACK, Options: tcp.Options{SackCount: 1, Sack: [4]tcp.Range{{Start: p.ack + 1000, End: p.ack + 10000}}}})
+	start, got := p.ack, make([]byte, len(data))
+	for range 200 { // from now on it knows nothing of all that, and takes segments in order only
+		for _, s := range p.heard() {
+			if len(s.Payload) > 0 && s.Seq.LessEq(p.ack) && p.ack.Less(s.End()) {
+				copy(got[s.Seq-start:], s.Payload)
+				p.ack = s.End()
+				p.send(tcp.Segment{Flags: tcp.ACK})
+			}
+		}
+		l.after(100 * time.Millisecond)
+	}
+	require.Equal(t, start.Add(len(data)), p.ack)
+	require.Equal(t, data, got)
+}
+
+// SEC-008, SEC-010: an error about a segment that is not in flight is ignored; one that is cannot make segments tiny.
+func TestFragmentationNeeded(t *testing.T) {
+	for _, mtu := range []uint16{0, 1, 67, 68, 296, 1499, 1500, 65535} {
+		l, p, fd := established(t, tcp.Options{MSS: 1460})
+		_, err := l.Send(fd, make([]byte, 100000), 0)
+		require.NoError(t, err)
+		first := p.heard()[0]
+		for range 1000 {
+			l.inject(fragNeeded(p, first.Seq-1, mtu))
+			l.inject(fragNeeded(p, first.Seq.Add(1<<20), mtu))
+		}
+		require.Zero(t, l.counter("ipv4.pmtu.lowered"))
+		for range 1000 {
+			l.inject(fragNeeded(p, first.Seq, mtu))
+		}
+		require.LessOrEqual(t, l.counter("ipv4.pmtu.lowered"), 10, "plateaus")
+		require.GreaterOrEqual(t, l.info(fd).SndMSS, uint32(552-40), "MTU %d", mtu)
+		l.after(time.Second)
+		p.ack = first.End()
+		p.send(tcp.Segment{Flags: tcp.ACK})
+		require.NotEmpty(t, p.heard(), "it goes on")
+	}
+}
+
+// fragNeeded is a forged error about a segment that the victim sent to p.
+func fragNeeded(p *peer, seq tcp.Seq, mtu uint16) []byte {
+	quoted := segment(victim, p.addr, tcp.Segment{Flags: tcp.ACK, Seq: seq, Payload: make([]byte, 1460)})[:28]
+	b := append([]byte{ipv4.Unreachable, ipv4.CodeFragNeeded, 0, 0, 0, 0, byte(mtu >> 8), byte(mtu)}, quoted...)
+	return datagram(ipv4.Header{Protocol: ipv4.ProtocolICMP, Src: attacker, Dst: victim.Addr()}, sumICMP(b))
+}
+
+// SEC-016: a SYN that seems to come from its destination.
+func TestLand(t *testing.T) {
+	l := newLab(t, nil)
+	l.listen()
+	for range 1000 {
+		l.inject(segment(victim, victim, tcp.Segment{Flags: tcp.SYN, Seq: 1, Wnd: 1000}))
+	}
+	require.Empty(t, l.sent)
+	require.Zero(t, l.connections())
+	require.Equal(t, 1000, l.counter("ipv4.drop.bad_source"))
+}
+
+// SEC-009: hard errors do not end connections.
+func TestHardErrors(t *testing.T) {
+	l, p, fd := established(t, tcp.Options{MSS: 1460})
+	_, err := l.Send(fd, []byte("x"), 0)
+	require.NoError(t, err)
+	first := p.heard()[0]
+	for code := range byte(16) {
+		b := fragNeeded(p, first.Seq, 0)
+		b[21] = code
+		sumICMP(b[20:])
+		if code != ipv4.CodeFragNeeded {
+			l.inject(b)
+		}
+	}
+	p.ack++
+	p.send(tcp.Segment{Flags: tcp.ACK})
+	p.works(fd)
+	_, err = l.Recv(fd, make([]byte, 1), socketapi.MSG_PEEK)
+	require.Equal(t, syscall.EAGAIN, err)
+}

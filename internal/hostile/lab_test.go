@@ -1,0 +1,235 @@
+package hostile
+
+import (
+	"encoding/binary"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/checksum"
+	"tunstack/ipv4"
+	"tunstack/socketapi"
+	"tunstack/tcp"
+)
+
+var (
+	victim   = netip.MustParseAddrPort("10.0.0.2:7")
+	attacker = netip.MustParseAddr("10.0.0.66")
+)
+
+// lab is a stack whose only link is the test. Time stands still but for after.
+type lab struct {
+	socketapi.Berkeley
+	t     testing.TB
+	clock socketapi.VirtualClock
+	sent  [][]byte              // what the stack has sent since the last look, unless output is set
+	out   func(datagram []byte) // takes what it sends instead; the slice is valid during the call
+}
+
+func newLab(t testing.TB, change func(*socketapi.Config)) *lab {
+	l := &lab{t: t}
+	cfg := socketapi.Config{
+		Clock: &l.clock, Rand: rand.NewChaCha8([32]byte{}), Logger: slog.New(slog.DiscardHandler),
+		Interfaces: []socketapi.Interface{{Name: "wire", Output: l.output,
+			Addrs: []netip.Prefix{netip.PrefixFrom(victim.Addr(), 24)}, Gateway: netip.MustParseAddr("10.0.0.1")}},
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	s, err := socketapi.New(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { s.Close() })
+	l.Berkeley = s.Berkeley()
+	return l
+}
+
+func (l *lab) output(_ time.Duration, datagram []byte) {
+	if l.out != nil {
+		l.out(datagram)
+		return
+	}
+	l.sent = append(l.sent, slices.Clone(datagram))
+}
+
+func (l *lab) inject(datagram []byte) { require.NoError(l.t, l.Inject("wire", datagram)) }
+
+// after lets d pass.
+func (l *lab) after(d time.Duration) { l.Advance(l.Now() + d) }
+
+// listen returns a non-blocking listener at the victim's port.
+func (l *lab) listen() int {
+	l.t.Helper()
+	fd := l.socket(socketapi.SOCK_STREAM)
+	require.NoError(l.t, l.Bind(fd, victim))
+	require.NoError(l.t, l.Listen(fd, 128))
+	return fd
+}
+
+func (l *lab) socket(typ int) int {
+	l.t.Helper()
+	fd, err := l.Socket(socketapi.AF_INET, typ|socketapi.SOCK_NONBLOCK, 0)
+	require.NoError(l.t, err)
+	return fd
+}
+
+// accept takes the next connection, which must be there.
+func (l *lab) accept(listener int) int {
+	l.t.Helper()
+	fd, _, err := l.Accept(listener)
+	require.NoError(l.t, err)
+	_, err = l.Fcntl(fd, socketapi.F_SETFL, socketapi.O_NONBLOCK)
+	require.NoError(l.t, err)
+	return fd
+}
+
+// counter is one of the stack's counters.
+func (l *lab) counter(name string) int {
+	l.t.Helper()
+	for _, c := range l.Counters() {
+		if c.Name == name {
+			return int(c.Value)
+		}
+	}
+	l.t.Fatalf("no counter %s", name)
+	return 0
+}
+
+// connections is how many TCP connections there are, in any state.
+func (l *lab) connections() int {
+	n := 0
+	for _, s := range l.Sockets() {
+		if s.Protocol == "tcp" && s.State != "LISTEN" {
+			n++
+		}
+	}
+	return n
+}
+
+// info is TCP_INFO.
+func (l *lab) info(fd int) socketapi.TCPInfo {
+	l.t.Helper()
+	var i socketapi.TCPInfo
+	_, err := l.GetSockOpt(fd, socketapi.IPPROTO_TCP, socketapi.TCP_INFO, &i)
+	require.NoError(l.t, err)
+	return i
+}
+
+// heap is the memory in use, in octets.
+func heap() int {
+	runtime.GC()
+	runtime.GC() // the first only ages what pools hold
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+// datagram is an IPv4 datagram; h has what is not usual.
+func datagram(h ipv4.Header, payload []byte) []byte {
+	b := make([]byte, ipv4.HeaderLen, ipv4.HeaderLen+len(payload))
+	b[0], b[1], b[8], b[9] = 0x45, h.TOS, 64, h.Protocol
+	binary.BigEndian.PutUint16(b[2:], uint16(cap(b)))
+	binary.BigEndian.PutUint16(b[4:], h.ID)
+	fragment := h.Offset / 8
+	if h.MF {
+		fragment |= 0x2000
+	}
+	binary.BigEndian.PutUint16(b[6:], fragment)
+	src, dst := h.Src.As4(), h.Dst.As4()
+	copy(b[12:], src[:])
+	copy(b[16:], dst[:])
+	checksum.Put(b[10:], ^checksum.Sum(b, 0))
+	return append(b, payload...)
+}
+
+// segment is a datagram with a TCP segment.
+func segment(src, dst netip.AddrPort, s tcp.Segment) []byte {
+	s.SrcPort, s.DstPort = src.Port(), dst.Port()
+	b := make([]byte, s.HeaderLen(), s.HeaderLen()+len(s.Payload))
+	s.PutHeader(b)
+	b = append(b, s.Payload...)
+	pseudo := checksum.Pseudo(src.Addr().As4(), dst.Addr().As4(), ipv4.ProtocolTCP, len(b))
+	checksum.Put(b[16:], ^checksum.Sum(b, pseudo))
+	return datagram(ipv4.Header{Protocol: ipv4.ProtocolTCP, Src: src.Addr(), Dst: dst.Addr()}, b)
+}
+
+// udp is a UDP header and payload, without a checksum.
+func udp(src, dst uint16, payload []byte) []byte {
+	b := make([]byte, 8, 8+len(payload))
+	binary.BigEndian.PutUint16(b, src)
+	binary.BigEndian.PutUint16(b[2:], dst)
+	binary.BigEndian.PutUint16(b[4:], uint16(cap(b)))
+	return append(b, payload...)
+}
+
+// peer is a TCP that does what the test says.
+type peer struct {
+	l        *lab
+	addr     netip.AddrPort
+	seq, ack tcp.Seq // what it sends next, and expects next
+	wnd      uint16
+}
+
+// open makes a connection to the victim's listener by a handshake with these options.
+func (l *lab) open(addr netip.AddrPort, o tcp.Options) *peer {
+	l.t.Helper()
+	p := &peer{l: l, addr: addr, seq: 5000, wnd: 65535}
+	p.send(tcp.Segment{Flags: tcp.SYN, Options: o})
+	p.seq++
+	got := p.heard()
+	require.Len(l.t, got, 1)
+	require.Equal(l.t, tcp.SYN|tcp.ACK, got[0].Flags)
+	p.ack = got[0].Seq + 1
+	p.send(tcp.Segment{Flags: tcp.ACK})
+	require.Empty(l.t, p.heard())
+	return p
+}
+
+// send sends s with the peer's sequence numbers, as far as s has none of its own.
+func (p *peer) send(s tcp.Segment) {
+	if s.Seq == 0 {
+		s.Seq = p.seq
+	}
+	if s.Ack == 0 && s.Flags.Has(tcp.ACK) {
+		s.Ack = p.ack
+	}
+	if s.Wnd == 0 {
+		s.Wnd = p.wnd
+	}
+	p.l.inject(segment(p.addr, victim, s))
+}
+
+// data sends octets in order.
+func (p *peer) data(octets string) {
+	p.send(tcp.Segment{Flags: tcp.ACK | tcp.PSH, Payload: []byte(octets)})
+	p.seq = p.seq.Add(len(octets))
+}
+
+// heard is what the stack has sent to the peer since the last look. All else is forgotten.
+func (p *peer) heard() []tcp.Segment {
+	var list []tcp.Segment
+	for _, b := range p.l.sent {
+		var h ipv4.Header
+		var s tcp.Segment
+		if h.Parse(b) && h.Protocol == ipv4.ProtocolTCP && h.Dst == p.addr.Addr() {
+			require.NoError(p.l.t, s.Parse(b[h.Len():]))
+			if s.DstPort == p.addr.Port() {
+				list = append(list, s)
+			}
+		}
+	}
+	p.l.sent = nil
+	return list
+}
+
+// sumICMP sets the checksum of an ICMP message and returns it.
+func sumICMP(b []byte) []byte {
+	checksum.Put(b[2:], 0)
+	checksum.Put(b[2:], ^checksum.Sum(b, 0))
+	return b
+}
