@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"tunstack/internal/checksum"
-	"tunstack/internal/dgram"
 	"tunstack/internal/packet"
 	"tunstack/ipv4"
 )
@@ -119,6 +118,6 @@ func (s *Stack) Advise(now time.Duration, ie *ipv4.Error, quoted []byte) {
 		}
 	}
 	if st.remote.IsValid() || st.options.RecvErr {
-		e.inbox.Fail(dgram.Errno(ie))
+		e.inbox.Fail(ie.Errno())
 	}
 }

@@ -12,7 +12,6 @@ import (
 
 	"tunstack/internal/packet"
 	"tunstack/internal/poll"
-	"tunstack/ipv4"
 )
 
 func (q *Inbox) push(payload string, unit int) bool {
@@ -152,14 +151,4 @@ func TestConcurrent(t *testing.T) {
 	}
 	work.Wait()
 	require.Zero(t, q.Used())
-}
-
-// Errors that no row of Linux's table covers.
-func TestErrno(t *testing.T) {
-	for code := range uint8(16) {
-		require.NotZero(t, Errno(&ipv4.Error{Type: ipv4.Unreachable, Code: code}), "code %d", code)
-	}
-	require.Equal(t, syscall.EHOSTUNREACH, Errno(&ipv4.Error{Type: ipv4.Unreachable, Code: 255}))
-	require.Zero(t, Errno(&ipv4.Error{Type: ipv4.Redirect}))
-	require.Zero(t, Errno(&ipv4.Error{Type: ipv4.SourceQuench}))
 }

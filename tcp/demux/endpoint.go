@@ -7,7 +7,6 @@ import (
 	"syscall"
 	"time"
 
-	"tunstack/internal/dgram"
 	"tunstack/internal/packet"
 	"tunstack/internal/poll"
 	"tunstack/internal/ports"
@@ -279,7 +278,7 @@ func (e *Endpoint) advise(now time.Duration, err *ipv4.Error, seq tcp.Seq) {
 		e.demux.ip.UpdatePMTU(now, err)
 		return
 	}
-	errno := dgram.Errno(err)
+	errno := err.Errno()
 	if errno == 0 {
 		return
 	}

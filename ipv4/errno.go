@@ -1,10 +1,6 @@
-package dgram
+package ipv4
 
-import (
-	"syscall"
-
-	"tunstack/ipv4"
-)
+import "syscall"
 
 // unreachable are the errors that a socket reports for the codes of Destination Unreachable, as Linux has them.
 var unreachable = [...]syscall.Errno{
@@ -28,13 +24,13 @@ var unreachable = [...]syscall.Errno{
 
 // Errno is the error that the sender of a datagram sees for an ICMP error about it; 0: none (RFC 1122 section 4.1.3.3,
 // RFC 6633 section 3 for Source Quench).
-func Errno(e *ipv4.Error) syscall.Errno {
+func (e *Error) Errno() syscall.Errno {
 	switch {
-	case e.Type == ipv4.Unreachable && int(e.Code) < len(unreachable):
+	case e.Type == Unreachable && int(e.Code) < len(unreachable):
 		return unreachable[e.Code]
-	case e.Type == ipv4.Unreachable, e.Type == ipv4.TimeExceeded:
+	case e.Type == Unreachable, e.Type == TimeExceeded:
 		return syscall.EHOSTUNREACH
-	case e.Type == ipv4.ParameterProblem:
+	case e.Type == ParameterProblem:
 		return syscall.EPROTO
 	}
 	return 0

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package dgram
+package ipv4
 
 import "syscall"
 

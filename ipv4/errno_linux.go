@@ -1,4 +1,4 @@
-package dgram
+package ipv4
 
 import "syscall"
 
