@@ -61,10 +61,10 @@ func (s *Stack) UpdatePMTU(now time.Duration, e *Error) {
 	if reported == 0 {
 		reported = plateau(int(e.Quoted.TotalLen))
 	}
-	if reported >= p.mtu {
+	floor := min(s.cfg.MinPMTU, p.mtu)
+	if reported >= p.mtu || p.noDF && floor == p.mtu {
 		return
 	}
-	floor := min(s.cfg.MinPMTU, p.mtu)
 	s.pmtu.set(e.Quoted.Dst, pmtuEntry{mtu: max(reported, floor), noDF: reported < floor, expires: now + s.cfg.PMTUAge})
 	s.stats.PMTULowered.Inc()
 }
