@@ -9,6 +9,7 @@ import (
 type cubic struct {
 	wMax     float64       // the window before the last reduction
 	k        float64       // seconds until the curve is back at wMax
+	prior    float64       // the same, before fast convergence lowered it
 	wEst     float64       // what Reno would have reached
 	epoch    time.Duration // when congestion avoidance began; 0: it has not
 	pausedAt time.Duration // since when the application has not filled the window; 0: it does
@@ -41,7 +42,7 @@ func (q *cubic) grow(now time.Duration, g growth) int {
 	}
 	acked := float64(g.acked) / mss
 	q.wEst += cubicAlpha * acked / cwnd // section 4.3
-	if q.wEst >= q.wMax {
+	if q.wEst >= q.prior {
 		q.wEst += (1 - cubicAlpha) * acked / cwnd
 	}
 	t := (now - q.epoch + g.srtt).Seconds()
@@ -62,6 +63,7 @@ func (q *cubic) begin(now time.Duration, cwnd float64) {
 // reduce is sections 4.6 and 4.7.
 func (q *cubic) reduce(cwnd, flight, mss int) int {
 	w := float64(cwnd) / float64(mss)
+	q.prior = w
 	if w < q.wMax { // fast convergence
 		q.wMax = w * (1 + cubicBeta) / 2
 	} else {
