@@ -109,13 +109,14 @@ func (c *Conn) inputSynchronized(now time.Duration, s *Segment) {
 }
 
 // heard notes that the peer is alive. As long as it answers window probes the connection stays, however long its
-// window is closed (RFC 9293 section 3.8.6.1, MUST-37).
+// window is closed (RFC 9293 section 3.8.6.1, MUST-37) and somebody owns it: without, it is a way to tie up memory
+// (RFC 6429 section 3).
 func (c *Conn) heard(now time.Duration) {
 	c.rcv.lastAt = now
 	if c.timers.probes > 0 {
 		c.timers.armKeepAlive(now, c.params.Effective(c.cfg))
 	}
-	if c.snd.wnd == 0 {
+	if c.snd.wnd == 0 && !c.orphan {
 		c.snd.retries = 0
 	}
 }

@@ -1,0 +1,286 @@
+package hostile
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/ipv4"
+	"tunstack/socketapi"
+	"tunstack/tcp"
+)
+
+// anyone is an address and port out of many.
+func anyone(r *rand.Rand) netip.AddrPort {
+	a := r.Uint32()
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{byte(20 + a>>24%100), byte(a >> 16), byte(a >> 8), byte(a)}), uint16(1+r.IntN(65535)))
+}
+
+// guest is an honest host of the same kind, joined to the lab's.
+type guest struct {
+	socketapi.Berkeley
+	toLab, toGuest [][]byte
+}
+
+// guest adds an honest host at 10.0.0.3. What the lab's stack sends to others is lost from now on.
+func (l *lab) guest() *guest {
+	g := &guest{}
+	s, err := socketapi.New(socketapi.Config{Clock: &l.clock, Interfaces: []socketapi.Interface{{
+		Name: "wire", Addrs: []netip.Prefix{netip.PrefixFrom(honest.Addr(), 24)},
+		Output: func(_ time.Duration, b []byte) { g.toLab = append(g.toLab, slices.Clone(b)) },
+	}}})
+	require.NoError(l.t, err)
+	l.t.Cleanup(func() { s.Close() })
+	g.Berkeley = s.Berkeley()
+	address := honest.Addr().As4()
+	l.out = func(b []byte) {
+		if bytes.Equal(b[16:20], address[:]) {
+			g.toGuest = append(g.toGuest, slices.Clone(b))
+		}
+	}
+	return g
+}
+
+// exchange lets the two hosts talk until neither has anything to say, at the present moment.
+func (l *lab) exchange(g *guest) {
+	for len(g.toLab)+len(g.toGuest) > 0 {
+		in, out := g.toLab, g.toGuest
+		g.toLab, g.toGuest = nil, nil
+		for _, b := range in {
+			l.inject(b)
+		}
+		for _, b := range out {
+			require.NoError(l.t, g.Inject("wire", b))
+		}
+	}
+}
+
+// echo sends back what it can.
+func (l *lab) echo(fd int, buffer []byte) {
+	if n, err := l.Recv(fd, buffer, 0); err == nil && n > 0 {
+		_, err = l.Send(fd, buffer[:n], 0)
+		require.NoError(l.t, err)
+	}
+}
+
+// SEC-006: under a flood of SYNs, a client connects and is served at once, and memory and tables stay within bounds.
+func TestSynFlood(t *testing.T) {
+	const syns, perClientStep, want = 200000, 200, 1 << 20
+	l := newLab(t, nil)
+	listener, r := l.listen(), rand.New(rand.NewPCG(1, 2))
+	g := l.guest()
+	before := heap()
+	client, server, sent, received := -1, -1, 0, 0
+	data, buffer := make([]byte, 64<<10), make([]byte, 64<<10)
+	for i := range syns {
+		l.inject(segment(anyone(r), victim, tcp.Segment{Flags: tcp.SYN, Seq: tcp.Seq(r.Uint32()), Wnd: 1000, Options: tcp.Options{MSS: 1460}}))
+		switch {
+		case i%perClientStep != 0 || i < syns/10:
+			continue
+		case client < 0:
+			client = fdOf(t, g)
+			require.Equal(t, syscall.EINPROGRESS, g.Connect(client, victim))
+		case server < 0:
+			server = l.accept(listener)
+		case received < want:
+			n, err := g.Send(client, data[:min(len(data), want-sent)], 0)
+			if err == nil {
+				sent += n
+			}
+			l.echo(server, buffer)
+			if n, err := g.Recv(client, buffer, 0); err == nil {
+				received += n
+			}
+		}
+		l.exchange(g)
+		l.Advance(l.Now() + time.Millisecond)
+		g.Advance(l.Now())
+		l.exchange(g)
+		require.LessOrEqual(t, l.connections(), 1024+1)
+	}
+	require.Equal(t, want, received, "the client was served while the flood lasted")
+	require.Less(t, heap()-before, 8<<20)
+	require.Greater(t, l.counter("tcp.cookie.sent"), syns*9/10)
+	require.Equal(t, 1, l.counter("tcp.cookie.redeemed"))
+
+	require.NoError(t, l.Close(server))
+	l.after(10 * time.Minute)
+	require.LessOrEqual(t, l.connections(), 1)
+	require.Less(t, heap()-before, 2<<20)
+}
+
+func fdOf(t *testing.T, g *guest) int {
+	fd, err := g.Socket(socketapi.AF_INET, socketapi.SOCK_STREAM|socketapi.SOCK_NONBLOCK, 0)
+	require.NoError(t, err)
+	return fd
+}
+
+// SEC-007: ACKs that finish no handshake make no connection.
+func TestForgedCookies(t *testing.T) {
+	l := newLab(t, nil)
+	l.listen()
+	l.out = func([]byte) {}
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 2000 { // so that cookies are in use
+		l.inject(segment(anyone(r), victim, tcp.Segment{Flags: tcp.SYN, Seq: 1, Wnd: 1000}))
+	}
+	for range 100000 {
+		l.inject(segment(anyone(r), victim, tcp.Segment{Flags: tcp.ACK, Seq: tcp.Seq(r.Uint32()), Ack: tcp.Seq(r.Uint32()), Wnd: 1000}))
+	}
+	require.Zero(t, l.counter("tcp.cookie.redeemed"))
+	require.Equal(t, 1024, l.connections())
+}
+
+// SEC-013, SEC-011: incomplete datagrams from everywhere share a fixed amount of memory, and go in time.
+func TestFragmentFlood(t *testing.T) {
+	l := newLab(t, nil)
+	fd := l.socket(socketapi.SOCK_DGRAM)
+	require.NoError(t, l.Bind(fd, victim))
+	before, r := heap(), rand.New(rand.NewPCG(5, 6))
+	payload := make([]byte, 1480)
+	for i := range 50000 {
+		h := ipv4.Header{Protocol: ipv4.ProtocolUDP, Src: anyone(r).Addr(), Dst: victim.Addr(), ID: uint16(i), MF: i%2 == 0, Offset: uint16(r.IntN(5000) * 8)}
+		l.inject(datagram(h, payload))
+	}
+	require.Less(t, heap()-before, 6<<20)
+	require.Positive(t, l.counter("ipv4.drop.reassembly_full"))
+	whole := udp(9, victim.Port(), []byte("in two pieces"))
+	h := ipv4.Header{Protocol: ipv4.ProtocolUDP, Src: honest.Addr(), Dst: victim.Addr(), MF: true}
+	l.inject(datagram(h, whole[:16]))
+	h.MF, h.Offset = false, 16
+	l.inject(datagram(h, whole[16:]))
+	b := make([]byte, 100)
+	n, err := l.Recv(fd, b, 0)
+	require.NoError(t, err, "an honest datagram gets through")
+	require.Equal(t, "in two pieces", string(b[:n]))
+	l.after(2 * time.Minute)
+	require.Less(t, heap()-before, 1<<20)
+	require.Positive(t, l.counter("ipv4.drop.reassembly_timeout"))
+}
+
+// SEC-011, SEC-012: fragments that overlap, teardrop's among them, spoil their datagram and nothing else.
+func TestOverlappingFragments(t *testing.T) {
+	type piece struct {
+		offset, size int
+		more         bool
+	}
+	for name, pieces := range map[string][]piece{
+		"teardrop":         {{0, 36, true}, {24, 4, false}},
+		"bonk":             {{0, 32, true}, {16, 32, false}},
+		"nested":           {{0, 64, true}, {8, 16, true}, {64, 8, false}},
+		"first twice":      {{0, 64, true}, {0, 32, true}, {64, 8, false}},
+		"two ends":         {{0, 32, true}, {32, 32, false}, {32, 8, false}},
+		"beyond the end":   {{32, 8, false}, {0, 32, true}, {40, 8, true}},
+		"ping of death":    {{65528, 1000, false}, {0, 1480, true}},
+		"odd length":       {{0, 33, true}, {32, 8, false}},
+		"from a long tail": {{1480, 1480, true}, {8, 1480, true}, {0, 8, true}, {2960, 8, false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, nil)
+			fd := l.socket(socketapi.SOCK_DGRAM)
+			require.NoError(t, l.Bind(fd, victim))
+			for order := range 2 { // forwards and backwards
+				for i := range pieces {
+					p := pieces[i*(1-order)+(len(pieces)-1-i)*order]
+					body := bytes.Repeat([]byte{byte(i)}, p.size)
+					if p.offset == 0 {
+						copy(body, udp(9, victim.Port(), nil))
+						binary.BigEndian.PutUint16(body[4:], 72)
+					}
+					l.inject(datagram(ipv4.Header{Protocol: ipv4.ProtocolUDP, Src: attacker, Dst: victim.Addr(),
+						ID: uint16(order), MF: p.more, Offset: uint16(p.offset)}, body))
+				}
+			}
+			l.after(2 * time.Minute)
+			_, err := l.Recv(fd, make([]byte, 2000), 0)
+			require.Equal(t, syscall.EAGAIN, err)
+			require.Positive(t, l.counter("ipv4.drop.overlap")+l.counter("ipv4.drop.bad_fragment"))
+		})
+	}
+}
+
+// SEC-020: octets that come one by one, each ahead of a gap, cost no more than the window they lie in.
+func TestTinySegments(t *testing.T) {
+	l, p, fd := established(t, tcp.Options{MSS: 1460})
+	before := heap()
+	for i := range 60000 {
+		p.send(tcp.Segment{Flags: tcp.ACK, Seq: p.seq.Add(1 + 2*i%65000), Payload: []byte{1}})
+		p.l.sent = nil
+	}
+	require.Less(t, heap()-before, 2<<20)
+	require.Positive(t, l.counter("tcp.drop.too_many_gaps"))
+	p.works(fd)
+}
+
+// SEC-020: a peer that ignores the window does not fill memory.
+func TestWindowIgnored(t *testing.T) {
+	l, p, _ := established(t, tcp.Options{MSS: 1460, HasScale: true, Scale: 7})
+	before := heap()
+	payload := make([]byte, 1400)
+	for range 20000 {
+		p.send(tcp.Segment{Flags: tcp.ACK, Payload: payload})
+		p.seq = p.seq.Add(len(payload))
+		p.l.sent = nil
+	}
+	require.Less(t, heap()-before, 2<<20)
+	require.Positive(t, l.counter("tcp.drop.sequence"))
+}
+
+// holders open connections to the victim, ask for much and close their windows: sockstress.
+func (l *lab) holders(listener, count int) (fds []int) {
+	for i := range count {
+		p := l.open(netip.AddrPortFrom(attacker, uint16(1024+i)), tcp.Options{MSS: 88})
+		fd := l.accept(listener)
+		_, err := l.Send(fd, make([]byte, 64<<10), 0)
+		require.NoError(l.t, err)
+		p.send(tcp.Segment{Flags: tcp.ACK, Ack: p.ack.Add(88), Wnd: 0})
+		l.sent = nil
+		fds = append(fds, fd)
+	}
+	return fds
+}
+
+// Zero windows hold a connection for as long as the application wants it, and memory for what it has written; when it
+// closes, or has set TCP_USER_TIMEOUT, they do not.
+func TestZeroWindowHold(t *testing.T) {
+	const count = 200
+	l := newLab(t, nil)
+	listener := l.listen()
+	before := heap()
+	fds := l.holders(listener, count)
+	require.Equal(t, count, l.connections())
+	require.Less(t, (heap()-before)/count, 160<<10, "octets for each connection with 64 KiB to send")
+	for i, fd := range fds {
+		if i%2 == 0 {
+			require.NoError(t, l.Close(fd))
+		} else {
+			require.NoError(t, l.SetSockOpt(fd, socketapi.IPPROTO_TCP, socketapi.TCP_USER_TIMEOUT, 60000))
+		}
+	}
+	answer := func(b []byte) { // keeps the window closed
+		var h ipv4.Header
+		var s tcp.Segment
+		if h.Parse(b) && s.Parse(b[h.Len():]) == nil && !s.Flags.Has(tcp.RST) {
+			l.sent = append(l.sent, segment(netip.AddrPortFrom(attacker, s.DstPort), victim, tcp.Segment{Flags: tcp.ACK, Seq: s.Ack, Ack: s.Seq}))
+		}
+	}
+	l.out = answer
+	for range 60 {
+		l.after(time.Minute)
+		answers := l.sent
+		l.sent = nil
+		for _, b := range answers {
+			l.inject(b)
+		}
+	}
+	require.Zero(t, l.connections(), fmt.Sprint(l.Sockets()))
+	require.Less(t, heap()-before, 2<<20)
+}
