@@ -1,0 +1,91 @@
+package loads
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"tunstack/bench/stacks"
+)
+
+// bulkBuffer is what one system call of a bulk transfer moves at most.
+const bulkBuffer = 128 << 10
+
+func upload(connections int) func(Target) (Result, error) {
+	return func(t Target) (Result, error) {
+		b := make([]byte, bulkBuffer) // all send the same memory
+		return bulk(t, connections, stacks.DiscardPort, func() func(int) (int, error) {
+			return func(fd int) (int, error) { return unix.Write(fd, b) }
+		})
+	}
+}
+
+func download(connections int) func(Target) (Result, error) {
+	return func(t Target) (Result, error) {
+		return bulk(t, connections, stacks.ChargenPort, func() func(int) (int, error) {
+			b := make([]byte, bulkBuffer)
+			return func(fd int) (int, error) { return unix.Read(fd, b) }
+		})
+	}
+}
+
+// bulk moves octets on many connections at once and counts those of the window.
+func bulk(t Target, connections, port int, mover func() func(fd int) (int, error)) (Result, error) {
+	var fds []int
+	var running sync.WaitGroup
+	var moved atomic.Int64
+	var failed atomic.Pointer[error]
+	defer func() {
+		for _, fd := range fds {
+			unix.Shutdown(fd, unix.SHUT_RDWR) // wakes whoever is in a call
+		}
+		running.Wait()
+		closeAll(fds)
+	}()
+	for range connections {
+		fd, err := dialCubic(t, port)
+		if err != nil {
+			return nil, err
+		}
+		fds = append(fds, fd)
+	}
+	for _, fd := range fds {
+		running.Go(func() {
+			if err := move(fd, mover(), &moved); err != nil {
+				failed.CompareAndSwap(nil, &err)
+			}
+		})
+	}
+	time.Sleep(t.Window / 2)
+	begin, octets, cpu := time.Now(), moved.Load(), t.CPU()
+	time.Sleep(t.Window)
+	octets, cpu = moved.Load()-octets, t.CPU()-cpu
+	seconds := time.Since(begin).Seconds()
+	if err := failed.Load(); err != nil {
+		return nil, *err
+	}
+	if octets == 0 {
+		return nil, errors.New("nothing moved")
+	}
+	return Result{"gbps": float64(octets) * 8 / 1e9 / seconds, "cpu": cpu.Seconds() / (float64(octets) / 1e9)}, nil
+}
+
+// move calls f until it fails, and adds up what it moves. The failure that ends a measurement comes after it.
+func move(fd int, f func(int) (int, error), moved *atomic.Int64) error {
+	for {
+		n, err := f(fd)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return errors.New("the stack closed the connection")
+		}
+		moved.Add(int64(n))
+	}
+}

@@ -1,0 +1,100 @@
+package loads
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"tunstack/internal/netns"
+)
+
+// patience bounds every call of the client that waits.
+const patience = 5 * time.Second
+
+// PrepareNamespace sets what all loads need of a fresh network namespace and of this process.
+func PrepareNamespace() error {
+	if err := netns.SetupLoopback(); err != nil {
+		return err
+	}
+	for name, value := range map[string]string{
+		"tcp_congestion_control": "reno", // a default of bbr paces
+		"tcp_no_metrics_save":    "1",    // or one cell learns from another
+		"ip_local_port_range":    "1024 65535",
+	} {
+		if err := os.WriteFile("/proc/sys/net/ipv4/"+name, []byte(value), 0o644); err != nil {
+			return err
+		}
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	limit.Cur = limit.Max
+	return unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
+}
+
+// dial connects a blocking TCP socket to a port of the target.
+func dial(t Target, port int) (fd int, err error) {
+	fd, err = socket(unix.SOCK_STREAM, 0)
+	if err != nil {
+		return -1, err
+	}
+	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	if err := finishConnect(fd, t.Addr, port); err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("connect to port %d: %w", port, err)
+	}
+	return fd, nil
+}
+
+// finishConnect connects in spite of the signals by which Go's scheduler interrupts calls.
+func finishConnect(fd int, a netip.Addr, port int) error {
+	for {
+		switch err := unix.Connect(fd, sockaddr(a, port)); err {
+		case unix.EINTR:
+		case unix.EISCONN:
+			return nil
+		default:
+			return err
+		}
+	}
+}
+
+// dialCubic is dial with CUBIC as the congestion control where that is allowed; else it is the namespace's reno.
+func dialCubic(t Target, port int) (fd int, err error) {
+	fd, err = dial(t, port)
+	if err == nil {
+		unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, "cubic")
+	}
+	return fd, err
+}
+
+// socket makes a blocking socket whose calls give up after patience.
+func socket(typ, proto int) (fd int, err error) {
+	fd, err = unix.Socket(unix.AF_INET, typ|unix.SOCK_CLOEXEC, proto)
+	if err != nil {
+		return -1, os.NewSyscallError("socket", err)
+	}
+	return fd, setPatience(fd, patience)
+}
+
+func setPatience(fd int, d time.Duration) error {
+	t := unix.NsecToTimeval(int64(d))
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &t); err != nil {
+		return err
+	}
+	return unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &t)
+}
+
+func sockaddr(a netip.Addr, port int) unix.Sockaddr {
+	return &unix.SockaddrInet4{Addr: a.As4(), Port: port}
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
+}

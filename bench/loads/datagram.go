@@ -1,0 +1,107 @@
+package loads
+
+import (
+	"errors"
+	"os"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"tunstack/bench/stacks"
+	"tunstack/internal/checksum"
+)
+
+// resend is how long a datagram may be away before it counts as lost.
+const resend = 50 * time.Millisecond
+
+func udpEcho(inFlight int) func(Target) (Result, error) {
+	return func(t Target) (Result, error) {
+		fd, err := socket(unix.SOCK_DGRAM, 0)
+		if err != nil {
+			return nil, err
+		}
+		defer unix.Close(fd)
+		if err := unix.Connect(fd, sockaddr(t.Addr, stacks.EchoPort)); err != nil {
+			return nil, os.NewSyscallError("connect", err)
+		}
+		return bounce(t, fd, make([]byte, 32), inFlight)
+	}
+}
+
+// icmpFilter is ICMP_FILTER of linux/icmp.h, a bit for each type that is not wanted.
+const icmpFilter = 1
+
+// ping sends echo requests as fast as the replies come.
+func ping(inFlight int) func(Target) (Result, error) {
+	return func(t Target) (Result, error) {
+		fd, err := socket(unix.SOCK_RAW, unix.IPPROTO_ICMP)
+		if err != nil {
+			return nil, err
+		}
+		defer unix.Close(fd)
+		if err := unix.SetsockoptInt(fd, unix.SOL_RAW, icmpFilter, ^1); err != nil { // echo replies only
+			return nil, os.NewSyscallError("ICMP_FILTER", err)
+		}
+		if err := unix.Connect(fd, sockaddr(t.Addr, 0)); err != nil {
+			return nil, os.NewSyscallError("connect", err)
+		}
+		request := make([]byte, 64)
+		request[0] = 8
+		checksum.Put(request[2:], ^checksum.Sum(request, 0))
+		return bounce(t, fd, request, inFlight)
+	}
+}
+
+// bounce keeps so many datagrams in flight and counts those that come back. One thread with raw system calls does it all.
+func bounce(t Target, fd int, datagram []byte, inFlight int) (Result, error) {
+	if err := setPatience(fd, resend); err != nil {
+		return nil, err
+	}
+	b := bouncer{fd: fd, out: datagram, in: make([]byte, 2048), inFlight: inFlight}
+	b.fill()
+	b.run(t.Window / 4)
+	b.back, b.lost = 0, 0
+	cpu, begin := t.CPU(), time.Now()
+	b.run(t.Window)
+	seconds := time.Since(begin).Seconds()
+	cpu = t.CPU() - cpu
+	if b.back == 0 {
+		return nil, errors.New("nothing came back")
+	}
+	return Result{
+		"rate": float64(b.back) / seconds, "lost": float64(b.lost) / float64(b.back+b.lost),
+		"cpu": cpu.Seconds() * 1e6 / float64(b.back),
+	}, nil
+}
+
+type bouncer struct {
+	fd         int
+	out, in    []byte
+	inFlight   int
+	back, lost int
+}
+
+func (b *bouncer) fill() {
+	for range b.inFlight {
+		b.send()
+	}
+}
+
+func (b *bouncer) send() {
+	unix.RawSyscall(unix.SYS_WRITE, uintptr(b.fd), uintptr(unsafe.Pointer(&b.out[0])), uintptr(len(b.out)))
+}
+
+func (b *bouncer) run(d time.Duration) {
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		_, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(b.fd), uintptr(unsafe.Pointer(&b.in[0])), uintptr(len(b.in)))
+		switch errno {
+		case 0:
+			b.back++
+			b.send()
+		case unix.EAGAIN: // all that is still away is lost
+			b.lost += b.inFlight
+			b.fill()
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package loads
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"tunstack/bench/stacks"
+)
+
+// maxSamples bounds the latencies kept of one measurement.
+const maxSamples = 1 << 20
+
+// echo sends one octet on each connection and the next when it has come back. All is done by one thread with raw system
+// calls: Go's scheduler has no part in the figures.
+func echo(connections int) func(Target) (Result, error) {
+	return func(t Target) (Result, error) {
+		e := echoer{sent: map[int]time.Time{}, samples: make([]time.Duration, 0, maxSamples)}
+		defer func() { closeAll(e.fds) }()
+		for range connections {
+			fd, err := dial(t, stacks.EchoPort)
+			if err != nil {
+				return nil, err
+			}
+			e.fds = append(e.fds, fd)
+		}
+		if err := e.begin(); err != nil {
+			return nil, err
+		}
+		if err := e.run(t.Window / 4); err != nil {
+			return nil, err
+		}
+		e.samples = e.samples[:0]
+		cpu, begin := t.CPU(), time.Now()
+		if err := e.run(t.Window); err != nil {
+			return nil, err
+		}
+		seconds := time.Since(begin).Seconds()
+		return e.result(seconds, t.CPU()-cpu), nil
+	}
+}
+
+type echoer struct {
+	fds     []int
+	epoll   int // of several connections
+	events  [64]unix.EpollEvent
+	sent    map[int]time.Time
+	samples []time.Duration
+}
+
+// begin sends the first octets.
+func (e *echoer) begin() error {
+	if len(e.fds) > 1 {
+		fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+		if err != nil {
+			return os.NewSyscallError("epoll_create1", err)
+		}
+		e.epoll = fd
+		defer func() { e.fds = append(e.fds, fd) }() // to be closed with the others
+	}
+	for _, fd := range e.fds {
+		if e.epoll != 0 {
+			event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
+			if err := unix.EpollCtl(e.epoll, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
+				return os.NewSyscallError("epoll_ctl", err)
+			}
+		}
+		if err := e.send(fd); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *echoer) send(fd int) error {
+	b := [1]byte{'x'}
+	e.sent[fd] = time.Now()
+	_, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&b)), 1)
+	if errno != 0 {
+		return os.NewSyscallError("write", errno)
+	}
+	return nil
+}
+
+// turn takes one octet and sends the next.
+func (e *echoer) turn(fd int) error {
+	var b [1]byte
+	n, errno := uintptr(0), unix.EINTR
+	for errno == unix.EINTR {
+		n, _, errno = unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b)), 1)
+	}
+	if errno != 0 || n == 0 {
+		return fmt.Errorf("read: %d octets, %w", n, errno)
+	}
+	if len(e.samples) < cap(e.samples) {
+		e.samples = append(e.samples, time.Since(e.sent[fd]))
+	}
+	return e.send(fd)
+}
+
+func (e *echoer) run(d time.Duration) error {
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		if e.epoll == 0 {
+			if err := e.turn(e.fds[0]); err != nil {
+				return err
+			}
+			continue
+		}
+		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.epoll),
+			uintptr(unsafe.Pointer(&e.events)), uintptr(len(e.events)), uintptr(patience.Milliseconds()), 0, 0)
+		if errno == unix.EINTR {
+			continue
+		}
+		if errno != 0 || n == 0 {
+			return fmt.Errorf("epoll_wait: %d events, %w", n, errno)
+		}
+		for i := range n {
+			if err := e.turn(int(e.events[i].Fd)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (e *echoer) result(seconds float64, cpu time.Duration) Result {
+	trips := len(e.samples)
+	slices.Sort(e.samples)
+	at := func(share float64) float64 { return e.samples[int(share*float64(trips-1))].Seconds() * 1e6 }
+	return Result{"rate": float64(trips) / seconds, "p50": at(0.5), "p99": at(0.99), "cpu": cpu.Seconds() * 1e6 / float64(trips)}
+}

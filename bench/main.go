@@ -1,0 +1,102 @@
+// Command bench measures tunstack beside its peers with the host kernel as the client, as docs/performance.md describes:
+//
+//	go -C bench run .          about ten minutes; -quick: two
+//
+// It needs no privilege: it runs in a network namespace of its own. Linux only.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"tunstack/bench/loads"
+	"tunstack/bench/stacks"
+	"tunstack/internal/netns"
+)
+
+// options are the command line.
+type options struct {
+	rounds  int
+	window  time.Duration
+	rows    string
+	stacks  string
+	out     string
+	profile string
+	list    bool
+}
+
+func main() {
+	var o options
+	var serve string
+	seconds := flag.Float64("seconds", 1, "how long each cell is measured, in `seconds`")
+	quick := flag.Bool("quick", false, "one round of half a second each")
+	flag.IntVar(&o.rounds, "rounds", 3, "how often each cell is measured")
+	flag.StringVar(&o.rows, "rows", "", "only these loads: `names` with commas between, or prefixes of names")
+	flag.StringVar(&o.stacks, "stacks", "", "only these stacks: `names` with commas between, or prefixes of names")
+	flag.StringVar(&o.out, "out", "results", "`directory` for the report; empty: none is written")
+	flag.StringVar(&o.profile, "profile", "", "`directory` for the CPU profiles of the stacks under test")
+	flag.BoolVar(&o.list, "list", false, "list loads and stacks")
+	flag.StringVar(&serve, "serve", "", "be the stack under test (internal)")
+	flag.Parse()
+	o.window = time.Duration(*seconds * float64(time.Second))
+	if *quick {
+		o.rounds, o.window = 1, time.Second/2
+	}
+	if err := start(o, serve); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// start does what this process is for: it is run three times over, by the user, in the namespace, and as each stack under test.
+func start(o options, serve string) error {
+	switch {
+	case serve != "":
+		var spec stacks.Spec
+		if err := json.Unmarshal([]byte(serve), &spec); err != nil {
+			return err
+		}
+		return stacks.Serve(spec)
+	case o.list:
+		list()
+		return nil
+	case !netns.Inside():
+		status, err := netns.Run(netns.Reexec(os.Args[1:]...))
+		if err == nil {
+			os.Exit(status)
+		}
+		return err
+	}
+	if err := loads.PrepareNamespace(); err != nil {
+		return err
+	}
+	debug.SetGCPercent(-1) // the load generator's threads must not wait for a collector; it allocates little
+	return run(o)
+}
+
+func list() {
+	for _, l := range loads.All() {
+		fmt.Printf("load   %-14s %s\n", l.Name, l.Doc)
+	}
+	for _, p := range stacks.Peers() {
+		fmt.Printf("stack  %-14s %s\n", p.Name, p.Doc)
+	}
+}
+
+// chosen says whether a list of names or prefixes, empty for all, has name.
+func chosen(list, name string) bool {
+	if list == "" {
+		return true
+	}
+	for prefix := range strings.SplitSeq(list, ",") {
+		if strings.HasPrefix(name, strings.TrimSpace(prefix)) {
+			return true
+		}
+	}
+	return false
+}

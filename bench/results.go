@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"tunstack/bench/loads"
+)
+
+// results are all that was measured.
+type results struct {
+	Time    time.Time
+	Machine string
+	Rounds  int
+	Seconds float64 // per cell
+	Cells   []*measured
+}
+
+// measured is what one load did on one stack, round by round; a failed round is nil.
+type measured struct {
+	Load, Stack string
+	Rounds      []loads.Result
+	Errors      []string `json:",omitempty"`
+}
+
+func newResults(o options) *results {
+	return &results{Time: time.Now().UTC().Truncate(time.Second), Machine: machine(), Rounds: o.rounds, Seconds: o.window.Seconds()}
+}
+
+// add enters one measurement of a round.
+func (r *results) add(round int, load, stack string, result loads.Result, err error) {
+	c := r.find(load, stack)
+	if c == nil {
+		c = &measured{Load: load, Stack: stack, Rounds: make([]loads.Result, r.Rounds)}
+		r.Cells = append(r.Cells, c)
+	}
+	c.Rounds[round] = result
+	if err != nil {
+		c.Rounds[round] = nil
+		c.Errors = append(c.Errors, err.Error())
+	}
+}
+
+func (r *results) find(load, stack string) *measured {
+	for _, c := range r.Cells {
+		if c.Load == load && c.Stack == stack {
+			return c
+		}
+	}
+	return nil
+}
+
+// values are a metric's, one for each round that succeeded.
+func (r *results) values(load, stack, metric string) []float64 {
+	var v []float64
+	if c := r.find(load, stack); c != nil {
+		for _, round := range c.Rounds {
+			if x, ok := round[metric]; ok {
+				v = append(v, x)
+			}
+		}
+	}
+	return v
+}
+
+// ratios are a metric's of stack to that of peer, for each round in which both succeeded.
+func (r *results) ratios(load, stack, peer, metric string) []float64 {
+	a, b := r.find(load, stack), r.find(load, peer)
+	if a == nil || b == nil {
+		return nil
+	}
+	var v []float64
+	for i := range a.Rounds {
+		x, ok1 := a.Rounds[i][metric]
+		y, ok2 := b.Rounds[i][metric]
+		if ok1 && ok2 && y != 0 {
+			v = append(v, x/y)
+		}
+	}
+	return v
+}
+
+// median of at least one value.
+func median(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	n := len(v)
+	return (v[(n-1)/2] + v[n/2]) / 2
+}
+
+// spread is the distance of the extremes as a share of the median.
+func spread(v []float64) float64 { return (slices.Max(v) - slices.Min(v)) / median(v) }
+
+// machine says what it was measured on.
+func machine() string {
+	var u unix.Utsname
+	unix.Uname(&u)
+	return fmt.Sprintf("%d cores, %s, Linux %s, %s", runtime.NumCPU(), processor(), unix.ByteSliceToString(u.Release[:]), runtime.Version())
+}
+
+func processor() string {
+	f, err := os.Open("/proc/cpuinfo")
+	if err != nil {
+		return "unknown processor"
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if name, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown processor"
+}
+
+func (r *results) json() ([]byte, error) { return json.MarshalIndent(r, "", "\t") }

@@ -1,0 +1,59 @@
+package main
+
+// row is a line of the table: one metric of one load.
+type row struct {
+	load, metric string
+	title        string
+	format       string
+	scale        float64 // from the metric's unit to the table's; 0: 1
+	lower        bool    // is better
+	goals        []goal
+}
+
+// goal is what a stack of ours is to reach: this ratio to a peer, or with no peer this value. For a row where lower is
+// better it is the most, else the least.
+type goal struct {
+	stack, peer string
+	bound       float64
+}
+
+const (
+	vnet, plain                   = "tunstack-vnet", "tunstack-1500"
+	reflectorVnet, reflectorPlain = "reflector-vnet", "reflector-1500"
+	gvisorVnet, gvisorPlain       = "gvisor-vnet", "gvisor-1500"
+	kernel                        = "kernel"
+)
+
+var (
+	bulkGoals = []goal{{vnet, reflectorVnet, 0.85}, {vnet, gvisorVnet, 2}, {vnet, kernel, 1}, {plain, reflectorPlain, 0.7}, {plain, gvisorPlain, 2.5}}
+	cpuGoals  = []goal{{vnet, gvisorVnet, 0.45}}
+	p50Goals  = []goal{{vnet, reflectorVnet, 1.15}}
+	rateGoals = []goal{{vnet, reflectorVnet, 0.8}, {vnet, gvisorVnet, 3}}
+	openGoals = []goal{{vnet, reflectorVnet, 0.85}, {vnet, kernel, 1}, {vnet, gvisorVnet, 1.8}}
+)
+
+// rows are the table.
+var rows = []row{
+	{load: "up-1", metric: "gbps", title: "upload, 1 connection, Gbit/s", format: "%.1f", goals: bulkGoals},
+	{load: "up-8", metric: "gbps", title: "upload, 8", format: "%.1f", goals: bulkGoals},
+	{load: "up-64", metric: "gbps", title: "upload, 64", format: "%.1f", goals: bulkGoals},
+	{load: "down-1", metric: "gbps", title: "download, 1 connection, Gbit/s", format: "%.1f", goals: bulkGoals},
+	{load: "down-8", metric: "gbps", title: "download, 8", format: "%.1f", goals: bulkGoals},
+	{load: "down-64", metric: "gbps", title: "download, 64", format: "%.1f", goals: bulkGoals},
+	{load: "up-1", metric: "cpu", title: "CPU s of the stack per GB, up, 1", format: "%.2f", lower: true, goals: cpuGoals},
+	{load: "up-8", metric: "cpu", title: "up, 8", format: "%.2f", lower: true, goals: cpuGoals},
+	{load: "down-1", metric: "cpu", title: "down, 1", format: "%.2f", lower: true, goals: cpuGoals},
+	{load: "down-8", metric: "cpu", title: "down, 8", format: "%.2f", lower: true, goals: cpuGoals},
+	{load: "echo-1", metric: "p50", title: "TCP echo of 1 octet, p50 us", format: "%.0f", lower: true, goals: p50Goals},
+	{load: "echo-1", metric: "p99", title: "p99 us", format: "%.0f", lower: true},
+	{load: "echo-1-apart", metric: "p50", title: "a core each, p50 us", format: "%.0f", lower: true, goals: p50Goals},
+	{load: "echo-1-core", metric: "rate", title: "on one core, 1000 round trips/s", format: "%.1f", scale: 1e-3, goals: []goal{{vnet, kernel, 1}}},
+	{load: "echo-32", metric: "rate", title: "32 connections, 1000 round trips/s", format: "%.0f", scale: 1e-3, goals: rateGoals},
+	{load: "udp-32", metric: "rate", title: "UDP echo, 32 in flight, 1000 round trips/s", format: "%.0f", scale: 1e-3, goals: rateGoals},
+	{load: "connect-rst", metric: "rate", title: "connect, octet, reset, 1000/s", format: "%.1f", scale: 1e-3, goals: openGoals},
+	{load: "connect-fin", metric: "rate", title: "connect, octet, close, 1000/s", format: "%.1f", scale: 1e-3, goals: openGoals},
+	{load: "ping", metric: "rate", title: "ping flood, 1000/s", format: "%.0f", scale: 1e-3, goals: []goal{{vnet, reflectorVnet, 1}}},
+	{load: "idle", metric: "kib", title: "idle connection, KiB resident", format: "%.1f", lower: true, goals: []goal{{vnet, "", 2}}},
+	{load: "beside-idle", metric: "share", title: "upload beside 100,000 idle connections, of that without", format: "%.2f", goals: []goal{{vnet, "", 0.95}}},
+	{load: "loss-down", metric: "gbps", title: "download, 1 % loss, 20 ms, Mbit/s", format: "%.1f", scale: 1e3, goals: []goal{{vnet, kernel, 1}, {vnet, gvisorPlain, 1.2}}},
+}

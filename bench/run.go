@@ -1,0 +1,83 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"tunstack/bench/loads"
+	"tunstack/bench/stacks"
+)
+
+// run measures every chosen load against every chosen stack, round by round, so that what is compared was measured
+// within seconds of each other.
+func run(o options) error {
+	r := newResults(o)
+	number := 0
+	for round := range o.rounds {
+		for _, l := range loads.All() {
+			if !chosen(o.rows, l.Name) {
+				continue
+			}
+			for _, p := range order(round) {
+				if !chosen(o.stacks, p.Name) || l.Impaired && !p.Impairable || l.Memory && !p.Memory {
+					continue
+				}
+				number++
+				result, err := measure(o, l, p, number)
+				fmt.Fprintf(os.Stderr, "round %d %-12s %-15s %s\n", round+1, l.Name, p.Name, describe(result, err))
+				r.add(round, l.Name, p.Name, result, err)
+			}
+		}
+	}
+	return report(o, r)
+}
+
+// order is the stacks, each round beginning with another.
+func order(round int) []stacks.Peer {
+	all := stacks.Peers()
+	first := round * 3 % len(all)
+	return append(all[first:], all[:first]...)
+}
+
+// measure runs one load against one stack in a fresh process, on an interface and a network of its own: nothing the
+// client's kernel remembers of one cell meets another.
+func measure(o options, l loads.Load, p stacks.Peer, number int) (result loads.Result, err error) {
+	host := netip.AddrFrom4([4]byte{10, byte(100 + number>>8), byte(number), 254})
+	spec := stacks.Spec{
+		Peer: p.Name, Dev: fmt.Sprintf("b%d", number), Host: netip.PrefixFrom(host, 24),
+		Addr: netip.AddrFrom4([4]byte{10, byte(100 + number>>8), byte(number), 1}), Impair: l.Impaired,
+	}
+	if o.profile != "" {
+		if err := os.MkdirAll(o.profile, 0o755); err != nil {
+			return nil, err
+		}
+		spec.Profile = filepath.Join(o.profile, p.Name+"."+l.Name+".pprof")
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cores, err := placeStack(l.Pin)
+	if err != nil {
+		return nil, err
+	}
+	defer cores.restore()
+	server, err := stacks.Start(spec)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, server.Stop()) }()
+	if err := cores.placeClient(); err != nil {
+		return nil, err
+	}
+	return l.Run(loads.Target{Server: server, Addr: spec.Addr, Host: spec.Host, Window: o.window})
+}
+
+func describe(r loads.Result, err error) string {
+	if err != nil {
+		return "failed: " + err.Error()
+	}
+	return fmt.Sprint(map[string]float64(r))
+}

@@ -1,0 +1,79 @@
+// Package stacks holds the stacks under test. Each runs in a process of its own, offers the same services on the same
+// ports to a client in the host's kernel, and is measured from outside.
+package stacks
+
+import (
+	"net"
+	"net/netip"
+	"time"
+)
+
+// Ports of the services that every stack offers.
+const (
+	EchoPort    = 7    // TCP and UDP (RFC 862)
+	DiscardPort = 9    // TCP (RFC 863)
+	ChargenPort = 19   // TCP, as fast as the client takes it (RFC 864)
+	HoldPort    = 5000 // TCP; connections are accepted and left alone
+)
+
+// Spec is what a stack under test is told.
+type Spec struct {
+	Peer    string
+	Dev     string // the interface's name
+	Host    netip.Prefix
+	Addr    netip.Addr // of the stack
+	Impair  bool       // put the bad link of the "loss" load between device and stack
+	Profile string     // file for a CPU profile; "": none
+}
+
+// Peer is one of the stacks.
+type Peer struct {
+	Name string
+	Doc  string
+	// Impairable says whether there is a way to put the bad link in.
+	Impairable bool
+	// Memory says whether a connection's memory is the process's.
+	Memory bool
+
+	// serve starts the stack in the process under test. Reflectors and stacks without sockets return no network.
+	serve func(Spec) (network, error)
+	// attach, if there is one, connects the process from outside, once it runs; such a process has a namespace of its own. What
+	// it returns undoes it.
+	attach func(pid int, spec Spec) (detach func(), err error)
+}
+
+// network is what the services need of a stack.
+type network interface {
+	Listen(network, address string) (net.Listener, error)
+	ListenPacket(network, address string) (net.PacketConn, error)
+}
+
+// Impairment of the "loss" load: 1 % of the packets of each direction are lost, and a round trip takes 20 ms.
+const (
+	LossShare = 0.01
+	LossDelay = 10 * time.Millisecond // each way
+)
+
+// Peers returns all stacks in the order of the table's columns.
+func Peers() []Peer {
+	return []Peer{
+		{Name: "tunstack-vnet", Doc: "tunstack, linux driver with offload", Impairable: true, Memory: true, serve: tunstack("linux", 1500, true)},
+		{Name: "tunstack-1500", Doc: "tunstack, water driver, plain packets", Impairable: true, Memory: true, serve: tunstack("water", 1500, false)},
+		{Name: "tunstack-64k", Doc: "tunstack, water driver, MTU 65535", Memory: true, serve: tunstack("water", 65535, false)},
+		{Name: "gvisor-vnet", Doc: "gVisor netstack, wired by hand to virtio-net headers, tuned", Memory: true, serve: gvisorVnet},
+		{Name: "gvisor-1500", Doc: "gVisor netstack, its own fdbased endpoint, plain packets", Impairable: true, Memory: true, serve: gvisorPlain},
+		{Name: "kernel", Doc: "Linux, a second namespace over veth", Impairable: true, serve: kernel, attach: attachKernel},
+		{Name: "reflector-vnet", Doc: "the do-nothing reflector, virtio-net headers", serve: reflect(true)},
+		{Name: "reflector-1500", Doc: "the do-nothing reflector, plain packets", serve: reflect(false)},
+	}
+}
+
+// Find returns the peer of that name.
+func Find(name string) (Peer, bool) {
+	for _, p := range Peers() {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Peer{}, false
+}

@@ -1,0 +1,55 @@
+package stacks
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// openTUN creates a TUN interface, gives the host its address there and returns the file, which is non-blocking. With vnet every
+// packet has a virtio-net header of ten octets in front, and super-packets and incomplete checksums cross in both directions.
+func openTUN(spec Spec, mtu int, vnet bool) (fd int, err error) {
+	fd, err = unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	req, err := unix.NewIfreq(spec.Dev)
+	if err != nil {
+		return -1, err
+	}
+	flags := uint16(unix.IFF_TUN | unix.IFF_NO_PI)
+	if vnet {
+		flags |= unix.IFF_VNET_HDR
+	}
+	req.SetUint16(flags)
+	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, req); err != nil {
+		return -1, os.NewSyscallError("TUNSETIFF", err)
+	}
+	if vnet {
+		if err := unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, unix.TUN_F_CSUM|unix.TUN_F_TSO4|unix.TUN_F_TSO_ECN); err != nil {
+			return -1, os.NewSyscallError("TUNSETOFFLOAD", err)
+		}
+	}
+	return fd, configure(spec.Dev, spec.Host.String(), mtu)
+}
+
+// configure gives an interface its MTU and address and brings it up.
+func configure(name, addr string, mtu int) error {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	a, err := netlink.ParseAddr(addr)
+	if err != nil {
+		return err
+	}
+	if err := netlink.LinkSetMTU(link, mtu); err != nil {
+		return fmt.Errorf("set MTU: %w", err)
+	}
+	if err := netlink.AddrAdd(link, a); err != nil {
+		return fmt.Errorf("add address: %w", err)
+	}
+	return netlink.LinkSetUp(link)
+}

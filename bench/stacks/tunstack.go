@@ -1,0 +1,32 @@
+package stacks
+
+import (
+	"net/netip"
+
+	"tunstack/socketapi"
+	"tunstack/tun"
+)
+
+// tunstack is our stack on one of its drivers.
+func tunstack(driver string, mtu int, offload bool) func(Spec) (network, error) {
+	return func(spec Spec) (network, error) {
+		dev, err := openDevice(spec, tun.Config{Driver: driver, MTU: mtu, Offload: offload})
+		if err != nil {
+			return nil, err
+		}
+		return socketapi.New(socketapi.Config{Interfaces: []socketapi.Interface{{
+			Device: dev, MTU: mtu, Addrs: []netip.Prefix{netip.PrefixFrom(spec.Addr, spec.Host.Bits())},
+		}}})
+	}
+}
+
+// openDevice opens the device of a Spec, behind a bad link if it asks for one.
+func openDevice(spec Spec, cfg tun.Config) (tun.Device, error) {
+	cfg.Name, cfg.Host = spec.Dev, spec.Host
+	dev, err := tun.Open(cfg)
+	if err != nil || !spec.Impair {
+		return dev, err
+	}
+	path := tun.Path{Loss: LossShare, Delay: LossDelay}
+	return tun.Impair(dev, tun.Impairment{In: path, Out: path, Seed: 1}), nil
+}
