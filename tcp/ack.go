@@ -100,15 +100,17 @@ func (c *Conn) acknowledge(now time.Duration, s *Segment) {
 	}
 }
 
-// updateWindow takes SND.WND from segments that are newer than the last one used (WL1, WL2).
+// updateWindow takes SND.WND from segments that are newer than the last one used (WL1, WL2). A retransmission has an old
+// sequence number, but what it acknowledges shows that it was sent after all that has come: were its window left out, the
+// right edge would move as far as SND.UNA does, unasked.
 func (c *Conn) updateWindow(s *Segment) {
 	n := &c.snd
 	if s.Ack.Less(n.una) || s.Flags.Has(SYN) {
 		return
 	}
-	if n.wl1.Less(s.Seq) || n.wl1 == s.Seq && n.wl2.LessEq(s.Ack) {
+	if n.una.Less(s.Ack) || n.wl1.Less(s.Seq) || n.wl1 == s.Seq && n.wl2.LessEq(s.Ack) {
 		n.wnd = int(s.Wnd) << n.shift
-		n.wl1, n.wl2 = s.Seq, s.Ack
+		n.wl1, n.wl2 = maxSeq(n.wl1, s.Seq), s.Ack
 		n.maxWnd = max(n.maxWnd, n.wnd)
 	}
 }

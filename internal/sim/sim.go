@@ -1,0 +1,187 @@
+// Package sim runs TCP machines against each other in virtual time, over a wire that delays, loses, repeats, reorders,
+// marks and corrupts. All chance comes from one seed, so the seed alone repeats a run.
+//
+// A Sim has flows; each Flow is two Ends, the machine and its user, and the Link that each sends into. Flows that
+// share a Link share its bottleneck. Step does what happens next; Run goes on until nothing is left to happen.
+package sim
+
+import (
+	"container/heap"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"tunstack/tcp"
+)
+
+// Sim is the world of a simulation.
+type Sim struct {
+	Now   time.Duration
+	Rand  *rand.Rand
+	Flows []*Flow
+	// Hook, if not nil, is told of every segment: when it is sent and when it arrives.
+	Hook func(Event)
+	// Inspect, if not nil, looks into an End after every call of its machine; an error ends the simulation.
+	Inspect func(*End) error
+
+	wire  arrivals
+	count uint64
+	spare []*parcel
+	err   error
+}
+
+// Flow is one connection. Ends[0] opens it, Ends[1] listens.
+type Flow struct {
+	Ends  [2]*End
+	Links [2]*Link      // Links[i] carries what Ends[i] sends
+	Start time.Duration // when Ends[0] opens
+}
+
+// Event is a segment that was sent or arrived.
+type Event struct {
+	At      time.Duration
+	Flow    *Flow
+	From    int          // the End that sent it
+	Arrived bool         // it arrives; else it is sent
+	Fate    Fate         // of a segment sent
+	Segment *tcp.Segment // valid during the call
+	State   tcp.State    // of the End it leaves or has reached, afterwards
+}
+
+// New returns a world at time start without flows.
+func New(seed uint64, start time.Duration) *Sim {
+	return &Sim{Now: start, Rand: rand.New(rand.NewPCG(seed, 0x7475_6e73_7461_636b))}
+}
+
+// Connect adds a flow that opens at the time start: a sends into forth, b into back.
+func (s *Sim) Connect(start time.Duration, a, b *End, forth, back *Link) *Flow {
+	f := &Flow{Ends: [2]*End{a, b}, Links: [2]*Link{forth, back}, Start: start}
+	for i, e := range f.Ends {
+		e.sim, e.flow, e.index = s, f, i
+		e.Config = e.Config.WithDefaults()
+	}
+	a.wake = max(start, 1) // 0 would be never
+	s.Flows = append(s.Flows, f)
+	return f
+}
+
+// Err is the rule that was broken; nil: none.
+func (s *Sim) Err() error { return s.err }
+
+func (s *Sim) fail(format string, args ...any) {
+	if s.err == nil {
+		s.err = fmt.Errorf("at %v: "+format, append([]any{s.Now}, args...)...)
+	}
+}
+
+// ErrEndless is Run's answer to a simulation that does not come to rest.
+var ErrEndless = errors.New("sim: no end in sight")
+
+// Run goes on until nothing is left to happen, in at most the given number of steps.
+func (s *Sim) Run(steps int) error {
+	for range steps {
+		if !s.Step() {
+			return s.err
+		}
+	}
+	return ErrEndless
+}
+
+// RunUntil goes on until the time end.
+func (s *Sim) RunUntil(end time.Duration) error {
+	for {
+		next, ok := s.next()
+		if !ok || next > end {
+			s.Now = max(s.Now, end)
+			return s.err
+		}
+		if !s.Step() {
+			return s.err
+		}
+	}
+}
+
+// Step goes on to the next time at which anything happens, and does all that happens then. It returns false when
+// nothing does, or a rule was broken.
+func (s *Sim) Step() bool {
+	next, ok := s.next()
+	if !ok || s.err != nil {
+		return false
+	}
+	s.Now = next
+	for len(s.wire) > 0 && s.wire[0].at <= s.Now {
+		p := heap.Pop(&s.wire).(*parcel)
+		p.to.arrive(p)
+		p.to.wake = s.Now
+		s.spare = append(s.spare, p)
+	}
+	for _, f := range s.Flows {
+		for _, e := range f.Ends {
+			if e.due() {
+				e.settle()
+			}
+		}
+	}
+	return s.err == nil
+}
+
+// next is when something happens next.
+func (s *Sim) next() (at time.Duration, ok bool) {
+	if len(s.wire) > 0 {
+		at, ok = s.wire[0].at, true
+	}
+	for _, f := range s.Flows {
+		for _, e := range f.Ends {
+			if t, is := e.next(); is && (!ok || t < at) {
+				at, ok = t, true
+			}
+		}
+	}
+	return max(at, s.Now), ok
+}
+
+// post puts a parcel on the wire, to arrive at the time at.
+func (s *Sim) post(p *parcel, at time.Duration) {
+	s.count++
+	p.at, p.n = at, s.count
+	heap.Push(&s.wire, p)
+}
+
+// parcel returns an empty parcel for an End.
+func (s *Sim) parcel(to *End) *parcel {
+	p := new(parcel)
+	if n := len(s.spare); n > 0 {
+		p, s.spare = s.spare[n-1], s.spare[:n-1]
+	}
+	*p = parcel{to: to, data: p.data[:0]}
+	return p
+}
+
+// parcel is what travels on the wire: a segment in its octets, or an ICMP error.
+type parcel struct {
+	at   time.Duration
+	n    uint64 // those that arrive at one time keep their order
+	to   *End
+	data []byte
+	ect  bool
+	ce   bool
+	mtu  int // not 0: "fragmentation needed", about the octet at seq
+	seq  tcp.Seq
+}
+
+// arrivals is a heap.
+type arrivals []*parcel
+
+func (a arrivals) Len() int { return len(a) }
+func (a arrivals) Less(i, j int) bool {
+	return a[i].at < a[j].at || a[i].at == a[j].at && a[i].n < a[j].n
+}
+func (a arrivals) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
+func (a *arrivals) Push(x any)   { *a = append(*a, x.(*parcel)) }
+func (a *arrivals) Pop() any {
+	n := len(*a) - 1
+	p := (*a)[n]
+	*a = (*a)[:n]
+	return p
+}

@@ -1,0 +1,180 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"tunstack/tcp"
+)
+
+// Stream is a User that sends octets that tell their place, and holds what it receives to be those of its peer.
+type Stream struct {
+	Key    uint32 // makes the octets that it sends different from another's
+	Peer   uint32 // the key of the peer
+	Size   int    // octets to send
+	Chunk  int    // octets of one write; 0: all that fits
+	Every  time.Duration
+	Urgent []int // offsets of octets to be sent as urgent, in order
+	Inline bool  // whether the peer's urgent octets stay in the stream (Params.OOBInline)
+
+	ReadChunk int // octets of one read; 0: all there is
+	ReadEvery time.Duration
+	Stall     Cut // no reading
+
+	Close   Closing
+	AbortAt time.Duration // 0: never
+	Change  func(now time.Duration, c *tcp.Conn)
+
+	Sent, Got int   // octets written and read so far
+	EOF       bool  // the end of the peer's stream was read
+	Err       error // what was received is not what was sent
+
+	now             time.Duration
+	next            time.Duration
+	writeAt, readAt time.Duration
+	shut            bool
+	buf             []byte
+}
+
+// Closing is how a Stream ends.
+type Closing uint8
+
+const (
+	HalfClose Closing = iota // shuts down writing when all is sent, and reads on
+	AfterEOF                 // closes when the peer has, and all is sent
+	GiveUp                   // closes when all is sent, whatever the peer still has to say
+)
+
+// String says what the user does and how far it has come.
+func (u *Stream) String() string {
+	return fmt.Sprintf("sends %d of %d by %d every %v, %d urgent left; has %d, reads by %d every %v, not in %v; closing %d, abort at %v",
+		u.Sent, u.Size, u.Chunk, u.Every, len(u.Urgent), u.Got, u.ReadChunk, u.ReadEvery, u.Stall, u.Close, u.AbortAt)
+}
+
+// Octet is the one at offset i of the stream with the given key.
+func Octet(key uint32, i int) byte {
+	x := uint32(i)*2654435761 ^ key
+	return byte(x>>24) ^ byte(x)
+}
+
+// Act does what the user would do at the time now.
+func (u *Stream) Act(now time.Duration, c *tcp.Conn) time.Duration {
+	u.now, u.next = now, 0
+	if u.AbortAt != 0 {
+		if now >= u.AbortAt {
+			c.Abort(now)
+			return 0
+		}
+		u.again(u.AbortAt)
+	}
+	if u.Change != nil {
+		u.Change(now, c)
+	}
+	u.read(c)
+	if s := c.State(); s == tcp.Established || s == tcp.CloseWait {
+		u.write(c)
+		u.finish(c)
+	} else if u.Close == AfterEOF && c.AtEOF() || u.Close == GiveUp {
+		u.finish(c)
+	}
+	return u.next
+}
+
+// again makes the user act at the time at.
+func (u *Stream) again(at time.Duration) {
+	if at > u.now && (u.next == 0 || at < u.next) {
+		u.next = at
+	}
+}
+
+func (u *Stream) read(c *tcp.Conn) {
+	if u.Stall.From <= u.now && u.now < u.Stall.To {
+		u.again(u.Stall.To)
+		return
+	}
+	if u.buf == nil {
+		u.buf = make([]byte, 64<<10)
+	}
+	for c.Readable() > 0 {
+		if u.now < u.readAt {
+			u.again(u.readAt)
+			return
+		}
+		p := u.buf
+		if u.ReadChunk > 0 {
+			p = p[:min(u.ReadChunk, len(p))]
+		}
+		if c.AtMark() && !u.Inline { // an urgent octet is taken out of the stream
+			u.Got++
+		}
+		n := c.Read(u.now, p)
+		u.verify(p[:n])
+		u.readAt = u.now + u.ReadEvery
+	}
+	u.EOF = u.EOF || c.AtEOF() && c.PeerClosed()
+}
+
+func (u *Stream) verify(p []byte) {
+	for i, b := range p {
+		if b != Octet(u.Peer, u.Got+i) && u.Err == nil {
+			u.Err = fmt.Errorf("octet %d of the stream is not what was sent", u.Got+i)
+		}
+	}
+	u.Got += len(p)
+}
+
+func (u *Stream) write(c *tcp.Conn) {
+	if u.buf == nil {
+		u.buf = make([]byte, 64<<10)
+	}
+	for u.Sent < u.Size {
+		if u.now < u.writeAt {
+			u.again(u.writeAt)
+			return
+		}
+		p := u.buf[:min(u.Size-u.Sent, len(u.buf))]
+		if u.Chunk > 0 {
+			p = p[:min(u.Chunk, len(p))]
+		}
+		if len(u.Urgent) > 0 {
+			p = p[:max(min(u.Urgent[0]+1-u.Sent, len(p)), 0)]
+		}
+		for i := range p {
+			p[i] = Octet(u.Key, u.Sent+i)
+		}
+		n := u.put(c, p)
+		if n == 0 {
+			return
+		}
+		u.Sent += n
+		u.writeAt = u.now + u.Every
+	}
+}
+
+// put writes p, whose last octet may be urgent.
+func (u *Stream) put(c *tcp.Conn, p []byte) int {
+	if len(u.Urgent) == 0 || u.Urgent[0] != u.Sent+len(p)-1 {
+		return c.Write(u.now, p)
+	}
+	n := c.WriteUrgent(u.now, p)
+	if n == len(p) {
+		u.Urgent = u.Urgent[1:]
+	}
+	return n
+}
+
+// finish closes when it is time to.
+func (u *Stream) finish(c *tcp.Conn) {
+	if u.shut || u.Sent < u.Size {
+		return
+	}
+	switch {
+	case u.Close == HalfClose:
+		c.CloseWrite(u.now)
+	case u.Close == AfterEOF && !c.AtEOF():
+		return
+	default:
+		c.Close(u.now)
+	}
+	u.shut = true
+}

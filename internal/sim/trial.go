@@ -1,0 +1,46 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+
+	"tunstack/tcp"
+)
+
+// Run goes through the trial to its end and says what was wrong: a rule broken on the way, octets that are missing or
+// wrong, a connection that is not CLOSED, a timer or a buffer left. An error of a connection is one only if nothing
+// that was drawn excuses it.
+func (t *Trial) Run() error {
+	if err := t.Sim.Run(3_000_000); err != nil {
+		return err
+	}
+	for i, e := range t.flow.Ends {
+		if err := t.ended(i, e); err != nil {
+			return fmt.Errorf("end %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (t *Trial) ended(i int, e *End) error {
+	u := t.Streams[i]
+	switch {
+	case u.Err != nil:
+		return u.Err
+	case e.Conn == nil && t.Harsh:
+		return nil
+	case e.Conn == nil:
+		return errors.New("never connected")
+	case e.Conn.State() != tcp.Closed || e.Conn.Deadline() != 0:
+		return fmt.Errorf("is left in %v, next deadline %v", e.Conn.State(), e.Conn.Deadline())
+	case e.Conn.Unacked() != 0 || e.Conn.Readable() != 0 && u.AbortAt == 0:
+		return fmt.Errorf("leaves %d octets unsent, %d unread", e.Conn.Unacked(), e.Conn.Readable())
+	case t.Harsh:
+		return nil
+	case e.Conn.Err() != 0:
+		return fmt.Errorf("ends with %w", e.Conn.Err())
+	case u.Sent != u.Size || u.Got != t.Streams[1-i].Size || !u.EOF:
+		return fmt.Errorf("sent %d of %d, got %d of %d octets, end seen: %v", u.Sent, u.Size, u.Got, t.Streams[1-i].Size, u.EOF)
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package tcp
+
+import "fmt"
+
+// Check holds the inside of a connection to what must be true at every moment.
+func (c *Conn) Check() error {
+	n, r := &c.snd, &c.rcv
+	switch {
+	case n.nxt.Less(n.una):
+		return fmt.Errorf("SND.NXT %d before SND.UNA %d", n.nxt, n.una)
+	case c.state > SynSent && r.edge.Less(r.nxt):
+		return fmt.Errorf("RCV.NXT %d beyond the right edge %d", r.nxt, r.edge)
+	case c.state.synchronized() && c.state != Closed && c.state != TimeWait && c.cc.cwnd < 1:
+		return fmt.Errorf("congestion window %d", c.cc.cwnd)
+	case n.retries < 0 || n.dupAcks < 0:
+		return fmt.Errorf("%d retries, %d duplicate ACKs", n.retries, n.dupAcks)
+	case c.state == TimeWait && c.timers != timers{linger: c.timers.linger}:
+		return fmt.Errorf("TIME-WAIT with timers %+v", c.timers)
+	case c.state == Closed && c.timers != timers{}:
+		return fmt.Errorf("CLOSED with timers %+v", c.timers)
+	}
+	if err := c.checkGaps(); err != nil || c.state == Closed {
+		return err
+	}
+	return c.checkScoreboard()
+}
+
+// checkScoreboard: the flights are what lies between SND.UNA and SND.NXT, and the sums are theirs.
+func (c *Conn) checkScoreboard() error {
+	n := &c.snd
+	sacked, lost, at := 0, 0, n.una
+	for _, f := range n.board.flights {
+		if f.Start != at || f.Len() <= 0 || f.sacked && f.lost {
+			return fmt.Errorf("flight %+v after %d", f, at)
+		}
+		at = f.End
+		if f.sacked {
+			sacked += f.Len()
+		}
+		if f.lost {
+			lost += f.Len()
+		}
+	}
+	if at != n.nxt || sacked != n.board.sacked || lost != n.board.lost || n.pipe() < 0 {
+		return fmt.Errorf("scoreboard ends at %d (SND.NXT %d), sacked %d (%d), lost %d (%d), pipe %d",
+			at, n.nxt, sacked, n.board.sacked, lost, n.board.lost, n.pipe())
+	}
+	return nil
+}
+
+// checkGaps: what is held out of order lies beyond RCV.NXT, in order, apart, and within the window.
+func (c *Conn) checkGaps() error {
+	r := &c.rcv
+	at := r.nxt
+	for _, h := range r.gaps.held {
+		if !at.Less(h.Start) || !h.Start.Less(h.End) || r.edge.Less(h.End) {
+			return fmt.Errorf("held %+v after %d, right edge %d", h, at, r.edge)
+		}
+		at = h.End
+	}
+	return nil
+}
+
+// Vars are the variables of RFC 9293 section 3.3.1.
+type Vars struct{ UNA, NXT, RcvNxt, RcvEdge Seq }
+
+// Vars returns them.
+func (c *Conn) Vars() Vars { return Vars{c.snd.una, c.snd.nxt, c.rcv.nxt, c.rcv.edge} }
