@@ -112,10 +112,10 @@ func (g *congestion) timeout(c *Conn) {
 	c.snd.dupAcks = 0
 }
 
-// acked takes the delivery of n octets.
-func (g *congestion) acked(now time.Duration, c *Conn, n int, limited, newLoss bool) {
+// acked takes the delivery of n octets. good says that SND.UNA moved and that no further loss was found.
+func (g *congestion) acked(now time.Duration, c *Conn, n int, limited, good bool) {
 	if g.state == recovery {
-		g.reduceRate(c, n, newLoss)
+		g.reduceRate(c, n, good)
 		return
 	}
 	if n == 0 || !c.state.synchronized() || c.snd.una.Less(c.ecn.until) {
@@ -150,7 +150,10 @@ func (g *congestion) marked(c *Conn) {
 }
 
 // reduceRate sets the window so that sending keeps in proportion to what arrives (RFC 9937 section 6).
-func (g *congestion) reduceRate(c *Conn, delivered int, newLoss bool) {
+func (g *congestion) reduceRate(c *Conn, delivered int, good bool) {
+	if delivered == 0 { // what left the network is lost, or left it before
+		return
+	}
 	p := &g.prr
 	p.delivered += delivered
 	pipe := c.snd.pipe()
@@ -159,7 +162,7 @@ func (g *congestion) reduceRate(c *Conn, delivered int, newLoss bool) {
 		send = (p.delivered*g.ssthresh+p.recoverFS-1)/p.recoverFS - p.out
 	} else {
 		send = max(p.delivered-p.out, delivered)
-		if !newLoss {
+		if good {
 			send += c.snd.mss
 		}
 		send = min(send, g.ssthresh-pipe)

@@ -87,13 +87,14 @@ func (c *Conn) recover(now time.Duration, advanced int, d *delivery, limited boo
 	}
 	wasLost := c.snd.board.lost
 	c.detectLoss(now)
+	delivered := advanced
 	switch {
 	case c.sackOK:
-		advanced = d.octets
+		delivered = d.octets
 	case advanced == 0 && c.cc.state == recovery:
-		advanced = c.snd.mss // that each duplicate stands for
+		delivered = c.snd.mss // that each duplicate stands for
 	}
-	c.cc.acked(now, c, advanced, limited, c.snd.board.lost > wasLost)
+	c.cc.acked(now, c, delivered, limited, advanced > 0 && c.snd.board.lost <= wasLost)
 }
 
 // detectLoss marks what must be lost by now and enters recovery for it.

@@ -181,3 +181,20 @@ func TestHyStart(t *testing.T) {
 	}
 	require.False(t, h.nextRound(0), "five rounds are enough")
 }
+
+// TCP-194, TCP-195: an acknowledgment that delivers nothing says nothing about how much may be sent, even if all that was in
+// flight has meanwhile been taken for lost; and one segment more goes only when SND.UNA moves.
+func TestPRRWithoutDelivery(t *testing.T) {
+	s := sackEstablished(t, 10)
+	s.c.snd.board.markAllLost()
+	s.c.cc.enter(s.c)
+	cwnd := s.c.cc.cwnd
+	require.Positive(t, cwnd)
+	s.c.cc.acked(s.now, s.c, 0, true, false)
+	require.Equal(t, cwnd, s.c.cc.cwnd)
+	s.c.cc.prr.out = 1000
+	s.c.cc.acked(s.now, s.c, 1000, true, false)
+	require.Equal(t, 1000, s.c.cc.cwnd)
+	s.c.cc.acked(s.now, s.c, 1000, true, true)
+	require.Equal(t, 2000, s.c.cc.cwnd)
+}

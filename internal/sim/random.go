@@ -200,8 +200,9 @@ func (t *Trial) shrink(u *Stream, start time.Duration) {
 func (t *Trial) ending(start time.Duration) {
 	for i, u := range t.Streams {
 		switch t.r.IntN(12) {
-		case 0, 1, 2:
+		case 0, 1, 2: // a closed socket is not held for ever by a closed window
 			u.Close = AfterEOF
+			t.Harsh = t.Harsh || t.Streams[1-i].Stall.To != 0
 		case 3:
 			u.Close = GiveUp
 			t.Harsh = t.Harsh || t.Streams[1-i].Size > 0
