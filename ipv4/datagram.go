@@ -26,7 +26,7 @@ type datagram struct {
 	end      int            // payload octets in all; 0 until the last fragment has come
 	firstLen int            // payload octets of the fragment with offset zero; 0 until it has come
 	ce       bool           // a fragment met congestion (RFC 3168 section 5.3)
-	header   [maxHeaderLen]byte
+	header   [MaxHeaderLen]byte
 }
 
 // piece is the octets from start up to but not including end.

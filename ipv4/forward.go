@@ -40,7 +40,7 @@ func (s *Stack) forward(now time.Duration, t *table, h *Header, p *packet.Buffer
 
 // pass sends a transit datagram on. A next hop that is known to be dead draws an error about what of p was kept for it.
 func (s *Stack) pass(now time.Duration, to *path, h *Header, p *packet.Buffer) {
-	var start [maxHeaderLen + 8]byte
+	var start [MaxHeaderLen + 8]byte
 	n := copy(start[:], p.Bytes())
 	s.stats.Forwarded.Inc()
 	p.Cast = packet.Unicast

@@ -13,8 +13,9 @@ const (
 	HeaderLen = 20
 	// MaxDatagram is the largest datagram: what Total Length can say, and what reassembly accepts.
 	MaxDatagram = 65535
+	// MaxHeaderLen is the length of a header with as many options as it can hold.
+	MaxHeaderLen = 60
 
-	maxHeaderLen = 60
 	flagDF       = 0x4000
 	flagMF       = 0x2000
 	offsetMask   = 0x1fff

@@ -17,7 +17,7 @@ const (
 	optionStrictSourceRoute = 137
 
 	optionCopied  = 0x80
-	maxOptionsLen = maxHeaderLen - HeaderLen
+	maxOptionsLen = MaxHeaderLen - HeaderLen
 )
 
 // options are the options of a header that IP itself acts on, as slices of the header.

@@ -36,7 +36,6 @@ type Conn struct {
 	mtu                   int  // path MTU in octets
 	blackhole             blackhole
 	maxPayload            int // largest super-segment in octets of payload; 0: none
-	ipOptions             int // octets of IP options on every segment
 	advMSS                int // the MSS we announced
 	counts                counts
 
@@ -68,14 +67,13 @@ const (
 type Setup struct {
 	ISS        Seq    // initial send sequence number (RFC 6528)
 	TSOffset   uint32 // added to the clock in timestamps (RFC 7323 section 5.4)
-	MTU        int    // path MTU in octets
+	MTU        int    // path MTU in octets, less the IP options of each segment
 	LinkMTU    int    // the largest datagram we can receive: the MSS we announce is derived from it
-	IPOptions  int    // octets of IP options, padding included, that every segment will carry
 	MaxPayload int    // largest super-segment the device takes, in octets of payload; 0: none
 }
 
 func newConn(cfg *Config, p Params, s Setup) *Conn {
-	c := &Conn{cfg: cfg, params: p, mtu: s.MTU, maxPayload: s.MaxPayload, ipOptions: s.IPOptions}
+	c := &Conn{cfg: cfg, params: p, mtu: s.MTU, maxPayload: s.MaxPayload}
 	c.advMSS = s.LinkMTU - 40
 	if p.MaxSeg > 0 {
 		c.advMSS = min(c.advMSS, p.MaxSeg)
@@ -157,7 +155,7 @@ const minMSS = 28
 
 // updateMSS derives the payload of a full-sized segment: Eff.snd.MSS of RFC 9293 section 3.7.1.
 func (c *Conn) updateMSS() {
-	mss := min(c.snd.peerMSS, c.effectiveMTU()-40-c.ipOptions)
+	mss := min(c.snd.peerMSS, c.effectiveMTU()-40)
 	if c.params.MaxSeg > 0 {
 		mss = min(mss, c.params.MaxSeg)
 	}
@@ -167,8 +165,8 @@ func (c *Conn) updateMSS() {
 	c.snd.mss = max(mss, 8)
 }
 
-// SetMTU tells the connection that the path MTU changed. What no longer fits is cut anew when it is sent again;
-// a full-sized segment that was lost to the smaller MTU is resent at once (RFC 1191 section 6.4).
+// SetMTU tells the connection the path MTU, less the IP options of each segment. What no longer fits is cut anew when it is
+// sent again; a full-sized segment that was lost to the smaller MTU is resent at once (RFC 1191 section 6.4).
 func (c *Conn) SetMTU(mtu int) {
 	if mtu == c.mtu {
 		return

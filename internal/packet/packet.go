@@ -35,8 +35,9 @@ type Buffer struct {
 	class      *class
 
 	Cast    Cast
-	Queue   uint16 // the device queue it came by; on send the one it should leave by, which keeps a flow on one core
-	Batch   *Batch // of a received one: who reads the device will call Flush; nil: transports answer at once
+	Queue   uint16  // the device queue it came by; on send the one it should leave by, which keeps a flow on one core
+	Batch   *Batch  // of a received one: who reads the device will call Flush; nil: transports answer at once
+	Next    *Buffer // for a holder that queues packets
 	Offload Offload
 }
 
@@ -74,7 +75,7 @@ func From(data []byte) *Buffer {
 // Free returns the Buffer to its pool. The caller must not touch it, or any slice of it, again.
 func (b *Buffer) Free() {
 	b.spans = [2][]byte{}
-	b.Cast, b.Queue, b.Batch, b.Offload = Unicast, 0, nil, Offload{}
+	b.Cast, b.Queue, b.Batch, b.Next, b.Offload = Unicast, 0, nil, nil, Offload{}
 	b.class.pool.Put(b)
 }
 

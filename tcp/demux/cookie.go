@@ -97,17 +97,15 @@ func cookieOptions(ts uint32, o *tcp.Options) (ecn bool) {
 }
 
 // sendCookie answers a SYN without remembering it.
-func (l *listener) sendCookie(now time.Duration, e *Endpoint, syn *tcp.Segment) {
-	d := l.demux
-	setup := d.setup(now, e)
-	setup.ISS = d.cookies.make(now, e.id, syn)
+func (d *Demux) sendCookie(now time.Duration, f *flow, set *settings, syn *tcp.Segment) {
+	setup := d.setup(now, f, set)
+	setup.ISS = d.cookies.make(now, f.id, syn)
 	if !syn.Options.HasTS { // nowhere to keep what they say
 		syn.Options.SackPermitted, syn.Options.HasScale = false, false
 		syn.Flags &^= tcp.ECE | tcp.CWR
 	}
-	conn := tcp.Accept(now, &d.cfg.Config, e.params, setup, syn)
 	var s tcp.Segment
-	if !conn.Output(now, &s) {
+	if !tcp.Accept(now, &d.cfg.Config, set.params, setup, syn).Output(now, &s) {
 		return
 	}
 	if s.Options.HasTS {
@@ -115,31 +113,19 @@ func (l *listener) sendCookie(now time.Duration, e *Endpoint, syn *tcp.Segment) 
 		s.Options.TSVal = cookieTimestamp(clock, &syn.Options, s.Flags.Has(tcp.ECE)) + setup.TSOffset
 	}
 	d.stats.CookiesOut.Inc()
-	_ = d.transmit(now, e.route, &e.header, e.id, &s, e.queue) // as lost as any SYN,ACK may be
+	_ = d.transmit(now, f, set, &s) // as lost as any SYN,ACK may be
 }
 
-// redeem makes the connection that the cookie in a final ACK stands for; false if there is none in it.
-func (l *listener) redeem(now time.Duration, e *Endpoint, ack *tcp.Segment) bool {
-	d := l.demux
-	cookie := ack.Ack - 1
-	mss, ok := d.cookies.check(now, e.id, cookie, ack.Seq-1)
-	if !ok {
-		d.stats.DropCookie.Inc()
-		return false
-	}
-	setup := d.setup(now, e)
-	setup.ISS = cookie
+// readCookie returns the SYN that the cookie in a final ACK answered; false if there is none in it.
+func (d *Demux) readCookie(now time.Duration, f *flow, ack *tcp.Segment) (tcp.Segment, bool) {
+	mss, ok := d.cookies.check(now, f.id, ack.Ack-1, ack.Seq-1)
 	syn := tcp.Segment{Flags: tcp.SYN, Seq: ack.Seq - 1, Wnd: ack.Wnd, Options: tcp.Options{MSS: mss}}
-	if ack.Options.HasTS {
+	if ok && ack.Options.HasTS {
 		syn.Options.HasTS, syn.Options.TSVal = true, ack.Options.TSVal
-		if cookieOptions(ack.Options.TSEcr-setup.TSOffset, &syn.Options) {
+		_, offset := d.secret.derive(f.id)
+		if cookieOptions(ack.Options.TSEcr-offset, &syn.Options) {
 			syn.Flags |= tcp.ECE | tcp.CWR
 		}
 	}
-	e.conn = tcp.Accept(now, &d.cfg.Config, e.params, setup, &syn)
-	var sent tcp.Segment
-	e.conn.Output(now, &sent) // the SYN,ACK that went out as the cookie
-	e.input(now, ack, 0, e.queue)
-	d.stats.CookiesIn.Inc()
-	return true
+	return syn, ok
 }

@@ -5,7 +5,6 @@ package demux
 import (
 	"crypto/rand"
 	"io"
-	"net/netip"
 	"time"
 
 	"tunstack/internal/checksum"
@@ -62,42 +61,73 @@ func (d *Demux) Stats() any { return d.stats }
 
 func (d *Demux) now() time.Duration { return d.cfg.Clock.Now() }
 
+// arrival is a segment from the wire, and the IP header it came with.
+type arrival struct {
+	ip     *ipv4.Header
+	seg    tcp.Segment
+	queue  uint16  // of the device
+	minISS tcp.Seq // where the sequence numbers of a new connection start at the lowest; 0: anywhere
+}
+
+// parse reads the segment in p, which starts after the IP header h.
+func (a *arrival) parse(h *ipv4.Header, p *packet.Buffer) error {
+	a.ip, a.queue = h, p.Queue
+	err := a.seg.Parse(p.Bytes())
+	a.seg.CE = h.TOS&ecnMask == ecnCE
+	return err
+}
+
+// id is the connection that the segment belongs to.
+func (a *arrival) id() tuple {
+	return tuple{local: a.ip.Dst.As4(), remote: a.ip.Src.As4(), localPort: a.seg.DstPort, remotePort: a.seg.SrcPort}
+}
+
 // Input handles a segment from the wire: to its connection, to a listener, or answered with a reset
 // (RFC 9293 section 3.10.7).
 func (d *Demux) Input(now time.Duration, h *ipv4.Header, p *packet.Buffer) {
 	d.stats.SegsIn.Inc()
-	var s tcp.Segment
+	var a arrival
 	switch {
 	case h.Cast != packet.Unicast:
 		d.stats.DropAddress.Inc()
-	case s.Parse(p.Bytes()) != nil:
+	case a.parse(h, p) != nil:
 		d.stats.DropHeader.Inc()
 	case !verify(h, p):
 		d.stats.DropChecksum.Inc()
 	default:
-		d.dispatch(now, h, &s, p)
+		d.dispatch(now, &a, p)
 		return
 	}
 	p.Free()
 }
 
-func (d *Demux) dispatch(now time.Duration, h *ipv4.Header, s *tcp.Segment, p *packet.Buffer) {
-	id := tupleOf(h, s)
-	minISS := tcp.Seq(0)
-	if e := d.conns.find(id); e != nil {
-		var reuse bool
-		if minISS, reuse = e.reusable(now, s); !reuse {
-			e.deliver(now, h, s, p)
-			return
-		}
+func (d *Demux) dispatch(now time.Duration, a *arrival, p *packet.Buffer) {
+	id := a.id()
+	if e := d.conns.find(id); e != nil && !d.succeed(now, e, a) {
+		e.deliver(now, a, p)
+		return
 	}
 	if l := d.listeners.find(id); l != nil {
-		l.input(now, h, s, p.Queue, minISS)
+		l.input(now, a)
 	} else {
 		d.stats.DropNoConnection.Inc()
-		d.reset(now, id, s, p.Queue)
+		d.reset(now, a)
 	}
 	p.Free()
+}
+
+// succeed says whether the segment is a SYN that may take over a connection in TIME-WAIT, and then ends that
+// (RFC 9293 section 3.6.1, RFC 6191). It takes a listener, too: else the SYN would end the one without beginning another.
+func (d *Demux) succeed(now time.Duration, e *Endpoint, a *arrival) bool {
+	if a.seg.Flags&(tcp.SYN|tcp.ACK|tcp.RST) != tcp.SYN || d.listeners.find(a.id()) == nil || !e.mu.TryLock() {
+		return false
+	}
+	defer e.unlock(now)
+	ok := false
+	if e.conn != nil {
+		a.minISS, ok = e.conn.Reuse(now, &a.seg)
+	}
+	return ok
 }
 
 // verify checks the checksum unless the device has, or the segment never crossed a wire.
@@ -107,84 +137,4 @@ func verify(h *ipv4.Header, p *packet.Buffer) bool {
 	}
 	b := p.Bytes()
 	return checksum.Sum(b, checksum.Pseudo(h.Src.As4(), h.Dst.As4(), ipv4.ProtocolTCP, len(b))) == 0xffff
-}
-
-// reset answers a segment that belongs to no connection.
-func (d *Demux) reset(now time.Duration, id tuple, s *tcp.Segment, queue uint16) {
-	var r tcp.Segment
-	if !tcp.ResetFor(s, &r) {
-		return
-	}
-	route, err := d.ip.Route(id.remoteAddr(), id.localAddr())
-	if err != nil {
-		return
-	}
-	d.stats.SegsOut.Inc()
-	d.stats.RstsOut.Inc()
-	h := ipv4.Header{Protocol: ipv4.ProtocolTCP, DF: true}
-	d.transmit(now, route, &h, id, &r, queue)
-}
-
-// The ECN field of the IP header (RFC 3168 section 5).
-const (
-	ecnMask = 3
-	ecnECT0 = 2
-	ecnCE   = 3
-)
-
-// transmit sends a segment. Its payload is borrowed until the device has taken it. What the link refuses is lost, and
-// retransmission sees to it.
-func (d *Demux) transmit(now time.Duration, route *ipv4.Route, h *ipv4.Header, id tuple, s *tcp.Segment, queue uint16) error {
-	s.SrcPort, s.DstPort = id.localPort, id.remotePort
-	n := s.HeaderLen()
-	p := packet.New(n)
-	header := p.Extend(n)
-	s.PutHeader(header)
-	p.Borrow([2][]byte{s.Payload, s.Wrap})
-	checksum.Put(header[16:], checksum.Pseudo(id.local, id.remote, ipv4.ProtocolTCP, n+s.DataLen()))
-	p.Offload = packet.Offload{Checksum: packet.ChecksumPartial, Offset: 16}
-	if s.MSS > 0 {
-		p.Offload.Segmentation, p.Offload.Size = packet.SegmentTCP, uint16(s.MSS)
-	}
-	if s.ECT {
-		h.TOS = h.TOS&^ecnMask | ecnECT0
-	} else {
-		h.TOS &^= ecnMask
-	}
-	p.Queue = queue
-	return d.ip.Send(now, route, h, p)
-}
-
-// Advise handles an ICMP error about a segment of ours (RFC 9293 section 3.9.2.2, RFC 5927).
-func (d *Demux) Advise(now time.Duration, e *ipv4.Error, quoted []byte) {
-	id := tuple{local: e.Quoted.Src.As4(), remote: e.Quoted.Dst.As4(), localPort: be16(quoted), remotePort: be16(quoted[2:])}
-	if c := d.conns.find(id); c != nil {
-		c.advise(now, e, tcp.Seq(uint32(be16(quoted[4:]))<<16|uint32(be16(quoted[6:]))))
-	}
-}
-
-func be16(b []byte) uint16 { return uint16(b[0])<<8 | uint16(b[1]) }
-
-// Status is one row of netstat.
-type Status struct {
-	State         string // as ss prints it: ESTAB, LISTEN, TIME-WAIT ...
-	RecvQ, SendQ  int    // octets; of a listener: waiting connections and backlog
-	Local, Remote netip.AddrPort
-}
-
-var stateNames = map[tcp.State]string{
-	tcp.Closed: "UNCONN", tcp.SynSent: "SYN-SENT", tcp.SynReceived: "SYN-RECV", tcp.Established: "ESTAB",
-	tcp.FinWait1: "FIN-WAIT-1", tcp.FinWait2: "FIN-WAIT-2", tcp.CloseWait: "CLOSE-WAIT", tcp.Closing: "CLOSING",
-	tcp.LastAck: "LAST-ACK", tcp.TimeWait: "TIME-WAIT",
-}
-
-// Endpoints lists all listeners and connections for netstat, TIME-WAIT, half-open and ownerless ones included.
-func (d *Demux) Endpoints() []Status {
-	rows := d.listeners.status()
-	for _, e := range d.conns.all() {
-		if row, ok := e.status(); ok {
-			rows = append(rows, row)
-		}
-	}
-	return rows
 }

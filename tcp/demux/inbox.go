@@ -1,63 +1,51 @@
 package demux
 
 import (
-	"sync"
 	"sync/atomic"
 
 	"tunstack/internal/packet"
+	"tunstack/ipv4"
 )
 
-// inbox holds segments that came while the endpoint was locked. It is bounded: more than a window of them means that
+// inbox holds datagrams that came while the endpoint was locked. It is bounded: more than a window of them means that
 // the peer ignores its window.
 type inbox struct {
-	mu     sync.Mutex
-	queue  []waiting
-	octets int
-	count  atomic.Int32 // what any sees without the lock
+	newest atomic.Pointer[packet.Buffer] // linked by Next
+	octets atomic.Int64                  // of memory
 }
 
-// waiting is a segment and what its IP header said.
-type waiting struct {
-	p   *packet.Buffer
-	tos uint8
-}
+const maxInboxOctets = 8 << 20
 
-const (
-	maxInboxSegments = 4096
-	maxInboxOctets   = 8 << 20
-)
-
-// put takes p over; false when the inbox is full, and then p is gone.
-func (i *inbox) put(p *packet.Buffer, tos uint8) bool {
+// put takes p over, which starts after the IP header h; false when the inbox is full, and then p is gone.
+func (i *inbox) put(h *ipv4.Header, p *packet.Buffer) bool {
+	p.Prepend(h.Len())
 	p = p.Compact()
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if len(i.queue) >= maxInboxSegments || i.octets+p.Len() > maxInboxOctets {
+	if i.octets.Add(memory(p)) > maxInboxOctets {
+		i.octets.Add(-memory(p))
 		p.Free()
 		return false
 	}
-	i.queue = append(i.queue, waiting{p, tos})
-	i.octets += p.Len()
-	i.count.Store(int32(len(i.queue)))
-	return true
+	for {
+		p.Next = i.newest.Load()
+		if i.newest.CompareAndSwap(p.Next, p) {
+			return true
+		}
+	}
 }
 
-func (i *inbox) any() bool { return i.count.Load() > 0 }
-
-// take returns the oldest segment; false when there is none.
-func (i *inbox) take() (waiting, bool) {
-	if !i.any() {
-		return waiting{}, false
+// take empties the inbox and returns what was in it from the IP header on, oldest first and linked by Next.
+func (i *inbox) take() (oldest *packet.Buffer) {
+	if i.newest.Load() == nil {
+		return nil
 	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	w := i.queue[0]
-	i.queue[0] = waiting{}
-	i.queue = i.queue[1:]
-	i.octets -= w.p.Len()
-	if len(i.queue) == 0 {
-		i.queue = nil
+	for p := i.newest.Swap(nil); p != nil; {
+		next := p.Next
+		i.octets.Add(-memory(p))
+		p.Next, oldest = oldest, p
+		p = next
 	}
-	i.count.Store(int32(len(i.queue)))
-	return w, true
+	return oldest
 }
+
+// memory is what a waiting packet costs.
+func memory(p *packet.Buffer) int64 { return int64(packet.Headroom + p.Len() + p.Tailroom()) }

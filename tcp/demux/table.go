@@ -4,9 +4,6 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"sync"
-
-	"tunstack/ipv4"
-	"tunstack/tcp"
 )
 
 // tuple identifies a connection.
@@ -15,12 +12,11 @@ type tuple struct {
 	localPort, remotePort uint16
 }
 
-func tupleOf(h *ipv4.Header, s *tcp.Segment) tuple {
-	return tuple{local: h.Dst.As4(), remote: h.Src.As4(), localPort: s.DstPort, remotePort: s.SrcPort}
-}
-
 func (t tuple) localAddr() netip.Addr  { return netip.AddrFrom4(t.local) }
 func (t tuple) remoteAddr() netip.Addr { return netip.AddrFrom4(t.remote) }
+
+func (t tuple) localEnd() netip.AddrPort  { return netip.AddrPortFrom(t.localAddr(), t.localPort) }
+func (t tuple) remoteEnd() netip.AddrPort { return netip.AddrPortFrom(t.remoteAddr(), t.remotePort) }
 
 // table finds connections. It is striped, so that queues and users seldom meet.
 type table struct {

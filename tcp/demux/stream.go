@@ -1,0 +1,87 @@
+package demux
+
+import (
+	"syscall"
+	"time"
+
+	"tunstack/tcp"
+)
+
+// Read moves received octets to p: EAGAIN when there are none, (0, nil) at the end of the stream, ENOTCONN, and once the
+// pending error (ECONNRESET, ETIMEDOUT). peek leaves them in place.
+func (e *Endpoint) Read(p []byte, peek bool) (int, error) {
+	now := e.lock()
+	defer e.unlock(now)
+	if e.conn == nil {
+		return 0, syscall.ENOTCONN
+	}
+	n := 0
+	if peek {
+		n = e.conn.Peek(p)
+	} else {
+		n = e.conn.Read(now, p)
+	}
+	switch {
+	case n > 0:
+		return n, nil
+	case e.err != 0:
+		return 0, e.takeError()
+	case e.conn.AtEOF() || len(p) == 0:
+		return 0, nil
+	}
+	return 0, syscall.EAGAIN
+}
+
+// Write queues octets of p, perhaps not all: EAGAIN when none fits; EPIPE after Shutdown or the connection's end, and once
+// the pending error. more (MSG_MORE) holds back a partial segment. p is copied.
+func (e *Endpoint) Write(p []byte, more bool) (int, error) {
+	return e.write(p, func(c *tcp.Conn, now time.Duration, p []byte) int {
+		c.More(more)
+		return c.Write(now, p)
+	})
+}
+
+func (e *Endpoint) write(p []byte, queue func(*tcp.Conn, time.Duration, []byte) int) (int, error) {
+	now := e.lock()
+	defer e.unlock(now)
+	if err := e.takeError(); err != nil {
+		return 0, err
+	}
+	if e.conn == nil || !e.conn.CanSend() {
+		return 0, syscall.EPIPE
+	}
+	if s := e.conn.State(); s == tcp.SynSent || s == tcp.SynReceived {
+		return 0, syscall.EAGAIN
+	}
+	n := queue(e.conn, now, p)
+	if n == 0 && len(p) > 0 {
+		return 0, syscall.EAGAIN
+	}
+	return n, nil
+}
+
+// WriteUrgent is Write with the last octet marked as urgent (MSG_OOB).
+func (e *Endpoint) WriteUrgent(p []byte) (int, error) { return e.write(p, (*tcp.Conn).WriteUrgent) }
+
+// ReadUrgent returns the last urgent octet (MSG_OOB). Errors: EAGAIN while it is announced but has not arrived, EINVAL when there
+// is none, it was read before, or SO_OOBINLINE leaves it in the stream; ENOTCONN.
+func (e *Endpoint) ReadUrgent(peek bool) (byte, error) {
+	defer e.unlock(e.lock())
+	if e.conn == nil {
+		return 0, syscall.ENOTCONN
+	}
+	switch b, here, ok := e.conn.ReadUrgent(peek); {
+	case !ok:
+		return 0, syscall.EINVAL
+	case !here:
+		return 0, syscall.EAGAIN
+	default:
+		return b, nil
+	}
+}
+
+// AtMark says whether the next octet to be read is the last urgent one (SIOCATMARK).
+func (e *Endpoint) AtMark() bool {
+	defer e.unlock(e.lock())
+	return e.conn != nil && e.conn.AtMark()
+}
