@@ -1,0 +1,43 @@
+package hostile
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// docs/security.md names tests as `package.TestName` and counters as `layer.kind.name`; all of them are to exist.
+func TestSecurityPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/security.md")
+	require.NoError(t, err)
+	names := regexp.MustCompile("`(\\w+)\\.((?:Test|Fuzz)\\w+)`").FindAllSubmatch(page, -1)
+	require.Greater(t, len(names), 20)
+	for _, m := range names {
+		require.Contains(t, testsOf(t, string(m[1])), "func "+string(m[2])+"(", "%s", m[0])
+	}
+	l := newLab(t, nil)
+	for _, m := range regexp.MustCompile("`((?:tcp|ipv4)\\.[a-z_.]+)`").FindAllSubmatch(page, -1) {
+		l.counter(string(m[1]))
+	}
+}
+
+// testsOf is the text of a package's tests.
+func testsOf(t *testing.T, name string) string {
+	dir := "../../" + name
+	if name == "hostile" {
+		dir = "."
+	}
+	files, err := filepath.Glob(dir + "/*_test.go")
+	require.NoError(t, err)
+	var all strings.Builder
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		require.NoError(t, err)
+		all.Write(text)
+	}
+	return all.String()
+}

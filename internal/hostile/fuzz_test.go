@@ -1,0 +1,309 @@
+package hostile
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/checksum"
+	"tunstack/ipv4"
+	"tunstack/socketapi"
+	"tunstack/tcp"
+)
+
+// maxHalfOpen and maxBacklog bound the connections that a packet can make in FuzzStack.
+const (
+	maxHalfOpen = 8
+	maxBacklog  = 4
+)
+
+// fuzzed is a stack with sockets of all kinds, driven by octets.
+type fuzzed struct {
+	*lab
+	listener, datagrams, raw int
+	opened                   int     // connections accepted or dialled so far
+	conns                    []int   // accepted and dialled
+	quote                    []byte  // the start of the last datagram sent
+	seq, ack                 tcp.Seq // where the stack's last segment says that the peer stands
+	port                     uint16  // of the stack, in the same
+	reset, failure           bool    // being injected: a RST, an ICMP error
+}
+
+// FuzzStack feeds a whole stack with what the octets say: each step is a length, an action and its data. Actions are packets,
+// raw or built to get far, calls of the sockets' user, and the passing of time. Whatever happens, all that is sent is
+// well-formed, tables stay within their bounds, and once everybody has gone nothing is left.
+//
+// SEC-015
+func FuzzStack(f *testing.F) {
+	for _, script := range seeds() {
+		f.Add(script)
+	}
+	f.Fuzz(func(t *testing.T, script []byte) {
+		if len(script) > 4096 {
+			t.Skip()
+		}
+		z := newFuzzed(t)
+		z.run(script)
+		z.leave()
+	})
+}
+
+func newFuzzed(t *testing.T) *fuzzed {
+	z := &fuzzed{lab: newLab(t, func(c *socketapi.Config) { c.TCP.MaxHalfOpen = maxHalfOpen })}
+	z.out = z.check
+	z.listener = z.socket(socketapi.SOCK_STREAM)
+	require.NoError(t, z.Bind(z.listener, victim))
+	require.NoError(t, z.Listen(z.listener, maxBacklog))
+	z.datagrams = z.socket(socketapi.SOCK_DGRAM)
+	require.NoError(t, z.Bind(z.datagrams, victim))
+	var err error
+	z.raw, err = z.Socket(socketapi.AF_INET, socketapi.SOCK_RAW|socketapi.SOCK_NONBLOCK, ipv4.ProtocolICMP)
+	require.NoError(t, err)
+	return z
+}
+
+func (z *fuzzed) run(script []byte) {
+	for len(script) > 1 {
+		n := min(int(script[0]), len(script)-1)
+		z.act(script[1 : 1+n])
+		script = script[1+n:]
+		require.LessOrEqual(z.t, z.connections(), maxHalfOpen+maxBacklog+1+z.opened)
+	}
+}
+
+// act does one step.
+func (z *fuzzed) act(b []byte) {
+	if len(b) < 2 {
+		return
+	}
+	switch b[0] % 8 {
+	case 0:
+		z.receive(b[1:])
+	case 1:
+		z.receiveSegment(b[1:])
+	case 2:
+		port := victim.Port() + uint16(b[1]&1)
+		z.receive(datagram(ipv4.Header{Protocol: ipv4.ProtocolUDP, Src: honest.Addr(), Dst: victim.Addr()}, udp(9, port, b[2:])))
+	case 3:
+		z.receiveError(b[1:])
+	case 4:
+		z.receiveFragment(b[1:])
+	case 5:
+		z.after(time.Duration(b[1]) * time.Duration(b[1]) * 10 * time.Millisecond) // up to eleven minutes
+	case 6:
+		z.use(b[1:])
+	case 7: // anything with a valid header
+		h := ipv4.Header{Protocol: b[1], Src: honest.Addr(), Dst: victim.Addr()}
+		body := bytes.Clone(b[2:])
+		if h.Protocol == ipv4.ProtocolICMP && len(body) >= 4 {
+			sumICMP(body)
+		}
+		z.receive(datagram(h, body))
+	}
+}
+
+// receive injects a packet, remembering what may not be answered in kind.
+func (z *fuzzed) receive(b []byte) {
+	var h ipv4.Header
+	var s tcp.Segment
+	if h.Parse(b) && h.Offset == 0 {
+		body := b[h.Len():]
+		z.reset = h.Protocol == ipv4.ProtocolTCP && s.Parse(body) == nil && s.Flags.Has(tcp.RST)
+		z.failure = h.Protocol == ipv4.ProtocolICMP && len(body) > 0 && isError(body[0])
+	}
+	z.inject(b)
+	z.reset, z.failure = false, false
+}
+
+// receiveSegment builds a segment near where the connection stands.
+func (z *fuzzed) receiveSegment(b []byte) {
+	var d [10]byte
+	rest := b[copy(d[:], b):]
+	s := tcp.Segment{
+		Flags: tcp.Flags(d[0]), Seq: z.seq.Add(int(int16(binary.BigEndian.Uint16(d[1:])))), Ack: z.ack.Add(int(int16(binary.BigEndian.Uint16(d[3:])))),
+		Wnd: binary.BigEndian.Uint16(d[5:]), Urg: uint16(d[7]), Payload: rest,
+	}
+	s.Options = tcp.Options{MSS: uint16(d[8]&1) * 536, HasScale: d[8]&2 != 0, Scale: d[8] >> 4, SackPermitted: d[8]&4 != 0, HasTS: d[8]&8 != 0,
+		TSVal: uint32(z.Now() / time.Millisecond)}
+	if n := d[9] & 3; n > 0 && !s.Options.HasTS {
+		s.Options.SackCount = n
+		for i := range n {
+			start := z.ack.Add(int(d[9]>>2) * int(i))
+			s.Options.Sack[i] = tcp.Range{Start: start, End: start.Add(int(d[9] >> 3))}
+		}
+	}
+	to := victim
+	if z.port != 0 && d[8]&4 == 0 {
+		to = netip.AddrPortFrom(victim.Addr(), z.port)
+	}
+	z.receive(segment(netip.AddrPortFrom(honest.Addr(), honest.Port()+uint16(d[7]&3)), to, s))
+}
+
+// receiveError quotes the last datagram that was sent.
+func (z *fuzzed) receiveError(b []byte) {
+	var d [6]byte
+	copy(d[:], b)
+	body := append([]byte{d[0] % 20, d[1] % 20, 0, 0, d[2], d[3], d[4], d[5]}, z.quote...)
+	z.receive(datagram(ipv4.Header{Protocol: ipv4.ProtocolICMP, Src: attacker, Dst: victim.Addr()}, sumICMP(body)))
+}
+
+func (z *fuzzed) receiveFragment(b []byte) {
+	var d [3]byte
+	rest := b[copy(d[:], b):]
+	h := ipv4.Header{Protocol: d[0]%3*8 + 1, Src: honest.Addr(), Dst: victim.Addr(), ID: uint16(d[0] >> 6), MF: d[1]&1 != 0, Offset: uint16(d[2]) * 8}
+	z.receive(datagram(h, rest))
+}
+
+// use is what the program with the sockets does.
+func (z *fuzzed) use(b []byte) {
+	buffer := make([]byte, 1000)
+	switch b[0] % 8 {
+	case 0:
+		if fd, _, err := z.Accept(z.listener); err == nil {
+			z.Fcntl(fd, socketapi.F_SETFL, socketapi.O_NONBLOCK)
+			z.keep(fd)
+		}
+	case 1:
+		fd := z.socket(socketapi.SOCK_STREAM)
+		z.Connect(fd, honest)
+		z.keep(fd)
+	case 2:
+		z.SendTo(z.datagrams, buffer[:len(b)], 0, honest)
+		z.Recv(z.datagrams, buffer, 0)
+		z.Recv(z.raw, buffer, 0)
+	}
+	if len(z.conns) == 0 {
+		return
+	}
+	i := int(b[0]>>3) % len(z.conns)
+	fd := z.conns[i]
+	switch b[0] % 8 {
+	case 3:
+		z.Send(fd, buffer[:min(10*len(b), 1000)], 0)
+	case 4:
+		z.Send(fd, make([]byte, 100000), 0)
+	case 5:
+		z.Recv(fd, buffer, 0)
+	case 6:
+		z.Shutdown(fd, int(b[0]>>3)%3)
+	case 7:
+		z.Close(fd)
+		z.conns = append(z.conns[:i], z.conns[i+1:]...)
+	}
+}
+
+// keep adds a connection, whose end may come long after it is closed.
+func (z *fuzzed) keep(fd int) {
+	z.conns = append(z.conns, fd)
+	z.opened++
+}
+
+// check looks at all that is sent.
+func (z *fuzzed) check(b []byte) {
+	h := ipv4.Header{}
+	require.True(z.t, h.Parse(b))
+	require.Equal(z.t, len(b), int(h.TotalLen))
+	require.LessOrEqual(z.t, len(b), 1500)
+	require.Equal(z.t, uint16(0xffff), checksum.Sum(b[:h.Len()], 0))
+	require.Equal(z.t, victim.Addr(), h.Src)
+	z.quote = bytes.Clone(b[:min(len(b), h.Len()+8)])
+	if h.MF || h.Offset != 0 {
+		return
+	}
+	body := b[h.Len():]
+	switch h.Protocol {
+	case ipv4.ProtocolTCP:
+		z.checkSegment(&h, body)
+	case ipv4.ProtocolUDP:
+		z.checkPseudo(&h, body)
+	case ipv4.ProtocolICMP:
+		require.Equal(z.t, uint16(0xffff), checksum.Sum(body, 0))
+		require.False(z.t, z.failure && isError(body[0]), "an error about an error")
+	}
+}
+
+func (z *fuzzed) checkSegment(h *ipv4.Header, body []byte) {
+	z.checkPseudo(h, body)
+	var s tcp.Segment
+	require.NoError(z.t, s.Parse(body))
+	require.False(z.t, z.reset && s.Flags.Has(tcp.RST), "a reset about a reset")
+	require.False(z.t, s.Flags.Has(tcp.SYN|tcp.FIN) || s.Flags.Has(tcp.SYN|tcp.RST))
+	if !s.Flags.Has(tcp.RST) {
+		z.seq, z.ack, z.port = s.Ack, s.End(), s.SrcPort
+	}
+}
+
+func (z *fuzzed) checkPseudo(h *ipv4.Header, body []byte) {
+	require.Equal(z.t, uint16(0xffff), checksum.Sum(body, checksum.Pseudo(h.Src.As4(), h.Dst.As4(), h.Protocol, len(body))))
+}
+
+// isError says whether an ICMP type is that of an error message (RFC 1122 section 3.2.2).
+func isError(typ byte) bool {
+	switch typ {
+	case ipv4.Unreachable, ipv4.SourceQuench, ipv4.Redirect, ipv4.TimeExceeded, ipv4.ParameterProblem:
+		return true
+	}
+	return false
+}
+
+// leave closes everything and requires nothing to be left when all timers have run out.
+func (z *fuzzed) leave() {
+	for _, fd := range append(z.conns, z.listener, z.datagrams, z.raw) {
+		require.NoError(z.t, z.Close(fd))
+	}
+	z.after(2 * time.Hour)
+	require.Empty(z.t, z.Sockets())
+	_, busy := z.NextDeadline()
+	require.False(z.t, busy)
+}
+
+// step is one step of a script.
+func step(b ...byte) []byte { return append([]byte{byte(len(b))}, b...) }
+
+// seeds are scripts that go a long way in.
+func seeds() [][]byte {
+	syn := step(1, 0x02, 0, 0, 0, 0, 255, 255, 0, 0x77, 0)
+	ack := step(1, 0x10, 0, 0, 0, 0, 255, 255, 0, 0, 0)
+	data := step(1, 0x18, 0, 0, 0, 0, 255, 255, 0, 0, 0, 'h', 'e', 'l', 'l', 'o')
+	later := step(1, 0x18, 0, 9, 0, 0, 255, 255, 0, 0, 0, 'l', 'a', 't', 'e', 'r')
+	fin := step(1, 0x11, 0, 0, 0, 0, 255, 255, 0, 0, 0)
+	rst := step(1, 0x04, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+	accept, connect, send, read, end := step(6, 0), step(6, 1), step(6, 3, 0), step(6, 5), step(6, 7)
+	wait := step(5, 10)
+	join := func(steps ...[]byte) []byte { return bytes.Join(steps, nil) }
+	return [][]byte{
+		join(syn, ack, accept, data, read, send, ack, fin, end, ack, wait),
+		join(syn, ack, accept, step(6, 4), step(1, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0x4b), wait, wait, ack, end),
+		join(syn, later, ack, later, data, rst, wait),
+		join(connect, step(1, 0x12, 0, 0, 0, 0, 255, 255, 0, 8, 0), data, end, fin, wait),
+		join(connect, syn, ack, wait), // a simultaneous open
+		join(connect, step(3, 3, 4, 0, 0, 0, 68), step(3, 3, 1, 0, 0, 0, 0), wait),
+		join(step(2, 0, 'x'), step(2, 1, 'x'), step(6, 2), step(3, 3, 3), step(6, 2)),
+		join(step(4, 2, 1, 0, 1, 2, 3, 4, 5, 6, 7, 8), step(4, 2, 0, 1, 9), step(5, 255)),
+		join(step(7, 1, 8, 0, 0, 0, 0, 1, 0, 1, 'p'), step(7, 99, 1, 2), step(7, 1, 13, 0, 0, 0)),
+		join(step(append([]byte{0}, segment(honest, victim, tcp.Segment{Flags: tcp.SYN, Options: tcp.Options{MSS: 1460}})...)...), wait),
+	}
+}
+
+// The seeds are of use only as long as they get somewhere.
+func TestFuzzSeedsGetFar(t *testing.T) {
+	reached := map[string]int{
+		"tcp.open.passive": 0, "tcp.open.active": 0, "tcp.open.established": 0, "tcp.in.out_of_order": 0, "tcp.in.resets": 0,
+		"tcp.probe.window": 0, "tcp.retransmit.timeouts": 0, "ipv4.reassembly.ok": 0, "icmp.in.errors": 0, "icmp.in.echo_requests": 0,
+	}
+	for _, script := range seeds() {
+		z := newFuzzed(t)
+		z.run(script)
+		z.leave()
+		for name := range reached {
+			reached[name] += z.counter(name)
+		}
+	}
+	for name, n := range reached {
+		require.Positive(t, n, name)
+	}
+}
