@@ -70,6 +70,7 @@ type Setup struct {
 	MTU        int    // path MTU in octets, less the IP options of each segment
 	LinkMTU    int    // the largest datagram we can receive: the MSS we announce is derived from it
 	MaxPayload int    // largest super-segment the device takes, in octets of payload; 0: none
+	Tracer     Tracer // is told from the first; nil: nobody
 }
 
 func newConn(cfg *Config, p Params, s Setup) *Conn {
@@ -89,6 +90,7 @@ func newConn(cfg *Config, p Params, s Setup) *Conn {
 	}
 	c.rtt.rto = cfg.InitialRTO
 	c.cc.init(p.Effective(cfg).Congestion)
+	c.SetTracer(s.Tracer)
 	return c
 }
 
@@ -116,7 +118,8 @@ func Open(now time.Duration, cfg *Config, p Params, s Setup) *Conn {
 // Accept begins a passive open with the SYN that arrived: the next Output is the SYN,ACK (RFC 9293 section 3.10.7.2).
 func Accept(now time.Duration, cfg *Config, p Params, s Setup, syn *Segment) *Conn {
 	c := newConn(cfg, p, s)
-	c.passive = true
+	c.passive, c.state = true, Listen
+	c.traceSegment(now, Event{Kind: SegmentIn}, syn)
 	c.cfg.Stats.PassiveOpens.Inc()
 	c.rcv.openWindow(c.rcvLimit())
 	c.learnSyn(now, syn)

@@ -5,6 +5,7 @@ package demux
 import (
 	"crypto/rand"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"tunstack/internal/checksum"
@@ -36,6 +37,7 @@ type Demux struct {
 	secret    secret
 	cookies   cookies
 	stats     *tcp.Stats
+	tracers   atomic.Pointer[TracerOf] // nil: nobody watches
 }
 
 // New returns the TCP layer and registers it with ip. It panics when the random source fails.

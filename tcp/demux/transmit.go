@@ -70,7 +70,7 @@ func (d *Demux) reset(now time.Duration, a *arrival) {
 // setup is what the machine needs to know of the surroundings of a new connection.
 func (d *Demux) setup(now time.Duration, f *flow, set *settings) tcp.Setup {
 	keyed, tsOffset := d.secret.derive(f.id)
-	s := tcp.Setup{ISS: isn(now, keyed), TSOffset: tsOffset, MTU: set.mtu(f.route), LinkMTU: f.route.MTU()}
+	s := tcp.Setup{ISS: isn(now, keyed), TSOffset: tsOffset, MTU: set.mtu(f.route), LinkMTU: f.route.MTU(), Tracer: d.tracer(f.id)}
 	if i := f.route.Interface(); i != nil {
 		s.LinkMTU = i.MTU()
 	}

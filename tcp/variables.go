@@ -1,0 +1,39 @@
+package tcp
+
+import "time"
+
+// Variables are a connection's variables under the names of the RFCs, for those who watch it. Sizes are in octets.
+type Variables struct {
+	State State
+
+	ISS, SndUna, SndNxt Seq // RFC 9293 section 3.3.1
+	SndWnd              int
+	IRS, RcvNxt         Seq
+	RcvWnd              int
+
+	Cwnd, Ssthresh int    // RFC 5681; Ssthresh is 0 until there is one
+	CAState        string // open, recovery or loss
+	Flight, Lost   int    // sent and not acknowledged, and what of it is taken for lost
+
+	SRTT, RTTVar, RTO time.Duration // RFC 6298; RTO with its backoff
+
+	Acked, Received, Retransmitted uint64 // octets so far
+}
+
+// Variables reports the connection's variables.
+func (c *Conn) Variables() Variables {
+	n, r := &c.snd, &c.rcv
+	v := Variables{
+		State: c.state,
+		ISS:   n.iss, SndUna: n.una, SndNxt: n.nxt, SndWnd: n.wnd,
+		IRS: r.irs, RcvNxt: r.nxt, RcvWnd: r.wnd(),
+		Cwnd: c.cc.cwnd, Ssthresh: c.cc.ssthresh, CAState: c.cc.state.String(),
+		Flight: n.nxt.Sub(n.una), Lost: n.board.lost,
+		SRTT: c.rtt.srtt, RTTVar: c.rtt.rttvar, RTO: c.rtt.timeout(c.cfg),
+		Acked: c.counts.bytesAcked, Received: c.counts.bytesReceived, Retransmitted: c.counts.bytesRetrans,
+	}
+	if v.Ssthresh == infinite {
+		v.Ssthresh = 0
+	}
+	return v
+}
