@@ -143,6 +143,15 @@ func TestZeroWindow(t *testing.T) {
 	s.recv(". seq 5001 ack 1002 win 100").sends(segLine(1002, 2, "P"))
 }
 
+// TCP-079: what acknowledges data while a probe is out lies within the closed window, or a peer that checks the sequence
+// number first (RFC 9293 section 3.10.7.4) would not look at the acknowledgment, and two that wait for each other's would wait for ever.
+func TestAckBesideProbe(t *testing.T) {
+	s := newScript(t).established("").recv(". seq 5001 ack 1001 win 0").write(3)
+	s.after(s.c.rtt.timeout(s.c.cfg)).sends(segLine(1001, 1, ""))
+	s.recv("P. seq 5001:5101(100) ack 1001 win 0").sends(". seq 1001 ack 5101 win 65435")
+	s.recv("P. seq 5001:5101(100) ack 1001 win 0").sends(". seq 1001 ack 5101 win 65435")
+}
+
 // TCP-085: a window opened by little is not used at once.
 func TestSenderSillyWindow(t *testing.T) {
 	s := newScript(t).established("").recv(". seq 5001 ack 1001 win 10").write(3000).quiet()

@@ -38,7 +38,7 @@ func (c *Conn) next(now time.Duration, s *Segment) (why string) {
 	case c.outputProbe(now, s):
 		return "probe"
 	case c.ack.now:
-		s.Seq = c.snd.nxt
+		s.Seq = c.acceptableSeq()
 		return "acknowledgment"
 	}
 	c.wait(now)
@@ -203,6 +203,13 @@ func (c *Conn) outputProbe(now time.Duration, s *Segment) bool {
 		return true
 	}
 	return false
+}
+
+// acceptableSeq is the sequence number of a segment without data: SND.NXT, unless that lies beyond the peer's window, after
+// a probe or when the window has shrunk. Many a peer looks at nothing in a segment out of its window.
+func (c *Conn) acceptableSeq() Seq {
+	n := &c.snd
+	return minSeq(n.nxt, n.una.Add(n.wnd))
 }
 
 // fill makes s the segment of w: whatever of SYN, data and FIN lies there.
