@@ -20,6 +20,7 @@ import (
 	"tunstack/internal/ports"
 	"tunstack/internal/raw"
 	"tunstack/internal/timer"
+	"tunstack/internal/trace"
 	"tunstack/ipv4"
 	"tunstack/link"
 	"tunstack/tcp/demux"
@@ -36,6 +37,7 @@ type Stack struct {
 	udp    *udp.Stack
 	raw    *raw.Stack
 	tcp    *demux.Demux
+	traces *trace.Hub
 	links  []attachment // the loopback first
 	ttl    uint8        // of packets whose sender chose none
 
@@ -69,6 +71,7 @@ func (s *Stack) assemble(cfg *Config) error {
 	s.udp = udp.New(s.ip, cfg.UDP)
 	s.raw = raw.New(s.ip, s.clock)
 	s.tcp = demux.New(s.ip, cfg.TCP)
+	s.traces = trace.NewHub(s.tcp.SetTracer)
 
 	loopback := link.NewLoopback(&s.timers)
 	lo, err := s.ip.AddLoopback("lo", loopback)

@@ -37,7 +37,7 @@ type Demux struct {
 	secret    secret
 	cookies   cookies
 	stats     *tcp.Stats
-	tracers   atomic.Pointer[TracerOf] // nil: nobody watches
+	tracers   atomic.Pointer[tracerOf] // nil: nobody watches
 }
 
 // New returns the TCP layer and registers it with ip. It panics when the random source fails.

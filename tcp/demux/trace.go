@@ -6,13 +6,13 @@ import (
 	"tunstack/tcp"
 )
 
-// TracerOf chooses the Tracer of a connection; nil: it has none.
-type TracerOf func(local, remote netip.AddrPort) tcp.Tracer
+// tracerOf chooses the Tracer of a connection; nil: it has none.
+type tracerOf = func(local, remote netip.AddrPort) tcp.Tracer
 
-// SetTracer gives each connection, present and future, the Tracer that of chooses for it; a nil of ends that. A tracer is
+// SetTracer gives each connection, present and future, the Tracer that of chooses for it, which may be nil; a nil of ends that. A tracer is
 // called under its connection's lock, often on the packet path: it must not block, nor call the Demux. One that was
 // replaced may be called a last time while SetTracer runs.
-func (d *Demux) SetTracer(of TracerOf) {
+func (d *Demux) SetTracer(of func(local, remote netip.AddrPort) tcp.Tracer) {
 	if of == nil {
 		d.tracers.Store(nil)
 	} else {

@@ -1,0 +1,86 @@
+package trace
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tunstack/tcp"
+)
+
+// Match selects connections.
+type Match func(local, remote netip.AddrPort) bool
+
+// Hub hands the events of one stack's connections to any number of watchers.
+type Hub struct {
+	install func(of func(local, remote netip.AddrPort) tcp.Tracer)
+
+	mu       sync.Mutex // of joining and leaving
+	watchers atomic.Pointer[[]*watcher]
+}
+
+type watcher struct {
+	match Match
+	f     func(Record)
+}
+
+// NewHub returns a Hub that uses install to reach the connections: it is called with the choice of a Tracer for each one, or
+// with nil when nobody watches any longer.
+func NewHub(install func(of func(local, remote netip.AddrPort) tcp.Tracer)) *Hub {
+	h := &Hub{install: install}
+	h.watchers.Store(new([]*watcher))
+	return h
+}
+
+// Watch calls f with the Records of the connections that match selects, until stop is called; while stop runs, and
+// for a moment after it, f may be called a last time. f is called on several goroutines at once, often on the packet path: it must be
+// quick, and must not use the stack.
+func (h *Hub) Watch(match Match, f func(Record)) (stop func()) {
+	w := &watcher{match, f}
+	h.change(func(list []*watcher) []*watcher { return append(list, w) })
+	return sync.OnceFunc(func() {
+		h.change(func(list []*watcher) []*watcher {
+			return slices.DeleteFunc(list, func(o *watcher) bool { return o == w })
+		})
+	})
+}
+
+func (h *Hub) change(f func([]*watcher) []*watcher) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	list := f(slices.Clone(*h.watchers.Load()))
+	h.watchers.Store(&list)
+	if len(list) == 0 {
+		h.install(nil)
+	} else {
+		h.install(h.tracer)
+	}
+}
+
+// tracer is the Tracer of a connection that somebody watches.
+func (h *Hub) tracer(local, remote netip.AddrPort) tcp.Tracer {
+	for _, w := range *h.watchers.Load() {
+		if w.match(local, remote) {
+			return &tap{h, local, remote}
+		}
+	}
+	return nil
+}
+
+// tap is the Tracer of one connection.
+type tap struct {
+	hub           *Hub
+	local, remote netip.AddrPort
+}
+
+// Trace implements tcp.Tracer.
+func (t *tap) Trace(now time.Duration, c *tcp.Conn, e tcp.Event) {
+	r := New(now, t.local, t.remote, c, e)
+	for _, w := range *t.hub.watchers.Load() {
+		if w.match(t.local, t.remote) {
+			w.f(r)
+		}
+	}
+}

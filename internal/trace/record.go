@@ -1,0 +1,144 @@
+// Package trace makes records of what TCP connections do, and draws them: as a ladder, as a plot's data, step by step.
+//
+// A Hub hands the events of a stack's connections to those who watch, as Records: plain values that can be kept, sent
+// over a socket as JSON and read again. A Ladder is a drawing of one connection's Records.
+package trace
+
+import (
+	"net/netip"
+	"time"
+
+	"tunstack/tcp"
+)
+
+// Kind is what a Record tells of. The values are those of the JSON.
+type Kind string
+
+const (
+	In     Kind = "in"     // a segment arrived
+	Out    Kind = "out"    // a segment was sent; Why says what for
+	Drop   Kind = "drop"   // the segment that arrived went no further; Why is the counter, RFC the section
+	State  Kind = "state"  // from From to Vars.State
+	Timer  Kind = "timer"  // the timer Why was set to Deadline; 0: stopped
+	Fired  Kind = "fired"  // the timer Why
+	Window Kind = "window" // cwnd, ssthresh or the phase of recovery changed
+	RTT    Kind = "rtt"    // a round trip of RTT was measured
+	Loss   Kind = "loss"   // Octets are taken for lost by the rule Why
+	Read   Kind = "read"   // the user took Octets
+	Write  Kind = "write"  // the user queued Octets
+	Close  Kind = "close"  // the user's close, shutdown or abort, as Why says
+	Gap    Kind = "gap"    // Octets records are missing here: the reader was too slow
+)
+
+var kinds = map[tcp.EventKind]Kind{
+	tcp.SegmentIn: In, tcp.SegmentOut: Out, tcp.SegmentDropped: Drop, tcp.StateChanged: State,
+	tcp.TimerArmed: Timer, tcp.TimerFired: Fired, tcp.WindowChanged: Window, tcp.RoundTripSample: RTT,
+	tcp.LossDetected: Loss, tcp.UserRead: Read, tcp.UserWrote: Write, tcp.UserClosed: Close,
+}
+
+// Record is one tcp.Event as a plain value, with the connection's variables as they were then.
+type Record struct {
+	At       time.Duration  `json:"at"` // since the stack's birth
+	Local    netip.AddrPort `json:"local"`
+	Remote   netip.AddrPort `json:"remote"`
+	Kind     Kind           `json:"kind"`
+	Segment  *Segment       `json:"segment,omitempty"`
+	Why      string         `json:"why,omitempty"`
+	RFC      string         `json:"rfc,omitempty"` // the section that decided
+	From     string         `json:"from,omitempty"`
+	Deadline time.Duration  `json:"deadline,omitempty"`
+	RTT      time.Duration  `json:"rtt,omitempty"`
+	Octets   int            `json:"octets,omitempty"`
+	Vars     Vars           `json:"vars"`
+}
+
+// Segment is what a Record keeps of a tcp.Segment. Its numbers are those of the wire.
+type Segment struct {
+	Flags   string  `json:"flags"` // in tcpdump's letters
+	Seq     tcp.Seq `json:"seq"`
+	Ack     tcp.Seq `json:"ack"`
+	Wnd     uint16  `json:"wnd"` // not scaled
+	Len     int     `json:"len"` // octets of payload
+	Options string  `json:"options,omitempty"`
+	Text    string  `json:"text"`              // tcpdump's notation
+	Payload string  `json:"payload,omitempty"` // its beginning, if it is text
+}
+
+// Vars are tcp.Variables with names for JSON.
+type Vars struct {
+	State    string        `json:"state"`
+	ISS      tcp.Seq       `json:"iss"`
+	SndUna   tcp.Seq       `json:"una"`
+	SndNxt   tcp.Seq       `json:"nxt"`
+	SndWnd   int           `json:"wnd"`
+	IRS      tcp.Seq       `json:"irs"`
+	RcvNxt   tcp.Seq       `json:"rcv_nxt"`
+	RcvWnd   int           `json:"rcv_wnd"`
+	Cwnd     int           `json:"cwnd"`
+	Ssthresh int           `json:"ssthresh"` // 0: none yet
+	CAState  string        `json:"ca_state"`
+	Flight   int           `json:"flight"`
+	Lost     int           `json:"lost"`
+	SRTT     time.Duration `json:"srtt"`
+	RTTVar   time.Duration `json:"rttvar"`
+	RTO      time.Duration `json:"rto"`
+	Acked    uint64        `json:"acked"` // octets so far, as those below
+	Received uint64        `json:"received"`
+	Resent   uint64        `json:"resent"`
+}
+
+// VarsOf reads a connection's variables.
+func VarsOf(c *tcp.Conn) Vars {
+	v := c.Variables()
+	return Vars{
+		State: v.State.String(), ISS: v.ISS, SndUna: v.SndUna, SndNxt: v.SndNxt, SndWnd: v.SndWnd,
+		IRS: v.IRS, RcvNxt: v.RcvNxt, RcvWnd: v.RcvWnd,
+		Cwnd: v.Cwnd, Ssthresh: v.Ssthresh, CAState: v.CAState, Flight: v.Flight, Lost: v.Lost,
+		SRTT: v.SRTT, RTTVar: v.RTTVar, RTO: v.RTO,
+		Acked: v.Acked, Received: v.Received, Resent: v.Retransmitted,
+	}
+}
+
+// New makes a Record of an event of c, the connection between local and remote.
+func New(now time.Duration, local, remote netip.AddrPort, c *tcp.Conn, e tcp.Event) Record {
+	r := Record{
+		At: now, Local: local, Remote: remote, Kind: kinds[e.Kind], Why: e.Why, RFC: e.RFC,
+		Deadline: e.At, RTT: e.RTT, Octets: e.Octets, Vars: VarsOf(c),
+	}
+	if e.Kind == tcp.StateChanged {
+		r.From = e.From.String()
+	}
+	if e.Segment != nil {
+		r.Segment = segmentOf(e.Segment)
+	}
+	if r.RFC == "" {
+		r.RFC = section(&r)
+	}
+	return r
+}
+
+func segmentOf(s *tcp.Segment) *Segment {
+	return &Segment{
+		Flags: s.Flags.String(), Seq: s.Seq, Ack: s.Ack, Wnd: s.Wnd, Len: s.DataLen(),
+		Options: s.Options.String(), Text: s.String(), Payload: readable(s.Payload),
+	}
+}
+
+// payloadLen is how much of a payload a Record keeps, in octets.
+const payloadLen = 40
+
+// readable is the beginning of a payload; empty if it holds anything but printable ASCII and ends of lines.
+func readable(p []byte) string {
+	p = p[:min(len(p), payloadLen)]
+	for _, b := range p {
+		if (b < ' ' || b > '~') && b != '\r' && b != '\n' {
+			return ""
+		}
+	}
+	return string(p)
+}
+
+// ended says whether the connection has nothing more to tell: TIME-WAIT only waits.
+func (r *Record) ended() bool {
+	return r.Kind == State && (r.Vars.State == tcp.Closed.String() || r.Vars.State == tcp.TimeWait.String())
+}
