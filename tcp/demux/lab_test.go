@@ -77,19 +77,17 @@ type lab struct {
 	t      testing.TB
 	clk    clock.Virtual
 	timers timer.Queue
-	wire   wire
+	wire   *wire
 	tun    *ipv4.Interface
 }
 
 func newLab(t testing.TB, change ...func(*Config)) *lab {
-	l := &lab{t: t}
-	l.wire.mtu = 1500
-	l.join(ipv4.New(ipv4.Config{Clock: &l.clk, Timers: &l.timers}), change...)
-	return l
+	return newLabOn(t, &wire{mtu: 1500}, change...)
 }
 
-// join joins the layers.
-func (l *lab) join(ip *ipv4.Stack, change ...func(*Config)) {
+func newLabOn(t testing.TB, w *wire, change ...func(*Config)) *lab {
+	l := &lab{t: t, wire: w}
+	ip := ipv4.New(ipv4.Config{Clock: &l.clk, Timers: &l.timers})
 	cfg := Config{Clock: &l.clk, Timers: &l.timers, Rand: rand.NewChaCha8([32]byte{1})}
 	for _, f := range change {
 		f(&cfg)
@@ -99,11 +97,12 @@ func (l *lab) join(ip *ipv4.Stack, change ...func(*Config)) {
 	lo, err := ip.AddLoopback("lo", loopback)
 	require.NoError(l.t, err)
 	loopback.SetHandler(lo)
-	l.tun, err = ip.AddInterface("tun0", &l.wire)
+	l.tun, err = ip.AddInterface("tun0", l.wire)
 	require.NoError(l.t, err)
 	require.NoError(l.t, l.tun.AddAddress(netip.MustParsePrefix("10.0.0.2/24")))
 	require.NoError(l.t, l.tun.AddAddress(netip.MustParsePrefix("10.0.0.3/24")))
 	require.NoError(l.t, ip.AddRoute(ipv4.RouteEntry{Prefix: netip.MustParsePrefix("0.0.0.0/0"), Gateway: there.Addr()}))
+	return l
 }
 
 // after lets d pass, each timer in its turn.
