@@ -19,11 +19,12 @@ const (
 
 // suspect follows the timeout of the segment at una, whose payload is size octets.
 func (b *blackhole) suspect(now time.Duration, c *Conn, size int) {
-	if c.snd.retries%blackholeRetries != 0 || size < c.snd.mss {
+	if c.snd.retries%blackholeRetries != 0 {
 		return
 	}
+	datagram := c.effectiveMTU() - max(c.snd.mss-size, 0)
 	for _, step := range blackholeSteps {
-		if step < c.effectiveMTU() {
+		if step < datagram {
 			b.mtu, b.until = step, now+blackholeAge
 			c.updateMSS()
 			return

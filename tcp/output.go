@@ -72,11 +72,11 @@ func (c *Conn) outputLost(now time.Duration, s *Segment) bool {
 		if n.resend {
 			allowed = max(allowed, n.mss)
 		}
-		room := min(n.una.Add(n.wnd).Sub(w.Start), max(allowed, 0), c.payloadLimit())
-		if room < min(w.Len(), n.mss) {
+		size := min(w.Len(), n.una.Add(n.wnd).Sub(w.Start), c.payloadLimit())
+		if size <= 0 || allowed < min(size, n.mss) {
 			return false
 		}
-		w.End = minSeq(w.End, w.Start.Add(room))
+		w.End = w.Start.Add(min(size, allowed))
 		c.cc.prr.out += w.Len()
 	}
 	n.resend = false

@@ -198,3 +198,11 @@ func TestPRRWithoutDelivery(t *testing.T) {
 	s.c.cc.acked(s.now, s.c, 1000, true, true)
 	require.Equal(t, 2000, s.c.cc.cwnd)
 }
+
+// TCP-036: segments that were sent short and are sent again as one may be too large for the path without being full-sized.
+func TestBlackHoleOfMergedSegments(t *testing.T) {
+	s := newScript(t).with(func(_ *Config, p *Params) { p.NoDelay = true }).established("")
+	s.write(700).sends("P. seq 1001:1701(700) ack 5001 win 65535").write(600).sends("P. seq 1701:2301(600) ack 5001 win 65535")
+	s.after(s.c.timers.rexmt - s.now).sends("P. seq 1001:2301(1300) ack 5001 win 65535")
+	s.after(s.c.timers.rexmt - s.now).sends(". seq 1001:2241(1240) ack 5001 win 65535")
+}

@@ -205,7 +205,7 @@ func (t *Trial) ending(start time.Duration) {
 			t.Harsh = t.Harsh || t.Streams[1-i].Stall.To != 0
 		case 3:
 			u.Close = GiveUp
-			t.Harsh = t.Harsh || t.Streams[1-i].Size > 0
+			t.Harsh = true
 		case 4:
 			u.AbortAt = start + time.Second + t.upTo(3*time.Second)
 			t.Harsh = true

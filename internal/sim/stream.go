@@ -1,7 +1,9 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"tunstack/tcp"
@@ -51,11 +53,15 @@ func (u *Stream) String() string {
 		u.Sent, u.Size, u.Chunk, u.Every, len(u.Urgent), u.Got, u.ReadChunk, u.ReadEvery, u.Stall, u.Close, u.AbortAt)
 }
 
-// Octet is the one at offset i of the stream with the given key.
-func Octet(key uint32, i int) byte {
-	x := uint32(i)*2654435761 ^ key
-	return byte(x>>24) ^ byte(x)
-}
+// octets are what all streams are cut from. Their number is prime, so that no power of two brings back the same.
+var octets = func() (b [65521]byte) {
+	r := rand.NewChaCha8([32]byte{})
+	r.Read(b[:])
+	return b
+}()
+
+// at is as much of the stream with the given key as lies in one piece from offset i on.
+func at(key uint32, i int) []byte { return octets[(i+int(key)*7919)%len(octets):] }
 
 // Act does what the user would do at the time now.
 func (u *Stream) Act(now time.Duration, c *tcp.Conn) time.Duration {
@@ -115,32 +121,30 @@ func (u *Stream) read(c *tcp.Conn) {
 }
 
 func (u *Stream) verify(p []byte) {
-	for i, b := range p {
-		if b != Octet(u.Peer, u.Got+i) && u.Err == nil {
-			u.Err = fmt.Errorf("octet %d of the stream is not what was sent", u.Got+i)
+	for len(p) > 0 {
+		want := at(u.Peer, u.Got)
+		n := min(len(p), len(want))
+		if !bytes.Equal(p[:n], want[:n]) && u.Err == nil {
+			u.Err = fmt.Errorf("the octets from %d to %d of the stream are not what was sent", u.Got, u.Got+n)
 		}
+		u.Got += n
+		p = p[n:]
 	}
-	u.Got += len(p)
 }
 
 func (u *Stream) write(c *tcp.Conn) {
-	if u.buf == nil {
-		u.buf = make([]byte, 64<<10)
-	}
 	for u.Sent < u.Size {
 		if u.now < u.writeAt {
 			u.again(u.writeAt)
 			return
 		}
-		p := u.buf[:min(u.Size-u.Sent, len(u.buf))]
+		p := at(u.Key, u.Sent)
+		p = p[:min(u.Size-u.Sent, len(p))]
 		if u.Chunk > 0 {
 			p = p[:min(u.Chunk, len(p))]
 		}
 		if len(u.Urgent) > 0 {
 			p = p[:max(min(u.Urgent[0]+1-u.Sent, len(p)), 0)]
-		}
-		for i := range p {
-			p[i] = Octet(u.Key, u.Sent+i)
 		}
 		n := u.put(c, p)
 		if n == 0 {
