@@ -56,6 +56,8 @@ func measure(o options, l loads.Load, p stacks.Peer, number int) (result loads.R
 			return nil, err
 		}
 		spec.Profile = filepath.Join(o.profile, p.Name+"."+l.Name+".pprof")
+		before := netstat()
+		defer func() { err = errors.Join(err, saveNetstat(spec.Profile+".client", before)) }()
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

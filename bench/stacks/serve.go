@@ -2,6 +2,7 @@ package stacks
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"sync"
 
 	"tunstack/internal/services"
+	"tunstack/socketapi"
 )
 
 // Serve is the process under test: it runs the stack and its services until its standard input ends. It says "ready"
@@ -40,7 +42,22 @@ func Serve(spec Spec) error {
 		debug.FreeOSMemory()
 		fmt.Println("done")
 	}
-	return nil
+	return saveCounters(spec.Profile, n)
+}
+
+// saveCounters writes what a stack has counted beside its profile.
+func saveCounters(profile string, n network) error {
+	s, ok := n.(*socketapi.Stack)
+	if !ok || profile == "" {
+		return nil
+	}
+	var b bytes.Buffer
+	for _, c := range s.Counters() {
+		if c.Value > 0 {
+			fmt.Fprintln(&b, c.Name, c.Value)
+		}
+	}
+	return os.WriteFile(profile+".counters", b.Bytes(), 0o644)
 }
 
 // profile records the CPU's time in file until stop is called.

@@ -1,0 +1,39 @@
+package ring
+
+import (
+	"fmt"
+	"testing"
+)
+
+// A stream passes through: written at one end, read at the other, with as much in the buffer as a busy connection has.
+func BenchmarkStream(b *testing.B) {
+	for _, backlog := range []int{0, 256 << 10, 4 << 20} {
+		for _, size := range []int{1, 1448, 64 << 10} {
+			b.Run(fmt.Sprintf("backlog=%d/size=%d", backlog, size), func(b *testing.B) {
+				var r Buffer
+				r.Write(make([]byte, backlog))
+				p := make([]byte, size)
+				b.ReportAllocs()
+				b.SetBytes(int64(size))
+				for b.Loop() {
+					r.Write(p)
+					r.Discard(r.Peek(p), false)
+				}
+			})
+		}
+	}
+}
+
+// Every second segment arrives before the first.
+func BenchmarkOutOfOrder(b *testing.B) {
+	var r Buffer
+	p := make([]byte, 1448)
+	b.ReportAllocs()
+	b.SetBytes(2 * 1448)
+	for b.Loop() {
+		r.WriteAt(r.Len()+len(p), p)
+		r.Write(p)
+		r.Commit(len(p))
+		r.Discard(2*len(p), false)
+	}
+}
