@@ -107,10 +107,14 @@ func (c *Conn) Delivered() bool {
 
 // CloseWrite ends sending: the FIN follows the octets already written (RFC 9293 section 3.10.4).
 func (c *Conn) CloseWrite(now time.Duration) {
+	c.trace(now, Event{Kind: UserClosed, Why: "shutdown"})
+	c.closeWrite(now)
+}
+
+func (c *Conn) closeWrite(now time.Duration) {
 	if c.snd.closed {
 		return
 	}
-	c.trace(now, Event{Kind: UserClosed, Why: "shutdown"})
 	switch c.state {
 	case SynSent:
 		c.setState(now, Closed)
@@ -143,7 +147,7 @@ func (c *Conn) Close(now time.Duration) {
 		c.Abort(now)
 		return
 	}
-	c.CloseWrite(now)
+	c.closeWrite(now)
 	if c.state == FinWait2 {
 		c.timers.linger = now + c.cfg.FinTimeout
 	}

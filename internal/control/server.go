@@ -3,6 +3,7 @@
 // as if it ran on the stack itself.
 //
 //	GET  /interfaces /routes /neighbors /sockets /counters    JSON arrays
+//	GET  /trace/ADDR:PORT                                     what connections do, as JSON values, until one hangs up
 //	POST /dial?network=tcp&address=10.0.0.1:80                101 once connected
 //	POST /listen?network=udp&address=:5000                    101 once the port is open
 //
@@ -16,8 +17,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
+
+	"tunstack/internal/trace"
 )
 
 // Stack is what a Server needs of a stack.
@@ -25,6 +29,7 @@ type Stack interface {
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 	Listen(network, address string) (net.Listener, error)
 	ListenPacket(network, address string) (net.PacketConn, error)
+	Trace(match func(local, remote netip.AddrPort) bool, f func(trace.Record)) (stop func())
 	// Tables are the functions behind GET, by name; each returns something that marshals to JSON.
 	Tables() map[string]func() any
 }
@@ -50,6 +55,7 @@ func NewServer(stack Stack, log *slog.Logger) *Server {
 			json.NewEncoder(w).Encode(table()) // fails only when the client has gone
 		})
 	}
+	mux.HandleFunc("GET /trace/{end...}", s.trace)
 	mux.HandleFunc("POST /dial", s.dial)
 	mux.HandleFunc("POST /listen", s.listen)
 	s.http = http.Server{
@@ -149,14 +155,17 @@ func (s *Server) upgrade(w http.ResponseWriter, local, remote net.Addr, abandon 
 	serve(&framer{Conn: conn, r: rw.Reader})
 }
 
-// track keeps a stream in mind for Close; false after it.
+// track keeps a stream in mind for Close, which waits until it is forgotten; false after Close. A nil one is an answer that
+// ends with its request.
 func (s *Server) track(c net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return false
 	}
-	s.streams[c] = true
+	if c != nil {
+		s.streams[c] = true
+	}
 	s.wg.Add(1)
 	return true
 }

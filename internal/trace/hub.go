@@ -10,9 +10,6 @@ import (
 	"tunstack/tcp"
 )
 
-// Match selects connections.
-type Match func(local, remote netip.AddrPort) bool
-
 // Hub hands the events of one stack's connections to any number of watchers.
 type Hub struct {
 	install func(of func(local, remote netip.AddrPort) tcp.Tracer)

@@ -52,7 +52,7 @@ type Record struct {
 	Vars     Vars           `json:"vars"`
 }
 
-// Segment is what a Record keeps of a tcp.Segment. Its numbers are those of the wire.
+// Segment is what a Record keeps of a tcp.Segment. Its numbers are those of the wire, but in Text.
 type Segment struct {
 	Flags   string  `json:"flags"` // in tcpdump's letters
 	Seq     tcp.Seq `json:"seq"`
@@ -60,8 +60,19 @@ type Segment struct {
 	Wnd     uint16  `json:"wnd"` // not scaled
 	Len     int     `json:"len"` // octets of payload
 	Options string  `json:"options,omitempty"`
-	Text    string  `json:"text"`              // tcpdump's notation
+	Text    string  `json:"text"`              // tcpdump's notation, with relative numbers
 	Payload string  `json:"payload,omitempty"` // its beginning, if it is text
+}
+
+// end is the sequence number after the segment.
+func (s *Segment) end() tcp.Seq {
+	n := s.Len
+	for _, flag := range s.Flags {
+		if flag == 'S' || flag == 'F' {
+			n++
+		}
+	}
+	return s.Seq.Add(n)
 }
 
 // Vars are tcp.Variables with names for JSON.
@@ -109,7 +120,7 @@ func New(now time.Duration, local, remote netip.AddrPort, c *tcp.Conn, e tcp.Eve
 		r.From = e.From.String()
 	}
 	if e.Segment != nil {
-		r.Segment = segmentOf(e.Segment)
+		r.Segment = segmentOf(e.Segment, c.Variables(), e.Kind == tcp.SegmentOut)
 	}
 	if r.RFC == "" {
 		r.RFC = section(&r)
@@ -117,11 +128,29 @@ func New(now time.Duration, local, remote netip.AddrPort, c *tcp.Conn, e tcp.Eve
 	return r
 }
 
-func segmentOf(s *tcp.Segment) *Segment {
+func segmentOf(s *tcp.Segment, v tcp.Variables, out bool) *Segment {
 	return &Segment{
 		Flags: s.Flags.String(), Seq: s.Seq, Ack: s.Ack, Wnd: s.Wnd, Len: s.DataLen(),
-		Options: s.Options.String(), Text: s.String(), Payload: readable(s.Payload),
+		Options: s.Options.String(), Text: relative(*s, v, out).String(), Payload: readable(s.Payload),
 	}
+}
+
+// relative counts the numbers of a segment from the initial sequence numbers, as tcpdump does.
+func relative(s tcp.Segment, v tcp.Variables, out bool) *tcp.Segment {
+	own, peer := v.ISS, v.IRS
+	if !out {
+		own, peer = v.IRS, v.ISS
+		if s.Flags.Has(tcp.SYN) {
+			own = s.Seq // not yet known
+		}
+	}
+	s.Seq -= own
+	s.Ack -= peer
+	for i := range s.Options.Sack[:s.Options.SackCount] {
+		s.Options.Sack[i].Start -= peer
+		s.Options.Sack[i].End -= peer
+	}
+	return &s
 }
 
 // payloadLen is how much of a payload a Record keeps, in octets.

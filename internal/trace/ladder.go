@@ -1,0 +1,202 @@
+package trace
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"tunstack/tcp"
+)
+
+// Ladder is what there is to draw of one connection: two lanes, ours on the left, the peer's on the right, and a rung for
+// each thing that happened.
+type Ladder struct {
+	Local, Remote netip.AddrPort
+	Rungs         []Rung
+
+	probe *Segment // sent to find out whether the same was lost before; nil: none
+}
+
+// Rung is one line of a Ladder.
+type Rung struct {
+	At     time.Duration // since the first rung
+	Gap    time.Duration // since the rung before, if that is worth a word; else 0
+	Arrow  Arrow
+	Mark   Mark
+	Margin string // our new state, or what our user did
+	Text   string // the segment, or what is to be said between the lanes
+
+	start, end tcp.Seq // what a segment that was sent occupies
+}
+
+// Arrow is which way a segment goes.
+type Arrow uint8
+
+const (
+	NoArrow Arrow = iota
+	Sent
+	Arrived
+)
+
+// Mark is what is special about a rung.
+type Mark uint8
+
+const (
+	Plain       Mark = iota
+	LostMark         // a segment of which octets were sent again later, because they were taken for lost
+	ResentMark       // a segment that was sent before
+	DroppedMark      // a segment that arrived and was of no use
+	StateMark        // a change of state
+	NoteMark         // something that happened on our side
+)
+
+// gapShown is the shortest time between two rungs that is drawn.
+const gapShown = 150 * time.Millisecond
+
+// Pen draws the rungs of one connection as its records come. The zero value is ready for use.
+type Pen struct {
+	drawing     bool
+	start, last time.Duration
+}
+
+// Rung draws a record; false: there is nothing to draw.
+func (p *Pen) Rung(r *Record) (Rung, bool) {
+	g, ok := rungOf(r)
+	if !ok {
+		return g, false
+	}
+	if !p.drawing {
+		p.drawing, p.start, p.last = true, r.At, r.At
+		if g.Arrow != NoArrow {
+			g.Margin = r.Vars.State
+		}
+	}
+	g.At = r.At - p.start
+	if gap := r.At - p.last; gap >= gapShown {
+		g.Gap = gap
+	}
+	p.last = r.At
+	return g, true
+}
+
+// Draw draws the records of one connection. Other than a Pen it knows what happened later: it marks what was lost and what
+// was dropped.
+func Draw(records []Record) *Ladder {
+	l := &Ladder{}
+	var pen Pen
+	for i := range records {
+		r := &records[i]
+		g, ok := pen.Rung(r)
+		if !ok {
+			continue
+		}
+		if len(l.Rungs) == 0 {
+			l.Local, l.Remote = r.Local, r.Remote
+		}
+		l.mark(r)
+		l.Rungs = append(l.Rungs, g)
+	}
+	return l
+}
+
+// mark marks what is above a record on account of it.
+func (l *Ladder) mark(r *Record) {
+	switch {
+	case r.Kind == Drop:
+		l.markDropped(r)
+	case r.Kind == Out && r.Why == "retransmission":
+		l.markLost(r.Segment.Seq)
+	case r.Kind == Out && r.Why == "tail loss probe":
+		l.probe = r.Segment
+	case r.Kind == In && l.probe != nil && l.probe.end().LessEq(r.Segment.Ack):
+		if !strings.Contains(r.Segment.Options, "sack") { // else the peer has it twice
+			l.markLost(l.probe.Seq)
+		}
+		l.probe = nil
+	}
+}
+
+// rungOf is the rung of a record; false for what would only clutter the drawing.
+func rungOf(r *Record) (Rung, bool) {
+	switch r.Kind {
+	case In:
+		return Rung{Arrow: Arrived, Text: brief(r.Segment, "")}, true
+	case Out:
+		g := Rung{Arrow: Sent, Text: brief(r.Segment, resent[r.Why]), start: r.Segment.Seq, end: r.Segment.end()}
+		if resent[r.Why] != "" {
+			g.Mark = ResentMark
+		}
+		return g, true
+	case State:
+		return Rung{Margin: r.Vars.State, Mark: StateMark}, true
+	case Read, Write:
+		return Rung{Margin: fmt.Sprintf("%s %d", r.Kind, r.Octets), Mark: NoteMark}, true
+	case Close:
+		return Rung{Margin: r.Why + "()", Mark: NoteMark}, true
+	case Fired:
+		return Rung{Text: "timer: " + r.Why, Mark: NoteMark}, r.Why != "delayed ACK"
+	case Loss:
+		return Rung{Text: fmt.Sprintf("%s lost, by %s (%s)", octets(r.Octets), r.Why, r.RFC), Mark: NoteMark}, true
+	case Drop:
+		return Rung{Text: fmt.Sprintf("dropped: %s (%s)", r.Why, r.RFC), Mark: NoteMark}, true
+	case Gap:
+		return Rung{Text: fmt.Sprintf("%d records are missing", r.Octets), Mark: NoteMark}, true
+	}
+	return Rung{}, false
+}
+
+func octets(n int) string {
+	if n == 1 {
+		return "1 octet"
+	}
+	return strconv.Itoa(n) + " octets"
+}
+
+// resent is what is said of a segment that does not go out for the first time, by Record.Why.
+var resent = map[string]string{"retransmission": " (resent)", "tail loss probe": " (TLP)", "probe": " (window probe)"}
+
+// brief is a segment without its timestamps, which tell a reader little, but with a remark, and its payload if that is text.
+func brief(s *Segment, remark string) string {
+	text := s.Text
+	if before, options, ok := strings.Cut(text, " <"); ok {
+		list, rest, _ := strings.Cut(options, ">")
+		var kept []string
+		for o := range strings.SplitSeq(list, ",") {
+			if !strings.HasPrefix(o, "TS val") {
+				kept = append(kept, o)
+			}
+		}
+		if text = before + rest; len(kept) > 0 {
+			text = before + " <" + strings.Join(kept, ",") + ">" + rest
+		}
+	}
+	text += remark
+	if s.Payload != "" {
+		text += " " + strconv.Quote(s.Payload)
+	}
+	return text
+}
+
+// markLost marks the first segment that carried seq.
+func (l *Ladder) markLost(seq tcp.Seq) {
+	for i := range l.Rungs {
+		if g := &l.Rungs[i]; g.Arrow == Sent && g.Mark != LostMark && g.start.LessEq(seq) && seq.Less(g.end) {
+			g.Mark = LostMark
+			return
+		}
+	}
+}
+
+// markDropped marks the segment that is dropped.
+func (l *Ladder) markDropped(r *Record) {
+	for i := len(l.Rungs) - 1; i >= 0; i-- {
+		if g := &l.Rungs[i]; g.Arrow == Arrived {
+			if g.Text == brief(r.Segment, "") {
+				g.Mark = DroppedMark
+			}
+			return
+		}
+	}
+}
