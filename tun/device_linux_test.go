@@ -193,6 +193,23 @@ func TestMTU(t *testing.T) {
 	})
 }
 
+// What the kernel sends at once must find room: a window's worth of packets, be they small or super.
+func TestQueueLength(t *testing.T) {
+	eachVariant(t, func(t *testing.T, cfg Config) {
+		for mtu, packets := range map[int]int{576: 10000, 1500: 5592, 9000: 932, 65521: 500} {
+			if cfg.Offload {
+				packets = 500
+			}
+			cfg.MTU = mtu
+			d := openTest(t, cfg)
+			link, err := netlink.LinkByName(cfg.Name)
+			require.NoError(t, err)
+			require.NoError(t, d.Close())
+			require.Equal(t, packets, link.Attrs().TxQLen, "MTU %d", mtu)
+		}
+	})
+}
+
 // LINK-002: a packet of exactly the MTU crosses the device whole, in both directions.
 func TestPacketOfMTU(t *testing.T) {
 	netns.NeedTool(t, "ping")

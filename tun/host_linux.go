@@ -42,6 +42,9 @@ func configureHost(name string, cfg Config) error {
 	if err := netlink.LinkSetMTU(link, cfg.MTU); err != nil {
 		return fmt.Errorf("set MTU %d: %w", cfg.MTU, err)
 	}
+	if err := netlink.LinkSetTxQLen(link, cfg.queueLen()); err != nil {
+		return fmt.Errorf("set queue length: %w", err)
+	}
 	if cfg.MAC != nil {
 		if err := netlink.LinkSetHardwareAddr(link, cfg.MAC); err != nil {
 			return fmt.Errorf("set hardware address %s: %w", cfg.MAC, err)
@@ -56,6 +59,23 @@ func configureHost(name string, cfg Config) error {
 		return fmt.Errorf("bring up: %w", err)
 	}
 	return awaitUp(name)
+}
+
+// Lengths of the queue from the kernel to us, in packets.
+const (
+	minQueueLen = 500 // what the kernel gives a device of this kind; of super-packets it is plenty
+	maxQueueLen = 10000
+)
+
+// queueLen is the length of the queue from the kernel to us, which holds the kernel's bursts: it sends to a device
+// without waiting for it, and what the queue has no room for is lost. Without super-packets it takes thousands of
+// packets to hold a window.
+func (cfg *Config) queueLen() int {
+	const window = 8 << 20
+	if cfg.Offload && cfg.Driver == "linux" {
+		return minQueueLen
+	}
+	return min(max(window/cfg.MTU, minQueueLen), maxQueueLen)
 }
 
 func hostAddr(cfg Config) *netlink.Addr {
