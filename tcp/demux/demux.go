@@ -63,25 +63,31 @@ func (d *Demux) Stats() any { return d.stats }
 
 func (d *Demux) now() time.Duration { return d.cfg.Clock.Now() }
 
-// arrival is a segment from the wire, and the IP header it came with.
+// arrival is a segment from the wire, with what its IP header said.
 type arrival struct {
-	ip     *ipv4.Header
-	seg    tcp.Segment
-	queue  uint16  // of the device
-	minISS tcp.Seq // where the sequence numbers of a new connection start at the lowest; 0: anywhere
+	seg       tcp.Segment
+	id        tuple
+	ipOptions []byte  // as received
+	queue     uint16  // of the device
+	minISS    tcp.Seq // where the sequence numbers of a new connection start at the lowest; 0: anywhere
 }
 
 // parse reads the segment in p, which starts after the IP header h.
 func (a *arrival) parse(h *ipv4.Header, p *packet.Buffer) error {
-	a.ip, a.queue = h, p.Queue
 	err := a.seg.Parse(p.Bytes())
 	a.seg.CE = h.TOS&ecnMask == ecnCE
+	a.id = tuple{local: h.Dst.As4(), remote: h.Src.As4(), localPort: a.seg.DstPort, remotePort: a.seg.SrcPort}
+	a.ipOptions, a.queue = h.Options, p.Queue
 	return err
 }
 
-// id is the connection that the segment belongs to.
-func (a *arrival) id() tuple {
-	return tuple{local: a.ip.Dst.As4(), remote: a.ip.Src.As4(), localPort: a.seg.DstPort, remotePort: a.seg.SrcPort}
+// routeBack is the source route to the sender, nil if the segment came by none.
+func (a *arrival) routeBack() []byte {
+	if len(a.ipOptions) == 0 {
+		return nil
+	}
+	h := ipv4.Header{Options: a.ipOptions}
+	return h.ReverseRoute(nil)
 }
 
 // Input handles a segment from the wire: to its connection, to a listener, or answered with a reset
@@ -104,12 +110,11 @@ func (d *Demux) Input(now time.Duration, h *ipv4.Header, p *packet.Buffer) {
 }
 
 func (d *Demux) dispatch(now time.Duration, a *arrival, p *packet.Buffer) {
-	id := a.id()
-	if e := d.conns.find(id); e != nil && !d.succeed(now, e, a) {
+	if e := d.conns.find(a.id); e != nil && !d.succeed(now, e, a) {
 		e.deliver(now, a, p)
 		return
 	}
-	if l := d.listeners.find(id); l != nil {
+	if l := d.listeners.find(a.id); l != nil {
 		l.input(now, a)
 	} else {
 		d.stats.DropNoConnection.Inc()
@@ -121,7 +126,7 @@ func (d *Demux) dispatch(now time.Duration, a *arrival, p *packet.Buffer) {
 // succeed says whether the segment is a SYN that may take over a connection in TIME-WAIT, and then ends that
 // (RFC 9293 section 3.6.1, RFC 6191). It takes a listener, too: else the SYN would end the one without beginning another.
 func (d *Demux) succeed(now time.Duration, e *Endpoint, a *arrival) bool {
-	if a.seg.Flags&(tcp.SYN|tcp.ACK|tcp.RST) != tcp.SYN || d.listeners.find(a.id()) == nil || !e.mu.TryLock() {
+	if a.seg.Flags&(tcp.SYN|tcp.ACK|tcp.RST) != tcp.SYN || d.listeners.find(a.id) == nil || !e.mu.TryLock() {
 		return false
 	}
 	defer e.unlock(now)

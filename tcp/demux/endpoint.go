@@ -99,7 +99,7 @@ func (e *Endpoint) Flush(now time.Duration) {
 // of the batch; those of a handshake do not, for the accept queue is to be counted.
 func (e *Endpoint) deliver(now time.Duration, a *arrival, p *packet.Buffer) {
 	if !e.mu.TryLock() {
-		if !e.inbox.put(a.ip, p) {
+		if !e.inbox.put(ipv4.HeaderLen+len(a.ipOptions), p) {
 			e.demux.stats.DropInbox.Inc()
 		}
 		e.look(now)
@@ -149,14 +149,14 @@ func (e *Endpoint) input(now time.Duration, a *arrival) {
 		e.demux.stats.DropBacklog.Inc()
 		return
 	}
-	if len(a.ip.Options) == 0 {
+	if len(a.ipOptions) == 0 {
 		e.conn.Input(now, s)
 		return
 	}
 	// A later source route replaces the earlier (SHLD-24), if the segment proves to be the peer's by getting us on.
 	before := progress(e.conn)
 	if e.conn.Input(now, s); progress(e.conn) > before {
-		e.follow(a.ip)
+		e.follow(a)
 	}
 }
 

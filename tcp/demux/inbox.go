@@ -4,7 +4,6 @@ import (
 	"sync/atomic"
 
 	"tunstack/internal/packet"
-	"tunstack/ipv4"
 )
 
 // inbox holds datagrams that came while the endpoint was locked. It is bounded: more than a window of them means that
@@ -16,9 +15,9 @@ type inbox struct {
 
 const maxInboxOctets = 8 << 20
 
-// put takes p over, which starts after the IP header h; false when the inbox is full, and then p is gone.
-func (i *inbox) put(h *ipv4.Header, p *packet.Buffer) bool {
-	p.Prepend(h.Len())
+// put takes p over, which starts after an IP header of n octets; false when the inbox is full, and then p is gone.
+func (i *inbox) put(n int, p *packet.Buffer) bool {
+	p.Prepend(n)
 	p = p.Compact()
 	if i.octets.Add(memory(p)) > maxInboxOctets {
 		i.octets.Add(-memory(p))

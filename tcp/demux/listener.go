@@ -53,9 +53,7 @@ func (l *listener) admit(now time.Duration, a *arrival) (settings, admission) {
 		return settings{}, refused
 	}
 	set, room := l.endpoint.settings, admitted
-	if set.ipOptions == nil {
-		set.follow(a.ip) // MUST-53
-	}
+	set.follow(a) // MUST-53
 	if len(l.half) >= l.demux.cfg.MaxHalfOpen {
 		room = crowded
 		l.cookiesUntil = now + (cookieLifetime+1)*cookiePeriod

@@ -30,11 +30,8 @@ func (set *settings) mtu(route *ipv4.Route) int {
 }
 
 // follow makes a flow go back the way the peer's segment came, if that was by a source route (RFC 9293 section 3.9.2.1).
-func (set *settings) follow(h *ipv4.Header) {
-	if len(h.Options) == 0 || set.routed {
-		return
-	}
-	if back := h.ReverseRoute(nil); back != nil {
+func (set *settings) follow(a *arrival) {
+	if back := a.routeBack(); back != nil && !set.routed {
 		set.ipOptions = back
 	}
 }

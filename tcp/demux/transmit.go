@@ -18,9 +18,8 @@ type flow struct {
 
 // flowBack is the flow of answers to a segment. The error is that of ipv4.Stack.Route.
 func (d *Demux) flowBack(a *arrival) (flow, error) {
-	id := a.id()
-	route, err := d.ip.Route(id.remoteAddr(), id.localAddr())
-	return flow{id, route, a.queue}, err
+	route, err := d.ip.Route(a.id.remoteAddr(), a.id.localAddr())
+	return flow{a.id, route, a.queue}, err
 }
 
 // The ECN field of the IP header (RFC 3168 section 5).
