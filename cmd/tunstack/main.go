@@ -1,5 +1,5 @@
 // Command tunstack runs a TCP/IP stack of its own on a TUN device, with small services to try it, and holds the tools
-// that act from the stack's side: knock, echo, nc, ping, netstat, ifconfig, arp and route.
+// that act from the stack's side: knock, echo, nc, ping, netstat, ifconfig, arp, route and trace.
 package main
 
 import (

@@ -56,27 +56,34 @@ func (s *Server) trace(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Trace calls f with the records of the connections that have the given end, as they come, until f returns false, ctx ends, or
-// the stack does; the last two are errors.
-func (c *Client) Trace(ctx context.Context, end string, f func(trace.Record) bool) error {
+// Records are those that a Client's Trace reads.
+type Records struct {
+	conn *framer
+	in   *json.Decoder
+	stop func() bool
+}
+
+// Trace watches the connections that trace.ParseMatch selects by end. When it returns they are being watched; until Close, or
+// the end of ctx, which makes Next fail.
+func (c *Client) Trace(ctx context.Context, end string) (*Records, error) {
 	conn, response, err := c.request(ctx, "/trace/"+end, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	for in := json.NewDecoder(response.Body); ; {
-		var r trace.Record
-		err := in.Decode(&r)
-		switch {
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-			return errors.New("the stack has ended")
-		case err != nil:
-			return err
-		case !f(r):
-			return nil
-		}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	return &Records{conn, json.NewDecoder(response.Body), stop}, nil
+}
+
+// Next waits for a record. After an error, io.EOF if the stack has ended, there are no more.
+func (r *Records) Next() (v trace.Record, err error) {
+	if err = r.in.Decode(&v); errors.Is(err, io.ErrUnexpectedEOF) {
+		err = io.EOF
 	}
+	return v, err
+}
+
+// Close ends watching.
+func (r *Records) Close() error {
+	r.stop()
+	return r.conn.Close()
 }

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"cmp"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"tunstack/internal/trace"
+)
+
+// columns is the width of the terminal that f is; 0: it is none.
+func columns(f any) int {
+	file, ok := f.(*os.File)
+	if !ok {
+		return 0
+	}
+	size, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0
+	}
+	return cmp.Or(int(size.Col), 80)
+}
+
+// styleFor is how ladders look on w: plain ASCII unless it is a terminal, which may know no more either.
+func styleFor(w io.Writer) trace.Style {
+	width := columns(w)
+	if width == 0 {
+		return trace.Style{}
+	}
+	locale := strings.ToUpper(cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_CTYPE"), os.Getenv("LANG")))
+	return trace.Style{
+		Unicode: strings.Contains(locale, "UTF-8") || strings.Contains(locale, "UTF8"),
+		Colour:  os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
+		Width:   width,
+	}
+}

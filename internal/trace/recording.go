@@ -1,0 +1,60 @@
+package trace
+
+import "net/netip"
+
+// Recording keeps records, connection by connection. The zero value is ready for use.
+type Recording struct {
+	conns []*recorded
+}
+
+// recorded is what is kept of a connection.
+type recorded struct {
+	local, remote netip.AddrPort
+	records       []Record
+	ended         bool
+}
+
+// Add keeps a record. What is missing is missing from all connections.
+func (g *Recording) Add(r Record) {
+	if r.Kind == Gap {
+		for _, c := range g.conns {
+			c.records = append(c.records, r)
+		}
+		return
+	}
+	c := g.find(&r)
+	c.records = append(c.records, r)
+	if r.Kind == State {
+		c.ended = r.ended()
+	}
+}
+
+func (g *Recording) find(r *Record) *recorded {
+	for _, c := range g.conns {
+		if c.local == r.Local && c.remote == r.Remote {
+			return c
+		}
+	}
+	c := &recorded{local: r.Local, remote: r.Remote}
+	g.conns = append(g.conns, c)
+	return c
+}
+
+// Ended says whether there was a connection, and all that there were are in TIME-WAIT or CLOSED.
+func (g *Recording) Ended() bool {
+	for _, c := range g.conns {
+		if !c.ended {
+			return false
+		}
+	}
+	return len(g.conns) > 0
+}
+
+// Connections are the records of each connection, in the order in which they were first heard of.
+func (g *Recording) Connections() [][]Record {
+	var all [][]Record
+	for _, c := range g.conns {
+		all = append(all, c.records)
+	}
+	return all
+}
