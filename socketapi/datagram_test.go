@@ -224,3 +224,24 @@ func TestStackCloseUnblocks(t *testing.T) {
 		require.NoError(t, h.Stack.Close())
 	})
 }
+
+func TestThisHost(t *testing.T) { // 0.0.0.0 means this host, as on Linux
+	h := alone(t)
+	for typ, network := range map[int]string{SOCK_DGRAM: "udp", SOCK_STREAM: "tcp"} {
+		fd := h.bound(typ, "127.0.0.1:7")
+		if typ == SOCK_STREAM {
+			require.NoError(t, h.Listen(fd, 4))
+		}
+		client := h.socket(typ, 0)
+		require.NoError(t, h.Connect(client, ap("0.0.0.0:7")), network)
+		peer, err := h.GetPeerName(client)
+		require.NoError(t, err)
+		require.Equal(t, ap("127.0.0.1:7"), peer)
+		for _, addr := range []string{"0.0.0.0:7", ":7"} {
+			c, err := h.Dial(network, addr)
+			require.NoError(t, err)
+			require.Equal(t, "127.0.0.1:7", c.RemoteAddr().String())
+			require.NoError(t, c.Close())
+		}
+	}
+}

@@ -7,7 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/internal/packet"
 	"tunstack/tcp"
+	"tunstack/tun"
 )
 
 func TestTCPOptions(t *testing.T) { // SOCK-036, SOCK-037, SOCK-038, SOCK-041, SOCK-043, TCP-051, TCP-058, TCP-059, TCP-061, TCP-062
@@ -179,4 +181,29 @@ func TestInfoConversion(t *testing.T) { // SOCK-042
 	require.EqualValues(t, 10, i.SndCwnd)
 	require.EqualValues(t, 1500, i.RTT)
 	require.EqualValues(t, 255, i.Retransmits)
+}
+
+func TestECNIsConfigured(t *testing.T) { // TCP-049, TCP-196
+	for _, tt := range []struct {
+		client, server tcp.ECN
+		used           bool
+	}{
+		{tcp.ECNRequest, tcp.ECNAccept, true}, {tcp.ECNRequest, tcp.ECNRequest, true},
+		{tcp.ECNAccept, tcp.ECNRequest, false}, {tcp.ECNRequest, tcp.ECNOff, false},
+	} {
+		p := &tcpPair{t: t, clk: new(VirtualClock)}
+		one, two := tun.Pipe(1500, tun.TUN, packet.Features{})
+		a, b := device(one, addrA), device(two, addrB)
+		a.Clock, b.Clock = p.clk, p.clk
+		a.TCP.ECN, b.TCP.ECN = tt.client, tt.server
+		p.a, p.b = newHost(t, a), newHost(t, b)
+		p.listener = p.listen(1)
+		client, server := p.connect()
+		for h, fd := range map[host]int{p.a: client, p.b: server} {
+			var i TCPInfo
+			_, err := h.GetSockOpt(fd, IPPROTO_TCP, TCP_INFO, &i)
+			require.NoError(t, err)
+			require.Equal(t, tt.used, i.Options&TCPI_OPT_ECN != 0, "%+v", tt)
+		}
+	}
 }

@@ -11,7 +11,7 @@ type Info struct {
 	CAState       string        `json:"ca_state"`    // open, recovery, loss
 	Retransmits   int           `json:"retransmits"` // of what stands at una, since the last progress
 	Backoff       int           `json:"backoff"`
-	Options       string        `json:"options"` // as ss prints them: "ts sack wscale:7,8"
+	Options       string        `json:"options"` // as ss prints them: "ts sack ecn wscale:7,8"
 	RTO           time.Duration `json:"rto"`
 	ATO           time.Duration `json:"ato"`
 	SndMSS        int           `json:"snd_mss"`
@@ -63,6 +63,9 @@ func (c *Conn) optionNames() string {
 	}
 	if c.sackOK {
 		s += " sack"
+	}
+	if c.ecn.ok {
+		s += " ecn"
 	}
 	if c.scaleOK {
 		s += fmt.Sprintf(" wscale:%d,%d", c.snd.shift, c.rcv.shift)

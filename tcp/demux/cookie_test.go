@@ -34,7 +34,7 @@ func TestCookies(t *testing.T) { // SEC-006, SEC-007
 		{"tiny MSS", 100, tcp.Options{}, 0, 88, "", false},
 		{"MSS between classes", 1459, tcp.Options{}, 0, 1440, "", false},
 		{"jumbo", 9000, tcp.Options{}, 0, 1460, "", false}, // bounded by the MTU
-		{"all", 1460, full, tcp.ECE | tcp.CWR, 1448, "ts sack wscale:7,8", true},
+		{"all", 1460, full, tcp.ECE | tcp.CWR, 1448, "ts sack ecn wscale:7,8", true},
 		{"no ECN", 1460, full, 0, 1448, "ts sack wscale:7,8", false},
 		{"largest scale", 1460, tcp.Options{HasScale: true, Scale: 14, HasTS: true}, 0, 1448, "ts wscale:14,8", false},
 		{"scale zero", 1460, tcp.Options{HasScale: true, HasTS: true}, 0, 1448, "ts wscale:0,8", false},

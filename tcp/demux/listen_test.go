@@ -225,3 +225,22 @@ func TestPortsOfConnections(t *testing.T) { // SOCK-030
 	p.e.Abort()
 	l.empty()
 }
+
+// What happens between two steps of the packet path, by another device queue or by the user.
+func TestOvertaken(t *testing.T) {
+	l := newLab(t)
+	listener := l.listen(here, 4)
+	p := l.dial(there)
+	half := l.conns.find(tuple{here.Addr().As4(), there.Addr().As4(), here.Port(), there.Port()})
+	require.Nil(t, listener.listener.adopt(half.flow, half.settings, half.conn), "the same SYN by another queue")
+
+	listener.listener.closed = true // and not yet at the connections
+	p.sends(tcp.ACK, "")
+	require.True(t, l.one().Flags.Has(tcp.RST))
+	other := half.flow
+	other.id.remotePort++
+	require.Nil(t, listener.listener.adopt(other, half.settings, half.conn))
+	require.Nil(t, l.conns.find(other.id))
+	listener.Abort()
+	l.empty()
+}
