@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/internal/poll"
 	"tunstack/ipv4"
 	"tunstack/tcp"
 )
@@ -52,6 +53,29 @@ func TestErrorsOnAConnection(t *testing.T) { // TCP-104, TCP-120, TCP-121, TCP-1
 	l.after(time.Hour)
 	require.Equal(t, syscall.EOPNOTSUPP, p.e.TakeError(), "the last one tells why the peer was silent")
 	l.recvError(ipv4.Unreachable, ipv4.CodeHost, 0, sent) // of a connection that is no more
+}
+
+// TCP-052, TCP-105: who asks for it learns of soft errors at once, and of data that goes unacknowledged for long.
+func TestRecvErr(t *testing.T) {
+	l := newLab(t)
+	p := l.active()
+	p.e.SetRecvErr(true)
+	require.True(t, p.e.RecvErr())
+	p.e.writes(t, "data")
+	sent := l.one()
+	l.recvError(ipv4.Unreachable, ipv4.CodeHost, 0, sent)
+	require.NotZero(t, p.e.Ready()&poll.Err)
+	require.Equal(t, syscall.EHOSTUNREACH, p.e.TakeError())
+	require.NoError(t, p.e.TakeError())
+	l.after(5 * time.Second) // R1: the third retransmission
+	require.Equal(t, syscall.ETIMEDOUT, p.e.TakeError())
+	require.Equal(t, tcp.Established, p.e.Info().State)
+
+	l.take()
+	p = l.active()
+	p.e.writes(t, "data")
+	l.after(5 * time.Second)
+	require.NoError(t, p.e.TakeError(), "nobody asked")
 }
 
 func TestPathMTU(t *testing.T) { // TCP-035, SEC-008, SEC-010

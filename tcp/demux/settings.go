@@ -14,6 +14,7 @@ type settings struct {
 	tos, ttl  uint8
 	ipOptions []byte // never changed in place: a listener's connections share it
 	routed    bool   // the user chose ipOptions, so that the peer's source route does not
+	recvErr   bool   // the user wants to learn of soft errors at once
 	reuse     ports.Flags
 	linger    linger
 }
@@ -96,6 +97,20 @@ func (e *Endpoint) SetIP(tos, ttl uint8) {
 func (e *Endpoint) IP() (tos, ttl uint8) {
 	defer e.unlock(e.lock())
 	return e.tos, e.ttl
+}
+
+// SetRecvErr sets IP_RECVERR: soft errors become pending errors at once, though the connection lives on, and so does
+// ETIMEDOUT when data has gone unacknowledged for long, R1 (RFC 9293 sections 3.8.3 and 3.9.1.8). Without it they only tell
+// why a connection failed in the end.
+func (e *Endpoint) SetRecvErr(on bool) {
+	defer e.unlock(e.lock())
+	e.set(func(s *settings) { s.recvErr = on })
+}
+
+// RecvErr is what SetRecvErr set.
+func (e *Endpoint) RecvErr() bool {
+	defer e.unlock(e.lock())
+	return e.recvErr
 }
 
 // SetIPOptions sets the IP options of the segments, a source route among them (IP_OPTIONS). It takes precedence over a route

@@ -50,6 +50,15 @@ func (e *Endpoint) refused(now time.Duration, err syscall.Errno) {
 func (e *Endpoint) doubt(now time.Duration, err syscall.Errno) {
 	e.soft = err
 	e.conn.Refuse(now, err)
+	e.report(err)
+}
+
+// report makes a soft error pending, if the user wants to learn of them.
+func (e *Endpoint) report(err syscall.Errno) {
+	if e.recvErr && !e.closed && e.established {
+		e.err = err
+		e.waiters.Notify(poll.Err)
+	}
 }
 
 // announce turns the machine's events into wake-ups and the endpoint's own upkeep.
@@ -62,6 +71,7 @@ func (e *Endpoint) announce(now time.Duration, events tcp.Events) {
 	}
 	if events&tcp.Troubled != 0 {
 		e.demux.ip.Doubt(now, e.route)
+		e.report(syscall.ETIMEDOUT)
 	}
 	if events&tcp.Failed != 0 && !e.closed {
 		e.err = e.conn.Err()
