@@ -31,8 +31,8 @@ const (
 	stackIP = "10.0.0.2"
 )
 
-// long asks for the sizes that the project promises.
-var long = os.Getenv("TUNSTACK_LONG") == "1"
+// long says whether the sizes are to be those that the project promises.
+func long() bool { return os.Getenv("TUNSTACK_LONG") == "1" }
 
 // patience is how long anything may take that should not: only a failing test waits for it.
 const patience = 30 * time.Second
@@ -144,6 +144,7 @@ func start(t *testing.T, args ...string) *node {
 	out, err := n.cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, n.cmd.Start())
+	t.Cleanup(func() { n.cmd.Process.Kill() }) // whatever the test has come to
 	timeout := time.AfterFunc(patience, func() { n.cmd.Process.Kill() })
 	defer timeout.Stop()
 	for lines := bufio.NewScanner(out); lines.Scan(); {

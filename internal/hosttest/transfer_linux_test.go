@@ -18,7 +18,7 @@ import (
 
 // total is how many octets a transfer moves each way, over all its connections.
 func total() int64 {
-	if long {
+	if long() {
 		return 256 << 20
 	}
 	return 8 << 20
