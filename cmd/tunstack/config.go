@@ -14,7 +14,7 @@ import (
 type upFlags struct {
 	dev, addr, host, driver, services, pcap, logLevel string
 	mtu                                               int
-	tap, sandbox                                      bool
+	tap, sandbox, debugClock                          bool
 }
 
 // upConfig is what they mean.
@@ -25,11 +25,13 @@ type upConfig struct {
 	services string       // for services.Pick
 	pcap     string
 	logLevel slog.Level
+
+	debugClock bool
 }
 
 // parse checks the flags. All its errors are usage errors.
 func (f *upFlags) parse() (upConfig, error) {
-	c := upConfig{services: f.services, pcap: f.pcap}
+	c := upConfig{services: f.services, pcap: f.pcap, debugClock: f.debugClock}
 	c.dev = tun.Config{Name: f.dev, MTU: f.mtu, Driver: f.driver, Offload: f.driver != "water"}
 	if f.tap {
 		c.dev.Kind = tun.TAP

@@ -69,7 +69,7 @@ var quickACD = link.ACD{
 
 // startStack opens the device and puts a stack on it, with the host as its gateway.
 func (n *node) startStack(ctx context.Context, cfg upConfig, log *slog.Logger) error {
-	clk := clock.NewReal()
+	clk := n.startClock(cfg, log)
 	dev, err := openDevice(cfg, clk, log)
 	if err != nil {
 		return err

@@ -57,6 +57,7 @@ Services:
 	flags.StringVar(&f.services, "services", "all", "`list` of services with commas between, all or none")
 	flags.StringVar(&f.pcap, "pcap", "", "record all packets in `file`, .pcap or .pcapng")
 	flags.StringVar(&f.logLevel, "log-level", "warn", "debug, info, warn or error")
+	flags.BoolVar(&f.debugClock, "debug-clock", false, "stop the stack's time whenever the process stops; on by itself under a debugger")
 	flags.BoolVar(&f.sandbox, "sandbox", false, "run in a network namespace of its own, with $SHELL or CMD")
 	return cmd
 }

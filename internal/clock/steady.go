@@ -3,19 +3,20 @@ package clock
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Steady is a clock that stands still while the process does: at a breakpoint, after SIGSTOP, in a suspended laptop.
 // As long as Run runs it is looked at often, so a long time in which nobody looked was none in which the process ran,
-// and counts as a moment.
+// and counts as a moment. Otherwise it is as quick as the clock it is made of.
 type Steady struct {
 	base Clock
+	gap  atomic.Int64 // the longest time between looks that counts in full, in ns; 0: all do
+	lost atomic.Int64 // what has been left out so far, in ns
 
 	mu   sync.Mutex
-	last time.Duration // of base, when it was last looked at
-	lost time.Duration // what has been left out so far
-	gap  time.Duration // the longest time between looks that counts in full; 0: all do
+	last time.Duration // of base, when it was last looked at; of use only where there is a gap
 }
 
 const (
@@ -24,26 +25,25 @@ const (
 )
 
 // NewSteady returns a Steady over base. Until Run is called it tells base's time.
-func NewSteady(base Clock) *Steady { return &Steady{base: base, last: base.Now()} }
+func NewSteady(base Clock) *Steady { return &Steady{base: base} }
 
 // Now is the time of base without the gaps.
 func (c *Steady) Now() time.Duration {
+	if c.gap.Load() == 0 {
+		return c.base.Now() - c.Lost()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.base.Now()
-	if gap := now - c.last; c.gap > 0 && gap > c.gap {
-		c.lost += gap - steadyBeat
+	if gap := now - c.last; gap > time.Duration(c.gap.Load()) {
+		c.lost.Add(int64(gap - steadyBeat))
 	}
 	c.last = max(c.last, now)
-	return c.last - c.lost
+	return c.last - c.Lost()
 }
 
 // Lost is the time that has been left out so far.
-func (c *Steady) Lost() time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.lost
-}
+func (c *Steady) Lost() time.Duration { return time.Duration(c.lost.Load()) }
 
 // Run looks at the clock regularly until ctx ends; meanwhile gaps are left out.
 func (c *Steady) Run(ctx context.Context) {
@@ -61,9 +61,10 @@ func (c *Steady) Run(ctx context.Context) {
 	}
 }
 
+// setGap changes the gap; what was before it counts in full.
 func (c *Steady) setGap(gap time.Duration) {
-	c.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.gap = gap
+	c.last = c.base.Now()
+	c.gap.Store(int64(gap))
 }
