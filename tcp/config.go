@@ -7,7 +7,7 @@ import "time"
 type Config struct {
 	MSL        time.Duration // maximum segment lifetime; 30 s, so that TIME-WAIT lasts Linux's 60 s and not the RFC's 240
 	InitialRTO time.Duration // before any sample (RFC 6298 section 2.1); 1 s
-	MinRTO     time.Duration // 200 ms as Linux, a deliberate deviation from RFC 6298 section 2.4's 1 s
+	MinRTO     time.Duration // what the RTO exceeds the round-trip time by at least; 200 ms as Linux, a deliberate deviation from RFC 6298 section 2.4's 1 s
 	MaxRTO     time.Duration // 120 s
 	DelayedAck time.Duration // at most 500 ms (RFC 9293 section 3.8.6.3); 40 ms
 	FinTimeout time.Duration // how long a closed socket waits in FIN-WAIT-2; 60 s

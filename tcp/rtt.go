@@ -22,7 +22,7 @@ func (r *rtt) sample(m time.Duration, cfg *Config) {
 		r.srtt += (m - r.srtt) / 8
 		r.min = min(r.min, m)
 	}
-	r.rto = min(max(r.srtt+max(granularity, 4*r.rttvar), cfg.MinRTO), cfg.MaxRTO)
+	r.rto = min(r.srtt+max(granularity, 4*r.rttvar, cfg.MinRTO), cfg.MaxRTO)
 	r.backoff = 0
 }
 
