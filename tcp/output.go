@@ -72,14 +72,18 @@ func (c *Conn) outputLost(now time.Duration, s *Segment) bool {
 		if n.resend {
 			allowed = max(allowed, n.mss)
 		}
-		size := min(w.Len(), n.una.Add(n.wnd).Sub(w.Start), c.payloadLimit())
+		limit := c.payloadLimit()
+		if n.ownsFin(w) && w.Len() == limit+1 { // the FIN is no payload
+			limit, allowed = limit+1, allowed+1
+		}
+		size := min(w.Len(), n.una.Add(n.wnd).Sub(w.Start), limit)
 		if size <= 0 || allowed < min(size, n.mss) {
 			return false
 		}
 		w.End = w.Start.Add(min(size, allowed))
 		c.cc.prr.out += w.Len()
 	}
-	n.resend = false
+	n.resend, n.lastSent = false, now
 	n.board.resent(i, w.Len(), now)
 	c.fill(s, w)
 	c.countRetransmit(w)
@@ -222,7 +226,7 @@ func (c *Conn) fill(s *Segment, w Range) {
 		return
 	}
 	size := w.Len()
-	if n.closed && w.End == n.fin+1 {
+	if n.ownsFin(w) {
 		s.Flags |= FIN
 		size--
 	}

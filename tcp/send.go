@@ -57,6 +57,9 @@ func (n *sender) unsent() int { return max(n.dataEnd().Sub(maxSeq(n.nxt, n.dataS
 
 func (n *sender) finUnsent() bool { return n.closed && n.nxt.LessEq(n.fin) }
 
+// ownsFin says whether our FIN is the end of w.
+func (n *sender) ownsFin(w Range) bool { return n.closed && w.End == n.fin+1 }
+
 func (n *sender) finAcked() bool { return n.closed && n.fin.Less(n.una) }
 
 // Write queues octets of p and returns how many fit. It never blocks.

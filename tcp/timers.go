@@ -49,11 +49,12 @@ func (c *Conn) due(now time.Duration, deadline *time.Duration, name string) bool
 func (c *Conn) runTimers(now time.Duration) {
 	t := &c.timers
 	c.blackhole.expire(now, c)
+	if c.due(now, &t.probe, "tail loss probe") { // in place of a timeout that is due as well (RFC 8985 section 7.2)
+		c.tlp.send = true
+		c.armRexmt(now, true)
+	}
 	if c.due(now, &t.rexmt, "retransmission") {
 		c.retransmissionTimeout(now)
-	}
-	if c.due(now, &t.probe, "tail loss probe") {
-		c.tlp.send = true
 	}
 	if c.due(now, &t.reorder, "reordering") {
 		c.detectLoss(now)

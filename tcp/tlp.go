@@ -29,9 +29,7 @@ func (t *tlp) schedule(now time.Duration, c *Conn) {
 			wait += maxAckDelay
 		}
 	}
-	if at := now + wait; c.timers.rexmt == 0 || at < c.timers.rexmt {
-		c.timers.probe = at
-	}
+	c.timers.probe = min(now+wait, c.timers.rexmt)
 }
 
 // outputTail sends the probe: new data if the window takes it, else the last segment again (RFC 8985 section 7.3).
@@ -47,15 +45,26 @@ func (c *Conn) outputTail(now time.Duration, s *Segment) bool {
 		n.nxt = w.End
 		n.board.push(w, now)
 	} else {
-		last := n.board.flights[len(n.board.flights)-1].Range
-		w = Range{maxSeq(last.Start, last.End.Add(-n.mss)), last.End}
+		w = n.lastSegment()
 		n.board.resent(n.board.split(w.Start), w.Len(), now)
 		c.countRetransmit(w)
 	}
 	c.tlp = tlp{active: true, retrans: size <= 0, end: n.nxt}
+	n.lastSent = now
 	c.fill(s, w)
 	c.armRexmt(now, true)
 	return true
+}
+
+// lastSegment is what was sent last of what is in flight: a full-sized segment, the rest, or with either our FIN.
+func (n *sender) lastSegment() Range {
+	w := n.board.flights[len(n.board.flights)-1].Range
+	data := w.Len()
+	if n.ownsFin(w) {
+		data--
+	}
+	w.Start = w.Start.Add(max(data-1, 0) / n.mss * n.mss)
+	return w
 }
 
 // acked looks at an acknowledgment while a probe is out (RFC 8985 section 7.4.2). A probe that repaired a loss counts
