@@ -17,6 +17,7 @@ type rack struct {
 	reordered bool
 	duplicate bool  // the acknowledgment at hand carries a D-SACK
 	steps     uint8 // extra quarters of min RTT in the reordering window, from D-SACK
+	persist   uint8 // for so many recoveries without another
 	roundEnd  Seq   // steps grows at most once until this is acknowledged
 }
 
@@ -44,6 +45,19 @@ func (r *rack) window(c *Conn) time.Duration {
 	return min(time.Duration(1+r.steps)*c.rtt.min/4, c.rtt.srtt)
 }
 
+// rackPersist is how many recoveries a wider reordering window lasts (RFC 8985 section 6.2, step 4).
+const rackPersist = 16
+
+// recovered counts a recovery that has ended.
+func (r *rack) recovered() {
+	if r.persist > 0 {
+		r.persist--
+	}
+	if r.persist == 0 {
+		r.steps = 0
+	}
+}
+
 // inputSack takes one SACK block. One at or below una, or within another, is a D-SACK (RFC 2883).
 func (c *Conn) inputSack(now time.Duration, w Range, highest Seq, d *delivery) {
 	if !w.Start.Less(w.End) || c.snd.nxt.Less(w.End) {
@@ -53,6 +67,7 @@ func (c *Conn) inputSack(now time.Duration, w Range, highest Seq, d *delivery) {
 		c.rack.duplicate = true
 		if c.rack.roundEnd.LessEq(c.snd.una) && c.rack.steps < 16 {
 			c.rack.steps++
+			c.rack.persist = rackPersist
 			c.rack.roundEnd = c.snd.nxt
 		}
 		return
@@ -84,6 +99,7 @@ func (c *Conn) recover(now time.Duration, advanced int, d *delivery, limited boo
 	if c.cc.state != open && c.cc.recover.LessEq(c.snd.una) {
 		c.cc.leave(c)
 		c.snd.dupAcks = 0
+		c.rack.recovered()
 	}
 	wasLost := c.snd.board.lost
 	c.detectLoss(now)
