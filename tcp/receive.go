@@ -192,17 +192,16 @@ func (c *Conn) CloseRead() {
 	c.openWindow()
 }
 
-// tuneReceiveBuffer lets the buffer grow while the user takes more than half of it in a round trip, so that the
-// window never limits a peer that could send faster.
+// tuneReceiveBuffer lets the buffer grow with what the user takes in a round trip, so that the window never limits a peer
+// that could send faster: one in slow start has sent four times that when its next round arrives, and goes on sending
+// while it repairs a loss.
 func (c *Conn) tuneReceiveBuffer(now time.Duration, n int) {
 	r := &c.rcv
 	r.copied += n
 	if c.params.RcvBuf > 0 || now-r.roundAt < c.rtt.srtt {
 		return
 	}
-	if 2*r.copied > r.buffer {
-		r.buffer = min(max(r.buffer, 4*r.copied), c.maxReceiveBuffer())
-	}
+	r.buffer = max(r.buffer, min(8*r.copied, c.maxReceiveBuffer()))
 	r.copied, r.roundAt = 0, now
 }
 

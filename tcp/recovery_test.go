@@ -26,11 +26,19 @@ func TestTailLossProbe(t *testing.T) {
 	s.after(s.c.timers.rexmt - s.now).sends(segLine(1001, 1000, ""))
 }
 
-// TCP-186: a lone segment's probe allows for a delayed acknowledgment; new data goes instead of old.
-func TestTailLossProbeNewData(t *testing.T) {
+// TCP-186: a lone segment's probe allows for a delayed acknowledgment, but comes no later than a timeout, and in its place.
+func TestTailLossProbeOfOneSegment(t *testing.T) {
 	s := sackEstablished(t, 1)
-	require.Zero(t, s.c.timers.probe, "not later than the RTO of 300 ms")
-	s = sackEstablished(t, 2)
+	s.after(300 * time.Millisecond).sends(segLine(1001, 1000, "P")).quiet()
+	require.Zero(t, s.c.cfg.Stats.Timeouts.Value())
+	require.Equal(t, open, s.c.cc.state)
+	s.after(300 * time.Millisecond).sends(segLine(1001, 1000, "P"))
+	require.Equal(t, loss, s.c.cc.state)
+}
+
+// TCP-186: new data goes instead of old.
+func TestTailLossProbeNewData(t *testing.T) {
+	s := sackEstablished(t, 2)
 	s.write(10) // Nagle holds it
 	s.after(202 * time.Millisecond).sends(segLine(3001, 10, "P"))
 }
@@ -144,11 +152,17 @@ func TestWindowAfterTimeoutAndIdle(t *testing.T) {
 // TCP-036: a path that swallows full-sized segments in silence gets smaller ones.
 func TestBlackHole(t *testing.T) {
 	s := newScript(t).established("").write(1460).sends("P. seq 1001:2461(1460) ack 5001 win 65535")
-	s.after(s.c.timers.rexmt - s.now).sends("P. seq 1001:2461(1460) ack 5001 win 65535")
+	for range blackholeRetries - 1 {
+		s.after(s.c.timers.rexmt - s.now).sends("P. seq 1001:2461(1460) ack 5001 win 65535")
+	}
 	s.after(s.c.timers.rexmt - s.now).sends(". seq 1001:2241(1240) ack 5001 win 65535")
 	s.recv(". seq 5001 ack 2241 win 64240").sends("P. seq 2241:2461(220) ack 5001 win 65535")
-	s.recv(". seq 5001 ack 2461 win 64240").after(blackholeAge + time.Minute).write(1460)
+	s.recv(". seq 5001 ack 2461 win 64240").after(blackholeMinAge).write(1460)
 	s.sends("P. seq 2461:3921(1460) ack 5001 win 65535")
+	for s.c.blackhole.times == 1 {
+		s.silence(time.Second)
+	}
+	require.Greater(t, s.c.blackhole.until-s.now, blackholeMinAge, "the second time it lasts longer")
 }
 
 // TCP-035: what no longer fits the path is cut anew and sent again.
@@ -203,6 +217,52 @@ func TestPRRWithoutDelivery(t *testing.T) {
 func TestBlackHoleOfMergedSegments(t *testing.T) {
 	s := newScript(t).with(func(_ *Config, p *Params) { p.NoDelay = true }).established("")
 	s.write(700).sends("P. seq 1001:1701(700) ack 5001 win 65535").write(600).sends("P. seq 1701:2301(600) ack 5001 win 65535")
-	s.after(s.c.timers.rexmt - s.now).sends("P. seq 1001:2301(1300) ack 5001 win 65535")
+	for range blackholeRetries - 1 {
+		s.after(s.c.timers.rexmt - s.now).sends("P. seq 1001:2301(1300) ack 5001 win 65535")
+	}
 	s.after(s.c.timers.rexmt - s.now).sends(". seq 1001:2241(1240) ack 5001 win 65535")
+}
+
+// TCP-043: the RTO leaves room for a delayed acknowledgment, however steady the round-trip time.
+func TestLeastRTO(t *testing.T) {
+	var r rtt
+	cfg := Config{}.WithDefaults()
+	for range 100 {
+		r.sample(150*time.Millisecond, &cfg)
+	}
+	require.Equal(t, 350*time.Millisecond, r.rto)
+}
+
+// TCP-163: what was sent again was sent: a window that was full while a loss was repaired has not been idle.
+func TestRetransmissionIsNotIdle(t *testing.T) {
+	s := sackEstablished(t, 10).write(10000)
+	s.after(100 * time.Millisecond).recv(". seq 5001 ack 1001 win 10000 <sack 1 {2001:11001}>").sends(segLine(1001, 1000, ""))
+	s.c.cc.ssthresh = 50000
+	s.after(s.c.timers.rexmt - s.now).sends(segLine(1001, 1000, ""))
+	s.c.cc.cwnd, s.c.cc.state = 50000, open
+	s.after(350 * time.Millisecond).recv(". seq 5001 ack 11001 win 64240")
+	s.silence(0)
+	require.Equal(t, 50000, s.c.cc.cwnd)
+}
+
+// TCP-184: a reordering window that a D-SACK has widened narrows after 16 recoveries without another.
+func TestReorderingWindowNarrows(t *testing.T) {
+	s := sackEstablished(t, 3).after(100 * time.Millisecond).recv(". seq 5001 ack 4001 win 64240 <sack 1 {1001:2001}>")
+	for range rackPersist {
+		require.EqualValues(t, 1, s.c.rack.steps)
+		s.c.rack.recovered()
+	}
+	require.Zero(t, s.c.rack.steps)
+}
+
+// TCP-186: the segment that a probe sends again is the one that was sent, with its FIN, and so is a retransmission.
+func TestLastSegmentWithFin(t *testing.T) {
+	s := newScript(t).with(func(g *Config, _ *Params) { g.NoSACK = false }).listen()
+	s.recv("S seq 5000 win 64240 <mss 1000,sackOK>").sends("S. seq 1000 ack 5001 win 65535 <mss 1460,sackOK>")
+	s.after(100 * time.Millisecond).recv(". seq 5001 ack 1001 win 64240").write(2000).do((*Conn).CloseWrite)
+	fin := "FP. seq 2001:3001(1000) ack 5001 win 65535"
+	s.sends(segLine(1001, 1000, ""), fin)
+	s.after(s.c.timers.probe - s.now).sends(fin)
+	s.after(s.c.timers.rexmt - s.now).sends(segLine(1001, 1000, ""))
+	s.recv(". seq 5001 ack 2001 win 64240").sends(fin).quiet()
 }
