@@ -16,9 +16,9 @@ const (
 	// MaxHeaderLen is the length of a header with as many options as it can hold.
 	MaxHeaderLen = 60
 
-	flagDF       = 0x4000
-	flagMF       = 0x2000
-	offsetMask   = 0x1fff
+	flagDF     = 0x4000
+	flagMF     = 0x2000
+	offsetMask = 0x1fff
 )
 
 // Header is a parsed IPv4 header (RFC 791 section 3.1).
