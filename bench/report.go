@@ -123,19 +123,31 @@ func (g *goal) of() string {
 	return g.stack + " / " + g.peer
 }
 
-// noise judges the machine by the reflectors, in which nothing of ours can vary.
+// noise judges the machine by the reflectors, in which nothing of ours can vary, and by who else was at work.
 func (r *results) noise(b *strings.Builder) {
-	var loud []string
+	loud, all, worst, where := 0, 0, 0.0, ""
 	for _, w := range rows {
 		for _, stack := range []string{reflectorVnet, reflectorPlain} {
-			if v := r.values(w.load, stack, w.metric); len(v) > 1 && spread(v) > noisy {
-				loud = append(loud, fmt.Sprintf("%s of %s (%.0f %%)", w.title, stack, spread(v)*100))
+			v := r.values(w.load, stack, w.metric)
+			if len(v) < 2 {
+				continue
+			}
+			all++
+			s := spread(v)
+			if s > noisy {
+				loud++
+			}
+			if s > worst {
+				worst, where = s, w.title+", "+stack
 			}
 		}
 	}
-	if len(loud) > 0 {
-		fmt.Fprintf(b, "\nThe machine was too noisy for: %s.\n", strings.Join(loud, "; "))
+	fmt.Fprintf(b, "\nLoad average of the machine before the first measurement: %.1f.", r.LoadAverage)
+	if loud > 0 {
+		fmt.Fprintf(b, " THE MACHINE WAS TOO NOISY for %d of the reflectors' %d figures, whose spread is above %.0f %% (worst: %s, %.0f %%): "+
+			"other programs were at work, and the ratios of those rows mean little.", loud, all, noisy*100, where, worst*100)
 	}
+	b.WriteString("\n")
 }
 
 func (r *results) failures(b *strings.Builder) {

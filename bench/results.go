@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,9 +20,11 @@ import (
 type results struct {
 	Time    time.Time
 	Machine string
-	Rounds  int
-	Seconds float64 // per cell
-	Cells   []*measured
+	// LoadAverage is that of the last minute before the first measurement: the work of others.
+	LoadAverage float64
+	Rounds      int
+	Seconds     float64 // per cell
+	Cells       []*measured
 }
 
 // measured is what one load did on one stack, round by round; a failed round is nil.
@@ -32,7 +35,10 @@ type measured struct {
 }
 
 func newResults(o options) *results {
-	return &results{Time: time.Now().UTC().Truncate(time.Second), Machine: machine(), Rounds: o.rounds, Seconds: o.window.Seconds()}
+	return &results{
+		Time: time.Now().UTC().Truncate(time.Second), Machine: machine(), LoadAverage: loadAverage(),
+		Rounds: o.rounds, Seconds: o.window.Seconds(),
+	}
 }
 
 // add enters one measurement of a round.
@@ -42,10 +48,13 @@ func (r *results) add(round int, load, stack string, result loads.Result, err er
 		c = &measured{Load: load, Stack: stack, Rounds: make([]loads.Result, r.Rounds)}
 		r.Cells = append(r.Cells, c)
 	}
-	c.Rounds[round] = result
 	if err != nil {
-		c.Rounds[round] = nil
 		c.Errors = append(c.Errors, err.Error())
+		return
+	}
+	c.Rounds[round] = loads.Result{}
+	for metric, value := range result {
+		c.Rounds[round][metric] = significant(value)
 	}
 }
 
@@ -119,4 +128,21 @@ func processor() string {
 	return "unknown processor"
 }
 
-func (r *results) json() ([]byte, error) { return json.MarshalIndent(r, "", "\t") }
+// loadAverage is how many programs wanted a processor during the last minute.
+func loadAverage() float64 {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0
+	}
+	first, _, _ := strings.Cut(string(b), " ")
+	v, _ := strconv.ParseFloat(first, 64)
+	return v
+}
+
+// significant rounds to the four digits that a measurement has at best.
+func significant(x float64) float64 {
+	v, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'g', 4, 64), 64)
+	return v
+}
+
+func (r *results) json() ([]byte, error) { return json.Marshal(r) }

@@ -54,9 +54,8 @@ func bulk(t Target, connections, port int, mover func() func(fd int) (int, error
 	}
 	for _, fd := range fds {
 		running.Go(func() {
-			if err := move(fd, mover(), &moved); err != nil {
-				failed.CompareAndSwap(nil, &err)
-			}
+			err := move(fd, mover(), &moved)
+			failed.CompareAndSwap(nil, &err)
 		})
 	}
 	time.Sleep(t.Window / 2)
@@ -73,7 +72,7 @@ func bulk(t Target, connections, port int, mover func() func(fd int) (int, error
 	return Result{"gbps": float64(octets) * 8 / 1e9 / seconds, "cpu": cpu.Seconds() / (float64(octets) / 1e9)}, nil
 }
 
-// move calls f until it fails, and adds up what it moves. The failure that ends a measurement comes after it.
+// move calls f until it fails, and adds up what it moves. The end of a measurement makes it fail too.
 func move(fd int, f func(int) (int, error), moved *atomic.Int64) error {
 	for {
 		n, err := f(fd)
