@@ -89,9 +89,9 @@ func (p *pinger) loop(ctx context.Context, events <-chan event) error {
 			if err := p.handle(e); err != nil {
 				return err
 			}
-			if p.sentAll() && p.stats.Received+p.stats.Errors >= p.stats.Sent {
-				return nil
-			}
+		}
+		if p.sentAll() && p.stats.Received+p.stats.Errors >= p.stats.Sent {
+			return nil
 		}
 	}
 }
