@@ -85,20 +85,19 @@ func (e *End) settle() {
 	}
 }
 
-// begin takes a machine into service.
+// begin takes a machine into service. It is traced only if anybody looks at it, for that takes time.
 func (e *End) begin(c *tcp.Conn) {
 	e.check = checker{}
 	e.Conn = c
-	c.SetTracer(e)
+	if e.Tracer != nil || e.sim.Inspect != nil {
+		c.SetTracer(e)
+	}
 }
 
 // Trace makes the End the Tracer of its own machine: it looks at changes of state, and passes all on.
 func (e *End) Trace(now time.Duration, c *tcp.Conn, v tcp.Event) {
-	if v.Kind == tcp.StateChanged {
-		e.served = e.served || c.State() == tcp.Established
-		if !Legal(v.From, c.State()) {
-			e.sim.fail("end %d goes from %v to %v", e.index, v.From, c.State())
-		}
+	if v.Kind == tcp.StateChanged && !Legal(v.From, c.State()) {
+		e.sim.fail("end %d goes from %v to %v", e.index, v.From, c.State())
 	}
 	if e.Tracer != nil {
 		e.Tracer.Trace(now, c, v)
@@ -188,6 +187,7 @@ func (e *End) input(seg *tcp.Segment) {
 	case e.Conn != nil && e.Conn.State() != tcp.Closed:
 		e.check.received(seg)
 		e.Conn.Input(e.sim.Now, seg)
+		e.served = e.served || e.Conn.State() >= tcp.Established
 		e.inspect()
 	default:
 		var reset tcp.Segment

@@ -128,7 +128,7 @@ func (l *Link) carry(s *Sim, p *parcel, size int, pureAck bool) Fate {
 		l.free = max(l.free, s.Now) + time.Duration(int64(size)*int64(time.Second)/int64(l.Rate))
 		at = l.free
 	}
-	at += l.Delay
+	at += l.Delay + p.to.flow.Extra
 	if l.Slot > 0 {
 		at = (at/l.Slot + 1) * l.Slot
 		defer l.thin(p, at, pureAck)

@@ -35,6 +35,7 @@ type Sim struct {
 type Flow struct {
 	Ends  [2]*End
 	Links [2]*Link      // Links[i] carries what Ends[i] sends
+	Extra time.Duration // delay of its own, each way, besides that of the Links
 	Start time.Duration // when Ends[0] opens
 }
 

@@ -1,0 +1,222 @@
+package tcp_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/sim"
+	"tunstack/tcp"
+)
+
+var update = flag.Bool("update", false, "write docs/goodput.md anew")
+
+// TestGoodput measures what connections get out of simulated paths, and compares it with docs/goodput.md.
+func TestGoodput(t *testing.T) {
+	switch {
+	case testing.Short():
+		t.Skip("takes some seconds")
+	case runtime.GOARCH != "amd64":
+		t.Skip("where a multiplication and an addition are one instruction, CUBIC rounds otherwise, and runs go other ways")
+	}
+	var doc bytes.Buffer
+	doc.WriteString(goodputIntro)
+	shares(&doc)
+	fairness(&doc)
+	filling(&doc)
+	recoveries(&doc)
+	const name = "../docs/goodput.md"
+	if *update {
+		require.NoError(t, os.WriteFile(name, doc.Bytes(), 0o644))
+	}
+	want, err := os.ReadFile(name)
+	require.NoError(t, err)
+	require.Equal(t, string(want), doc.String(), "if the change is meant: go test ./tcp -run TestGoodput -update")
+}
+
+const goodputIntro = `# Goodput
+
+What connections of this stack get out of a path, measured in the simulator (package internal/sim): two machines, virtual time,
+an MTU of 1500, timestamps and SACK, a tail-drop queue of one bandwidth-delay product (30 kB at least). This page is written by
+` + "`go test ./tcp -run TestGoodput -update`" + ` and compared by every ` + "`go test`" + `.
+`
+
+// path is a bottleneck with its queue.
+type path struct {
+	mbit  int
+	rtt   time.Duration
+	queue float64 // in bandwidth-delay products
+	loss  float64
+}
+
+func (p path) rate() int { return p.mbit * 125_000 }
+
+func (p path) bdp() int { return int(p.rtt.Seconds() * float64(p.rate())) }
+
+func (p path) link() *sim.Link {
+	return &sim.Link{Delay: p.rtt / 2, Rate: p.rate(), Queue: max(int(p.queue*float64(p.bdp())), 30_000)}
+}
+
+// links are a path there, which loses, and back.
+func (p path) links() (forth, back *sim.Link) {
+	forth, back = p.link(), p.link()
+	forth.Loss = p.loss
+	return forth, back
+}
+
+// transfer is a connection whose first end sends size octets.
+type transfer struct {
+	*sim.Flow
+	src, dst *sim.Stream
+}
+
+func connect(s *sim.Sim, at time.Duration, cfg tcp.Config, size int, forth, back *sim.Link) transfer {
+	f := transfer{src: &sim.Stream{Key: 1, Peer: 2, Size: size}, dst: &sim.Stream{Key: 2, Peer: 1}}
+	setup := tcp.Setup{ISS: firstSeq - 1, MTU: 1500, LinkMTU: 1500}
+	f.Flow = s.Connect(at, &sim.End{Config: cfg, Setup: setup, User: f.src}, &sim.End{Config: cfg, Setup: setup, User: f.dst}, forth, back)
+	return f
+}
+
+const (
+	endless  = 1 << 40
+	firstSeq = 1000
+)
+
+// run fails loudly: a broken rule makes all numbers worthless.
+func run(s *sim.Sim, until time.Duration) {
+	if err := s.RunUntil(until); err != nil {
+		panic(err)
+	}
+}
+
+// each calls f for 0 to n-1 on all processors.
+func each(n int, f func(i int)) {
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i := range n {
+		slots <- struct{}{}
+		wg.Go(func() {
+			f(i)
+			<-slots
+		})
+	}
+	wg.Wait()
+}
+
+// shares is the table of loss, round-trip time and rate.
+func shares(doc *bytes.Buffer) {
+	doc.WriteString(`
+## Share of the bottleneck
+
+In per cent of the bottleneck's rate; headers take 3.5 of them. Losses are random, each packet for itself. Beside each measurement
+stands the theory: for Reno 1.22/sqrt(p) segments per round trip (Mathis et al.), for CUBIC the larger of that and
+1.054 RTT^0.75/p^0.75 (RFC 9438 section 5.1), where less than the bottleneck. Neither counts timeouts, which matter from 3 % on, and
+both take the round-trip time without the queue's share.
+
+| Mbit/s | RTT ms | loss | reno | theory | cubic | theory |
+|---:|---:|---:|---:|---:|---:|---:|
+`)
+	var paths []path
+	for _, mbit := range []int{1, 10, 100} {
+		for _, rtt := range []time.Duration{10, 100, 300} {
+			for _, loss := range []float64{0, 3e-4, 3e-3, 3e-2, 1e-1} {
+				paths = append(paths, path{mbit, rtt * time.Millisecond, 1, loss})
+			}
+		}
+	}
+	rows := make([]string, len(paths))
+	each(len(paths), func(i int) {
+		p := paths[i]
+		reno, cubic := theory(p)
+		rows[i] = fmt.Sprintf("| %d | %d | %g %% | %.1f | %.1f | %.1f | %.1f |\n", p.mbit, p.rtt.Milliseconds(), p.loss*100,
+			share(p, "reno"), reno, share(p, "cubic"), cubic)
+	})
+	doc.WriteString(strings.Join(rows, ""))
+}
+
+// share is what one connection gets, in per cent, after the first third of its time.
+func share(p path, algorithm string) float64 {
+	const packets, shortest, longest = 50_000, time.Minute, 200 * time.Second
+	s := sim.New(1, 0)
+	forth, back := p.links()
+	f := connect(s, 0, tcp.Config{Congestion: algorithm}, endless, forth, back)
+	var got []int
+	for s.Now < longest && (f.dst.Got < packets*1448 || p.loss > 0 && s.Now < shortest) {
+		run(s, s.Now+p.rtt)
+		got = append(got, f.dst.Got)
+	}
+	from := len(got) / 3
+	return 100 * float64(f.dst.Got-got[from]) / (time.Duration(len(got)-1-from) * p.rtt).Seconds() / float64(p.rate())
+}
+
+// theory is the share in per cent that Reno and CUBIC reach according to their models.
+func theory(p path) (reno, cubic float64) {
+	rtt := p.rtt.Seconds()
+	percent := func(window float64) float64 { return min(100*window*1500/rtt/float64(p.rate()), 100*1448.0/1500) }
+	mathis := math.Sqrt(1.5 / p.loss)
+	return percent(mathis), percent(max(mathis, 1.054*math.Pow(rtt/p.loss, 0.75)))
+}
+
+// fairness is the table of two flows over one bottleneck.
+func fairness(doc *bytes.Buffer) {
+	doc.WriteString(`
+## Fairness
+
+Two connections over 10 Mbit/s; the second begins 10 s after the first. Shares of the bottleneck in per cent over the second minute, Jain's index (1: equal), and how long the second takes to reach 40 % over two seconds.
+
+| first | RTT ms | second | RTT ms | queue BDP | first | second | index | reaches 40 % |
+|---|---:|---|---:|---:|---:|---:|---:|---:|
+`)
+	cases := []struct {
+		a, b       string
+		rttA, rttB time.Duration
+		queue      float64
+	}{
+		{"reno", "reno", 50, 50, 1}, {"cubic", "cubic", 50, 50, 1}, {"reno", "cubic", 50, 50, 1}, {"cubic", "reno", 50, 50, 1},
+		{"reno", "reno", 50, 50, 0.25}, {"cubic", "cubic", 50, 50, 0.25}, {"cubic", "reno", 50, 50, 0.25},
+		{"reno", "reno", 20, 80, 1}, {"cubic", "cubic", 20, 80, 1},
+	}
+	rows := make([]string, len(cases))
+	each(len(cases), func(i int) {
+		c := cases[i]
+		a, b, reached := compete(c.a, c.b, c.rttA*time.Millisecond, c.rttB*time.Millisecond, c.queue)
+		rows[i] = fmt.Sprintf("| %s | %d | %s | %d | %g | %.1f | %.1f | %.3f | %v |\n", c.a, c.rttA, c.b, c.rttB, c.queue, a, b,
+			(a+b)*(a+b)/2/(a*a+b*b), reached)
+	})
+	doc.WriteString(strings.Join(rows, ""))
+}
+
+func compete(a, b string, rttA, rttB time.Duration, queue float64) (shareA, shareB float64, reached string) {
+	s := sim.New(1, 0)
+	p := path{mbit: 10, rtt: 50 * time.Millisecond, queue: queue}
+	forth, back := p.links()
+	forth.Delay, back.Delay = 0, 0
+	flows := [2]transfer{
+		connect(s, 0, tcp.Config{Congestion: a}, endless, forth, back),
+		connect(s, 10*time.Second, tcp.Config{Congestion: b}, endless, forth, back),
+	}
+	flows[0].Extra, flows[1].Extra = rttA/2, rttB/2
+	percent := func(octets int, d time.Duration) float64 {
+		return 100 * float64(octets) / d.Seconds() / float64(p.rate())
+	}
+	run(s, 10*time.Second)
+	reached = "never"
+	for last := 0; s.Now < time.Minute; last = flows[1].dst.Got {
+		run(s, s.Now+2*time.Second)
+		if reached == "never" && percent(flows[1].dst.Got-last, 2*time.Second) >= 40 {
+			reached = fmt.Sprintf("%.0f s", (s.Now - 10*time.Second).Seconds())
+		}
+	}
+	fromA, fromB := flows[0].dst.Got, flows[1].dst.Got
+	run(s, 2*time.Minute)
+	return percent(flows[0].dst.Got-fromA, time.Minute), percent(flows[1].dst.Got-fromB, time.Minute), reached
+}
