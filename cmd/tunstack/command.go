@@ -31,14 +31,14 @@ func (a *app) command(args []string) (child *exec.Cmd, out io.Writer, err error)
 	return child, out, nil
 }
 
-// environment is ours and what makes the client commands work in it: the control socket's name, and this program in the
-// path, as it may be one that go run has put somewhere.
-func environment(socket string) []string {
-	env := append(os.Environ(), control.Env+"="+socket)
-	if self, err := os.Executable(); err == nil {
-		env = append(env, "PATH="+os.Getenv("PATH")+string(os.PathListSeparator)+filepath.Dir(self))
+// equip sets up the environment that the sandbox's command inherits so that the client commands work in it: the control
+// socket's name, and this program in the path, as it may be one that go run has put somewhere.
+func equip(socket string) error {
+	self, err := os.Executable()
+	if err == nil {
+		err = os.Setenv("PATH", os.Getenv("PATH")+string(os.PathListSeparator)+filepath.Dir(self))
 	}
-	return env
+	return errors.Join(err, os.Setenv(control.Env, socket))
 }
 
 // exit turns the end of a command into the end of this one.

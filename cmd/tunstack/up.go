@@ -103,6 +103,9 @@ func (a *app) sandbox(cmd *cobra.Command, cfg upConfig, args []string) error {
 
 // inside runs the stack and the command within the namespace.
 func (a *app) inside(ctx context.Context, cfg upConfig, args []string) error {
+	if err := equip(a.control); err != nil {
+		return err
+	}
 	child, out, err := a.command(args)
 	if err != nil {
 		return err
@@ -113,6 +116,5 @@ func (a *app) inside(ctx context.Context, cfg upConfig, args []string) error {
 	}
 	defer n.close()
 	n.announce(out, cfg, "From the stack's side, here too", "The sandbox ends with this command.")
-	child.Env = environment(a.control)
 	return exit(netns.Run(child))
 }
