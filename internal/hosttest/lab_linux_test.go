@@ -171,6 +171,13 @@ func (n *node) signal(s unix.Signal, status int) {
 	require.Empty(n.t, n.errs.String())
 }
 
+// kill ends the program without a chance to clean up.
+func (n *node) kill() {
+	n.t.Helper()
+	require.NoError(n.t, n.cmd.Process.Kill())
+	n.cmd.Wait()
+}
+
 // command is a tunstack command that acts from this stack's side.
 func (n *node) command(args ...string) *exec.Cmd {
 	n.t.Helper()
@@ -247,5 +254,14 @@ func plain(t *testing.T) *socketapi.Stack {
 // wait waits until a condition holds.
 func wait(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	require.Eventually(t, condition, patience, 5*time.Millisecond, what)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(patience)
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			require.FailNow(t, "waited in vain until "+what)
+		}
+	}
 }
