@@ -9,7 +9,7 @@ import (
 
 // Steady is a clock that stands still while the process does: at a breakpoint, after SIGSTOP, in a suspended laptop.
 // As long as Run runs it is looked at often, so a long time in which nobody looked was none in which the process ran,
-// and counts as a moment. Otherwise it is as quick as the clock it is made of.
+// and does not count. Otherwise it is as quick as the clock it is made of.
 type Steady struct {
 	base Clock
 	gap  atomic.Int64 // the longest time between looks that counts in full, in ns; 0: all do
@@ -36,7 +36,7 @@ func (c *Steady) Now() time.Duration {
 	defer c.mu.Unlock()
 	now := c.base.Now()
 	if gap := now - c.last; gap > time.Duration(c.gap.Load()) {
-		c.lost.Add(int64(gap - steadyBeat))
+		c.lost.Add(int64(gap))
 	}
 	c.last = max(c.last, now)
 	return c.last - c.Lost()
