@@ -1,5 +1,5 @@
 // Command tunstack runs a TCP/IP stack of its own on a TUN device, with small services to try it, and holds the tools
-// that act from the stack's side: knock, echo, nc, ping, netstat, ifconfig, arp, route and trace; and step, which needs none.
+// that act from the stack's side: knock, echo, nc, ping, netstat, ifconfig, arp, route, trace and plot; and step, which needs none.
 package main
 
 import (

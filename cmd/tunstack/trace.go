@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -68,51 +67,7 @@ func (f *traceFlags) check(args []string) error {
 	return nil
 }
 
-// records is where records come from: the running stack, or a file. Next returns io.EOF after the last.
-type records interface {
-	Next() (trace.Record, error)
-	Close() error
-}
-
-// openRecords opens a saved trace, or watches the running stack.
-func (a *app) openRecords(ctx context.Context, conn string, args []string) (records, error) {
-	if len(args) > 0 {
-		return openTrace(args[0], conn)
-	}
-	live, err := a.client().Trace(ctx, conn)
-	if err != nil {
-		return nil, err
-	}
-	fmt.Fprintln(a.err, "tracing; Ctrl-C ends it")
-	return live, nil
-}
-
-// eachRecord calls f with the records until they end or ctx does, neither of which is an error.
-func eachRecord(ctx context.Context, in records, f func(trace.Record)) error {
-	for {
-		r, err := in.Next()
-		switch {
-		case err == io.EOF || ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return err
-		}
-		f(r)
-	}
-}
-
-// lastWords is how long a trace goes on when all connections have ended: the final segment is yet to leave.
-const lastWords = 100 * time.Millisecond
-
 func (a *app) trace(ctx context.Context, f *traceFlags, args []string) error {
-	ctx, end := context.WithCancel(ctx)
-	defer end()
-	in, err := a.openRecords(ctx, f.conn, args)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	var kept trace.Recording
 	show := func(trace.Record) {}
 	switch {
 	case f.json:
@@ -121,20 +76,14 @@ func (a *app) trace(ctx context.Context, f *traceFlags, args []string) error {
 	case f.follow:
 		show = follower(a.out)
 	}
-	err = eachRecord(ctx, in, func(r trace.Record) {
-		show(r)
-		if f.follow {
-			return
-		}
-		kept.Add(r)
-		if len(args) == 0 && kept.Ended() {
-			time.AfterFunc(lastWords, end)
-		}
-	})
-	if err != nil || f.json || f.follow {
+	if f.follow {
+		return a.eachRecord(ctx, f.conn, args, show)
+	}
+	kept, err := a.record(ctx, f.conn, args, show)
+	if err != nil || f.json {
 		return err
 	}
-	return a.draw(f, &kept)
+	return a.draw(f, kept)
 }
 
 // follower draws rungs as they come, with the two ends above them whenever it is another connection's turn.
@@ -167,21 +116,18 @@ func follower(w io.Writer) func(trace.Record) {
 
 // draw draws what was recorded.
 func (a *app) draw(f *traceFlags, kept *trace.Recording) error {
-	conns := kept.Connections()
-	if len(conns) == 0 {
-		return errors.New("no connection did anything")
-	}
 	if f.svg != "" {
-		if len(conns) > 1 {
-			return fmt.Errorf("%d connections do not fit into one picture; choose one with --conn", len(conns))
+		records, err := only(kept)
+		if err != nil {
+			return err
 		}
-		return writeFile(f.svg, func(w io.Writer) error { return trace.WriteSVG(w, trace.Draw(conns[0])) })
+		return writeFile(f.svg, func(w io.Writer) error { return trace.WriteSVG(w, trace.Draw(records)) })
 	}
 	write := styleFor(a.out).Write
 	if f.mermaid {
 		write = trace.WriteMermaid
 	}
-	for i, records := range conns {
+	for i, records := range kept.Connections() {
 		if i > 0 {
 			fmt.Fprintln(a.out)
 		}
@@ -199,38 +145,4 @@ func writeFile(name string, write func(io.Writer) error) error {
 		return err
 	}
 	return errors.Join(write(f), f.Close())
-}
-
-// savedTrace reads what --json has saved.
-type savedTrace struct {
-	*os.File
-	in    *json.Decoder
-	match trace.Match
-}
-
-func openTrace(name, conn string) (*savedTrace, error) {
-	match, err := trace.ParseMatch(conn)
-	if err != nil {
-		return nil, err
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	return &savedTrace{f, json.NewDecoder(f), match}, nil
-}
-
-// Next implements records.
-func (s *savedTrace) Next() (r trace.Record, err error) {
-	for {
-		switch err := s.in.Decode(&r); {
-		case err == io.EOF:
-			return r, io.EOF
-		case err != nil:
-			return r, fmt.Errorf("%s: not a trace that `tunstack trace --json` has saved: %w", s.Name(), err)
-		case r.Kind == trace.Gap || s.match(r.Local, r.Remote):
-			return r, nil
-		}
-		r = trace.Record{}
-	}
 }

@@ -67,3 +67,16 @@ func TestTraceFollow(t *testing.T) {
 	require.Contains(t, string(b), ">ESTABLISHED</text>")
 	require.Contains(t, n.succeed("", "trace", "--mermaid", saved), "    Note left of A: ESTABLISHED\n")
 }
+
+// A plot of a connection that is going on, which ends with it.
+func TestPlot(t *testing.T) {
+	n := up(t)
+	picture := filepath.Join(t.TempDir(), "joke.png")
+	watching := talkTo(t, n.command("plot", "--conn", ":1414", "-o", picture))
+	watching.hear("tracing")
+	joke(t)
+	require.Zero(t, watching.end(), watching.out.String())
+	b, err := os.ReadFile(picture)
+	require.NoError(t, err)
+	require.Equal(t, "\x89PNG", string(b[:4]))
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tunstack/internal/trace"
+	"tunstack/internal/trace/chart"
+)
+
+func (a *app) plotCommand() *cobra.Command {
+	var conn, output string
+	cmd := &cobra.Command{
+		Use:   "plot -o PICTURE [FILE]",
+		Short: "Plot a TCP connection over time",
+		Long: `Plots one TCP connection of the running stack over time: congestion window, slow start threshold, what is in
+flight and what was sent again; round trip times; and goodput in both directions. It records until the connection
+has ended, or until Ctrl-C. With FILE it plots a trace that "tunstack trace --json" has saved.`,
+		Example: `  tunstack plot --conn :1414 -o joke.svg
+  tunstack plot -o transfer.png transfer.jsonl`,
+		Args: operands(0, 1, "at most a FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			format := strings.TrimPrefix(filepath.Ext(output), ".")
+			if format != "svg" && format != "png" {
+				return usage("plot: -o %s: the name must end in .svg or .png", output)
+			}
+			if _, err := trace.ParseMatch(conn); err != nil {
+				return usage("--conn %w", err)
+			}
+			kept, err := a.record(cmd.Context(), conn, args, func(trace.Record) {})
+			if err != nil {
+				return err
+			}
+			records, err := only(kept)
+			if err != nil {
+				return err
+			}
+			title := fmt.Sprintf("%s - %s", records[0].Local, records[0].Remote)
+			return writeFile(output, func(w io.Writer) error { return chart.Write(w, format, title, trace.SeriesOf(records)) })
+		},
+	}
+	cmd.Flags().StringVar(&conn, "conn", "", "only a connection with this `end`: ADDR:PORT, ADDR or :PORT")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "`picture` to make, .svg or .png")
+	return cmd
+}

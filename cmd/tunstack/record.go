@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"tunstack/internal/trace"
+)
+
+// records is where records come from: the running stack, or a file. Next returns io.EOF after the last.
+type records interface {
+	Next() (trace.Record, error)
+	Close() error
+}
+
+// openRecords opens a saved trace, or watches the running stack.
+func (a *app) openRecords(ctx context.Context, conn string, args []string) (records, error) {
+	if len(args) > 0 {
+		return openTrace(args[0], conn)
+	}
+	live, err := a.client().Trace(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintln(a.err, "tracing; Ctrl-C ends it")
+	return live, nil
+}
+
+// eachRecord calls f with the records until they end or ctx does, neither of which is an error.
+func (a *app) eachRecord(ctx context.Context, conn string, args []string, f func(trace.Record)) error {
+	in, err := a.openRecords(ctx, conn, args)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	for {
+		r, err := in.Next()
+		switch {
+		case err == io.EOF || ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		}
+		f(r)
+	}
+}
+
+// lastWords is how long a recording goes on when all connections have ended: the final segment is yet to leave.
+const lastWords = 100 * time.Millisecond
+
+// record keeps the records of the running stack until all connections that it has seen have ended, or ctx has; or those of a
+// file. Each is shown as it comes.
+func (a *app) record(ctx context.Context, conn string, args []string, show func(trace.Record)) (*trace.Recording, error) {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	kept := new(trace.Recording)
+	return kept, a.eachRecord(ctx, conn, args, func(r trace.Record) {
+		show(r)
+		kept.Add(r)
+		if len(args) == 0 && kept.Ended() {
+			time.AfterFunc(lastWords, end)
+		}
+	})
+}
+
+// only returns the records of the one connection that there must be.
+func only(kept *trace.Recording) ([]trace.Record, error) {
+	switch conns := kept.Connections(); len(conns) {
+	case 0:
+		return nil, errors.New("no connection did anything")
+	case 1:
+		return conns[0], nil
+	default:
+		return nil, fmt.Errorf("%d connections do not fit into one picture; choose one with --conn", len(conns))
+	}
+}
+
+// savedTrace reads what `tunstack trace --json` has saved.
+type savedTrace struct {
+	*os.File
+	in    *json.Decoder
+	match trace.Match
+}
+
+func openTrace(name, conn string) (*savedTrace, error) {
+	match, err := trace.ParseMatch(conn)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return &savedTrace{f, json.NewDecoder(f), match}, nil
+}
+
+// Next implements records.
+func (s *savedTrace) Next() (trace.Record, error) {
+	for {
+		var r trace.Record
+		switch err := s.in.Decode(&r); {
+		case err == io.EOF:
+			return r, io.EOF
+		case err != nil:
+			return r, fmt.Errorf("%s: not a trace that `tunstack trace --json` has saved: %w", s.Name(), err)
+		case r.Kind == trace.Gap || s.match(r.Local, r.Remote):
+			return r, nil
+		}
+	}
+}

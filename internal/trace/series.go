@@ -1,0 +1,86 @@
+package trace
+
+import (
+	"slices"
+	"time"
+
+	"tunstack/tcp"
+)
+
+// Point is a value at a time since the first record.
+type Point struct {
+	At    time.Duration
+	Value float64
+}
+
+// Series are what there is to plot of one connection.
+type Series struct {
+	Cwnd, Ssthresh, Flight []Point         // octets, whenever they change
+	RTT                    []Point         // samples, in seconds
+	Goodput                []Point         // octets per second, acknowledged and received, in Bins equal parts of the time
+	Resent                 []time.Duration // when segments were sent again
+}
+
+// Bins is into how many parts the time is divided for Series.Goodput.
+const Bins = 100
+
+// SeriesOf gathers what there is to plot in the records of one connection, up to TIME-WAIT, in which nothing happens for long.
+func SeriesOf(records []Record) Series {
+	var s Series
+	timeWait := func(r Record) bool { return r.Vars.State == tcp.TimeWait.String() }
+	if end := slices.IndexFunc(records, timeWait); end >= 0 {
+		records = records[:end]
+	}
+	if len(records) == 0 {
+		return s
+	}
+	start := records[0].At
+	for i := range records {
+		r := &records[i]
+		if r.Kind == Gap {
+			continue
+		}
+		at := r.At - start
+		step(&s.Cwnd, at, r.Vars.Cwnd)
+		step(&s.Ssthresh, at, r.Vars.Ssthresh)
+		step(&s.Flight, at, r.Vars.Flight)
+		switch {
+		case r.Kind == RTT:
+			s.RTT = append(s.RTT, Point{at, r.RTT.Seconds()})
+		case r.Kind == Out && resent[r.Why] != "":
+			s.Resent = append(s.Resent, at)
+		}
+	}
+	s.Goodput = goodput(records, start)
+	return s
+}
+
+// step adds a value that holds from a time on; 0 is none before the first that is not.
+func step(list *[]Point, at time.Duration, value int) {
+	n := len(*list)
+	if n == 0 && value == 0 || n > 0 && (*list)[n-1].Value == float64(value) {
+		return
+	}
+	*list = append(*list, Point{at, float64(value)})
+}
+
+func goodput(records []Record, start time.Duration) []Point {
+	total := records[len(records)-1].At - start
+	if total < Bins {
+		return nil
+	}
+	width := total / Bins
+	points := make([]Point, Bins+1)
+	for i := range points {
+		points[i].At = time.Duration(i) * width
+	}
+	was := records[0].Vars.Acked + records[0].Vars.Received
+	for i := range records {
+		if r := &records[i]; r.Kind != Gap {
+			is := r.Vars.Acked + r.Vars.Received
+			points[min(int((r.At-start)/width), Bins)].Value += float64(is-was) / width.Seconds()
+			was = is
+		}
+	}
+	return points
+}
