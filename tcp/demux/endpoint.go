@@ -29,7 +29,8 @@ type Endpoint struct {
 	again   atomic.Bool // word was left: the holder of the lock is to look once more
 	batched atomic.Bool // a Flush is coming
 
-	mu sync.Mutex
+	mu   sync.Mutex
+	last time.Duration // the latest time the machine was told
 	flow
 	settings
 	conn        *tcp.Conn  // nil until Connect
@@ -56,7 +57,7 @@ func (d *Demux) NewEndpoint() *Endpoint {
 // time that lock returns.
 func (e *Endpoint) lock() time.Duration {
 	e.mu.Lock()
-	now := e.demux.now()
+	now := e.at(e.demux.now())
 	e.drain(now)
 	if e.conn != nil {
 		e.announce(now, e.conn.Events())
@@ -67,6 +68,7 @@ func (e *Endpoint) lock() time.Duration {
 // unlock acts on what has come and on what the holder has changed, and lets go: segments in, segments out, wake-ups,
 // timer. Whoever came too late to be seen finds the lock free, or makes the loop go round again.
 func (e *Endpoint) unlock(now time.Duration) {
+	now = e.at(now)
 	for {
 		e.again.Store(false)
 		e.drain(now)
@@ -76,6 +78,12 @@ func (e *Endpoint) unlock(now time.Duration) {
 			return
 		}
 	}
+}
+
+// at is the time to tell the machine: now, unless another goroutine has read the clock later and had the lock before.
+func (e *Endpoint) at(now time.Duration) time.Duration {
+	e.last = max(e.last, now)
+	return e.last
 }
 
 // look acts on what has changed: here and now, or through the holder of the lock, who may have let go of all but the lock.
@@ -105,6 +113,7 @@ func (e *Endpoint) deliver(now time.Duration, a *arrival, p *packet.Buffer) {
 		e.look(now)
 		return
 	}
+	now = e.at(now)
 	e.drain(now)
 	e.input(now, a)
 	batch := p.Batch

@@ -2,6 +2,7 @@ package demux
 
 import (
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -217,4 +218,21 @@ func TestListenerAtWork(t *testing.T) {
 	})
 	work.Wait()
 	l.empty()
+}
+
+// TCP-170: a batch that read the clock before the user did sends no older timestamps than the user's segments had.
+func TestTimeOfAConnectionNeverRunsBackwards(t *testing.T) {
+	l := newLab(t)
+	p := l.connect()
+	p.options = tcp.Options{HasTS: true, TSVal: 1}
+	p.sends(tcp.SYN|tcp.ACK, "")
+	l.take()
+	batchTime := l.clk.Now()
+	l.clk.Set(batchTime + time.Second)
+	p.e.writes(t, "data")
+	written := l.one().Options.TSVal
+	s := p.segment(tcp.ACK, strings.Repeat("x", 2*1460))
+	l.tun.Input(batchTime, packet.From(datagram(p.at, p.to, s)))
+	answered := l.one().Options.TSVal
+	require.GreaterOrEqual(t, int32(answered-written), int32(0))
 }
