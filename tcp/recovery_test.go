@@ -223,7 +223,7 @@ func TestBlackHoleOfMergedSegments(t *testing.T) {
 	s.after(s.c.timers.rexmt - s.now).sends(". seq 1001:2241(1240) ack 5001 win 65535")
 }
 
-// TCP-043: the RTO leaves room for a delayed acknowledgment, however steady the round-trip time.
+// The RTO leaves room for a delayed acknowledgment, however steady the round-trip time.
 func TestLeastRTO(t *testing.T) {
 	var r rtt
 	cfg := Config{}.WithDefaults()
