@@ -208,7 +208,8 @@ func (c *Conn) duplicate(now time.Duration, s *Segment) {
 	if c.state == TimeWait && s.Flags.Has(FIN) {
 		c.timers.linger = now + 2*c.cfg.MSL
 	}
-	if s.Flags.Has(ACK) && c.state != SynReceived && c.snd.una.Less(s.Ack) && s.Ack.LessEq(c.snd.nxt) {
+	again := s.End().LessEq(c.rcv.nxt) && c.rcv.nxt.Sub(s.Seq) <= c.rcvLimit()
+	if again && s.Flags.Has(ACK) && c.state != SynReceived && c.snd.una.Less(s.Ack) && s.Ack.LessEq(c.snd.nxt) {
 		c.inputAck(now, s) // its acknowledgment may be the only one that gets through
 	}
 }
