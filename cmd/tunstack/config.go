@@ -12,9 +12,9 @@ import (
 
 // upFlags are the flags of `tunstack up` as they were given.
 type upFlags struct {
-	dev, addr, host, driver, services, pcap, logLevel string
-	mtu                                               int
-	tap, sandbox, debugClock                          bool
+	dev, addr, host, driver, services, pcap, impair, logLevel string
+	mtu                                                       int
+	tap, sandbox, debugClock                                  bool
 }
 
 // upConfig is what they mean.
@@ -24,6 +24,7 @@ type upConfig struct {
 	host     netip.Addr   // the host's end; not valid: left alone
 	services string       // for services.Pick
 	pcap     string
+	impair   tun.Impairment
 	logLevel slog.Level
 
 	debugClock bool
@@ -39,7 +40,8 @@ func (f *upFlags) parse() (upConfig, error) {
 	if c.dev.Name == "" {
 		c.dev.Name = c.dev.Kind.String() + "0"
 	}
-	if err := c.addresses(f); err != nil {
+	err := c.addresses(f)
+	if err != nil {
 		return c, err
 	}
 	if _, err := services.Pick(services.All(nil), f.services); err != nil {
@@ -47,6 +49,9 @@ func (f *upFlags) parse() (upConfig, error) {
 	}
 	if err := c.logLevel.UnmarshalText([]byte(f.logLevel)); err != nil {
 		return c, usage("--log-level %s: it must be debug, info, warn or error", f.logLevel)
+	}
+	if c.impair, err = tun.ParseImpairment(f.impair); err != nil {
+		return c, usage("--impair: %w", err)
 	}
 	return c, c.check(f)
 }

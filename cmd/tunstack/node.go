@@ -90,11 +90,18 @@ func (n *node) startStack(ctx context.Context, cfg upConfig, log *slog.Logger) e
 	return n.stack.Ready(ctx)
 }
 
-// openDevice creates the interface, and records it if that is asked for.
+// openDevice creates the interface, behind a bad wire and recorded if that is asked for.
 func openDevice(cfg upConfig, clk clock.Clock, log *slog.Logger) (tun.Device, error) {
 	dev, err := tun.Open(cfg.dev)
-	if err != nil || cfg.pcap == "" {
-		return dev, err
+	if err != nil {
+		return nil, err
+	}
+	if cfg.impair != (tun.Impairment{}) {
+		cfg.impair.Clock = clk
+		dev = tun.Impair(dev, cfg.impair)
+	}
+	if cfg.pcap == "" {
+		return dev, nil
 	}
 	failed := func(err error) { log.Error("the recording has ended", "file", cfg.pcap, "error", err) }
 	recorded, err := tun.Capture(dev, cfg.pcap, time.Now(), clk, failed)

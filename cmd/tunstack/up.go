@@ -31,7 +31,8 @@ Services:
 		Example: `  tunstack up --sandbox
   tunstack up --sandbox -- ping -c 3 10.0.0.2
   sudo tunstack up --addr 192.168.7.2/24 --host 192.168.7.1
-  sudo tunstack up --tap --services echo,knock --pcap packets.pcapng`,
+  sudo tunstack up --tap --services echo,knock --pcap packets.pcapng
+  tunstack up --sandbox --impair loss=5%,delay=20ms`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && !f.sandbox {
 				return usage("up: %s: a command to run needs --sandbox", args[0])
@@ -56,6 +57,7 @@ Services:
 	flags.StringVar(&f.driver, "driver", "auto", "auto, linux (with offload) or water (portable)")
 	flags.StringVar(&f.services, "services", "all", "`list` of services with commas between, all or none")
 	flags.StringVar(&f.pcap, "pcap", "", "record all packets in `file`, .pcap or .pcapng")
+	flags.StringVar(&f.impair, "impair", "", "make the wire a bad one, as `words` say: loss=1%,delay=20ms,jitter=5ms,\nreorder=1%,duplicate=1%,corrupt=0.1%,rate=100mbit; in. or out. before a word\nmeans one direction")
 	flags.StringVar(&f.logLevel, "log-level", "warn", "debug, info, warn or error")
 	flags.BoolVar(&f.debugClock, "debug-clock", false, "stop the stack's time whenever the process stops; on by itself under a debugger")
 	flags.BoolVar(&f.sandbox, "sandbox", false, "run in a network namespace of its own, with $SHELL or CMD")
