@@ -21,6 +21,8 @@ func (h host) Tables() map[string]func() any {
 		"neighbors":  func() any { return h.Neighbors() },
 		"sockets":    func() any { return h.Sockets() },
 		"counters":   func() any { return h.Counters() },
+
+		"connections": func() any { return h.Connections() },
 	}
 }
 

@@ -14,15 +14,16 @@ import (
 )
 
 func (a *app) netstatCommand() *cobra.Command {
-	var tcp, udp, raw, statistics, asJSON bool
+	var tcp, udp, raw, info, statistics, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "netstat",
 		Short: "Show the stack's sockets, or its counters",
 		Long: `Lists the stack's sockets as "ss -tan" does: state, octets waiting to be read and to be acknowledged
 (of a listener: connections waiting to be accepted and how many may), own and peer's address.
-With -s it lists all counters and drop reasons, with their meaning.`,
+With -i each TCP connection has a second line as "ss -tni" prints it, times in ms. With -s it lists all counters and drop reasons, with their meaning.`,
 		Example: `  tunstack netstat
   tunstack netstat -tu
+  tunstack netstat -i
   tunstack netstat -s --json`,
 		Args: operands(0, 0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -33,19 +34,20 @@ With -s it lists all counters and drop reasons, with their meaning.`,
 			if !tcp && !udp && !raw {
 				shown["tcp"] = true
 			}
-			return a.sockets(cmd.Context(), shown, asJSON)
+			return a.sockets(cmd.Context(), shown, info, asJSON)
 		},
 	}
 	cmd.Flags().BoolVarP(&tcp, "tcp", "t", false, "TCP sockets; the default")
 	cmd.Flags().BoolVarP(&udp, "udp", "u", false, "UDP sockets")
 	cmd.Flags().BoolVarP(&raw, "raw", "w", false, "raw sockets")
+	cmd.Flags().BoolVarP(&info, "info", "i", false, "what TCP connections know of themselves")
 	cmd.Flags().BoolVarP(&statistics, "statistics", "s", false, "counters and drop reasons instead of sockets")
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 
 // sockets prints the sockets of the protocols that are shown.
-func (a *app) sockets(ctx context.Context, shown map[string]bool, asJSON bool) error {
+func (a *app) sockets(ctx context.Context, shown map[string]bool, info, asJSON bool) error {
 	var rows []socketapi.SocketInfo
 	if err := a.client().Get(ctx, "sockets", &rows); err != nil {
 		return err
@@ -54,12 +56,20 @@ func (a *app) sockets(ctx context.Context, shown map[string]bool, asJSON bool) e
 	if asJSON {
 		return printJSON(a.out, rows)
 	}
-	printSockets(a.out, rows, shown["tcp"] && shown["udp"] || shown["tcp"] && shown["raw"] || shown["udp"] && shown["raw"])
+	several := shown["tcp"] && shown["udp"] || shown["tcp"] && shown["raw"] || shown["udp"] && shown["raw"]
+	var connections map[ends]string
+	if info {
+		var err error
+		if connections, err = a.connections(ctx); err != nil {
+			return err
+		}
+	}
+	printSockets(a.out, rows, several, connections)
 	return nil
 }
 
 // printSockets prints the table of ss: addresses end, and ports begin, at a colon that all rows share.
-func printSockets(w io.Writer, rows []socketapi.SocketInfo, withProtocol bool) {
+func printSockets(w io.Writer, rows []socketapi.SocketInfo, withProtocol bool, info map[ends]string) {
 	lines := [][]string{{"Netid", "State", "Recv-Q", "Send-Q", "Local Address", "Port", "Peer Address", "Port"}}
 	for _, s := range rows {
 		local, localPort := endText(s.Local)
@@ -72,12 +82,18 @@ func printSockets(w io.Writer, rows []socketapi.SocketInfo, withProtocol bool) {
 			width[i] = max(width[i], len(cell))
 		}
 	}
-	for _, l := range lines {
+	for i, l := range lines {
 		if withProtocol {
 			fmt.Fprintf(w, "%-*s ", width[0], l[0])
 		}
 		fmt.Fprintf(w, "%-*s %-*s %-*s %*s:%-*s %*s:%s\n", width[1], l[1], width[2], l[2], width[3], l[3],
 			width[4], l[4], width[5], l[5], width[6], l[6], l[7])
+		if i == 0 || rows[i-1].Protocol != "tcp" {
+			continue
+		}
+		if line, ok := info[ends{rows[i-1].Local, rows[i-1].Remote}]; ok {
+			fmt.Fprintf(w, "\t %s\n", line)
+		}
 	}
 }
 

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"tunstack/socketapi"
+	"tunstack/tcp"
+)
+
+// ends are those of a connection.
+type ends struct{ local, remote netip.AddrPort }
+
+// connections fetches the line of infoText of each connection.
+func (a *app) connections(ctx context.Context) (map[ends]string, error) {
+	var rows []socketapi.ConnectionInfo
+	if err := a.client().Get(ctx, "connections", &rows); err != nil {
+		return nil, err
+	}
+	lines := map[ends]string{}
+	for _, r := range rows {
+		lines[ends{r.Local, r.Remote}] = infoText(&r.Info)
+	}
+	return lines, nil
+}
+
+// infoText is what "ss -i" says of a connection: words, then name:value, those that are 0 left out. cwnd and what is counted
+// of the flight are in segments there, as on Linux.
+func infoText(v *tcp.Info) string {
+	mss := max(v.SndMSS, 1)
+	segments := func(octets int) int { return (octets + mss - 1) / mss }
+	options, scale, _ := strings.Cut(v.Options, "wscale")
+	words := append(strings.Fields(options), v.Congestion)
+	if scale != "" {
+		words = append(words, "wscale"+scale)
+	}
+	words = append(words, "rto:"+millis(v.RTO))
+	if v.RTT > 0 {
+		words = append(words, "rtt:"+millis(v.RTT)+"/"+millis(v.RTTVar))
+	}
+	ssthresh := 0
+	if v.SndSsthresh < 1<<30 {
+		ssthresh = segments(v.SndSsthresh)
+	}
+	for _, f := range []struct {
+		name  string
+		value uint64
+	}{
+		{"backoff", uint64(v.Backoff)}, {"mss", uint64(v.SndMSS)}, {"pmtu", uint64(v.PMTU)}, {"rcvmss", uint64(v.RcvMSS)},
+		{"cwnd", uint64(segments(v.SndCwnd))}, {"ssthresh", uint64(ssthresh)},
+		{"bytes_sent", v.BytesSent}, {"bytes_retrans", v.BytesRetrans}, {"bytes_acked", v.BytesAcked},
+		{"bytes_received", v.BytesReceived}, {"segs_out", v.SegsOut}, {"segs_in", v.SegsIn},
+		{"unacked", uint64(segments(v.Unacked))}, {"lost", uint64(segments(v.Lost))}, {"sacked", uint64(segments(v.Sacked))},
+		{"rcv_space", uint64(v.RcvSpace)}, {"notsent", uint64(v.NotsentBytes)},
+	} {
+		if f.value != 0 {
+			words = append(words, fmt.Sprintf("%s:%d", f.name, f.value))
+		}
+	}
+	if v.TotalRetrans > 0 {
+		words = append(words, fmt.Sprintf("retrans:%d/%d", v.Retransmits, v.TotalRetrans))
+	}
+	if v.MinRTT > 0 {
+		words = append(words, "minrtt:"+millis(v.MinRTT))
+	}
+	return strings.Join(words, " ")
+}
+
+// millis is a time in ms without needless digits, to the microsecond.
+func millis(d time.Duration) string {
+	return strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', -1, 64)
+}
