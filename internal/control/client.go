@@ -20,7 +20,7 @@ const protocol = "tunstack-stream"
 // Client asks a running `tunstack up` through its control socket.
 type Client struct{ Path string }
 
-// Get fills v with one of the tables: interfaces, routes, neighbors, sockets, counters.
+// Get fills v with one of the tables: interfaces, routes, neighbors, sockets, connections, counters.
 func (c *Client) Get(ctx context.Context, table string, v any) error {
 	f, response, err := c.request(ctx, "/"+table, nil)
 	if err != nil {

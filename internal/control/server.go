@@ -2,7 +2,8 @@
 // up, and upgraded connections that carry a connection of the stack, so that a client program speaks its protocol
 // as if it ran on the stack itself.
 //
-//	GET  /interfaces /routes /neighbors /sockets /counters    JSON arrays
+//	GET  /interfaces /routes /neighbors /sockets
+//	     /connections /counters                               JSON arrays
 //	GET  /trace/ADDR:PORT                                     what connections do, as JSON values, until one hangs up
 //	POST /dial?network=tcp&address=10.0.0.1:80                101 once connected
 //	POST /listen?network=udp&address=:5000                    101 once the port is open
