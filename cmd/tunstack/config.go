@@ -50,8 +50,10 @@ func (f *upFlags) parse() (upConfig, error) {
 	if err := c.logLevel.UnmarshalText([]byte(f.logLevel)); err != nil {
 		return c, usage("--log-level %s: it must be debug, info, warn or error", f.logLevel)
 	}
-	if c.impair, err = tun.ParseImpairment(f.impair); err != nil {
-		return c, usage("--impair: %w", err)
+	if f.impair != "" {
+		if c.impair, err = tun.ParseImpairment(f.impair); err != nil {
+			return c, usage("--impair: %w", err)
+		}
 	}
 	return c, c.check(f)
 }
