@@ -26,8 +26,8 @@ type node struct {
 }
 
 // start starts a node, and returns when it answers. On error nothing of it remains.
-func start(ctx context.Context, cfg upConfig, controlPath string, log *slog.Logger) (n *node, err error) {
-	n = &node{}
+func start(ctx context.Context, cfg upConfig, controlPath string, log *slog.Logger) (_ *node, err error) {
+	n := &node{}
 	defer func() {
 		if err != nil {
 			n.close()
