@@ -58,3 +58,11 @@ func explain(err error, cfg upConfig) error {
 	return fmt.Errorf("no permission to create %s (%w): use sudo, or give the program the capability (sudo setcap cap_net_admin+ep %s), or try --sandbox",
 		cfg.dev.Name, err, self)
 }
+
+// explainInside is the same in a sandbox, which gives every privilege but the use of the device file.
+func explainInside(err error) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return fmt.Errorf("%w: whoever runs the sandbox must be allowed to open that file (sudo chmod 0666 /dev/net/tun), or use sudo", err)
+}

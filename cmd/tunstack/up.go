@@ -114,7 +114,7 @@ func (a *app) inside(ctx context.Context, cfg upConfig, args []string) error {
 	}
 	n, err := start(ctx, cfg, a.control, slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: cfg.logLevel})))
 	if err != nil {
-		return err
+		return explainInside(err)
 	}
 	defer n.close()
 	n.announce(out, cfg, "From the stack's side, here too", "The sandbox ends with this command.")
