@@ -1,0 +1,92 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestFailures(t *testing.T) {
+	startLoopback(t)
+	for _, tt := range []struct{ line, message string }{
+		{"echo --port 9999 127.0.0.1 hello", "connection refused"},
+		{"knock --port 9999 127.0.0.1", "connection refused"},
+		{"nc 127.0.0.1 9999", "connection refused"},
+		{"nc 10.9.9.9 7", "network is unreachable"},
+		{"nc -l 7", "address already in use"},
+		{"ping 10.9.9.9", "network is unreachable"},
+		{"nc -u -w 5 127.0.0.1 9999", "connection refused"},
+	} {
+		t.Run(tt.line, func(t *testing.T) {
+			requireOneLine(t, tunstack("hello", strings.Fields(tt.line)...), exitFailure, tt.message)
+		})
+	}
+}
+
+func TestNoStack(t *testing.T) {
+	path := noStack(t)
+	for _, line := range []string{"netstat", "netstat -s --json", "ifconfig", "arp", "route", "ping 10.0.0.1", "knock 10.0.0.1", "echo 10.0.0.1 x", "nc -l 5000"} {
+		t.Run(line, func(t *testing.T) {
+			requireOneLine(t, tunstack("", strings.Fields(line)...), exitFailure, "no stack is running behind "+path+"; start one with `tunstack up`")
+		})
+	}
+}
+
+// --json prints an array, also where there is nothing.
+func TestJSON(t *testing.T) {
+	startLoopback(t)
+	for line, keys := range map[string][]string{
+		"netstat":     {"protocol", "state", "recv_q", "send_q", "local", "remote"},
+		"netstat -u":  {"protocol", "state", "local"},
+		"netstat -w":  nil,
+		"netstat -s":  {"name", "value", "doc"},
+		"ifconfig":    {"name", "addresses", "mtu", "in_packets", "out_octets"},
+		"arp":         nil,
+		"route":       {"prefix", "gateway", "interface", "metric"},
+		"netstat -tu": {"protocol"},
+	} {
+		t.Run(line, func(t *testing.T) {
+			r := tunstack("", append(strings.Fields(line), "--json")...)
+			require.Equal(t, 0, r.status, r.err)
+			require.Empty(t, r.err)
+			var rows []map[string]any
+			require.NoError(t, json.Unmarshal([]byte(r.out), &rows), r.out)
+			require.NotNil(t, rows)
+			require.Equal(t, keys == nil, len(rows) == 0)
+			for _, row := range rows {
+				for _, key := range keys {
+					require.Contains(t, row, key)
+				}
+			}
+		})
+	}
+}
+
+func TestTalk(t *testing.T) {
+	startLoopback(t)
+	require.Equal(t, result{0, "hello there\n", ""}, tunstack("", "echo", "127.0.0.1", "hello", "there"))
+	require.Equal(t, result{0, "from the input", ""}, tunstack("from the input", "echo", "127.0.0.1"))
+	require.Equal(t, result{0, "half-closed", ""}, tunstack("half-closed", "nc", "127.0.0.1", "7"))
+	require.Equal(t, result{0, "LOUD\n", ""}, tunstack("loud\n", "nc", "127.0.0.1", "12000"))
+	require.Equal(t, result{0, "LOUD", ""}, tunstack("loud", "nc", "-u", "127.0.0.1", "54321"))
+
+	r := tunstack("", "knock", "127.0.0.1")
+	require.Equal(t, 0, r.status, r.err)
+	require.Contains(t, r.out, "Knock knock")
+	require.Contains(t, r.out, "Who's there?")
+}
+
+func TestPing(t *testing.T) {
+	startLoopback(t)
+	r := tunstack("", "ping", "-c", "1", "-s", "100", "127.0.0.1")
+	require.Equal(t, 0, r.status, r.err)
+	require.Regexp(t, `^PING 127\.0\.0\.1 \(127\.0\.0\.1\) 100\(128\) bytes of data\.
+108 bytes from 127\.0\.0\.1: icmp_seq=1 ttl=64 time=\S+ ms
+
+--- 127\.0\.0\.1 ping statistics ---
+1 packets transmitted, 1 received, 0% packet loss, time \d+ms
+rtt min/avg/max/mdev = \S+ ms
+$`, r.out)
+}

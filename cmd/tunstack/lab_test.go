@@ -1,0 +1,64 @@
+package main
+
+import (
+	"bytes"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/control"
+	"tunstack/internal/services"
+	"tunstack/socketapi"
+)
+
+// result is what a command did.
+type result struct {
+	status   int
+	out, err string
+}
+
+// tunstack runs a command line with input as its standard input.
+func tunstack(input string, args ...string) result {
+	var out, err bytes.Buffer
+	status := run(args, streams{strings.NewReader(input), &out, &err})
+	return result{status, out.String(), err.String()}
+}
+
+// startLoopback runs a node without a device, with all services, and has the commands find it. Its loopback is all it has.
+func startLoopback(t *testing.T) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "c.sock")
+	t.Setenv(control.Env, path)
+	l, err := control.Listen(path)
+	require.NoError(t, err)
+	n := &node{}
+	n.stack, err = socketapi.New(socketapi.Config{})
+	require.NoError(t, err)
+	n.onClose(n.stack.Close)
+	running, err := services.Start(n.stack, services.All(n.stack))
+	require.NoError(t, err)
+	n.onClose(func() error { running.Close(); return nil })
+	n.startControl(l, slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { require.NoError(t, n.close()) })
+}
+
+// noStack has the commands look where no stack is.
+func noStack(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "c.sock")
+	t.Setenv(control.Env, path)
+	return path
+}
+
+// requireOneLine checks that a command failed with status and one line that says message, and printed nothing else.
+func requireOneLine(t *testing.T, r result, status int, message string) {
+	t.Helper()
+	require.Equal(t, status, r.status, r.err)
+	require.Empty(t, r.out)
+	require.True(t, strings.HasPrefix(r.err, "tunstack: "), r.err)
+	require.Equal(t, 1, strings.Count(r.err, "\n"), r.err)
+	require.Contains(t, r.err, message)
+}

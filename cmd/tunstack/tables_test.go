@@ -1,0 +1,97 @@
+package main
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/socketapi"
+)
+
+func TestPrintSockets(t *testing.T) {
+	end := netip.MustParseAddrPort
+	rows := []socketapi.SocketInfo{
+		{Protocol: "tcp", State: "LISTEN", SendQ: 128, Local: end("0.0.0.0:7")},
+		{Protocol: "tcp", State: "ESTAB", RecvQ: 12, SendQ: 34567, Local: end("10.0.0.2:1414"), Remote: end("10.0.0.1:40000")},
+		{Protocol: "udp", State: "UNCONN", Local: end("0.0.0.0:54321")},
+	}
+	var out strings.Builder
+	printSockets(&out, rows, false, nil)
+	require.Equal(t, `State  Recv-Q Send-Q Local Address:Port  Peer Address:Port
+LISTEN 0      128          0.0.0.0:7          0.0.0.0:*
+ESTAB  12     34567       10.0.0.2:1414      10.0.0.1:40000
+UNCONN 0      0            0.0.0.0:54321      0.0.0.0:*
+`, out.String())
+
+	out.Reset()
+	printSockets(&out, rows[2:], true, nil)
+	require.Equal(t, `Netid State  Recv-Q Send-Q Local Address:Port  Peer Address:Port
+udp   UNCONN 0      0            0.0.0.0:54321      0.0.0.0:*
+`, out.String())
+}
+
+func TestPrintCounters(t *testing.T) {
+	var out strings.Builder
+	printCounters(&out, []socketapi.Counter{
+		{Name: "ipv4.in.packets", Value: 12, Doc: "packets received"},
+		{Name: "ipv4.drop.bad_checksum", Value: 3, Doc: "header checksum wrong", RFC: "RFC 1122 3.2.1.2"},
+	})
+	require.Equal(t, `ipv4.in.packets                  12  packets received
+ipv4.drop.bad_checksum            3  header checksum wrong (RFC 1122 3.2.1.2)
+`, out.String())
+}
+
+func TestPrintInterfaces(t *testing.T) {
+	prefix := netip.MustParsePrefix
+	var out strings.Builder
+	printInterfaces(&out, []socketapi.InterfaceInfo{
+		{Name: "lo", Addresses: []netip.Prefix{prefix("127.0.0.1/8")}, MTU: 65535, Loopback: true},
+		{Name: "tun0", Addresses: []netip.Prefix{prefix("10.0.0.2/24"), prefix("10.1.0.0/31")}, MTU: 1500,
+			InPackets: 1, InOctets: 84, OutPackets: 2, OutOctets: 168},
+	})
+	require.Equal(t, `lo: flags=<UP,LOOPBACK>  mtu 65535
+        inet 127.0.0.1  netmask 255.0.0.0
+        RX packets 0  bytes 0
+        TX packets 0  bytes 0
+
+tun0: flags=<UP,BROADCAST,MULTICAST>  mtu 1500
+        inet 10.0.0.2  netmask 255.255.255.0  broadcast 10.0.0.255
+        inet 10.1.0.0  netmask 255.255.255.254
+        RX packets 1  bytes 84
+        TX packets 2  bytes 168
+`, out.String())
+}
+
+func TestPrintNeighbors(t *testing.T) {
+	var out strings.Builder
+	printNeighbors(&out, nil)
+	require.Equal(t, "Address  HWaddress  State  Age\n", out.String())
+
+	out.Reset()
+	printNeighbors(&out, []neighbor{
+		{IP: netip.MustParseAddr("10.0.0.1"), MAC: "02:00:5e:10:00:01", State: "reachable", Age: 1499 * time.Millisecond},
+		{IP: netip.MustParseAddr("10.0.0.100"), MAC: "00:00:00:00:00:00", State: "incomplete", Age: 90 * time.Second},
+	})
+	require.Equal(t, `Address     HWaddress          State       Age
+10.0.0.1    02:00:5e:10:00:01  reachable   1s
+10.0.0.100  00:00:00:00:00:00  incomplete  1m30s
+`, out.String())
+}
+
+func TestPrintRoutes(t *testing.T) {
+	prefix, addr := netip.MustParsePrefix, netip.MustParseAddr
+	var out strings.Builder
+	printRoutes(&out, []socketapi.Route{
+		{Prefix: prefix("10.9.9.9/32"), Gateway: addr("10.0.0.3"), Interface: "tun0", Redirect: true},
+		{Prefix: prefix("10.0.0.0/24"), Interface: "tun0"},
+		{Prefix: prefix("0.0.0.0/0"), Gateway: addr("10.0.0.1"), Interface: "tun0", Metric: 100, Failed: true},
+	})
+	require.Equal(t, `Destination  Gateway   Genmask          Flags  Metric  Iface
+10.9.9.9     10.0.0.3  255.255.255.255  UGHD   0       tun0
+10.0.0.0     0.0.0.0   255.255.255.0    U      0       tun0
+0.0.0.0      10.0.0.1  0.0.0.0          G      100     tun0
+`, out.String())
+}

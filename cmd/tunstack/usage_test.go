@@ -1,0 +1,116 @@
+package main
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+)
+
+func TestUsageErrors(t *testing.T) {
+	noStack(t)
+	for _, tt := range []struct{ line, message string }{
+		{"nonsense", `unknown command "nonsense"`},
+		{"ping", "ping takes HOST"},
+		{"ping a b", "ping takes HOST"},
+		{"ping --nonsense a", "unknown flag: --nonsense"},
+		{"ping -c 0 127.0.0.1", "-c 0: the count must be at least 1"},
+		{"ping -c -1 127.0.0.1", "-c -1: the count must be at least 1"},
+		{"ping -c x 127.0.0.1", "invalid argument"},
+		{"ping -s 65508 127.0.0.1", "-s 65508: the size must be from 0 to 65507"},
+		{"ping -s -1 127.0.0.1", "-s -1: the size must be from 0 to 65507"},
+		{"ping -i 0 127.0.0.1", "-i 0: the interval must be at least 0.001 s"},
+		{"ping -i soon 127.0.0.1", `"soon" is not a number of seconds`},
+		{"ping -W NaN 127.0.0.1", `"NaN" is not a number of seconds`},
+		{"nc", "nc takes HOST and PORT"},
+		{"nc 80", "nc takes HOST and PORT"},
+		{"nc a b c", "nc takes HOST and PORT"},
+		{"knock", "knock takes HOST"},
+		{"knock --port 65536 127.0.0.1", "value out of range"},
+		{"echo", "echo takes HOST and perhaps TEXT"},
+		{"netstat x", "netstat takes no arguments"},
+		{"ifconfig x", "ifconfig takes no arguments"},
+		{"arp x", "arp takes no arguments"},
+		{"route x", "route takes no arguments"},
+	} {
+		t.Run(tt.line, func(t *testing.T) {
+			r := tunstack("", strings.Fields(tt.line)...)
+			requireOneLine(t, r, exitUsage, tt.message)
+			require.Contains(t, r.err, "--help)\n")
+		})
+	}
+}
+
+func TestUpChecksItsFlags(t *testing.T) {
+	noStack(t)
+	for _, tt := range []struct{ line, message string }{
+		{"--addr nonsense", "--addr nonsense: it must be an IPv4 address with the length of its network"},
+		{"--addr 10.0.0.2", "it must be an IPv4 address with the length of its network"},
+		{"--addr 10.0.0.2/33", "it must be an IPv4 address with the length of its network"},
+		{"--addr fd00::2/64", "it must be an IPv4 address with the length of its network"},
+		{"--addr 10.0.0.0/24", "no host can have this address"},
+		{"--addr 10.0.0.255/24", "no host can have this address"},
+		{"--addr 127.0.0.1/8", "no host can have this address"},
+		{"--addr 224.0.0.1/24", "no host can have this address"},
+		{"--addr 240.0.0.1/24", "no host can have this address"},
+		{"--addr 0.0.0.1/24", "no host can have this address"},
+		{"--host nonsense", "--host nonsense: it must be an IPv4 address, or none"},
+		{"--host fd00::1", "it must be an IPv4 address, or none"},
+		{"--host 10.0.1.1", "--host 10.0.1.1: it must be in the stack's network, 10.0.0.0/24"},
+		{"--host 10.0.0.2", "it is the stack's address"},
+		{"--host 10.0.0.255", "no host can have this address"},
+		{"--mtu 67", "--mtu 67: it must be from 68 to 65535"},
+		{"--mtu 65536", "--mtu 65536: it must be from 68 to 65535"},
+		{"--mtu big", "invalid argument"},
+		{"--driver bsd", "--driver bsd: it must be auto, linux or water"},
+		{"--services echo,nonsense", `--services: unknown service "nonsense"; there are echo, discard, daytime, chargen, http, knock, upper, upper-udp, all and none`},
+		{"--log-level loud", "--log-level loud: it must be debug, info, warn or error"},
+		{"--pcap packets.txt", "--pcap packets.txt: the name must end in .pcap or .pcapng"},
+		{"--dev a-name-too-long0", "not a name for an interface"},
+		{"--dev a/b", "not a name for an interface"},
+		{"--dev ..", "not a name for an interface"},
+		{"ping 10.0.0.2", "ping: a command to run needs --sandbox"},
+	} {
+		t.Run(tt.line, func(t *testing.T) {
+			requireOneLine(t, tunstack("", append([]string{"up"}, strings.Fields(tt.line)...)...), exitUsage, tt.message)
+		})
+	}
+}
+
+func TestUpFlagsMean(t *testing.T) {
+	f := upFlags{addr: "10.0.0.2/31", host: "10.0.0.3", mtu: 576, driver: "water", services: "none", logLevel: "debug", tap: true}
+	c, err := f.parse()
+	require.NoError(t, err)
+	require.Equal(t, "tap0", c.dev.Name)
+	require.Equal(t, "10.0.0.3/31", c.dev.Host.String())
+	require.False(t, c.dev.Offload, "water has none")
+
+	f.host = "none"
+	c, err = f.parse()
+	require.NoError(t, err)
+	require.False(t, c.host.IsValid() || c.dev.Host.IsValid())
+}
+
+// Each command explains itself.
+func TestHelp(t *testing.T) {
+	noStack(t)
+	root := newRoot(nil, streams{strings.NewReader(""), io.Discard, io.Discard})
+	for _, c := range append([]*cobra.Command{root}, root.Commands()...) {
+		path := strings.Fields(c.CommandPath())[1:]
+		if c.Name() == "help" || c.Name() == "completion" {
+			continue
+		}
+		t.Run(c.CommandPath(), func(t *testing.T) {
+			require.NotEmpty(t, c.Short)
+			require.NotEmpty(t, c.Long)
+			require.Contains(t, c.Example, c.CommandPath())
+			r := tunstack("", append(path, "--help")...)
+			require.Equal(t, 0, r.status)
+			require.Empty(t, r.err)
+			require.True(t, strings.HasPrefix(r.out, strings.TrimSpace(c.Long)), r.out)
+			require.Contains(t, r.out, "Examples:\n"+c.Example)
+		})
+	}
+}
