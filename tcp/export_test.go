@@ -61,8 +61,10 @@ func (c *Conn) checkGaps() error {
 	return nil
 }
 
-// Vars are the variables of RFC 9293 section 3.3.1.
-type Vars struct{ UNA, NXT, RcvNxt, RcvEdge Seq }
+// Vars are the variables of RFC 9293 section 3.3.1, the windows as their right edges.
+type Vars struct{ UNA, NXT, SndEdge, RcvNxt, RcvEdge Seq }
 
 // Vars returns them.
-func (c *Conn) Vars() Vars { return Vars{c.snd.una, c.snd.nxt, c.rcv.nxt, c.rcv.edge} }
+func (c *Conn) Vars() Vars {
+	return Vars{c.snd.una, c.snd.nxt, c.snd.una.Add(c.snd.wnd), c.rcv.nxt, c.rcv.edge}
+}

@@ -55,9 +55,11 @@ func (r *receiver) limitUnscaled() { r.edge = r.nxt.Add(min(r.wnd(), 65535)) }
 // wnd is RCV.WND in octets.
 func (r *receiver) wnd() int { return r.edge.Sub(r.nxt) }
 
+// release forgets what the user has not read.
 func (r *receiver) release() {
 	r.buf.Release()
 	r.gaps = gaps{}
+	r.urgent, r.oobHeld = urgent{}, false
 }
 
 // rcvLimit is the size of the receive buffer in octets.
@@ -90,15 +92,13 @@ func (c *Conn) receiveData(now time.Duration, s *Segment) {
 		c.holdOutOfOrder(now, s, seq, data)
 		return
 	}
-	if r.shut {
-		c.advance(len(data))
-		return
-	}
-	r.buf.Write(data)
 	filled := r.gaps.take(seq.Add(len(data)))
-	r.buf.Commit(filled)
+	if !r.shut {
+		r.buf.Write(data)
+		r.buf.Commit(filled)
+		c.events |= Readable
+	}
 	c.advance(len(data) + filled)
-	c.events |= Readable
 	if filled > 0 || len(r.gaps.held) > 0 { // RFC 5681 section 4.2
 		c.ack.now = true
 	}
@@ -186,8 +186,9 @@ func (c *Conn) PeerClosed() bool { return c.rcv.closed }
 // CloseRead makes later reads return the end of the stream and discards what arrives from now on.
 func (c *Conn) CloseRead() {
 	c.rcv.shut = true
-	c.rcv.gaps = gaps{}
-	c.rcv.buf.Release()
+	held := c.rcv.gaps // that they have come is still to be told
+	c.rcv.release()
+	c.rcv.gaps = held
 	c.events |= Readable
 	c.openWindow()
 }

@@ -39,7 +39,7 @@ func (c *Conn) markUrgent(s *Segment) {
 
 // receiveUrgent is RFC 9293 section 3.10.7.4, sixth.
 func (c *Conn) receiveUrgent(s *Segment) {
-	if !s.Flags.Has(URG) || s.Urg == 0 {
+	if !s.Flags.Has(URG) || s.Urg == 0 || c.rcv.shut {
 		return
 	}
 	u := &c.rcv.urgent

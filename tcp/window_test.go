@@ -22,3 +22,25 @@ func TestRetransmissionIntoSmallerWindow(t *testing.T) {
 	s.after(s.c.timers.rexmt - s.now).sends(segLine(1001, 400, ""))
 	s.recv(". seq 5001 ack 1401 win 600").sends(segLine(1401, 600, "P"))
 }
+
+// SOCK-024, TCP-164: what arrives after the user has shut down reading is acknowledged and discarded, gaps and all.
+func TestDataAfterShutdownOfReading(t *testing.T) {
+	s := newScript(t).with(all).established("mss 1460,sackOK")
+	s.recv("P. seq 5011:5021(10) ack 1001 win 64240").sends(". seq 1001 ack 5001 win 65535 <sack 1 {5011:5021}>")
+	s.c.CloseRead()
+	s.recv("P. seq 5031:5041(10) ack 1001 win 64240").sends(". seq 1001 ack 5001 win 65535 <sack 2 {5031:5041} {5011:5021}>")
+	s.recv("P. seq 5001:5011(10) ack 1001 win 64240").sends(". seq 1001 ack 5021 win 65515 <sack 1 {5031:5041}>")
+	s.recv("P. seq 5021:5031(10) ack 1001 win 64240").sends(". seq 1001 ack 5041 win 65495")
+	s.recv("F. seq 5041 ack 1001 win 64240").sends(". seq 1001 ack 5042 win 65494").is(CloseWait)
+	require.Zero(t, s.c.Readable())
+}
+
+// TCP-069: urgent data that nobody will read is not waited for.
+func TestUrgentAfterShutdownOfReading(t *testing.T) {
+	s := newScript(t).established("").recv(".U seq 5001 ack 1001 win 64240 urg 5")
+	s.c.CloseRead()
+	s.recv("P.U seq 5001:5011(10) ack 1001 win 64240 urg 7").sends(". seq 1001 ack 5011 win 65525")
+	_, _, ok := s.c.ReadUrgent(false)
+	require.False(t, ok)
+	require.False(t, s.c.UrgentPending())
+}
