@@ -1,8 +1,10 @@
 package tcp_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
+	"regexp"
 	"runtime"
 	"strconv"
 	"sync/atomic"
@@ -14,18 +16,25 @@ import (
 )
 
 // TestSimulator: after every kind of trouble on the wire and with the users both streams are what was sent, all rules were
-// kept at every step, and nothing is left. TUNSTACK_NIGHTLY=1 runs 100,000 seeds, another number that many; -run 'TestSimulator/SEED$'
-// runs any one of them again.
+// kept at every step, and nothing is left. -run 'TestSimulator$/^SEED$' runs any one seed again.
 func TestSimulator(t *testing.T) {
-	for seed := range uint64(300) {
-		if testing.Short() && seed == 50 {
-			break
-		}
+	seeds := uint64(300)
+	if testing.Short() {
+		seeds = 50
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { require.NoError(t, simulate(seed)) })
+	}
+	asked := regexp.MustCompile(`TestSimulator\$?/\^?(\d+)\$?$`).FindStringSubmatch(flag.Lookup("test.run").Value.String())
+	if asked == nil {
+		return
+	}
+	if seed, err := strconv.ParseUint(asked[1], 10, 64); err == nil && seed >= seeds {
+		t.Run(asked[1], func(t *testing.T) { require.NoError(t, simulate(seed)) })
 	}
 }
 
-// TestSimulatorNightly runs as many seeds as TUNSTACK_NIGHTLY says, on all processors.
+// TestSimulatorNightly runs 100,000 seeds if TUNSTACK_NIGHTLY is 1, and as many as it says if it is more, on all processors.
 func TestSimulatorNightly(t *testing.T) {
 	seeds, err := strconv.ParseUint(os.Getenv("TUNSTACK_NIGHTLY"), 10, 64)
 	if err != nil {
@@ -71,5 +80,5 @@ func simulate(seed uint64) error {
 	}
 	ladder := sim.NewLadder(80)
 	trial, err := run(ladder.Record)
-	return fmt.Errorf("seed %d: %w\n%v\n%v", seed, err, trial, ladder)
+	return fmt.Errorf("seed %d: %w\n%v\n%v\ngo test ./tcp -run 'TestSimulator$/^%d$'", seed, err, trial, ladder, seed)
 }

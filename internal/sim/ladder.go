@@ -30,32 +30,30 @@ func (l *Ladder) Record(v Event) {
 	l.n++
 }
 
-// String draws a line per event: the first End's state on the left, the second's on the right. A segment that was sent
-// ends in ">" or "<", or in the word of its loss; one that arrives begins with it.
+// String draws a line per event, with the state of the End that sent, or has taken, the segment. Ends[0] is on the left: what it
+// sends points to the right, and what it gets to the left. A segment that arrives has its line begin or end in an arrow head.
 func (l *Ladder) String() string {
 	var b strings.Builder
 	for i := max(0, l.n-len(l.rungs)); i < l.n; i++ {
 		r := &l.rungs[i%len(l.rungs)]
-		left, right := "", ""
-		if (r.from == 0) != r.arrived {
-			left = r.state
-		} else {
-			right = r.state
+		left, right := r.state, ""
+		if (r.from == 0) == r.arrived {
+			left, right = "", r.state
 		}
-		fmt.Fprintf(&b, "%14v %12s %s %-12s %v\n", r.at.Round(time.Microsecond), left, r.arrow(), right, r.fate)
+		fmt.Fprintf(&b, "%16v %-12s %s %-12s %v\n", r.at.Round(time.Microsecond), left, r.arrow(), right, r.fate)
 	}
 	return b.String()
 }
 
 func (r *rung) arrow() string {
-	text := fmt.Sprintf("%-70s", r.segment)
-	switch {
-	case r.from == 0 && r.arrived:
-		return "   " + text + " -->"
-	case r.from == 0:
-		return "-- " + text + "    "
-	case r.arrived:
-		return "<- " + text + "    "
+	ends := [2][2][2]string{ // by sender, arrival
+		{{"|-", "--"}, {"--", "->"}},
+		{{"--", "-|"}, {"<-", "--"}},
 	}
-	return "   " + text + " --|"
+	at := 0
+	if r.arrived {
+		at = 1
+	}
+	e := ends[r.from][at]
+	return fmt.Sprintf("%s %-72s %s", e[0], r.segment, e[1])
 }
