@@ -182,6 +182,7 @@ func TestErrorsOfData(t *testing.T) { // SOCK-014, SOCK-018, SOCK-019, SOCK-034,
 	}
 	p.e.writes(t, "still")
 	p.sends(tcp.RST, "")
+	p.e.reads(t, "")
 	_, err = p.e.Write([]byte("x"), false)
 	require.Equal(t, syscall.EPIPE, err, "as Linux has it after the peer's FIN")
 	_, err = p.e.Write([]byte("x"), false)

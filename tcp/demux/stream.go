@@ -24,7 +24,7 @@ func (e *Endpoint) Read(p []byte, peek bool) (int, error) {
 	switch {
 	case n > 0:
 		return n, nil
-	case e.err != 0:
+	case e.err != 0 && !e.conn.PeerClosed(): // after its FIN nothing that goes wrong concerns the reader, as in Linux
 		return 0, e.takeError()
 	case e.conn.AtEOF() || len(p) == 0:
 		return 0, nil
