@@ -12,7 +12,7 @@ func resets(inSynSent cell) []cell {
 		{passive, "LISTEN", "3.10.7.4 second: the user is not told"},
 		{crossed, "CLOSED;; ECONNREFUSED", "3.10.7.4 second"},
 		{receives, "CLOSED;; ECONNRESET", "3.10.7.4 second"},
-		{closeWait, "CLOSED;; EPIPE", "3.10.7.4 second; who has read all can only fail to write"},
+		{closeWait, "CLOSED;; end, EPIPE", "3.10.7.4 second; who has read all can only fail to write"},
 		{closing | lastAck, "CLOSED", "3.10.7.4 second"},
 		{timeWait, "=", "RFC 1337 section 3; RFC 9293 would go to CLOSED"},
 	}

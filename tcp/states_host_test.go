@@ -239,7 +239,7 @@ func relative(name string, seq, base tcp.Seq) string {
 	return fmt.Sprint(uint32(seq))
 }
 
-// sees is what the user learns when he tries to accept and to read.
+// sees is what the user learns when he tries to accept and to read, and asks for a pending error.
 func (h *host) sees() string {
 	var b []string
 	if h.waits {
@@ -255,6 +255,9 @@ func (h *host) sees() string {
 	}
 	n, err := h.e.Read(make([]byte, 100), false)
 	b = append(b, did(n, err))
+	if err := h.e.TakeError(); err != nil {
+		b = append(b, did(0, err))
+	}
 	return strings.Join(b, ", ")
 }
 

@@ -149,7 +149,8 @@ var timerEvents = []event{
 		na(none|finWait2|timeWait, nothing),
 		{synSent | crossed, "CLOSED;; ETIMEDOUT", "3.8.3"},
 		{passive, "LISTEN", "3.8.3"},
-		{estab | finWait1 | closeWait | closing | lastAck, "CLOSED;; ETIMEDOUT", "3.8.3"},
+		{estab | finWait1, "CLOSED;; ETIMEDOUT", "3.8.3"},
+		{closeWait | closing | lastAck, "CLOSED;; end, ETIMEDOUT", "3.8.3; the stream that was read has its end"},
 	}},
 	{name: "user timeout", prelude: func(h *host) {
 		h.e.SetParams(func(p *tcp.Params) { p.UserTimeout = 5 * time.Second })
@@ -162,7 +163,8 @@ var timerEvents = []event{
 		na(none|finWait2|timeWait, nothing),
 		{synSent | crossed, "CLOSED;; ETIMEDOUT", "3.10.8"},
 		{passive, "LISTEN", "3.10.8"},
-		{estab | finWait1 | closeWait | closing | lastAck, "CLOSED;; ETIMEDOUT", "3.10.8"},
+		{estab | finWait1, "CLOSED;; ETIMEDOUT", "3.10.8"},
+		{closeWait | closing | lastAck, "CLOSED;; end, ETIMEDOUT", "3.10.8"},
 	}},
 	{name: "2 MSL pass", happens: passes(time.Minute), cells: []cell{
 		{timeWait, "CLOSED", "3.10.8"},
@@ -185,7 +187,7 @@ var timerEvents = []event{
 	}},
 	{name: "keep-alives unanswered", prelude: keepAlive, happens: passes(12 * time.Second), cells: []cell{
 		{estab | finWait2, "CLOSED; . S-1 ack R, . S-1 ack R, R. S ack R; ETIMEDOUT", "3.8.4"},
-		{closeWait, "CLOSED; . S-1 ack R, . S-1 ack R, R. S ack R; ETIMEDOUT", "3.8.4"},
+		{closeWait, "CLOSED; . S-1 ack R, . S-1 ack R, R. S ack R; end, ETIMEDOUT", "3.8.4"},
 		na(every&^(estab|finWait2|closeWait), "no keep-alives, see above"),
 	}},
 	{name: "delayed acknowledgment", prelude: endQuickAcks, happens: func(h *host) string {
