@@ -94,6 +94,7 @@ func (c *Conn) inputSynchronized(now time.Duration, s *Segment) {
 	if !c.inputAck(now, s) {
 		return
 	}
+	c.noteTimestamp(now, s)
 	c.heard(now)
 	c.ecn.received(c, s)
 	if c.state == Established || c.state == FinWait1 || c.state == FinWait2 { // sixth and seventh
@@ -131,7 +132,7 @@ func (c *Conn) refuseData(now time.Duration, s *Segment) bool {
 	return true
 }
 
-// checkTimestamp is PAWS and the upkeep of TS.Recent (RFC 7323 sections 3.2, 4.3 and 5.3).
+// checkTimestamp is PAWS (RFC 7323 sections 3.2 and 5.3).
 func (c *Conn) checkTimestamp(now time.Duration, s *Segment) bool {
 	if !c.tsOK || s.Flags.Has(RST) {
 		return true
@@ -147,10 +148,15 @@ func (c *Conn) checkTimestamp(now time.Duration, s *Segment) bool {
 		c.challenge(now)
 		return false
 	}
-	if s.Seq.LessEq(r.lastAck) && r.lastAck.LessEq(s.End()) {
+	return true
+}
+
+// noteTimestamp keeps TS.Recent up to date (RFC 7323 section 4.3). A segment whose sequence or acknowledgment number is guessed
+// does not come here: it could make all that the peer sends look old.
+func (c *Conn) noteTimestamp(now time.Duration, s *Segment) {
+	if r := &c.rcv; c.tsOK && s.Seq.LessEq(r.lastAck) && r.lastAck.LessEq(s.End()) {
 		r.tsRecent, r.tsRecentAt = s.Options.TSVal, now
 	}
-	return true
 }
 
 // acceptable is the test of RFC 9293 section 3.10.7.4, first: does any of the segment lie in the window?

@@ -313,7 +313,7 @@ func (c *Conn) armRexmt(now time.Duration, restart bool) {
 	case c.snd.una == c.snd.nxt:
 		*t = 0
 	case restart || *t == 0:
-		*t = now + c.rtt.timeout(c.cfg)
+		*t = now + min(c.rtt.timeout(c.cfg), c.patience(now))
 	}
 }
 

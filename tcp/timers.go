@@ -121,6 +121,14 @@ func (c *Conn) lostBefore(now time.Duration) time.Duration {
 	return now - c.rack.rtt - c.rack.window(c)
 }
 
+// patience is what is left of the user timeout once something is sent again; without one, longer than any RTO.
+func (c *Conn) patience(now time.Duration) time.Duration {
+	if c.params.UserTimeout == 0 || c.snd.retries == 0 {
+		return c.cfg.MaxRTO
+	}
+	return max(c.params.UserTimeout-(now-c.snd.firstRetryAt), 1)
+}
+
 // givenUp says whether R2 is reached (RFC 9293 section 3.8.3).
 func (c *Conn) givenUp(now time.Duration) bool {
 	if c.params.UserTimeout > 0 {

@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -43,4 +44,24 @@ func TestUrgentAfterShutdownOfReading(t *testing.T) {
 	_, _, ok := s.c.ReadUrgent(false)
 	require.False(t, ok)
 	require.False(t, s.c.UrgentPending())
+}
+
+// TCP-173: a segment with a guessed acknowledgment, or from outside the window, does not make the peer's timestamps look old.
+func TestTimestampOfForgedSegments(t *testing.T) {
+	s := newScript(t).with(all).established("mss 1460,TS val 1 ecr 0")
+	before := s.c.rcv.tsRecent
+	s.recv("P. seq 5001:5011(10) ack 9999 win 100 <TS val 2000000000 ecr 0>")
+	s.recv("P. seq 4991:5001(10) ack 1001 win 100 <TS val 2000000000 ecr 0>")
+	s.silence(0)
+	require.Equal(t, before, s.c.rcv.tsRecent)
+	s.recv("P. seq 5001:5011(10) ack 1001 win 100 <TS val 7 ecr 0>").reads(5001, 10)
+	require.EqualValues(t, 7, s.c.rcv.tsRecent)
+}
+
+// TCP-051, TCP-156: the user timeout ends a connection when it is over, not at the next retransmission after it.
+func TestUserTimeoutIsPunctual(t *testing.T) {
+	s := newScript(t).with(func(_ *Config, p *Params) { p.UserTimeout = 5 * time.Second }).established("").write(10)
+	s.silence(5*time.Second - 1)
+	s.is(Established).silence(1)
+	s.is(Closed)
 }
