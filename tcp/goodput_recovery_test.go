@@ -18,7 +18,8 @@ func filling(doc *bytes.Buffer) {
 
 How long after its SYN a connection first delivers 90 % of the bottleneck's rate over one round trip, and its first 1, 10 and 100 MB.
 Ideal is an initial window of 10 segments that doubles each round trip until the path is full, and never loses. Lost is what the
-queue refused of these 100 MB.
+queue refused of these 100 MB. Nothing paces the bursts of slow start: a queue of a tenth is full long before the path is. And 1000
+Mbit/s over 100 ms need more than the 8 MiB that buffers grow to by themselves.
 
 | Mbit/s | RTT ms | queue BDP | | 90 % after | ideal | 1 MB | ideal | 10 MB | ideal | 100 MB | ideal | lost kB |
 |---:|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|

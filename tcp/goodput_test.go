@@ -171,7 +171,8 @@ func fairness(doc *bytes.Buffer) {
 	doc.WriteString(`
 ## Fairness
 
-Two connections over 10 Mbit/s; the second begins 10 s after the first. Shares of the bottleneck in per cent over the second minute, Jain's index (1: equal), and how long the second takes to reach 40 % over two seconds.
+Two connections over 10 Mbit/s; the second begins 10 s after the first. Shares of the bottleneck in per cent over the second minute,
+Jain's index (1: equal), and how long the second takes to reach 40 % over two seconds.
 
 | first | RTT ms | second | RTT ms | queue BDP | first | second | index | reaches 40 % |
 |---|---:|---|---:|---:|---:|---:|---:|---:|
