@@ -53,6 +53,7 @@ func (s suite) Run() int {
 	}
 	defer os.RemoveAll(dir)
 	buildDir = dir
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // or each of our commands sleeps for a second before it ends
 	return s.tests.Run()
 }
 

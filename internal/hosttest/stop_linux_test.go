@@ -179,9 +179,9 @@ func (n *node) stoppedWithoutTimeout(tries int) bool {
 // A SYN,ACK that was to be sent again a second later is not sent again by a longer stop, and the connection comes about.
 func TestStopInSynReceived(t *testing.T) {
 	n := up(t, "--debug-clock")
-	var raw syscall.RawConn
+	raw := make(chan syscall.RawConn, 1)
 	dialer := net.Dialer{Timeout: 3*stopTime() + patience, Control: func(_, _ string, c syscall.RawConn) error {
-		raw = c
+		raw <- c
 		return deafen(c, true)
 	}}
 	dialed := make(chan error, 1)
@@ -193,7 +193,7 @@ func TestStopInSynReceived(t *testing.T) {
 	}()
 	n.awaits(1, "7", "SYN-RECV")
 	require.True(t, n.stoppedWithoutTimeout(3))
-	require.NoError(t, deafen(raw, false))
+	require.NoError(t, deafen(<-raw, false))
 	require.NoError(t, <-dialed)
 	defer c.Close()
 	(&client{TCPConn: c.(*net.TCPConn), t: t}).say("hello", true)
