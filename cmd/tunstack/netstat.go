@@ -7,69 +7,126 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"tunstack/socketapi"
+	"tunstack/tcp"
 )
 
+// netstatFlags are the flags of `tunstack netstat`.
+type netstatFlags struct {
+	tcp, udp, raw, info, statistics, json bool
+	watch                                 seconds // 0: once
+}
+
 func (a *app) netstatCommand() *cobra.Command {
-	var tcp, udp, raw, info, statistics, asJSON bool
+	f := &netstatFlags{}
 	cmd := &cobra.Command{
-		Use:   "netstat",
+		Use:   "netstat [--watch [SECONDS]]",
 		Short: "Show the stack's sockets, or its counters",
 		Long: `Lists the stack's sockets as "ss -tan" does: state, octets waiting to be read and to be acknowledged
 (of a listener: connections waiting to be accepted and how many may), own and peer's address.
-With -i each TCP connection has a second line as "ss -tni" prints it, times in ms. With -s it lists all counters and drop reasons, with their meaning.`,
+With -i each TCP connection has a second line as "ss -tni" prints it, times in ms. With -s it lists all
+counters and drop reasons, with their meaning and the section of the RFC behind it.
+
+With --watch it does so again every second, or every SECONDS, until Ctrl-C: on a terminal in place, as watch(1)
+does, else with an empty line between; as JSON, one value after the other. With -s it then leaves out
+the counters that are zero, and shows beside each value by how much it has grown since the last time.`,
 		Example: `  tunstack netstat
   tunstack netstat -tu
-  tunstack netstat -i
+  tunstack netstat -i --watch
+  tunstack netstat -s --watch 5
   tunstack netstat -s --json`,
-		Args: operands(0, 0, "no arguments"),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if statistics {
-				return show(cmd.Context(), a, "counters", asJSON, printCounters)
+		Args: operands(0, 1, "no arguments but the SECONDS of --watch"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.check(cmd, args); err != nil {
+				return err
 			}
-			shown := map[string]bool{"tcp": tcp, "udp": udp, "raw": raw}
-			if !tcp && !udp && !raw {
-				shown["tcp"] = true
+			if f.watch == 0 {
+				return a.netstat(cmd.Context(), f, a.out)
 			}
-			return a.sockets(cmd.Context(), shown, info, asJSON)
+			ticker := time.NewTicker(time.Duration(f.watch))
+			defer ticker.Stop()
+			return a.watchNetstat(cmd.Context(), f, ticker.C)
 		},
 	}
-	cmd.Flags().BoolVarP(&tcp, "tcp", "t", false, "TCP sockets; the default")
-	cmd.Flags().BoolVarP(&udp, "udp", "u", false, "UDP sockets")
-	cmd.Flags().BoolVarP(&raw, "raw", "w", false, "raw sockets")
-	cmd.Flags().BoolVarP(&info, "info", "i", false, "what TCP connections know of themselves")
-	cmd.Flags().BoolVarP(&statistics, "statistics", "s", false, "counters and drop reasons instead of sockets")
-	jsonFlag(cmd, &asJSON)
+	cmd.Flags().BoolVarP(&f.tcp, "tcp", "t", false, "TCP sockets; the default")
+	cmd.Flags().BoolVarP(&f.udp, "udp", "u", false, "UDP sockets")
+	cmd.Flags().BoolVarP(&f.raw, "raw", "w", false, "raw sockets")
+	cmd.Flags().BoolVarP(&f.info, "info", "i", false, "what TCP connections know of themselves")
+	cmd.Flags().BoolVarP(&f.statistics, "statistics", "s", false, "counters and drop reasons instead of sockets")
+	cmd.Flags().Var(&f.watch, "watch", "again every so many `seconds`")
+	cmd.Flags().Lookup("watch").NoOptDefVal = "1"
+	jsonFlag(cmd, &f.json)
 	return cmd
 }
 
-// sockets prints the sockets of the protocols that are shown.
-func (a *app) sockets(ctx context.Context, shown map[string]bool, info, asJSON bool) error {
+// check takes the operand, which is --watch's, and refuses what makes no sense.
+func (f *netstatFlags) check(cmd *cobra.Command, args []string) error {
+	if watch := cmd.Flags().Changed("watch"); !watch && len(args) > 0 {
+		return usage("netstat takes no arguments but the SECONDS of --watch")
+	} else if !watch {
+		return nil
+	}
+	for _, text := range args {
+		if err := f.watch.Set(text); err != nil {
+			return usage("--watch %w", err)
+		}
+	}
+	if time.Duration(f.watch) < minWatch {
+		return usage("--watch %s: it must be at least %g s", &f.watch, minWatch.Seconds())
+	}
+	return nil
+}
+
+// netstat prints once what f asks for.
+func (a *app) netstat(ctx context.Context, f *netstatFlags, out io.Writer) error {
+	if f.statistics {
+		rows, err := a.counters(ctx)
+		if err != nil {
+			return err
+		}
+		if f.json {
+			return printJSON(out, rows)
+		}
+		printCounters(out, rows)
+		return nil
+	}
+	return a.sockets(ctx, f, out)
+}
+
+// counters fetches the counters of all layers.
+func (a *app) counters(ctx context.Context) (rows []socketapi.Counter, err error) {
+	return rows, a.client().Get(ctx, "counters", &rows)
+}
+
+// sockets prints the sockets of the protocols that f asks for.
+func (a *app) sockets(ctx context.Context, f *netstatFlags, out io.Writer) error {
 	var rows []socketapi.SocketInfo
 	if err := a.client().Get(ctx, "sockets", &rows); err != nil {
 		return err
 	}
+	shown := map[string]bool{"tcp": f.tcp || !f.udp && !f.raw, "udp": f.udp, "raw": f.raw}
 	rows = slices.DeleteFunc(rows, func(s socketapi.SocketInfo) bool { return !shown[s.Protocol] })
-	if asJSON {
-		return printJSON(a.out, rows)
-	}
-	several := shown["tcp"] && shown["udp"] || shown["tcp"] && shown["raw"] || shown["udp"] && shown["raw"]
-	var connections map[ends]string
-	if info {
+	var connections map[ends]*tcp.Info
+	if f.info {
 		var err error
 		if connections, err = a.connections(ctx); err != nil {
 			return err
 		}
 	}
-	printSockets(a.out, rows, several, connections)
+	if f.json {
+		return printJSON(out, withInfo(rows, connections))
+	}
+	several := shown["tcp"] && shown["udp"] || shown["tcp"] && shown["raw"] || shown["udp"] && shown["raw"]
+	printSockets(out, rows, several, connections)
 	return nil
 }
 
 // printSockets prints the table of ss: addresses end, and ports begin, at a colon that all rows share.
-func printSockets(w io.Writer, rows []socketapi.SocketInfo, withProtocol bool, info map[ends]string) {
+func printSockets(w io.Writer, rows []socketapi.SocketInfo, withProtocol bool, info map[ends]*tcp.Info) {
 	lines := [][]string{{"Netid", "State", "Recv-Q", "Send-Q", "Local Address", "Port", "Peer Address", "Port"}}
 	for _, s := range rows {
 		local, localPort := endText(s.Local)
@@ -91,8 +148,8 @@ func printSockets(w io.Writer, rows []socketapi.SocketInfo, withProtocol bool, i
 		if i == 0 || rows[i-1].Protocol != "tcp" {
 			continue
 		}
-		if line, ok := info[ends{rows[i-1].Local, rows[i-1].Remote}]; ok {
-			fmt.Fprintf(w, "\t %s\n", line)
+		if v := info[ends{rows[i-1].Local, rows[i-1].Remote}]; v != nil {
+			fmt.Fprintf(w, "\t %s\n", infoText(v))
 		}
 	}
 }
@@ -111,15 +168,24 @@ func endText(a netip.AddrPort) (addr, port string) {
 
 // printCounters prints one counter to the line.
 func printCounters(w io.Writer, rows []socketapi.Counter) {
+	width := nameWidth(rows)
+	for _, c := range rows {
+		fmt.Fprintf(w, "%-*s %12d  %s\n", width, c.Name, c.Value, meaning(c))
+	}
+}
+
+func nameWidth(rows []socketapi.Counter) int {
 	width := 0
 	for _, c := range rows {
 		width = max(width, len(c.Name))
 	}
-	for _, c := range rows {
-		fmt.Fprintf(w, "%-*s %12d  %s", width, c.Name, c.Value, c.Doc)
-		if c.RFC != "" {
-			fmt.Fprintf(w, " (%s)", c.RFC)
-		}
-		fmt.Fprintln(w)
+	return width
+}
+
+// meaning is what a counter counts, and the section that asks for it.
+func meaning(c socketapi.Counter) string {
+	if c.RFC == "" {
+		return c.Doc
 	}
+	return c.Doc + " (" + c.RFC + ")"
 }

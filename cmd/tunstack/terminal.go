@@ -13,15 +13,21 @@ import (
 
 // columns is the width of the terminal that f is; 0: it is none.
 func columns(f any) int {
+	width, _ := terminalSize(f)
+	return width
+}
+
+// terminalSize is that of the terminal that f is; 0, 0: it is none.
+func terminalSize(f any) (columns, rows int) {
 	file, ok := f.(*os.File)
 	if !ok {
-		return 0
+		return 0, 0
 	}
 	size, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ)
 	if err != nil {
-		return 0
+		return 0, 0
 	}
-	return cmp.Or(int(size.Col), 80)
+	return cmp.Or(int(size.Col), 80), cmp.Or(int(size.Row), 24)
 }
 
 // styleFor is how ladders look on w: plain ASCII unless it is a terminal, which may know no more either.
