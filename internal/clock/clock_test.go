@@ -30,6 +30,62 @@ func TestSteadyLeavesStopsOut(t *testing.T) {
 	require.Equal(t, 70*time.Millisecond, c.Now())
 }
 
+// Held, it stands still, until all who held it have released it.
+func TestSteadyHold(t *testing.T) {
+	var base Virtual
+	c := NewSteady(&base)
+	base.Set(time.Second)
+	c.Hold()
+	base.Set(time.Minute)
+	require.Equal(t, time.Second, c.Now())
+	c.Hold()
+	base.Set(time.Hour)
+	c.Release()
+	require.Equal(t, time.Second, c.Now(), "another one holds it")
+	base.Set(2 * time.Hour)
+	c.Release()
+	require.Equal(t, time.Second, c.Now())
+	base.Set(2*time.Hour + time.Second)
+	require.Equal(t, 2*time.Second, c.Now())
+	require.Equal(t, 2*time.Hour-time.Second, c.Lost())
+}
+
+// Whoever looks while others hold and release it never sees it go back.
+func TestSteadyNeverGoesBack(t *testing.T) {
+	c := NewSteady(NewReal())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 10_000 {
+			c.Hold()
+			c.Release()
+		}
+	}()
+	for last := time.Duration(0); ; {
+		now := c.Now()
+		require.GreaterOrEqual(t, now, last)
+		last = now
+		select {
+		case <-done:
+			return
+		default:
+		}
+	}
+}
+
+// What the possibility of a stop costs.
+func BenchmarkNow(b *testing.B) {
+	held := NewSteady(NewReal())
+	held.Hold()
+	for name, c := range map[string]Clock{"real": NewReal(), "steady": NewSteady(NewReal()), "held": held} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				c.Now()
+			}
+		})
+	}
+}
+
 // While it runs undisturbed it is its base, also for those who look seldom.
 func TestSteadyRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

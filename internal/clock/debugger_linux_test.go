@@ -29,7 +29,7 @@ func TestDebuggee(t *testing.T) {
 		fmt.Println("attached")
 		cancel()
 	})
-	require.Zero(t, c.gap.Load(), "not running any more")
+	require.Zero(t, c.gap, "not running any more")
 }
 
 // A process that is traced notices, and one that is not does not.

@@ -7,16 +7,18 @@ import (
 	"time"
 )
 
-// Steady is a clock that stands still while the process does: at a breakpoint, after SIGSTOP, in a suspended laptop.
-// As long as Run runs it is looked at often, so a long time in which nobody looked was none in which the process ran,
-// and does not count. Otherwise it is as quick as the clock it is made of.
+// Steady is a clock that can stand still: while it is held, and, as long as Run runs, while the process does not run: at a
+// breakpoint, after SIGSTOP, in a suspended laptop. Run looks at it often, so a long time in which nobody looked
+// was none in which the process ran. Undisturbed it is as quick as the clock it is made of.
 type Steady struct {
-	base Clock
-	gap  atomic.Int64 // the longest time between looks that counts in full, in ns; 0: all do
-	lost atomic.Int64 // what has been left out so far, in ns
+	base    Clock
+	lost    atomic.Int64 // what has been left out so far, in ns
+	careful atomic.Bool  // not all time counts: each look is to be noted
 
-	mu   sync.Mutex
-	last time.Duration // of base, when it was last looked at; of use only where there is a gap
+	mu    sync.Mutex
+	last  time.Duration // of base, when it was last looked at with care
+	gap   time.Duration // the longest time between looks that counts in full; 0: all do
+	holds int
 }
 
 const (
@@ -24,26 +26,38 @@ const (
 	steadyGap  = 100 * time.Millisecond // far more than a busy machine keeps a goroutine waiting
 )
 
-// NewSteady returns a Steady over base. Until Run is called it tells base's time.
+// NewSteady returns a Steady over base. Until Run or Hold is called it tells base's time.
 func NewSteady(base Clock) *Steady { return &Steady{base: base} }
 
-// Now is the time of base without the gaps.
+// Now is the time of base without what has been left out.
 func (c *Steady) Now() time.Duration {
-	if c.gap.Load() == 0 {
-		return c.base.Now() - c.Lost()
+	lost := c.Lost()
+	if now := c.base.Now() - lost; !c.careful.Load() && c.Lost() == lost { // nothing has begun or ended meanwhile
+		return now
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.look()
+}
+
+// look notes that it is now, and leaves out the time since the last look if it does not count.
+func (c *Steady) look() time.Duration {
 	now := c.base.Now()
-	if gap := now - c.last; gap > time.Duration(c.gap.Load()) {
-		c.lost.Add(int64(gap))
+	if passed := now - c.last; c.holds > 0 || c.gap > 0 && passed > c.gap {
+		c.lost.Add(int64(passed))
 	}
-	c.last = max(c.last, now)
-	return c.last - c.Lost()
+	c.last = now
+	return now - c.Lost()
 }
 
 // Lost is the time that has been left out so far.
 func (c *Steady) Lost() time.Duration { return time.Duration(c.lost.Load()) }
+
+// Hold makes the clock stand still until Release has been called as often as Hold.
+func (c *Steady) Hold() { c.change(func() { c.holds++ }) }
+
+// Release takes back one Hold.
+func (c *Steady) Release() { c.change(func() { c.holds-- }) }
 
 // Run looks at the clock regularly until ctx ends; meanwhile gaps are left out.
 func (c *Steady) Run(ctx context.Context) {
@@ -61,10 +75,14 @@ func (c *Steady) Run(ctx context.Context) {
 	}
 }
 
-// setGap changes the gap; what was before it counts in full.
-func (c *Steady) setGap(gap time.Duration) {
+func (c *Steady) setGap(gap time.Duration) { c.change(func() { c.gap = gap }) }
+
+// change changes which time counts from now on; what was before counts as it did.
+func (c *Steady) change(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last = c.base.Now()
-	c.gap.Store(int64(gap))
+	c.careful.Store(true) // first: nobody may have seen a later time than the one at which it stops
+	c.look()
+	f()
+	c.careful.Store(c.holds > 0 || c.gap > 0)
 }
