@@ -68,6 +68,7 @@ func (s *Segment) withoutSyn() *Segment {
 	t := *s
 	t.Flags &^= SYN
 	t.Seq++
+	t.Buffer = nil
 	return &t
 }
 

@@ -293,7 +293,7 @@ func (c *Conn) announce(syn bool) uint16 {
 	r.edge = c.newEdge()
 	unit := 1 << r.shift
 	field := (r.wnd() + unit - 1) / unit
-	if field*unit > c.rcvLimit()-r.buf.Len()+unit { // rounding up again and again must not outgrow the buffer
+	if field*unit > c.rcvLimit()-r.queue.Len()+unit { // rounding up again and again must not outgrow the buffer
 		field = r.wnd() / unit
 	}
 	field = min(field, 65535)

@@ -1,10 +1,9 @@
 package tcp
 
 import (
-	"slices"
 	"time"
 
-	"tunstack/internal/ring"
+	"tunstack/internal/packet"
 )
 
 // receiver is the receiving half (RFC 9293 section 3.3.1).
@@ -12,8 +11,8 @@ type receiver struct {
 	nxt    Seq // RCV.NXT
 	edge   Seq // the right edge we have announced; RCV.WND is edge - nxt
 	irs    Seq
-	shift  uint8 // our window scale
-	buf    ring.Buffer
+	shift  uint8        // our window scale
+	queue  packet.Queue // what the user can read
 	gaps   gaps
 	fin    Seq  // where the peer's FIN stands
 	hasFin bool // it has arrived, perhaps ahead of data
@@ -57,8 +56,8 @@ func (r *receiver) wnd() int { return r.edge.Sub(r.nxt) }
 
 // release forgets what the user has not read.
 func (r *receiver) release() {
-	r.buf.Release()
-	r.gaps = gaps{}
+	r.queue.Release()
+	r.gaps.release()
 	r.urgent, r.oobHeld = urgent{}, false
 }
 
@@ -70,36 +69,32 @@ func (c *Conn) rcvLimit() int {
 	return c.rcv.buffer
 }
 
-// receiveData places the octets of a segment, which has passed the sequence check, in the buffer
-// (RFC 9293 section 3.10.7.4, seventh).
+// receiveData queues the octets of a segment, which has passed the sequence check (RFC 9293 section 3.10.7.4, seventh).
 func (c *Conn) receiveData(now time.Duration, s *Segment) {
-	seq, data := s.Seq, s.Payload
 	r := &c.rcv
-	r.mss = max(r.mss, min(len(data), c.advMSS))
-	if early := r.nxt.Sub(seq); early > 0 { // the front has been received before
-		r.dsack = Range{seq, minSeq(seq.Add(len(data)), r.nxt)}
+	r.mss = max(r.mss, min(len(s.Payload), c.advMSS))
+	w := Range{s.Seq, s.Seq.Add(len(s.Payload))}
+	if w.Start.Less(r.nxt) { // the front has been received before
+		r.dsack = Range{w.Start, minSeq(w.End, r.nxt)}
 		c.ack.now = true
-		data = data[min(early, len(data)):]
-		seq = r.nxt
+		w.Start = r.nxt
 	}
-	if over := seq.Add(len(data)).Sub(r.edge); over > 0 {
-		data = data[:max(len(data)-over, 0)]
-	}
-	if len(data) == 0 {
+	w.End = minSeq(w.End, r.edge)
+	if w.End.LessEq(w.Start) {
 		return
 	}
-	if seq != r.nxt {
-		c.holdOutOfOrder(now, s, seq, data)
+	if w.Start != r.nxt {
+		c.holdOutOfOrder(now, s, w)
 		return
 	}
-	filled := r.gaps.take(seq.Add(len(data)))
+	filled := r.gaps.take(w.End)
 	if !r.shut {
-		r.buf.Write(data)
-		r.buf.Commit(filled)
+		s.moveTo(&r.queue, w)
+		r.queue.Join(&filled.queue)
 		c.events |= Readable
 	}
-	c.advance(len(data) + filled)
-	if filled > 0 || len(r.gaps.held) > 0 { // RFC 5681 section 4.2
+	c.advance(filled.End.Sub(w.Start))
+	if filled.End != w.End || len(r.gaps.held) > 0 { // RFC 5681 section 4.2
 		c.ack.now = true
 	}
 	c.scheduleAck(now)
@@ -111,22 +106,31 @@ func (c *Conn) advance(n int) {
 	c.counts.bytesReceived += uint64(n)
 }
 
-// holdOutOfOrder keeps octets that arrived ahead of a gap, at their final place in the buffer.
-func (c *Conn) holdOutOfOrder(now time.Duration, s *Segment, seq Seq, data []byte) {
+// moveTo appends the part w of a segment's octets to q. It passes on the Buffer that they lie in if they fill it well,
+// and copies them if not: what waits should not cost much more memory than it is worth.
+func (s *Segment) moveTo(q *packet.Queue, w Range) {
+	data := s.Payload[w.Start.Sub(s.Seq):w.End.Sub(s.Seq)]
+	b := s.Buffer
+	if b == nil || w.End != s.Seq.Add(len(s.Payload)) || 2*len(data) < b.Cap() {
+		q.Write(data)
+		return
+	}
+	s.Buffer = nil
+	b.TrimFront(b.Len() - len(data))
+	q.Add(b)
+}
+
+// holdOutOfOrder keeps octets that arrived ahead of a gap.
+func (c *Conn) holdOutOfOrder(now time.Duration, s *Segment, w Range) {
 	r := &c.rcv
 	c.ack.now = true
 	c.cfg.Stats.OutOfOrder.Inc()
-	whole := Range{seq, seq.Add(len(data))}
-	if dup, all := r.gaps.covered(whole); all {
+	if dup, all := r.gaps.covered(w); all {
 		r.dsack = dup
 		return
 	}
-	if !r.gaps.add(whole) {
+	if r.queue.Memory()+r.gaps.memory > maxWaste*c.rcvLimit() || !r.gaps.add(s, w, !r.shut) {
 		c.drop(now, s, &c.cfg.Stats.DropFragments)
-		return
-	}
-	if !r.shut {
-		r.buf.WriteAt(r.buf.Len()+seq.Sub(r.nxt), data)
 	}
 }
 
@@ -158,26 +162,37 @@ func (c *Conn) receiveFin(now time.Duration, s *Segment) {
 
 // Read moves received octets to p and returns how many; it never blocks. 0 means none now, or the end when AtEOF.
 func (c *Conn) Read(now time.Duration, p []byte) int {
-	n := c.rcv.buf.Peek(p[:c.beforeMark(len(p))])
+	n := c.rcv.queue.Read(p[:c.beforeMark(len(p))])
+	c.consumed(now, n)
+	return n
+}
+
+// Take is Read without a copy: it moves up to n received octets to the caller in the Buffers they lie in.
+func (c *Conn) Take(now time.Duration, n int) packet.Queue {
+	q := c.rcv.queue.Take(c.beforeMark(n))
+	c.consumed(now, q.Len())
+	return q
+}
+
+// consumed notes that the user took n octets.
+func (c *Conn) consumed(now time.Duration, n int) {
 	if n > 0 {
-		c.rcv.buf.Discard(n, len(c.rcv.gaps.held) > 0)
 		c.trace(now, Event{Kind: UserRead, Octets: n})
 		c.tuneReceiveBuffer(now, n)
 		c.openWindow()
 	}
-	return n
 }
 
 // Peek copies received octets to p without taking them.
-func (c *Conn) Peek(p []byte) int { return c.rcv.buf.Peek(p[:c.beforeMark(len(p))]) }
+func (c *Conn) Peek(p []byte) int { return c.rcv.queue.Peek(p[:c.beforeMark(len(p))]) }
 
 // Readable is the number of octets Read can return now.
-func (c *Conn) Readable() int { return c.rcv.buf.Len() }
+func (c *Conn) Readable() int { return c.rcv.queue.Len() }
 
 // AtEOF says whether Read will never return more: the peer's FIN was reached, the user shut down reading, or the
 // connection has ended.
 func (c *Conn) AtEOF() bool {
-	return c.rcv.buf.Len() == 0 && (c.rcv.closed || c.rcv.shut || c.state == Closed || c.state == TimeWait)
+	return c.rcv.queue.Len() == 0 && (c.rcv.closed || c.rcv.shut || c.state == Closed || c.state == TimeWait)
 }
 
 // PeerClosed says whether the peer's FIN has been reached.
@@ -186,9 +201,9 @@ func (c *Conn) PeerClosed() bool { return c.rcv.closed }
 // CloseRead makes later reads return the end of the stream and discards what arrives from now on.
 func (c *Conn) CloseRead() {
 	c.rcv.shut = true
-	held := c.rcv.gaps // that they have come is still to be told
-	c.rcv.release()
-	c.rcv.gaps = held
+	c.rcv.queue.Release()
+	c.rcv.gaps.empty() // that they have come is still to be told
+	c.rcv.urgent, c.rcv.oobHeld = urgent{}, false
 	c.events |= Readable
 	c.openWindow()
 }
@@ -213,7 +228,7 @@ func (c *Conn) maxReceiveBuffer() int { return min(c.cfg.MaxRcvBuf, 65535<<c.rcv
 func (c *Conn) newEdge() Seq {
 	r := &c.rcv
 	limit := c.rcvLimit()
-	edge := r.nxt.Add(min(limit-r.buf.Len(), 65535<<r.shift))
+	edge := r.nxt.Add(min(limit-r.queue.Len(), 65535<<r.shift))
 	if edge.Sub(r.edge) < min(c.advMSS, limit/2) {
 		return r.edge
 	}
@@ -227,88 +242,5 @@ func (c *Conn) openWindow() {
 	}
 	if edge := c.newEdge(); edge.Sub(c.rcv.nxt) >= 2*c.rcv.wnd() && edge != c.rcv.edge {
 		c.ack.now = true
-	}
-}
-
-// gaps are the stretches received beyond RCV.NXT, in order of sequence.
-type gaps struct {
-	held  []held
-	stamp uint32
-}
-
-type held struct {
-	Range
-	stamp uint32 // when it last changed: SACK reports the latest first
-}
-
-// maxGaps bounds the stretches; an honest path never comes near (SEC-020).
-const maxGaps = 1024
-
-// add merges w into the held stretches; false when there are too many.
-func (g *gaps) add(w Range) bool {
-	i, _ := slices.BinarySearchFunc(g.held, w.Start, func(h held, s Seq) int { return h.End.Sub(s) })
-	j := i
-	for ; j < len(g.held) && g.held[j].Start.LessEq(w.End); j++ {
-		w.Start = minSeq(w.Start, g.held[j].Start)
-		w.End = maxSeq(w.End, g.held[j].End)
-	}
-	if i == j && len(g.held) >= maxGaps {
-		return false
-	}
-	g.stamp++
-	g.held = slices.Replace(g.held, i, j, held{w, g.stamp})
-	return true
-}
-
-// covered reports whether all of w is held already.
-func (g *gaps) covered(w Range) (Range, bool) {
-	for i := range g.held {
-		if h := &g.held[i]; h.Start.LessEq(w.Start) && w.End.LessEq(h.End) {
-			g.stamp++
-			h.stamp = g.stamp
-			return w, true
-		}
-	}
-	return Range{}, false
-}
-
-// take removes what RCV.NXT, now at nxt, has reached, and returns by how many octets it can move on.
-func (g *gaps) take(nxt Seq) int {
-	n := 0
-	for n < len(g.held) && g.held[n].Start.LessEq(nxt) {
-		n++
-	}
-	if n == 0 {
-		return 0
-	}
-	end := g.held[n-1].End
-	if g.held = slices.Delete(g.held, 0, n); len(g.held) == 0 {
-		g.held = nil
-	}
-	return max(end.Sub(nxt), 0)
-}
-
-// sackBlocks writes the blocks of an ACK, the latest first (RFC 2018 section 4), a duplicate before all (RFC 2883).
-func (r *receiver) sackBlocks(o *Options, room int) {
-	if r.dsack != (Range{}) {
-		o.Sack[0] = r.dsack
-		o.SackCount = 1
-		r.dsack = Range{}
-	}
-	bound := r.gaps.stamp + 1
-	for int(o.SackCount) < room {
-		var best *held
-		for i := range r.gaps.held {
-			h := &r.gaps.held[i]
-			if int32(h.stamp-bound) < 0 && (best == nil || int32(h.stamp-best.stamp) > 0) {
-				best = h
-			}
-		}
-		if best == nil {
-			return
-		}
-		o.Sack[o.SackCount] = best.Range
-		o.SackCount++
-		bound = best.stamp
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/packet"
 )
 
 // octets is a header with the option octets given, padded with zeros, and a payload.
@@ -316,19 +318,25 @@ func TestOldTimestampExpires(t *testing.T) {
 
 // SEC-020: many tiny segments with gaps between them occupy no more than a bound, and what they leave out comes later.
 func TestTinySegmentsAreBounded(t *testing.T) {
-	s := newScript(t).established("")
-	octet := func(seq int) {
-		s.c.Input(s.now, &Segment{Flags: ACK, Seq: Seq(seq), Ack: 1001, Wnd: 64240, Payload: pattern(Seq(seq), 1)})
+	for _, limit := range []int{100_000, 8 << 20} {
+		s := newScript(t).with(func(_ *Config, p *Params) { p.RcvBuf = limit }).established("")
+		octet := func(seq int) {
+			s.c.Input(s.now, &Segment{Flags: ACK, Seq: Seq(seq), Ack: 1001, Wnd: 64240, Payload: pattern(Seq(seq), 1)})
+		}
+		for i := range 20000 {
+			octet(5003 + 2*i)
+		}
+		s.silence(0)
+		g := &s.c.rcv.gaps
+		held := len(g.held)
+		require.LessOrEqual(t, held, maxGaps)
+		require.Less(t, g.memory, maxWaste*limit+packet.MaxSize)
+		require.EqualValues(t, 20000-held, s.c.cfg.Stats.DropFragments.Value())
+		for i := range 2 * held {
+			octet(5001 + i)
+		}
+		s.reads(5001, 2*held)
+		require.Empty(t, g.held)
+		require.Zero(t, g.memory)
 	}
-	for i := range 20000 {
-		octet(5003 + 2*i)
-	}
-	s.silence(0)
-	require.Len(t, s.c.rcv.gaps.held, maxGaps)
-	require.EqualValues(t, 20000-maxGaps, s.c.cfg.Stats.DropFragments.Value())
-	for i := range 2 * maxGaps {
-		octet(5001 + i)
-	}
-	s.reads(5001, 2*maxGaps)
-	require.Empty(t, s.c.rcv.gaps.held)
 }

@@ -3,6 +3,8 @@ package tcp
 import (
 	"fmt"
 	"strings"
+
+	"tunstack/internal/packet"
 )
 
 // Flags are the control bits of the header (RFC 9293 section 3.1).
@@ -51,6 +53,9 @@ type Segment struct {
 	MSS              int    // of a super-segment (TSO): payload octets per segment on the wire; else 0
 	ECT              bool   // to be sent as ECN-capable: ECT(0) in the IP header (RFC 3168 section 5)
 	CE               bool   // arrived with a congestion mark in the IP header
+
+	// Buffer, if not nil, ends with Payload. Input may take it over, to keep the payload without copying it: then it is nil.
+	Buffer *packet.Buffer
 }
 
 // DataLen is the number of payload octets.

@@ -144,7 +144,7 @@ func (c *Conn) enterClosing(now time.Duration) {
 // make it a reset, so that the peer learns that they were lost (RFC 9293 section 3.6.1).
 func (c *Conn) Close(now time.Duration) {
 	c.trace(now, Event{Kind: UserClosed, Why: "close"})
-	unread := c.rcv.buf.Len() > 0
+	unread := c.rcv.queue.Len() > 0
 	c.orphan = true
 	if unread {
 		c.Abort(now)

@@ -22,7 +22,7 @@ const (
 	StateChanged                     // from From to State()
 	TimerArmed                       // Why is the timer, At its new deadline; 0: stopped
 	TimerFired                       // Why is the timer
-	WindowChanged                    // cwnd, ssthresh or the phase of recovery, see Info
+	VariablesChanged                 // what Variables reports, by a call that has just done its work
 	RoundTripSample                  // RTT
 	LossDetected                     // Octets are taken for lost; Why is the rule
 	UserRead                         // Octets were read
@@ -45,7 +45,7 @@ type Event struct {
 func (c *Conn) SetTracer(t Tracer) {
 	c.tracer, c.traced = t, nil
 	if t != nil {
-		c.traced = &snapshot{timers: c.timers, window: c.window()}
+		c.traced = &snapshot{timers: c.timers, vars: c.Variables()}
 	}
 }
 
@@ -68,24 +68,17 @@ func (c *Conn) traceSegment(now time.Duration, e Event, s *Segment) {
 // snapshot is what the tracer was last told of values that change in many places.
 type snapshot struct {
 	timers timers
-	window window
+	vars   Variables
 }
-
-type window struct {
-	cwnd, ssthresh int
-	state          ccState
-}
-
-func (c *Conn) window() window { return window{c.cc.cwnd, c.cc.ssthresh, c.cc.state} }
 
 // traceChanges tells what has changed since it was last called.
 func (c *Conn) traceChanges(now time.Duration) {
 	if c.tracer == nil {
 		return
 	}
-	if w := c.window(); w != c.traced.window {
-		c.traced.window = w
-		c.trace(now, Event{Kind: WindowChanged})
+	if v := c.Variables(); v != c.traced.vars {
+		c.traced.vars = v
+		c.trace(now, Event{Kind: VariablesChanged})
 	}
 	was, is := c.traced.timers.deadlines(), c.timers.deadlines()
 	for i := range is {

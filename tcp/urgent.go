@@ -53,7 +53,7 @@ func (c *Conn) receiveUrgent(s *Segment) {
 
 // readSeq is the sequence number of the next octet the user will read.
 func (r *receiver) readSeq() Seq {
-	seq := r.nxt.Add(-r.buf.Len())
+	seq := r.nxt.Add(-r.queue.Len())
 	if r.closed {
 		seq--
 	}
@@ -75,14 +75,11 @@ func (c *Conn) beforeMark(n int) int {
 		u.valid = false
 	case c.params.OOBInline:
 		u.valid = false
-	case r.buf.Len() > 0:
+	case r.queue.Len() > 0:
 		if !u.read { // it stays readable out of band, as on Linux, until the next one
-			var b [1]byte
-			r.buf.Peek(b[:])
-			r.oob = b[0]
-			r.oobHeld = true
+			r.oob, r.oobHeld = r.queue.At(0), true
 		}
-		r.buf.Discard(1, len(r.gaps.held) > 0)
+		r.queue.Discard(1)
 		u.valid = false
 	}
 	return n
@@ -108,9 +105,9 @@ func (c *Conn) ReadUrgent(peek bool) (b byte, here, ok bool) {
 		return 0, false, false
 	}
 	offset := u.mark.Sub(r.readSeq())
-	if offset >= r.buf.Len() {
+	if offset >= r.queue.Len() {
 		return 0, false, true
 	}
 	u.read = !peek
-	return r.buf.Spans(offset, 1)[0][0], true, true
+	return r.queue.At(offset), true, true
 }

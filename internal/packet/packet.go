@@ -88,6 +88,9 @@ func (b *Buffer) Spans() [2][]byte { return b.spans }
 // Len is the packet's length in octets, spans included.
 func (b *Buffer) Len() int { return b.end - b.start + len(b.spans[0]) + len(b.spans[1]) }
 
+// Cap is the memory of the Buffer in octets.
+func (b *Buffer) Cap() int { return len(b.store) }
+
 // Tailroom is how many octets Extend can still add.
 func (b *Buffer) Tailroom() int { return len(b.store) - b.end }
 

@@ -115,9 +115,8 @@ func (e *Endpoint) deliver(now time.Duration, a *arrival, p *packet.Buffer) {
 	}
 	now = e.at(now)
 	e.drain(now)
-	e.input(now, a)
 	batch := p.Batch
-	p.Free()
+	e.take(now, a, p)
 	if batch == nil || e.parent != nil {
 		e.unlock(now)
 		return
@@ -140,10 +139,20 @@ func (e *Endpoint) drain(now time.Duration) {
 		h.Parse(p.Bytes())
 		p.TrimFront(h.Len())
 		if a.parse(&h, p) == nil {
-			e.input(now, &a)
+			e.take(now, &a, p)
+		} else {
+			p.Free()
 		}
-		p.Free()
 		p = next
+	}
+}
+
+// take hands the machine a segment with the packet that it lies in.
+func (e *Endpoint) take(now time.Duration, a *arrival, p *packet.Buffer) {
+	a.seg.Buffer = p
+	e.input(now, a)
+	if a.seg.Buffer != nil {
+		p.Free()
 	}
 }
 

@@ -4,32 +4,49 @@ import (
 	"syscall"
 	"time"
 
+	"tunstack/internal/packet"
 	"tunstack/tcp"
 )
 
 // Read moves received octets to p: EAGAIN when there are none, (0, nil) at the end of the stream, ENOTCONN, and once the
 // pending error (ECONNRESET, ETIMEDOUT). peek leaves them in place.
-func (e *Endpoint) Read(p []byte, peek bool) (int, error) {
+func (e *Endpoint) Read(p []byte, peek bool) (n int, err error) {
+	err = e.read(len(p) == 0, func(now time.Duration) int {
+		if peek {
+			n = e.conn.Peek(p)
+		} else {
+			n = e.conn.Read(now, p)
+		}
+		return n
+	})
+	return n, err
+}
+
+// read lets take have octets, and says why there were none; nothing is an error for a reader who wants none.
+func (e *Endpoint) read(none bool, take func(now time.Duration) int) error {
 	now := e.lock()
 	defer e.unlock(now)
-	if e.conn == nil {
-		return 0, syscall.ENOTCONN
-	}
-	n := 0
-	if peek {
-		n = e.conn.Peek(p)
-	} else {
-		n = e.conn.Read(now, p)
-	}
 	switch {
-	case n > 0:
-		return n, nil
+	case e.conn == nil:
+		return syscall.ENOTCONN
+	case take(now) > 0:
+		return nil
 	case e.err != 0 && !e.conn.PeerClosed(): // after its FIN nothing that goes wrong concerns the reader, as in Linux
-		return 0, e.takeError()
-	case e.conn.AtEOF() || len(p) == 0:
-		return 0, nil
+		return e.takeError()
+	case e.conn.AtEOF() || none:
+		return nil
 	}
-	return 0, syscall.EAGAIN
+	return syscall.EAGAIN
+}
+
+// Take is Read without a copy: it moves up to n received octets to the caller in the Buffers they lie in, none at the end
+// of the stream.
+func (e *Endpoint) Take(n int) (q packet.Queue, err error) {
+	err = e.read(n == 0, func(now time.Duration) int {
+		q = e.conn.Take(now, n)
+		return q.Len()
+	})
+	return q, err
 }
 
 // Write queues octets of p, perhaps not all: EAGAIN when none fits; EPIPE after Shutdown or the connection's end, and once

@@ -1,0 +1,132 @@
+package packet
+
+// Queue is a stream of octets in Buffers, oldest first. What arrives in a Buffer can wait and leave in it without being
+// copied. The zero value is empty.
+type Queue struct {
+	first, last *Buffer // linked by Next
+	len         int
+	memory      int
+}
+
+// Len is the number of octets in the queue.
+func (q *Queue) Len() int { return q.len }
+
+// Memory is what the queue occupies, in octets.
+func (q *Queue) Memory() int { return q.memory }
+
+// Add appends the linear part of b, which it takes over.
+func (q *Queue) Add(b *Buffer) {
+	b.Next, b.Batch = nil, nil
+	if q.last == nil {
+		q.first = b
+	} else {
+		q.last.Next = b
+	}
+	q.last = b
+	q.len += b.end - b.start
+	q.memory += len(b.store)
+}
+
+// Write appends a copy of p, first to the room behind what is there.
+func (q *Queue) Write(p []byte) {
+	if q.last != nil {
+		n := min(len(p), q.last.Tailroom())
+		copy(q.last.Extend(n), p)
+		q.len += n
+		p = p[n:]
+	}
+	for len(p) > 0 {
+		n := min(len(p), MaxSize)
+		q.Add(From(p[:n]))
+		p = p[n:]
+	}
+}
+
+// Join moves all of r to the end of q.
+func (q *Queue) Join(r *Queue) {
+	if r.first == nil {
+		return
+	}
+	if q.last == nil {
+		q.first = r.first
+	} else {
+		q.last.Next = r.first
+	}
+	q.last = r.last
+	q.len += r.len
+	q.memory += r.memory
+	*r = Queue{}
+}
+
+// Peek copies octets to p without removing them and returns how many.
+func (q *Queue) Peek(p []byte) int {
+	n := 0
+	for b := q.first; b != nil && n < len(p); b = b.Next {
+		n += copy(p[n:], b.Bytes())
+	}
+	return n
+}
+
+// At is the octet i after the first, which must be there.
+func (q *Queue) At(i int) byte {
+	b := q.first
+	for ; i >= b.end-b.start; b = b.Next {
+		i -= b.end - b.start
+	}
+	return b.store[b.start+i]
+}
+
+// Read moves octets to p and returns how many.
+func (q *Queue) Read(p []byte) int {
+	n := q.Peek(p)
+	q.Discard(n)
+	return n
+}
+
+// Discard removes the first n octets, which must be there.
+func (q *Queue) Discard(n int) {
+	for n > 0 {
+		size := q.first.end - q.first.start
+		if n < size {
+			q.first.TrimFront(n)
+			q.len -= n
+			return
+		}
+		n -= size
+		q.Next().Free()
+	}
+}
+
+// Next removes the first Buffer and returns it to its new owner, nil when the queue is empty.
+func (q *Queue) Next() *Buffer {
+	b := q.first
+	if b == nil {
+		return nil
+	}
+	if q.first = b.Next; q.first == nil {
+		q.last = nil
+	}
+	b.Next = nil
+	q.len -= b.end - b.start
+	q.memory -= len(b.store)
+	return b
+}
+
+// Take removes the first octets, up to n and at least one if there is one, in their Buffers.
+func (q *Queue) Take(n int) (taken Queue) {
+	for q.first != nil && q.first.end-q.first.start <= n-taken.len {
+		taken.Add(q.Next())
+	}
+	if rest := min(n-taken.len, q.len); taken.len == 0 && rest > 0 {
+		taken.Write(q.first.Bytes()[:rest])
+		q.Discard(rest)
+	}
+	return taken
+}
+
+// Release removes everything.
+func (q *Queue) Release() {
+	for b := q.Next(); b != nil; b = q.Next() {
+		b.Free()
+	}
+}
