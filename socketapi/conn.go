@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"tunstack/internal/packet"
 )
 
 // past is a deadline that has passed.
@@ -108,6 +110,42 @@ func (c *TCPConn) Read(b []byte) (int, error) {
 		return 0, io.EOF
 	}
 	return n, c.error("read", err)
+}
+
+// lot is how many octets WriteTo takes at a time.
+const lot = 256 << 10
+
+// WriteTo implements io.WriterTo: it writes what arrives to w, without copying it first, until the peer has said all. The
+// octets that w was given when it failed are lost.
+func (c *TCPConn) WriteTo(w io.Writer) (total int64, err error) {
+	for {
+		var q packet.Queue
+		err := c.so.wait(&c.so.rd, false, func() (err error) {
+			q, err = c.so.endpoint.(stream).Take(lot)
+			return err
+		})
+		if err != nil || q.Len() == 0 {
+			return total, c.error("read", err)
+		}
+		n, err := drain(&q, w)
+		if total += n; err != nil {
+			return total, err
+		}
+	}
+}
+
+// drain writes all of q to w, and frees it.
+func drain(q *packet.Queue, w io.Writer) (total int64, err error) {
+	defer q.Release()
+	for b := q.Next(); b != nil && err == nil; b = q.Next() {
+		var n int
+		n, err = w.Write(b.Bytes())
+		if total += int64(n); n < b.Len() && err == nil {
+			err = io.ErrShortWrite
+		}
+		b.Free()
+	}
+	return total, err
 }
 
 // Write implements net.Conn.
