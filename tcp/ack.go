@@ -124,7 +124,7 @@ func (c *Conn) advanceUna(now time.Duration, ack, highest Seq, d *delivery) {
 	}
 	data := min(ack.Sub(n.dataStart()), n.buf.Len()) // without our FIN
 	n.una = ack
-	n.buf.Discard(data, false)
+	n.buf.Discard(data)
 	c.counts.bytesAcked += uint64(data)
 	n.retries = 0
 	if data > 0 && c.canWrite() {

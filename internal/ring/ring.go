@@ -1,5 +1,5 @@
-// Package ring is the byte queue of a TCP connection: octets are copied in once, at their final place even when they
-// arrive out of order, and leave as spans that need no further copy.
+// Package ring is the send queue of a TCP connection: octets are copied in once, and leave as spans that need no further
+// copy, as often as need be, until they are acknowledged.
 package ring
 
 import (
@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// Buffer holds octets 0 to Len()-1 for reading, and beyond them room where later octets may already have been placed.
+// Buffer holds octets 0 to Len()-1.
 // Its memory is a power of two, taken from a pool when the first octet comes and given back when the last one goes.
 // The zero value is an empty Buffer.
 type Buffer struct {
@@ -32,28 +32,20 @@ func allocate(size int) *memory {
 
 func (m *memory) free() { pools[bits.Len(uint(len(m.b)-1))-minShift].Put(m) }
 
-// Len is the number of readable octets.
+// Len is the number of octets.
 func (b *Buffer) Len() int { return b.len }
 
 // Write appends p. The caller bounds the size.
 func (b *Buffer) Write(p []byte) {
-	b.WriteAt(b.len, p)
-	b.len += len(p)
-}
-
-// WriteAt places p at offset off from octet 0, at or beyond Len, without making it readable.
-func (b *Buffer) WriteAt(off int, p []byte) {
 	if len(p) == 0 {
 		return
 	}
-	b.reserve(off + len(p))
-	at := (b.head + off) & (len(b.mem.b) - 1)
+	b.reserve(b.len + len(p))
+	at := (b.head + b.len) & (len(b.mem.b) - 1)
 	n := copy(b.mem.b[at:], p)
 	copy(b.mem.b, p[n:])
+	b.len += len(p)
 }
-
-// Commit makes the n octets after the readable ones, placed by WriteAt, readable.
-func (b *Buffer) Commit(n int) { b.len += n }
 
 // Spans returns octets off to off+n as at most two slices, valid until the next change of the Buffer.
 func (b *Buffer) Spans(off, n int) [2][]byte {
@@ -67,24 +59,14 @@ func (b *Buffer) Spans(off, n int) [2][]byte {
 	return [2][]byte{b.mem.b[at:], b.mem.b[:at+n-len(b.mem.b)]}
 }
 
-// Peek copies readable octets to p without removing them and returns how many.
-func (b *Buffer) Peek(p []byte) int {
-	s := b.Spans(0, min(len(p), b.len))
-	n := copy(p, s[0])
-	return n + copy(p[n:], s[1])
-}
-
-// Discard removes the first n readable octets. later says that octets beyond Len have been placed and must stay;
-// without them an empty Buffer gives its memory back.
-func (b *Buffer) Discard(n int, later bool) {
+// Discard removes the first n octets. An empty Buffer gives its memory back.
+func (b *Buffer) Discard(n int) {
 	b.len -= n
-	if b.len == 0 && !later {
+	if b.len == 0 {
 		b.Release()
 		return
 	}
-	if n > 0 {
-		b.head = (b.head + n) & (len(b.mem.b) - 1)
-	}
+	b.head = (b.head + n) & (len(b.mem.b) - 1)
 }
 
 // Release forgets everything and gives the memory back.
@@ -95,7 +77,7 @@ func (b *Buffer) Release() {
 	*b = Buffer{}
 }
 
-// reserve makes room for size octets from octet 0 on, keeping all that was placed.
+// reserve makes room for size octets, keeping those that are there.
 func (b *Buffer) reserve(size int) {
 	if b.mem == nil {
 		b.mem = allocate(size)
