@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/songgao/water"
+	"golang.org/x/sys/unix"
 
 	"tunstack/internal/packet"
 )
@@ -21,8 +22,13 @@ type waterDevice struct {
 	closed atomic.Bool
 	close  func() error
 
-	// The reader's own. Wait reads into spare; what it read is in stash until TryRead takes it.
+	raw syscall.RawConn // nil where the library's file cannot be read without waiting: then only Wait reads
+
+	// The reader's own. What Wait has read is in stash until TryRead takes it; both read into spare.
 	spare, stash *packet.Buffer
+	tryRead      func(fd uintptr) bool // readOnce as a value, made once
+	n            int                   // what readOnce got
+	err          error
 }
 
 func openWater(cfg Config) (Device, error) {
@@ -31,11 +37,12 @@ func openWater(cfg Config) (Device, error) {
 		wc.DeviceType = water.TAP
 	}
 	wc.Name = waterName(cfg.Name)
-	ifce, err := newWater(wc)
+	ifce, raw, err := newWater(wc)
 	if err != nil {
 		return nil, err
 	}
-	d := &waterDevice{ifce: ifce, kind: cfg.Kind, mtu: cfg.MTU}
+	d := &waterDevice{ifce: ifce, kind: cfg.Kind, mtu: cfg.MTU, raw: raw}
+	d.tryRead = d.readOnce
 	d.queues = []Queue{d}
 	d.close = sync.OnceValue(d.closeInterface)
 	return d, nil
@@ -43,26 +50,33 @@ func openWater(cfg Config) (Device, error) {
 
 // newWater opens the interface without leaking its descriptor into the programs that this process starts: one of those would
 // keep the interface alive.
-func newWater(wc water.Config) (*water.Interface, error) {
+func newWater(wc water.Config) (*water.Interface, syscall.RawConn, error) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	ifce, err := water.New(wc)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	file, ok := ifce.ReadWriteCloser.(syscall.Conn)
 	if !ok {
-		return ifce, nil
+		return ifce, nil, nil
 	}
 	raw, err := file.SyscallConn()
+	flags := 0
 	if err == nil {
-		err = raw.Control(func(fd uintptr) { syscall.CloseOnExec(int(fd)) })
+		err = raw.Control(func(fd uintptr) {
+			syscall.CloseOnExec(int(fd))
+			flags, _ = unix.FcntlInt(fd, unix.F_GETFL, 0)
+		})
 	}
 	if err != nil {
 		ifce.Close()
-		return nil, err
+		return nil, nil, err
 	}
-	return ifce, nil
+	if flags&unix.O_NONBLOCK == 0 { // some of macOS: a read would wait
+		raw = nil
+	}
+	return ifce, raw, nil
 }
 
 // waterName is the name to ask the library for: macOS refuses all but its own.
@@ -85,14 +99,32 @@ func (d *waterDevice) closeInterface() error {
 	return d.ifce.Close()
 }
 
-// TryRead implements Queue. It never calls the system: packets come in through Wait.
+// TryRead implements Queue.
 func (d *waterDevice) TryRead() (*packet.Buffer, error) {
 	if d.closed.Load() {
 		return nil, os.ErrClosed
 	}
 	p := d.stash
 	d.stash = nil
-	return p, nil
+	if p != nil || d.raw == nil {
+		return p, nil
+	}
+	d.prepare()
+	switch err := d.raw.Read(d.tryRead); {
+	case err != nil:
+		return nil, os.ErrClosed
+	case d.err == syscall.EAGAIN || d.err == syscall.EINTR:
+		return nil, nil
+	case d.err != nil:
+		return nil, os.NewSyscallError("read", d.err)
+	}
+	return d.take(d.n), nil
+}
+
+// readOnce reads without waiting: it tells the poller that it is done, whatever came of it.
+func (d *waterDevice) readOnce(fd uintptr) bool {
+	d.n, d.err = syscall.Read(int(fd), d.spare.Bytes())
+	return true
 }
 
 // Wait implements Queue.
@@ -100,11 +132,7 @@ func (d *waterDevice) Wait() error {
 	if d.stash != nil {
 		return nil
 	}
-	if d.spare == nil {
-		size := min(d.mtu+d.kind.headerLen()+4, packet.MaxSize) // four octets for a VLAN tag
-		d.spare = packet.New(size)
-		d.spare.Extend(size)
-	}
+	d.prepare()
 	n, err := d.ifce.Read(d.spare.Bytes())
 	switch {
 	case d.closed.Load():
@@ -112,9 +140,25 @@ func (d *waterDevice) Wait() error {
 	case err != nil:
 		return err
 	}
-	d.spare.Truncate(n)
-	d.stash, d.spare = d.spare, nil
+	d.stash = d.take(n)
 	return nil
+}
+
+// prepare makes spare room for one packet.
+func (d *waterDevice) prepare() {
+	if d.spare == nil {
+		size := min(d.mtu+d.kind.headerLen()+4, packet.MaxSize) // four octets for a VLAN tag
+		d.spare = packet.New(size)
+		d.spare.Extend(size)
+	}
+}
+
+// take returns the n octets that were read into spare.
+func (d *waterDevice) take(n int) *packet.Buffer {
+	p := d.spare
+	d.spare = nil
+	p.Truncate(n)
+	return p
 }
 
 // Write implements Queue.
