@@ -88,14 +88,29 @@ func (s *Stack) Counters() []Counter {
 			rows = append(rows, v)
 		}
 	}
-	for _, a := range s.links {
-		add(a.link.Stats())
-		if a.ethernet != nil {
-			add(a.ethernet.ARPStats())
-		}
-	}
-	for _, layer := range []any{s.ip.Stats(), s.icmp.Stats(), s.udp.Stats(), s.raw.Stats(), s.tcp.Stats()} {
+	for _, layer := range s.layers() {
 		add(layer)
 	}
 	return rows
+}
+
+// Drops are the counters of drops of all layers, to be read at any time; those of each interface's link are in it.
+func (s *Stack) Drops() []stats.Named {
+	var rows []stats.Named
+	for _, layer := range s.layers() {
+		rows = append(rows, stats.Drops(layer)...)
+	}
+	return rows
+}
+
+// layers are the sets of counters of all layers, the lowest first.
+func (s *Stack) layers() []any {
+	var sets []any
+	for _, a := range s.links {
+		sets = append(sets, a.link.Stats())
+		if a.ethernet != nil {
+			sets = append(sets, a.ethernet.ARPStats())
+		}
+	}
+	return append(sets, s.ip.Stats(), s.icmp.Stats(), s.udp.Stats(), s.raw.Stats(), s.tcp.Stats())
 }

@@ -3,9 +3,9 @@ package main
 import (
 	"log/slog"
 	"net/netip"
-	"path/filepath"
 	"strings"
 
+	"tunstack/internal/capture"
 	"tunstack/internal/services"
 	"tunstack/tun"
 )
@@ -65,7 +65,6 @@ const (
 )
 
 func (c *upConfig) check(f *upFlags) error {
-	ext := filepath.Ext(f.pcap)
 	switch {
 	case len(c.dev.Name) > 15 || strings.ContainsAny(c.dev.Name, "/: \t\n") || strings.Trim(c.dev.Name, ".") == "":
 		return usage("--dev %q: not a name for an interface", c.dev.Name)
@@ -73,8 +72,12 @@ func (c *upConfig) check(f *upFlags) error {
 		return usage("--mtu %d: it must be from %d to %d", f.mtu, minMTU, maxMTU)
 	case f.driver != "auto" && f.driver != "linux" && f.driver != "water":
 		return usage("--driver %s: it must be auto, linux or water", f.driver)
-	case f.pcap != "" && ext != ".pcap" && ext != ".pcapng":
-		return usage("--pcap %s: the name must end in .pcap or .pcapng", f.pcap)
+	}
+	if f.pcap == "" {
+		return nil
+	}
+	if _, err := capture.FormatOf(f.pcap); err != nil {
+		return usage("--pcap %w", err)
 	}
 	return nil
 }

@@ -7,11 +7,26 @@ import (
 	"net"
 	"syscall"
 
+	"tunstack/internal/capture"
+	"tunstack/internal/clock"
 	"tunstack/socketapi"
 )
 
-// host is a stack as the control server wants it: *socketapi.Stack and the tables to look at.
-type host struct{ *socketapi.Stack }
+// host is a stack as the control server wants it: *socketapi.Stack, the tables to look at and the packets.
+type host struct {
+	*socketapi.Stack
+	clock   *clock.Steady
+	capture *capture.Capture
+}
+
+// Capture implements control.Stack.
+func (h host) Capture() *capture.Capture { return h.capture }
+
+// Hold implements control.Stack.
+func (h host) Hold() { h.clock.Hold() }
+
+// Release implements control.Stack.
+func (h host) Release() { h.clock.Release() }
 
 // Tables implements control.Stack.
 func (h host) Tables() map[string]func() any {

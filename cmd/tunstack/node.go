@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"tunstack/internal/capture"
 	"tunstack/internal/clock"
 	"tunstack/internal/control"
 	"tunstack/internal/services"
@@ -21,6 +22,8 @@ import (
 type node struct {
 	dev      string
 	stack    *socketapi.Stack
+	clock    *clock.Steady
+	capture  *capture.Capture // of the device's packets; nil: no device
 	services []services.Service
 	closers  []func() error // in the order of starting
 }
@@ -69,8 +72,8 @@ var quickACD = link.ACD{
 
 // startStack opens the device and puts a stack on it, with the host as its gateway.
 func (n *node) startStack(ctx context.Context, cfg upConfig, log *slog.Logger) error {
-	clk := n.startClock(cfg, log)
-	dev, err := openDevice(cfg, clk, log)
+	n.startClock(cfg, log)
+	dev, err := n.openDevice(cfg, log)
 	if err != nil {
 		return err
 	}
@@ -79,7 +82,7 @@ func (n *node) startStack(ctx context.Context, cfg upConfig, log *slog.Logger) e
 		Interfaces: []socketapi.Interface{{
 			Device: dev, MTU: dev.MTU(), Addrs: []netip.Prefix{cfg.addr}, Gateway: cfg.host, ACD: quickACD,
 		}},
-		Clock:  clk,
+		Clock:  n.clock,
 		Logger: log,
 	})
 	if err != nil {
@@ -87,28 +90,32 @@ func (n *node) startStack(ctx context.Context, cfg upConfig, log *slog.Logger) e
 		return err
 	}
 	n.onClose(n.stack.Close)
+	n.capture.Attach(n.stack)
 	return n.stack.Ready(ctx)
 }
 
 // openDevice creates the interface, behind a bad wire and recorded if that is asked for.
-func openDevice(cfg upConfig, clk clock.Clock, log *slog.Logger) (tun.Device, error) {
+func (n *node) openDevice(cfg upConfig, log *slog.Logger) (tun.Device, error) {
 	dev, err := tun.Open(cfg.dev)
 	if err != nil {
 		return nil, err
 	}
 	if cfg.impair != (tun.Impairment{}) {
-		cfg.impair.Clock = clk
+		cfg.impair.Clock = n.clock
 		dev = tun.Impair(dev, cfg.impair)
 	}
+	n.capture, dev = capture.Of(dev, time.Now(), n.clock)
 	if cfg.pcap == "" {
 		return dev, nil
 	}
 	failed := func(err error) { log.Error("the recording has ended", "file", cfg.pcap, "error", err) }
-	recorded, err := tun.Capture(dev, cfg.pcap, time.Now(), clk, failed)
+	end, err := n.capture.ToFile(cfg.pcap, failed)
 	if err != nil {
 		dev.Close()
+		return nil, err
 	}
-	return recorded, err
+	n.onClose(end)
+	return dev, nil
 }
 
 func (n *node) startServices(cfg upConfig) error {
@@ -126,7 +133,7 @@ func (n *node) startServices(cfg upConfig) error {
 }
 
 func (n *node) startControl(l net.Listener, log *slog.Logger) {
-	server := control.NewServer(host{n.stack}, log)
+	server := control.NewServer(host{n.stack, n.clock, n.capture}, log)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(l) }()
 	n.onClose(func() error { return errors.Join(server.Close(), <-done) })

@@ -56,7 +56,7 @@ Services:
 	flags.IntVar(&f.mtu, "mtu", 1500, "largest IP datagram in `octets`")
 	flags.StringVar(&f.driver, "driver", "auto", "auto, linux (with offload) or water (portable)")
 	flags.StringVar(&f.services, "services", "all", "`list` of services with commas between, all or none")
-	flags.StringVar(&f.pcap, "pcap", "", "record all packets in `file`, .pcap or .pcapng")
+	flags.StringVar(&f.pcap, "pcap", "", "record all packets in `file`, .pcap or .pcapng; the latter with a comment on each")
 	flags.StringVar(&f.impair, "impair", "", "make the wire a bad one, as `words` say: loss=1%,delay=20ms,jitter=5ms,\nreorder=1%,duplicate=1%,corrupt=0.1%,rate=100mbit; in. or out. before a word\nmeans one direction")
 	flags.StringVar(&f.logLevel, "log-level", "warn", "debug, info, warn or error")
 	flags.BoolVar(&f.debugClock, "debug-clock", false, "stop the stack's time whenever the process stops; on by itself under a debugger")

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/internal/capture"
+	"tunstack/internal/clock"
 	"tunstack/socketapi"
 )
 
@@ -17,7 +19,15 @@ import (
 const patience = 20 * time.Second
 
 // stack is a stack with nothing but its loopback, and two tables.
-type stack struct{ *socketapi.Stack }
+type stack struct {
+	*socketapi.Stack
+	clock *clock.Steady
+}
+
+func (s stack) Hold()    { s.clock.Hold() }
+func (s stack) Release() { s.clock.Release() }
+
+func (s stack) Capture() *capture.Capture { return nil }
 
 func (s stack) Tables() map[string]func() any {
 	return map[string]func() any{
@@ -29,12 +39,13 @@ func (s stack) Tables() map[string]func() any {
 // serve runs a server for a stack of its own, with a client.
 func serve(t *testing.T) (*Client, *socketapi.Stack, *Server) {
 	t.Helper()
-	s, err := socketapi.New(socketapi.Config{})
+	clk := clock.NewSteady(clock.NewReal())
+	s, err := socketapi.New(socketapi.Config{Clock: clk})
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "control.sock")
 	l, err := Listen(path)
 	require.NoError(t, err)
-	server := NewServer(stack{s}, slog.New(slog.DiscardHandler))
+	server := NewServer(stack{s, clk}, slog.New(slog.DiscardHandler))
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(l) }()
 	t.Cleanup(func() {

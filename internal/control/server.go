@@ -5,6 +5,8 @@
 //	GET  /interfaces /routes /neighbors /sockets
 //	     /connections /counters                               JSON arrays
 //	GET  /trace/ADDR:PORT                                     what connections do, as JSON values, until one hangs up
+//	GET  /capture/FILTER                                      packets as pcapng, until one hangs up
+//	POST /step/ADDR:PORT                                      101, and then the same, held at each until the client goes on
 //	POST /dial?network=tcp&address=10.0.0.1:80                101 once connected
 //	POST /listen?network=udp&address=:5000                    101 once the port is open
 //
@@ -20,8 +22,10 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"tunstack/internal/capture"
 	"tunstack/internal/trace"
 )
 
@@ -31,14 +35,20 @@ type Stack interface {
 	Listen(network, address string) (net.Listener, error)
 	ListenPacket(network, address string) (net.PacketConn, error)
 	Trace(match func(local, remote netip.AddrPort) bool, f func(trace.Record)) (stop func())
+	// Capture records the packets; nil: there is no device.
+	Capture() *capture.Capture
+	// Hold stops the stack's time until Release has been called as often.
+	Hold()
+	Release()
 	// Tables are the functions behind GET, by name; each returns something that marshals to JSON.
 	Tables() map[string]func() any
 }
 
 // Server answers clients.
 type Server struct {
-	stack Stack
-	http  http.Server
+	stack    Stack
+	http     http.Server
+	stepping atomic.Bool // a client steps
 
 	mu      sync.Mutex
 	streams map[net.Conn]bool // upgraded
@@ -57,6 +67,8 @@ func NewServer(stack Stack, log *slog.Logger) *Server {
 		})
 	}
 	mux.HandleFunc("GET /trace/{end...}", s.trace)
+	mux.HandleFunc("GET /capture/{filter...}", s.capture)
+	mux.HandleFunc("POST /step/{end...}", s.step)
 	mux.HandleFunc("POST /dial", s.dial)
 	mux.HandleFunc("POST /listen", s.listen)
 	s.http = http.Server{
@@ -129,7 +141,8 @@ func fail(w http.ResponseWriter, err error) {
 	json.NewEncoder(w).Encode(failureOf(err)) // fails only when the client has gone
 }
 
-// upgrade makes a stream of the HTTP connection and runs serve on it. If it cannot, it calls abandon.
+// upgrade makes a stream of the HTTP connection and runs serve on it; the ends of a connection of the stack, where there is one,
+// are told with the answer. If it cannot, it calls abandon.
 func (s *Server) upgrade(w http.ResponseWriter, local, remote net.Addr, abandon func() error, serve func(*framer)) {
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -144,10 +157,12 @@ func (s *Server) upgrade(w http.ResponseWriter, local, remote net.Addr, abandon 
 	}
 	defer s.forget(conn)
 	answer := http.Response{StatusCode: http.StatusSwitchingProtocols, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{
-		"Connection": {"Upgrade"}, "Upgrade": {protocol}, "Local-Address": {local.String()},
+		"Connection": {"Upgrade"}, "Upgrade": {protocol},
 	}}
-	if remote != nil {
-		answer.Header.Set("Remote-Address", remote.String())
+	for name, addr := range map[string]net.Addr{"Local-Address": local, "Remote-Address": remote} {
+		if addr != nil {
+			answer.Header.Set(name, addr.String())
+		}
 	}
 	if answer.Write(conn) != nil {
 		abandon()

@@ -12,6 +12,7 @@ package stats
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"sync/atomic"
 )
 
@@ -64,4 +65,23 @@ func Read(set any) []Value {
 		values = append(values, value(f, c))
 	}
 	return values
+}
+
+// Named is a counter of a layer with what its tags say, for who reads it often.
+type Named struct {
+	*Counter
+	Name, RFC string
+}
+
+// Drops returns the counters of a layer that count drops, in the order of their declaration; set is as for Read.
+func Drops(set any) []Named {
+	v := reflect.ValueOf(set).Elem()
+	var drops []Named
+	for i := range v.NumField() {
+		tag := v.Type().Field(i).Tag
+		if strings.Contains(tag.Get("name"), ".drop.") {
+			drops = append(drops, Named{v.Field(i).Addr().Interface().(*Counter), tag.Get("name"), tag.Get("rfc")})
+		}
+	}
+	return drops
 }

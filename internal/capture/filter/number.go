@@ -1,0 +1,193 @@
+package filter
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// number is an arithmetic expression; false for a packet that does not have the header it asks for.
+type number func(*view) (uint32, bool)
+
+// constants are numbers with names: offsets, bits and types of headers.
+var constants = map[string]uint32{
+	"tcpflags": 13, "icmptype": 0, "icmpcode": 1,
+	"tcp-fin": 1, "tcp-syn": 2, "tcp-rst": 4, "tcp-push": 8, "tcp-ack": 16, "tcp-urg": 32, "tcp-ece": 64, "tcp-cwr": 128,
+	"icmp-echoreply": 0, "icmp-unreach": 3, "icmp-sourcequench": 4, "icmp-redirect": 5, "icmp-echo": 8,
+	"icmp-routeradvert": 9, "icmp-routersolicit": 10, "icmp-timxceed": 11, "icmp-paramprob": 12,
+	"icmp-tstamp": 13, "icmp-tstampreply": 14, "icmp-maskreq": 17, "icmp-maskreply": 18,
+}
+
+// arithmetic says whether a comparison may start here.
+func (p *parser) arithmetic() bool {
+	t := p.token()
+	_, constant := constants[t]
+	_, err := value(t)
+	return constant || err == nil || t == "-" || t == "(" || t == "len" || p.ahead(1) == "["
+}
+
+// value reads a number as C does: 80, 0x50, 0120.
+func value(t string) (uint32, error) {
+	n, err := strconv.ParseUint(t, 0, 32)
+	if err != nil {
+		err = fmt.Errorf("%q is not a number", t)
+	}
+	return uint32(n), err
+}
+
+// relations compare two numbers.
+var relations = map[string]func(a, b uint32) bool{
+	"=": func(a, b uint32) bool { return a == b }, "==": func(a, b uint32) bool { return a == b },
+	"!=": func(a, b uint32) bool { return a != b }, "<": func(a, b uint32) bool { return a < b },
+	">": func(a, b uint32) bool { return a > b }, "<=": func(a, b uint32) bool { return a <= b },
+	">=": func(a, b uint32) bool { return a >= b },
+}
+
+// comparison reads two numbers and the relation between them.
+func (p *parser) comparison() (predicate, error) {
+	a, err := p.number(0, 0)
+	if err != nil {
+		return nil, err
+	}
+	holds := relations[p.token()]
+	if holds == nil {
+		return nil, p.unexpected()
+	}
+	p.at++
+	b, err := p.number(0, 0)
+	return func(v *view) bool {
+		x, ok := a(v)
+		y, also := b(v)
+		return ok && also && holds(x, y)
+	}, err
+}
+
+// operator is one of two numbers; the level tells which go before which.
+type operator struct {
+	level int
+	apply func(v *view, a, b uint32) uint32
+}
+
+var operators = map[string]operator{
+	"|": {1, func(_ *view, a, b uint32) uint32 { return a | b }}, "&": {1, func(_ *view, a, b uint32) uint32 { return a & b }},
+	"<<": {2, func(_ *view, a, b uint32) uint32 { return a << b }}, ">>": {2, func(_ *view, a, b uint32) uint32 { return a >> b }},
+	"+": {3, func(_ *view, a, b uint32) uint32 { return a + b }}, "-": {3, func(_ *view, a, b uint32) uint32 { return a - b }},
+	"*": {4, func(_ *view, a, b uint32) uint32 { return a * b }}, "/": {4, divide},
+}
+
+// divide by 0 does not select the packet.
+func divide(v *view, a, b uint32) uint32 {
+	if b == 0 {
+		v.short = true
+		return 0
+	}
+	return a / b
+}
+
+// number reads operands with operators of at least a level between them.
+func (p *parser) number(level, depth int) (number, error) {
+	left, err := p.operand(depth)
+	for err == nil {
+		op, ok := operators[p.token()]
+		if !ok || op.level <= level {
+			return left, nil
+		}
+		p.at++
+		var b number
+		b, err = p.number(op.level, depth)
+		a := left
+		left = func(v *view) (uint32, bool) {
+			x, ok := a(v)
+			y, also := b(v)
+			if !ok || !also {
+				return 0, false
+			}
+			return op.apply(v, x, y), true
+		}
+	}
+	return nil, err
+}
+
+func (p *parser) operand(depth int) (number, error) {
+	if depth > maxDepth {
+		return nil, errTooLong
+	}
+	t := p.token()
+	if n, ok := constants[t]; ok {
+		p.at++
+		return fixed(n), nil
+	}
+	switch {
+	case p.take("-"):
+		a, err := p.operand(depth + 1)
+		return func(v *view) (uint32, bool) { x, ok := a(v); return -x, ok }, err
+	case p.take("("):
+		a, err := p.number(0, depth+1)
+		if err == nil && !p.take(")") {
+			err = p.unexpected()
+		}
+		return a, err
+	case p.take("len"):
+		return func(v *view) (uint32, bool) { return uint32(len(v.data)), true }, nil
+	case p.ahead(1) == "[":
+		return p.octets(depth)
+	case t == "":
+		return nil, p.unexpected()
+	}
+	n, err := value(t)
+	p.at++
+	return fixed(n), err
+}
+
+func fixed(n uint32) number { return func(*view) (uint32, bool) { return n, true } }
+
+// octets reads HEADER[OFFSET] or HEADER[OFFSET:SIZE].
+func (p *parser) octets(depth int) (number, error) {
+	header := headers[p.token()]
+	if header == nil {
+		return nil, p.unexpected()
+	}
+	p.at += 2
+	offset, err := p.number(0, depth+1)
+	if err != nil {
+		return nil, err
+	}
+	size := uint32(1)
+	if p.take(":") {
+		if size, err = value(p.token()); err != nil || size != 1 && size != 2 && size != 4 {
+			return nil, fmt.Errorf("%q octets are not to be read at once: 1, 2 or 4 are", p.token())
+		}
+		p.at++
+	}
+	if !p.take("]") {
+		return nil, p.unexpected()
+	}
+	return func(v *view) (uint32, bool) {
+		b, ok := header(v)
+		at, also := offset(v)
+		if !ok || !also {
+			return 0, false
+		}
+		return v.load(b, at, size), true
+	}, nil
+}
+
+// headers are where the octets of a packet are counted from; false if it has no such header.
+var headers = map[string]func(*view) ([]byte, bool){
+	"ether": func(v *view) ([]byte, bool) { return v.data, v.ether },
+	"ip":    func(v *view) ([]byte, bool) { return v.net, v.kind == typeIPv4 },
+	"ip6":   func(v *view) ([]byte, bool) { return v.net, v.kind == typeIPv6 },
+	"arp":   func(v *view) ([]byte, bool) { return v.net, v.kind == typeARP },
+	"rarp":  func(v *view) ([]byte, bool) { return v.net, v.kind == typeRARP },
+	"tcp":   transportOf("tcp"), "udp": transportOf("udp"), "icmp": transportOf("icmp"),
+	"igmp": transportOf("igmp"), "sctp": transportOf("sctp"),
+}
+
+// transportOf finds a transport's header behind that of IPv4, as pcap does.
+func transportOf(name string) func(*view) ([]byte, bool) {
+	return func(v *view) ([]byte, bool) {
+		if v.kind != typeIPv4 {
+			return nil, false
+		}
+		return v.transport(protocols[name])
+	}
+}
