@@ -21,7 +21,7 @@ const (
 	State  Kind = "state"  // from From to Vars.State
 	Timer  Kind = "timer"  // the timer Why was set to Deadline; 0: stopped
 	Fired  Kind = "fired"  // the timer Why
-	Window Kind = "window" // cwnd, ssthresh or the phase of recovery changed
+	Change Kind = "change" // Vars are no longer what they were when the segment came, the timer expired or the user called
 	RTT    Kind = "rtt"    // a round trip of RTT was measured
 	Loss   Kind = "loss"   // Octets are taken for lost by the rule Why
 	Read   Kind = "read"   // the user took Octets
@@ -32,7 +32,7 @@ const (
 
 var kinds = map[tcp.EventKind]Kind{
 	tcp.SegmentIn: In, tcp.SegmentOut: Out, tcp.SegmentDropped: Drop, tcp.StateChanged: State,
-	tcp.TimerArmed: Timer, tcp.TimerFired: Fired, tcp.WindowChanged: Window, tcp.RoundTripSample: RTT,
+	tcp.TimerArmed: Timer, tcp.TimerFired: Fired, tcp.VariablesChanged: Change, tcp.RoundTripSample: RTT,
 	tcp.LossDetected: Loss, tcp.UserRead: Read, tcp.UserWrote: Write, tcp.UserClosed: Close,
 }
 

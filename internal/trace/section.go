@@ -13,8 +13,6 @@ func section(r *Record) string {
 		return stateSections[r.From+" "+r.Vars.State]
 	case Timer, Fired:
 		return timerSections[r.Why]
-	case Window:
-		return windowSections[r.Vars.CAState]
 	case RTT:
 		return "RFC 6298 2"
 	case Loss:
@@ -88,8 +86,6 @@ var timerSections = map[string]string{
 	"linger":          "RFC 9293 3.6.1",
 	"cork":            "RFC 9293 3.7.4",
 }
-
-var windowSections = map[string]string{"open": "RFC 9438 4, RFC 5681 3.1", "recovery": "RFC 6937 3", "loss": "RFC 5681 3.1"}
 
 var lossSections = map[string]string{"RACK": "RFC 8985 6.2", "duplicate ACKs": "RFC 5681 3.2, RFC 6582 3.2", "timeout": "RFC 6298 5.4"}
 

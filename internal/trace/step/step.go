@@ -1,61 +1,49 @@
-// Package step goes through a simulated dialogue of two TCP machines segment by segment, and says what each of them does
-// to the machine: its state before and after, the variables that change, and the section of the RFC that decides.
+// Package step goes through TCP connections segment by segment, those of a simulated dialogue or of a running stack, and says
+// what each segment does to the machine: its state before and after, the variables that change, and the section of the
+// RFC that decides.
 package step
 
 import (
 	"context"
 	"fmt"
 	"io"
+	"net/netip"
 	"time"
 
-	"tunstack/internal/sim"
 	"tunstack/internal/trace"
-	"tunstack/internal/trace/dialogue"
+	"tunstack/tcp"
 )
 
-// Config is what to step through, and how.
+// Config is how to step.
 type Config struct {
-	Dialogue dialogue.Config // its Watch is Run's
-	Breaks   []Break         // where to hold; none: before each segment
-	Lines    <-chan string   // what the user types while it holds; nil: it never does
-	Out      io.Writer
+	Breaks []Break       // where to hold; none: before each segment
+	Lines  <-chan string // what the user types; nil: nobody is there, and it never holds
+	Out    io.Writer
 }
 
-// Help says what may be typed while it holds.
+// Help says what may be typed.
 const Help = "Enter goes on to the next segment, c to the next break, p prints all variables, q quits"
-
-// names of the ends of the dialogue.
-var names = [2]string{"client", "server"}
-
-// maxSteps bounds a dialogue whose segments are all lost.
-const maxSteps = 100_000
-
-// Run goes through the dialogue to its end, or until the user quits or ctx ends, and then returns ctx's error.
-func Run(ctx context.Context, cfg Config) error {
-	s := &stepper{ctx: ctx, Config: cfg, holding: len(cfg.Breaks) == 0}
-	cfg.Dialogue.Watch = s.watch
-	world := dialogue.New(cfg.Dialogue)
-	world.Hook, world.Inspect = s.wire, s.inspect
-	for range maxSteps {
-		if s.quit || !world.Step() {
-			break
-		}
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return world.Err()
-}
 
 // stepper is a run.
 type stepper struct {
 	Config
 	ctx     context.Context
-	count   int // segments so far, on their way out
+	name    func(local netip.AddrPort) string // of an end
+	vars    map[end]trace.Vars                // as they were last shown, of those that are not CLOSED
+	count   int                               // segments so far, on their way out
 	holding bool
 	quit    bool
-	vars    [2]trace.Vars // as they were last shown
+	start   time.Duration // times are told from here
 	shown   time.Duration // the time that was last shown
+}
+
+// end is one end of a connection.
+type end struct{ local, remote netip.AddrPort }
+
+func endOf(r *trace.Record) end { return end{r.Local, r.Remote} }
+
+func newStepper(ctx context.Context, cfg Config, name func(netip.AddrPort) string) *stepper {
+	return &stepper{Config: cfg, ctx: ctx, name: name, vars: map[end]trace.Vars{}, holding: len(cfg.Breaks) == 0, shown: -1}
 }
 
 // say prints a line unless the user has quit.
@@ -65,10 +53,17 @@ func (s *stepper) say(format string, args ...any) {
 	}
 }
 
-// watch is told what an end does.
-func (s *stepper) watch(end int, r trace.Record) {
-	name := names[end]
-	s.heading(&r)
+// show tells what an end does, and holds where that is asked for.
+func (s *stepper) show(r *trace.Record) {
+	s.heading(r)
+	s.tell(s.name(r.Local), r)
+	s.hold(r)
+	if r.Kind == trace.Out || r.Kind == trace.Change {
+		s.changes(r)
+	}
+}
+
+func (s *stepper) tell(name string, r *trace.Record) {
 	switch r.Kind {
 	case trace.Out:
 		s.count++
@@ -86,7 +81,7 @@ func (s *stepper) watch(end int, r trace.Record) {
 	case trace.Fired:
 		s.say("    %s: the %s timer expires (%s)", name, r.Why, r.RFC)
 	case trace.Timer:
-		s.timer(name, &r)
+		s.timer(name, r)
 	case trace.RTT:
 		s.say("    %s measures a round trip of %v (%s)", name, r.RTT.Round(time.Microsecond), r.RFC)
 	case trace.Read, trace.Write:
@@ -94,14 +89,13 @@ func (s *stepper) watch(end int, r trace.Record) {
 	case trace.Close:
 		s.say("    %s's program: %s (%s)", name, r.Why, r.RFC)
 	}
-	s.hold(&r)
 }
 
 // heading sets a segment, and all that happens at another time, apart from what is above.
 func (s *stepper) heading(r *trace.Record) {
 	if s.shown != r.At {
 		s.shown = r.At
-		s.say("\n%s s", at(r.At))
+		s.say("\n%s s", s.at(r.At))
 	} else if r.Kind == trace.In || r.Kind == trace.Out {
 		s.say("")
 	}
@@ -112,27 +106,21 @@ func (s *stepper) timer(name string, r *trace.Record) {
 		s.say("    %s stops the %s timer", name, r.Why)
 		return
 	}
-	s.say("    %s sets the %s timer to %s", name, r.Why, at(r.Deadline))
+	s.say("    %s sets the %s timer to %s", name, r.Why, s.at(r.Deadline))
 }
 
-// wire is told what becomes of a segment.
-func (s *stepper) wire(e sim.Event) {
-	if !e.Arrived && e.Fate != sim.Delivered {
-		s.say("    on the wire: %v", e.Fate)
+// changes shows what has changed in an end.
+func (s *stepper) changes(r *trace.Record) {
+	was, known := s.vars[endOf(r)]
+	closed := r.Vars.State == tcp.Closed.String()
+	if list := changed(&was, &r.Vars); list != "" && (known || !closed) {
+		s.say("    %s: %s", s.name(r.Local), list)
 	}
-}
-
-// inspect shows what has changed in an end.
-func (s *stepper) inspect(e *sim.End) error {
-	if e.Conn == nil {
-		return nil
+	if closed {
+		delete(s.vars, endOf(r))
+	} else {
+		s.vars[endOf(r)] = r.Vars
 	}
-	now := trace.VarsOf(e.Conn)
-	if changes := changed(&s.vars[e.Index()], &now); changes != "" {
-		s.say("    %s: %s", names[e.Index()], changes)
-	}
-	s.vars[e.Index()] = now
-	return nil
 }
 
 // hold waits for the user where that is asked for.
@@ -150,34 +138,42 @@ func (s *stepper) hold(r *trace.Record) {
 		case <-s.ctx.Done():
 			s.quit = true
 		case line, more := <-s.Lines:
-			if s.obey(line, more) {
+			if s.obey(line, more, endOf(r)) {
 				return
 			}
 		}
 	}
 }
 
-// obey does what the user has typed, and says whether to go on.
-func (s *stepper) obey(line string, more bool) bool {
+// obey does what the user has typed at an end, and says whether to go on.
+func (s *stepper) obey(line string, more bool, at end) bool {
 	switch {
-	case !more || line == "c":
+	case !more:
+		s.Lines = nil
+		return true
+	case line == "c":
 		s.holding = false
 		return true
 	case line == "":
+		s.holding = true
 		return true
 	case line == "q":
 		s.quit = true
 	case line == "p":
-		for end, v := range s.vars {
-			if v.State == "" { // it has not begun
-				continue
-			}
-			s.say("    %s: state %s, %s", names[end], v.State, changed(&trace.Vars{}, &v))
-		}
+		s.variables(at)
 	default:
 		s.say("    %s", Help)
 	}
 	return false
 }
 
-func at(t time.Duration) string { return fmt.Sprintf("%.6f", t.Seconds()) }
+// variables prints all variables of both ends of a connection, as far as they are known.
+func (s *stepper) variables(e end) {
+	for _, e := range []end{e, {e.remote, e.local}} {
+		if v, known := s.vars[e]; known {
+			s.say("    %s: state %s, %s", s.name(e.local), v.State, changed(&trace.Vars{}, &v))
+		}
+	}
+}
+
+func (s *stepper) at(t time.Duration) string { return fmt.Sprintf("%.6f", (t - s.start).Seconds()) }
