@@ -17,6 +17,8 @@ func TestFailures(t *testing.T) {
 		{"nc 10.9.9.9 7", "network is unreachable"},
 		{"nc -l 7", "address already in use"},
 		{"ping 10.9.9.9", "network is unreachable"},
+		{"traceroute 10.9.9.9", "network is unreachable"},
+		{"traceroute nowhere.invalid", "Name or service not known"},
 		{"nc -u -w 5 127.0.0.1 9999", "connection refused"},
 	} {
 		t.Run(tt.line, func(t *testing.T) {
@@ -27,7 +29,7 @@ func TestFailures(t *testing.T) {
 
 func TestNoStack(t *testing.T) {
 	path := noStack(t)
-	for _, line := range []string{"netstat", "netstat -s --json", "ifconfig", "arp", "route", "ping 10.0.0.1", "knock 10.0.0.1", "echo 10.0.0.1 x", "nc -l 5000"} {
+	for _, line := range []string{"netstat", "netstat -s --json", "ifconfig", "arp", "route", "ping 10.0.0.1", "traceroute 10.0.0.1", "knock 10.0.0.1", "echo 10.0.0.1 x", "nc -l 5000"} {
 		t.Run(line, func(t *testing.T) {
 			requireOneLine(t, tunstack("", strings.Fields(line)...), exitFailure, "no stack is running behind "+path+"; start one with `tunstack up`")
 		})
@@ -89,4 +91,15 @@ func TestPing(t *testing.T) {
 1 packets transmitted, 1 received, 0% packet loss, time \d+ms
 rtt min/avg/max/mdev = \S+ ms
 $`, r.out)
+}
+
+func TestTraceroute(t *testing.T) {
+	startLoopback(t)
+	for _, method := range []string{"-w5", "-I", "-T"} {
+		r := tunstack("", "traceroute", method, "-m", "4", "127.0.0.1")
+		require.Equal(t, 0, r.status, r.err)
+		require.Regexp(t, `^traceroute to 127\.0\.0\.1 \(127\.0\.0\.1\), 4 hops max, 60 byte packets
+ 1  127\.0\.0\.1 \(127\.0\.0\.1\)(  \d+\.\d{3} ms){3}
+$`, r.out)
+	}
 }

@@ -40,7 +40,11 @@ func run(args []string, s streams) int {
 
 	parsed := false
 	root := newRoot(args, s)
-	root.PersistentPreRun = func(*cobra.Command, []string) { parsed = true }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		err := cmd.ValidateFlagGroups()
+		parsed = err == nil
+		return err
+	}
 	cmd, err := root.ExecuteContextC(ctx)
 	return status(cmd, err, parsed, s)
 }
@@ -97,8 +101,8 @@ running stack and act from its side: what they send comes from its address.`,
 	root.SetErr(s.err)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().StringVar(&a.control, "control", control.DefaultPath(), "Unix `socket` of the running stack; $"+control.Env+" sets the default")
-	root.AddCommand(a.upCommand(), a.knockCommand(), a.echoCommand(), a.ncCommand(), a.pingCommand(),
-		a.netstatCommand(), a.ifconfigCommand(), a.arpCommand(), a.routeCommand(), a.traceCommand(), a.plotCommand(), a.stepCommand())
+	root.AddCommand(a.upCommand(), a.knockCommand(), a.echoCommand(), a.ncCommand(), a.pingCommand(), a.tracerouteCommand(),
+		a.netstatCommand(), a.ifconfigCommand(), a.arpCommand(), a.routeCommand(), a.traceCommand(), a.captureCommand(), a.plotCommand(), a.stepCommand())
 	return root
 }
 

@@ -1,0 +1,130 @@
+package traceroute
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/checksum"
+	"tunstack/ipv4"
+)
+
+var (
+	us     = netip.MustParseAddr("10.0.0.2")
+	first  = netip.MustParseAddr("10.0.0.1")
+	second = netip.MustParseAddr("10.1.0.1")
+	target = netip.MustParseAddr("10.2.0.1")
+)
+
+// arrival is what comes in over one of the sockets, some time after a probe was sent.
+type arrival struct {
+	over  *socket
+	after time.Duration
+	data  []byte
+	err   error
+}
+
+// socket is one of Sockets, in a synctest bubble.
+type socket struct {
+	net.Conn // nil: what is not here is not to be called
+	h        *host
+	arrivals chan arrival
+	deadline chan struct{}
+}
+
+// Read implements net.Conn.
+func (s *socket) Read(b []byte) (int, error) {
+	select {
+	case a := <-s.arrivals:
+		return copy(b, a.data), a.err
+	case <-s.deadline:
+		return 0, os.ErrDeadlineExceeded
+	}
+}
+
+// SetReadDeadline implements net.Conn.
+func (s *socket) SetReadDeadline(time.Time) error { close(s.deadline); return nil }
+
+// Write implements net.Conn.
+func (s *socket) Write(b []byte) (int, error) { return len(b), s.h.probe(b) }
+
+// host is the stack, on a network that does what answer says.
+type host struct {
+	t                *testing.T
+	out, icmp, reply *socket
+	answer           func(h *host, ttl int, probe []byte) []arrival
+	failure          error // of sending
+	sent             []ipv4.Header
+}
+
+func newHost(t *testing.T, answer func(h *host, ttl int, probe []byte) []arrival) *host {
+	h := &host{t: t, answer: answer}
+	for _, s := range []**socket{&h.out, &h.icmp, &h.reply} {
+		*s = &socket{h: h, arrivals: make(chan arrival, 1000), deadline: make(chan struct{})}
+	}
+	return h
+}
+
+func (h *host) sockets() Sockets { return Sockets{Out: h.out, ICMP: h.icmp, Reply: h.reply} }
+
+// probe takes one that is sent.
+func (h *host) probe(b []byte) error {
+	if h.failure != nil {
+		return h.failure
+	}
+	var header ipv4.Header
+	require.True(h.t, header.Parse(b))
+	require.Len(h.t, b, 60)
+	message := b[header.Len():]
+	sum := uint16(0)
+	if header.Protocol != ipv4.ProtocolICMP {
+		sum = checksum.Pseudo(us.As4(), header.Dst.As4(), header.Protocol, len(message))
+	}
+	require.Equal(h.t, uint16(0xffff), checksum.Sum(message, sum), "the checksum")
+	h.sent = append(h.sent, header)
+	for _, a := range h.answer(h, int(header.TTL), b) {
+		time.AfterFunc(a.after, func() { a.over.arrivals <- a })
+	}
+	return nil
+}
+
+// datagram wraps a message in an IP header.
+func datagram(src, dst netip.Addr, protocol byte, message []byte) []byte {
+	b := make([]byte, 20, 20+len(message))
+	b[0], b[8], b[9] = 0x45, 64, protocol
+	binary.BigEndian.PutUint16(b[2:], uint16(20+len(message)))
+	copy(b[12:], src.AsSlice())
+	copy(b[16:], dst.AsSlice())
+	return append(b, message...)
+}
+
+// problem is an ICMP error about a probe; rest is the second word of its header.
+func (h *host) problem(after time.Duration, from netip.Addr, kind, code byte, rest uint32, probe []byte) []arrival {
+	m := binary.BigEndian.AppendUint32([]byte{kind, code, 0, 0}, rest)
+	return []arrival{{over: h.icmp, after: after, data: datagram(from, us, 1, append(m, probe[:28]...))}}
+}
+
+// expired is the Time Exceeded of a router.
+func (h *host) expired(after time.Duration, from netip.Addr, probe []byte) []arrival {
+	return h.problem(after, from, 11, 0, 0, probe)
+}
+
+// swapped is what a port answers: the start of a UDP or TCP header, with flags where TCP has them.
+func (h *host) swapped(after time.Duration, flags byte, probe []byte) []arrival {
+	b := make([]byte, 20)
+	copy(b, probe[22:24])
+	copy(b[2:], probe[20:22])
+	b[13] = flags
+	return []arrival{{over: h.reply, after: after, data: b}}
+}
+
+// echoed is the reply to an echo request.
+func (h *host) echoed(after time.Duration, probe []byte) []arrival {
+	m := append([]byte{0, 0, 0, 0}, probe[24:]...)
+	return []arrival{{over: h.icmp, after: after, data: datagram(target, us, 1, m)}}
+}

@@ -1,0 +1,111 @@
+package traceroute
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+
+	"tunstack/internal/checksum"
+	"tunstack/ipv4"
+	"tunstack/tcp"
+	"tunstack/udp"
+)
+
+// Method is what probes are: the protocol's number.
+type Method uint8
+
+// The methods, and the ports that they go to.
+const (
+	UDP  Method = ipv4.ProtocolUDP
+	ICMP Method = ipv4.ProtocolICMP // echo requests
+	TCP  Method = ipv4.ProtocolTCP  // SYNs
+
+	DefaultPortUDP = 33434
+	DefaultPortTCP = 80
+)
+
+// Network is what Sockets.Reply is dialled over.
+func (m Method) Network() string { return fmt.Sprintf("ip4:%d", m) }
+
+// Types of ICMP messages (RFC 792).
+const (
+	typeEchoReply    = 0
+	typeUnreachable  = 3
+	typeEcho         = 8
+	typeTimeExceeded = 11
+)
+
+// ports are those of a probe over UDP or TCP.
+func (t *tracer) ports(i int) (src, dst uint16) {
+	if t.cfg.Method == TCP {
+		return t.id + uint16(i), t.cfg.Port // each is a connection of its own
+	}
+	return t.id, t.cfg.Port + uint16(i)
+}
+
+// key is what every answer tells of a probe: its ports, or ICMP's identifier and sequence number.
+func (t *tracer) key(i int) uint32 {
+	if t.cfg.Method == ICMP {
+		return uint32(t.id)<<16 | uint32(i+1)
+	}
+	src, dst := t.ports(i)
+	return uint32(src)<<16 | uint32(dst)
+}
+
+// keyOf is the key in the first 8 octets of a message, which are all that an ICMP error quotes of a probe (RFC 792).
+func (m Method) keyOf(message []byte) uint32 {
+	if m == ICMP {
+		return binary.BigEndian.Uint32(message[4:])
+	}
+	return binary.BigEndian.Uint32(message)
+}
+
+// keyOfReply is the key in what answers a probe itself, from its port to ours.
+func (m Method) keyOfReply(message []byte) uint32 {
+	if m == ICMP {
+		return m.keyOf(message)
+	}
+	return bits.RotateLeft32(m.keyOf(message), 16)
+}
+
+// packet is a probe's datagram. The stack fills in the source, the length and the checksum of the IP header.
+func (t *tracer) packet(i int) []byte {
+	b := make([]byte, probeLen)
+	dst := t.cfg.Addr.As4()
+	b[0], b[8], b[9] = 4<<4|ipv4.HeaderLen/4, byte(i/t.cfg.Queries+1), byte(t.cfg.Method)
+	copy(b[16:], dst[:])
+	m := b[ipv4.HeaderLen:]
+	pseudo := checksum.Pseudo(t.cfg.Local.As4(), dst, byte(t.cfg.Method), len(m))
+	switch t.cfg.Method {
+	case ICMP:
+		m[0] = typeEcho
+		binary.BigEndian.PutUint32(m[4:], t.key(i))
+		fill(m[8:])
+		checksum.Put(m[2:], ^checksum.Sum(m, 0))
+	case TCP:
+		t.syn(i).PutHeader(m)
+		checksum.Put(m[16:], ^checksum.Sum(m, pseudo))
+	default:
+		src, dst := t.ports(i)
+		(&udp.Header{SrcPort: src, DstPort: dst, Length: uint16(len(m))}).Put(m)
+		fill(m[udp.HeaderLen:])
+		checksum.Put(m[6:], ^checksum.Sum(m, pseudo))
+	}
+	return b
+}
+
+// syn is a SYN as a program of today sends it, so that what lets those pass lets it pass: its header is of probeLen.
+func (t *tracer) syn(i int) *tcp.Segment {
+	src, dst := t.ports(i)
+	return &tcp.Segment{
+		SrcPort: src, DstPort: dst, Seq: tcp.Seq(uint32(t.id)<<16 + uint32(i)), Flags: tcp.SYN, Wnd: 5840,
+		Options: tcp.Options{MSS: 1460, SackPermitted: true, HasTS: true, HasScale: true, Scale: 2},
+	}
+}
+
+// fill makes the payload that traceroute has.
+func fill(b []byte) {
+	for i := range b {
+		b[i] = byte('@' + i&0x3f)
+	}
+}
