@@ -37,9 +37,11 @@ var timerNames = [...]string{"retransmission", "tail loss probe", "reordering", 
 
 // due says whether a deadline has passed, and then clears it.
 func (c *Conn) due(now time.Duration, deadline *time.Duration, name string) bool {
-	if *deadline == 0 || *deadline > now {
-		return false
-	}
+	return *deadline != 0 && *deadline <= now && c.fired(now, deadline, name)
+}
+
+// fired is apart from due so that the compiler inlines due, which is asked about every timer at every segment.
+func (c *Conn) fired(now time.Duration, deadline *time.Duration, name string) bool {
 	*deadline = 0
 	c.trace(now, Event{Kind: TimerFired, Why: name})
 	return true
