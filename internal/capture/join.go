@@ -3,7 +3,6 @@ package capture
 import (
 	"net/netip"
 	"slices"
-	"strings"
 
 	"tunstack/internal/trace"
 	"tunstack/ipv4"
@@ -99,7 +98,8 @@ func carries(r *trace.Segment, s *tcp.Segment) bool {
 	return r.Ack == s.Ack && r.Seq.LessEq(s.Seq) && s.Seq.Add(s.DataLen()).LessEq(r.Seq.Add(r.Len))
 }
 
-// record takes a record.
+// record takes a record. What a segment does is told between the record of its arrival and the next thing that a user or a timer
+// does, or that is sent.
 func (j *joiner) record(r *trace.Record) {
 	e := ends{r.Local, r.Remote}
 	f := j.flow(e)
@@ -109,19 +109,19 @@ func (j *joiner) record(r *trace.Record) {
 	case trace.Drop:
 		f.note(dropped(r.Why, r.RFC))
 	case trace.State:
-		if strings.HasPrefix(r.RFC, "RFC 9293 3.10.7") { // a segment's doing
-			f.note("now " + r.Vars.State + section(r.RFC))
-		}
+		f.note("now " + r.Vars.State + section(r.RFC))
 		if r.Vars.State == tcp.Closed.String() {
 			delete(j.flows, e)
 		}
 	case trace.Loss:
 		f.loss = r
 	case trace.Fired:
-		f.delayed = f.delayed || r.Why == "delayed ACK"
+		f.last, f.delayed = nil, f.delayed || r.Why == "delayed ACK"
 	case trace.Out:
 		f.sent, f.why = r.Segment, f.purpose(r)
-		f.delayed = false
+		f.last, f.delayed = nil, false
+	case trace.Read, trace.Write, trace.Close:
+		f.last = nil
 	}
 }
 

@@ -94,7 +94,11 @@ func ip6Line(b []byte) string {
 		return fmt.Sprintf("IP6 truncated, length %d", len(b))
 	}
 	src, dst := netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))
-	return fmt.Sprintf("IP6 %s > %s: next-header %d, length %d", src, dst, b[6], binary.BigEndian.Uint16(b[4:]))
+	what := fmt.Sprintf("next-header %d", b[6])
+	if b[6] == 58 {
+		what = "ICMP6"
+	}
+	return fmt.Sprintf("IP6 %s > %s: %s, length %d", src, dst, what, binary.BigEndian.Uint16(b[4:]))
 }
 
 // arpLine prints an ARP packet for IPv4 on Ethernet (RFC 826).

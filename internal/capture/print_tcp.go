@@ -11,7 +11,10 @@ import (
 )
 
 // numbers are those that sequence and acknowledgment numbers of one direction are counted from.
-type numbers struct{ seq, ack uint32 }
+type numbers struct {
+	seq, ack uint32
+	both     bool // are known: a SYN tells only the one
+}
 
 // maxFirst is how many connections are kept in mind, to count their numbers.
 const maxFirst = 1 << 16
@@ -62,14 +65,14 @@ type relative struct {
 func (p *Printer) numbers(e ends, s *tcp.Segment) relative {
 	back := ends{e.remote, e.local}
 	n, known := p.first[e]
-	if known && !s.Flags.Has(tcp.SYN) {
+	if known && n.both && !s.Flags.Has(tcp.SYN) {
 		return relative{n, true}
 	}
 	if len(p.first) >= maxFirst {
 		clear(p.first)
 	}
-	n = numbers{uint32(s.Seq), uint32(s.Ack) - 1}
-	p.first[e], p.first[back] = n, numbers{n.ack, n.seq}
+	n = numbers{uint32(s.Seq), uint32(s.Ack) - 1, s.Flags.Has(tcp.ACK)}
+	p.first[e], p.first[back] = n, numbers{n.ack, n.seq, n.both}
 	return relative{n, false}
 }
 
