@@ -10,18 +10,19 @@ import (
 	"time"
 )
 
-// Conn is one connection. Its methods must not be called concurrently.
+// Conn is one connection. Its methods must not be called concurrently. A debugger shows its fields in this order, the
+// telling ones first.
 type Conn struct {
-	state State
-	snd   sender
-	rcv   receiver
-	rtt   rtt
-	cc    congestion
-	rack  rack
-	tlp   tlp
-	ecn   ecn
+	state  State
+	snd    sender
+	rcv    receiver
+	timers timers
+	rtt    rtt
+	cc     congestion
+	rack   rack
+	tlp    tlp
+	ecn    ecn
 
-	timers  timers
 	ack     ackState
 	reset   pendingReset
 	passive bool // opened by the peer's SYN (RFC 9293 section 3.5, MUST-11)

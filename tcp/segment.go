@@ -41,13 +41,13 @@ func (f Flags) String() string {
 	return b.String()
 }
 
-// Segment is a parsed TCP segment.
+// Segment is a parsed TCP segment. A debugger shows its fields in this order, the telling ones first.
 type Segment struct {
-	SrcPort, DstPort uint16
 	Flags            Flags
 	Seq, Ack         Seq
 	Wnd              uint16 // as in the header, not scaled
 	Urg              uint16
+	SrcPort, DstPort uint16
 	Options          Options
 	Payload, Wrap    []byte // Wrap continues Payload: of a sent segment, where the send buffer wraps round
 	MSS              int    // of a super-segment (TSO): payload octets per segment on the wire; else 0

@@ -16,18 +16,18 @@ type Tracer interface {
 type EventKind uint8
 
 const (
-	SegmentIn       EventKind = iota // a segment arrived; the state is still that before it
-	SegmentOut                       // a segment is to be sent; Why says what for
-	SegmentDropped                   // the segment that arrived goes no further; Why is the counter, RFC the section
-	StateChanged                     // from From to State()
-	TimerArmed                       // Why is the timer, At its new deadline; 0: stopped
-	TimerFired                       // Why is the timer
-	VariablesChanged                 // what Variables reports, by a call that has just done its work
-	RoundTripSample                  // RTT
-	LossDetected                     // Octets are taken for lost; Why is the rule
-	UserRead                         // Octets were read
-	UserWrote                        // Octets were written
-	UserClosed                       // Why is "close", "shutdown" or "abort"
+	SegmentIn        EventKind = iota // a segment arrived; the state is still that before it
+	SegmentOut                        // a segment is to be sent; Why says what for
+	SegmentDropped                    // the segment that arrived goes no further; Why is the counter, RFC the section
+	StateChanged                      // from From to State()
+	TimerArmed                        // Why is the timer, At its new deadline; 0: stopped
+	TimerFired                        // Why is the timer
+	VariablesChanged                  // what Variables reports, by a call that has just done its work
+	RoundTripSample                   // RTT
+	LossDetected                      // Octets are taken for lost; Why is the rule
+	UserRead                          // Octets were read
+	UserWrote                         // Octets were written
+	UserClosed                        // Why is "close", "shutdown" or "abort"
 )
 
 // Event is something that a connection does. Segment is valid during the call.
