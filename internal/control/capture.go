@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -16,7 +17,8 @@ import (
 // captureRoom is how many octets of packets wait for a client before some are left out.
 const captureRoom = 32 << 20
 
-// capture handles GET /capture/FILTER: the packets that filter.Parse selects, as pcapng, until the client hangs up.
+// capture handles GET /capture/FILTER: the packets that filter.Parse selects, as pcapng, until the client closes its side of the
+// connection.
 func (s *Server) capture(w http.ResponseWriter, r *http.Request) {
 	c := s.stack.Capture()
 	if c == nil {
@@ -33,13 +35,16 @@ func (s *Server) capture(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.forget(nil)
 	q := &packetQueue{filter: chosen, source: c.Source(), ready: make(chan struct{}, 1)}
-	defer c.Watch(q.put)()
+	stop := c.Watch(q.put)
+	defer stop()
 	w.Header().Set("Content-Type", "application/x-pcapng")
 	out, err := capture.NewWriter(w, capture.PCAPNG, c.Source())
 	flush := http.NewResponseController(w)
 	for err == nil && flush.Flush() == nil {
 		select {
-		case <-r.Context().Done():
+		case <-r.Context().Done(): // it has said that it wants no more, and waits for the rest
+			stop()
+			_ = out.Write(q.take()) // if it does
 			return
 		case <-q.ready:
 			err = out.Write(q.take())
@@ -106,13 +111,13 @@ type Packets struct {
 }
 
 // Capture reads the packets that cross the stack's device, as far as filter.Parse selects them by expression. When it returns
-// they are being recorded; until Close, or the end of ctx, which makes Next fail.
+// they are being recorded, until Close or the end of ctx; after that Next still returns what came before.
 func (c *Client) Capture(ctx context.Context, expression string) (*Packets, error) {
 	conn, response, err := c.request(ctx, "/capture/"+expression, nil)
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := context.AfterFunc(ctx, func() { conn.Conn.(*net.UnixConn).CloseWrite() })
 	in, err := capture.NewReader(response.Body)
 	if err != nil {
 		stop()
@@ -121,7 +126,7 @@ func (c *Client) Capture(ctx context.Context, expression string) (*Packets, erro
 	return &Packets{in, conn, stop}, nil
 }
 
-// Next waits for a packet. After an error, io.EOF if the stack has ended, there are no more.
+// Next waits for a packet. After an error, io.EOF if the stack or ctx has ended, there are no more.
 func (p *Packets) Next() (capture.Packet, error) {
 	packet, err := p.Reader.Next()
 	if errors.Is(err, io.ErrUnexpectedEOF) {
