@@ -98,7 +98,7 @@ func (a *app) openPackets(ctx context.Context, f *captureFlags, expression strin
 	r, err := capture.NewReader(file)
 	if err != nil {
 		file.Close()
-		return nil, capture.Source{}, fmt.Errorf("%s: neither pcap nor pcapng: %w", f.read, err)
+		return nil, capture.Source{}, fmt.Errorf("%s: not a capture to be read: %w", f.read, err)
 	}
 	return savedPackets{file, r, chosen}, r.Source, nil
 }

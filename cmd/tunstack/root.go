@@ -102,7 +102,7 @@ running stack and act from its side: what they send comes from its address.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().StringVar(&a.control, "control", control.DefaultPath(), "Unix `socket` of the running stack; $"+control.Env+" sets the default")
 	root.AddCommand(a.upCommand(), a.knockCommand(), a.echoCommand(), a.ncCommand(), a.pingCommand(), a.tracerouteCommand(),
-		a.netstatCommand(), a.ifconfigCommand(), a.arpCommand(), a.routeCommand(), a.traceCommand(), a.captureCommand(), a.plotCommand(), a.stepCommand())
+		a.netstatCommand(), a.ifconfigCommand(), a.arpCommand(), a.routeCommand(), a.traceCommand(), a.captureCommand(), a.replayCommand(), a.plotCommand(), a.stepCommand())
 	return root
 }
 

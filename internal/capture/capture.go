@@ -29,6 +29,7 @@ type Packet struct {
 	Out     bool   // the stack has sent it
 	Data    []byte // from the link header on, if there is one; its checksums are complete. Not to be changed
 	Comment string // what the stack made of it; "" if it does not say
+	Cut     bool   // Data is only its beginning, as other programs record them
 }
 
 // Source is what was recorded from.

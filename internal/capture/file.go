@@ -126,8 +126,17 @@ type Reader struct {
 	next   func() (Packet, error)
 }
 
-// NewReader reads the header of a file. It tells the formats apart by themselves.
+// NewReader reads the header of a file. It tells the formats apart by themselves; packets of links other than raw IP and Ethernet
+// are an error.
 func NewReader(r io.Reader) (*Reader, error) {
+	in, err := newReader(r)
+	if err == nil && in.Source.Link != layers.LinkTypeRaw && in.Source.Link != layers.LinkTypeEthernet {
+		return nil, fmt.Errorf("the link type is %d, neither raw IP nor Ethernet", in.Source.Link)
+	}
+	return in, err
+}
+
+func newReader(r io.Reader) (*Reader, error) {
 	in := bufio.NewReader(r)
 	magic, err := in.Peek(4)
 	if err != nil {
@@ -146,7 +155,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 	}
 	return &Reader{Source{i.Name, linkType(i.LinkType)}, func() (Packet, error) {
 		data, info, options, err := ng.ReadPacketDataWithOptions()
-		p := Packet{At: info.Timestamp, Data: data}
+		p := Packet{At: info.Timestamp, Data: data, Cut: info.Length > len(data)}
 		if len(options.Comments) > 0 {
 			p.Comment = options.Comments[0]
 		}
@@ -162,7 +171,7 @@ func newPlainReader(r io.Reader) (*Reader, error) {
 	}
 	return &Reader{Source{"", linkType(plain.LinkType())}, func() (Packet, error) {
 		data, info, err := plain.ReadPacketData()
-		return Packet{At: info.Timestamp, Data: data}, err
+		return Packet{At: info.Timestamp, Data: data, Cut: info.Length > len(data)}, err
 	}}, nil
 }
 
