@@ -14,14 +14,17 @@ import (
 
 func (a *app) plotCommand() *cobra.Command {
 	var conn, output string
+	var sim *simulation
 	cmd := &cobra.Command{
 		Use:   "plot -o PICTURE [FILE]",
 		Short: "Plot a TCP connection over time",
 		Long: `Plots one TCP connection of the running stack over time: congestion window, slow start threshold, what is in
 flight and what was sent again; round trip times; and goodput in both directions. It records until the connection
-has ended, or until Ctrl-C. With FILE it plots a trace that "tunstack trace --json" has saved.`,
+has ended, or until Ctrl-C. With FILE it plots a trace that "tunstack trace --json" has saved, with --sim a simulated
+knock-knock joke.`,
 		Example: `  tunstack plot --conn :1414 -o joke.svg
-  tunstack plot -o transfer.png transfer.jsonl`,
+  tunstack plot -o transfer.png transfer.jsonl
+  tunstack plot --sim --drop 5 -o joke.svg   no device, no root`,
 		Args: operands(0, 1, "at most a FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			format := strings.TrimPrefix(filepath.Ext(output), ".")
@@ -31,7 +34,10 @@ has ended, or until Ctrl-C. With FILE it plots a trace that "tunstack trace --js
 			if _, err := trace.ParseMatch(conn); err != nil {
 				return usage("--conn %w", err)
 			}
-			kept, err := a.record(cmd.Context(), conn, args, func(trace.Record) {})
+			if err := checkSource(cmd, sim, args); err != nil {
+				return err
+			}
+			kept, err := a.record(cmd.Context(), sourceOf(conn, sim, args), func(trace.Record) {})
 			if err != nil {
 				return err
 			}
@@ -45,5 +51,6 @@ has ended, or until Ctrl-C. With FILE it plots a trace that "tunstack trace --js
 	}
 	cmd.Flags().StringVar(&conn, "conn", "", "only a connection with this `end`: ADDR:PORT, ADDR or :PORT")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "`picture` to make, .svg or .png")
+	sim = simulationFlags(cmd)
 	return cmd
 }

@@ -18,12 +18,34 @@ type records interface {
 	Close() error
 }
 
-// openRecords opens a saved trace, or watches the running stack.
-func (a *app) openRecords(ctx context.Context, conn string, args []string) (records, error) {
+// source is where a command shall take its records from: a simulation, a file, or the running stack.
+type source struct {
+	conn string // only connections that trace.ParseMatch selects by it
+	file string
+	sim  *simulation // may be nil
+}
+
+// live says whether it is the running stack.
+func (s source) live() bool { return s.file == "" && (s.sim == nil || !s.sim.on) }
+
+// sourceOf is what the flags and the operands, of which the first is a file, ask for.
+func sourceOf(conn string, sim *simulation, args []string) source {
+	s := source{conn: conn, sim: sim}
 	if len(args) > 0 {
-		return openTrace(args[0], conn)
+		s.file = args[0]
 	}
-	live, err := a.client().Trace(ctx, conn)
+	return s
+}
+
+// openRecords opens a source.
+func (a *app) openRecords(ctx context.Context, s source) (records, error) {
+	switch {
+	case s.file != "":
+		return openTrace(s.file, s.conn)
+	case !s.live():
+		return simulate(s.sim.dialogue)
+	}
+	live, err := a.client().Trace(ctx, s.conn)
 	if err != nil {
 		return nil, err
 	}
@@ -32,8 +54,8 @@ func (a *app) openRecords(ctx context.Context, conn string, args []string) (reco
 }
 
 // eachRecord calls f with the records until they end or ctx does, neither of which is an error.
-func (a *app) eachRecord(ctx context.Context, conn string, args []string, f func(trace.Record)) error {
-	in, err := a.openRecords(ctx, conn, args)
+func (a *app) eachRecord(ctx context.Context, s source, f func(trace.Record)) error {
+	in, err := a.openRecords(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -53,16 +75,16 @@ func (a *app) eachRecord(ctx context.Context, conn string, args []string, f func
 // lastWords is how long a recording goes on when all connections have ended: the final segment is yet to leave.
 const lastWords = 100 * time.Millisecond
 
-// record keeps the records of the running stack until all connections that it has seen have ended, or ctx has; or those of a
-// file. Each is shown as it comes.
-func (a *app) record(ctx context.Context, conn string, args []string, show func(trace.Record)) (*trace.Recording, error) {
+// record keeps the records of the running stack until all connections that it has seen have ended, or ctx has; or all of
+// another source. Each is shown as it comes.
+func (a *app) record(ctx context.Context, s source, show func(trace.Record)) (*trace.Recording, error) {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	kept := new(trace.Recording)
-	return kept, a.eachRecord(ctx, conn, args, func(r trace.Record) {
+	return kept, a.eachRecord(ctx, s, func(r trace.Record) {
 		show(r)
 		kept.Add(r)
-		if len(args) == 0 && kept.Ended() {
+		if s.live() && kept.Ended() {
 			time.AfterFunc(lastWords, end)
 		}
 	})

@@ -5,26 +5,22 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"tunstack/internal/trace"
-	"tunstack/internal/trace/dialogue"
 	"tunstack/internal/trace/step"
 )
 
 // stepFlags are the flags of `tunstack step`.
 type stepFlags struct {
-	simulate bool
-	conn     string
-	breaks   []string
-	dialogue dialogue.Config
-	delay    seconds
+	conn   string
+	breaks []string
+	sim    *simulation
 }
 
 func (a *app) stepCommand() *cobra.Command {
-	f := &stepFlags{delay: seconds(5 * time.Millisecond)}
+	f := &stepFlags{}
 	cmd := &cobra.Command{
 		Use:   "step [--sim]",
 		Short: "Step through TCP connections",
@@ -55,24 +51,14 @@ With --break it runs on to there first. When the input is not a terminal it prin
 	flags := cmd.Flags()
 	flags.StringVar(&f.conn, "conn", "", "only connections with this `end`: ADDR:PORT, ADDR or :PORT")
 	flags.StringArrayVar(&f.breaks, "break", nil, "`where` to hold, more than once if need be: "+step.BreakHelp)
-	flags.BoolVar(&f.simulate, "sim", false, "two of our machines with each other, in virtual time")
-	flags.IntSliceVar(&f.dialogue.Drop, "drop", nil, "with --sim: lose the `N`th segment that is sent")
-	flags.Float64Var(&f.dialogue.Loss, "loss", 0, "with --sim: lose this `share` of the segments, by chance")
-	flags.Uint64Var(&f.dialogue.Seed, "seed", 1, "with --sim: of all chance")
-	flags.Var(&f.delay, "delay", "with --sim: of the wire, one way, in `seconds`")
-	cmd.MarkFlagsMutuallyExclusive("sim", "conn")
+	f.sim = simulationFlags(cmd)
 	return cmd
 }
 
 // check returns the breaks. All its errors are usage errors.
 func (f *stepFlags) check(cmd *cobra.Command) ([]step.Break, error) {
-	for _, name := range []string{"drop", "loss", "seed", "delay"} {
-		if cmd.Flags().Changed(name) && !f.simulate {
-			return nil, usage("--%s: it needs --sim", name)
-		}
-	}
-	if f.dialogue.Loss < 0 || f.dialogue.Loss > 1 {
-		return nil, usage("--loss %g: it must be from 0 to 1", f.dialogue.Loss)
+	if err := f.sim.check(cmd); err != nil {
+		return nil, err
 	}
 	if _, err := trace.ParseMatch(f.conn); err != nil {
 		return nil, usage("--conn %w", err)
@@ -94,12 +80,11 @@ func (a *app) step(ctx context.Context, f *stepFlags, breaks []step.Break) error
 		fmt.Fprintln(a.err, step.Help)
 		cfg.Lines = lines(a.in)
 	}
-	if f.simulate {
-		f.dialogue.Delay = time.Duration(f.delay)
-		return step.Simulate(ctx, f.dialogue, cfg)
+	if f.sim.on {
+		return step.Simulate(ctx, f.sim.dialogue, cfg)
 	}
 	if cfg.Lines == nil { // nobody is there to let it go on
-		in, err := a.openRecords(ctx, f.conn, nil)
+		in, err := a.openRecords(ctx, source{conn: f.conn})
 		if err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 type traceFlags struct {
 	conn, svg             string
 	follow, mermaid, json bool
+	sim                   *simulation
 }
 
 func (a *app) traceCommand() *cobra.Command {
@@ -31,14 +32,16 @@ dropped when it arrived, and why is said below it.
 
 It records until the connections that it has seen have ended, or until Ctrl-C, and then draws them.
 With --follow it draws as things happen, until Ctrl-C; what was lost is then only seen when it is
-sent again. With FILE it draws a trace that --json has saved.`,
+sent again. With FILE it draws a trace that --json has saved, with --sim a knock-knock joke that two of our TCP
+machines tell each other over a simulated wire, as the server saw it.`,
 		Example: `  tunstack trace --follow
   tunstack trace --conn :1414                 the next knock-knock joke
   tunstack trace --conn 10.0.0.1:40000 --svg ladder.svg
+  tunstack trace --sim --drop 5               no device, no root
   tunstack trace --json > joke.jsonl; tunstack trace joke.jsonl --mermaid`,
 		Args: operands(0, 1, "at most a FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.check(args); err != nil {
+			if err := f.check(cmd, args); err != nil {
 				return err
 			}
 			return a.trace(cmd.Context(), f, args)
@@ -50,25 +53,26 @@ sent again. With FILE it draws a trace that --json has saved.`,
 	flags.StringVar(&f.svg, "svg", "", "draw into `file`, as a picture")
 	flags.BoolVar(&f.mermaid, "mermaid", false, "draw in Mermaid's language, for a page")
 	flags.BoolVar(&f.json, "json", false, "print the records, one JSON object to the line, instead of drawing them")
+	f.sim = simulationFlags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("svg", "mermaid", "json")
 	return cmd
 }
 
-func (f *traceFlags) check(args []string) error {
+func (f *traceFlags) check(cmd *cobra.Command, args []string) error {
 	if _, err := trace.ParseMatch(f.conn); err != nil {
 		return usage("--conn %w", err)
 	}
 	if f.follow && (f.svg != "" || f.mermaid) {
 		return usage("trace: --follow draws text; --svg and --mermaid want the whole trace")
 	}
-	if f.follow && len(args) > 0 {
-		return usage("trace: a FILE has nothing to follow")
+	if f.follow && (f.sim.on || len(args) > 0) {
+		return usage("trace: only the running stack can be followed")
 	}
-	return nil
+	return checkSource(cmd, f.sim, args)
 }
 
 func (a *app) trace(ctx context.Context, f *traceFlags, args []string) error {
-	show := func(trace.Record) {}
+	from, show := sourceOf(f.conn, f.sim, args), func(trace.Record) {}
 	switch {
 	case f.json:
 		out := json.NewEncoder(a.out)
@@ -77,9 +81,9 @@ func (a *app) trace(ctx context.Context, f *traceFlags, args []string) error {
 		show = follower(a.out)
 	}
 	if f.follow {
-		return a.eachRecord(ctx, f.conn, args, show)
+		return a.eachRecord(ctx, from, show)
 	}
-	kept, err := a.record(ctx, f.conn, args, show)
+	kept, err := a.record(ctx, from, show)
 	if err != nil || f.json {
 		return err
 	}

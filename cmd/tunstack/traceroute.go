@@ -79,7 +79,9 @@ func checkTraceroute(cfg *traceroute.Config) error {
 
 // traceroute opens the stack's sockets and runs.
 func (a *app) traceroute(cmd *cobra.Command, cfg traceroute.Config) error {
-	dial := func(network string) (net.Conn, error) { return a.client().DialContext(cmd.Context(), network, cfg.Host) }
+	dial := func(network string) (net.Conn, error) {
+		return a.client().DialContext(cmd.Context(), network, cfg.Host)
+	}
 	out, err := dial("ip4:255")
 	if err != nil {
 		return err

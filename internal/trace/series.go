@@ -15,7 +15,7 @@ type Point struct {
 
 // Series are what there is to plot of one connection.
 type Series struct {
-	Cwnd, Ssthresh, Flight []Point         // octets, whenever they change
+	Cwnd, Ssthresh, Flight []Point         // octets, whenever they change, and at the end
 	RTT                    []Point         // samples, in seconds
 	Goodput                []Point         // octets per second, acknowledged and received, in Bins equal parts of the time
 	Resent                 []time.Duration // when segments were sent again
@@ -51,6 +51,11 @@ func SeriesOf(records []Record) Series {
 			s.Resent = append(s.Resent, at)
 		}
 	}
+	for _, list := range []*[]Point{&s.Cwnd, &s.Ssthresh, &s.Flight} {
+		if n := len(*list); n > 0 {
+			*list = append(*list, Point{records[len(records)-1].At - start, (*list)[n-1].Value})
+		}
+	}
 	s.Goodput = goodput(records, start)
 	return s
 }
@@ -78,7 +83,7 @@ func goodput(records []Record, start time.Duration) []Point {
 	for i := range records {
 		if r := &records[i]; r.Kind != Gap {
 			is := r.Vars.Acked + r.Vars.Received
-			points[min(int((r.At-start)/width), Bins)].Value += float64(is-was) / width.Seconds()
+			points[min(int((r.At-start)/width), Bins-1)].Value += float64(is-was) / width.Seconds()
 			was = is
 		}
 	}

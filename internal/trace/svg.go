@@ -13,7 +13,7 @@ const (
 	svgTop    = 56
 	svgStep   = 30
 	svgOwn    = 250 // our lane
-	svgPeer   = 920 // the peer's
+	svgPeer   = 860 // the peer's
 	svgSlope  = 12  // how far an arrow falls on its way
 	svgGap    = 22  // more room where time has passed
 	svgMargin = svgOwn - 12
@@ -25,12 +25,13 @@ var svgClass = map[Mark]string{
 }
 
 const svgStyle = `<style>
-text{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#24292f}
+.page{fill:#fff}text{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#24292f}
 .lane{stroke:#57606a;stroke-width:2}.arrow{stroke:#0969da;stroke-width:1.4}
 .lost{stroke:#cf222e;fill:#cf222e}.resent{stroke:#9a6700;fill:#9a6700}text.lost,text.resent{stroke:none}
 text.state{font-weight:bold;fill:#8250df}text.note,text.time,text.gap{fill:#6e7781}
 .arrow.lost,.arrow.resent{fill:none}.gap{stroke-dasharray:2 4}
-@media(prefers-color-scheme:dark){text{fill:#e6edf3}.lane{stroke:#8b949e}.arrow{stroke:#58a6ff}
+@media(prefers-color-scheme:dark){.page{fill:#0d1117}text{fill:#e6edf3}.lane{stroke:#8b949e}.arrow{stroke:#58a6ff}
+.lost{stroke:#ff7b72;fill:#ff7b72}.resent{stroke:#d29922;fill:#d29922}
 text.state{fill:#d2a8ff}text.note,text.time,text.gap{fill:#8b949e}}
 </style>
 <defs><marker id="head" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">
@@ -47,7 +48,7 @@ func WriteSVG(w io.Writer, l *Ladder) error {
 		g := &l.Rungs[i]
 		if g.Gap > 0 {
 			y += svgGap
-			svgText(&rungs, "gap", (svgOwn+svgPeer)/2, y-svgStep/2, "middle", duration(g.Gap)+" later")
+			svgText(&rungs, "gap", (svgOwn+svgPeer)/2, y-svgStep+2, "middle", duration(g.Gap)+" later")
 		}
 		svgRung(&rungs, g, y)
 		y += svgStep
@@ -56,11 +57,12 @@ func WriteSVG(w io.Writer, l *Ladder) error {
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="TCP between %s and %s">`+"\n",
 		svgWidth, y+10, l.Local, l.Remote)
 	b.WriteString(svgStyle)
+	fmt.Fprintf(&b, `<rect class="page" width="%d" height="%d" rx="6"/>`+"\n", svgWidth, y+10) // not all who show it know whether their page is dark
 	for _, lane := range []int{svgOwn, svgPeer} {
 		fmt.Fprintf(&b, `<line class="lane" x1="%d" y1="32" x2="%d" y2="%d"/>`+"\n", lane, lane, y)
 	}
 	svgText(&b, "", svgOwn, 22, "middle", l.Local.String())
-	svgText(&b, "", svgWidth-4, 22, "end", l.Remote.String())
+	svgText(&b, "", svgPeer, 22, "middle", l.Remote.String())
 	b.WriteString(rungs.String())
 	b.WriteString("</svg>\n")
 	_, err := io.WriteString(w, b.String())
@@ -92,7 +94,7 @@ func svgRung(b *strings.Builder, g *Rung, y int) {
 	}
 	fmt.Fprintf(b, `<line class="arrow %s" x1="%d" y1="%d" x2="%d" y2="%d" marker-end="url(#%s)"/>`+"\n",
 		class, from, y-svgSlope/2, to, y+svgSlope/2, head)
-	svgText(b, class, (svgOwn+svgPeer)/2, y-svgSlope/2-1, "middle", g.Text)
+	svgText(b, class, (svgOwn+svgPeer)/2, y-svgSlope/2-3, "middle", g.Text)
 }
 
 func svgText(b *strings.Builder, class string, x, y int, anchor, text string) {

@@ -2,6 +2,7 @@
 package chart
 
 import (
+	"bytes"
 	"fmt"
 	"image/color"
 	"io"
@@ -16,10 +17,12 @@ import (
 	"tunstack/internal/trace"
 )
 
-// Size of a picture.
+// Size of a picture, of the space at its edges, and of that on its right for the legends.
 const (
-	width  = 22 * vg.Centimeter
-	height = 22 * vg.Centimeter
+	width  = 24 * vg.Centimeter
+	height = 18 * vg.Centimeter
+	margin = 4 * vg.Millimeter
+	aside  = 40 * vg.Millimeter
 )
 
 var (
@@ -49,22 +52,46 @@ func Write(w io.Writer, format, title string, s trace.Series) error {
 	}
 	plots := [][]*plot.Plot{{windows}, {rtt}, {goodput}}
 	same(plots)
-	tiles := draw.Tiles{Rows: len(plots), Cols: 1, PadY: 6 * vg.Millimeter}
-	for i, row := range plot.Align(plots, tiles, draw.New(canvas)) {
-		plots[i][0].Draw(row[0])
+	drawAll(draw.New(canvas), plots)
+	if format != "svg" {
+		_, err = canvas.WriteTo(w)
+		return err
 	}
-	_, err = canvas.WriteTo(w)
+	var b bytes.Buffer
+	if _, err := canvas.WriteTo(&b); err != nil {
+		return err
+	}
+	_, err = w.Write(bytes.ReplaceAll(b.Bytes(), []byte(fontFamily), []byte(fontFamily+",Arial,Helvetica,sans-serif")))
 	return err
 }
 
-// same gives all plots the same time.
+// fontFamily is what a picture says of its font, which few systems have: others need to be told what to take instead.
+const fontFamily = "font-family:Liberation Sans"
+
+// drawAll draws plots one below the other on white, each with its legend on the right.
+func drawAll(c draw.Canvas, plots [][]*plot.Plot) {
+	c.FillPolygon(color.White, c.ClipPolygonXY([]vg.Point{c.Min, {X: c.Max.X, Y: c.Min.Y}, c.Max, {X: c.Min.X, Y: c.Max.Y}}))
+	c = draw.Crop(c, margin, -margin, margin, -margin)
+	tiles := draw.Tiles{Rows: len(plots), Cols: 1, PadY: 6 * vg.Millimeter}
+	for i, row := range plot.Align(plots, tiles, draw.Crop(c, 0, -aside, 0, 0)) {
+		p := plots[i][0]
+		legend := p.Legend
+		p.Legend = plot.NewLegend()
+		p.Draw(row[0])
+		beside := row[0]
+		beside.Min.X, beside.Max.X = row[0].Max.X+margin, c.Max.X
+		legend.Draw(beside)
+	}
+}
+
+// same gives all plots the same time, and values from 0 to a little more than the largest.
 func same(plots [][]*plot.Plot) {
 	end := 0.0
 	for _, row := range plots {
 		end = max(end, row[0].X.Max)
 	}
 	for _, row := range plots {
-		row[0].X.Min, row[0].X.Max, row[0].Y.Min = 0, end, 0
+		row[0].X.Min, row[0].X.Max, row[0].Y.Min, row[0].Y.Max = 0, end, 0, 1.1*row[0].Y.Max
 	}
 }
 
@@ -77,9 +104,10 @@ func windows(title string, s trace.Series) (*plot.Plot, error) {
 		name   string
 		points []trace.Point
 		colour color.Color
-	}{{"flight", s.Flight, green}, {"ssthresh", s.Ssthresh, purple}, {"cwnd", s.Cwnd, blue}}
+		dashes []vg.Length
+	}{{"cwnd", s.Cwnd, blue, nil}, {"ssthresh", s.Ssthresh, purple, []vg.Length{4, 4}}, {"flight", s.Flight, green, nil}}
 	for _, l := range lines {
-		if err := addLine(p, l.name, l.points, kibi, l.colour); err != nil {
+		if err := addLine(p, l.name, l.points, kibi, l.colour, l.dashes...); err != nil {
 			return nil, err
 		}
 	}
@@ -102,19 +130,24 @@ func roundTrips(s trace.Series) (*plot.Plot, error) {
 func goodput(s trace.Series) (*plot.Plot, error) {
 	p := newPlot("goodput, Mbit/s")
 	p.X.Label.Text = "seconds"
-	return p, addLine(p, "acknowledged and received", s.Goodput, 8e-6, blue)
+	return p, addLine(p, "both directions", s.Goodput, 8e-6, blue)
 }
 
 func newPlot(unit string) *plot.Plot {
 	p := plot.New()
 	p.Y.Label.Text = unit
-	p.Legend.Top = true
+	p.Legend.Top, p.Legend.Left = true, true
+	for _, text := range []*draw.TextStyle{&p.Title.TextStyle, &p.X.Label.TextStyle, &p.Y.Label.TextStyle,
+		&p.X.Tick.Label, &p.Y.Tick.Label, &p.Legend.TextStyle} {
+		text.Font.Variant = "Sans"
+	}
+	p.Legend.TextStyle.Font.Size, p.Legend.Padding = 10, 2
 	p.Add(plotter.NewGrid())
 	return p
 }
 
 // addLine adds a line with a name, its values multiplied by scale, each of which holds until the next. None at all is no line.
-func addLine(p *plot.Plot, name string, points []trace.Point, scale float64, c color.Color) error {
+func addLine(p *plot.Plot, name string, points []trace.Point, scale float64, c color.Color, dashes ...vg.Length) error {
 	if len(points) == 0 {
 		return nil
 	}
@@ -126,7 +159,7 @@ func addLine(p *plot.Plot, name string, points []trace.Point, scale float64, c c
 	if err != nil {
 		return err
 	}
-	line.Color, line.StepStyle = c, plotter.PostStep
+	line.Color, line.Width, line.Dashes, line.StepStyle = c, 1.5, dashes, plotter.PostStep
 	p.Add(line)
 	p.Legend.Add(name, line)
 	return nil
@@ -140,7 +173,7 @@ func addMarks(p *plot.Plot, name string, xys plotter.XYs, c color.Color, shape d
 	if err != nil {
 		return err
 	}
-	marks.Color, marks.Shape, marks.Radius = c, shape, vg.Points(2)
+	marks.Color, marks.Shape, marks.Radius = c, shape, vg.Points(3)
 	p.Add(marks)
 	p.Legend.Add(name, marks)
 	return nil
