@@ -107,8 +107,7 @@ func TestStepOthers(t *testing.T) {
 
 // An interrupt lets the stack go on, and so does the end of the server, which the client learns of.
 func TestStepEnds(t *testing.T) {
-	c, _, server, steps, dialed := stepping(t)
-	ctx, cancel := context.WithCancel(t.Context())
+	_, _, server, steps, dialed := stepping(t)
 	next(t, steps, trace.Out)
 	require.NoError(t, server.Close())
 	require.NoError(t, <-dialed)
@@ -116,6 +115,7 @@ func TestStepEnds(t *testing.T) {
 	require.Equal(t, io.EOF, err)
 
 	c, s, _ := serve(t)
+	ctx, cancel := context.WithCancel(t.Context())
 	steps, err = c.Step(ctx, "")
 	require.NoError(t, err)
 	refused := make(chan error, 1)
