@@ -32,8 +32,8 @@ func NewHub(install func(of func(local, remote netip.AddrPort) tcp.Tracer)) *Hub
 }
 
 // Watch calls f with the Records of the connections that match selects, until stop is called; while stop runs, and
-// for a moment after it, f may be called a last time. f is called on several goroutines at once, often on the packet path: it must be
-// quick, and must not use the stack.
+// for a moment after it, f may be called a last time. f is called on several goroutines at once, often on the packet path, and must
+// not use the stack. As long as it takes, it holds the connection and all that its goroutine does else.
 func (h *Hub) Watch(match Match, f func(Record)) (stop func()) {
 	w := &watcher{match, f}
 	h.change(func(list []*watcher) []*watcher { return append(list, w) })

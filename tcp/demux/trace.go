@@ -10,7 +10,7 @@ import (
 type tracerOf = func(local, remote netip.AddrPort) tcp.Tracer
 
 // SetTracer gives each connection, present and future, the Tracer that of chooses for it, which may be nil; a nil of ends that. A tracer is
-// called under its connection's lock, often on the packet path: it must not block, nor call the Demux. One that was
+// called under its connection's lock, often on the packet path, and must not call the Demux; as long as it takes, it holds both. One that was
 // replaced may be called a last time while SetTracer runs.
 func (d *Demux) SetTracer(of func(local, remote netip.AddrPort) tcp.Tracer) {
 	if of == nil {
