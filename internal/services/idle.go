@@ -46,9 +46,27 @@ func (c *idleConn) progress() {
 // bulk are buffers for connections over which much arrives.
 var bulk = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-// WriteTo copies what arrives to w until the peer has said all. A large buffer is borrowed only while much arrives, so
-// that ten thousand idle clients cost no memory worth naming.
+// WriteTo writes what arrives to w until the peer has said all, by the connection's own WriteTo, which need not copy it
+// first. That of package net takes a buffer for each connection, whatever arrives.
 func (c *idleConn) WriteTo(w io.Writer) (int64, error) {
+	conn, ok := c.Conn.(io.WriterTo)
+	if _, buffers := c.Conn.(*net.TCPConn); !ok || buffers {
+		return c.copyTo(w)
+	}
+	c.progress()
+	return conn.WriteTo(writerFunc(func(b []byte) (int, error) {
+		c.progress()
+		return w.Write(b)
+	}))
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+// copyTo is WriteTo by way of a buffer. A large one is borrowed only while much arrives, so that ten thousand idle clients
+// cost no memory worth naming.
+func (c *idleConn) copyTo(w io.Writer) (int64, error) {
 	var total int64
 	small := make([]byte, 512)
 	b := small
