@@ -17,7 +17,7 @@ import (
 func TestMachineIsPure(t *testing.T) {
 	allowed := map[string]bool{
 		"encoding/binary": true, "errors": true, "fmt": true, "math": true, "slices": true, "strings": true, "syscall": true, "time": true,
-		"tunstack/internal/packet": true, "tunstack/internal/ring": true, "tunstack/internal/stats": true,
+		"tunstack/internal/packet": true, "tunstack/internal/sendq": true, "tunstack/internal/stats": true,
 	}
 	entries, err := os.ReadDir(".")
 	require.NoError(t, err)

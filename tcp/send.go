@@ -4,7 +4,7 @@ import (
 	"syscall"
 	"time"
 
-	"tunstack/internal/ring"
+	"tunstack/internal/sendq"
 )
 
 // sender is the sending half (RFC 9293 section 3.3.1).
@@ -18,7 +18,7 @@ type sender struct {
 	mss      int   // payload of a full-sized segment
 	peerMSS  int   // what its MSS option allows
 
-	buf    ring.Buffer // octets from una on
+	buf    sendq.Queue // octets from una on
 	closed bool        // the user will write no more
 	fin    Seq         // then: where our FIN stands
 	board  scoreboard

@@ -1,4 +1,4 @@
-package ring
+package sendq
 
 import (
 	"fmt"
@@ -10,14 +10,14 @@ func BenchmarkStream(b *testing.B) {
 	for _, backlog := range []int{0, 256 << 10, 4 << 20} {
 		for _, size := range []int{1, 1448, 64 << 10} {
 			b.Run(fmt.Sprintf("backlog=%d/size=%d", backlog, size), func(b *testing.B) {
-				var r Buffer
-				r.Write(make([]byte, backlog))
+				var q Queue
+				q.Write(make([]byte, backlog))
 				p := make([]byte, size)
 				b.ReportAllocs()
 				b.SetBytes(int64(size))
 				for b.Loop() {
-					r.Write(p)
-					r.Discard(size)
+					q.Write(p)
+					q.Discard(size)
 				}
 			})
 		}
