@@ -3,6 +3,7 @@ package socketapi
 import (
 	"errors"
 	"os"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -16,7 +17,11 @@ const batchSize = 64
 func (s *Stack) receive(q *queue) {
 	for {
 		n, err := s.handle(q)
-		if n == 0 && err == nil {
+		switch {
+		case err != nil:
+		case n > 0:
+			runtime.Gosched() // those who were woken go first: what they did may have brought the next packets already
+		default:
 			err = q.Wait()
 		}
 		if err != nil {
