@@ -54,10 +54,6 @@ func (c *Connection) Replay(tolerance time.Duration) *Result {
 	for _, s := range wire(p.sent, mss) {
 		m.ours[identify(&s)] = append(m.ours[identify(&s)], &s)
 	}
-	dropped := map[int]drop{}
-	for _, d := range p.drops {
-		dropped[d.index] = d
-	}
 	for i := range c.segments {
 		s := &c.segments[i]
 		if s.own {
@@ -66,11 +62,7 @@ func (c *Connection) Replay(tolerance time.Duration) *Result {
 			}
 			continue
 		}
-		note := ""
-		if d, ok := dropped[i]; ok {
-			note = fmt.Sprintf("dropped: %s (%s)", d.why, d.rfc)
-		}
-		m.add(Peer, s, note)
+		m.add(Peer, s, p.notes[i])
 	}
 	for _, left := range m.ours {
 		for _, s := range left {

@@ -16,7 +16,7 @@ type deed struct {
 
 // player is a machine with the recorded one's initial sequence number, options and clock, as far as its SYN tells them.
 func (c *Connection) player() *player {
-	p := &player{setup: tcp.Setup{MTU: 1500, LinkMTU: 1500}}
+	p := &player{setup: tcp.Setup{MTU: 1500, LinkMTU: 1500}, notes: map[int]string{}}
 	p.setup.Tracer = p
 	syn, found := c.syn()
 	if found {
@@ -76,7 +76,7 @@ func (c *Connection) noDelay() bool {
 		case !s.own && s.Flags.Has(tcp.ACK) && una.Less(s.Ack):
 			una = s.Ack
 		case s.own && s.DataLen() > 0 && nxt.Less(s.End()):
-			if s.DataLen()%mss != 0 && una.Less(nxt) && !s.Flags.Has(tcp.FIN) {
+			if s.DataLen()%mss != 0 && (una.Less(nxt) || s.DataLen() > mss) && !s.Flags.Has(tcp.FIN) {
 				return true
 			}
 			nxt = s.End()
@@ -120,17 +120,18 @@ func (c *Connection) script() []deed {
 			nxt = s.Seq.Add(1)
 		}
 		end := s.Seq.Add(s.DataLen())
-		n := end.Sub(nxt) // octets that were not sent before
-		fresh := n > 0 && n <= s.DataLen() && s.Flags&(tcp.RST|tcp.SYN) == 0
-		if fresh {
+		var fresh []byte
+		if n := end.Sub(nxt); n > 0 && s.Flags&(tcp.RST|tcp.SYN) == 0 {
+			missing := max(n-s.DataLen(), 0) // from the capture: zeros will do
+			fresh = append(make([]byte, missing), s.Payload[s.DataLen()-(n-missing):]...)
 			nxt = end
 		}
 		d.close = s.Flags.Has(tcp.FIN) && end == nxt
 		switch {
-		case fresh && write >= 0:
-			deeds[write].data = append(deeds[write].data, s.Payload[s.DataLen()-n:]...)
-		case fresh:
-			d.data, write = append(d.data, s.Payload[s.DataLen()-n:]...), len(deeds)
+		case fresh != nil && write >= 0:
+			deeds[write].data = append(deeds[write].data, fresh...)
+		case fresh != nil:
+			d.data, write = fresh, len(deeds)
 		}
 		if d.open || d.abort || d.close || d.data != nil {
 			deeds = append(deeds, d)

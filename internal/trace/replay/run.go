@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"tunstack/tcp"
@@ -21,33 +23,43 @@ type player struct {
 	shut    bool   // the machine knows
 	index   int    // of the recorded segment that it is given
 	sent    []segment
-	drops   []drop
+	notes   map[int]string // on recorded segments of the peer's, by index
 }
 
-// drop is a segment of the peer's that the machine had no use for.
-type drop struct {
-	index    int // of the recorded segment
-	why, rfc string
-}
+// batch is how long the peer's segments may follow one another and be answered together, as a stack answers what waits in its
+// device when it looks.
+const batch = 100 * time.Microsecond
 
 // play gives a machine the peer's segments at the times at which they were recorded, and its user the recorded octets when the
 // first of them was sent. What is yet to come when the recording ends is left out.
 func (c *Connection) play() *player {
 	p := c.player()
 	deeds := p.script
+	first, last := time.Duration(-1), time.Duration(0) // of the segments that are to be answered; first is negative if there are none
 	for i := range c.segments {
 		s := &c.segments[i]
-		now := birth + s.at
-		p.until(now)
+		if first >= 0 && s.at-first > batch {
+			p.output(birth + last)
+			first = -1
+		}
+		p.until(birth + s.at)
 		if !s.own {
 			p.index = i
-			p.input(now, &s.Segment)
+			p.input(birth+s.at, &s.Segment)
+			if last = s.at; first < 0 {
+				first = s.at
+			}
+			continue
 		}
 		for len(deeds) > 0 && deeds[0].index == i {
-			p.act(now, &deeds[0])
+			p.act(birth+s.at, &deeds[0])
 			deeds = deeds[1:]
 		}
-		p.output(now)
+		p.output(birth + s.at)
+		first = -1
+	}
+	if first >= 0 {
+		p.output(birth + last)
 	}
 	return p
 }
@@ -82,7 +94,7 @@ func (p *player) act(now time.Duration, d *deed) {
 func (p *player) input(now time.Duration, s *tcp.Segment) {
 	switch {
 	case p.conn != nil:
-		p.conn.Input(now, s)
+		p.conn.Input(now, p.credible(s))
 	case s.Flags&(tcp.SYN|tcp.ACK|tcp.RST) == tcp.SYN:
 		p.conn = tcp.Accept(now, &p.cfg, p.params, p.setup, s)
 	default:
@@ -93,10 +105,28 @@ func (p *player) input(now time.Duration, s *tcp.Segment) {
 	}
 }
 
+// credible is a segment with no more acknowledged than the machine has sent: where it is behind the recorded end, the peer's
+// acknowledgments come too early for it.
+func (p *player) credible(s *tcp.Segment) *tcp.Segment {
+	nxt := p.conn.Variables().SndNxt
+	if !s.Flags.Has(tcp.ACK) || s.Flags.Has(tcp.RST) || !nxt.Less(s.Ack) {
+		return s
+	}
+	c := *s
+	c.Ack, c.Options.SackCount = nxt, 0
+	p.note("not yet sent by ours: %d octets that it acknowledges", s.Ack.Sub(nxt))
+	return &c
+}
+
+// note remarks on the recorded segment that the machine is given.
+func (p *player) note(format string, args ...any) {
+	p.notes[p.index] = strings.TrimPrefix(p.notes[p.index]+"; "+fmt.Sprintf(format, args...), "; ")
+}
+
 // Trace implements tcp.Tracer.
 func (p *player) Trace(_ time.Duration, _ *tcp.Conn, e tcp.Event) {
 	if e.Kind == tcp.SegmentDropped {
-		p.drops = append(p.drops, drop{p.index, e.Why, e.RFC})
+		p.note("dropped: %s (%s)", e.Why, e.RFC)
 	}
 }
 

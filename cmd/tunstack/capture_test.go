@@ -1,0 +1,61 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const kernelCapture = "../../internal/trace/replay/testdata/kernel.pcap"
+
+// What is misused is a usage error, what cannot be had a failure, each in one line.
+func TestCaptureAndReplayErrors(t *testing.T) {
+	noStack(t)
+	bad := filepath.Join(t.TempDir(), "bad.pcapng")
+	require.NoError(t, os.WriteFile(bad, []byte("nothing of the kind"), 0o600))
+	for _, tt := range []struct {
+		line    string
+		status  int
+		message string
+	}{
+		{"capture port http or ftpx", exitUsage, `filter: "ftpx" is not a port`},
+		{"capture tcp and", exitUsage, "filter: the expression ends too early"},
+		{"capture -c -1", exitUsage, "-c -1: packets cannot be fewer than none"},
+		{"capture", exitFailure, "no stack is running behind"},
+		{"capture -r no/such.pcap", exitFailure, "no such file"},
+		{"capture -r " + bad, exitFailure, "not a capture to be read"},
+		{"capture -w no/such/file.pcap -r " + kernelCapture, exitFailure, "no such file"},
+		{"replay", exitUsage, "replay takes a FILE"},
+		{"replay --conn x f", exitUsage, `--conn "x" is no end of a connection`},
+		{"replay --as : f", exitUsage, `--as ":" is no end of a connection`},
+		{"replay --tolerance -1s f", exitUsage, "--tolerance -1s: it must not be negative"},
+		{"replay no/such.pcap", exitFailure, "no such file"},
+		{"replay " + bad, exitFailure, "not a capture to be read"},
+		{"replay --conn :99 " + kernelCapture, exitFailure, "no TCP connection was recorded from its SYN on"},
+	} {
+		t.Run(tt.line, func(t *testing.T) { requireOneLine(t, tunstack("", strings.Fields(tt.line)...), tt.status, tt.message) })
+	}
+}
+
+// A file is shown, filtered and saved again without a stack; the kernel's side of it is answered anew.
+func TestCaptureAndReplayFile(t *testing.T) {
+	noStack(t)
+	r := tunstack("", "capture", "-r", kernelCapture, "-c", "2", "tcp[tcpflags] & tcp-push != 0")
+	require.Zero(t, r.status, r.err)
+	require.Equal(t, 2, strings.Count(r.out, "Flags [P.], seq "), r.out)
+
+	saved := filepath.Join(t.TempDir(), "saved.pcapng")
+	require.Zero(t, tunstack("", "capture", "-r", kernelCapture, "-w", saved).status)
+	require.Equal(t, tunstack("", "capture", "-r", kernelCapture), tunstack("", "capture", "-r", saved))
+	piped := tunstack("", "capture", "-r", kernelCapture, "-w", "-")
+	b, err := os.ReadFile(saved)
+	require.NoError(t, err)
+	require.Equal(t, string(b), piped.out)
+
+	r = tunstack("", "replay", saved)
+	require.Zero(t, r.status, r.err)
+	require.Contains(t, r.out, " 0 differ (~), 0 only recorded (-), ")
+}
