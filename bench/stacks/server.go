@@ -41,6 +41,9 @@ func Start(spec Spec) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{Addr: spec.Addr, cmd: exec.Command("/proc/self/exe", "-serve", string(arg))}
+	if os.Getenv("GOMAXPROCS") == "" { // as `tunstack up` does; it suits every stack here
+		s.cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	}
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if peer.attach != nil {
 		s.cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNET

@@ -13,7 +13,7 @@ import (
 // upFlags are the flags of `tunstack up` as they were given.
 type upFlags struct {
 	dev, addr, host, driver, services, pcap, impair, logLevel string
-	mtu                                                       int
+	mtu, queues                                               int
 	tap, sandbox, debugClock                                  bool
 }
 
@@ -33,7 +33,7 @@ type upConfig struct {
 // parse checks the flags. All its errors are usage errors.
 func (f *upFlags) parse() (upConfig, error) {
 	c := upConfig{services: f.services, pcap: f.pcap, debugClock: f.debugClock}
-	c.dev = tun.Config{Name: f.dev, MTU: f.mtu, Driver: f.driver, Offload: f.driver != "water"}
+	c.dev = tun.Config{Name: f.dev, MTU: f.mtu, Queues: f.queues, Driver: f.driver, Offload: f.driver != "water"}
 	if f.tap {
 		c.dev.Kind = tun.TAP
 	}
@@ -64,6 +64,9 @@ const (
 	maxMTU = 65535
 )
 
+// maxQueues is what the kernel's tun driver has (MAX_TAP_QUEUES).
+const maxQueues = 256
+
 func (c *upConfig) check(f *upFlags) error {
 	switch {
 	case len(c.dev.Name) > 15 || strings.ContainsAny(c.dev.Name, "/: \t\n") || strings.Trim(c.dev.Name, ".") == "":
@@ -72,6 +75,10 @@ func (c *upConfig) check(f *upFlags) error {
 		return usage("--mtu %d: it must be from %d to %d", f.mtu, minMTU, maxMTU)
 	case f.driver != "auto" && f.driver != "linux" && f.driver != "water":
 		return usage("--driver %s: it must be auto, linux or water", f.driver)
+	case f.queues < 1 || f.queues > maxQueues:
+		return usage("--queues %d: it must be from 1 to %d", f.queues, maxQueues)
+	case f.queues > 1 && f.driver == "water":
+		return usage("--queues %d: the water driver has one", f.queues)
 	}
 	if f.pcap == "" {
 		return nil
