@@ -105,7 +105,7 @@ func TestUpChecksItsFlags(t *testing.T) {
 }
 
 func TestUpFlagsMean(t *testing.T) {
-	f := upFlags{addr: "10.0.0.2/31", host: "10.0.0.3", mtu: 576, driver: "water", services: "none", logLevel: "debug", tap: true}
+	f := upFlags{addr: "10.0.0.2/31", host: "10.0.0.3", mtu: 576, queues: 1, driver: "water", services: "none", logLevel: "debug", tap: true}
 	c, err := f.parse()
 	require.NoError(t, err)
 	require.Equal(t, "tap0", c.dev.Name)
