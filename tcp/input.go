@@ -173,7 +173,7 @@ func (c *Conn) acceptable(s *Segment) bool {
 	case r.wnd() == 0:
 		return false
 	default:
-		return inWindow(s.Seq) || inWindow(s.End()-1) || s.Seq.Less(r.nxt) && r.edge.LessEq(s.End()-1)
+		return inWindow(s.Seq) || inWindow(s.End()-1) || s.Seq.Less(r.nxt) && r.nxt.Sub(s.Seq) < n // comparing its end with the edge could wrap
 	}
 }
 
