@@ -173,7 +173,8 @@ func (c *Conn) acceptable(s *Segment) bool {
 	case r.wnd() == 0:
 		return false
 	default:
-		return inWindow(s.Seq) || inWindow(s.End()-1) || s.Seq.Less(r.nxt) && r.nxt.Sub(s.Seq) < n // comparing its end with the edge could wrap
+		spans := uint32(r.nxt-s.Seq) < uint32(n) // RCV.NXT lies in it; comparing its end with the far edge could wrap
+		return inWindow(s.Seq) || inWindow(s.End()-1) || spans
 	}
 }
 
