@@ -44,6 +44,7 @@ func (s *Stack) receiveError(now time.Duration, h *ipv4.Header, b []byte) {
 		return
 	}
 	s.stats.InErrors.Inc()
+	e.Local = h.If.Loopback()
 	s.ip.Advise(now, &e, quoted)
 }
 

@@ -29,7 +29,7 @@ func (s *Stack) Report(now time.Duration, e ipv4.Error, h *ipv4.Header, p *packe
 		s.stats.DropNoRoute.Inc()
 		return
 	}
-	if !h.If.Loopback() && !isFragNeeded(&e) && !s.limit.allow(now, h.Src) {
+	if !s.ip.IsLocal(h.Src) && !isFragNeeded(&e) && !s.limit.allow(now, h.Src) {
 		s.stats.SilentRate.Inc()
 		return
 	}

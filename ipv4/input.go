@@ -172,11 +172,5 @@ func (i *Interface) Unreachable(now time.Duration, p *packet.Buffer) {
 	}
 	s.stats.DropUnreachable.Inc()
 	s.gateways.failTo(now, h.Dst)
-	if !s.IsLocal(h.Src) {
-		s.report(now, Error{Type: Unreachable, Code: CodeHost}, h, p)
-		return
-	}
-	if quoted := p.Bytes()[h.Len():]; h.Offset == 0 && len(quoted) >= 8 {
-		s.Advise(now, &Error{Type: Unreachable, Code: CodeHost, From: h.Src, Quoted: h, Local: true}, quoted)
-	}
+	s.report(now, Error{Type: Unreachable, Code: CodeHost}, h, p) // to ourselves, too: so raw sockets see it, as on Linux
 }

@@ -187,19 +187,15 @@ func TestTapSeesBeforeTheTransport(t *testing.T) {
 	require.Equal(t, [][]byte{b}, seen.datagrams)
 }
 
-func TestUnreachableNextHopAdvisesTheSender(t *testing.T) { // RFC 1122 section 2.3.2.2
+func TestUnreachableNextHopIsReportedToTheSender(t *testing.T) { // RFC 1122 section 2.3.2.2
 	l := newLab(t, Config{})
 	h := unicast()
 	h.Src, h.Dst = ownAddr, peerAddr
-	l.eth0.Unreachable(l.now, packet.From(dgram(h, pattern(20))))
-	require.Len(t, l.up.advice, 1)
-	e := l.up.advice[0]
-	require.True(t, e.Local)
-	require.Equal(t, [2]uint8{Unreachable, CodeHost}, [2]uint8{e.Type, e.Code})
-	require.Equal(t, peerAddr, e.Quoted.Dst)
-	require.Equal(t, pattern(20), l.up.quoted[0])
+	b := dgram(h, pattern(20))
+	l.eth0.Unreachable(l.now, packet.From(b))
+	require.Equal(t, b, l.up.about[0])
+	require.Equal(t, []Error{{Type: Unreachable, Code: CodeHost}}, l.up.takeReports())
 
-	l.eth0.Unreachable(l.now, packet.From(dgram(h, pattern(7))))
 	l.eth0.Unreachable(l.now, packet.From([]byte{4 << 4}))
-	require.Len(t, l.up.advice, 1, "too short to be attributed")
+	require.Empty(t, l.up.takeReports(), "no datagram")
 }

@@ -5,10 +5,14 @@ import (
 	"net"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/checksum"
+	"tunstack/internal/packet"
+	"tunstack/ipv4"
+	"tunstack/tun"
 )
 
 // echoRequest is an ICMP echo request.
@@ -42,6 +46,26 @@ func TestRawPing(t *testing.T) { // SOCK-046
 	n, _, err = b.RecvFrom(watch, got, MSG_DONTWAIT)
 	require.NoError(t, err)
 	require.Equal(t, byte(8), got[:n][20], "a copy of the request")
+}
+
+// What waits for a neighbour who does not answer ARP comes back as an ICMP error, as on Linux.
+func TestRawSocketHearsOfDeadNeighbour(t *testing.T) { // SOCK-046
+	tap, _ := tun.Pipe(1500, tun.TAP, packet.Features{})
+	cfg := device(tap, addrA)
+	cfg.Clock = new(VirtualClock)
+	h := newHost(t, cfg)
+	h.Advance(20 * time.Second) // past conflict detection
+	fd := h.socket(SOCK_RAW, IPPROTO_ICMP)
+	_, err := h.SendTo(fd, echoRequest(7, 1, "data"), 0, ap("10.0.0.99:0"))
+	require.NoError(t, err)
+	h.Advance(h.Now() + 10*time.Second)
+
+	got := make([]byte, 100)
+	n, from, err := h.RecvFrom(fd, got, MSG_DONTWAIT)
+	require.NoError(t, err)
+	require.Equal(t, addrA, from.Addr())
+	require.Equal(t, []byte{ipv4.Unreachable, ipv4.CodeHost}, got[20:22])
+	require.Equal(t, "data", string(got[n-4:n]))
 }
 
 func TestICMPFilter(t *testing.T) { // SOCK-046
