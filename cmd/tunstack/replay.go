@@ -27,8 +27,9 @@ and closes when the recorded one did. What it answers is compared with what was 
   -  only recorded
   +  only ours
 
-Lines without a sign are the other end's; behind a ! is why this stack dropped one. It starts
-with the recorded initial sequence number, options and clock. Super-segments are cut to what a
+Lines without a sign are the other end's; behind a ! is why this stack dropped one, or that it
+acknowledges what this stack has not sent yet, which is then taken off. The stack starts with the
+recorded initial sequence number, options and clock. Super-segments are cut to what a
 wire carries, and windows are compared only as open or closed. It needs no running stack, and
 ends with 0 whether or not the answers differ. The connection must be recorded from its SYN on.`,
 		Example: `  tunstack replay packets.pcapng

@@ -105,6 +105,9 @@ func (c *Connection) mss() int {
 	return max(mss, 1)
 }
 
+// maxMissing is how many octets may be missing at once; a segment further away is forged, or of another connection.
+const maxMissing = 1 << 20
+
 // script derives what the user did. What was sent up to a PSH was written at once, when its first octet was sent.
 func (c *Connection) script() []deed {
 	var deeds []deed
@@ -121,8 +124,9 @@ func (c *Connection) script() []deed {
 		}
 		end := s.Seq.Add(s.DataLen())
 		var fresh []byte
-		if n := end.Sub(nxt); n > 0 && s.Flags&(tcp.RST|tcp.SYN) == 0 {
-			missing := max(n-s.DataLen(), 0) // from the capture: zeros will do
+		n := end.Sub(nxt)                // that were not sent before
+		missing := max(n-s.DataLen(), 0) // from the capture: zeros will do
+		if n > 0 && missing <= maxMissing && s.Flags&(tcp.RST|tcp.SYN) == 0 {
 			fresh = append(make([]byte, missing), s.Payload[s.DataLen()-(n-missing):]...)
 			nxt = end
 		}

@@ -1,7 +1,9 @@
 package replay
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -174,4 +176,25 @@ func TestLoadErrors(t *testing.T) {
 	r.add(0, a, b, true, &tcp.Segment{Flags: tcp.ACK, Seq: 2})
 	_, err = r.load(":99", "")
 	require.EqualError(t, err, "no TCP connection was recorded from its SYN on")
+}
+
+// Any file can be tried.
+func FuzzReplay(f *testing.F) {
+	kernel, err := os.ReadFile("testdata/kernel.pcap")
+	require.NoError(f, err)
+	f.Add(kernel[:1000], "")
+	f.Add(record(f, 1, dialogue.Config{Seed: 1, Drop: []int{2}}).buf.Bytes(), "10.0.0.1")
+	match, err := trace.ParseMatch("")
+	require.NoError(f, err)
+	f.Fuzz(func(t *testing.T, file []byte, as string) {
+		in, err := capture.NewReader(bytes.NewReader(file))
+		if err != nil {
+			return
+		}
+		c, err := Load(in, match, as)
+		if err != nil {
+			return
+		}
+		require.NoError(t, c.Replay(time.Millisecond).Write(io.Discard))
+	})
 }
