@@ -80,9 +80,7 @@ func (c *Conn) acknowledge(now time.Duration, s *Segment) {
 		advanced = 0
 	}
 	if c.sackOK {
-		for _, w := range s.Options.Sack[:s.Options.SackCount] {
-			c.inputSack(now, w, highest, &d)
-		}
+		c.inputSacks(now, s, highest, &d)
 	}
 	c.sampleRTT(now, s, advanced, &d)
 	c.countDuplicate(s, advanced, wasWnd)

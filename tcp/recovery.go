@@ -58,23 +58,46 @@ func (r *rack) recovered() {
 	}
 }
 
-// inputSack takes one SACK block. One at or below una, or within another, is a D-SACK (RFC 2883).
-func (c *Conn) inputSack(now time.Duration, w Range, highest Seq, d *delivery) {
+// inputSacks takes the SACK blocks of an acknowledgment.
+func (c *Conn) inputSacks(now time.Duration, s *Segment, highest Seq, d *delivery) {
+	blocks := s.Options.Sack[:s.Options.SackCount]
+	if s.reportsDuplicate() {
+		c.duplicated(blocks[0])
+		blocks = blocks[1:]
+	}
+	for _, w := range blocks {
+		if w.Start = maxSeq(w.Start, c.snd.una); w.Start.Less(w.End) && w.End.LessEq(c.snd.nxt) {
+			c.snd.board.sack(w, now, highest, d)
+			c.rack.highest = maxSeq(c.rack.highest, w.End)
+		}
+	}
+}
+
+// reportsDuplicate says whether the first SACK block is a D-SACK: it lies at or below what the segment acknowledges, which
+// SND.UNA may have passed since it was sent, or within the second (RFC 2883 section 4).
+func (s *Segment) reportsDuplicate() bool {
+	b := &s.Options.Sack
+	switch {
+	case s.Options.SackCount == 0:
+		return false
+	case b[0].End.LessEq(s.Ack):
+		return true
+	}
+	return s.Options.SackCount > 1 && b[1].Start.LessEq(b[0].Start) && b[0].End.LessEq(b[1].End)
+}
+
+// duplicated widens RACK's reordering window by a D-SACK, once in a round trip (RFC 8985 section 6.2, step 4).
+func (c *Conn) duplicated(w Range) {
 	if !w.Start.Less(w.End) || c.snd.nxt.Less(w.End) {
 		return
 	}
-	if w.End.LessEq(c.snd.una) {
-		c.rack.duplicate = true
-		if c.rack.roundEnd.LessEq(c.snd.una) && c.rack.steps < 16 {
-			c.rack.steps++
-			c.rack.persist = rackPersist
-			c.rack.roundEnd = c.snd.nxt
-		}
-		return
+	r := &c.rack
+	r.duplicate = true
+	if r.roundEnd.LessEq(c.snd.una) && r.steps < 16 {
+		r.steps++
+		r.persist = rackPersist
+		r.roundEnd = c.snd.nxt
 	}
-	w.Start = maxSeq(w.Start, c.snd.una)
-	c.snd.board.sack(w, now, highest, d)
-	c.rack.highest = maxSeq(c.rack.highest, w.End)
 }
 
 // countDuplicate counts duplicate acknowledgments as RFC 5681 section 2 defines them. Each stands for one segment

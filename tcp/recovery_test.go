@@ -255,6 +255,33 @@ func TestReorderingWindowNarrows(t *testing.T) {
 	require.Zero(t, s.c.rack.steps)
 }
 
+// TCP-184: what the peer has twice is told by the first block alone, below what the ACK acknowledges or within the second block.
+func TestDuplicateReports(t *testing.T) {
+	for ack, steps := range map[string]int{
+		". seq 5001 ack 3001 win 64240 <sack 1 {2001:3001}>":                1,
+		". seq 5001 ack 2001 win 64240 <sack 2 {3001:4001} {3001:5001}>":    1,
+		". seq 5001 ack 2001 win 64240 <sack 2 {3001:5001} {3001:4001}>":    0,
+		". seq 5001 ack 2001 win 64240 <sack 2 {4001:5001} {1001:2001}>":    0,
+		". seq 5001 ack 2001 win 64240 <sack 2 {3001:4001} {5001:6001}>":    0,
+		". seq 5001 ack 2001 win 64240 <sack 1 {3001:4001}>":                0,
+		". seq 5001 ack 3001 win 64240 <sack 1 {90001:90002}>":              0,
+		". seq 5001 ack 3001 win 64240 <sack 2 {2001:3001} {2901:3501}>":    1,
+		". seq 5001 ack 2001 win 64240 <sack 2 {13001:14001} {9001:15001}>": 0, // never sent
+	} {
+		s := sackEstablished(t, 10).after(100 * time.Millisecond).recv(ack)
+		require.EqualValues(t, steps, s.c.rack.steps, ack)
+		require.Equal(t, steps > 0, s.c.rack.duplicate, ack)
+	}
+}
+
+// TCP-184: an ACK that another has overtaken reports nothing twice.
+func TestOvertakenReport(t *testing.T) {
+	s := sackEstablished(t, 3).after(100 * time.Millisecond)
+	s.recv(". seq 5001 ack 4001 win 64240").recv(". seq 5001 ack 1001 win 64240 <sack 1 {2001:4001}>")
+	require.Zero(t, s.c.rack.steps)
+	require.False(t, s.c.rack.duplicate)
+}
+
 // TCP-186: the segment that a probe sends again is the one that was sent, with its FIN, and so is a retransmission.
 func TestLastSegmentWithFin(t *testing.T) {
 	s := newScript(t).with(func(g *Config, _ *Params) { g.NoSACK = false }).listen()
