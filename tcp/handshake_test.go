@@ -21,6 +21,19 @@ func TestPassiveOpen(t *testing.T) {
 	require.Equal(t, 502<<7, s.c.snd.wnd)
 }
 
+// TCP-173: a SYN that comes again is answered at once, and with its own timestamp: else the peer's first round-trip time would
+// count from the SYN before. An older one, which the wire has held up, is not.
+func TestSynAgain(t *testing.T) {
+	s := newScript(t).with(all).listen()
+	s.recv("S seq 5000 win 64240 <mss 1460,TS val 700 ecr 0>").sends("S. seq 1000 ack 5001 win 65535 <mss 1460,TS val 0 ecr 700>")
+	s.after(500 * time.Millisecond).recv("S seq 5000 win 64240 <mss 1460,TS val 1700 ecr 0>")
+	s.sends("S. seq 1000 ack 5001 win 65535 <mss 1460,TS val 500 ecr 1700>").is(SynReceived)
+	s.recv("S seq 5000 win 64240 <mss 1460,TS val 700 ecr 0>")
+	s.sends(". seq 1001 ack 5001 win 65535 <TS val 500 ecr 1700>")
+	s.recv("S seq 4999 win 64240 <mss 1460,TS val 9000 ecr 0>").sends(". seq 1001 ack 5001 win 65535 <TS val 500 ecr 1700>")
+	s.recv(". seq 5001 ack 1001 win 64240 <TS val 1701 ecr 500>").is(Established).quiet()
+}
+
 // TCP-136, TCP-029, TCP-030: figure 6 of RFC 9293.
 func TestActiveOpen(t *testing.T) {
 	s := newScript(t).open()

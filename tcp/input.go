@@ -196,6 +196,7 @@ func (c *Conn) checkSequence(now time.Duration, s *Segment) bool {
 	switch {
 	case c.state == SynReceived && s.Flags.Has(SYN) && s.Seq == c.rcv.irs:
 		c.snd.board.markAllLost() // our SYN,ACK was lost: an ACK alone would not help the peer
+		c.noteTimestamp(now, s)   // or it would measure the round trip from its first SYN
 	case s.Flags.Has(SYN):
 		c.drop(now, s, &c.cfg.Stats.DropSyn)
 		c.challenge(now)
