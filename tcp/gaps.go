@@ -23,7 +23,11 @@ type held struct {
 const maxGaps = 1024
 
 // maxWaste bounds the memory of what waits, as a multiple of the receive buffer: small stretches occupy a Buffer each.
-const maxWaste = 2
+// With a small receive buffer it may be leastWaste octets, or a few stretches would be all.
+const (
+	maxWaste   = 2
+	leastWaste = 64 << 10
+)
 
 // add holds the part w of a segment's octets, or without keep only notes that they have come. It merges w with the stretches
 // that it meets; false when there are too many.

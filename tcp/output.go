@@ -68,11 +68,12 @@ func (c *Conn) outputLost(now time.Duration, s *Segment) bool {
 	}
 	w := n.board.flights[i].Range
 	if w.Start != n.iss {
+		limit := c.payloadLimit()
+		w = n.board.lostFrom(i, limit)
 		allowed := c.cc.cwnd - n.pipe()
 		if n.resend {
 			allowed = max(allowed, n.mss)
 		}
-		limit := c.payloadLimit()
 		if n.ownsFin(w) && w.Len() == limit+1 { // the FIN is no payload
 			limit, allowed = limit+1, allowed+1
 		}
@@ -80,8 +81,11 @@ func (c *Conn) outputLost(now time.Duration, s *Segment) bool {
 		if size <= 0 || allowed < min(size, n.mss) {
 			return false
 		}
-		w.End = w.Start.Add(min(size, allowed))
-		c.cc.prr.out += w.Len()
+		if size = min(size, allowed); size < w.Len() && size > n.mss {
+			size -= size % n.mss
+		}
+		w.End = w.Start.Add(size)
+		c.cc.prr.out += size
 	}
 	n.resend, n.lastSent = false, now
 	n.board.resent(i, w.Len(), now)
@@ -168,10 +172,12 @@ func (c *Conn) sizeNew(now time.Duration) (size int, fin bool) {
 func (c *Conn) sendSmall(now time.Duration, size, avail int) bool {
 	n := &c.snd
 	switch {
-	case n.push || n.urgent:
+	case n.push:
 		return true
 	case size < avail: // a window stands in the way
 		return 2*size >= n.maxWnd
+	case n.urgent:
+		return true
 	case c.params.Cork || n.more:
 		if c.timers.cork == 0 {
 			c.timers.cork = now + 200*time.Millisecond

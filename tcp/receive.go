@@ -129,7 +129,7 @@ func (c *Conn) holdOutOfOrder(now time.Duration, s *Segment, w Range) {
 		r.dsack = dup
 		return
 	}
-	if r.queue.Memory()+r.gaps.memory > maxWaste*c.rcvLimit() || !r.gaps.add(s, w, !r.shut) {
+	if r.queue.Memory()+r.gaps.memory > max(maxWaste*c.rcvLimit(), leastWaste) || !r.gaps.add(s, w, !r.shut) {
 		c.drop(now, s, &c.cfg.Stats.DropFragments)
 	}
 }

@@ -198,12 +198,24 @@ func (b *scoreboard) nextLost() int {
 	return slices.IndexFunc(b.flights, func(f flight) bool { return f.lost })
 }
 
-// resent records that the first n octets of flight i, a lost one, are sent again.
-func (b *scoreboard) resent(i, n int, now time.Duration) {
-	if n < b.flights[i].Len() {
-		b.split(b.flights[i].Start.Add(n))
+// lostFrom is flight i, a lost one, and what is lost right behind it, as far as that is needed for size octets.
+func (b *scoreboard) lostFrom(i, size int) Range {
+	w := b.flights[i].Range
+	for i++; i < len(b.flights) && b.flights[i].lost && w.Len() < size; i++ {
+		w.End = b.flights[i].End
 	}
-	f := &b.flights[i]
-	b.uncount(f)
-	f.lost, f.retrans, f.sent = false, true, now
+	return w
+}
+
+// resent records that n octets from the start of flight i on are sent again, as one from now on: what was cut small once
+// does not remain so.
+func (b *scoreboard) resent(i, n int, now time.Duration) {
+	w := Range{b.flights[i].Start, b.flights[i].Start.Add(n)}
+	b.split(w.End)
+	j := i
+	for ; j < len(b.flights) && b.flights[j].Start.Less(w.End); j++ {
+		b.uncount(&b.flights[j])
+	}
+	b.flights[i] = flight{Range: w, retrans: true, sent: now}
+	b.flights = slices.Delete(b.flights, i+1, j)
 }

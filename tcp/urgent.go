@@ -16,7 +16,7 @@ type urgent struct {
 func (c *Conn) WriteUrgent(now time.Duration, p []byte) int {
 	n := c.Write(now, p)
 	if n > 0 {
-		c.snd.up, c.snd.urgent, c.snd.push = c.snd.dataEnd(), true, true
+		c.snd.up, c.snd.urgent = c.snd.dataEnd(), true
 	}
 	return n
 }

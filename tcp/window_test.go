@@ -65,3 +65,36 @@ func TestUserTimeoutIsPunctual(t *testing.T) {
 	s.is(Established).silence(1)
 	s.is(Closed)
 }
+
+// TCP-085: a window that opens by little draws no small segments, urgent though the data be.
+func TestUrgentDataIntoSliverOfWindow(t *testing.T) {
+	s := newScript(t).established("mss 1000").recv(". seq 5001 ack 1001 win 1000")
+	require.Equal(t, 3000, s.c.WriteUrgent(s.now, pattern(1001, 3000)))
+	s.sends(".U seq 1001:2001(1000) ack 5001 win 65535 urg 3000").quiet()
+	s.recv(". seq 5001 ack 2001 win 7").quiet()
+	s.recv(". seq 5001 ack 2001 win 1000").sends(".U seq 2001:3001(1000) ack 5001 win 65535 urg 2000").quiet()
+}
+
+// What went out in small pieces goes out again in full-sized ones, with the FIN.
+func TestSmallSegmentsAreSentAgainAsOne(t *testing.T) {
+	s := newScript(t).with(func(_ *Config, p *Params) { p.NoDelay = true }).established("mss 1000")
+	for i := range 30 {
+		s.after(time.Millisecond).write(50).sends(segLine(1001+50*i, 50, "P"))
+	}
+	s.do((*Conn).CloseWrite).sends("F. seq 2501 ack 5001 win 65535")
+	s.after(s.c.timers.rexmt - s.now).sends(segLine(1001, 1000, ""))
+	s.recv(". seq 5001 ack 2001 win 64240").sends("FP. seq 2001:2501(500) ack 5001 win 65535").quiet()
+	require.NoError(t, s.c.Check())
+}
+
+// TCP-128: a small receive buffer, too, holds more than a segment or two that come out of order.
+func TestReassemblyInSmallBuffer(t *testing.T) {
+	s := newScript(t).with(func(_ *Config, p *Params) { p.RcvBuf = 1000 }).established("mss 1000")
+	for i := range 20 {
+		s.recv((&Segment{Flags: ACK, Seq: Seq(5011 + 20*i), Ack: 1001, Wnd: 64240, Payload: make([]byte, 10)}).String()).silence(0)
+	}
+	for i := range 20 {
+		s.recv((&Segment{Flags: ACK, Seq: Seq(5001 + 20*i), Ack: 1001, Wnd: 64240, Payload: make([]byte, 10)}).String()).silence(0)
+	}
+	s.reads(5001, 400)
+}
