@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/internal/packet"
 	"tunstack/internal/sim"
 )
 
@@ -22,8 +23,12 @@ func TestSimulator(t *testing.T) {
 	if testing.Short() {
 		seeds = 50
 	}
+	buffers := packet.Live()
 	for seed := range seeds {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { require.NoError(t, simulate(seed)) })
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			require.NoError(t, simulate(seed))
+			require.Equal(t, buffers, packet.Live())
+		})
 	}
 	asked := regexp.MustCompile(`TestSimulator\$?/\^?(\d+)\$?$`).FindStringSubmatch(flag.Lookup("test.run").Value.String())
 	if asked == nil {

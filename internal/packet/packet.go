@@ -59,6 +59,7 @@ func New(size int) *Buffer {
 				b = &Buffer{store: make([]byte, c.size), class: c}
 			}
 			b.start, b.end = Headroom, Headroom
+			b.begin()
 			return b
 		}
 	}
@@ -74,6 +75,7 @@ func From(data []byte) *Buffer {
 
 // Free returns the Buffer to its pool. The caller must not touch it, or any slice of it, again.
 func (b *Buffer) Free() {
+	b.finish()
 	b.spans = [2][]byte{}
 	b.Cast, b.Queue, b.Batch, b.Next, b.Offload = Unicast, 0, nil, nil, Offload{}
 	b.class.pool.Put(b)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"tunstack/internal/checksum"
+	"tunstack/internal/packet"
 	"tunstack/ipv4"
 	"tunstack/tcp"
 )
@@ -171,9 +172,18 @@ func (e *End) arrive(p *parcel) {
 	case seg.Parse(p.data) != nil:
 		e.sim.fail("a segment that does not parse: %x", p.data)
 	default:
-		seg.CE = p.ce
-		e.input(&seg)
-		e.tell(Event{From: 1 - e.index, Arrived: true, Segment: &seg})
+		e.take(&seg, p)
+	}
+}
+
+// take gives a segment to the machine in a Buffer, as a stack does.
+func (e *End) take(seg *tcp.Segment, p *parcel) {
+	b := packet.From(p.data)
+	seg.CE, seg.Payload, seg.Buffer = p.ce, b.Bytes()[len(p.data)-len(seg.Payload):], b
+	e.input(seg)
+	e.tell(Event{From: 1 - e.index, Arrived: true, Segment: seg})
+	if seg.Buffer != nil {
+		b.Free()
 	}
 }
 
