@@ -111,8 +111,10 @@ func (d *waterDevice) TryRead() (*packet.Buffer, error) {
 	}
 	d.prepare()
 	switch err := d.raw.Read(d.tryRead); {
-	case err != nil:
+	case d.closed.Load():
 		return nil, os.ErrClosed
+	case err != nil:
+		return nil, err
 	case d.err == syscall.EAGAIN || d.err == syscall.EINTR:
 		return nil, nil
 	case d.err != nil:
