@@ -26,16 +26,12 @@ func (d *direction) passed(s *Stack) bool {
 	return at != 0 && s.Now() >= time.Duration(at)
 }
 
-// until is the moment to give up for a call that began at start.
-func (d *direction) until(start time.Duration) time.Duration {
-	until := never
+// until is the moment to give up for a call whose timeout ends at end.
+func (d *direction) until(end time.Duration) time.Duration {
 	if at := d.deadline.Load(); at != 0 {
-		until = time.Duration(at)
+		return min(end, time.Duration(at))
 	}
-	if t := d.timeout.Load(); t != 0 {
-		until = min(until, start+time.Duration(t))
-	}
-	return until
+	return end
 }
 
 // wait is the one place where socket calls block. It calls op until that fails with anything but EAGAIN, and sleeps in
@@ -57,9 +53,12 @@ func (so *socket) wait(d *direction, dontWait bool, op func() error) error {
 
 // block is the part of wait that sleeps.
 func (so *socket) block(d *direction, op func() error) error {
-	start := so.stack.Now()
+	end := never
+	if t := d.timeout.Load(); t != 0 {
+		end = so.stack.Now() + time.Duration(t)
+	}
 	err := error(syscall.EAGAIN)
-	so.await(d.mask, func() time.Duration { return d.until(start) }, func() bool {
+	so.await(d.mask, func() time.Duration { return d.until(end) }, func() bool {
 		if so.closed.Load() {
 			err = syscall.EBADF
 		} else {
@@ -78,7 +77,7 @@ func (so *socket) await(mask poll.Mask, until func() time.Duration, done func() 
 	defer so.Waiters().Remove(sl.Waiter)
 	for !done() {
 		t := until()
-		if so.stack.Now() >= t {
+		if t != never && so.stack.Now() >= t {
 			return
 		}
 		sl.sleep(t)

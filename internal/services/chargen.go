@@ -7,14 +7,13 @@ import (
 
 // chargen sends lines of characters as fast as the client takes them, until it closes (RFC 864, TCP).
 func chargen(c net.Conn) {
-	conn := limitIdle(c)
 	done := make(chan struct{})
 	go func() {
-		io.Copy(io.Discard, conn) // what the client says is thrown away
+		io.Copy(io.Discard, c) // what the client says is thrown away
 		close(done)
 	}()
 	for {
-		if _, err := conn.Write(pattern); err != nil {
+		if _, err := c.Write(pattern); err != nil {
 			break
 		}
 	}

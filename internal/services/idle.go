@@ -8,43 +8,43 @@ import (
 	"time"
 )
 
-// idleLimit is how long a client may move nothing, in neither direction, before its connection is closed.
-const idleLimit = 30 * time.Minute
+// A client may move nothing, in neither direction, for idleLimit before its connection is closed. It is looked after every
+// idleStep: deadlines on each connection would cost every read and write a look at the clock.
+const (
+	idleStep  = time.Minute
+	idleLimit = 30 * time.Minute
+)
 
-// idleStep is how far the limit moves at a time, so that a busy connection sets a deadline once a minute and not once a read.
-const idleStep = time.Minute
-
-// idleConn is a connection that fails with os.ErrDeadlineExceeded after idleLimit without traffic.
+// idleConn is a connection that knows whether anything moves.
 type idleConn struct {
 	net.Conn
-	deadline atomic.Int64 // Unix time in ns
+	moved atomic.Bool
+	still time.Duration // how long nothing has
 }
-
-// limitIdle puts the limit on c.
-func limitIdle(c net.Conn) *idleConn { return &idleConn{Conn: c} }
 
 // Read reads from the connection; it is progress.
 func (c *idleConn) Read(b []byte) (int, error) {
-	c.progress()
-	return c.Conn.Read(b)
+	n, err := c.Conn.Read(b)
+	c.moved.Store(true)
+	return n, err
 }
 
 // Write writes to the connection; it is progress.
 func (c *idleConn) Write(b []byte) (int, error) {
-	c.progress()
-	return c.Conn.Write(b)
+	n, err := c.Conn.Write(b)
+	c.moved.Store(true)
+	return n, err
 }
 
-func (c *idleConn) progress() {
-	next := time.Now().Add(idleLimit)
-	if next.UnixNano()-c.deadline.Load() > int64(idleStep) {
-		c.deadline.Store(next.UnixNano())
-		c.SetDeadline(next)
+// closeIdle closes the connection if nothing has moved for too long. It is called every idleStep.
+func (c *idleConn) closeIdle() {
+	if c.still += idleStep; c.moved.Swap(false) {
+		c.still = 0
+	}
+	if c.still >= idleLimit {
+		c.Close()
 	}
 }
-
-// bulk are buffers for connections over which much arrives.
-var bulk = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
 // WriteTo writes what arrives to w until the peer has said all, by the connection's own WriteTo, which need not copy it
 // first. That of package net takes a buffer for each connection, whatever arrives.
@@ -53,16 +53,22 @@ func (c *idleConn) WriteTo(w io.Writer) (int64, error) {
 	if _, buffers := c.Conn.(*net.TCPConn); !ok || buffers {
 		return c.copyTo(w)
 	}
-	c.progress()
-	return conn.WriteTo(writerFunc(func(b []byte) (int, error) {
-		c.progress()
-		return w.Write(b)
-	}))
+	return conn.WriteTo(movingWriter{w, c})
 }
 
-type writerFunc func([]byte) (int, error)
+// movingWriter notes that something has come, and writes it on.
+type movingWriter struct {
+	io.Writer
+	from *idleConn
+}
 
-func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+func (w movingWriter) Write(b []byte) (int, error) {
+	w.from.moved.Store(true)
+	return w.Writer.Write(b)
+}
+
+// bulk are buffers for connections over which much arrives.
+var bulk = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
 // copyTo is WriteTo by way of a buffer. A large one is borrowed only while much arrives, so that ten thousand idle clients
 // cost no memory worth naming.

@@ -72,13 +72,13 @@ func (l *lines) cut() (string, bool) {
 	return text, true
 }
 
-// fill waits for more text: for a pause if what is there may be a line already, else up to the idle limit.
+// fill waits for more text, if what is there may be a line already only for a pause.
 func (l *lines) fill(ready bool) error {
-	limit := idleLimit
+	var deadline time.Time
 	if ready {
-		limit = pause
+		deadline = time.Now().Add(pause)
 	}
-	l.c.SetReadDeadline(time.Now().Add(limit))
+	l.c.SetReadDeadline(deadline)
 	var b [512]byte
 	n, err := l.c.Read(b[:min(len(b), maxLine-len(l.buf))])
 	l.buf = append(l.buf, b[:n]...)
@@ -90,7 +90,6 @@ func (l *lines) fill(ready bool) error {
 
 // say sends text as a line that ends as the peer's lines do.
 func (l *lines) say(text string) error {
-	l.c.SetWriteDeadline(time.Now().Add(idleLimit))
 	_, err := io.WriteString(l.c, text+l.end)
 	return err
 }

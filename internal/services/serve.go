@@ -13,10 +13,11 @@ import (
 const retryAfter = 50 * time.Millisecond
 
 // eachConn makes a TCP service of handle, which is called for each connection in a goroutine of its own. The connection
-// is closed when handle returns, and under it when the service ends.
+// is closed when handle returns, and under it when the service ends or the client is idle for too long.
 func eachConn(handle func(net.Conn)) func(net.Listener) {
 	return func(l net.Listener) {
-		clients := clients{open: map[net.Conn]bool{}}
+		clients := clients{open: map[*idleConn]bool{}, ended: make(chan struct{})}
+		clients.wg.Go(clients.closeIdle)
 		defer clients.end()
 		for {
 			c, err := l.Accept()
@@ -26,7 +27,7 @@ func eachConn(handle func(net.Conn)) func(net.Listener) {
 			case err != nil:
 				time.Sleep(retryAfter)
 			default:
-				clients.serve(c, handle)
+				clients.serve(&idleConn{Conn: c}, handle)
 			}
 		}
 	}
@@ -34,26 +35,46 @@ func eachConn(handle func(net.Conn)) func(net.Listener) {
 
 // clients are the connections of one service.
 type clients struct {
-	mu   sync.Mutex
-	open map[net.Conn]bool
-	wg   sync.WaitGroup
+	mu    sync.Mutex
+	open  map[*idleConn]bool
+	wg    sync.WaitGroup
+	ended chan struct{}
 }
 
-func (s *clients) serve(c net.Conn, handle func(net.Conn)) {
+func (s *clients) serve(c *idleConn, handle func(net.Conn)) {
 	s.mu.Lock()
 	s.open[c] = true
 	s.mu.Unlock()
 	s.wg.Go(func() {
 		handle(c)
-		hangUp(c)
+		hangUp(c.Conn)
 		s.mu.Lock()
 		delete(s.open, c)
 		s.mu.Unlock()
 	})
 }
 
+// closeIdle closes idle connections until the service ends.
+func (s *clients) closeIdle() {
+	tick := time.NewTicker(idleStep)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.ended:
+			return
+		case <-tick.C:
+		}
+		s.mu.Lock()
+		for c := range s.open {
+			c.closeIdle()
+		}
+		s.mu.Unlock()
+	}
+}
+
 // end closes all connections, which ends their handlers, and waits for them.
 func (s *clients) end() {
+	close(s.ended)
 	s.mu.Lock()
 	for c := range s.open {
 		c.Close()

@@ -1,0 +1,57 @@
+package services
+
+import (
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// queue is a listener that hands out what is put into it.
+type queue chan net.Conn
+
+func (q queue) Accept() (net.Conn, error) {
+	if c, ok := <-q; ok {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+func (q queue) Close() error   { return nil }
+func (q queue) Addr() net.Addr { return nil }
+
+// A client that says nothing for half an hour is hung up on; one that says something now and then is not.
+func TestIdleClientsAreHungUpOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := make(queue)
+		ended := make(chan struct{})
+		go func() {
+			eachConn(echo)(l)
+			close(ended)
+		}()
+		dial := func() net.Conn {
+			near, far := net.Pipe()
+			l <- far
+			return near
+		}
+		idle, busy := dial(), dial()
+		begin := time.Now()
+		go func() {
+			b := []byte("x")
+			for time.Since(begin) < 3*time.Hour {
+				time.Sleep(idleLimit - 2*idleStep)
+				busy.Write(b)
+				if _, err := io.ReadFull(busy, b); err != nil {
+					t.Error(err)
+				}
+			}
+			close(l)
+		}()
+		_, err := idle.Read(make([]byte, 1))
+		require.Equal(t, io.EOF, err)
+		require.InDelta(t, idleLimit, time.Since(begin), float64(2*idleStep))
+		<-ended
+	})
+}
