@@ -21,11 +21,14 @@ const (
 	vnet, plain                   = "tunstack-vnet", "tunstack-1500"
 	reflectorVnet, reflectorPlain = "reflector-vnet", "reflector-1500"
 	gvisorVnet, gvisorPlain       = "gvisor-vnet", "gvisor-1500"
+	plain64k                      = "tunstack-64k"
+	lwipPlain, lwip64k            = "lwip-1500", "lwip-64k"
 	kernel                        = "kernel"
 )
 
 var (
-	bulkGoals = []goal{{vnet, reflectorVnet, 0.85}, {vnet, gvisorVnet, 2}, {vnet, kernel, 1}, {plain, reflectorPlain, 0.7}, {plain, gvisorPlain, 2.5}}
+	bulkGoals = []goal{{vnet, reflectorVnet, 0.85}, {vnet, gvisorVnet, 2}, {vnet, kernel, 1},
+		{plain, reflectorPlain, 0.7}, {plain, lwipPlain, 1.5}, {plain, gvisorPlain, 2.5}, {plain64k, lwip64k, 1}}
 	cpuGoals  = []goal{{vnet, gvisorVnet, 0.45}}
 	p50Goals  = []goal{{vnet, reflectorVnet, 1.15}}
 	rateGoals = []goal{{vnet, reflectorVnet, 0.8}, {vnet, gvisorVnet, 3}}

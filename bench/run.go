@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"tunstack/bench/loads"
 	"tunstack/bench/stacks"
@@ -16,14 +17,15 @@ import (
 // within seconds of each other.
 func run(o options) error {
 	r := newResults(o)
+	peers := present(o)
 	number := 0
 	for round := range o.rounds {
 		for _, l := range loads.All() {
 			if !chosen(o.rows, l.Name) {
 				continue
 			}
-			for _, p := range order(round) {
-				if !chosen(o.stacks, p.Name) || l.Impaired && !p.Impairable || l.Memory && !p.Memory {
+			for _, p := range order(peers, round) {
+				if l.Impaired && !p.Impairable || l.Memory && !p.Memory {
 					continue
 				}
 				number++
@@ -36,11 +38,24 @@ func run(o options) error {
 	return report(o, r)
 }
 
+// present are the chosen stacks that can run here; it says what is left out.
+func present(o options) []stacks.Peer {
+	return slices.DeleteFunc(stacks.Peers(), func(p stacks.Peer) bool {
+		if !chosen(o.stacks, p.Name) {
+			return true
+		}
+		err := p.Missing()
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "%s is left out: %v\n", p.Name, err)
+		}
+		return err != nil
+	})
+}
+
 // order is the stacks, each round beginning with another.
-func order(round int) []stacks.Peer {
-	all := stacks.Peers()
-	first := round * 3 % len(all)
-	return append(all[first:], all[:first]...)
+func order(peers []stacks.Peer, round int) []stacks.Peer {
+	first := round * 3 % max(len(peers), 1)
+	return slices.Concat(peers[first:], peers[:first])
 }
 
 // measure runs one load against one stack in a fresh process, on an interface and a network of its own: nothing the

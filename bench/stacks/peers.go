@@ -35,6 +35,8 @@ type Peer struct {
 	// Memory says whether a connection's memory is the process's.
 	Memory bool
 
+	// missing, if there is one, says why the stack cannot run here.
+	missing func(peer string) error
 	// serve starts the stack in the process under test. Reflectors and stacks without sockets return no network.
 	serve func(Spec) (network, error)
 	// attach, if there is one, connects the process from outside, once it runs; such a process has a namespace of its own. What
@@ -62,10 +64,20 @@ func Peers() []Peer {
 		{Name: "tunstack-64k", Doc: "tunstack, water driver, MTU 65535", Memory: true, serve: tunstack("water", 65535, false)},
 		{Name: "gvisor-vnet", Doc: "gVisor netstack, wired by hand to virtio-net headers, tuned", Memory: true, serve: gvisorVnet},
 		{Name: "gvisor-1500", Doc: "gVisor netstack, its own fdbased endpoint, plain packets", Impairable: true, Memory: true, serve: gvisorPlain},
+		{Name: "lwip-1500", Doc: "lwIP in C, raw callbacks, tuned, plain packets", missing: builtLwip, serve: lwip(1500)},
+		{Name: "lwip-64k", Doc: "the same with MTU 65535", missing: builtLwip, serve: lwip(65535)},
 		{Name: "kernel", Doc: "Linux, a second namespace over veth", Impairable: true, serve: kernel, attach: attachKernel},
 		{Name: "reflector-vnet", Doc: "the do-nothing reflector, virtio-net headers", serve: reflect(true)},
 		{Name: "reflector-1500", Doc: "the do-nothing reflector, plain packets", serve: reflect(false)},
 	}
+}
+
+// Missing says why the stack cannot run here, or nothing.
+func (p Peer) Missing() error {
+	if p.missing == nil {
+		return nil
+	}
+	return p.missing(p.Name)
 }
 
 // Find returns the peer of that name.
