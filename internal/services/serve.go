@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -16,8 +15,7 @@ const retryAfter = 50 * time.Millisecond
 // is closed when handle returns, and under it when the service ends or the client is idle for too long.
 func eachConn(handle func(net.Conn)) func(net.Listener) {
 	return func(l net.Listener) {
-		clients := clients{open: map[*idleConn]bool{}, ended: make(chan struct{})}
-		clients.wg.Go(clients.closeIdle)
+		clients := newClients(handle)
 		defer clients.end()
 		for {
 			c, err := l.Accept()
@@ -27,60 +25,10 @@ func eachConn(handle func(net.Conn)) func(net.Listener) {
 			case err != nil:
 				time.Sleep(retryAfter)
 			default:
-				clients.serve(&idleConn{Conn: c}, handle)
+				clients.serve(&idleConn{Conn: c})
 			}
 		}
 	}
-}
-
-// clients are the connections of one service.
-type clients struct {
-	mu    sync.Mutex
-	open  map[*idleConn]bool
-	wg    sync.WaitGroup
-	ended chan struct{}
-}
-
-func (s *clients) serve(c *idleConn, handle func(net.Conn)) {
-	s.mu.Lock()
-	s.open[c] = true
-	s.mu.Unlock()
-	s.wg.Go(func() {
-		handle(c)
-		hangUp(c.Conn)
-		s.mu.Lock()
-		delete(s.open, c)
-		s.mu.Unlock()
-	})
-}
-
-// closeIdle closes idle connections until the service ends.
-func (s *clients) closeIdle() {
-	tick := time.NewTicker(idleStep)
-	defer tick.Stop()
-	for {
-		select {
-		case <-s.ended:
-			return
-		case <-tick.C:
-		}
-		s.mu.Lock()
-		for c := range s.open {
-			c.closeIdle()
-		}
-		s.mu.Unlock()
-	}
-}
-
-// end closes all connections, which ends their handlers, and waits for them.
-func (s *clients) end() {
-	close(s.ended)
-	s.mu.Lock()
-	for c := range s.open {
-		c.Close()
-	}
-	s.mu.Unlock()
-	s.wg.Wait()
 }
 
 const (
