@@ -4,7 +4,10 @@
 // whoever holds it last calls Free. There are no reference counts.
 package packet
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Headroom is the space kept before the payload for the headers of every layer below:
 // virtio-net (12), Ethernet (14), IPv4 (60) and TCP (60) octets, rounded up to a cache line.
@@ -64,6 +67,16 @@ func New(size int) *Buffer {
 		}
 	}
 	panic("packet: buffer larger than MaxSize")
+}
+
+// fit is how many of n octets to put in one Buffer, so that they fill it well; the rest takes another.
+func fit(n int) int {
+	for _, c := range slices.Backward(classes[:]) {
+		if 2*n >= c.size {
+			return min(n, c.size-Headroom)
+		}
+	}
+	return n
 }
 
 // From returns a Buffer that holds a copy of data.

@@ -36,7 +36,7 @@ func (q *Queue) Write(p []byte) {
 		p = p[n:]
 	}
 	for len(p) > 0 {
-		n := min(len(p), MaxSize)
+		n := fit(len(p))
 		q.Add(From(p[:n]))
 		p = p[n:]
 	}

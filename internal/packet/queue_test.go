@@ -93,3 +93,18 @@ func TestQueueWriteLongerThanAnyBuffer(t *testing.T) {
 	require.Equal(t, len(data), q.Read(got))
 	require.Equal(t, data, got)
 }
+
+// However sizes alternate, what waits costs little more than twice itself, if what comes in Buffers fills half of each.
+func TestQueueMemory(t *testing.T) {
+	for _, copied := range []int{1, 500, 1856, 1857, 5000, 10048, 10049, 40000} {
+		for _, added := range []int{1024, 1856, 5120, 10048, 33000, 65000} {
+			var q packet.Queue
+			for q.Len() < 1<<20 {
+				q.Write(pattern(0, copied))
+				q.Add(packet.From(pattern(0, added)))
+			}
+			require.Less(t, float64(q.Memory()), 2.6*float64(q.Len()), "%d copied, %d added", copied, added)
+			q.Release()
+		}
+	}
+}
