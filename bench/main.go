@@ -1,6 +1,6 @@
 // Command bench measures tunstack beside its peers with the host kernel as the client, as docs/performance.md describes:
 //
-//	go -C bench run .          about ten minutes; -quick: two
+//	go -C bench run .          about half an hour; -quick: three minutes
 //
 // It needs no privilege: it runs in a network namespace of its own. Linux only.
 package main
@@ -39,7 +39,7 @@ func main() {
 	flag.StringVar(&o.rows, "rows", "", "only these loads: `names` with commas between, or prefixes of names")
 	flag.StringVar(&o.stacks, "stacks", "", "only these stacks: `names` with commas between, or prefixes of names")
 	flag.StringVar(&o.out, "out", "results", "`directory` for the report; empty: none is written")
-	flag.StringVar(&o.profile, "profile", "", "`directory` for the CPU profiles of the stacks under test")
+	flag.StringVar(&o.profile, "profile", "", "`directory` for the profiles of the stacks under test: of the CPU, and of what waited for locks and for others")
 	flag.BoolVar(&o.list, "list", false, "list loads and stacks")
 	flag.StringVar(&serve, "serve", "", "be the stack under test (internal)")
 	flag.Parse()

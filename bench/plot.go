@@ -1,15 +1,15 @@
 package main
 
 import (
+	"image/color"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/plotutil"
 	"gonum.org/v1/plot/vg"
-
-	"tunstack/bench/stacks"
 )
 
 // figures are the plots: a group of bars per load, a bar per stack.
@@ -27,6 +27,9 @@ var figures = []struct {
 // barWidth is the width of one bar in points.
 const barWidth = 9
 
+// palette has a colour for each stack that does something.
+var palette = slices.Concat(plotutil.SoftColors, plotutil.DarkColors)
+
 func (r *results) plots(dir string) error {
 	for _, f := range figures {
 		p := plot.New()
@@ -34,11 +37,11 @@ func (r *results) plots(dir string) error {
 		p.Y.Min = 0
 		p.Legend.Top = true
 		p.NominalX(f.loads...)
-		all := stacks.Peers()
-		for i, peer := range all {
+		all := r.stacks()
+		for i, name := range all {
 			values := make(plotter.Values, len(f.loads))
 			for j, load := range f.loads {
-				if v := r.values(load, peer.Name, f.metric); len(v) > 0 {
+				if v := r.values(load, name, f.metric); len(v) > 0 {
 					values[j] = median(v) * f.scale
 				}
 			}
@@ -46,14 +49,14 @@ func (r *results) plots(dir string) error {
 			if err != nil {
 				return err
 			}
-			bars.Color = plotutil.Color(i)
-			if strings.HasPrefix(peer.Name, "reflector") {
-				bars.Color = plotutil.SoftColors[len(plotutil.SoftColors)-1]
+			bars.Color = palette[i%len(palette)]
+			if strings.HasPrefix(name, "reflector") {
+				bars.Color = color.Gray{Y: 200}
 			}
 			bars.LineStyle.Width = 0
 			bars.Offset = vg.Points(barWidth * (float64(i) - float64(len(all)-1)/2))
 			p.Add(bars)
-			p.Legend.Add(peer.Name, bars)
+			p.Legend.Add(name, bars)
 		}
 		width := vg.Points(float64(len(f.loads)*(len(all)+2)*barWidth) + 160)
 		if err := p.Save(width, 9*vg.Centimeter, filepath.Join(dir, f.file)); err != nil {

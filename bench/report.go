@@ -5,8 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"tunstack/bench/stacks"
 )
 
 // noisy is the spread of a reflector's row from which on the machine was too noisy for the row to mean much.
@@ -49,15 +47,7 @@ func (r *results) markdown() string {
 
 // table writes a line per row and a column per stack.
 func (r *results) table(b *strings.Builder) {
-	var columns []string
-	for _, p := range stacks.Peers() {
-		for _, c := range r.Cells {
-			if c.Stack == p.Name {
-				columns = append(columns, p.Name)
-				break
-			}
-		}
-	}
+	columns := r.stacks()
 	fmt.Fprintf(b, "| | %s |\n|---|%s\n", strings.Join(columns, " | "), strings.Repeat("---:|", len(columns)))
 	for _, w := range rows {
 		var cells []string

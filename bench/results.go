@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tunstack/bench/loads"
+	"tunstack/bench/stacks"
 )
 
 // results are all that was measured.
@@ -67,6 +68,17 @@ func (r *results) find(load, stack string) *measured {
 	return nil
 }
 
+// stacks are the names of those measured, in the order of the table's columns.
+func (r *results) stacks() []string {
+	var names []string
+	for _, p := range stacks.Peers() {
+		if slices.ContainsFunc(r.Cells, func(c *measured) bool { return c.Stack == p.Name }) {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
 // values are a metric's, one for each round that succeeded.
 func (r *results) values(load, stack, metric string) []float64 {
 	var v []float64
@@ -105,7 +117,13 @@ func median(v []float64) float64 {
 }
 
 // spread is the distance of the extremes as a share of the median.
-func spread(v []float64) float64 { return (slices.Max(v) - slices.Min(v)) / median(v) }
+func spread(v []float64) float64 {
+	least, most := slices.Min(v), slices.Max(v)
+	if least == most { // perhaps all are zero
+		return 0
+	}
+	return (most - least) / median(v)
+}
 
 // machine says what it was measured on.
 func machine() string {

@@ -50,6 +50,7 @@ func TestMedian(t *testing.T) {
 	require.Equal(t, 2.0, median([]float64{3, 1, 2}))
 	require.Equal(t, 2.5, median([]float64{4, 1, 2, 3}))
 	require.Equal(t, 1.0, spread([]float64{3, 1, 2}))
+	require.Equal(t, 0.0, spread([]float64{0, 0}))
 }
 
 // Every row's load exists, and every goal's stacks have a column.

@@ -9,6 +9,28 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
+// firstPort and perAddress are the ports of each client address. They are bound by number: the kernel chooses the same port
+// again once it has forgotten a connection, and runs out of them when there are more than one address has.
+const (
+	firstPort  = 20_000
+	perAddress = 40_000
+)
+
+// ownEnds returns so many ends of connections for the client, on addresses below own, which it adds to the link.
+func ownEnds(t Target, own netip.Addr, n int) ([]netip.AddrPort, error) {
+	ends := make([]netip.AddrPort, n)
+	for i := range ends {
+		if i%perAddress == 0 {
+			own = own.Prev()
+			if err := addAddress(t, own); err != nil {
+				return nil, err
+			}
+		}
+		ends[i] = netip.AddrPortFrom(own, uint16(firstPort+i%perAddress))
+	}
+	return ends, nil
+}
+
 // addAddress gives the client one more address on the link to the target.
 func addAddress(t Target, own netip.Addr) error {
 	routes, err := netlink.RouteGet(net.IP(t.Addr.AsSlice()))

@@ -37,12 +37,21 @@ func PrepareNamespace() error {
 }
 
 // dial connects a blocking TCP socket to a port of the target.
-func dial(t Target, port int) (fd int, err error) {
+func dial(t Target, port int) (fd int, err error) { return dialFrom(netip.AddrPort{}, t, port) }
+
+// dialFrom is dial with the client's own address and port; the zero AddrPort leaves them to the kernel.
+func dialFrom(own netip.AddrPort, t Target, port int) (fd int, err error) {
 	fd, err = socket(unix.SOCK_STREAM, 0)
 	if err != nil {
 		return -1, err
 	}
 	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	if own.IsValid() {
+		if err := unix.Bind(fd, sockaddr(own.Addr(), int(own.Port()))); err != nil {
+			unix.Close(fd)
+			return -1, os.NewSyscallError("bind", err)
+		}
+	}
 	if err := finishConnect(fd, t.Addr, port); err != nil {
 		unix.Close(fd)
 		return -1, fmt.Errorf("connect to port %d: %w", port, err)

@@ -2,6 +2,7 @@ package loads
 
 import (
 	"fmt"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,7 +22,7 @@ func connect(atOnce int, reset bool) func(Target) (Result, error) {
 		for range atOnce {
 			running.Go(func() {
 				for !stop.Load() {
-					if err := visit(t, reset); err != nil {
+					if err := visit(t, netip.AddrPort{}, reset); err != nil {
 						failed.CompareAndSwap(nil, &err)
 						return
 					}
@@ -47,8 +48,8 @@ func connect(atOnce int, reset bool) func(Target) (Result, error) {
 }
 
 // visit is the life of one connection.
-func visit(t Target, reset bool) error {
-	fd, err := dial(t, stacks.EchoPort)
+func visit(t Target, own netip.AddrPort, reset bool) error {
+	fd, err := dialFrom(own, t, stacks.EchoPort)
 	if err != nil {
 		return err
 	}

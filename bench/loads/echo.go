@@ -15,9 +15,9 @@ import (
 // maxSamples bounds the latencies kept of one measurement.
 const maxSamples = 1 << 20
 
-// echo sends one octet on each connection and the next when it has come back. All is done by one thread with raw system
-// calls: Go's scheduler has no part in the figures.
-func echo(connections int) func(Target) (Result, error) {
+// echo sends one octet on each of the first inFlight connections, and whenever one comes back, the next on that which has
+// rested longest. All is done by one thread with raw system calls: Go's scheduler has no part in the figures.
+func echo(connections, inFlight int) func(Target) (Result, error) {
 	return func(t Target) (Result, error) {
 		e := echoer{sent: map[int]time.Time{}, samples: make([]time.Duration, 0, maxSamples)}
 		defer func() { closeAll(e.fds) }()
@@ -28,11 +28,13 @@ func echo(connections int) func(Target) (Result, error) {
 			}
 			e.fds = append(e.fds, fd)
 		}
-		if err := e.begin(); err != nil {
+		if err := e.begin(inFlight); err != nil {
 			return nil, err
 		}
-		if err := e.run(t.Window / 4); err != nil {
-			return nil, err
+		for len(e.samples) < 2*connections { // until each has what it needs
+			if err := e.run(t.Window / 4); err != nil {
+				return nil, err
+			}
 		}
 		e.samples = e.samples[:0]
 		cpu, begin := t.CPU(), time.Now()
@@ -44,39 +46,62 @@ func echo(connections int) func(Target) (Result, error) {
 	}
 }
 
+// echoOfMany measures what an echo costs the stack on as many connections as are in flight, and on many more.
+func echoOfMany(few, many int) func(Target) (Result, error) {
+	return func(t Target) (Result, error) {
+		base, err := echo(few, few)(t)
+		if err != nil {
+			return nil, err
+		}
+		r, err := echo(many, few)(t)
+		if err != nil {
+			return nil, err
+		}
+		r["few"], r["share"] = base["cpu"], r["cpu"]/base["cpu"]
+		return r, nil
+	}
+}
+
 type echoer struct {
 	fds     []int
-	epoll   int // of several connections
+	resting []int // those with nothing in flight, the longest first
+	epoll   int   // of several connections
 	events  [64]unix.EpollEvent
 	sent    map[int]time.Time
 	samples []time.Duration
 }
 
 // begin sends the first octets.
-func (e *echoer) begin() error {
+func (e *echoer) begin(inFlight int) error {
+	e.resting = slices.Clone(e.fds)
 	if len(e.fds) > 1 {
 		fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 		if err != nil {
 			return os.NewSyscallError("epoll_create1", err)
 		}
 		e.epoll = fd
-		defer func() { e.fds = append(e.fds, fd) }() // to be closed with the others
+		e.fds = append(e.fds, fd) // to be closed with the others
 	}
-	for _, fd := range e.fds {
+	for _, fd := range e.resting {
 		if e.epoll != 0 {
 			event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
 			if err := unix.EpollCtl(e.epoll, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
 				return os.NewSyscallError("epoll_ctl", err)
 			}
 		}
-		if err := e.send(fd); err != nil {
+	}
+	for range inFlight {
+		if err := e.send(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e *echoer) send(fd int) error {
+// send sends an octet on the connection that has rested longest.
+func (e *echoer) send() error {
+	fd := e.resting[0]
+	e.resting = e.resting[1:]
 	b := [1]byte{'x'}
 	e.sent[fd] = time.Now()
 	_, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&b)), 1)
@@ -99,7 +124,8 @@ func (e *echoer) turn(fd int) error {
 	if len(e.samples) < cap(e.samples) {
 		e.samples = append(e.samples, time.Since(e.sent[fd]))
 	}
-	return e.send(fd)
+	e.resting = append(e.resting, fd)
+	return e.send()
 }
 
 func (e *echoer) run(d time.Duration) error {

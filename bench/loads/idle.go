@@ -59,41 +59,26 @@ func besideIdle(connections int) func(Target) (Result, error) {
 	}
 }
 
-// firstPort and perAddress are the ports of each client address. They are bound by number: the kernel, which forgets the
-// connections, would choose the same port again.
-const (
-	firstPort  = 20_000
-	perAddress = 40_000
-)
-
 // openIdle opens connections that stay open at the stack and cost the client nothing: the client's kernel forgets them
 // without a word (TCP_REPAIR). The client's addresses are those below own.
 func openIdle(t Target, own netip.Addr, connections int) error {
-	for i := range connections {
-		if i%perAddress == 0 {
-			own = own.Prev()
-			if err := addAddress(t, own); err != nil {
-				return err
-			}
-		}
-		if err := openForgotten(t, own, firstPort+i%perAddress); err != nil {
+	ends, err := ownEnds(t, own, connections)
+	if err != nil {
+		return err
+	}
+	for i, end := range ends {
+		if err := openForgotten(t, end); err != nil {
 			return fmt.Errorf("idle connection %d: %w", i, err)
 		}
 	}
 	return nil
 }
 
-func openForgotten(t Target, own netip.Addr, port int) error {
-	fd, err := socket(unix.SOCK_STREAM, 0)
+func openForgotten(t Target, own netip.AddrPort) error {
+	fd, err := dialFrom(own, t, stacks.HoldPort)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	if err := unix.Bind(fd, sockaddr(own, port)); err != nil {
-		return os.NewSyscallError("bind", err)
-	}
-	if err := finishConnect(fd, t.Addr, stacks.HoldPort); err != nil {
-		return os.NewSyscallError("connect", err)
-	}
 	return os.NewSyscallError("TCP_REPAIR", unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_REPAIR, 1))
 }

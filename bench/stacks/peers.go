@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"tunstack/tun"
 )
 
 // Ports of the services that every stack offers.
@@ -35,6 +37,8 @@ type Peer struct {
 	// Memory says whether a connection's memory is the process's.
 	Memory bool
 
+	// procs is GOMAXPROCS; 0: 1.
+	procs int
 	// missing, if there is one, says why the stack cannot run here.
 	missing func(peer string) error
 	// serve starts the stack in the process under test. Reflectors and stacks without sockets return no network.
@@ -59,9 +63,14 @@ const (
 // Peers returns all stacks in the order of the table's columns.
 func Peers() []Peer {
 	return []Peer{
-		{Name: "tunstack-vnet", Doc: "tunstack, linux driver with offload", Impairable: true, Memory: true, serve: tunstack("linux", 1500, true)},
-		{Name: "tunstack-1500", Doc: "tunstack, water driver, plain packets", Impairable: true, Memory: true, serve: tunstack("water", 1500, false)},
-		{Name: "tunstack-64k", Doc: "tunstack, water driver, MTU 65535", Memory: true, serve: tunstack("water", 65535, false)},
+		{Name: "tunstack-vnet", Doc: "tunstack, linux driver with offload", Impairable: true, Memory: true,
+			serve: tunstack(tun.Config{Driver: "linux", MTU: 1500, Offload: true})},
+		{Name: "tunstack-vnet-2q", Doc: "the same with two queues and two processors", Impairable: true, Memory: true, procs: 2,
+			serve: tunstack(tun.Config{Driver: "linux", MTU: 1500, Offload: true, Queues: 2})},
+		{Name: "tunstack-1500", Doc: "tunstack, water driver, plain packets", Impairable: true, Memory: true,
+			serve: tunstack(tun.Config{Driver: "water", MTU: 1500})},
+		{Name: "tunstack-64k", Doc: "tunstack, water driver, MTU 65535", Memory: true,
+			serve: tunstack(tun.Config{Driver: "water", MTU: 65535})},
 		{Name: "gvisor-vnet", Doc: "gVisor netstack, wired by hand to virtio-net headers, tuned", Memory: true, serve: gvisorVnet},
 		{Name: "gvisor-1500", Doc: "gVisor netstack, its own fdbased endpoint, plain packets", Impairable: true, Memory: true, serve: gvisorPlain},
 		{Name: "lwip-1500", Doc: "lwIP in C, raw callbacks, tuned, plain packets", missing: builtLwip, serve: lwip(1500)},

@@ -2,13 +2,12 @@ package stacks
 
 import (
 	"bufio"
-	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"runtime"
 	"runtime/debug"
-	"runtime/pprof"
 	"sync"
 
 	"tunstack/internal/services"
@@ -16,7 +15,8 @@ import (
 )
 
 // Serve is the process under test: it runs the stack and its services until its standard input ends. It says "ready"
-// once it answers, and "done" after each command it reads. The one command is "collect": give unused memory back.
+// once it answers, and then reads commands: "collect" makes it give unused memory back and say "done", "count" say how many
+// connections it has (countConnections).
 func Serve(spec Spec) error {
 	peer, ok := Find(spec.Peer)
 	if !ok {
@@ -31,51 +31,39 @@ func Serve(spec Spec) error {
 			return err
 		}
 	}
-	stop, err := profile(spec.Profile)
+	saveProfiles, err := startProfiles(spec.Profile)
 	if err != nil {
 		return err
 	}
-	defer stop()
 	fmt.Println("ready")
 	for commands := bufio.NewScanner(os.Stdin); commands.Scan(); {
-		runtime.GC() // twice, for what a sync.Pool still holds
-		debug.FreeOSMemory()
-		fmt.Println("done")
-	}
-	return saveCounters(spec.Profile, n)
-}
-
-// saveCounters writes what a stack has counted beside its profile.
-func saveCounters(profile string, n network) error {
-	s, ok := n.(*socketapi.Stack)
-	if !ok || profile == "" {
-		return nil
-	}
-	var b bytes.Buffer
-	for _, c := range s.Counters() {
-		if c.Value > 0 {
-			fmt.Fprintln(&b, c.Name, c.Value)
+		switch commands.Text() {
+		case "collect":
+			runtime.GC() // twice, for what a sync.Pool still holds
+			debug.FreeOSMemory()
+			fmt.Println("done")
+		case "count":
+			fmt.Println(countConnections(n))
 		}
 	}
-	return os.WriteFile(profile+".counters", b.Bytes(), 0o644)
+	return errors.Join(saveProfiles(), saveCounters(spec.Profile, n))
 }
 
-// profile records the CPU's time in file until stop is called.
-func profile(file string) (stop func(), err error) {
-	if file == "" {
-		return func() {}, nil
+// countConnections is how many TCP connections a stack has that are not in TIME-WAIT; negative if it does not tell.
+func countConnections(n network) int {
+	switch n := n.(type) {
+	case *socketapi.Stack:
+		open := 0
+		for _, s := range n.Sockets() {
+			if s.Protocol == "tcp" && s.State != "LISTEN" && s.State != "TIME-WAIT" {
+				open++
+			}
+		}
+		return open
+	case gvisorNet:
+		return int(n.s.Stats().TCP.CurrentConnected.Value())
 	}
-	f, err := os.Create(file)
-	if err != nil {
-		return nil, err
-	}
-	if err := pprof.StartCPUProfile(f); err != nil {
-		return nil, err
-	}
-	return func() {
-		pprof.StopCPUProfile()
-		f.Close()
-	}, nil
+	return -1
 }
 
 // startServices serves what the loads need, with the same code on every stack.

@@ -41,8 +41,8 @@ func Start(spec Spec) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{Addr: spec.Addr, cmd: exec.Command("/proc/self/exe", "-serve", string(arg))}
-	if os.Getenv("GOMAXPROCS") == "" { // as `tunstack up` does; it suits every stack here
-		s.cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	if os.Getenv("GOMAXPROCS") == "" { // one for each queue, as `tunstack up` has it; it suits every stack here
+		s.cmd.Env = append(os.Environ(), fmt.Sprint("GOMAXPROCS=", max(peer.procs, 1)))
 	}
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if peer.attach != nil {
@@ -106,6 +106,15 @@ func (s *Server) Collect() error {
 		return err
 	}
 	return s.expect("done")
+}
+
+// Connections is how many TCP connections the stack has that are not in TIME-WAIT; negative if it does not tell.
+func (s *Server) Connections() (n int, err error) {
+	if _, err := io.WriteString(s.in, "count\n"); err != nil {
+		return 0, err
+	}
+	_, err = fmt.Fscanln(s.out, &n)
+	return n, err
 }
 
 // CPU is the time that the process's threads have run, in user space and in the kernel.

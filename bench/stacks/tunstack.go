@@ -7,15 +7,15 @@ import (
 	"tunstack/tun"
 )
 
-// tunstack is our stack on one of its drivers.
-func tunstack(driver string, mtu int, offload bool) func(Spec) (network, error) {
+// tunstack is our stack on a device.
+func tunstack(cfg tun.Config) func(Spec) (network, error) {
 	return func(spec Spec) (network, error) {
-		dev, err := openDevice(spec, tun.Config{Driver: driver, MTU: mtu, Offload: offload})
+		dev, err := openDevice(spec, cfg)
 		if err != nil {
 			return nil, err
 		}
 		return socketapi.New(socketapi.Config{Interfaces: []socketapi.Interface{{
-			Device: dev, MTU: mtu, Addrs: []netip.Prefix{netip.PrefixFrom(spec.Addr, spec.Host.Bits())},
+			Device: dev, MTU: cfg.MTU, Addrs: []netip.Prefix{netip.PrefixFrom(spec.Addr, spec.Host.Bits())},
 		}}})
 	}
 }
