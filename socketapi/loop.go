@@ -17,11 +17,12 @@ const batchSize = 64
 func (s *Stack) receive(q *queue) {
 	for {
 		n, err := s.handle(q)
-		switch {
-		case err != nil:
-		case n > 0:
-			runtime.Gosched() // those who were woken go first: what they did may have brought the next packets already
-		default:
+		if n > 0 {
+			// Those who were woken go first: their replies carry the acknowledgments, and may have brought the next
+			// packets already.
+			runtime.Gosched()
+			q.pending.Flush(s.Now())
+		} else if err == nil {
 			err = q.Wait()
 		}
 		if err != nil {
@@ -34,7 +35,7 @@ func (s *Stack) receive(q *queue) {
 }
 
 // handle carries what waits in a queue up the stack, up to batchSize packets, and returns their number. What can be
-// answered once for all of them is answered at the end.
+// answered once for all of them is left pending.
 func (s *Stack) handle(q *queue) (n int, err error) {
 	now := s.Now()
 	for ; n < batchSize; n++ {
@@ -45,7 +46,6 @@ func (s *Stack) handle(q *queue) (n int, err error) {
 		p.Queue, p.Batch = q.number, &q.pending
 		q.input(now, p)
 	}
-	q.pending.Flush(now)
 	return n, err
 }
 
@@ -90,6 +90,7 @@ func (s *Stack) pump() (busy bool) {
 	for _, a := range s.links {
 		for _, q := range a.queues {
 			if n, _ := s.handle(q); n > 0 {
+				q.pending.Flush(s.Now())
 				busy = true
 			}
 		}

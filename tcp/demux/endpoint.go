@@ -116,14 +116,23 @@ func (e *Endpoint) deliver(now time.Duration, a *arrival, p *packet.Buffer) {
 	now = e.at(now)
 	e.drain(now)
 	batch := p.Batch
+	atOnce := batch == nil || e.conn == nil || e.conn.State() == tcp.SynReceived
 	e.take(now, a, p)
-	if batch == nil || e.parent != nil {
+	if atOnce {
 		e.unlock(now)
 		return
 	}
 	if !e.batched.Swap(true) {
 		batch.Add(e)
 	}
+	if e.conn.Readable() > 0 || e.conn.PeerClosed() {
+		e.waiters.Notify(poll.In | poll.RdHup) // the reader's reply may carry the acknowledgment
+	}
+	e.leave(now)
+}
+
+// leave lets go without an answer, for a Flush is coming, unless word was left.
+func (e *Endpoint) leave(now time.Duration) {
 	e.mu.Unlock()
 	if e.again.Load() && e.mu.TryLock() {
 		e.unlock(now)

@@ -25,7 +25,13 @@ func (e *Endpoint) Read(p []byte, peek bool) (n int, err error) {
 // read lets take have octets, and says why there were none; nothing is an error for a reader who wants none.
 func (e *Endpoint) read(none bool, take func(now time.Duration) int) error {
 	now := e.lock()
-	defer e.unlock(now)
+	defer func() {
+		if e.batched.Load() { // what the reader does next may carry the acknowledgment
+			e.leave(now)
+		} else {
+			e.unlock(now)
+		}
+	}()
 	switch {
 	case e.conn == nil:
 		return syscall.ENOTCONN
