@@ -1,0 +1,40 @@
+package ipv4
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func BenchmarkHeader(b *testing.B) {
+	h := unicast()
+	data := dgram(h, nil)
+	b.Run("put", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			h.put(data)
+		}
+	})
+	b.Run("parse", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if !h.Parse(data) {
+				b.Fatal("not parsed")
+			}
+		}
+	})
+}
+
+// A datagram's way from the link to its protocol.
+func BenchmarkInput(b *testing.B) {
+	l := newLab(&testing.T{}, Config{})
+	h := unicast()
+	h.Protocol++
+	l.Register(h.Protocol, sink{})
+	data := dgram(h, make([]byte, 100))
+	b.ReportAllocs()
+	for b.Loop() {
+		l.recv(data)
+	}
+	require.Equal(b, l.stats.InPackets.Value(), l.stats.InDelivers.Value())
+}
