@@ -19,6 +19,7 @@ type Stats struct {
 	KeepAlives     stats.Counter `name:"tcp.probe.keepalive" doc:"keep-alive probes sent" rfc:"RFC 9293 3.8.4"`
 	ChallengeAcks  stats.Counter `name:"tcp.challenge_acks" doc:"ACKs that ask a peer to prove a RST, SYN or ACK" rfc:"RFC 5961"`
 	ResetsIn       stats.Counter `name:"tcp.in.resets" doc:"connections ended by the peer's RST" rfc:"RFC 9293 3.10.7"`
+	OrphansGivenUp stats.Counter `name:"tcp.orphan.given_up" doc:"closed connections reset, or ended in TIME-WAIT, because there were too many" rfc:"RFC 6429 3"`
 	OutOfOrder     stats.Counter `name:"tcp.in.out_of_order" doc:"segments held until a gap fills" rfc:"RFC 9293 3.10.7.4"`
 
 	DropHeader       stats.Counter `name:"tcp.drop.bad_header" doc:"truncated, or data offset impossible" rfc:"RFC 9293 3.1"`

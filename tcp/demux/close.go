@@ -60,6 +60,7 @@ func (e *Endpoint) giveUp(now time.Duration, end func(*tcp.Conn, time.Duration))
 	}
 	if e.conn != nil {
 		end(e.conn, now)
+		e.orphaned(now)
 	}
 	e.releasePort()
 	e.waiters.Notify(poll.Hup)

@@ -25,6 +25,7 @@ type Config struct {
 	Rand              io.Reader // a cryptographic source, read at the start; nil: crypto/rand
 	PortLow, PortHigh uint16    // ephemeral ports; 0: 49152-65535
 	MaxHalfOpen       int       // connections in SYN-RECEIVED per listener, beyond which it answers with cookies; 1024
+	OrphanMemory      int       // octets that connections without an owner may hold, 4 KiB for each included; 256 MiB
 }
 
 // Demux is the TCP layer of one host.
@@ -34,6 +35,7 @@ type Demux struct {
 	ports     *ports.Table
 	conns     table
 	listeners listeners
+	orphans   orphans
 	secret    secret
 	cookies   cookies
 	stats     *tcp.Stats
@@ -48,6 +50,9 @@ func New(ip *ipv4.Stack, cfg Config) *Demux {
 	}
 	if cfg.MaxHalfOpen == 0 {
 		cfg.MaxHalfOpen = 1024
+	}
+	if cfg.OrphanMemory == 0 {
+		cfg.OrphanMemory = 256 << 20
 	}
 	d := &Demux{cfg: cfg, ip: ip, stats: cfg.Stats,
 		ports: ports.New(ports.Config{Rand: cfg.Rand, Low: cfg.PortLow, High: cfg.PortHigh})}

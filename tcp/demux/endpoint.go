@@ -33,6 +33,7 @@ type Endpoint struct {
 	last time.Duration // the latest time the machine was told
 	flow
 	settings
+	orphan
 	conn        *tcp.Conn  // nil until Connect
 	listener    *listener  // nil until Listen
 	parent      *listener  // of a connection that was not accepted yet

@@ -14,6 +14,9 @@ func (e *Endpoint) settle(now time.Duration) {
 	if e.conn == nil {
 		return
 	}
+	if e.doomed.Swap(false) {
+		e.conn.Abort(now)
+	}
 	if mtu := e.mtu(e.route); mtu > 0 {
 		e.conn.SetMTU(mtu)
 	}
@@ -22,6 +25,9 @@ func (e *Endpoint) settle(now time.Duration) {
 		events := e.conn.Events()
 		e.announce(now, events)
 		more = events != 0 // what was done about them may call for more segments
+	}
+	if e.closed {
+		e.demux.orphans.update(e)
 	}
 	if at := e.conn.Deadline(); at != 0 {
 		e.timer.ArmEarlier(at)

@@ -1,0 +1,94 @@
+package hostile
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/socketapi"
+	"tunstack/tcp"
+)
+
+// orphans open connections to the victim, ask for size octets each, and let its application close them.
+func (l *lab) orphans(listener, from, count, size int) (peers []*peer) {
+	for i := range count {
+		p := l.open(netip.AddrPortFrom(attacker, uint16(1024+from+i)), tcp.Options{MSS: 1460})
+		fd := l.accept(listener)
+		if size > 0 {
+			_, err := l.Send(fd, make([]byte, size), 0)
+			require.NoError(l.t, err)
+		}
+		require.NoError(l.t, l.Close(fd))
+		l.sent = nil
+		peers = append(peers, p)
+	}
+	return peers
+}
+
+// Closed connections that peers will not let end, by a trickle of acknowledgments for one, hold what they may together; those
+// closed first go, and an honest one gets all that was sent.
+func TestOrphansAreBounded(t *testing.T) {
+	const limit, size = 8 << 20, 64 << 10
+	l := newLab(t, func(c *socketapi.Config) { c.TCP.OrphanMemory = limit })
+	listener := l.listen()
+	before := heap()
+	trickle := l.orphans(listener, 0, 50, size)
+	p := l.open(honest, tcp.Options{MSS: 1460})
+	fd := l.accept(listener)
+	_, err := l.Send(fd, make([]byte, size), 0)
+	require.NoError(t, err)
+	require.NoError(t, l.Close(fd))
+	end := p.ack.Add(size)
+	for i := range 100 {
+		l.orphans(listener, 1000+i, 1, size)
+		for _, q := range trickle {
+			q.ack++
+			q.send(tcp.Segment{Flags: tcp.ACK})
+		}
+		l.sent = nil
+		if p.ack != end {
+			p.ack = p.ack.Add(size / 64)
+			p.send(tcp.Segment{Flags: tcp.ACK})
+		}
+		l.after(time.Second)
+	}
+	p.ack++ // the FIN
+	p.send(tcp.Segment{Flags: tcp.ACK | tcp.FIN})
+	require.Contains(t, fmt.Sprint(l.Sockets()), "TIME-WAIT", "the honest one has ended in good order")
+	require.Less(t, heap()-before, limit+4<<20)
+	require.LessOrEqual(t, l.connections(), limit/size)
+	require.GreaterOrEqual(t, l.counter("tcp.orphan.given_up"), 20)
+	require.Greater(t, l.connections(), limit/size/2, "no more than need be")
+}
+
+// SEC-020: TIME-WAIT, too, is a place to hold connections in.
+func TestTimeWaitIsBounded(t *testing.T) {
+	const limit = 1 << 20
+	l := newLab(t, func(c *socketapi.Config) { c.TCP.OrphanMemory = limit })
+	listener := l.listen()
+	for i := range 1000 {
+		p := l.orphans(listener, i, 1, 0)[0]
+		p.ack++
+		p.send(tcp.Segment{Flags: tcp.ACK | tcp.FIN})
+		l.sent = nil
+	}
+	require.Equal(t, limit/4096, l.connections())
+	require.Equal(t, 1000-limit/4096, l.counter("tcp.orphan.given_up"))
+	require.Contains(t, fmt.Sprint(l.Sockets()), "TIME-WAIT")
+	l.after(2 * time.Minute)
+	require.Zero(t, l.connections())
+}
+
+// What an orphan is taken to cost is no less than what it costs.
+func TestWeightOfOrphans(t *testing.T) {
+	const count = 2000
+	l := newLab(t, nil)
+	listener := l.listen()
+	before := heap()
+	l.orphans(listener, 0, count, 0)
+	require.Equal(t, count, l.connections())
+	require.Less(t, (heap()-before)/count, 4096)
+}
