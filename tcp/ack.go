@@ -67,7 +67,7 @@ func (c *Conn) established(now time.Duration) {
 // acknowledge moves SND.UNA, takes the peer's window and SACK blocks, and lets loss recovery and congestion control
 // draw their conclusions.
 func (c *Conn) acknowledge(now time.Duration, s *Segment) {
-	wasWnd, limited := c.snd.wnd, c.snd.limited
+	wasWnd, wasUna, limited := c.snd.wnd, c.snd.una, c.snd.limited
 	c.updateWindow(s)
 
 	var d delivery
@@ -87,7 +87,7 @@ func (c *Conn) acknowledge(now time.Duration, s *Segment) {
 	c.tlp.acked(c, s, c.rack.duplicate)
 	c.ecn.echoed(c, s)
 	c.recover(now, advanced, &d, limited)
-	if advanced > 0 || c.snd.una == c.snd.nxt {
+	if advanced > 0 && !c.impatient(wasUna) || c.snd.una == c.snd.nxt {
 		c.armRexmt(now, true)
 	}
 	if d.any {

@@ -91,7 +91,7 @@ func (c *Conn) outputLost(now time.Duration, s *Segment) bool {
 	n.board.resent(i, w.Len(), now)
 	c.fill(s, w)
 	c.countRetransmit(w)
-	c.armRexmt(now, w.Start == n.una)
+	c.armRexmt(now, w.Start == n.una && !c.impatient(n.una))
 	return true
 }
 

@@ -197,6 +197,12 @@ func (c *Conn) detectByDuplicates() {
 	}
 }
 
+// impatient says that a partial acknowledgment, which has moved SND.UNA on from una, leaves the retransmission timer alone: without
+// SACK only the first one restarts it, so that many losses do not take a round trip each (RFC 6582 section 3.2, step 3).
+func (c *Conn) impatient(una Seq) bool {
+	return !c.sackOK && c.cc.state == recovery && una.Add(c.cc.prr.recoverFS) != c.cc.recover
+}
+
 // pipe is the number of octets in the network (RFC 6675 section 4).
 func (n *sender) pipe() int {
 	left := min(n.dupAcks*n.mss, n.nxt.Sub(n.una)-n.board.lost)

@@ -293,3 +293,25 @@ func TestLastSegmentWithFin(t *testing.T) {
 	s.after(s.c.timers.rexmt - s.now).sends(segLine(1001, 1000, ""))
 	s.recv(". seq 5001 ack 2001 win 64240").sends(fin).quiet()
 }
+
+// TCP-167: without SACK only the first partial acknowledgment restarts the timer, which ends a recovery that would take a round
+// trip for each loss (RFC 6582 section 3.2, step 3).
+func TestImpatientRecovery(t *testing.T) {
+	s := newScript(t).established("mss 1000").write(10000)
+	for i := range 10 {
+		s.sends(segLine(1001+1000*i, 1000, map[bool]string{true: "P"}[i == 9]))
+	}
+	for range 5 {
+		s.recv(". seq 5001 ack 1001 win 64240")
+	}
+	s.sends(segLine(1001, 1000, "")).quiet()
+	for i := range 3 {
+		before := s.c.timers.rexmt
+		s.after(100 * time.Millisecond).recv((&Segment{Flags: ACK, Seq: 5001, Ack: Seq(2001 + 1000*i), Wnd: 64240}).String())
+		s.sends(segLine(2001+1000*i, 1000, "")).quiet()
+		require.Equal(t, i == 0, s.c.timers.rexmt != before, "partial acknowledgment %d", i)
+	}
+	s.after(s.c.timers.rexmt - s.now).sends(segLine(4001, 1000, "")).quiet()
+	require.Equal(t, loss, s.c.cc.state)
+	s.recv(". seq 5001 ack 5001 win 64240").sends(segLine(5001, 1000, ""), segLine(6001, 1000, ""))
+}
