@@ -107,3 +107,15 @@ func TestSynOnEstablished(t *testing.T) {
 	s.recv("S seq 9 win 100").quiet().is(Established)
 	s.after(time.Second).recv("S seq 9 win 100").sends(". seq 1001 ack 5001 win 65535")
 }
+
+// TCP-152: a peer that lies about its end does not make it unreachable: nothing follows a FIN, and none is where more has come.
+func TestDataBeyondFin(t *testing.T) {
+	s := newScript(t).established("").recv("F. seq 5011 ack 1001 win 64240").sends(". seq 1001 ack 5001 win 65535")
+	s.recv(". seq 5015:5021(6) ack 1001 win 64240").silence(0)
+	s.recv("P. seq 5001:5021(20) ack 1001 win 64240").sends(". seq 1001 ack 5012 win 65524").is(CloseWait)
+	s.reads(5001, 10)
+
+	s = newScript(t).established("").recv("P. seq 5005:5021(16) ack 1001 win 64240").sends(". seq 1001 ack 5001 win 65535")
+	s.recv("F. seq 5011 ack 1001 win 64240").recv("P. seq 5001:5005(4) ack 1001 win 64240").silence(0)
+	s.recv("F. seq 5021 ack 1001 win 64240").is(CloseWait).reads(5001, 20)
+}

@@ -97,6 +97,14 @@ func (g *gaps) take(nxt Seq) held {
 	return reached
 }
 
+// end is where the last stretch ends; seq if there is none.
+func (g *gaps) end(seq Seq) Seq {
+	if n := len(g.held); n > 0 {
+		return g.held[n-1].End
+	}
+	return seq
+}
+
 // empty frees the octets held.
 func (g *gaps) empty() {
 	for i := range g.held {

@@ -80,6 +80,9 @@ func (c *Conn) receiveData(now time.Duration, s *Segment) {
 		w.Start = r.nxt
 	}
 	w.End = minSeq(w.End, r.edge)
+	if r.hasFin { // nothing can follow
+		w.End = minSeq(w.End, r.fin)
+	}
 	if w.End.LessEq(w.Start) {
 		return
 	}
@@ -137,8 +140,8 @@ func (c *Conn) holdOutOfOrder(now time.Duration, s *Segment, w Range) {
 // receiveFin acts on the peer's FIN once all before it has arrived (RFC 9293 section 3.10.7.4, eighth).
 func (c *Conn) receiveFin(now time.Duration, s *Segment) {
 	r := &c.rcv
-	if s.Flags.Has(FIN) && !r.hasFin && s.Seq.Add(s.DataLen()).LessEq(r.edge) {
-		r.hasFin, r.fin = true, s.Seq.Add(s.DataLen())
+	if end := s.Seq.Add(s.DataLen()); s.Flags.Has(FIN) && !r.hasFin && end.LessEq(r.edge) && r.gaps.end(end).LessEq(end) {
+		r.hasFin, r.fin = true, end
 	}
 	if s.Flags.Has(FIN) {
 		c.ack.now = true
@@ -183,8 +186,16 @@ func (c *Conn) consumed(now time.Duration, n int) {
 	}
 }
 
-// Peek copies received octets to p without taking them.
-func (c *Conn) Peek(p []byte) int { return c.rcv.queue.Peek(p[:c.beforeMark(len(p))]) }
+// Peek copies received octets to p without taking them: those that Read would return.
+func (c *Conn) Peek(p []byte) int {
+	r, skip := &c.rcv, 0
+	if ahead := r.urgent.mark.Sub(r.readSeq()); r.urgent.valid && ahead > 0 {
+		p = p[:min(len(p), ahead)]
+	} else if r.urgent.valid && ahead == 0 && !c.params.OOBInline {
+		skip = 1
+	}
+	return r.queue.Peek(skip, p)
+}
 
 // Readable is the number of octets Read can return now.
 func (c *Conn) Readable() int { return c.rcv.queue.Len() }

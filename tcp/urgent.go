@@ -64,7 +64,7 @@ func (r *receiver) readSeq() Seq {
 // that is not inline is skipped first.
 func (c *Conn) beforeMark(n int) int {
 	u, r := &c.rcv.urgent, &c.rcv
-	if !u.valid {
+	if !u.valid || n == 0 {
 		return n
 	}
 	ahead := u.mark.Sub(r.readSeq())

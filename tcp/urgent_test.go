@@ -61,3 +61,23 @@ func TestUrgentAtClosedWindow(t *testing.T) {
 	s.recv(".U seq 6001 ack 1001 win 64240 urg 1")
 	require.NotZero(t, s.c.Events()&Urgent)
 }
+
+// SOCK-022: peeking at the mark, or reading nothing there, moves nothing.
+func TestPeekAtMark(t *testing.T) {
+	for _, inline := range []bool{false, true} {
+		s := newScript(t).with(func(_ *Config, p *Params) { p.OOBInline = inline }).established("")
+		s.recv("P.U seq 5001:5009(8) ack 1001 win 64240 urg 5").sends(". seq 1001 ack 5009 win 65527")
+		p := make([]byte, 8)
+		require.Equal(t, 4, s.c.Peek(p), "up to the mark")
+		s.reads(5001, 4)
+		want := pattern(5005, 4)
+		if !inline {
+			want = want[1:]
+		}
+		require.Equal(t, want, p[:s.c.Peek(p)])
+		require.Zero(t, s.c.Read(s.now, nil))
+		require.True(t, s.c.AtMark())
+		require.Equal(t, want, p[:s.c.Read(s.now, p)])
+		require.False(t, s.c.AtMark())
+	}
+}

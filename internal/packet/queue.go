@@ -58,11 +58,14 @@ func (q *Queue) Join(r *Queue) {
 	*r = Queue{}
 }
 
-// Peek copies octets to p without removing them and returns how many.
-func (q *Queue) Peek(p []byte) int {
+// Peek copies octets from the one off after the first on to p, without removing them, and returns how many.
+func (q *Queue) Peek(off int, p []byte) int {
 	n := 0
 	for b := q.first; b != nil && n < len(p); b = b.Next {
-		n += copy(p[n:], b.Bytes())
+		data := b.Bytes()
+		skip := min(off, len(data))
+		off -= skip
+		n += copy(p[n:], data[skip:])
 	}
 	return n
 }
@@ -78,7 +81,7 @@ func (q *Queue) At(i int) byte {
 
 // Read moves octets to p and returns how many.
 func (q *Queue) Read(p []byte) int {
-	n := q.Peek(p)
+	n := q.Peek(0, p)
 	q.Discard(n)
 	return n
 }

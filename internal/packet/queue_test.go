@@ -67,6 +67,9 @@ func TestQueue(t *testing.T) {
 		if q.Len() > 0 {
 			i := r.IntN(q.Len())
 			require.Equal(t, pattern(out+i, 1)[0], q.At(i))
+			p := make([]byte, 1+r.IntN(5000))
+			p = p[:q.Peek(i, p)]
+			require.Equal(t, pattern(out+i, len(p)), p)
 		}
 	}
 	q.Release()
