@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/internal/packet"
 	"tunstack/internal/sim"
 	"tunstack/tcp"
 )
@@ -157,7 +158,12 @@ func (f *fuzzed) receive(n int) {
 		f.read++
 	}
 	p := make([]byte, n)
-	p = p[:f.c.Read(f.now, p)]
+	if n%3 == 0 {
+		q := f.c.Take(f.now, n)
+		p = p[:q.Read(p)]
+	} else {
+		p = p[:f.c.Read(f.now, p)]
+	}
 	if !f.deaf {
 		require.Equal(f.t, octetsFrom(f.read, len(p)), p, "read at %d", f.read)
 	}
@@ -175,9 +181,19 @@ func (f *fuzzed) segment() {
 	s.Payload = octetsFrom(s.Seq.Add(int(s.Flags>>1&1)), f.wide()%3000)
 	s.Wnd = uint16(f.next() << 8)
 	f.options(&s, f.next(), f.next(), v)
-	f.c.Input(f.now, &s)
+	f.input(&s)
 	if !f.reads && f.c.State() != tcp.SynSent && f.c.State() != tcp.Closed {
 		f.read, f.reads = s.Seq+1, true
+	}
+}
+
+// input hands the segment over in a Buffer, as a stack does.
+func (f *fuzzed) input(s *tcp.Segment) {
+	b := packet.From(s.Payload)
+	s.Payload, s.Buffer = b.Bytes(), b
+	f.c.Input(f.now, s)
+	if s.Buffer != nil {
+		b.Free()
 	}
 }
 
