@@ -19,7 +19,7 @@ type clients struct {
 
 func newClients(handle func(net.Conn)) *clients {
 	s := &clients{handle: handle, next: make(chan *idleConn), ended: make(chan struct{}), open: map[*idleConn]bool{}}
-	s.wg.Go(s.tidy)
+	s.wg.Go(s.closeIdle)
 	return s
 }
 
@@ -36,24 +36,32 @@ func (s *clients) serve(c *idleConn) {
 	}
 }
 
-// work serves client after client until there is none.
+// breather is how long a goroutine waits for the next client.
+const breather = time.Second
+
+// work serves client after client until none comes.
 func (s *clients) work(c *idleConn) {
-	for c != nil {
+	timer := time.NewTimer(breather)
+	defer timer.Stop()
+	for {
 		s.handle(c)
 		hangUp(c.Conn)
 		s.mu.Lock()
 		delete(s.open, c)
 		s.mu.Unlock()
+		timer.Reset(breather)
 		select {
 		case c = <-s.next:
+		case <-timer.C:
+			return
 		case <-s.ended:
 			return
 		}
 	}
 }
 
-// tidy closes idle connections, and sends unused goroutines home, until the service ends.
-func (s *clients) tidy() {
+// closeIdle closes idle connections until the service ends.
+func (s *clients) closeIdle() {
 	tick := time.NewTicker(idleStep)
 	defer tick.Stop()
 	for {
@@ -61,27 +69,12 @@ func (s *clients) tidy() {
 		case <-s.ended:
 			return
 		case <-tick.C:
-			s.closeIdle()
-			s.dismiss()
 		}
-	}
-}
-
-func (s *clients) closeIdle() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.open {
-		c.closeIdle()
-	}
-}
-
-func (s *clients) dismiss() {
-	for {
-		select {
-		case s.next <- nil:
-		default:
-			return
+		s.mu.Lock()
+		for c := range s.open {
+			c.closeIdle()
 		}
+		s.mu.Unlock()
 	}
 }
 
