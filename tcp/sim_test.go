@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -39,22 +40,29 @@ func TestSimulator(t *testing.T) {
 	}
 }
 
-// TestSimulatorNightly runs 100,000 seeds if TUNSTACK_NIGHTLY is 1, and as many as it says if it is more, on all processors.
+// TestSimulatorNightly runs 100,000 seeds if TUNSTACK_NIGHTLY is 1, as many as it says if it is more, and with 7000+500 the 500
+// from 7000 on, on all processors.
 func TestSimulatorNightly(t *testing.T) {
-	seeds, err := strconv.ParseUint(os.Getenv("TUNSTACK_NIGHTLY"), 10, 64)
-	if err != nil {
-		t.Skip("for TUNSTACK_NIGHTLY=1, or the number of seeds")
+	from, count, ranged := strings.Cut(os.Getenv("TUNSTACK_NIGHTLY"), "+")
+	if !ranged {
+		from, count = "0", from
+	}
+	first, err1 := strconv.ParseUint(from, 10, 64)
+	seeds, err2 := strconv.ParseUint(count, 10, 64)
+	if err1 != nil || err2 != nil {
+		t.Skip("for TUNSTACK_NIGHTLY=1, the number of seeds, or the first of them + their number")
 	}
 	if seeds == 1 {
 		seeds = 100_000
 	}
 	var next atomic.Uint64
+	next.Store(first)
 	for worker := range runtime.GOMAXPROCS(0) {
 		t.Run(fmt.Sprint(worker), func(t *testing.T) {
 			t.Parallel()
 			for failures := 0; failures < 5; {
 				seed := next.Add(1) - 1
-				if seed >= seeds {
+				if seed >= first+seeds {
 					return
 				}
 				if err := simulate(seed); err != nil {
