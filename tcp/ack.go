@@ -124,7 +124,7 @@ func (c *Conn) advanceUna(now time.Duration, ack, highest Seq, d *delivery) {
 	n.una = ack
 	n.buf.Discard(data)
 	c.counts.bytesAcked += uint64(data)
-	n.retries = 0
+	n.retries, n.stalled = 0, false
 	if data > 0 && c.canWrite() {
 		c.events |= Writable
 	}
@@ -153,7 +153,7 @@ func (c *Conn) sampleRTT(now time.Duration, s *Segment, advanced int, d *deliver
 // windowReopened sends what a closed window held back. A probe that was not accepted is not a loss.
 func (c *Conn) windowReopened(now time.Duration) {
 	c.rtt.backoff = 0
-	c.snd.retries = 0
+	c.snd.retries, c.snd.stalled = 0, false
 	c.snd.board.markAllLost()
 	c.armRexmt(now, true)
 }

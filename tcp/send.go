@@ -32,13 +32,14 @@ type sender struct {
 	keepProbe bool // send a keep-alive probe
 	limited   bool // the congestion window held us back
 
-	dupAcks      int
-	retries      int // retransmissions of what stands at una
-	firstRetryAt time.Duration
-	lastSent     time.Duration
-	synResent    bool
-	tsOffset     uint32
-	buffer       int // size the automatic sizing has reached
+	dupAcks   int
+	retries   int           // retransmissions of what stands at una
+	stalled   bool          // what stands at una, or the closed window, has not moved for a timeout
+	stalledAt time.Duration // since when
+	lastSent  time.Duration
+	synResent bool
+	tsOffset  uint32
+	buffer    int // size the automatic sizing has reached
 }
 
 // dataStart is the sequence number of the first octet in the buffer.

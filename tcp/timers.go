@@ -83,8 +83,8 @@ func (c *Conn) retransmissionTimeout(now time.Duration) {
 		n.push = true
 		return
 	}
-	if n.retries == 0 {
-		n.firstRetryAt = now - c.rtt.timeout(c.cfg)
+	if !n.stalled {
+		n.stalled, n.stalledAt = true, now-c.rtt.timeout(c.cfg)
 	}
 	if c.givenUp(now) {
 		c.fail(now, syscall.ETIMEDOUT)
@@ -125,16 +125,17 @@ func (c *Conn) lostBefore(now time.Duration) time.Duration {
 
 // patience is what is left of the user timeout once something is sent again; without one, longer than any RTO.
 func (c *Conn) patience(now time.Duration) time.Duration {
-	if c.params.UserTimeout == 0 || c.snd.retries == 0 {
+	if c.params.UserTimeout == 0 || !c.snd.stalled {
 		return c.cfg.MaxRTO
 	}
-	return max(c.params.UserTimeout-(now-c.snd.firstRetryAt), 1)
+	return max(c.params.UserTimeout-(now-c.snd.stalledAt), 1)
 }
 
-// givenUp says whether R2 is reached (RFC 9293 section 3.8.3).
+// givenUp says whether R2 is reached (RFC 9293 section 3.8.3). The user timeout counts also while a closed window is
+// probed, and the probes are answered, as in Linux.
 func (c *Conn) givenUp(now time.Duration) bool {
 	if c.params.UserTimeout > 0 {
-		return now-c.snd.firstRetryAt >= c.params.UserTimeout
+		return now-c.snd.stalledAt >= c.params.UserTimeout
 	}
 	limit := c.cfg.DataRetries
 	if !c.state.synchronized() {
@@ -164,7 +165,7 @@ func (c *Conn) keepAlive(now time.Duration) {
 		c.timers.keep = next
 		return
 	}
-	if c.timers.probes >= p.KeepCnt {
+	if p.UserTimeout == 0 && c.timers.probes >= p.KeepCnt || c.unheard(now, p.UserTimeout) {
 		c.ack.now, c.reset = false, pendingReset{pending: true, flags: RST | ACK, seq: c.snd.nxt, ack: c.rcv.nxt}
 		c.fail(now, syscall.ETIMEDOUT)
 		return
@@ -172,4 +173,10 @@ func (c *Conn) keepAlive(now time.Duration) {
 	c.timers.probes++
 	c.timers.keep = now + p.KeepIntvl
 	c.snd.keepProbe = true
+}
+
+// unheard says whether a peer that is being probed has been silent for longer than a user timeout, which takes the place of
+// the number of probes (Linux tcp(7)).
+func (c *Conn) unheard(now, timeout time.Duration) bool {
+	return timeout > 0 && c.timers.probes > 0 && now-c.rcv.lastAt >= timeout
 }

@@ -98,3 +98,28 @@ func TestReassemblyInSmallBuffer(t *testing.T) {
 	}
 	s.reads(5001, 400)
 }
+
+// TCP-051: the user timeout counts while a closed window is probed, though the peer answers each probe.
+func TestUserTimeoutOfClosedWindow(t *testing.T) {
+	s := newScript(t).with(func(_ *Config, p *Params) { p.UserTimeout = 30 * time.Second }).established("mss 1000")
+	s.recv(". seq 5001 ack 1001 win 0").write(10).quiet()
+	for s.now < 29*time.Second {
+		s.now = min(s.c.Deadline(), 29*time.Second)
+		if s.silence(0) > 0 {
+			s.recv(". seq 5001 ack 1001 win 0")
+		}
+	}
+	s.is(Established).silence(time.Second + time.Millisecond)
+	s.is(Closed)
+}
+
+// TCP-051, SOCK-037: with keep-alive it takes the place of the number of probes, as in Linux.
+func TestUserTimeoutOfKeepAlive(t *testing.T) {
+	s := newScript(t).with(func(_ *Config, p *Params) {
+		p.KeepAlive, p.KeepIdle, p.KeepIntvl, p.KeepCnt, p.UserTimeout = true, 5*time.Second, time.Second, 2, 9*time.Second
+	}).established("")
+	require.Equal(t, 4, s.silence(9*time.Second-1))
+	s.is(Established)
+	require.Equal(t, 1, s.silence(1), "the reset")
+	s.is(Closed)
+}
