@@ -15,11 +15,12 @@ type clients struct {
 
 	mu   sync.Mutex
 	open map[*idleConn]bool
+	look *time.Timer // for idle connections
 }
 
 func newClients(handle func(net.Conn)) *clients {
 	s := &clients{handle: handle, next: make(chan *idleConn), ended: make(chan struct{}), open: map[*idleConn]bool{}}
-	s.wg.Go(s.closeIdle)
+	s.look = time.AfterFunc(idleStep, s.closeIdle)
 	return s
 }
 
@@ -60,28 +61,26 @@ func (s *clients) work(c *idleConn) {
 	}
 }
 
-// closeIdle closes idle connections until the service ends.
+// closeIdle closes idle connections, now and every idleStep until the service ends.
 func (s *clients) closeIdle() {
-	tick := time.NewTicker(idleStep)
-	defer tick.Stop()
-	for {
-		select {
-		case <-s.ended:
-			return
-		case <-tick.C:
-		}
-		s.mu.Lock()
-		for c := range s.open {
-			c.closeIdle()
-		}
-		s.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.ended:
+		return
+	default:
 	}
+	for c := range s.open {
+		c.closeIdle()
+	}
+	s.look.Reset(idleStep)
 }
 
 // end closes all connections, which ends their handlers, and waits for them.
 func (s *clients) end() {
 	close(s.ended)
 	s.mu.Lock()
+	s.look.Stop()
 	for c := range s.open {
 		c.Close()
 	}
