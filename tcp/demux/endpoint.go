@@ -132,6 +132,16 @@ func (e *Endpoint) deliver(now time.Duration, a *arrival, p *packet.Buffer) {
 	e.leave(now)
 }
 
+// release lets go after a call that has nothing of its own to send. While a Flush is coming it leaves that to answer: what the
+// caller does next may carry the acknowledgment.
+func (e *Endpoint) release(now time.Duration) {
+	if e.batched.Load() {
+		e.leave(now)
+	} else {
+		e.unlock(now)
+	}
+}
+
 // leave lets go without an answer, for a Flush is coming, unless word was left.
 func (e *Endpoint) leave(now time.Duration) {
 	e.mu.Unlock()

@@ -92,12 +92,20 @@ func TestBatch(t *testing.T) { // TCP-126, TCP-127
 		p.seq += 4
 	}
 	l.silent()
-	require.Equal(t, "ESTAB", l.state()) // looking at it answers it
+	require.Equal(t, "ESTAB", l.state())
+	p.e.reads(t, strings.Repeat("data", 10))
+	l.silent("a reply may follow")
+	b.Flush(l.clk.Now())
+	require.Equal(t, p.seq, l.one().Ack)
+
+	l.batch(&b, p.at, p.to, p.segment(tcp.ACK, "data"))
+	p.seq += 4
+	p.e.writes(t, "reply")
 	require.Equal(t, p.seq, l.one().Ack)
 	b.Flush(l.clk.Now())
-	l.silent()
+	l.silent("the reply has told")
 
-	q := l.active()
+	p, q := l.active(), l.active()
 	l.batch(&b, p.at, p.to, p.segment(tcp.ACK, "p"))
 	l.batch(&b, q.at, q.to, q.segment(tcp.ACK, "q"))
 	b.Flush(l.clk.Now())

@@ -12,7 +12,7 @@ import (
 // Bind gives the socket its own address. Port 0 picks a free one; a zero or unspecified Addr is the wildcard. Errors:
 // EADDRINUSE, EADDRNOTAVAIL for an address that is not the host's, EINVAL when already bound or closed.
 func (e *Endpoint) Bind(local netip.AddrPort) error {
-	defer e.unlock(e.lock())
+	defer e.release(e.lock())
 	if e.bound.IsValid() || e.conn != nil || e.closed {
 		return syscall.EINVAL
 	}
@@ -39,7 +39,7 @@ func (e *Endpoint) Listen(backlog int) error {
 	if err := e.bindAny(); err != nil {
 		return err
 	}
-	defer e.unlock(e.lock())
+	defer e.release(e.lock())
 	backlog = max(backlog, 0)
 	switch {
 	case e.conn != nil || e.closed:
@@ -79,7 +79,7 @@ func (e *Endpoint) Accept() (*Endpoint, error) {
 		return nil, err
 	}
 	child.mu.Lock()
-	defer child.unlock(now)
+	defer child.release(now)
 	child.parent = nil
 	child.bound = child.id.localAddr()
 	return child, nil

@@ -9,7 +9,7 @@ import (
 
 // Ready is what the socket can do now, as Linux's tcp_poll has it.
 func (e *Endpoint) Ready() poll.Mask {
-	defer e.unlock(e.lock())
+	defer e.release(e.lock())
 	switch {
 	case e.listener != nil:
 		if e.listener.waiting() > 0 {
@@ -47,7 +47,7 @@ func (e *Endpoint) Waiters() *poll.Queue { return &e.waiters }
 
 // TakeError returns and clears the pending error (SO_ERROR).
 func (e *Endpoint) TakeError() error {
-	defer e.unlock(e.lock())
+	defer e.release(e.lock())
 	return e.takeError()
 }
 
@@ -62,7 +62,7 @@ func (e *Endpoint) takeError() error {
 
 // Local is the own address; the zero AddrPort before Bind or Connect.
 func (e *Endpoint) Local() netip.AddrPort {
-	defer e.unlock(e.lock())
+	defer e.release(e.lock())
 	if e.conn == nil && !e.bound.IsValid() {
 		return netip.AddrPort{}
 	}
@@ -71,7 +71,7 @@ func (e *Endpoint) Local() netip.AddrPort {
 
 // Remote is the peer's address; false when not connected.
 func (e *Endpoint) Remote() (netip.AddrPort, bool) {
-	defer e.unlock(e.lock())
+	defer e.release(e.lock())
 	if e.conn == nil || e.conn.State() == tcp.Closed || e.conn.State() == tcp.SynSent {
 		return netip.AddrPort{}, false
 	}
@@ -80,7 +80,7 @@ func (e *Endpoint) Remote() (netip.AddrPort, bool) {
 
 // MSS is the effective send MSS in octets (TCP_MAXSEG reads it).
 func (e *Endpoint) MSS() int {
-	defer e.unlock(e.lock())
+	defer e.release(e.lock())
 	switch {
 	case e.conn != nil:
 		return e.conn.MSS()
@@ -92,7 +92,7 @@ func (e *Endpoint) MSS() int {
 
 // Info is TCP_INFO.
 func (e *Endpoint) Info() tcp.Info {
-	defer e.unlock(e.lock())
+	defer e.release(e.lock())
 	switch {
 	case e.listener != nil:
 		return tcp.Info{State: tcp.Listen}
@@ -104,7 +104,7 @@ func (e *Endpoint) Info() tcp.Info {
 
 // Buffered is the number of octets readable now (FIONREAD) and queued unacknowledged (SIOCOUTQ).
 func (e *Endpoint) Buffered() (in, out int) {
-	defer e.unlock(e.lock())
+	defer e.release(e.lock())
 	if e.conn == nil {
 		return 0, 0
 	}

@@ -32,7 +32,7 @@ func (d *Demux) Endpoints() []Status {
 
 // status is the endpoint's row; false when it has ended, or not begun, since it was found in the table.
 func (e *Endpoint) status() (Status, bool) {
-	defer e.unlock(e.lock())
+	defer e.release(e.lock())
 	if e.conn == nil || e.gone {
 		return Status{}, false
 	}

@@ -25,13 +25,7 @@ func (e *Endpoint) Read(p []byte, peek bool) (n int, err error) {
 // read lets take have octets, and says why there were none; nothing is an error for a reader who wants none.
 func (e *Endpoint) read(none bool, take func(now time.Duration) int) error {
 	now := e.lock()
-	defer func() {
-		if e.batched.Load() { // what the reader does next may carry the acknowledgment
-			e.leave(now)
-		} else {
-			e.unlock(now)
-		}
-	}()
+	defer e.release(now)
 	switch {
 	case e.conn == nil:
 		return syscall.ENOTCONN
@@ -89,7 +83,7 @@ func (e *Endpoint) WriteUrgent(p []byte) (int, error) { return e.write(p, (*tcp.
 // ReadUrgent returns the last urgent octet (MSG_OOB). Errors: EAGAIN while it is announced but has not arrived, EINVAL when there
 // is none, it was read before, or SO_OOBINLINE leaves it in the stream; ENOTCONN.
 func (e *Endpoint) ReadUrgent(peek bool) (byte, error) {
-	defer e.unlock(e.lock())
+	defer e.release(e.lock())
 	if e.conn == nil {
 		return 0, syscall.ENOTCONN
 	}
@@ -105,6 +99,6 @@ func (e *Endpoint) ReadUrgent(peek bool) (byte, error) {
 
 // AtMark says whether the next octet to be read is the last urgent one (SIOCATMARK).
 func (e *Endpoint) AtMark() bool {
-	defer e.unlock(e.lock())
+	defer e.release(e.lock())
 	return e.conn != nil && e.conn.AtMark()
 }
