@@ -3,6 +3,7 @@ package demux
 import (
 	"net/netip"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -243,4 +244,21 @@ func TestOvertaken(t *testing.T) {
 	require.Nil(t, l.conns.find(other.id))
 	listener.Abort()
 	l.empty()
+}
+
+// netstat shows the listeners first, and all in the order of their addresses.
+func TestEndpointsAreInOrder(t *testing.T) {
+	l := newLab(t)
+	for _, port := range []uint16{9, 7, 8} {
+		l.listen(netip.AddrPortFrom(here.Addr(), port), 1)
+	}
+	for i := range 9 {
+		l.recv(client(i*5%9), netip.AddrPortFrom(here.Addr(), 7), tcp.Segment{Flags: tcp.SYN, Wnd: 1000})
+	}
+	rows := l.Endpoints()
+	require.Len(t, rows, 3+9)
+	for i, row := range rows[:3] {
+		require.Equal(t, uint16(7+i), row.Local.Port())
+	}
+	require.True(t, slices.IsSortedFunc(rows[3:], func(a, b Status) int { return a.Remote.Compare(b.Remote) }))
 }

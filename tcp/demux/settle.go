@@ -14,7 +14,8 @@ func (e *Endpoint) settle(now time.Duration) {
 	if e.conn == nil {
 		return
 	}
-	if e.doomed.Swap(false) {
+	if e.doomed.Load() {
+		e.doomed.Store(false)
 		e.conn.Abort(now)
 	}
 	if mtu := e.mtu(e.route); mtu > 0 {

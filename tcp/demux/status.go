@@ -1,7 +1,9 @@
 package demux
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 
 	"tunstack/tcp"
 )
@@ -19,7 +21,8 @@ var stateNames = map[tcp.State]string{
 	tcp.LastAck: "LAST-ACK", tcp.TimeWait: "TIME-WAIT",
 }
 
-// Endpoints lists all listeners and connections for netstat, TIME-WAIT, half-open and ownerless ones included.
+// Endpoints lists all listeners and connections for netstat, TIME-WAIT, half-open and ownerless ones included: the listeners
+// first, then by addresses.
 func (d *Demux) Endpoints() []Status {
 	rows := d.listeners.status()
 	for _, e := range d.conns.all() {
@@ -27,8 +30,21 @@ func (d *Demux) Endpoints() []Status {
 			rows = append(rows, row)
 		}
 	}
+	slices.SortFunc(rows, func(a, b Status) int {
+		return cmp.Or(rank(a)-rank(b), a.Local.Compare(b.Local), a.Remote.Compare(b.Remote))
+	})
 	return rows
 }
+
+func rank(s Status) int {
+	if s.State == listening {
+		return 0
+	}
+	return 1
+}
+
+// listening is the state of a listener.
+const listening = "LISTEN"
 
 // status is the endpoint's row; false when it has ended, or not begun, since it was found in the table.
 func (e *Endpoint) status() (Status, bool) {
@@ -57,6 +73,6 @@ func (t *listeners) status() []Status {
 func (l *listener) status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return Status{State: "LISTEN", RecvQ: len(l.queue), SendQ: l.backlog,
+	return Status{State: listening, RecvQ: len(l.queue), SendQ: l.backlog,
 		Local: netip.AddrPortFrom(l.addr, l.port), Remote: netip.AddrPortFrom(netip.IPv4Unspecified(), 0)}
 }
