@@ -8,26 +8,48 @@ import (
 
 // Sum adds data to initial in ones' complement and folds the result to 16 bits. It is not complemented:
 // the value to store in a header is ^Sum. Data of odd length counts as padded with a zero octet.
+//
+// The octets are added in the machine's own order, eight at a time, and only the sum is put into network order: in
+// ones' complement that is the same (RFC 1071 section 2 B).
 func Sum(data []byte, initial uint16) uint16 {
-	sum := uint64(initial)
-	var carry uint64
-	for len(data) >= 32 {
-		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(data), carry)
-		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(data[8:]), carry)
-		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(data[16:]), carry)
-		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(data[24:]), carry)
+	var even, odd uint64 // two sums, so that the processor adds to both at once
+	for len(data) >= 64 {
+		even = add32(even, data)
+		odd = add32(odd, data[32:])
+		data = data[64:]
+	}
+	if len(data) >= 32 {
+		even = add32(even, data)
 		data = data[32:]
 	}
+	sum, carry := bits.Add64(even, odd, 0)
 	for len(data) >= 8 {
-		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(data), carry)
+		sum, carry = bits.Add64(sum, binary.NativeEndian.Uint64(data), carry)
 		data = data[8:]
+	}
+	if len(data) >= 4 {
+		sum, carry = bits.Add64(sum, uint64(binary.NativeEndian.Uint32(data)), carry)
+		data = data[4:]
 	}
 	if len(data) > 0 {
 		var tail [8]byte
 		copy(tail[:], data)
-		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(tail[:]), carry)
+		sum, carry = bits.Add64(sum, binary.NativeEndian.Uint64(tail[:]), carry)
 	}
-	return fold(sum, carry)
+	var order [2]byte
+	binary.NativeEndian.PutUint16(order[:], fold(sum, carry))
+	return Add(initial, binary.BigEndian.Uint16(order[:]))
+}
+
+// add32 adds the first 32 octets of p to sum in ones' complement.
+func add32(sum uint64, p []byte) uint64 {
+	var carry uint64
+	sum, carry = bits.Add64(sum, binary.NativeEndian.Uint64(p), 0)
+	sum, carry = bits.Add64(sum, binary.NativeEndian.Uint64(p[8:]), carry)
+	sum, carry = bits.Add64(sum, binary.NativeEndian.Uint64(p[16:]), carry)
+	sum, carry = bits.Add64(sum, binary.NativeEndian.Uint64(p[24:]), carry)
+	sum, carry = bits.Add64(sum, 0, carry)
+	return sum + carry
 }
 
 func fold(sum, carry uint64) uint16 {
