@@ -45,6 +45,9 @@ func TestMemory(t *testing.T) {
 	require.Len(t, q.pages, 1)
 	q.Discard(4)
 	require.Empty(t, q.pages)
+	if raceEnabled { // there a pool forgets at random
+		return
+	}
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		q.Write([]byte("data"))
 		q.Discard(4)
