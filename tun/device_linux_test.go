@@ -58,7 +58,8 @@ var peerMAC = net.HardwareAddr{2, 0, 0, 0, 0, 9}
 func addNeighbours(t *testing.T, name string) {
 	link, err := netlink.LinkByName(name)
 	require.NoError(t, err)
-	require.NoError(t, netlink.NeighAdd(&netlink.Neigh{LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT,
+	// It may be there already: what an earlier test has left unacknowledged is sent again as soon as the interface is up.
+	require.NoError(t, netlink.NeighSet(&netlink.Neigh{LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT,
 		IP: net.IPv4(10, 9, 0, 2), HardwareAddr: peerMAC}))
 }
 
