@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tunstack/internal/packet"
+	"tunstack/internal/sendq"
 )
 
 // past is a deadline that has passed.
@@ -150,11 +151,29 @@ func drain(q *packet.Queue, w io.Writer) (total int64, err error) {
 
 // Write implements net.Conn.
 func (c *TCPConn) Write(b []byte) (int, error) {
+	return c.write(b, func(b []byte) (int, error) { return c.so.transmit(b, Message{}, 0) })
+}
+
+// WriteZeroCopy is Write for memory that is sent from where it lies, now and should it be lost: MSG_ZEROCOPY of Linux. b must not
+// change until returned is called, once and in a goroutine of its own, when the peer has acknowledged all of b or the connection
+// has ended; also after an error. For memory that never changes returned may be nil. What is shorter than 64 KiB is
+// copied, for that costs less.
+func (c *TCPConn) WriteZeroCopy(b []byte, returned func()) (int, error) {
+	loan := sendq.NewLoan(returned)
+	defer loan.Return()
+	st := c.so.endpoint.(stream)
+	return c.write(b, func(b []byte) (int, error) {
+		return c.so.push(b, c.so.nonblock.Load(), func(b []byte) (int, error) { return st.Lend(b, loan) })
+	})
+}
+
+// write calls send for what is left of b until there is nothing or send fails.
+func (c *TCPConn) write(b []byte, send func(b []byte) (int, error)) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	sent := 0
 	for {
-		n, err := c.so.transmit(b[sent:], Message{}, 0)
+		n, err := send(b[sent:])
 		sent += n
 		if err != nil || sent == len(b) {
 			return sent, c.error("write", err)

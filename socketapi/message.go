@@ -53,13 +53,18 @@ func (so *socket) transmit(b []byte, m Message, flags int) (int, error) {
 	if flags&MSG_OOB != 0 && so.typ != SOCK_STREAM {
 		return 0, syscall.EOPNOTSUPP
 	}
+	return so.push(b, so.nonblock.Load() || flags&MSG_DONTWAIT != 0, func(b []byte) (int, error) { return so.send(b, m, flags) })
+}
+
+// push calls send for what is left of b until there is nothing or send cannot go on.
+func (so *socket) push(b []byte, dontWait bool, send func(b []byte) (int, error)) (int, error) {
 	sent := 0
-	err = so.wait(&so.wr, so.nonblock.Load() || flags&MSG_DONTWAIT != 0, func() error {
+	err := so.wait(&so.wr, dontWait, func() error {
 		for {
 			if sent > 0 && so.Ready()&poll.Err != 0 {
 				return nil
 			}
-			n, err := so.send(b[sent:], m, flags)
+			n, err := send(b[sent:])
 			sent += n
 			if err != nil || sent == len(b) {
 				return err

@@ -65,11 +65,24 @@ func (n *sender) finAcked() bool { return n.closed && n.fin.Less(n.una) }
 
 // Write queues octets of p and returns how many fit. It never blocks.
 func (c *Conn) Write(now time.Duration, p []byte) int {
+	n := c.fits(now, p)
+	c.snd.buf.Write(p[:n])
+	return n
+}
+
+// Lend is Write without a copy: what fits of p, if that is much, must not change until the loan is returned.
+func (c *Conn) Lend(now time.Duration, p []byte, loan *sendq.Loan) int {
+	n := c.fits(now, p)
+	c.snd.buf.Lend(p[:n], loan)
+	return n
+}
+
+// fits is how many octets of p the user gets queued.
+func (c *Conn) fits(now time.Duration, p []byte) int {
 	if !c.CanSend() {
 		return 0
 	}
 	n := min(len(p), max(c.sndLimit()-c.snd.buf.Len(), 0))
-	c.snd.buf.Write(p[:n])
 	if n > 0 {
 		c.trace(now, Event{Kind: UserWrote, Octets: n})
 	}

@@ -1,67 +1,89 @@
-// Package sendq is the send queue of a TCP connection: octets are copied in once, and leave as spans that need no further
-// copy, as often as need be, until they are acknowledged.
+// Package sendq is the send queue of a TCP connection: octets are copied in once, or not at all, and leave as spans that
+// need no further copy, as often as need be, until they are acknowledged.
 package sendq
 
 import (
-	"math/bits"
 	"slices"
-	"sync"
+	"sort"
 )
 
-// Queue holds octets 0 to Len()-1 in pages, which are taken from a pool as octets come and given back as they go: a
-// connection touches no more memory than it has in flight. The zero value is empty.
+// Queue holds octets 0 to Len()-1 in pieces: pages of its own, which are taken from a pool as octets come and given back
+// as they go, so that a connection touches no more memory than it has in flight, and memory that was lent to it. No piece but
+// the last is shorter than pageSize. The zero value is empty.
 type Queue struct {
-	pages []*page // the last may be shorter than pageSize
-	head  int     // where octet 0 lies in the first page
-	len   int
+	pieces []piece
+	head   int64 // where octet 0 stands in the stream
+	len    int
 }
 
-type page struct{ b []byte }
-
-const (
-	pageSize = 64 << 10 // no less than a super-packet, which therefore never lies in more than two
-	minShift = 12       // of the shortest page: 4 KiB
-)
-
-var pools [17 - minShift]sync.Pool // by size, a power of two
-
-func newPage(size int) *page {
-	shift := max(bits.Len(uint(size-1)), minShift)
-	if p, _ := pools[shift-minShift].Get().(*page); p != nil {
-		return p
-	}
-	return &page{make([]byte, 1<<shift)}
+// piece is consecutive octets of the stream.
+type piece struct {
+	at   int64 // where b starts in the stream
+	b    []byte
+	page *page // that b lies in; nil: it was lent
+	loan *Loan // then: whom to tell; nil: nobody
 }
-
-func (p *page) free() { pools[bits.Len(uint(len(p.b)-1))-minShift].Put(p) }
 
 // Len is the number of octets.
 func (q *Queue) Len() int { return q.len }
 
-// Write appends p. The caller bounds the size.
+// Write appends a copy of p. The caller bounds the size.
 func (q *Queue) Write(p []byte) {
 	for len(p) > 0 {
-		at := q.head + q.len
-		i, off := at/pageSize, at%pageSize
-		n := min(len(p), pageSize-off)
-		q.reserve(i, off+n)
-		copy(q.pages[i].b[off:], p[:n])
-		q.len += n
+		n := copy(q.extend(len(p)), p)
 		p = p[n:]
 	}
 }
 
-// reserve makes page i, the last or the one after it, at least size octets long.
-func (q *Queue) reserve(i, size int) {
-	if i == len(q.pages) {
-		q.pages = append(q.pages, newPage(size))
+// Lend appends p itself where that is worth it: less than a page is copied, and so is what fills up the page before it. Until
+// the loan is returned p must not change.
+func (q *Queue) Lend(p []byte, loan *Loan) {
+	if last := q.last(); last != nil && len(last.b) < pageSize {
+		n := min(len(p), pageSize-len(last.b))
+		q.Write(p[:n])
+		p = p[n:]
+	}
+	if len(p) < pageSize {
+		q.Write(p)
 		return
 	}
-	if old := q.pages[i]; size > len(old.b) {
-		q.pages[i] = newPage(size)
-		copy(q.pages[i].b, old.b)
-		old.free()
+	loan.take()
+	q.pieces = append(q.pieces, piece{at: q.head + int64(q.len), b: p, loan: loan})
+	q.len += len(p)
+}
+
+// extend makes the Queue longer by up to n octets, all in one page, and returns them for the caller to fill.
+func (q *Queue) extend(n int) []byte {
+	last := q.last()
+	if last == nil || len(last.b) >= pageSize {
+		p := newPage(min(n, pageSize))
+		q.pieces = append(q.pieces, piece{at: q.head + int64(q.len), b: p.b[:0], page: p})
+		last = q.last()
 	}
+	old := len(last.b)
+	n = min(n, pageSize-old)
+	last.reserve(old + n)
+	last.b = last.b[:old+n]
+	q.len += n
+	return last.b[old:]
+}
+
+func (q *Queue) last() *piece {
+	if len(q.pieces) == 0 {
+		return nil
+	}
+	return &q.pieces[len(q.pieces)-1]
+}
+
+// reserve moves a piece to a page of at least size octets.
+func (p *piece) reserve(size int) {
+	if size <= cap(p.b) {
+		return
+	}
+	old := p.page
+	p.page = newPage(size)
+	p.b = p.page.b[:copy(p.page.b, p.b)]
+	old.free()
 }
 
 // Spans returns octets off to off+n, no more than 64 KiB, as at most two slices, valid until the next change of the Queue.
@@ -69,42 +91,56 @@ func (q *Queue) Spans(off, n int) [2][]byte {
 	if n == 0 {
 		return [2][]byte{}
 	}
-	at := q.head + off
-	i, from := at/pageSize, at%pageSize
-	if from+n <= pageSize {
-		return [2][]byte{q.pages[i].b[from : from+n]}
+	at := q.head + int64(off)
+	i := sort.Search(len(q.pieces), func(i int) bool { return q.pieces[i].at > at }) - 1
+	b := q.pieces[i].b[at-q.pieces[i].at:]
+	if n <= len(b) {
+		return [2][]byte{b[:n]}
 	}
-	return [2][]byte{q.pages[i].b[from:], q.pages[i+1].b[:from+n-pageSize]}
+	return [2][]byte{b, q.pieces[i+1].b[:n-len(b)]}
 }
 
-// Discard removes the first n octets. An empty Queue holds no page.
+// Discard removes the first n octets. An empty Queue holds no memory.
 func (q *Queue) Discard(n int) {
 	q.len -= n
+	q.head += int64(n)
 	if q.len == 0 {
 		q.Release()
 		return
 	}
-	q.head += n
-	q.drop(q.head / pageSize)
-	q.head %= pageSize
+	gone := 0
+	for q.pieces[gone].end() <= q.head {
+		gone++
+	}
+	q.drop(gone)
 }
+
+func (p *piece) end() int64 { return p.at + int64(len(p.b)) }
 
 // Release forgets everything and gives the memory back.
 func (q *Queue) Release() {
-	q.drop(len(q.pages))
-	q.head, q.len = 0, 0
-	if cap(q.pages) > 16 { // an idle connection keeps no long list
-		q.pages = nil
+	q.drop(len(q.pieces))
+	q.len = 0
+	if cap(q.pieces) > 16 { // an idle connection keeps no long list
+		q.pieces = nil
 	}
 }
 
-// drop frees the first n pages.
+// drop frees the first n pieces.
 func (q *Queue) drop(n int) {
 	if n == 0 {
 		return
 	}
-	for _, p := range q.pages[:n] {
-		p.free()
+	for i := range q.pieces[:n] {
+		q.pieces[i].free()
 	}
-	q.pages = slices.Delete(q.pages, 0, n)
+	q.pieces = slices.Delete(q.pieces, 0, n)
+}
+
+func (p *piece) free() {
+	if p.page != nil {
+		p.page.free()
+	} else {
+		p.loan.Return()
+	}
 }

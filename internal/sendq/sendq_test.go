@@ -19,7 +19,11 @@ func TestModel(t *testing.T) {
 			for i := range p {
 				p[i] = byte(r.Uint32())
 			}
-			q.Write(p)
+			if r.IntN(2) == 0 {
+				q.Write(p)
+			} else {
+				q.Lend(p, nil)
+			}
 			model = append(model, p...)
 		} else {
 			n := r.IntN(len(model) + 1)
@@ -38,13 +42,13 @@ func TestModel(t *testing.T) {
 func TestMemory(t *testing.T) {
 	var q Queue
 	q.Write([]byte("data"))
-	require.Len(t, q.pages[0].b, 4<<10)
+	require.Len(t, q.pieces[0].page.b, 4<<10)
 	q.Write(make([]byte, 1<<20))
-	require.Len(t, q.pages, 17)
+	require.Len(t, q.pieces, 17)
 	q.Discard(1 << 20)
-	require.Len(t, q.pages, 1)
+	require.Len(t, q.pieces, 1)
 	q.Discard(4)
-	require.Empty(t, q.pages)
+	require.Empty(t, q.pieces)
 	if raceEnabled { // there a pool forgets at random
 		return
 	}
@@ -52,4 +56,41 @@ func TestMemory(t *testing.T) {
 		q.Write([]byte("data"))
 		q.Discard(4)
 	}))
+}
+
+// What is lent is sent from where it lies, but for what is not worth it.
+func TestLend(t *testing.T) {
+	var q Queue
+	q.Write([]byte("head"))
+	body := make([]byte, 200<<10)
+	q.Lend(body, nil)
+	require.Len(t, q.pieces, 2, "the rest of the page is filled up first")
+	require.Len(t, q.pieces[0].b, pageSize)
+	require.Same(t, &body[pageSize-4], &q.pieces[1].b[0])
+	q.Lend(body[:pageSize-1], nil)
+	require.NotNil(t, q.pieces[2].page, "short memory is copied")
+	require.Equal(t, 4+len(body)+pageSize-1, q.Len())
+}
+
+// A loan is returned when the last of its octets has gone and the lender has let go, whichever is later.
+func TestLoan(t *testing.T) {
+	for name, last := range map[string]func(q *Queue, l *Loan){
+		"acknowledged":  func(q *Queue, l *Loan) { l.Return(); q.Discard(q.Len() - 1); q.Discard(1) },
+		"released":      func(q *Queue, l *Loan) { l.Return(); q.Release() },
+		"by the lender": func(q *Queue, l *Loan) { q.Release(); l.Return() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			returned := make(chan bool, 2)
+			l := NewLoan(func() { returned <- true })
+			var q Queue
+			body := make([]byte, 300<<10)
+			q.Lend(body[:100<<10], l)
+			q.Lend(body[100<<10:], l)
+			q.Discard(100 << 10)
+			require.EqualValues(t, 2, l.held.Load())
+			last(&q, l)
+			<-returned
+			require.Zero(t, l.held.Load())
+		})
+	}
 }

@@ -13,7 +13,7 @@ func chargen(c net.Conn) {
 		close(done)
 	}()
 	for {
-		if _, err := c.Write(pattern); err != nil {
+		if _, err := c.(*idleConn).writeStatic(pattern); err != nil {
 			break
 		}
 	}
@@ -22,9 +22,9 @@ func chargen(c net.Conn) {
 }
 
 // pattern is RFC 864's popular one, 72 characters to the line and each line one further round the 95 printing characters.
-// It repeats after 95 lines; nine rounds make one write of 63,270 octets. Nobody changes it.
+// It repeats after 95 lines; 36 rounds make one write of 253,080 octets, which a processor's cache holds. Nobody changes it.
 var pattern = func() []byte {
-	const first, count, width, rounds = ' ', 95, 72, 9
+	const first, count, width, rounds = ' ', 95, 72, 36
 	var b []byte
 	for line := range count * rounds {
 		for i := range width {

@@ -36,6 +36,19 @@ func (c *idleConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// writeStatic writes memory that never changes, without a copy where the connection can.
+func (c *idleConn) writeStatic(b []byte) (int, error) {
+	z, ok := c.Conn.(interface {
+		WriteZeroCopy(b []byte, returned func()) (int, error)
+	})
+	if !ok {
+		return c.Write(b)
+	}
+	n, err := z.WriteZeroCopy(b, nil)
+	c.moved.Store(true)
+	return n, err
+}
+
 // closeIdle closes the connection if nothing has moved for too long. It is called every idleStep.
 func (c *idleConn) closeIdle() {
 	if c.still += idleStep; c.moved.Swap(false) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tunstack/internal/packet"
+	"tunstack/internal/sendq"
 	"tunstack/tcp"
 )
 
@@ -55,6 +56,14 @@ func (e *Endpoint) Write(p []byte, more bool) (int, error) {
 	return e.write(p, func(c *tcp.Conn, now time.Duration, p []byte) int {
 		c.More(more)
 		return c.Write(now, p)
+	})
+}
+
+// Lend is Write without a copy of what is long: it is sent from where it lies until the loan is returned.
+func (e *Endpoint) Lend(p []byte, loan *sendq.Loan) (int, error) {
+	return e.write(p, func(c *tcp.Conn, now time.Duration, p []byte) int {
+		c.More(false)
+		return c.Lend(now, p, loan)
 	})
 }
 
