@@ -18,17 +18,14 @@ const clonePath = "/dev/net/tun"
 
 // linuxDevice is a TUN or TAP interface of the kernel (Documentation/networking/tuntap.rst), one file per queue.
 type linuxDevice struct {
-	name     string
-	kind     Kind
-	mtu      int
-	vnet     int // octets of virtio-net header in front of every packet: vnetLen with offload, else 0
-	features packet.Features
-	queues   []Queue // *linuxQueue each
-	close    func() error
+	traits
+	name   string
+	queues []Queue // *fileQueue each
+	close  func() error
 }
 
 func openLinux(cfg Config) (Device, error) {
-	d := &linuxDevice{name: cfg.Name, kind: cfg.Kind, mtu: cfg.MTU}
+	d := &linuxDevice{name: cfg.Name, traits: traits{kind: cfg.Kind, mtu: cfg.MTU}}
 	d.close = sync.OnceValue(d.closeQueues)
 	flags := uint16(unix.IFF_TUN | unix.IFF_NO_PI)
 	if cfg.Kind == TAP {
@@ -48,7 +45,7 @@ func openLinux(cfg Config) (Device, error) {
 		}
 	}
 	if cfg.Offload {
-		d.features = setOffload(d.queues[0].(*linuxQueue).fd)
+		d.features = setOffload(d.queues[0].(*fileQueue).fd)
 	}
 	return d, nil
 }
@@ -67,8 +64,7 @@ func (d *linuxDevice) addQueue(flags uint16) error {
 		unix.Close(fd)
 		return err
 	}
-	// The file is made after TUNSETIFF: before it, the poller would take the descriptor for a dead one.
-	q, err := newLinuxQueue(d, fd)
+	q, err := newFileQueue(&d.traits, len(d.queues), os.NewFile(uintptr(fd), clonePath))
 	if err != nil {
 		return err
 	}
@@ -123,11 +119,8 @@ func explainOpen(err error) error {
 	return err
 }
 
-func (d *linuxDevice) Name() string              { return d.name }
-func (d *linuxDevice) Kind() Kind                { return d.kind }
-func (d *linuxDevice) MTU() int                  { return d.mtu }
-func (d *linuxDevice) Features() packet.Features { return d.features }
-func (d *linuxDevice) Queues() []Queue           { return d.queues }
+func (d *linuxDevice) Name() string    { return d.name }
+func (d *linuxDevice) Queues() []Queue { return d.queues }
 
 // Close returns when the kernel has removed the interface.
 func (d *linuxDevice) Close() error { return d.close() }
@@ -135,7 +128,7 @@ func (d *linuxDevice) Close() error { return d.close() }
 func (d *linuxDevice) closeQueues() error {
 	var errs []error
 	for _, q := range d.queues {
-		errs = append(errs, q.(*linuxQueue).close())
+		errs = append(errs, q.(*fileQueue).close())
 	}
 	return errors.Join(errs...)
 }

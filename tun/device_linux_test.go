@@ -38,6 +38,13 @@ func eachVariant(t *testing.T, test func(t *testing.T, cfg Config)) {
 	for _, cfg := range variants {
 		cfg.Host = hostPrefix
 		t.Run(fmt.Sprintf("%v/%s/offload=%v", cfg.Kind, cfg.Driver, cfg.Offload), func(t *testing.T) { test(t, cfg) })
+		if cfg.Driver == "water" {
+			t.Run(fmt.Sprintf("%v/water/portable", cfg.Kind), func(t *testing.T) {
+				newWaterQueue = newPortableQueue // as on other systems
+				defer func() { newWaterQueue = systemWaterQueue }()
+				test(t, cfg)
+			})
+		}
 	}
 }
 

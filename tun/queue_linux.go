@@ -11,10 +11,10 @@ import (
 	"tunstack/internal/packet"
 )
 
-// linuxQueue is one file of a linuxDevice. Reads and writes are raw, non-blocking system calls that the scheduler does
-// not hear of; only Wait meets the poller.
-type linuxQueue struct {
-	dev   *linuxDevice
+// fileQueue is one file of a device. Reads and writes are raw, non-blocking system calls that the scheduler does not hear of;
+// only Wait meets the poller.
+type fileQueue struct {
+	*traits
 	index uint16
 	file  *os.File
 	raw   syscall.RawConn
@@ -32,20 +32,24 @@ type linuxQueue struct {
 	ready    func(uintptr) bool // fill as a value, made once
 }
 
-func newLinuxQueue(d *linuxDevice, fd int) (*linuxQueue, error) {
-	file := os.NewFile(uintptr(fd), clonePath)
+// newFileQueue takes file over, which is non-blocking and was made after TUNSETIFF: before it, the poller takes such a
+// descriptor for a dead one.
+func newFileQueue(t *traits, index int, file *os.File) (*fileQueue, error) {
+	q := &fileQueue{traits: t, index: uint16(index), file: file}
 	raw, err := file.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) { q.fd = int(fd) })
+	}
 	if err != nil {
 		file.Close()
 		return nil, err
 	}
-	q := &linuxQueue{dev: d, index: uint16(len(d.queues)), file: file, raw: raw, fd: fd}
-	q.ready = q.fill
+	q.raw, q.ready = raw, q.fill
 	return q, nil
 }
 
 // TryRead implements Queue.
-func (q *linuxQueue) TryRead() (*packet.Buffer, error) {
+func (q *fileQueue) TryRead() (*packet.Buffer, error) {
 	if q.stash == nil && q.stashErr == nil {
 		return q.read()
 	}
@@ -55,7 +59,7 @@ func (q *linuxQueue) TryRead() (*packet.Buffer, error) {
 }
 
 // Wait implements Queue.
-func (q *linuxQueue) Wait() error {
+func (q *fileQueue) Wait() error {
 	if err := q.raw.Read(q.ready); err != nil {
 		return os.ErrClosed
 	}
@@ -63,7 +67,7 @@ func (q *linuxQueue) Wait() error {
 }
 
 // fill is called by the poller when there may be something to read, and says whether that ends the wait.
-func (q *linuxQueue) fill(uintptr) bool {
+func (q *fileQueue) fill(uintptr) bool {
 	if q.stash == nil && q.stashErr == nil {
 		q.stash, q.stashErr = q.read()
 	}
@@ -71,7 +75,7 @@ func (q *linuxQueue) fill(uintptr) bool {
 }
 
 // read returns the next packet, or nil when there is none.
-func (q *linuxQueue) read() (*packet.Buffer, error) {
+func (q *fileQueue) read() (*packet.Buffer, error) {
 	if q.spare == nil {
 		q.spare = q.newBuffer()
 	}
@@ -87,30 +91,17 @@ func (q *linuxQueue) read() (*packet.Buffer, error) {
 	p := q.spare
 	q.spare = nil
 	p.Truncate(n)
-	if v := q.dev.vnet; v != 0 {
+	if v := q.vnet; v != 0 {
 		b := p.Bytes()
-		p.Offload = decodeVnet(b[:v], b[v:], q.dev.kind.headerLen())
+		p.Offload = decodeVnet(b[:v], b[v:], q.kind.headerLen())
 		p.TrimFront(v)
 	}
 	p.Queue = q.index
 	return p, nil
 }
 
-// newBuffer returns a buffer whose linear part is room for one packet behind its virtio-net header. The kernel cuts off
-// what does not fit, which happens to no packet within the MTU (four octets are for a VLAN tag), and with offload to none at all.
-func (q *linuxQueue) newBuffer() *packet.Buffer {
-	size := min(q.dev.mtu+q.dev.kind.headerLen()+4, packet.MaxSize)
-	if q.dev.vnet != 0 {
-		size = packet.MaxSize
-	}
-	b := packet.New(size)
-	b.Prepend(q.dev.vnet)
-	b.Extend(size)
-	return b
-}
-
 // readInto reads one packet into b, EBADF after close.
-func (q *linuxQueue) readInto(b []byte) (int, unix.Errno) {
+func (q *fileQueue) readInto(b []byte) (int, unix.Errno) {
 	q.open.RLock()
 	defer q.open.RUnlock()
 	for !q.closed {
@@ -123,15 +114,15 @@ func (q *linuxQueue) readInto(b []byte) (int, unix.Errno) {
 }
 
 // Write implements Queue.
-func (q *linuxQueue) Write(p *packet.Buffer) error {
-	return deliver(q, q.dev.kind, q.dev.features, p)
+func (q *fileQueue) Write(p *packet.Buffer) error {
+	return deliver(q, q.kind, q.features, p)
 }
 
 // send writes the packet and its virtio-net header with one system call.
-func (q *linuxQueue) send(p *packet.Buffer) error {
-	if q.dev.vnet != 0 {
+func (q *fileQueue) send(p *packet.Buffer) error {
+	if q.vnet != 0 {
 		o, frame := p.Offload, p.Bytes()
-		encodeVnet(p.Prepend(vnetLen), o, frame, q.dev.kind.headerLen())
+		encodeVnet(p.Prepend(vnetLen), o, frame, q.kind.headerLen())
 	}
 	var vec [3]unix.Iovec
 	n := 0
@@ -155,7 +146,7 @@ func (q *linuxQueue) send(p *packet.Buffer) error {
 }
 
 // writev writes one packet, EBADF after close.
-func (q *linuxQueue) writev(vec []unix.Iovec) unix.Errno {
+func (q *fileQueue) writev(vec []unix.Iovec) unix.Errno {
 	q.open.RLock()
 	defer q.open.RUnlock()
 	for !q.closed {
@@ -168,7 +159,7 @@ func (q *linuxQueue) writev(vec []unix.Iovec) unix.Errno {
 }
 
 // close ends all waits and returns when the descriptor is closed.
-func (q *linuxQueue) close() error {
+func (q *fileQueue) close() error {
 	q.open.Lock()
 	q.closed = true
 	q.open.Unlock()

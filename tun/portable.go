@@ -1,0 +1,130 @@
+package tun
+
+import (
+	"os"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/songgao/water"
+	"golang.org/x/sys/unix"
+
+	"tunstack/internal/packet"
+)
+
+// portableQueue reads and writes an interface of the water library by what package os has on every system.
+type portableQueue struct {
+	*traits
+	ifce   *water.Interface
+	raw    syscall.RawConn // nil where the library's file cannot be read without waiting: then only Wait reads
+	closed atomic.Bool
+
+	// The reader's own. What Wait has read is in stash until TryRead takes it; both read into spare.
+	spare, stash *packet.Buffer
+	tryRead      func(fd uintptr) bool // readOnce as a value, made once
+	n            int                   // what readOnce got
+	err          error
+}
+
+func newPortableQueue(t *traits, ifce *water.Interface) (closingQueue, error) {
+	q := &portableQueue{traits: t, ifce: ifce}
+	q.tryRead = q.readOnce
+	file, ok := ifce.ReadWriteCloser.(syscall.Conn)
+	if !ok {
+		return q, nil
+	}
+	raw, err := file.SyscallConn()
+	flags := 0
+	if err == nil {
+		err = raw.Control(func(fd uintptr) { flags, _ = unix.FcntlInt(fd, unix.F_GETFL, 0) })
+	}
+	if err != nil {
+		ifce.Close()
+		return nil, err
+	}
+	if flags&unix.O_NONBLOCK != 0 { // not so some of macOS
+		q.raw = raw
+	}
+	return q, nil
+}
+
+func (q *portableQueue) close() error {
+	q.closed.Store(true)
+	return q.ifce.Close()
+}
+
+// TryRead implements Queue.
+func (q *portableQueue) TryRead() (*packet.Buffer, error) {
+	if q.closed.Load() {
+		return nil, os.ErrClosed
+	}
+	p := q.stash
+	q.stash = nil
+	if p != nil || q.raw == nil {
+		return p, nil
+	}
+	q.prepare()
+	switch err := q.raw.Read(q.tryRead); {
+	case q.closed.Load():
+		return nil, os.ErrClosed
+	case err != nil:
+		return nil, err
+	case q.err == syscall.EAGAIN || q.err == syscall.EINTR:
+		return nil, nil
+	case q.err != nil:
+		return nil, os.NewSyscallError("read", q.err)
+	}
+	return q.take(q.n), nil
+}
+
+// readOnce reads without waiting: it tells the poller that it is done, whatever came of it.
+func (q *portableQueue) readOnce(fd uintptr) bool {
+	q.n, q.err = syscall.Read(int(fd), q.spare.Bytes())
+	return true
+}
+
+// Wait implements Queue.
+func (q *portableQueue) Wait() error {
+	if q.stash != nil {
+		return nil
+	}
+	q.prepare()
+	n, err := q.ifce.Read(q.spare.Bytes())
+	switch {
+	case q.closed.Load():
+		return os.ErrClosed
+	case err != nil:
+		return err
+	}
+	q.stash = q.take(n)
+	return nil
+}
+
+// prepare makes spare room for one packet.
+func (q *portableQueue) prepare() {
+	if q.spare == nil {
+		q.spare = q.newBuffer()
+	}
+}
+
+// take returns the n octets that were read into spare.
+func (q *portableQueue) take(n int) *packet.Buffer {
+	p := q.spare
+	q.spare = nil
+	p.Truncate(n)
+	return p
+}
+
+// Write implements Queue.
+func (q *portableQueue) Write(p *packet.Buffer) error {
+	return deliver(q, q.kind, q.features, p)
+}
+
+func (q *portableQueue) send(p *packet.Buffer) error {
+	p = p.Own()
+	defer p.Free()
+	_, err := q.ifce.Write(p.Bytes())
+	if q.closed.Load() {
+		return os.ErrClosed
+	}
+	return err
+}

@@ -1,0 +1,28 @@
+package tun
+
+import "tunstack/internal/packet"
+
+// traits are what the queues of a device have in common.
+type traits struct {
+	kind     Kind
+	mtu      int
+	vnet     int // octets of virtio-net header in front of every packet: vnetLen with offload, else 0
+	features packet.Features
+}
+
+func (t *traits) Kind() Kind                { return t.kind }
+func (t *traits) MTU() int                  { return t.mtu }
+func (t *traits) Features() packet.Features { return t.features }
+
+// newBuffer returns a buffer whose linear part is room for one packet behind its virtio-net header. The kernel cuts off
+// what does not fit, which happens to no packet within the MTU (four octets are for a VLAN tag), and with offload to none at all.
+func (t *traits) newBuffer() *packet.Buffer {
+	size := min(t.mtu+t.kind.headerLen()+4, packet.MaxSize)
+	if t.vnet != 0 {
+		size = packet.MaxSize
+	}
+	b := packet.New(size)
+	b.Prepend(t.vnet)
+	b.Extend(size)
+	return b
+}

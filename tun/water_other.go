@@ -1,0 +1,5 @@
+//go:build !linux
+
+package tun
+
+var systemWaterQueue = newPortableQueue
