@@ -119,20 +119,27 @@ const lot = 256 << 10
 // WriteTo implements io.WriterTo: it writes what arrives to w, without copying it first, until the peer has said all. The
 // octets that w was given when it failed are lost.
 func (c *TCPConn) WriteTo(w io.Writer) (total int64, err error) {
-	for {
-		var q packet.Queue
-		err := c.so.wait(&c.so.rd, false, func() (err error) {
-			q, err = c.so.endpoint.(stream).Take(lot)
-			return err
-		})
-		if err != nil || q.Len() == 0 {
-			return total, c.error("read", err)
+	st := c.so.endpoint.(stream)
+	var failed error // writing to w
+	err = c.so.wait(&c.so.rd, false, func() error {
+		for more := true; more && failed == nil; {
+			var q packet.Queue
+			var n int64
+			if q, more, err = st.Take(lot); err != nil || q.Len() == 0 {
+				return err
+			}
+			n, failed = drain(&q, w)
+			total += n
 		}
-		n, err := drain(&q, w)
-		if total += n; err != nil {
-			return total, err
+		if failed != nil {
+			return nil
 		}
+		return errMoved
+	})
+	if failed != nil {
+		return total, failed
 	}
+	return total, c.error("read", err)
 }
 
 // drain writes all of q to w, and frees it.

@@ -1,6 +1,7 @@
 package socketapi
 
 import (
+	"errors"
 	"math"
 	"sync/atomic"
 	"syscall"
@@ -34,8 +35,11 @@ func (d *direction) until(end time.Duration) time.Duration {
 	return end
 }
 
-// wait is the one place where socket calls block. It calls op until that fails with anything but EAGAIN, and sleeps in
-// between until the socket shows an event of d.mask. It returns op's error; EAGAIN when time is up or the caller will
+// errMoved is EAGAIN of an op that has done something since it was called: a timeout begins anew.
+var errMoved = errors.New("more has been done, and more is to come")
+
+// wait is the one place where socket calls block. It calls op until that fails with anything but EAGAIN or errMoved, and sleeps
+// in between until the socket shows an event of d.mask. It returns op's error; EAGAIN when time is up or the caller will
 // not wait; EBADF once the socket is closed, which ends the wait of whoever is here.
 func (so *socket) wait(d *direction, dontWait bool, op func() error) error {
 	if so.closed.Load() {
@@ -45,18 +49,15 @@ func (so *socket) wait(d *direction, dontWait bool, op func() error) error {
 		return syscall.EAGAIN
 	}
 	err := op()
-	if err != syscall.EAGAIN || dontWait {
-		return err
+	if err == errMoved || err == syscall.EAGAIN && !dontWait {
+		return so.block(d, op)
 	}
-	return so.block(d, op)
+	return err
 }
 
 // block is the part of wait that sleeps.
 func (so *socket) block(d *direction, op func() error) error {
-	end := never
-	if t := d.timeout.Load(); t != 0 {
-		end = so.stack.Now() + time.Duration(t)
-	}
+	end := so.timeout(d)
 	err := error(syscall.EAGAIN)
 	so.await(d.mask, func() time.Duration { return d.until(end) }, func() bool {
 		if so.closed.Load() {
@@ -64,9 +65,21 @@ func (so *socket) block(d *direction, op func() error) error {
 		} else {
 			err = op()
 		}
+		if err == errMoved {
+			err, end = syscall.EAGAIN, so.timeout(d)
+		}
 		return err != syscall.EAGAIN
 	})
 	return err
+}
+
+// timeout is when a call that begins to wait now has waited for long enough.
+func (so *socket) timeout(d *direction) time.Duration {
+	t := d.timeout.Load()
+	if t == 0 {
+		return never
+	}
+	return so.stack.Now() + time.Duration(t)
 }
 
 // await sleeps until done, which it asks again at every event of mask, or until the moment until, which may move.

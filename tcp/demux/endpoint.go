@@ -58,7 +58,10 @@ func (d *Demux) NewEndpoint() *Endpoint {
 // time that lock returns.
 func (e *Endpoint) lock() time.Duration {
 	e.mu.Lock()
-	now := e.at(e.demux.now())
+	now := e.last // within a batch time stands still
+	if !e.batched.Load() {
+		now = e.at(e.demux.now())
+	}
 	e.drain(now)
 	if e.conn != nil {
 		e.announce(now, e.conn.Events())
@@ -126,9 +129,7 @@ func (e *Endpoint) deliver(now time.Duration, a *arrival, p *packet.Buffer) {
 	if !e.batched.Swap(true) {
 		batch.Add(e)
 	}
-	if e.conn.Readable() > 0 || e.conn.PeerClosed() {
-		e.waiters.Notify(poll.In | poll.RdHup) // the reader's reply may carry the acknowledgment
-	}
+	e.announce(now, e.conn.Events()) // the reader's reply may carry the acknowledgment
 	e.leave(now)
 }
 

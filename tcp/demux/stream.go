@@ -41,14 +41,18 @@ func (e *Endpoint) read(none bool, take func(now time.Duration) int) error {
 }
 
 // Take is Read without a copy: it moves up to n received octets to the caller in the Buffers they lie in, none at the end
-// of the stream.
-func (e *Endpoint) Take(n int) (q packet.Queue, err error) {
+// of the stream. more says that another call would not be EAGAIN; if not, the waiters are told when that changes.
+func (e *Endpoint) Take(n int) (q packet.Queue, more bool, err error) {
 	err = e.read(n == 0, func(now time.Duration) int {
 		q = e.conn.Take(now, n)
+		more = e.readable()
 		return q.Len()
 	})
-	return q, err
+	return q, more, err
 }
+
+// readable says whether a reader learns anything: octets, the end of the stream, an error.
+func (e *Endpoint) readable() bool { return e.err != 0 || e.conn.Readable() > 0 || e.conn.AtEOF() }
 
 // Write queues octets of p, perhaps not all: EAGAIN when none fits; EPIPE after Shutdown or the connection's end, and once
 // the pending error. more (MSG_MORE) holds back a partial segment. p is copied.
