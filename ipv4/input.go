@@ -80,8 +80,9 @@ func (s *Stack) parse(h *Header, p *packet.Buffer) *stats.Counter {
 func (i *Interface) accept(t *table, h *Header, p *packet.Buffer) (mine bool, drop *stats.Counter) {
 	s := i.stack
 	src, dst := h.Src.As4(), h.Dst.As4()
-	h.Cast = t.castOf(dst)
-	if drop := i.checkSource(t, src, dst); drop != nil {
+	to := t.classOf(dst)
+	h.Cast = to.cast
+	if drop := i.checkSource(t.classOf(src), src, dst); drop != nil {
 		return false, drop
 	}
 	switch {
@@ -94,7 +95,7 @@ func (i *Interface) accept(t *table, h *Header, p *packet.Buffer) (mine bool, dr
 		return true, nil
 	case p.Cast != packet.Unicast:
 		return false, &s.stats.DropLinkBroadcast
-	case t.isLocal(dst):
+	case to.local:
 		return true, nil
 	case !s.cfg.Forwarding:
 		return false, &s.stats.DropNotLocal
@@ -104,18 +105,18 @@ func (i *Interface) accept(t *table, h *Header, p *packet.Buffer) (mine bool, dr
 
 // checkSource refuses sources that are no other host's unicast address. 0.0.0.0 is heard from a host that broadcasts
 // because it has none yet.
-func (i *Interface) checkSource(t *table, src, dst [4]byte) *stats.Counter {
+func (i *Interface) checkSource(from class, src, dst [4]byte) *stats.Counter {
 	s := i.stack
 	switch {
 	case src == [4]byte{} && dst == limitedBroadcast:
 		return nil
-	case !isHost(src) || t.castOf(src) != packet.Unicast:
+	case !isHost(src) || from.cast != packet.Unicast:
 		return &s.stats.DropSource
 	case i.loopback:
 		return nil
 	case src[0] == 127 || dst[0] == 127:
 		return &s.stats.DropLoopback
-	case t.isLocal(src):
+	case from.local:
 		return &s.stats.DropSource // our own address from outside: a forgery, or another host with our address
 	}
 	return nil

@@ -18,8 +18,14 @@ type table struct {
 	addresses  []address
 	routes     []routeEntry // longest prefix first, then lowest metric
 
-	local     map[[4]byte]*Interface // own addresses
-	broadcast map[[4]byte]*Interface // directed broadcasts of the connected networks
+	local   map[[4]byte]*Interface // own addresses
+	classes map[[4]byte]class      // of own addresses and the directed broadcasts of the connected networks
+}
+
+// class is what an address is to this host.
+type class struct {
+	cast  packet.Cast
+	local bool // one of our own
 }
 
 type address struct {
@@ -54,7 +60,7 @@ func (s *Stack) changeTable(change func(*table) error) error {
 	t := &table{
 		interfaces: slices.Clone(old.interfaces), loopback: old.loopback,
 		addresses: slices.Clone(old.addresses), routes: slices.Clone(old.routes),
-		local: old.local, broadcast: old.broadcast,
+		local: old.local, classes: old.classes,
 	}
 	if err := change(t); err != nil {
 		return err
@@ -66,12 +72,15 @@ func (s *Stack) changeTable(change func(*table) error) error {
 }
 
 func (t *table) index() {
-	t.local, t.broadcast = make(map[[4]byte]*Interface), make(map[[4]byte]*Interface)
+	t.local, t.classes = make(map[[4]byte]*Interface), make(map[[4]byte]class)
 	for _, a := range t.addresses {
 		t.local[a.prefix.Addr().As4()] = a.owner
 		if a.prefix.Bits() < 31 { // RFC 3021: a /31 has no broadcast
-			t.broadcast[lastAddress(a.prefix)] = a.owner
+			t.classes[lastAddress(a.prefix)] = class{cast: packet.Broadcast}
 		}
+	}
+	for a := range t.local {
+		t.classes[a] = class{local: true}
 	}
 	for i := range t.routes {
 		r := &t.routes[i]
@@ -107,21 +116,22 @@ func (t *table) byName(name string) *Interface {
 	return nil
 }
 
-func (t *table) isLocal(a [4]byte) bool {
-	if a[0] == 127 {
-		return t.loopback != nil
-	}
-	return t.local[a] != nil
-}
+func (t *table) isLocal(a [4]byte) bool { return t.classOf(a).local }
 
-func (t *table) castOf(a [4]byte) packet.Cast {
+func (t *table) castOf(a [4]byte) packet.Cast { return t.classOf(a).cast }
+
+func (t *table) classOf(a [4]byte) class {
 	switch {
 	case isMulticast(a):
-		return packet.Multicast
-	case a == limitedBroadcast || t.broadcast[a] != nil && t.local[a] == nil:
-		return packet.Broadcast
+		return class{cast: packet.Multicast}
+	case a == limitedBroadcast:
+		return class{cast: packet.Broadcast}
 	}
-	return packet.Unicast
+	c := t.classes[a]
+	if a[0] == 127 {
+		c.local = t.loopback != nil
+	}
+	return c
 }
 
 // lookup finds the route to a by longest prefix. Of several with one prefix the first whose gateway answers counts

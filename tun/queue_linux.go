@@ -118,23 +118,19 @@ func (q *fileQueue) Write(p *packet.Buffer) error {
 	return deliver(q, q.kind, q.features, p)
 }
 
+// shortPayload is what costs the kernel more as a part of its own than us as a copy, in octets.
+const shortPayload = 512
+
 // send writes the packet and its virtio-net header with one system call.
 func (q *fileQueue) send(p *packet.Buffer) error {
 	if q.vnet != 0 {
 		o, frame := p.Offload, p.Bytes()
 		encodeVnet(p.Prepend(vnetLen), o, frame, q.kind.headerLen())
 	}
-	var vec [3]unix.Iovec
-	n := 0
-	spans := p.Spans()
-	for _, part := range [...][]byte{p.Bytes(), spans[0], spans[1]} {
-		if len(part) > 0 {
-			vec[n].Base = &part[0]
-			vec[n].SetLen(len(part))
-			n++
-		}
+	if n := p.Borrowed(); n <= shortPayload && n <= p.Tailroom() {
+		p = p.Own()
 	}
-	errno := q.writev(vec[:n])
+	errno := q.write(p)
 	p.Free()
 	switch errno {
 	case 0:
@@ -145,17 +141,37 @@ func (q *fileQueue) send(p *packet.Buffer) error {
 	return errno
 }
 
-// writev writes one packet, EBADF after close.
-func (q *fileQueue) writev(vec []unix.Iovec) unix.Errno {
+// write writes one packet, EBADF after close.
+func (q *fileQueue) write(p *packet.Buffer) (errno unix.Errno) {
 	q.open.RLock()
 	defer q.open.RUnlock()
 	for !q.closed {
-		_, _, errno := unix.RawSyscall(unix.SYS_WRITEV, uintptr(q.fd), uintptr(unsafe.Pointer(unsafe.SliceData(vec))), uintptr(len(vec)))
+		if b := p.Bytes(); p.Borrowed() == 0 {
+			_, _, errno = unix.RawSyscall(unix.SYS_WRITE, uintptr(q.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+		} else {
+			errno = q.writev(p)
+		}
 		if errno != unix.EINTR {
 			return errno
 		}
 	}
 	return unix.EBADF
+}
+
+// writev writes the parts of a packet.
+func (q *fileQueue) writev(p *packet.Buffer) unix.Errno {
+	var vec [3]unix.Iovec
+	n := 0
+	spans := p.Spans()
+	for _, part := range [...][]byte{p.Bytes(), spans[0], spans[1]} {
+		if len(part) > 0 {
+			vec[n].Base = &part[0]
+			vec[n].SetLen(len(part))
+			n++
+		}
+	}
+	_, _, errno := unix.RawSyscall(unix.SYS_WRITEV, uintptr(q.fd), uintptr(unsafe.Pointer(&vec)), uintptr(n))
+	return errno
 }
 
 // close ends all waits and returns when the descriptor is closed.

@@ -100,8 +100,11 @@ func (b *Buffer) Bytes() []byte { return b.store[b.start:b.end] }
 // Spans are the borrowed payload behind the linear part; either may be empty.
 func (b *Buffer) Spans() [2][]byte { return b.spans }
 
+// Borrowed is the length of the spans in octets.
+func (b *Buffer) Borrowed() int { return len(b.spans[0]) + len(b.spans[1]) }
+
 // Len is the packet's length in octets, spans included.
-func (b *Buffer) Len() int { return b.end - b.start + len(b.spans[0]) + len(b.spans[1]) }
+func (b *Buffer) Len() int { return b.end - b.start + b.Borrowed() }
 
 // Cap is the memory of the Buffer in octets.
 func (b *Buffer) Cap() int { return len(b.store) }
@@ -145,10 +148,10 @@ func (b *Buffer) Borrow(spans [2][]byte) { b.spans = spans }
 // Own makes the Buffer independent of its sender by copying borrowed spans behind the linear part.
 // It returns the Buffer that now holds the packet, which is another one when this one is too small.
 func (b *Buffer) Own() *Buffer {
-	if len(b.spans[0])+len(b.spans[1]) == 0 {
+	if b.Borrowed() == 0 {
 		return b
 	}
-	if b.Tailroom() < len(b.spans[0])+len(b.spans[1]) {
+	if b.Tailroom() < b.Borrowed() {
 		c := b.Clone()
 		b.Free()
 		return c

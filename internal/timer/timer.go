@@ -4,7 +4,9 @@ package timer
 
 import (
 	"context"
+	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tunstack/internal/clock"
@@ -26,19 +28,28 @@ func (f Func) Expire(now time.Duration) { f(now) }
 type Timer struct {
 	queue   *Queue
 	handler Handler
-	at      time.Duration
-	index   int // position in the heap plus one; 0: not armed
+	at      atomic.Int64 // the deadline; never while not armed. Changed under the queue's lock
+	index   int          // position in the heap plus one; 0: not armed
 }
 
+const never = math.MaxInt64
+
 // Init ties the timer to its queue and handler. It is called once, before any other method.
-func (t *Timer) Init(q *Queue, h Handler) { t.queue, t.handler = q, h }
+func (t *Timer) Init(q *Queue, h Handler) {
+	t.queue, t.handler = q, h
+	t.at.Store(never)
+}
 
 // Arm sets the deadline, whether or not one was set before.
 func (t *Timer) Arm(at time.Duration) { t.queue.arm(t, at, false) }
 
 // ArmEarlier sets the deadline unless an earlier one stands. An owner that looks up its true deadline when it
 // expires can leave later ones alone, so that a busy connection seldom touches the queue.
-func (t *Timer) ArmEarlier(at time.Duration) { t.queue.arm(t, at, true) }
+func (t *Timer) ArmEarlier(at time.Duration) {
+	if int64(at) < t.at.Load() {
+		t.queue.arm(t, at, true)
+	}
+}
 
 // Stop removes the deadline. A handler that is already being called is not waited for.
 func (t *Timer) Stop() {
@@ -60,20 +71,20 @@ type Queue struct {
 func (q *Queue) arm(t *Timer, at time.Duration, earlierOnly bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	later := int64(at) >= t.at.Load()
+	if later && earlierOnly {
+		return
+	}
+	t.at.Store(int64(at))
 	switch {
 	case t.index == 0:
-		t.at = at
 		q.heap = append(q.heap, t)
 		t.index = len(q.heap)
 		q.up(t.index - 1)
-	case at < t.at:
-		t.at = at
-		q.up(t.index - 1)
-	case at > t.at && !earlierOnly:
-		t.at = at
+	case later:
 		q.down(t.index - 1)
 	default:
-		return
+		q.up(t.index - 1)
 	}
 	if t.index == 1 && q.wake != nil {
 		select {
@@ -90,7 +101,7 @@ func (q *Queue) Next() (time.Duration, bool) {
 	if len(q.heap) == 0 {
 		return 0, false
 	}
-	return q.heap[0].at, true
+	return time.Duration(q.heap[0].at.Load()), true
 }
 
 // Len is the number of armed timers.
@@ -114,7 +125,7 @@ func (q *Queue) Advance(now time.Duration) {
 func (q *Queue) pop(now time.Duration) *Timer {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.heap) == 0 || q.heap[0].at > now {
+	if len(q.heap) == 0 || q.heap[0].at.Load() > int64(now) {
 		return nil
 	}
 	t := q.heap[0]
@@ -129,12 +140,12 @@ func (q *Queue) Run(ctx context.Context, c clock.Clock) {
 	q.mu.Lock()
 	q.wake = wake
 	q.mu.Unlock()
-	const never = time.Hour
-	sleep := time.NewTimer(never)
+	const long = time.Hour
+	sleep := time.NewTimer(long)
 	defer sleep.Stop()
 	for {
 		q.Advance(c.Now())
-		wait := never
+		wait := long
 		if at, ok := q.Next(); ok {
 			wait = max(at-c.Now(), 0)
 		}
@@ -148,7 +159,7 @@ func (q *Queue) Run(ctx context.Context, c clock.Clock) {
 	}
 }
 
-func (q *Queue) less(i, j int) bool { return q.heap[i].at < q.heap[j].at }
+func (q *Queue) less(i, j int) bool { return q.heap[i].at.Load() < q.heap[j].at.Load() }
 
 func (q *Queue) swap(i, j int) {
 	q.heap[i], q.heap[j] = q.heap[j], q.heap[i]
@@ -190,6 +201,7 @@ func (q *Queue) remove(i int) {
 	q.heap[last] = nil
 	q.heap = q.heap[:last]
 	t.index = 0
+	t.at.Store(never)
 	if i < last {
 		q.down(i)
 		q.up(i)
