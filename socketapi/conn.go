@@ -158,7 +158,8 @@ func drain(q *packet.Queue, w io.Writer) (total int64, err error) {
 
 // Write implements net.Conn.
 func (c *TCPConn) Write(b []byte) (int, error) {
-	return c.write(b, func(b []byte) (int, error) { return c.so.transmit(b, Message{}, 0) })
+	st := c.so.endpoint.(stream)
+	return c.write(b, func(b []byte) (int, error) { return st.Write(b, false) })
 }
 
 // WriteZeroCopy is Write for memory that is sent from where it lies, now and should it be lost: MSG_ZEROCOPY of Linux. b must not
@@ -169,9 +170,7 @@ func (c *TCPConn) WriteZeroCopy(b []byte, returned func()) (int, error) {
 	loan := sendq.NewLoan(returned)
 	defer loan.Return()
 	st := c.so.endpoint.(stream)
-	return c.write(b, func(b []byte) (int, error) {
-		return c.so.push(b, c.so.nonblock.Load(), func(b []byte) (int, error) { return st.Lend(b, loan) })
-	})
+	return c.write(b, func(b []byte) (int, error) { return st.Lend(b, loan) })
 }
 
 // write calls send for what is left of b until there is nothing or send fails.
@@ -180,7 +179,7 @@ func (c *TCPConn) write(b []byte, send func(b []byte) (int, error)) (int, error)
 	defer c.writing.Unlock()
 	sent := 0
 	for {
-		n, err := send(b[sent:])
+		n, err := c.so.push(b[sent:], c.so.nonblock.Load(), send)
 		sent += n
 		if err != nil || sent == len(b) {
 			return sent, c.error("write", err)

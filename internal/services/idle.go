@@ -22,17 +22,24 @@ type idleConn struct {
 	still time.Duration // how long nothing has
 }
 
+// note notes that something moves. Mostly that is known: a look is cheaper than a write.
+func (c *idleConn) note() {
+	if !c.moved.Load() {
+		c.moved.Store(true)
+	}
+}
+
 // Read reads from the connection; it is progress.
 func (c *idleConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	c.moved.Store(true)
+	c.note()
 	return n, err
 }
 
 // Write writes to the connection; it is progress.
 func (c *idleConn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
-	c.moved.Store(true)
+	c.note()
 	return n, err
 }
 
@@ -45,7 +52,7 @@ func (c *idleConn) writeStatic(b []byte) (int, error) {
 		return c.Write(b)
 	}
 	n, err := z.WriteZeroCopy(b, nil)
-	c.moved.Store(true)
+	c.note()
 	return n, err
 }
 
@@ -76,7 +83,7 @@ type movingWriter struct {
 }
 
 func (w movingWriter) Write(b []byte) (int, error) {
-	w.from.moved.Store(true)
+	w.from.note()
 	return w.Writer.Write(b)
 }
 
