@@ -105,7 +105,7 @@ func (q *fileQueue) readInto(b []byte) (int, unix.Errno) {
 	q.open.RLock()
 	defer q.open.RUnlock()
 	for !q.closed {
-		n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(q.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, uintptr(q.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
 		if errno != unix.EINTR {
 			return int(n), errno
 		}
@@ -147,7 +147,7 @@ func (q *fileQueue) write(p *packet.Buffer) (errno unix.Errno) {
 	defer q.open.RUnlock()
 	for !q.closed {
 		if b := p.Bytes(); p.Borrowed() == 0 {
-			_, _, errno = unix.RawSyscall(unix.SYS_WRITE, uintptr(q.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+			_, _, errno = syscall.RawSyscall(syscall.SYS_WRITE, uintptr(q.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
 		} else {
 			errno = q.writev(p)
 		}
@@ -170,7 +170,7 @@ func (q *fileQueue) writev(p *packet.Buffer) unix.Errno {
 			n++
 		}
 	}
-	_, _, errno := unix.RawSyscall(unix.SYS_WRITEV, uintptr(q.fd), uintptr(unsafe.Pointer(&vec)), uintptr(n))
+	_, _, errno := syscall.RawSyscall(syscall.SYS_WRITEV, uintptr(q.fd), uintptr(unsafe.Pointer(&vec)), uintptr(n))
 	return errno
 }
 
