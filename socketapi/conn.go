@@ -117,8 +117,12 @@ func (c *TCPConn) Read(b []byte) (int, error) {
 const lot = 256 << 10
 
 // WriteTo implements io.WriterTo: it writes what arrives to w, without copying it first, until the peer has said all. The
-// octets that w was given when it failed are lost.
+// octets that w was given when it failed are lost. To another TCPConn of the stack they are moved by the goroutine that receives
+// them, while this one sleeps.
 func (c *TCPConn) WriteTo(w io.Writer) (total int64, err error) {
+	if to, ok := w.(*TCPConn); ok && to.so.stack == c.so.stack && c.so.rd.timeout.Load()|to.so.wr.timeout.Load() == 0 {
+		return c.spliceTo(to)
+	}
 	st := c.so.endpoint.(stream)
 	var failed error // writing to w
 	err = c.so.wait(&c.so.rd, false, func() error {
@@ -186,6 +190,9 @@ func (c *TCPConn) write(b []byte, send func(b []byte) (int, error)) (int, error)
 		}
 	}
 }
+
+// Transferred is how many octets have been received, or sent and acknowledged.
+func (c *TCPConn) Transferred() uint64 { return c.so.endpoint.(stream).Transferred() }
 
 // LocalAddr implements net.Conn; it is a *net.TCPAddr.
 func (c *TCPConn) LocalAddr() net.Addr { return netAddr(SOCK_STREAM, c.local) }

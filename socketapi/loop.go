@@ -37,6 +37,12 @@ func (s *Stack) receive(q *queue) {
 // handle carries what waits in a queue up the stack, up to batchSize packets, and returns their number. What can be
 // answered once for all of them is left pending.
 func (s *Stack) handle(q *queue) (n int, err error) {
+	s.ready.batch(func() { n, err = s.read(q) })
+	return n, err
+}
+
+// read is the part of handle up to the sockets.
+func (s *Stack) read(q *queue) (n int, err error) {
 	now := s.Now()
 	for ; n < batchSize; n++ {
 		var p *packet.Buffer
@@ -70,7 +76,7 @@ func (s *Stack) NextDeadline() (time.Duration, bool) { return s.timers.Next() }
 // another clock runs by itself, and Advance panics.
 func (s *Stack) Advance(to time.Duration) (busy bool) {
 	for {
-		if s.pump() {
+		if s.pump() || s.ready.run() {
 			busy = true
 			continue
 		}

@@ -118,7 +118,7 @@ func (so *socket) linger(ep *demux.Endpoint) {
 		return
 	}
 	until := so.stack.Now() + d
-	so.await(poll.Hup, func() time.Duration { return until }, func() bool { return !ep.Lingering() })
+	so.await(poll.Hup|poll.Delivered, func() time.Duration { return until }, func() bool { return !ep.Lingering() })
 }
 
 // abort closes a socket of a stack that stops: peers are told by a reset, because nobody will answer them any more.

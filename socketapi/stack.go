@@ -44,6 +44,7 @@ type Stack struct {
 	addresses addresses
 	sockets   table
 	sleepers  sync.Pool
+	ready     ready
 
 	running sync.WaitGroup     // the goroutines
 	cancel  context.CancelFunc // ends the timers' goroutine
@@ -55,6 +56,7 @@ func New(cfg Config) (*Stack, error) {
 		return nil, err
 	}
 	s := &Stack{clock: cfg.Clock, log: cfg.Logger, ttl: cfg.IP.TTL}
+	s.ready.token = make(chan struct{}, 1)
 	if err := s.assemble(&cfg); err != nil {
 		return nil, fmt.Errorf("socketapi: %w", err)
 	}
@@ -159,6 +161,7 @@ func (s *Stack) start() {
 		return
 	}
 	s.running.Go(func() { s.timers.Run(ctx, s.clock) })
+	s.running.Go(func() { s.ready.serve(ctx) })
 	for _, a := range s.links {
 		for _, q := range a.queues {
 			s.running.Go(func() { s.receive(q) })

@@ -100,6 +100,14 @@ func (q *Queue) Discard(n int) {
 	}
 }
 
+// Front is the first octets, those that lie together; none of an empty queue. They stay the queue's.
+func (q *Queue) Front() []byte {
+	if q.first == nil {
+		return nil
+	}
+	return q.first.Bytes()
+}
+
 // Next removes the first Buffer and returns it to its new owner, nil when the queue is empty.
 func (q *Queue) Next() *Buffer {
 	b := q.first

@@ -19,14 +19,19 @@ const (
 	Nval  Mask = 0x0020 // POLLNVAL: no such descriptor
 	RdHup Mask = 0x2000 // POLLRDHUP: the peer will send no more
 
+	// Delivered is not one of poll(2)'s: the peer has all that was sent.
+	Delivered Mask = 0x4000
+
 	// Always are the events reported without being asked for.
 	Always = Err | Hup | Nval
 )
 
 // Waiter is one party that waits for events on one or more Queues. C carries at most one token, however many
-// events came; a receiver looks at the sockets again to see what they were.
+// events came; a receiver looks at the sockets again to see what they were. A Waiter with a Func has it called instead, in
+// the middle of the work that brings the events: it leaves word and returns.
 type Waiter struct {
-	C chan struct{}
+	C    chan struct{}
+	Func func(events Mask)
 }
 
 // NewWaiter returns a Waiter ready for use.
@@ -87,7 +92,11 @@ func (q *Queue) Notify(events Mask) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, e := range q.entries {
-		if e.mask&events != 0 {
+		switch {
+		case e.mask&events == 0:
+		case e.w.Func != nil:
+			e.w.Func(events)
+		default:
 			e.w.Wake()
 		}
 	}

@@ -13,7 +13,7 @@ func chargen(c net.Conn) {
 		close(done)
 	}()
 	for {
-		if _, err := c.(*idleConn).writeStatic(pattern); err != nil {
+		if _, err := writeStatic(c, pattern); err != nil {
 			break
 		}
 	}

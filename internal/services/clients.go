@@ -9,24 +9,24 @@ import (
 // clients are the connections of one service.
 type clients struct {
 	handle func(net.Conn)
-	next   chan *idleConn // to goroutines whose client has left
+	next   chan *client // to goroutines whose client has left
 	ended  chan struct{}
 	wg     sync.WaitGroup
 
 	mu   sync.Mutex
-	open map[*idleConn]bool
+	open map[*client]bool
 	look *time.Timer // for idle connections
 }
 
 func newClients(handle func(net.Conn)) *clients {
-	s := &clients{handle: handle, next: make(chan *idleConn), ended: make(chan struct{}), open: map[*idleConn]bool{}}
+	s := &clients{handle: handle, next: make(chan *client), ended: make(chan struct{}), open: map[*client]bool{}}
 	s.look = time.AfterFunc(idleStep, s.closeIdle)
 	return s
 }
 
 // serve serves a client in a goroutine, if possible one that has served before: its stack has grown already, which is a
 // tenth of what a short connection costs.
-func (s *clients) serve(c *idleConn) {
+func (s *clients) serve(c *client) {
 	s.mu.Lock()
 	s.open[c] = true
 	s.mu.Unlock()
@@ -41,12 +41,12 @@ func (s *clients) serve(c *idleConn) {
 const breather = time.Second
 
 // work serves client after client until none comes.
-func (s *clients) work(c *idleConn) {
+func (s *clients) work(c *client) {
 	timer := time.NewTimer(breather)
 	defer timer.Stop()
 	for {
-		s.handle(c)
-		hangUp(c.Conn)
+		s.handle(c.counting)
+		hangUp(c.counting)
 		s.mu.Lock()
 		delete(s.open, c)
 		s.mu.Unlock()

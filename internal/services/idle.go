@@ -15,84 +15,67 @@ const (
 	idleLimit = 30 * time.Minute
 )
 
-// idleConn is a connection that knows whether anything moves.
-type idleConn struct {
+// counting is a connection that knows how many octets have come and gone. Those of our stack do.
+type counting interface {
 	net.Conn
-	moved atomic.Bool
-	still time.Duration // how long nothing has
+	Transferred() uint64
 }
 
-// note notes that something moves. Mostly that is known: a look is cheaper than a write.
-func (c *idleConn) note() {
-	if !c.moved.Load() {
-		c.moved.Store(true)
-	}
+// client is a connection that is closed when nothing moves.
+type client struct {
+	counting
+	seen  uint64
+	still time.Duration // how long nothing has moved
 }
 
-// Read reads from the connection; it is progress.
-func (c *idleConn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	c.note()
-	return n, err
-}
-
-// Write writes to the connection; it is progress.
-func (c *idleConn) Write(b []byte) (int, error) {
-	n, err := c.Conn.Write(b)
-	c.note()
-	return n, err
-}
-
-// writeStatic writes memory that never changes, without a copy where the connection can.
-func (c *idleConn) writeStatic(b []byte) (int, error) {
-	z, ok := c.Conn.(interface {
-		WriteZeroCopy(b []byte, returned func()) (int, error)
-	})
+func newClient(c net.Conn) *client {
+	counts, ok := c.(counting)
 	if !ok {
-		return c.Write(b)
+		counts = &countingConn{Conn: c}
 	}
-	n, err := z.WriteZeroCopy(b, nil)
-	c.note()
-	return n, err
+	return &client{counting: counts}
 }
 
 // closeIdle closes the connection if nothing has moved for too long. It is called every idleStep.
-func (c *idleConn) closeIdle() {
-	if c.still += idleStep; c.moved.Swap(false) {
-		c.still = 0
+func (c *client) closeIdle() {
+	now := c.Transferred()
+	if c.still += idleStep; now != c.seen {
+		c.seen, c.still = now, 0
 	}
 	if c.still >= idleLimit {
 		c.Close()
 	}
 }
 
-// WriteTo writes what arrives to w until the peer has said all, by the connection's own WriteTo, which need not copy it
-// first. That of package net takes a buffer for each connection, whatever arrives.
-func (c *idleConn) WriteTo(w io.Writer) (int64, error) {
-	conn, ok := c.Conn.(io.WriterTo)
-	if _, buffers := c.Conn.(*net.TCPConn); !ok || buffers {
-		return c.copyTo(w)
-	}
-	return conn.WriteTo(movingWriter{w, c})
+// countingConn counts for a connection that does not.
+type countingConn struct {
+	net.Conn
+	octets atomic.Uint64
 }
 
-// movingWriter notes that something has come, and writes it on.
-type movingWriter struct {
-	io.Writer
-	from *idleConn
+// Transferred is how many octets have come and gone.
+func (c *countingConn) Transferred() uint64 { return c.octets.Load() }
+
+// Read implements net.Conn.
+func (c *countingConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.octets.Add(uint64(n))
+	return n, err
 }
 
-func (w movingWriter) Write(b []byte) (int, error) {
-	w.from.note()
-	return w.Writer.Write(b)
+// Write implements net.Conn.
+func (c *countingConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.octets.Add(uint64(n))
+	return n, err
 }
 
 // bulk are buffers for connections over which much arrives.
 var bulk = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-// copyTo is WriteTo by way of a buffer. A large one is borrowed only while much arrives, so that ten thousand idle clients
-// cost no memory worth naming.
-func (c *idleConn) copyTo(w io.Writer) (int64, error) {
+// WriteTo implements io.WriterTo. A large buffer is borrowed only while much arrives, so that ten thousand idle clients cost no memory
+// worth naming. That of package net takes one for each connection, whatever arrives.
+func (c *countingConn) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	small := make([]byte, 512)
 	b := small
@@ -116,4 +99,15 @@ func (c *idleConn) copyTo(w io.Writer) (int64, error) {
 			return total, err
 		}
 	}
+}
+
+// writeStatic writes memory that never changes, without a copy where the connection can.
+func writeStatic(c net.Conn, b []byte) (int, error) {
+	z, ok := c.(interface {
+		WriteZeroCopy(b []byte, returned func()) (int, error)
+	})
+	if !ok {
+		return c.Write(b)
+	}
+	return z.WriteZeroCopy(b, nil)
 }

@@ -25,7 +25,7 @@ func eachConn(handle func(net.Conn)) func(net.Listener) {
 			case err != nil:
 				time.Sleep(retryAfter)
 			default:
-				clients.serve(&idleConn{Conn: c})
+				clients.serve(newClient(c))
 			}
 		}
 	}

@@ -130,7 +130,7 @@ func TestWakeUps(t *testing.T) { // TCP-070, SOCK-012, SOCK-048
 			s.Urg = 1
 			l.recv(p.at, p.to, s)
 		}},
-		{"all acknowledged", poll.Hup, func() *Endpoint {
+		{"all acknowledged", poll.Delivered, func() *Endpoint {
 			p = l.active()
 			p.e.writes(t, "data")
 			require.NoError(t, p.e.Close())

@@ -105,7 +105,8 @@ func wakes(events tcp.Events) (mask poll.Mask) {
 		{tcp.Writable | tcp.Connected, poll.Out},
 		{tcp.Urgent, poll.Pri},
 		{tcp.Failed, poll.Err},
-		{tcp.Ended | tcp.Acked, poll.Hup},
+		{tcp.Ended, poll.Hup},
+		{tcp.Acked, poll.Delivered},
 	} {
 		if events&w.events != 0 {
 			mask |= w.mask

@@ -42,6 +42,15 @@ func (e *Endpoint) Ready() poll.Mask {
 	return m
 }
 
+// Transferred is how many octets have been received in order, or sent and acknowledged.
+func (e *Endpoint) Transferred() uint64 {
+	defer e.release(e.lock())
+	if e.conn == nil {
+		return 0
+	}
+	return progress(e.conn)
+}
+
 // Waiters are told whenever Ready gains an event.
 func (e *Endpoint) Waiters() *poll.Queue { return &e.waiters }
 
