@@ -2,6 +2,7 @@ package socketapi
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -42,4 +43,34 @@ func TestNoAllocations(t *testing.T) {
 	for name, f := range calls {
 		require.Zero(t, testing.AllocsPerRun(1000, f), name)
 	}
+}
+
+// Nor does a splice, which shows besides that a stack whose clock others move runs splices.
+func TestSpliceAllocatesNothing(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p := newTCPPair(t)
+		client, fd := p.connect()
+		so, err := p.b.sockets.get(fd)
+		require.NoError(t, err)
+		server := newTCPConn(so, "tcp")
+		done := splicing(server, server)
+		synctest.Wait()
+		b := make([]byte, 1000)
+		echo := func() {
+			_, _ = p.a.Send(client, b, 0)
+			p.after(100 * time.Millisecond)
+			n, err := p.a.Recv(client, b, 0)
+			if n != len(b) || err != nil {
+				panic(err)
+			}
+		}
+		echo()
+		require.Zero(t, testing.AllocsPerRun(1000, echo))
+		require.NoError(t, p.a.Close(client))
+		p.rest()
+		require.EqualValues(t, 1002*len(b), (<-done).n)
+	})
 }

@@ -40,23 +40,29 @@ func (r *ready) batch(read func()) {
 
 // run runs all that are ready and says whether there were any.
 func (r *ready) run() (any bool) {
-	for {
-		r.mu.Lock()
-		list := r.list
-		r.list, r.idle = r.idle, nil
-		r.mu.Unlock()
-		if len(list) == 0 {
-			return any
-		}
+	for list := r.take(nil); len(list) > 0; list = r.take(list) {
 		any = true
 		for _, sp := range list {
 			sp.Run()
 		}
-		clear(list)
-		r.mu.Lock()
-		r.idle = list[:0]
-		r.mu.Unlock()
 	}
+	return any
+}
+
+// take empties the list, and takes back the memory of the one before.
+func (r *ready) take(before []*splice) []*splice {
+	clear(before)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if before != nil {
+		r.idle = before[:0]
+	}
+	if len(r.list) == 0 {
+		return nil
+	}
+	list := r.list
+	r.list, r.idle = r.idle, nil
+	return list
 }
 
 // serve runs what becomes ready outside of any batch, until ctx ends.
