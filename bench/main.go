@@ -27,6 +27,7 @@ type options struct {
 	stacks  string
 	out     string
 	profile string
+	pgo     string
 	list    bool
 }
 
@@ -40,6 +41,7 @@ func main() {
 	flag.StringVar(&o.stacks, "stacks", "", "only these stacks: `names` with commas between, or prefixes of names")
 	flag.StringVar(&o.out, "out", "results", "`directory` for the report; empty: none is written")
 	flag.StringVar(&o.profile, "profile", "", "`directory` for the profiles of the stacks under test: of the CPU, and of what waited for locks and for others")
+	flag.StringVar(&o.pgo, "pgo", "", "`file` for one profile of all stacks under test, which the compiler takes (go build -pgo); with -profile")
 	flag.BoolVar(&o.list, "list", false, "list loads and stacks")
 	flag.StringVar(&serve, "serve", "", "be the stack under test (internal)")
 	flag.Parse()

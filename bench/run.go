@@ -35,6 +35,11 @@ func run(o options) error {
 			}
 		}
 	}
+	if o.pgo != "" {
+		if err := savePGO(o.profile, o.pgo); err != nil {
+			return err
+		}
+	}
 	return report(o, r)
 }
 

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/google/pprof/profile"
+)
+
+// savePGO merges the CPU profiles in dir into one file for the compiler (go build -pgo). It leaves out where they were made: the
+// compiler goes by the names of functions and the distance of lines.
+func savePGO(dir, file string) error {
+	names, err := filepath.Glob(filepath.Join(dir, "*.pprof"))
+	if err != nil {
+		return err
+	}
+	var profiles []*profile.Profile
+	for _, name := range names {
+		p, err := readProfile(name)
+		if err != nil {
+			return err
+		}
+		profiles = append(profiles, p)
+	}
+	if len(profiles) == 0 {
+		return errors.New("-pgo needs -profile, and a run that leaves profiles there")
+	}
+	merged, err := profile.Merge(profiles)
+	if err != nil {
+		return err
+	}
+	for _, m := range merged.Mapping {
+		m.File, m.BuildID = "", ""
+	}
+	for _, f := range merged.Function {
+		f.Filename = ""
+	}
+	out, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(merged.Write(out), out.Close())
+}
+
+func readProfile(name string) (*profile.Profile, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return profile.Parse(f)
+}
