@@ -70,5 +70,6 @@ func (q *cubic) reduce(cwnd, flight, mss int) int {
 		q.wMax = w
 	}
 	q.epoch, q.pausedAt = 0, 0
-	return max(int(cubicBeta*float64(min(flight, cwnd))), 2*mss)
+	// What a window in use holds beyond whole segments is no reason to step back further (section 4.6 allows cwnd here).
+	return max(int(cubicBeta*float64(min(flight+mss, cwnd))), 2*mss)
 }
