@@ -19,6 +19,7 @@ type splice struct {
 	waiter   *sleeper    // of the WriteTo
 	queued   atomic.Bool // Run will be called
 	blocked  atomic.Bool // room waits
+	held     atomic.Bool // a Write is waited for
 
 	// As with an endpoint, nobody waits for mu: who finds it taken leaves word.
 	again atomic.Bool
@@ -114,11 +115,9 @@ func (sp *splice) take() bool {
 // put writes what was taken, and says whether that was all. If not, Run will be called when it can go on.
 func (sp *splice) put() bool {
 	if !sp.to.writing.TryLock() { // a Write is at work, whose octets stay together
-		go func() {
-			sp.to.writing.Lock()
-			defer sp.to.writing.Unlock()
-			sp.wake(poll.Out)
-		}()
+		if !sp.held.Swap(true) {
+			go sp.afterWrite()
+		}
 		return false
 	}
 	defer sp.to.writing.Unlock()
@@ -148,6 +147,14 @@ func (sp *splice) put() bool {
 	}
 	sp.wait(false)
 	return true
+}
+
+// afterWrite goes on when the Write is done.
+func (sp *splice) afterWrite() {
+	sp.to.writing.Lock()
+	sp.held.Store(false)
+	sp.to.writing.Unlock()
+	sp.wake(poll.Out)
 }
 
 // wait makes room wait, or no longer.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -128,6 +129,37 @@ func TestSpliceBesideWrite(t *testing.T) {
 		require.Zero(t, n%size)
 		got = ones[n:]
 	}
+}
+
+// However much arrives while a Write is at work, one goroutine waits for its end.
+func TestSpliceWaitsOnceForWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, in, out, server := proxied(t)
+		written := make(chan error, 1)
+		const size = 64 << 20
+		go func() {
+			_, err := out.Write(make([]byte, size))
+			written <- err
+		}()
+		synctest.Wait()
+		done := splicing(out, in)
+		synctest.Wait()
+		before := runtime.NumGoroutine()
+		for range 100 {
+			_, err := client.Write([]byte("x"))
+			require.NoError(t, err)
+			synctest.Wait()
+		}
+		require.LessOrEqual(t, runtime.NumGoroutine(), before+1)
+		_ = client.CloseWrite()
+		_, err := io.CopyN(io.Discard, server, size)
+		require.NoError(t, err)
+		require.NoError(t, <-written)
+		got := make([]byte, 100)
+		_, err = io.ReadFull(server, got)
+		require.NoError(t, err)
+		require.Equal(t, copied{100, nil}, <-done)
+	})
 }
 
 // What ends a read ends a splice: a deadline, a Close, a reset.
