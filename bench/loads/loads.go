@@ -69,7 +69,7 @@ func All() []Load {
 		{Name: "ping", Doc: "ping flood, 32 in flight", Run: ping(32)},
 		{Name: "idle", Doc: "resident memory of 10,000 idle connections", Memory: true, Run: idle(10_000)},
 		{Name: "beside-idle", Doc: "bulk to the stack, 1 connection beside 100,000 idle ones", Memory: true, Run: besideIdle(100_000)},
-		{Name: "loss-down", Doc: "bulk from the stack, 1 % loss and 20 ms round trip", Impaired: true, Run: longer(6, download(1))},
+		{Name: "loss-down", Doc: "bulk from the stack, 16 connections, 1 % loss and 20 ms round trip", Impaired: true, Run: longer(6, download(16))},
 	}
 }
 
