@@ -7,6 +7,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -64,6 +65,8 @@ func start(o options, serve string) error {
 			return err
 		}
 		return stacks.Serve(spec)
+	case o.pgo != "" && o.profile == "":
+		return errors.New("-pgo makes one profile of those that -profile leaves: name a directory with -profile")
 	case o.list:
 		list()
 		return nil

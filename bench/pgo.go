@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -24,7 +25,7 @@ func savePGO(dir, file string) error {
 		profiles = append(profiles, p)
 	}
 	if len(profiles) == 0 {
-		return errors.New("-pgo needs -profile, and a run that leaves profiles there")
+		return fmt.Errorf("no profiles in %s", dir)
 	}
 	merged, err := profile.Merge(profiles)
 	if err != nil {

@@ -120,7 +120,7 @@ const lot = 256 << 10
 // octets that w was given when it failed are lost. To another TCPConn of the stack they are moved by the goroutine that receives
 // them, while this one sleeps.
 func (c *TCPConn) WriteTo(w io.Writer) (total int64, err error) {
-	if to, ok := w.(*TCPConn); ok && to.so.stack == c.so.stack && c.so.rd.timeout.Load()|to.so.wr.timeout.Load() == 0 {
+	if to, ok := w.(*TCPConn); ok && c.splices(to) {
 		return c.spliceTo(to)
 	}
 	st := c.so.endpoint.(stream)

@@ -22,7 +22,7 @@ func (r *ready) add(sp *splice) {
 	r.mu.Lock()
 	r.list = append(r.list, sp)
 	r.mu.Unlock()
-	if r.reading.Load() == 0 { // else begin's end is still to come
+	if r.reading.Load() == 0 { // else batch is about to run it
 		select {
 		case r.token <- struct{}{}:
 		default:
@@ -39,14 +39,14 @@ func (r *ready) batch(read func()) {
 }
 
 // run runs all that are ready and says whether there were any.
-func (r *ready) run() (any bool) {
+func (r *ready) run() (busy bool) {
 	for list := r.take(nil); len(list) > 0; list = r.take(list) {
-		any = true
+		busy = true
 		for _, sp := range list {
 			sp.Run()
 		}
 	}
-	return any
+	return busy
 }
 
 // take empties the list, and takes back the memory of the one before.

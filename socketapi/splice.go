@@ -14,7 +14,7 @@ import (
 // is run where the octets arrive, by the goroutine that reads the device, so that they wake nobody on their way.
 type splice struct {
 	from, to *TCPConn
-	in, out  poll.Waiter // for what happens to from and, if it is another, to
+	change   poll.Waiter // for what happens to from, and to the end of to
 	room     poll.Waiter // while to takes no more
 	waiter   *sleeper    // of the WriteTo
 	queued   atomic.Bool // Run will be called
@@ -31,18 +31,23 @@ type splice struct {
 	err   error
 }
 
+// splices says whether spliceTo will do. SO_RCVTIMEO and SO_SNDTIMEO are about calls that wait, and a splice makes none.
+func (c *TCPConn) splices(w *TCPConn) bool {
+	return c.so.stack == w.so.stack && c.so.rd.timeout.Load() == 0 && w.so.wr.timeout.Load() == 0
+}
+
 // spliceTo is WriteTo for a connection of the same stack.
 func (c *TCPConn) spliceTo(w *TCPConn) (int64, error) {
 	sl := c.so.stack.newSleeper()
 	defer c.so.stack.freeSleeper(sl)
 	sp := &splice{from: c, to: w, waiter: sl}
-	wake := sp.wake
-	sp.in.Func, sp.out.Func, sp.room.Func = wake, wake, wake
-	c.so.Waiters().Add(&sp.in, poll.In|poll.RdHup)
-	defer c.so.Waiters().Remove(&sp.in)
+	sp.change.Func = sp.wake
+	sp.room.Func = sp.change.Func
+	c.so.Waiters().Add(&sp.change, poll.In|poll.RdHup)
+	defer c.so.Waiters().Remove(&sp.change)
 	if w != c {
-		w.so.Waiters().Add(&sp.out, 0)
-		defer w.so.Waiters().Remove(&sp.out)
+		w.so.Waiters().Add(&sp.change, 0)
+		defer w.so.Waiters().Remove(&sp.change)
 	}
 	for !sp.run() {
 		sl.sleep(sp.until())
@@ -97,15 +102,12 @@ func (sp *splice) take() bool {
 		return false
 	}
 	so := sp.from.so
-	err := error(syscall.EBADF)
-	switch {
-	case so.closed.Load():
-	case so.rd.passed(so.stack):
-		sp.end("read", sp.from, syscall.EAGAIN)
+	if err := so.refused(&so.rd); err != nil {
+		sp.end("read", sp.from, err)
 		return false
-	default:
-		sp.q, sp.more, err = so.endpoint.(stream).Take(lot)
 	}
+	var err error
+	sp.q, sp.more, err = so.endpoint.(stream).Take(lot)
 	if sp.q.Len() == 0 && err != syscall.EAGAIN {
 		sp.end("read", sp.from, err)
 	}
@@ -122,16 +124,12 @@ func (sp *splice) put() bool {
 	}
 	defer sp.to.writing.Unlock()
 	so := sp.to.so
+	if err := so.refused(&so.wr); err != nil {
+		sp.end("write", sp.to, err)
+		return false
+	}
 	for sp.q.Len() > 0 {
-		n, err := 0, error(syscall.EBADF)
-		switch {
-		case so.closed.Load():
-		case so.wr.passed(so.stack):
-			sp.end("write", sp.to, syscall.EAGAIN)
-			return false
-		default:
-			n, err = so.endpoint.(stream).Write(sp.q.Front(), false)
-		}
+		n, err := so.endpoint.(stream).Write(sp.q.Front(), false)
 		sp.q.Discard(n)
 		sp.total += int64(n)
 		switch {

@@ -42,17 +42,25 @@ var errMoved = errors.New("more has been done, and more is to come")
 // in between until the socket shows an event of d.mask. It returns op's error; EAGAIN when time is up or the caller will
 // not wait; EBADF once the socket is closed, which ends the wait of whoever is here.
 func (so *socket) wait(d *direction, dontWait bool, op func() error) error {
-	if so.closed.Load() {
-		return syscall.EBADF
-	}
-	if d.passed(so.stack) {
-		return syscall.EAGAIN
+	if err := so.refused(d); err != nil {
+		return err
 	}
 	err := op()
 	if err == errMoved || err == syscall.EAGAIN && !dontWait {
 		return so.block(d, op)
 	}
 	return err
+}
+
+// refused is why a call fails whatever there is: EBADF of a closed socket, EAGAIN when the deadline has passed.
+func (so *socket) refused(d *direction) error {
+	switch {
+	case so.closed.Load():
+		return syscall.EBADF
+	case d.passed(so.stack):
+		return syscall.EAGAIN
+	}
+	return nil
 }
 
 // block is the part of wait that sleeps.

@@ -13,7 +13,7 @@ type pendingReset struct {
 }
 
 // Input takes a segment that arrived for this connection (RFC 9293 section 3.10.7). Its checksum has been verified.
-// The payload is copied; s is not kept. What it calls for is sent by the following Outputs.
+// s is not kept, but its Buffer is taken over where its octets can wait in it. What it calls for is sent by the following Outputs.
 func (c *Conn) Input(now time.Duration, s *Segment) {
 	c.counts.segsIn++
 	c.traceSegment(now, Event{Kind: SegmentIn}, s)

@@ -65,28 +65,32 @@ func (n *sender) finAcked() bool { return n.closed && n.fin.Less(n.una) }
 
 // Write queues octets of p and returns how many fit. It never blocks.
 func (c *Conn) Write(now time.Duration, p []byte) int {
-	n := c.fits(now, p)
+	n := c.fits(p)
 	c.snd.buf.Write(p[:n])
+	c.wrote(now, n)
 	return n
 }
 
 // Lend is Write without a copy: what fits of p, if that is much, must not change until the loan is returned.
 func (c *Conn) Lend(now time.Duration, p []byte, loan *sendq.Loan) int {
-	n := c.fits(now, p)
+	n := c.fits(p)
 	c.snd.buf.Lend(p[:n], loan)
+	c.wrote(now, n)
 	return n
 }
 
-// fits is how many octets of p the user gets queued.
-func (c *Conn) fits(now time.Duration, p []byte) int {
+// fits is how many octets of p there is room for.
+func (c *Conn) fits(p []byte) int {
 	if !c.CanSend() {
 		return 0
 	}
-	n := min(len(p), max(c.sndLimit()-c.snd.buf.Len(), 0))
+	return min(len(p), max(c.sndLimit()-c.snd.buf.Len(), 0))
+}
+
+func (c *Conn) wrote(now time.Duration, n int) {
 	if n > 0 {
 		c.trace(now, Event{Kind: UserWrote, Octets: n})
 	}
-	return n
 }
 
 // CanSend says whether the connection is, or is becoming, one that takes more octets.
