@@ -99,7 +99,7 @@ func TestTracerouteFromStack(t *testing.T) {
 	f := newFar(t)
 	same := func(args ...string) []string {
 		t.Helper()
-		ours, theirs := hops(n.succeed("", append([]string{"traceroute"}, args...)...)), hops(succeed(t, "traceroute", args...))
+		ours, theirs := hops(n.succeed("", append([]string{"traceroute"}, args...)...)), hops(traceroute(t, args...))
 		require.Equal(t, theirs[0], ours[0])
 		require.Equal(t, theirs[1:], ours[2:])
 		return ours[1:]
@@ -115,5 +115,5 @@ func TestTracerouteFromStack(t *testing.T) {
 	whole[1] = "N  * * *"
 	out := n.succeed("", "traceroute", "-w", "1", "-m", "9", "10.2.0.2")
 	require.Equal(t, append([]string{"traceroute to 10.2.0.2 (10.2.0.2), 9 hops max, 60 byte packets"}, whole...), hops(out))
-	require.Equal(t, whole[1:], hops(succeed(t, "traceroute", "-w", "1", "-s", hostIP, "10.2.0.2"))[1:], "as here")
+	require.Equal(t, whole[1:], hops(traceroute(t, "-w", "1", "-s", hostIP, "10.2.0.2"))[1:], "as here")
 }
