@@ -94,7 +94,7 @@ func measure(o options, l loads.Load, p stacks.Peer, number int) (result loads.R
 	if err := cores.placeClient(); err != nil {
 		return nil, err
 	}
-	return l.Run(loads.Target{Server: server, Addr: spec.Addr, Host: spec.Host, Window: o.window})
+	return l.Run(loads.Target{Server: server, Device: spec.Dev, Blind: p.Blind, Addr: spec.Addr, Host: spec.Host, Window: o.window})
 }
 
 func describe(r loads.Result, err error) string {

@@ -17,9 +17,19 @@ const bulkBuffer = 128 << 10
 func upload(connections int) func(Target) (Result, error) {
 	return func(t Target) (Result, error) {
 		b := make([]byte, bulkBuffer) // all send the same memory
-		return bulk(t, connections, stacks.DiscardPort, func() func(int) (int, error) {
+		before, err := t.traffic()
+		if err != nil {
+			return nil, err
+		}
+		r, err := bulk(t, connections, stacks.DiscardPort, func() func(int) (int, error) {
 			return func(fd int) (int, error) { return unix.Write(fd, b) }
 		})
+		if err != nil || !t.Blind {
+			return r, err
+		}
+		after, err := t.traffic()
+		share := after.passed(before)
+		return Result{"gbps": r["gbps"] * share, "cpu": r["cpu"] / share}, err
 	}
 }
 
@@ -43,7 +53,7 @@ func bulk(t Target, connections, port int, mover func() func(fd int) (int, error
 			unix.Shutdown(fd, unix.SHUT_RDWR) // wakes whoever is in a call
 		}
 		running.Wait()
-		closeAll(fds)
+		resetAll(fds)
 	}()
 	for range connections {
 		fd, err := dialCubic(t, port)

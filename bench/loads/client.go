@@ -102,8 +102,15 @@ func sockaddr(a netip.Addr, port int) unix.Sockaddr {
 	return &unix.SockaddrInet4{Addr: a.As4(), Port: port}
 }
 
-func closeAll(fds []int) {
+// resetOnClose makes the end of a connection a reset, which leaves nothing behind. Otherwise what has not been sent when the
+// stack goes away stays in the kernel for minutes, and once tcp_mem's first limit is met no send buffer grows any more.
+func resetOnClose(fd int) error {
+	return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+}
+
+func resetAll(fds []int) {
 	for _, fd := range fds {
+		resetOnClose(fd)
 		unix.Close(fd)
 	}
 }

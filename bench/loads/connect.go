@@ -65,7 +65,7 @@ func visit(t Target, own netip.AddrPort, reset bool) error {
 		return fmt.Errorf("read: %w", err)
 	}
 	if reset {
-		return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		return resetOnClose(fd)
 	}
 	return nil
 }

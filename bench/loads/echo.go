@@ -20,7 +20,7 @@ const maxSamples = 1 << 20
 func echo(connections, inFlight int) func(Target) (Result, error) {
 	return func(t Target) (Result, error) {
 		e := echoer{sent: map[int]time.Time{}, samples: make([]time.Duration, 0, maxSamples)}
-		defer func() { closeAll(e.fds) }()
+		defer func() { resetAll(e.fds) }()
 		for range connections {
 			fd, err := dial(t, stacks.EchoPort)
 			if err != nil {

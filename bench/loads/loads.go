@@ -18,6 +18,8 @@ type Server interface {
 // Target is what a load is directed at.
 type Target struct {
 	Server
+	Device string        // the interface's name
+	Blind  bool          // whoever is behind it acknowledges what the device had no room for, too
 	Addr   netip.Addr    // of the stack
 	Host   netip.Prefix  // the client's own address and the network it may take others from
 	Window time.Duration // how long to measure

@@ -34,6 +34,8 @@ type Peer struct {
 	Doc  string
 	// Impairable says whether there is a way to put the bad link in.
 	Impairable bool
+	// Blind says whether the stack acknowledges what the device lost on the way.
+	Blind bool
 	// Memory says whether a connection's memory is the process's.
 	Memory bool
 
@@ -76,8 +78,8 @@ func Peers() []Peer {
 		{Name: "lwip-1500", Doc: "lwIP in C, raw callbacks, tuned, plain packets", missing: builtLwip, serve: lwip(1500)},
 		{Name: "lwip-64k", Doc: "the same with MTU 65535", missing: builtLwip, serve: lwip(65535)},
 		{Name: "kernel", Doc: "Linux, a second namespace over veth", Impairable: true, serve: kernel, attach: attachKernel},
-		{Name: "reflector-vnet", Doc: "the do-nothing reflector, virtio-net headers", serve: reflect(true)},
-		{Name: "reflector-1500", Doc: "the do-nothing reflector, plain packets", serve: reflect(false)},
+		{Name: "reflector-vnet", Doc: "the do-nothing reflector, virtio-net headers", Blind: true, serve: reflect(true)},
+		{Name: "reflector-1500", Doc: "the do-nothing reflector, plain packets", Blind: true, serve: reflect(false)},
 	}
 }
 

@@ -36,6 +36,8 @@ func openTUN(spec Spec, mtu int, vnet bool) (fd int, err error) {
 }
 
 // configure gives an interface its MTU and address and brings it up.
+const queueLen = 8 << 20 / 1500
+
 func configure(name, addr string, mtu int) error {
 	link, err := netlink.LinkByName(name)
 	if err != nil {
@@ -50,6 +52,9 @@ func configure(name, addr string, mtu int) error {
 	}
 	if err := netlink.AddrAdd(link, a); err != nil {
 		return fmt.Errorf("add address: %w", err)
+	}
+	if err := netlink.LinkSetTxQLen(link, queueLen); err != nil {
+		return fmt.Errorf("set queue length: %w", err)
 	}
 	return netlink.LinkSetUp(link)
 }
