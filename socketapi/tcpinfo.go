@@ -59,7 +59,7 @@ func newTCPInfo(i tcp.Info) TCPInfo {
 		Options: infoOptions(i.Options), Wscale: i.SndWscale&15 | i.RcvWscale<<4, PMTU: uint32(i.PMTU),
 		RTO: micro(i.RTO), ATO: micro(i.ATO), SndMSS: uint32(i.SndMSS), RcvMSS: uint32(i.RcvMSS),
 		Unacked: segments(i.Unacked), Sacked: segments(i.Sacked), Lost: segments(i.Lost),
-		RTT: micro(i.RTT), RTTVar: micro(i.RTTVar), MinRTT: micro(i.MinRTT),
+		RTT: micro(i.RTT), RTTVar: micro(i.RTTVar), MinRTT: micro(i.MinRTT), RcvRTT: micro(i.RcvRTT),
 		SndSsthresh: segments(i.SndSsthresh), SndCwnd: segments(i.SndCwnd),
 		RcvSpace: uint32(i.RcvSpace), TotalRetrans: uint32(i.TotalRetrans),
 		BytesAcked: i.BytesAcked, BytesReceived: i.BytesReceived, BytesSent: i.BytesSent, BytesRetrans: i.BytesRetrans,

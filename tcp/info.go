@@ -22,6 +22,7 @@ type Info struct {
 	RTT           time.Duration `json:"rtt"`
 	RTTVar        time.Duration `json:"rttvar"`
 	MinRTT        time.Duration `json:"minrtt"`
+	RcvRTT        time.Duration `json:"rcv_rtt"` // as the peer's data shows it
 	SndCwnd       int           `json:"cwnd"`
 	SndSsthresh   int           `json:"ssthresh"`
 	SndWnd        int           `json:"snd_wnd"`
@@ -48,7 +49,7 @@ func (c *Conn) Info() Info {
 		State: c.state, CAState: c.cc.state.String(), Retransmits: n.retries, Backoff: int(c.rtt.backoff),
 		Options: c.optionNames(), RTO: c.rtt.timeout(c.cfg), ATO: c.cfg.DelayedAck,
 		SndMSS: c.MSS(), RcvMSS: r.mss, Unacked: n.nxt.Sub(n.una), Sacked: n.board.sacked, Lost: n.board.lost,
-		RTT: c.rtt.srtt, RTTVar: c.rtt.rttvar, MinRTT: c.rtt.min, SndCwnd: c.cc.cwnd, SndSsthresh: c.cc.ssthresh,
+		RTT: c.rtt.srtt, RTTVar: c.rtt.rttvar, MinRTT: c.rtt.min, RcvRTT: r.arrival.rtt, SndCwnd: c.cc.cwnd, SndSsthresh: c.cc.ssthresh,
 		SndWnd: n.wnd, RcvWnd: r.wnd(), RcvSpace: c.rcvLimit(), SndWscale: n.shift, RcvWscale: r.shift, PMTU: c.mtu,
 		TotalRetrans: c.counts.retransmits, BytesAcked: c.counts.bytesAcked, BytesReceived: c.counts.bytesReceived,
 		BytesSent: c.counts.bytesSent, BytesRetrans: c.counts.bytesRetrans, SegsOut: c.counts.segsOut, SegsIn: c.counts.segsIn,

@@ -283,6 +283,9 @@ func (c *Conn) stamp(now time.Duration, s *Segment) {
 			r.sackBlocks(o, min(room, len(o.Sack)))
 		}
 	}
+	if c.tsOK {
+		r.arrival.sent(now, o.TSVal)
+	}
 	c.ack.now = false
 	c.timers.delack = 0
 	r.unacked, r.lastAck = 0, r.nxt

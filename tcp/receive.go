@@ -36,6 +36,7 @@ type receiver struct {
 	buffer  int           // size the automatic sizing has reached
 	copied  int           // octets the user took in this round
 	roundAt time.Duration // when the round began
+	arrival arrivalRTT
 }
 
 // start sets the first sequence number expected, keeping the announced window.
@@ -61,18 +62,13 @@ func (r *receiver) release() {
 	r.urgent, r.oobHeld = urgent{}, false
 }
 
-// rcvLimit is the size of the receive buffer in octets.
-func (c *Conn) rcvLimit() int {
-	if c.params.RcvBuf > 0 {
-		return c.params.RcvBuf
-	}
-	return c.rcv.buffer
-}
-
 // receiveData queues the octets of a segment, which has passed the sequence check (RFC 9293 section 3.10.7.4, seventh).
 func (c *Conn) receiveData(now time.Duration, s *Segment) {
 	r := &c.rcv
 	r.mss = max(r.mss, min(len(s.Payload), c.advMSS))
+	if c.tsOK {
+		r.arrival.echoed(now, s.Options.TSEcr, c.timestamp(now))
+	}
 	w := Range{s.Seq, s.Seq.Add(len(s.Payload))}
 	if w.Start.Less(r.nxt) { // the front has been received before
 		r.dsack = Range{w.Start, minSeq(w.End, r.nxt)}
@@ -218,21 +214,6 @@ func (c *Conn) CloseRead() {
 	c.events |= Readable
 	c.openWindow()
 }
-
-// tuneReceiveBuffer lets the buffer grow with what the user takes in a round trip, so that the window never limits a peer
-// that could send faster: one in slow start has sent four times that when its next round arrives, and goes on sending
-// while it repairs a loss.
-func (c *Conn) tuneReceiveBuffer(now time.Duration, n int) {
-	r := &c.rcv
-	r.copied += n
-	if c.params.RcvBuf > 0 || now-r.roundAt < c.rtt.srtt {
-		return
-	}
-	r.buffer = max(r.buffer, min(8*r.copied, c.maxReceiveBuffer()))
-	r.copied, r.roundAt = 0, now
-}
-
-func (c *Conn) maxReceiveBuffer() int { return min(c.cfg.MaxRcvBuf, 65535<<c.rcv.shift) }
 
 // newEdge is the right edge that the free space of the buffer allows. It never moves left, and moves right only by
 // a worthwhile step (RFC 9293 sections 3.8.6, 3.8.6.2.2).

@@ -1,0 +1,73 @@
+package tcp
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// flood is a peer that sends batches of n octets, each after the pause before it, and echoes the timestamps of
+// acknowledgments that are rtt old. The user reads at once.
+func (s *script) flood(n int, rtt time.Duration, pauses ...time.Duration) {
+	s.t.Helper()
+	type stamped struct {
+		at  time.Duration
+		val uint32
+	}
+	var acks []stamped
+	echo := uint32(0)
+	b := make([]byte, n)
+	for _, pause := range pauses {
+		s.now += pause
+		for len(acks) > 0 && acks[0].at+rtt <= s.now {
+			echo, acks = acks[0].val, acks[1:]
+		}
+		for left := n; left > 0; left -= 1000 {
+			seq := s.c.rcv.nxt
+			s.recv(fmt.Sprintf(". seq %d:%d(1000) ack 1001 win 64240 <TS val 1 ecr %d>", seq, seq.Add(1000), echo))
+		}
+		require.Equal(s.t, n, s.c.Read(s.now, b))
+		for seg := (Segment{}); s.c.Output(s.now, &seg); seg = (Segment{}) {
+			acks = append(acks, stamped{s.now, seg.Options.TSVal})
+		}
+	}
+}
+
+func every(d time.Duration, times int) []time.Duration {
+	pauses := make([]time.Duration, times)
+	for i := range pauses {
+		pauses[i] = d
+	}
+	return pauses
+}
+
+func floodScript(t *testing.T) *script {
+	s := newScript(t).with(all).with(func(c *Config, _ *Params) { c.NoWindowScale = false })
+	s.now = time.Second
+	return s.established("mss 1460,wscale 7,TS val 1 ecr 0")
+}
+
+// The receive buffer, sized automatically, holds several times what comes in a round trip as it is under load, which may be far
+// longer than that of the handshake.
+func TestReceiveBufferFollowsRoundTripUnderLoad(t *testing.T) {
+	const perMs = 40000
+	s := floodScript(t)
+	s.flood(perMs, 5*time.Millisecond, every(time.Millisecond, 500)...)
+	require.InDelta(t, 5*time.Millisecond, s.c.rcv.arrival.rtt, float64(time.Millisecond))
+	require.GreaterOrEqual(t, s.c.rcv.buffer, 8*5*perMs)
+	require.LessOrEqual(t, s.c.rcv.buffer, 8*7*perMs)
+
+	s = floodScript(t)
+	s.flood(perMs, 500*time.Microsecond, every(time.Millisecond, 500)...)
+	require.LessOrEqual(t, s.c.rcv.buffer, 8*2*perMs, "a short way needs no more")
+}
+
+// Time in which the peer has nothing to send is not taken for time on the way.
+func TestReceiveBufferOfPausingPeer(t *testing.T) {
+	s := floodScript(t)
+	s.flood(10000, time.Millisecond, append(every(10*time.Second, 20), every(time.Millisecond, 500)...)...)
+	require.LessOrEqual(t, s.c.rcv.arrival.rtt, 3*time.Millisecond)
+	require.LessOrEqual(t, s.c.rcv.buffer, 256<<10)
+}
