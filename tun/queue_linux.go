@@ -30,6 +30,8 @@ type fileQueue struct {
 	stash    *packet.Buffer
 	stashErr error
 	ready    func(uintptr) bool // fill as a value, made once
+	held     *packet.Buffer     // what was read behind another packet and did not continue it
+	readOn   func([]byte) int   // continueInto as a value, made once
 }
 
 // newFileQueue takes file over, which is non-blocking and was made after TUNSETIFF: before it, the poller takes such a
@@ -44,7 +46,7 @@ func newFileQueue(t *traits, index int, file *os.File) (*fileQueue, error) {
 		file.Close()
 		return nil, err
 	}
-	q.raw, q.ready = raw, q.fill
+	q.raw, q.ready, q.readOn = raw, q.fill, q.continueInto
 	return q, nil
 }
 
@@ -75,7 +77,31 @@ func (q *fileQueue) fill(uintptr) bool {
 }
 
 // read returns the next packet, or nil when there is none.
-func (q *fileQueue) read() (*packet.Buffer, error) {
+func (q *fileQueue) read() (p *packet.Buffer, err error) {
+	p, q.held = q.held, nil
+	if p == nil {
+		p, err = q.readPacket()
+	}
+	if p != nil && q.joins {
+		q.held = join(p, q.kind.headerLen(), q.frameLen(), q.readOn)
+	}
+	if p != nil {
+		p.Queue = q.index
+	}
+	return p, err
+}
+
+// continueInto reads one packet into b, and returns 0 when there is none; of an error the next read hears, too.
+func (q *fileQueue) continueInto(b []byte) int {
+	n, errno := q.readInto(b)
+	if errno != 0 {
+		return 0
+	}
+	return n
+}
+
+// readPacket returns the next packet as it comes, or nil when there is none.
+func (q *fileQueue) readPacket() (*packet.Buffer, error) {
 	if q.spare == nil {
 		q.spare = q.newBuffer()
 	}
@@ -96,7 +122,6 @@ func (q *fileQueue) read() (*packet.Buffer, error) {
 		p.Offload = decodeVnet(b[:v], b[v:], q.kind.headerLen())
 		p.TrimFront(v)
 	}
-	p.Queue = q.index
 	return p, nil
 }
 
@@ -119,7 +144,7 @@ func (q *fileQueue) Write(p *packet.Buffer) error {
 }
 
 // shortPayload is what costs the kernel more as a part of its own than us as a copy, in octets.
-const shortPayload = 512
+const shortPayload = 1500
 
 // send writes the packet and its virtio-net header with one system call.
 func (q *fileQueue) send(p *packet.Buffer) error {

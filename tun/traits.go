@@ -6,7 +6,8 @@ import "tunstack/internal/packet"
 type traits struct {
 	kind     Kind
 	mtu      int
-	vnet     int // octets of virtio-net header in front of every packet: vnetLen with offload, else 0
+	vnet     int  // octets of virtio-net header in front of every packet: vnetLen with offload, else 0
+	joins    bool // TCP segments that are read and follow each other become one packet
 	features packet.Features
 }
 
@@ -14,11 +15,14 @@ func (t *traits) Kind() Kind                { return t.kind }
 func (t *traits) MTU() int                  { return t.mtu }
 func (t *traits) Features() packet.Features { return t.features }
 
+// frameLen is how much one packet can be, without offload. Four octets are for a VLAN tag.
+func (t *traits) frameLen() int { return min(t.mtu+t.kind.headerLen()+4, packet.MaxSize) }
+
 // newBuffer returns a buffer whose linear part is room for one packet behind its virtio-net header. The kernel cuts off
-// what does not fit, which happens to no packet within the MTU (four octets are for a VLAN tag), and with offload to none at all.
+// what does not fit, which happens to no packet within the MTU, and with offload to none at all.
 func (t *traits) newBuffer() *packet.Buffer {
-	size := min(t.mtu+t.kind.headerLen()+4, packet.MaxSize)
-	if t.vnet != 0 {
+	size := t.frameLen()
+	if t.vnet != 0 || t.joins {
 		size = packet.MaxSize
 	}
 	b := packet.New(size)

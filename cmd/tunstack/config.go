@@ -33,7 +33,7 @@ type upConfig struct {
 // parse checks the flags. All its errors are usage errors.
 func (f *upFlags) parse() (upConfig, error) {
 	c := upConfig{services: f.services, pcap: f.pcap, debugClock: f.debugClock}
-	c.dev = tun.Config{Name: f.dev, MTU: f.mtu, Queues: f.queues, Driver: f.driver, Offload: f.driver != "water"}
+	c.dev = tun.Config{Name: f.dev, MTU: f.mtu, Queues: f.queues, Driver: f.driver, Offload: true}
 	if f.tap {
 		c.dev.Kind = tun.TAP
 	}

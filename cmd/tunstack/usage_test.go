@@ -110,7 +110,7 @@ func TestUpFlagsMean(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "tap0", c.dev.Name)
 	require.Equal(t, "10.0.0.3/31", c.dev.Host.String())
-	require.False(t, c.dev.Offload, "water has none")
+	require.Equal(t, "water", c.dev.Driver)
 
 	f.host = "none"
 	c, err = f.parse()

@@ -210,8 +210,8 @@ func (v variant) String() string {
 }
 
 var variants = []variant{
-	{tun.TUN, "linux", true}, {tun.TUN, "linux", false}, {tun.TUN, "water", false},
-	{tun.TAP, "linux", true}, {tun.TAP, "linux", false}, {tun.TAP, "water", false},
+	{tun.TUN, "linux", true}, {tun.TUN, "linux", false}, {tun.TUN, "water", true},
+	{tun.TAP, "linux", true}, {tun.TAP, "linux", false}, {tun.TAP, "water", true},
 }
 
 // quickACD is address conflict detection (RFC 5227) for a link with nobody on it who takes seconds to answer.
