@@ -13,6 +13,10 @@ import (
 // ones' complement that is the same (RFC 1071 section 2 B).
 func Sum(data []byte, initial uint16) uint16 {
 	var even, odd uint64 // two sums, so that the processor adds to both at once
+	if hasVector && len(data) >= leastVector {
+		n := min(len(data), 1<<30) / vectorBlock * vectorBlock
+		even, data = addVector(data[:n]), data[n:]
+	}
 	for len(data) >= 64 {
 		even = add32(even, data)
 		odd = add32(odd, data[32:])
@@ -40,6 +44,9 @@ func Sum(data []byte, initial uint16) uint16 {
 	binary.NativeEndian.PutUint16(order[:], fold(sum, carry))
 	return Add(initial, binary.BigEndian.Uint16(order[:]))
 }
+
+// leastVector is from how many octets on vector instructions pay.
+const leastVector = 256
 
 // add32 adds the first 32 octets of p to sum in ones' complement.
 func add32(sum uint64, p []byte) uint64 {
