@@ -204,9 +204,9 @@ func TestMTU(t *testing.T) {
 // What the kernel sends at once must find room: a window's worth of packets, be they small or super.
 func TestQueueLength(t *testing.T) {
 	eachVariant(t, func(t *testing.T, cfg Config) {
-		for mtu, packets := range map[int]int{576: 10000, 1500: 5592, 9000: 932, 65521: 500} {
+		for mtu, packets := range map[int]int{576: 10000, 1500: 5592, 9000: 2000, 65521: 2000} {
 			if cfg.Offload {
-				packets = 500
+				packets = 2000
 			}
 			cfg.MTU = mtu
 			d := openTest(t, cfg)

@@ -63,7 +63,7 @@ func configureHost(name string, cfg Config) error {
 
 // Lengths of the queue from the kernel to us, in packets.
 const (
-	minQueueLen = 500 // what the kernel gives a device of this kind; of super-packets it is plenty
+	minQueueLen = 2000 // the kernel's 500 are overrun by 64 senders of super-packets, each with half a megabyte on the way
 	maxQueueLen = 10000
 )
 

@@ -51,6 +51,9 @@ func kernel(spec Spec) (network, error) {
 // inner is the name of the interface at the stack's end.
 func inner(spec Spec) string { return spec.Dev + "i" }
 
+// vethQueueLen is what the kernel gives an Ethernet; a veth does not use it.
+const vethQueueLen = 1000
+
 // attachKernel puts a pair of veth interfaces, or the bad link, between this namespace and that of pid.
 func attachKernel(pid int, spec Spec) (detach func(), err error) {
 	if spec.Impair {
@@ -63,10 +66,10 @@ func attachKernel(pid int, spec Spec) (detach func(), err error) {
 		return nil, err
 	}
 	detach = func() {} // the interfaces end with the namespace
-	if err := configure(spec.Dev, spec.Host.String(), 1500); err != nil {
+	if err := configure(spec.Dev, spec.Host.String(), 1500, vethQueueLen); err != nil {
 		return detach, err
 	}
 	return detach, within(pid, func() error {
-		return configure(inner(spec), netip.PrefixFrom(spec.Addr, spec.Host.Bits()).String(), 1500)
+		return configure(inner(spec), netip.PrefixFrom(spec.Addr, spec.Host.Bits()).String(), 1500, vethQueueLen)
 	})
 }

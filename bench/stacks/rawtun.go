@@ -32,13 +32,15 @@ func openTUN(spec Spec, mtu int, vnet bool) (fd int, err error) {
 			return -1, os.NewSyscallError("TUNSETOFFLOAD", err)
 		}
 	}
-	return fd, configure(spec.Dev, spec.Host.String(), mtu)
+	queueLen := 2000 // as tunstack has it
+	if !vnet {
+		queueLen = max(queueLen, 8<<20/mtu)
+	}
+	return fd, configure(spec.Dev, spec.Host.String(), mtu, queueLen)
 }
 
-// configure gives an interface its MTU and address and brings it up.
-const queueLen = 8 << 20 / 1500
-
-func configure(name, addr string, mtu int) error {
+// configure gives an interface its MTU, address and queue of packets to be sent, and brings it up.
+func configure(name, addr string, mtu, queueLen int) error {
 	link, err := netlink.LinkByName(name)
 	if err != nil {
 		return err
