@@ -55,7 +55,7 @@ const maxDatagram = 65507
 // or nil for none.
 func eachDatagram(answer func(b []byte) []byte) func(net.PacketConn) {
 	return func(p net.PacketConn) {
-		b := make([]byte, maxDatagram)
+		b, local := make([]byte, maxDatagram), p.LocalAddr()
 		for {
 			n, from, err := p.ReadFrom(b)
 			switch {
@@ -65,7 +65,7 @@ func eachDatagram(answer func(b []byte) []byte) func(net.PacketConn) {
 				time.Sleep(retryAfter)
 			default:
 				reply := answer(b[:n])
-				if reply != nil && !answersItself(from, p.LocalAddr()) {
+				if reply != nil && !answersItself(from, local) {
 					p.WriteTo(reply, from) // a reply that cannot be sent is a lost one
 				}
 			}
