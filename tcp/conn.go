@@ -30,15 +30,16 @@ type Conn struct {
 	err     syscall.Errno
 	events  Events
 
+	scaleOK, sackOK, tsOK bool // negotiated
+
 	params Params
 	cfg    *Config
 
-	scaleOK, sackOK, tsOK bool // negotiated
-	mtu                   int  // path MTU in octets
-	blackhole             blackhole
-	maxPayload            int // largest super-segment in octets of payload; 0: none
-	advMSS                int // the MSS we announced
-	counts                counts
+	mtu        int // path MTU in octets
+	blackhole  blackhole
+	maxPayload int // largest super-segment in octets of payload; 0: none
+	advMSS     int // the MSS we announced
+	counts     counts
 
 	tracer Tracer    // nil: nobody watches
 	traced *snapshot // what it knows
