@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A connection just fits the allocator's class of 1024 octets, after which comes one of 1152: an idle connection is to
-// take 2 KiB in all.
+// An idle connection is to take 2 KiB in all. With the allocator's 8 octets a Conn just fits its class of 1024, after which comes
+// one of 1152.
 func TestSizeOfConn(t *testing.T) {
-	require.LessOrEqual(t, unsafe.Sizeof(Conn{}), uintptr(1024))
+	require.LessOrEqual(t, unsafe.Sizeof(Conn{}), uintptr(1024-8))
 }

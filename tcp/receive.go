@@ -23,9 +23,9 @@ type receiver struct {
 	oob     byte // an urgent octet that was taken out of the stream
 	oobHeld bool // and not read
 
-	mss      int // largest payload seen, at most the MSS we announced: RMSS
-	unacked  int // octets received since the last acknowledgment
-	quick    int // acknowledgments still to be sent without delay
+	quick    int8 // acknowledgments still to be sent without delay
+	mss      int  // largest payload seen, at most the MSS we announced: RMSS
+	unacked  int  // octets received since the last acknowledgment
 	lastAt   time.Duration
 	lastAck  Seq // Last.ACK.sent of RFC 7323
 	tsRecent uint32
