@@ -50,9 +50,9 @@ type Config struct {
 	// Queues is how many ways in and out the device has; 0 means 1. Only the linux driver has more than one. The
 	// interface is a multi-queue one (IFF_MULTI_QUEUE) only with two or more, so that one of them stays as plain as can be.
 	Queues int
-	// Offload lets super-packets and incomplete checksums cross the device, as far as the system takes part. The
-	// water driver, with which it does not, joins in software what arrives: TCP segments that wait and follow each other
-	// become one packet (generic receive offload).
+	// Offload lets super-packets and incomplete checksums cross the device, as far as the system takes part. With the water
+	// driver it does not; there, on Linux, TCP segments that wait and follow each other are joined as they are read (generic
+	// receive offload).
 	Offload bool
 	// Host is the address of the host's end and the network that the host reaches through it. The zero Prefix
 	// leaves the host's addresses alone.
