@@ -12,9 +12,9 @@ const (
 	etherTypeIPv4 = 0x0800
 )
 
-// run is a TCP super-packet in the making (generic receive offload): segments over IPv4 that follow each other are joined as
+// joiner is a TCP super-packet in the making (generic receive offload): segments over IPv4 that follow each other are joined as
 // they are read, each one right behind those before it. It is the inverse of segmenter, which would cut the same segments again.
-type run struct {
+type joiner struct {
 	p       *packet.Buffer
 	ip, tcp int    // where the headers start
 	payload int    // where the payload starts
@@ -27,7 +27,7 @@ type run struct {
 // join reads on behind p while what read finds continues it, and makes all of it one packet. read fills its argument from the start
 // and returns the number of octets, or 0 when there is nothing. held is the packet that was read last and did not continue p, or nil.
 func join(p *packet.Buffer, linkLen, frameLen int, read func(b []byte) int) (held *packet.Buffer) {
-	r := run{p: p, ip: linkLen, tcp: linkLen + ipv4HeaderLen}
+	r := joiner{p: p, ip: linkLen, tcp: linkLen + ipv4HeaderLen}
 	if !r.begin() {
 		return nil
 	}
@@ -50,7 +50,7 @@ func join(p *packet.Buffer, linkLen, frameLen int, read func(b []byte) int) (hel
 }
 
 // begin starts a run with p; false if nothing can be joined to it.
-func (r *run) begin() bool {
+func (r *joiner) begin() bool {
 	b := r.p.Bytes()
 	if len(b) < r.tcp+tcpHeaderLen || r.ip > 0 && binary.BigEndian.Uint16(b[r.ip-2:]) != etherTypeIPv4 {
 		return false
@@ -65,7 +65,7 @@ func (r *run) begin() bool {
 }
 
 // add joins the frame b, which lies right behind the run; false if it does not continue the run.
-func (r *run) add(b []byte) bool {
+func (r *joiner) add(b []byte) bool {
 	first := r.p.Bytes()[:r.payload]
 	same := func(from, to int) bool { return string(first[from:to]) == string(b[from:to]) }
 	switch {
@@ -82,7 +82,7 @@ func (r *run) add(b []byte) bool {
 }
 
 // plain says whether b is a whole and sound segment with data, and nothing but data.
-func (r *run) plain(b []byte) bool {
+func (r *joiner) plain(b []byte) bool {
 	ip, tcp := b[r.ip:], b[r.tcp:]
 	const dontFragment = 0x4000
 	return ip[0] == 0x45 && ip[9] == protocolTCP && binary.BigEndian.Uint16(ip[6:]) == dontFragment &&
@@ -93,7 +93,7 @@ func (r *run) plain(b []byte) bool {
 }
 
 // follow counts the segment b and takes from it how it may go on.
-func (r *run) follow(b []byte) {
+func (r *joiner) follow(b []byte) {
 	size := len(b) - r.payload
 	r.next = binary.BigEndian.Uint32(b[r.tcp+4:]) + uint32(size)
 	r.open = size == r.size && b[r.tcp+13]&tcpPSH == 0
@@ -102,7 +102,7 @@ func (r *run) follow(b []byte) {
 }
 
 // finish completes the headers for what has been joined.
-func (r *run) finish() {
+func (r *joiner) finish() {
 	if r.count == 1 {
 		r.p.Offload.Checksum = packet.ChecksumValid
 		return
