@@ -49,7 +49,7 @@ func join(p *packet.Buffer, linkLen, frameLen int, read func(b []byte) int) (hel
 	return held
 }
 
-// begin starts a run with p; false if nothing can be joined to it.
+// begin starts with p; false if nothing can be joined to it.
 func (r *joiner) begin() bool {
 	b := r.p.Bytes()
 	if len(b) < r.tcp+tcpHeaderLen || r.ip > 0 && binary.BigEndian.Uint16(b[r.ip-2:]) != etherTypeIPv4 {
@@ -64,7 +64,7 @@ func (r *joiner) begin() bool {
 	return true
 }
 
-// add joins the frame b, which lies right behind the run; false if it does not continue the run.
+// add joins the frame b, which lies right behind what is joined; false if it does not continue that.
 func (r *joiner) add(b []byte) bool {
 	first := r.p.Bytes()[:r.payload]
 	same := func(from, to int) bool { return string(first[from:to]) == string(b[from:to]) }
