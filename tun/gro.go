@@ -107,11 +107,7 @@ func (r *joiner) finish() {
 		r.p.Offload.Checksum = packet.ChecksumValid
 		return
 	}
-	ip, tcp := r.p.Bytes()[r.ip:], r.p.Bytes()[r.tcp:]
-	binary.BigEndian.PutUint16(ip[2:], uint16(len(ip)))
-	checksum.Put(ip[10:], 0)
-	checksum.Put(ip[10:], ^checksum.Sum(ip[:ipv4HeaderLen], 0))
-	checksum.Put(tcp[16:], checksum.Pseudo([4]byte(ip[12:16]), [4]byte(ip[16:20]), protocolTCP, len(tcp)))
-	r.p.Offload = packet.Offload{Checksum: packet.ChecksumPartial, Start: ipv4HeaderLen, Offset: 16,
-		Segmentation: packet.SegmentTCP, Size: uint16(r.size)}
+	putLength(r.p.Bytes()[r.ip:], ipv4HeaderLen)
+	askChecksum(r.p, r.ip, r.tcp, protocolTCP, 16)
+	r.p.Offload.Segmentation, r.p.Offload.Size = packet.SegmentTCP, uint16(r.size)
 }

@@ -70,9 +70,9 @@ func (s *segmenter) next() *packet.Buffer {
 	h := q.Bytes()[s.transport:]
 	if s.source.Offload.Segmentation == packet.SegmentTCP {
 		s.fixTCP(h, len(data) == len(rest))
-		s.askChecksum(q, protocolTCP, 16)
+		askChecksum(q, s.ip, s.transport, protocolTCP, 16)
 	} else if s.fixUDP(h) {
-		s.askChecksum(q, protocolUDP, 6)
+		askChecksum(q, s.ip, s.transport, protocolUDP, 6)
 	}
 	s.offset += len(data)
 	s.count++
@@ -82,8 +82,14 @@ func (s *segmenter) next() *packet.Buffer {
 // fixIP sets the length, an identification of its own and the header checksum.
 func (s *segmenter) fixIP(ip []byte) {
 	h := ip[:s.transport-s.ip]
-	binary.BigEndian.PutUint16(h[2:], uint16(len(ip)))
 	binary.BigEndian.PutUint16(h[4:], binary.BigEndian.Uint16(h[4:])+s.count)
+	putLength(ip, len(h))
+}
+
+// putLength sets the length of an IP datagram with a header of n octets, and the header's checksum.
+func putLength(ip []byte, n int) {
+	h := ip[:n]
+	binary.BigEndian.PutUint16(h[2:], uint16(len(ip)))
 	checksum.Put(h[10:], 0)
 	checksum.Put(h[10:], ^checksum.Sum(h, 0))
 }
@@ -106,9 +112,9 @@ func (s *segmenter) fixUDP(h []byte) bool {
 	return s.source.Offload.Checksum == packet.ChecksumPartial || binary.BigEndian.Uint16(h[6:]) != 0
 }
 
-// askChecksum leaves q's transport checksum, whose field is at offset, to whoever sends it.
-func (s *segmenter) askChecksum(q *packet.Buffer, protocol uint8, offset int) {
-	ip, h := q.Bytes()[s.ip:], q.Bytes()[s.transport:]
+// askChecksum leaves p's transport checksum, whose field is at offset in its header, to whoever sends it.
+func askChecksum(p *packet.Buffer, network, transport int, protocol uint8, offset int) {
+	ip, h := p.Bytes()[network:], p.Bytes()[transport:]
 	checksum.Put(h[offset:], checksum.Pseudo([4]byte(ip[12:16]), [4]byte(ip[16:20]), protocol, len(h)))
-	q.Offload = packet.Offload{Checksum: packet.ChecksumPartial, Start: uint16(s.transport - s.ip), Offset: uint16(offset)}
+	p.Offload = packet.Offload{Checksum: packet.ChecksumPartial, Start: uint16(transport - network), Offset: uint16(offset)}
 }
