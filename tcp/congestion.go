@@ -85,9 +85,19 @@ func (g *congestion) restart(mss int) {
 	}
 }
 
+// flightSize is what of the window was in use when something was sent last. Acknowledgments are taken in batches: what the
+// first of them freed is not on its way again when a later one tells of a loss.
+func (g *congestion) flightSize(n *sender) int {
+	flight := n.nxt.Sub(n.una)
+	if n.limited {
+		flight = max(flight, g.cwnd-g.cwnd%n.mss)
+	}
+	return flight
+}
+
 // enter begins recovery.
 func (g *congestion) enter(c *Conn) {
-	flight := c.snd.nxt.Sub(c.snd.una)
+	flight := g.flightSize(&c.snd)
 	g.ssthresh = g.algorithm.reduce(g.cwnd, flight, c.snd.mss)
 	g.state, g.recover = recovery, c.snd.nxt
 	g.prr = prr{recoverFS: max(flight, 1)}
@@ -105,7 +115,7 @@ func (g *congestion) leave(c *Conn) {
 // timeout starts over from one segment (RFC 5681 section 3.1).
 func (g *congestion) timeout(c *Conn) {
 	if g.state != loss {
-		g.ssthresh = g.algorithm.reduce(g.cwnd, c.snd.nxt.Sub(c.snd.una), c.snd.mss)
+		g.ssthresh = g.algorithm.reduce(g.cwnd, g.flightSize(&c.snd), c.snd.mss)
 	}
 	g.state, g.recover = loss, c.snd.nxt
 	g.cwnd = c.snd.mss
@@ -145,7 +155,7 @@ func (g *congestion) slowStart(c *Conn, n int, limited bool) {
 // marked takes a congestion mark: like a loss, but nothing needs repair (RFC 3168 section 6.1.2). So does a loss that a
 // tail loss probe has repaired already (RFC 8985 section 7.4.2).
 func (g *congestion) marked(c *Conn) {
-	g.ssthresh = g.algorithm.reduce(g.cwnd, c.snd.nxt.Sub(c.snd.una), c.snd.mss)
+	g.ssthresh = g.algorithm.reduce(g.cwnd, g.flightSize(&c.snd), c.snd.mss)
 	g.cwnd = g.ssthresh
 }
 

@@ -58,6 +58,20 @@ func TestTailLossProbeRepaired(t *testing.T) {
 	require.GreaterOrEqual(t, s.c.cc.cwnd, cwnd)
 }
 
+// TCP-190: what the first of a batch of acknowledgments has freed was in use before a later one told of a loss.
+func TestLossInBatch(t *testing.T) {
+	for _, tt := range []struct {
+		algorithm string
+		ssthresh  int
+	}{{"reno", 8000}, {"cubic", 11200}} {
+		s := sackEstablished(t, 10).write(10000).do(func(c *Conn, _ time.Duration) { c.cc.use(tt.algorithm) }).quiet()
+		s.after(100 * time.Millisecond).recv(". seq 5001 ack 7001 win 64240")
+		s.recv(". seq 5001 ack 7001 win 64240 <sack 1 {8001:11001}>")
+		require.Equal(t, recovery, s.c.cc.state)
+		require.Equal(t, tt.ssthresh, s.c.cc.ssthresh, tt.algorithm)
+	}
+}
+
 // TCP-183: a lost retransmission is repaired before the timer, for a later one was delivered.
 func TestLostRetransmission(t *testing.T) {
 	s := sackEstablished(t, 10)
