@@ -12,7 +12,11 @@ import (
 type Direct struct{ wire }
 
 // NewDirect returns the link of a device of kind TUN.
-func NewDirect(d tun.Device) *Direct { return &Direct{newWire(d)} }
+func NewDirect(d tun.Device) *Direct {
+	l := new(Direct)
+	l.init(d)
+	return l
+}
 
 // Input takes a packet that was read from the device, and takes p over.
 func (l *Direct) Input(now time.Duration, p *packet.Buffer) {

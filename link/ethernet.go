@@ -64,9 +64,10 @@ func NewEthernet(cfg Config) (*Ethernet, error) {
 	random := mathrand.New(mathrand.NewChaCha8(seed))
 	cfg.ARP, cfg.ACD = cfg.ARP.defaults(), cfg.ACD.defaults()
 	e := &Ethernet{
-		wire: newWire(cfg.Device), cfg: cfg, mac: cfg.MAC, randomness: random,
+		cfg: cfg, mac: cfg.MAC, randomness: random,
 		table: newTable(random.Uint32()), claims: map[netip.Addr]*claim{},
 	}
+	e.init(cfg.Device)
 	if e.mac == (MAC{}) {
 		e.mac = randomMAC(random)
 	}

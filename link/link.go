@@ -59,10 +59,16 @@ func drop(p *packet.Buffer, reason *stats.Counter) {
 type wire struct {
 	base
 	device tun.Device
-	queues []tun.Queue
+	out    []outbox
 }
 
-func newWire(d tun.Device) wire { return wire{device: d, queues: d.Queues()} }
+func (w *wire) init(d tun.Device) {
+	queues := d.Queues()
+	w.device, w.out = d, make([]outbox, len(queues))
+	for i, q := range queues {
+		w.out[i] = outbox{queue: q, stats: &w.stats}
+	}
+}
 
 // MTU is the largest datagram in octets that the device carries.
 func (w *wire) MTU() int { return w.device.MTU() }
@@ -70,13 +76,12 @@ func (w *wire) MTU() int { return w.device.MTU() }
 // Features is what the device takes over from senders.
 func (w *wire) Features() packet.Features { return w.device.Features() }
 
-// write sends a packet by the device queue it asks for. What the device does not take is lost, as on any wire.
-func (w *wire) write(p *packet.Buffer) {
-	octets := uint64(p.Len())
-	if w.queues[int(p.Queue)%len(w.queues)].Write(p) != nil {
-		w.stats.DropDevice.Inc()
-		return
-	}
-	w.stats.OutPackets.Inc()
-	w.stats.OutOctets.Add(octets)
-}
+// Cork lets short packets that are sent by a device queue wait, at most 64, until Uncork. Whoever reads the queue calls it for the
+// time in which nothing but a batch of packets keeps him.
+func (w *wire) Cork(queue uint16) { w.out[queue].cork(true) }
+
+// Uncork ends that and sends what waits.
+func (w *wire) Uncork(queue uint16) { w.out[queue].cork(false) }
+
+// write sends a packet by the device queue it asks for.
+func (w *wire) write(p *packet.Buffer) { w.out[int(p.Queue)%len(w.out)].write(p) }

@@ -29,7 +29,14 @@ type queue struct {
 	tun.Queue
 	number  uint16
 	pending packet.Batch
-	input   func(now time.Duration, p *packet.Buffer)
+	link    deviceLink
+}
+
+// deviceLink is a link on a device.
+type deviceLink interface {
+	Input(now time.Duration, p *packet.Buffer)
+	Cork(queue uint16)
+	Uncork(queue uint16)
 }
 
 // attach adds an interface: it makes the link that the device calls for and joins it to ipv4.
@@ -49,11 +56,11 @@ func (s *Stack) attach(c *Interface, random io.Reader) error {
 			return err
 		}
 		a.ethernet = e
-		a.queues = queuesOf(c.Device, e.Input)
+		a.queues = queuesOf(c.Device, e)
 		l = e
 	default:
 		d := link.NewDirect(c.Device)
-		a.queues = queuesOf(c.Device, d.Input)
+		a.queues = queuesOf(c.Device, d)
 		l = d
 	}
 	i, err := s.ip.AddInterface(c.Name, l)
@@ -73,10 +80,10 @@ type linkLayer interface {
 	SetHandler(link.Handler)
 }
 
-func queuesOf(d tun.Device, input func(time.Duration, *packet.Buffer)) []*queue {
+func queuesOf(d tun.Device, l deviceLink) []*queue {
 	var queues []*queue
 	for i, q := range d.Queues() {
-		queues = append(queues, &queue{Queue: q, number: uint16(i), input: input})
+		queues = append(queues, &queue{Queue: q, number: uint16(i), link: l})
 	}
 	return queues
 }

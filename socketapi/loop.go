@@ -21,7 +21,7 @@ func (s *Stack) receive(q *queue) {
 			// Those who were woken go first: their replies carry the acknowledgments, and may have brought the next
 			// packets already.
 			runtime.Gosched()
-			q.pending.Flush(s.Now())
+			q.flush(s.Now())
 		} else if err == nil {
 			err = q.Wait()
 		}
@@ -37,6 +37,8 @@ func (s *Stack) receive(q *queue) {
 // handle carries what waits in a queue up the stack, up to batchSize packets, and returns their number. What can be
 // answered once for all of them is left pending.
 func (s *Stack) handle(q *queue) (n int, err error) {
+	q.link.Cork(q.number)
+	defer q.link.Uncork(q.number)
 	s.ready.batch(func() { n, err = s.read(q) })
 	return n, err
 }
@@ -50,9 +52,16 @@ func (s *Stack) read(q *queue) (n int, err error) {
 			break
 		}
 		p.Queue, p.Batch = q.number, &q.pending
-		q.input(now, p)
+		q.link.Input(now, p)
 	}
 	return n, err
+}
+
+// flush answers what was left pending.
+func (q *queue) flush(now time.Duration) {
+	q.link.Cork(q.number)
+	defer q.link.Uncork(q.number)
+	q.pending.Flush(now)
 }
 
 // Inject takes a datagram received by the interface name, one with an Output function, and returns once it has been
@@ -96,7 +105,7 @@ func (s *Stack) pump() (busy bool) {
 	for _, a := range s.links {
 		for _, q := range a.queues {
 			if n, _ := s.handle(q); n > 0 {
-				q.pending.Flush(s.Now())
+				q.flush(s.Now())
 				busy = true
 			}
 		}
