@@ -2,6 +2,7 @@ package tun
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"testing"
@@ -41,6 +42,12 @@ func TestFeatures(t *testing.T) {
 		require.True(t, f.Checksum)
 		require.Equal(t, 65535, f.TSO)
 	})
+	for mtu, tso := range map[int]int{1500: 65535, 65535: 0} {
+		t.Run(fmt.Sprintf("software/%d", mtu), func(t *testing.T) {
+			d := openTest(t, Config{Driver: "water", MTU: mtu, Offload: true})
+			require.Equal(t, packet.Features{TSO: tso}, d.Features())
+		})
+	}
 }
 
 // The host's SYN leaves with a partial checksum where the device takes part, and with a full one where not.

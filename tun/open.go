@@ -51,8 +51,8 @@ type Config struct {
 	// interface is a multi-queue one (IFF_MULTI_QUEUE) only with two or more, so that one of them stays as plain as can be.
 	Queues int
 	// Offload lets super-packets and incomplete checksums cross the device, as far as the system takes part. With the water
-	// driver it does not; there, on Linux, TCP segments that wait and follow each other are joined as they are read (generic
-	// receive offload).
+	// driver it does not; there TCP super-packets are cut as they are written, and on Linux segments that wait and follow each other
+	// are joined as they are read (generic segmentation and receive offload).
 	Offload bool
 	// Host is the address of the host's end and the network that the host reaches through it. The zero Prefix
 	// leaves the host's addresses alone.
@@ -81,8 +81,8 @@ func Open(cfg Config) (Device, error) {
 	return d, nil
 }
 
-// joins says whether the water driver is to join segments: two fit one packet.
-func (cfg *Config) joins() bool { return cfg.Offload && cfg.MTU <= maxMTU/2 }
+// software says whether the water driver is to join segments and to cut them: two fit one packet.
+func (cfg *Config) software() bool { return cfg.Offload && cfg.MTU <= maxMTU/2 }
 
 func open(cfg Config) (Device, error) {
 	if err := checkFree(cfg.Name, cfg.Kind); err != nil {

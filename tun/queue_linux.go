@@ -109,7 +109,7 @@ func (q *fileQueue) read() (p *packet.Buffer, err error) {
 	if p == nil {
 		p, err = q.readPacket()
 	}
-	if p != nil && q.joins {
+	if p != nil && q.software {
 		q.held = join(p, q.kind.headerLen(), q.frameLen(), q.readOn)
 	}
 	if p != nil {

@@ -6,14 +6,21 @@ import "tunstack/internal/packet"
 type traits struct {
 	kind     Kind
 	mtu      int
-	vnet     int  // octets of virtio-net header in front of every packet: vnetLen with offload, else 0
-	joins    bool // TCP segments that are read and follow each other become one packet
-	features packet.Features
+	vnet     int             // octets of virtio-net header in front of every packet: vnetLen with offload, else 0
+	software bool            // offload is ours: TCP segments are joined as they are read and cut as they are written
+	features packet.Features // of the kernel's side
 }
 
-func (t *traits) Kind() Kind                { return t.kind }
-func (t *traits) MTU() int                  { return t.mtu }
-func (t *traits) Features() packet.Features { return t.features }
+func (t *traits) Kind() Kind { return t.kind }
+func (t *traits) MTU() int   { return t.mtu }
+
+func (t *traits) Features() packet.Features {
+	f := t.features
+	if t.software {
+		f.TSO = maxMTU
+	}
+	return f
+}
 
 // frameLen is how much one packet can be, without offload. Four octets are for a VLAN tag.
 func (t *traits) frameLen() int { return min(t.mtu+t.kind.headerLen()+4, packet.MaxSize) }
@@ -22,7 +29,7 @@ func (t *traits) frameLen() int { return min(t.mtu+t.kind.headerLen()+4, packet.
 // what does not fit, which happens to no packet within the MTU, and with offload to none at all.
 func (t *traits) newBuffer() *packet.Buffer {
 	size := t.frameLen()
-	if t.vnet != 0 || t.joins {
+	if t.vnet != 0 || t.software {
 		size = packet.MaxSize
 	}
 	b := packet.New(size)
