@@ -10,8 +10,12 @@ import (
 	"tunstack/internal/packet"
 )
 
-// batchSize bounds the packets that are handled at one reading of the clock.
-const batchSize = 64
+// batchSize and batchOctets bound what is handled at one reading of the clock, and acknowledged together: senders shall not wait
+// for that until the last octet of a long queue is read.
+const (
+	batchSize   = 64
+	batchOctets = 1 << 20
+)
 
 // receive carries the packets of a device's queue up the stack until the device is closed.
 func (s *Stack) receive(q *queue) {
@@ -34,7 +38,7 @@ func (s *Stack) receive(q *queue) {
 	}
 }
 
-// handle carries what waits in a queue up the stack, up to batchSize packets, and returns their number. What can be
+// handle carries a batch of what waits in a queue up the stack and returns their number. What can be
 // answered once for all of them is left pending.
 func (s *Stack) handle(q *queue) (n int, err error) {
 	q.link.Cork(q.number)
@@ -46,11 +50,12 @@ func (s *Stack) handle(q *queue) (n int, err error) {
 // read is the part of handle up to the sockets.
 func (s *Stack) read(q *queue) (n int, err error) {
 	now := s.Now()
-	for ; n < batchSize; n++ {
+	for octets := 0; n < batchSize && octets < batchOctets; n++ {
 		var p *packet.Buffer
 		if p, err = q.TryRead(); p == nil {
 			break
 		}
+		octets += p.Len()
 		p.Queue, p.Batch = q.number, &q.pending
 		q.link.Input(now, p)
 	}
