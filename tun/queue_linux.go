@@ -35,11 +35,11 @@ type fileQueue struct {
 	readOn func([]byte) int   // continueInto as a value, made once
 }
 
-// maxAhead and maxAheadOctets bound what is read before it is taken: the system calls of small packets one right after the other, so
-// that the kernel's code stays in the processor's nearest cache, but no more than stays there, too.
+// maxAhead and maxAheadOctets bound what is read before it is taken: system calls one right after the other, so that the kernel's code
+// stays in the processor's nearest cache, but no more than its second one has room for.
 const (
 	maxAhead       = 16
-	maxAheadOctets = 16 << 10
+	maxAheadOctets = 256 << 10
 )
 
 // newFileQueue takes file over, which is non-blocking and was made after TUNSETIFF: before it, the poller takes such a
