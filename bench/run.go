@@ -25,7 +25,7 @@ func run(o options) error {
 				continue
 			}
 			for _, p := range order(peers, round) {
-				if l.Impaired && !p.Impairable || l.Memory && !p.Memory {
+				if l.Impaired && !p.Impairable || !l.Impaired && p.ImpairedOnly || l.Memory && !p.Memory {
 					continue
 				}
 				number++

@@ -2,6 +2,7 @@ package socketapi
 
 import (
 	"math"
+	"slices"
 	"syscall"
 	"time"
 
@@ -108,7 +109,7 @@ func getCongestion(so *socket) (any, error) { return so.tcp().Params().Congestio
 
 func setCongestion(so *socket, v optvalue) error {
 	name := string(v)
-	if name != "reno" && name != "cubic" {
+	if !slices.Contains(tcp.Algorithms[:], name) {
 		return syscall.ENOENT
 	}
 	so.tcp().SetParams(func(p *tcp.Params) { p.Congestion = name })

@@ -52,10 +52,12 @@ func TestCongestionOption(t *testing.T) {
 	_, err := h.GetSockOpt(fd, IPPROTO_TCP, TCP_CONGESTION, &name)
 	require.NoError(t, err)
 	require.Equal(t, "cubic", name)
-	h.set(fd, IPPROTO_TCP, TCP_CONGESTION, "reno")
-	_, err = h.GetSockOpt(fd, IPPROTO_TCP, TCP_CONGESTION, &name)
-	require.NoError(t, err)
-	require.Equal(t, "reno", name)
+	for _, want := range []string{"reno", "bbr", "cubic"} {
+		h.set(fd, IPPROTO_TCP, TCP_CONGESTION, want)
+		_, err = h.GetSockOpt(fd, IPPROTO_TCP, TCP_CONGESTION, &name)
+		require.NoError(t, err)
+		require.Equal(t, want, name)
+	}
 	require.Equal(t, syscall.ENOENT, h.SetSockOpt(fd, IPPROTO_TCP, TCP_CONGESTION, "nonsense"))
 }
 
@@ -171,8 +173,10 @@ func TestTCPInfo(t *testing.T) { // SOCK-042
 func TestInfoConversion(t *testing.T) { // SOCK-042
 	i := newTCPInfo(tcp.Info{
 		State: tcp.CloseWait, CAState: "recovery", Options: "ts sack ecn wscale:7,9", SndWscale: 7, RcvWscale: 9, SndMSS: 1000,
-		Unacked: 2500, SndCwnd: 10000, RTT: 1500 * time.Microsecond, Retransmits: 300,
+		Unacked: 2500, SndCwnd: 10000, RTT: 1500 * time.Microsecond, Retransmits: 300, PacingRate: 9, DeliveryRate: 8,
 	})
+	require.EqualValues(t, 9, i.PacingRate)
+	require.EqualValues(t, 8, i.DeliveryRate)
 	require.EqualValues(t, 8, i.State)
 	require.EqualValues(t, 3, i.CAState)
 	require.EqualValues(t, TCPI_OPT_TIMESTAMPS|TCPI_OPT_SACK|TCPI_OPT_WSCALE|TCPI_OPT_ECN, i.Options)

@@ -64,7 +64,7 @@ func newTCPInfo(i tcp.Info) TCPInfo {
 		RcvSpace: uint32(i.RcvSpace), TotalRetrans: uint32(i.TotalRetrans),
 		BytesAcked: i.BytesAcked, BytesReceived: i.BytesReceived, BytesSent: i.BytesSent, BytesRetrans: i.BytesRetrans,
 		SegsOut: uint32(i.SegsOut), SegsIn: uint32(i.SegsIn), NotsentBytes: uint32(i.NotsentBytes),
-		SndWnd: uint32(i.SndWnd), RcvWnd: uint32(i.RcvWnd),
+		SndWnd: uint32(i.SndWnd), RcvWnd: uint32(i.RcvWnd), PacingRate: i.PacingRate, DeliveryRate: i.DeliveryRate,
 	}
 }
 

@@ -58,7 +58,7 @@ func (c *Conn) inputAck(now time.Duration, s *Segment) bool {
 // established sets what only a completed handshake tells.
 func (c *Conn) established(now time.Duration) {
 	c.enterClosing(now)
-	c.cc.start(c)
+	c.cc.start(now, c)
 	c.rcv.arrival = arrivalRTT{val: c.timestamp(now)} // what follows can be told from the handshake
 	if c.snd.synResent {
 		c.rtt.rto, c.rtt.backoff = 3*time.Second, 0 // RFC 6298 section 5.7

@@ -215,10 +215,12 @@ func (c *Conn) setState(now time.Duration, s State) {
 		}
 	case TimeWait:
 		c.timers = timers{linger: now + 2*c.cfg.MSL}
+		c.cc.end()
 		c.snd.buf.Release()
 		c.events |= Ended | Readable | Writable
 	case Closed:
 		c.timers = timers{}
+		c.cc.end()
 		c.snd.buf.Release()
 		c.snd.board = scoreboard{}
 		if c.err != 0 || c.orphan {
@@ -270,6 +272,9 @@ func (c *Conn) SetParams(now time.Duration, p Params) {
 	}
 	if name := p.Effective(c.cfg).Congestion; name != c.cc.algorithm.name() {
 		c.cc.use(name)
+		if c.state.synchronized() {
+			c.cc.algorithm.start(now, c)
+		}
 	}
 }
 

@@ -62,7 +62,7 @@ func (e *ecn) echoed(c *Conn, s *Segment) {
 		return
 	}
 	e.until, e.reduced = c.snd.nxt, true
-	c.cc.marked(c)
+	c.cc.algorithm.mark(c)
 }
 
 // mark sets the bits of a segment to be sent: ECT only on new data (RFC 3168 sections 6.1.4 to 6.1.6).

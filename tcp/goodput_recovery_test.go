@@ -18,8 +18,8 @@ func filling(doc *bytes.Buffer) {
 
 How long after its SYN a connection first delivers 90 % of the bottleneck's rate over one round trip, and its first 1, 10 and 100 MB.
 Ideal is an initial window of 10 segments that doubles each round trip until the path is full, and never loses. Lost is what the
-queue refused of these 100 MB. Nothing paces the bursts of slow start: a queue of a tenth is full long before the path is. And 1000
-Mbit/s over 100 ms need more than the 8 MiB that buffers grow to by themselves.
+queue refused of these 100 MB. Only BBR paces the bursts of slow start: for the others a queue of a tenth is full long before the path
+is. And 1000 Mbit/s over 100 ms need more than the 8 MiB that buffers grow to by themselves.
 
 | Mbit/s | RTT ms | queue BDP | | 90 % after | ideal | 1 MB | ideal | 10 MB | ideal | 100 MB | ideal | lost kB |
 |---:|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|
@@ -31,7 +31,7 @@ Mbit/s over 100 ms need more than the 8 MiB that buffers grow to by themselves.
 	var jobs []job
 	for _, p := range []path{{100, 100 * time.Millisecond, 1, 0}, {100, 100 * time.Millisecond, 0.1, 0}, {100, 20 * time.Millisecond, 1, 0},
 		{10, 100 * time.Millisecond, 1, 0}, {1000, 20 * time.Millisecond, 1, 0}, {1000, 100 * time.Millisecond, 1, 0}} {
-		jobs = append(jobs, job{p, "reno"}, job{p, "cubic"})
+		jobs = append(jobs, job{p, "reno"}, job{p, "cubic"}, job{p, "bbr"})
 	}
 	rows := make([]string, len(jobs))
 	each(len(jobs), func(i int) {

@@ -40,12 +40,14 @@ type Info struct {
 	SegsIn        uint64        `json:"segs_in"`
 	NotsentBytes  int           `json:"notsent"`
 	Congestion    string        `json:"congestion"`
+	PacingRate    uint64        `json:"pacing_rate"`   // octets a second, as the next; 0: nothing is paced
+	DeliveryRate  uint64        `json:"delivery_rate"` // of the last round trip; measured by BBR alone
 }
 
 // Info reports the connection's state.
 func (c *Conn) Info() Info {
 	n, r := &c.snd, &c.rcv
-	return Info{
+	i := Info{
 		State: c.state, CAState: c.cc.state.String(), Retransmits: n.retries, Backoff: int(c.rtt.backoff),
 		Options: c.optionNames(), RTO: c.rtt.timeout(c.cfg), ATO: c.cfg.DelayedAck,
 		SndMSS: c.MSS(), RcvMSS: r.mss, Unacked: n.nxt.Sub(n.una), Sacked: n.board.sacked, Lost: n.board.lost,
@@ -55,6 +57,10 @@ func (c *Conn) Info() Info {
 		BytesSent: c.counts.bytesSent, BytesRetrans: c.counts.bytesRetrans, SegsOut: c.counts.segsOut, SegsIn: c.counts.segsIn,
 		NotsentBytes: n.unsent(), Congestion: c.cc.algorithm.name(),
 	}
+	if b := c.cc.bbr(); b != nil {
+		i.PacingRate, i.DeliveryRate = uint64(b.pace.rate), uint64(b.model.bwLatest)
+	}
+	return i
 }
 
 func (c *Conn) optionNames() string {

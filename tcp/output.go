@@ -17,6 +17,9 @@ func (c *Conn) Output(now time.Duration, s *Segment) bool {
 		c.stamp(now, s)
 	}
 	c.count(s)
+	if b := c.cc.bbr(); b != nil && s.DataLen() > 0 {
+		b.sent(now, c, s.DataLen())
+	}
 	c.traceSegment(now, Event{Kind: SegmentOut, Why: why}, s)
 	return true
 }
@@ -78,7 +81,7 @@ func (c *Conn) outputLost(now time.Duration, s *Segment) bool {
 			limit, allowed = limit+1, allowed+1
 		}
 		size := min(w.Len(), n.una.Add(n.wnd).Sub(w.Start), limit)
-		if size <= 0 || allowed < min(size, n.mss) {
+		if size <= 0 || allowed < min(size, n.mss) || c.paced(now) {
 			return false
 		}
 		if size = min(size, allowed); size < w.Len() && size > n.mss {
@@ -103,10 +106,11 @@ func (c *Conn) countRetransmit(w Range) {
 
 // payloadLimit is the most octets one Output may carry.
 func (c *Conn) payloadLimit() int {
-	if c.maxPayload > c.snd.mss {
-		return c.maxPayload - c.maxPayload%c.snd.mss
+	limit := c.maxPayload
+	if b := c.cc.bbr(); b != nil {
+		limit = min(limit, b.pace.quantum)
 	}
-	return c.snd.mss
+	return max(limit-limit%c.snd.mss, c.snd.mss)
 }
 
 // outputNew sends what was never sent: the SYN, data, the FIN.
@@ -118,7 +122,7 @@ func (c *Conn) outputNew(now time.Duration, s *Segment) bool {
 		w.End++
 	case c.state.synchronized() && c.state != TimeWait:
 		size, fin := c.sizeNew(now)
-		if size == 0 && !fin {
+		if size == 0 && !fin || c.paced(now) {
 			return false
 		}
 		w.End = w.End.Add(size)
@@ -145,10 +149,13 @@ func (c *Conn) sizeNew(now time.Duration) (size int, fin bool) {
 	avail := n.unsent()
 	if avail == 0 && !n.finUnsent() {
 		n.limited = false
+		if b := c.cc.bbr(); b != nil {
+			b.starving = true
+		}
 		return 0, false
 	}
 	if n.una == n.nxt && now-n.lastSent > c.rtt.timeout(c.cfg) {
-		c.cc.restart(n.mss)
+		c.cc.algorithm.restart(c)
 	}
 	window := n.una.Add(n.wnd).Sub(n.nxt)
 	room := c.cc.cwnd - n.pipe()
@@ -329,7 +336,7 @@ func (c *Conn) armRexmt(now time.Duration, restart bool) {
 // wait sets the timer that ends a silence: data waits, nothing is in flight whose acknowledgment would let it go.
 func (c *Conn) wait(now time.Duration) {
 	n := &c.snd
-	if c.timers.rexmt == 0 && n.una == n.nxt && c.state.synchronized() && (n.unsent() > 0 || n.finUnsent()) {
+	if c.timers.rexmt == 0 && n.una == n.nxt && c.state.synchronized() && (n.unsent() > 0 || n.finUnsent()) && !c.paced(now) {
 		c.timers.rexmt = now + c.rtt.timeout(c.cfg)
 	}
 }

@@ -133,7 +133,8 @@ func (c *Conn) recover(now time.Duration, advanced int, d *delivery, limited boo
 	case advanced == 0 && c.cc.state == recovery:
 		delivered = c.snd.mss // that each duplicate stands for
 	}
-	c.cc.acked(now, c, delivered, limited, advanced > 0 && c.snd.board.lost <= wasLost)
+	good := advanced > 0 && c.snd.board.lost <= wasLost
+	c.cc.algorithm.acked(now, c, feedback{delivery: *d, acked: delivered, limited: limited, good: good})
 }
 
 // detectLoss marks what must be lost by now and enters recovery for it.
@@ -143,7 +144,7 @@ func (c *Conn) detectLoss(now time.Duration) {
 		c.timers.reorder = c.detectByTime(now)
 	} else {
 		rule = "duplicate ACKs"
-		c.detectByDuplicates()
+		c.detectByDuplicates(now)
 	}
 	if n := c.snd.board.lost - was; n > 0 {
 		c.trace(now, Event{Kind: LossDetected, Octets: n, Why: rule})
@@ -171,7 +172,7 @@ func (c *Conn) detectByTime(now time.Duration) time.Duration {
 			continue
 		}
 		if at := f.sent + wait; at <= now {
-			b.markLost(i)
+			c.lose(now, i)
 		} else if again == 0 || at < again {
 			again = at
 		}
@@ -181,7 +182,7 @@ func (c *Conn) detectByTime(now time.Duration) time.Duration {
 
 // detectByDuplicates is fast retransmit (RFC 5681 section 3.2), and in recovery the partial acknowledgment that
 // uncovers the next hole (RFC 6582 section 3.2).
-func (c *Conn) detectByDuplicates() {
+func (c *Conn) detectByDuplicates(now time.Duration) {
 	b := &c.snd.board
 	if len(b.flights) == 0 || b.lost > 0 {
 		return
@@ -193,7 +194,15 @@ func (c *Conn) detectByDuplicates() {
 		if first.Len() > c.snd.mss {
 			b.split(first.Start.Add(c.snd.mss))
 		}
-		b.markLost(0)
+		c.lose(now, 0)
+	}
+}
+
+// lose takes flight i for lost.
+func (c *Conn) lose(now time.Duration, i int) {
+	c.snd.board.markLost(i)
+	if b := c.cc.bbr(); b != nil {
+		b.lost(now, c, &c.snd.board.flights[i])
 	}
 }
 

@@ -218,12 +218,12 @@ func TestPRRWithoutDelivery(t *testing.T) {
 	s.c.cc.enter(s.c)
 	cwnd := s.c.cc.cwnd
 	require.Positive(t, cwnd)
-	s.c.cc.acked(s.now, s.c, 0, true, false)
+	s.c.cc.reduceRate(s.c, 0, false)
 	require.Equal(t, cwnd, s.c.cc.cwnd)
 	s.c.cc.prr.out = 1000
-	s.c.cc.acked(s.now, s.c, 1000, true, false)
+	s.c.cc.reduceRate(s.c, 1000, false)
 	require.Equal(t, 1000, s.c.cc.cwnd)
-	s.c.cc.acked(s.now, s.c, 1000, true, true)
+	s.c.cc.reduceRate(s.c, 1000, true)
 	require.Equal(t, 2000, s.c.cc.cwnd)
 }
 

@@ -19,8 +19,8 @@ type pair struct {
 }
 
 // newPair returns an established connection whose segments carry up to maxPayload octets at once; 0: a full-sized segment.
-func newPair(t testing.TB, maxPayload int) *pair {
-	cfg := tcp.Config{}.WithDefaults()
+func newPair(t testing.TB, maxPayload int, congestion string) *pair {
+	cfg := tcp.Config{Congestion: congestion}.WithDefaults()
 	setup := tcp.Setup{ISS: 1, MTU: 1500, LinkMTU: 1500, MaxPayload: maxPayload}
 	params := tcp.Params{NoDelay: true}
 	p := &pair{a: tcp.Open(0, &cfg, params, setup), wire: make([]byte, 1<<16)}
@@ -57,6 +57,7 @@ func (p *pair) carry(from, to *tcp.Conn) (any bool) {
 func (p *pair) send(from, to *tcp.Conn, data, into []byte) {
 	for len(data) > 0 {
 		data = data[from.Write(p.now, data):]
+		p.now += time.Microsecond // who paces waits
 		p.exchange()
 		for to.Read(p.now, into) > 0 {
 		}
@@ -70,9 +71,11 @@ var steady = []struct {
 	size       int // octets of one turn
 	maxPayload int
 	echo       bool
+	congestion string
 }{
 	{name: "bulk/segment", size: 14480},
 	{name: "bulk/super", size: 1 << 18, maxPayload: 65535 - 80},
+	{name: "bulk/bbr", size: 1 << 18, maxPayload: 65535 - 80, congestion: "bbr"},
 	{name: "echo", size: 1, echo: true},
 }
 
@@ -89,7 +92,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	for _, s := range steady {
-		p := newPair(t, s.maxPayload)
+		p := newPair(t, s.maxPayload, s.congestion)
 		data, into := make([]byte, s.size), make([]byte, 1<<16)
 		for range 1000 { // until the buffers have their size
 			p.turn(data, into, s.echo)
@@ -101,7 +104,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 func BenchmarkSteadyState(b *testing.B) {
 	for _, s := range steady {
 		b.Run(s.name, func(b *testing.B) {
-			p := newPair(b, s.maxPayload)
+			p := newPair(b, s.maxPayload, s.congestion)
 			data, into := make([]byte, s.size), make([]byte, 1<<16)
 			b.ReportAllocs()
 			b.SetBytes(int64(s.size))

@@ -25,6 +25,9 @@ func (c *Conn) Deadline() time.Duration {
 			first = d
 		}
 	}
+	if b := c.cc.bbr(); b != nil && b.pace.resume != 0 && (first == 0 || b.pace.resume < first) {
+		first = b.pace.resume
+	}
 	return first
 }
 
@@ -50,6 +53,9 @@ func (c *Conn) fired(now time.Duration, deadline *time.Duration, name string) bo
 // runTimers acts on all deadlines that have passed.
 func (c *Conn) runTimers(now time.Duration) {
 	t := &c.timers
+	if b := c.cc.bbr(); b != nil {
+		b.pace.expire(now)
+	}
 	c.blackhole.expire(now, c)
 	if c.due(now, &t.probe, "tail loss probe") { // in place of a timeout that is due as well (RFC 8985 section 7.2)
 		c.tlp.send = true
@@ -102,12 +108,13 @@ func (c *Conn) retransmissionTimeout(now time.Duration) {
 	}
 	c.timers.probe, c.tlp = 0, tlp{}
 	c.blackhole.suspect(now, c, n.board.flights[0].Len())
+	wasLost := n.board.lost
 	n.board.timeout(c.lostBefore(now))
 	c.trace(now, Event{Kind: LossDetected, Octets: n.board.lost, Why: "timeout"})
 	n.resend = true
 	c.armRexmt(now, true)
 	if c.state.synchronized() { // the window of a connection whose SYN was lost is set when it is established
-		c.cc.timeout(c)
+		c.cc.timeout(c, n.board.lost-wasLost)
 	}
 }
 

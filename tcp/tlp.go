@@ -75,6 +75,6 @@ func (t *tlp) acked(c *Conn, s *Segment, duplicate bool) {
 	}
 	t.active = false
 	if t.retrans && !duplicate && c.cc.state == open {
-		c.cc.marked(c)
+		c.cc.algorithm.mark(c)
 	}
 }

@@ -21,7 +21,7 @@ func BenchmarkTracer(b *testing.B) {
 			tracer tcp.Tracer
 		}{{"off", nil}, {"deaf", deaf{}}} {
 			b.Run(s.name+"/"+t.name, func(b *testing.B) {
-				p := newPair(b, s.maxPayload)
+				p := newPair(b, s.maxPayload, s.congestion)
 				p.a.SetTracer(t.tracer)
 				p.b.SetTracer(t.tracer)
 				data, into := make([]byte, s.size), make([]byte, 1<<16)

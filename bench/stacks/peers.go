@@ -34,6 +34,8 @@ type Peer struct {
 	Doc  string
 	// Impairable says whether there is a way to put the bad link in.
 	Impairable bool
+	// ImpairedOnly says that the stack differs from another in that alone.
+	ImpairedOnly bool
 	// Blind says whether the stack acknowledges what the device lost on the way.
 	Blind bool
 	// Memory says whether a connection's memory is the process's.
@@ -73,6 +75,8 @@ func Peers() []Peer {
 			serve: tunstack(tun.Config{Driver: "water", MTU: 1500, Offload: true})},
 		{Name: "tunstack-64k", Doc: "tunstack, water driver, MTU 65535", Memory: true,
 			serve: tunstack(tun.Config{Driver: "water", MTU: 65535, Offload: true})},
+		{Name: "tunstack-bbr", Doc: "tunstack-vnet with BBR, for the bad link", Impairable: true, ImpairedOnly: true,
+			serve: tunstackWith(tun.Config{Driver: "linux", MTU: 1500, Offload: true}, "bbr")},
 		{Name: "gvisor-vnet", Doc: "gVisor netstack, wired by hand to virtio-net headers, tuned", Memory: true, serve: gvisorVnet},
 		{Name: "gvisor-1500", Doc: "gVisor netstack, its own fdbased endpoint, plain packets", Impairable: true, Memory: true, serve: gvisorPlain},
 		{Name: "lwip-1500", Doc: "lwIP in C, raw callbacks, tuned, plain packets", missing: builtLwip, serve: lwip(1500)},

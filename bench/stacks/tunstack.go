@@ -7,16 +7,21 @@ import (
 	"tunstack/tun"
 )
 
-// tunstack is our stack on a device.
-func tunstack(cfg tun.Config) func(Spec) (network, error) {
+// tunstack is our stack on a device, with the default congestion control.
+func tunstack(cfg tun.Config) func(Spec) (network, error) { return tunstackWith(cfg, "") }
+
+// tunstackWith is our stack with a congestion control of one's choice.
+func tunstackWith(cfg tun.Config, congestion string) func(Spec) (network, error) {
 	return func(spec Spec) (network, error) {
 		dev, err := openDevice(spec, cfg)
 		if err != nil {
 			return nil, err
 		}
-		return socketapi.New(socketapi.Config{Interfaces: []socketapi.Interface{{
+		config := socketapi.Config{Interfaces: []socketapi.Interface{{
 			Device: dev, MTU: cfg.MTU, Addrs: []netip.Prefix{netip.PrefixFrom(spec.Addr, spec.Host.Bits())},
-		}}})
+		}}}
+		config.TCP.Congestion = congestion
+		return socketapi.New(config)
 	}
 }
 

@@ -3,18 +3,20 @@ package main
 import (
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"tunstack/internal/capture"
 	"tunstack/internal/services"
+	"tunstack/tcp"
 	"tunstack/tun"
 )
 
 // upFlags are the flags of `tunstack up` as they were given.
 type upFlags struct {
-	dev, addr, host, driver, services, pcap, impair, logLevel string
-	mtu, queues                                               int
-	tap, sandbox, debugClock                                  bool
+	dev, addr, host, driver, services, congestion, pcap, impair, logLevel string
+	mtu, queues                                                           int
+	tap, sandbox, debugClock                                              bool
 }
 
 // upConfig is what they mean.
@@ -27,12 +29,13 @@ type upConfig struct {
 	impair   tun.Impairment
 	logLevel slog.Level
 
+	congestion string // for tcp.Config
 	debugClock bool
 }
 
 // parse checks the flags. All its errors are usage errors.
 func (f *upFlags) parse() (upConfig, error) {
-	c := upConfig{services: f.services, pcap: f.pcap, debugClock: f.debugClock}
+	c := upConfig{services: f.services, pcap: f.pcap, congestion: f.congestion, debugClock: f.debugClock}
 	c.dev = tun.Config{Name: f.dev, MTU: f.mtu, Queues: f.queues, Driver: f.driver, Offload: true}
 	if f.tap {
 		c.dev.Kind = tun.TAP
@@ -75,6 +78,8 @@ func (c *upConfig) check(f *upFlags) error {
 		return usage("--mtu %d: it must be from %d to %d", f.mtu, minMTU, maxMTU)
 	case f.driver != "auto" && f.driver != "linux" && f.driver != "water":
 		return usage("--driver %s: it must be auto, linux or water", f.driver)
+	case !slices.Contains(tcp.Algorithms[:], f.congestion):
+		return usage("--congestion %s: it must be cubic, reno or bbr", f.congestion)
 	case f.queues < 1 || f.queues > maxQueues:
 		return usage("--queues %d: it must be from 1 to %d", f.queues, maxQueues)
 	case f.queues > 1 && f.driver == "water":

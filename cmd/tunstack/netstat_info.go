@@ -79,6 +79,9 @@ func infoText(v *tcp.Info) string {
 			words = append(words, fmt.Sprintf("%s:%d", f.name, f.value))
 		}
 	}
+	if v.PacingRate > 0 {
+		words = append(words, fmt.Sprintf("pacing_rate:%dbps delivery_rate:%dbps", 8*v.PacingRate, 8*v.DeliveryRate))
+	}
 	if v.TotalRetrans > 0 {
 		words = append(words, fmt.Sprintf("retrans:%d/%d", v.Retransmits, v.TotalRetrans))
 	}

@@ -18,5 +18,7 @@ func TestInfoText(t *testing.T) {
 	}
 	require.Equal(t, "ts sack cubic wscale:7,8 rto:204 rtt:1.5/0.25 mss:1448 pmtu:1500 cwnd:10 bytes_sent:3000 segs_out:5 "+
 		"unacked:2 retrans:0/2 minrtt:1", infoText(&v))
+	require.Equal(t, "bbr rto:0 cwnd:10 pacing_rate:8000bps delivery_rate:4000bps",
+		infoText(&tcp.Info{Congestion: "bbr", SndCwnd: 10, PacingRate: 1000, DeliveryRate: 500}))
 	require.Equal(t, "reno rto:1000", infoText(&tcp.Info{Congestion: "reno", RTO: time.Second}))
 }

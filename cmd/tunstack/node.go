@@ -78,13 +78,15 @@ func (n *node) startStack(ctx context.Context, cfg upConfig, log *slog.Logger) e
 		return err
 	}
 	n.dev = dev.Name()
-	n.stack, err = socketapi.New(socketapi.Config{
+	config := socketapi.Config{
 		Interfaces: []socketapi.Interface{{
 			Device: dev, MTU: dev.MTU(), Addrs: []netip.Prefix{cfg.addr}, Gateway: cfg.host, ACD: quickACD,
 		}},
 		Clock:  n.clock,
 		Logger: log,
-	})
+	}
+	config.TCP.Congestion = cfg.congestion
+	n.stack, err = socketapi.New(config)
 	if err != nil {
 		dev.Close()
 		return err

@@ -90,6 +90,7 @@ func TestUpChecksItsFlags(t *testing.T) {
 		{"--queues 257", "--queues 257: it must be from 1 to 256"},
 		{"--queues 2 --driver water", "--queues 2: the water driver has one"},
 		{"--driver bsd", "--driver bsd: it must be auto, linux or water"},
+		{"--congestion vegas", "--congestion vegas: it must be cubic, reno or bbr"},
 		{"--services echo,nonsense", `--services: unknown service "nonsense"; there are echo, discard, daytime, chargen, http, knock, upper, upper-udp, all and none`},
 		{"--log-level loud", "--log-level loud: it must be debug, info, warn or error"},
 		{"--pcap packets.txt", "--pcap packets.txt: the name must end in .pcap or .pcapng"},
@@ -105,12 +106,14 @@ func TestUpChecksItsFlags(t *testing.T) {
 }
 
 func TestUpFlagsMean(t *testing.T) {
-	f := upFlags{addr: "10.0.0.2/31", host: "10.0.0.3", mtu: 576, queues: 1, driver: "water", services: "none", logLevel: "debug", tap: true}
+	f := upFlags{addr: "10.0.0.2/31", host: "10.0.0.3", mtu: 576, queues: 1, driver: "water", services: "none", congestion: "bbr",
+		logLevel: "debug", tap: true}
 	c, err := f.parse()
 	require.NoError(t, err)
 	require.Equal(t, "tap0", c.dev.Name)
 	require.Equal(t, "10.0.0.3/31", c.dev.Host.String())
 	require.Equal(t, "water", c.dev.Driver)
+	require.Equal(t, "bbr", c.congestion)
 
 	f.host = "none"
 	c, err = f.parse()

@@ -73,7 +73,7 @@ func TestCongestionControl(t *testing.T) {
 	available, err := os.ReadFile("/proc/sys/net/ipv4/tcp_available_congestion_control")
 	require.NoError(t, err)
 	for _, theirs := range []string{"reno", "cubic", "bbr"} {
-		for _, ours := range []string{"reno", "cubic"} {
+		for _, ours := range []string{"reno", "cubic", "bbr"} {
 			t.Run(theirs+" meets "+ours, func(t *testing.T) {
 				if !slices.Contains(strings.Fields(string(available)), theirs) {
 					netns.Missing(t, "the kernel's congestion control "+theirs)

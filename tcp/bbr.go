@@ -1,0 +1,201 @@
+package tcp
+
+import (
+	"math"
+	"time"
+)
+
+// bbr is BBR version 3 (draft-ietf-ccwg-bbr-06, whose section numbers are given here). It keeps a model of the path: the rate at which
+// octets are delivered, and the shortest round trip. It sends at that rate, and keeps in flight what the two make. Losses matter when
+// they exceed two per cent. Sizes are in octets, rates in octets a second.
+type bbr struct {
+	state bbrState
+	rate  rateSampler
+	pace  pacer
+	model bbrModel
+	pipe  fullPipe
+	cycle bbrCycle
+	low   bbrLowest
+
+	starving   bool   // the application has left the buffer empty
+	idle       bool   // it sends again after all had been acknowledged
+	marked     bool   // congestion marks have come
+	priorCwnd  int    // before a loss or a probe of the round trip
+	recoveryAt uint64 // what had been delivered when recovery began
+	lostEnd    Seq    // where what was lost last ends
+}
+
+// bbrState is what a connection is about (section 5.3).
+type bbrState uint8
+
+const (
+	bbrOff         bbrState = iota // not established
+	bbrStartup                     // find the path's rate, which may be anything
+	bbrDrain                       // empty the queue that this has filled
+	bbrProbeDown                   // let others have their share
+	bbrProbeCruise                 // send at the rate known
+	bbrProbeRefill                 // fill the pipe
+	bbrProbeUp                     // is there more?
+	bbrProbeRTT                    // empty the queue to see how long a round trip is
+)
+
+// gains are what rate and window are multiplied with in each state (section 5.6.1).
+var gains = [...]struct{ pacing, cwnd float64 }{
+	bbrOff: {1, 1}, bbrStartup: {2.77, 2}, bbrDrain: {0.5, 2},
+	bbrProbeDown: {0.9, 2}, bbrProbeCruise: {1, 2}, bbrProbeRefill: {1, 2}, bbrProbeUp: {1.25, 2.25}, bbrProbeRTT: {1, 0.5},
+}
+
+// The draft's constants (section 2).
+const (
+	bbrLossThresh   = 0.02
+	bbrBeta         = 0.7
+	bbrHeadroom     = 0.15
+	bbrMargin       = 0.01 // PacingMarginPercent
+	bbrMinSegments  = 4    // MinPipeCwnd
+	bbrStartupLoss  = 6    // StartupFullLossCnt
+	bbrMinRTTLen    = 10 * time.Second
+	bbrProbeRTTLen  = 200 * time.Millisecond
+	bbrProbeRTTGap  = 5 * time.Second
+	bbrAckedRounds  = 10 // ExtraAckedFilterLen
+	bbrRenoRounds   = 63
+	bbrProbeWait    = 2 * time.Second
+	bbrUnknown      = time.Duration(math.MaxInt64)
+	bbrDrainRounds  = 3
+	bbrFullRounds   = 3
+	bbrFullIncrease = 1.25
+)
+
+func (*bbr) name() string { return "bbr" }
+
+// start is section 5.2.1.
+func (b *bbr) start(now time.Duration, c *Conn) {
+	rtt := c.rtt.srtt
+	b.model = bbrModel{bwLo: math.Inf(1), hi: infinite, lo: infinite, extraFrom: now}
+	b.low = bbrLowest{rtt: bbrUnknown, at: now, probed: bbrUnknown, probedAt: now}
+	if rtt > 0 {
+		b.low.rtt, b.low.probed = rtt, rtt
+	} else {
+		rtt = time.Millisecond
+	}
+	b.cycle.random = uint32(c.snd.iss) | 1
+	b.state = bbrStartup
+	b.pace.set(gains[bbrStartup].pacing*float64(initialWindow(c.snd.mss))/rtt.Seconds(), c.snd.mss)
+}
+
+// acked is section 5.2.3.
+func (b *bbr) acked(now time.Duration, c *Conn, f feedback) {
+	if b.state == bbrOff || f.octets == 0 {
+		return
+	}
+	s := b.rate.acked(now, &f.delivery, c.rtt.min)
+	s.windowed = f.limited
+	if len(c.snd.board.flights) == 0 {
+		b.rate.forget()
+	}
+	m := &b.model
+	m.latest(&s, b.rate.delivered)
+	b.count(&s)
+	m.signals(&s, b.probing(), c.cc.cwnd)
+	m.aggregation(now, &s, c.cc.cwnd, b.pipe.reached)
+	b.pipe.check(&s, m.roundStart)
+	b.leaveStartup(c, &s)
+	b.leaveDrain(now, c)
+	b.cycleOn(now, c, &s)
+	b.low.update(now, s.rtt)
+	b.probeRTT(now, c)
+	m.advance(&s)
+	b.marked = false
+	b.control(c, &s)
+}
+
+// sent is section 5.2.2, and what the measurements need to know of n octets that go out.
+func (b *bbr) sent(now time.Duration, c *Conn, n int) {
+	inFlight := c.snd.pipe()
+	before := inFlight - n
+	if b.starving && b.pace.next <= now && before < c.cc.cwnd {
+		b.rate.limit(before)
+	}
+	b.starving = false
+	if before <= 0 && b.rate.limitedUntil != 0 {
+		b.restarted(now, c)
+	}
+	b.rate.sent(now, &c.snd.board, n, inFlight)
+	b.pace.sent(now, n)
+}
+
+// restarted is section 5.4.1: the first octets after a pause go at the rate known.
+func (b *bbr) restarted(now time.Duration, c *Conn) {
+	b.idle = true
+	b.model.extraFrom = now
+	switch {
+	case b.inProbeBW():
+		b.pace.set(b.model.bw*(1-bbrMargin), c.snd.mss)
+	case b.state == bbrProbeRTT:
+		b.probedRTT(now, c)
+	}
+}
+
+// lost takes a flight that is taken for lost (section 5.2.4).
+func (b *bbr) lost(now time.Duration, c *Conn, f *flight) {
+	b.rate.lost += uint64(f.Len())
+	if b.state == bbrOff {
+		return
+	}
+	b.model.noteLoss(b.rate.delivered)
+	if f.Start != b.lostEnd {
+		b.model.lossEvents++
+	}
+	b.lostEnd = f.End
+	t, ok := b.rate.at(f.sent)
+	if !ok || !b.cycle.samples {
+		return
+	}
+	s := rateSample{inFlight: t.inFlight, lost: int(b.rate.lost - t.lost), limited: t.limited}
+	if b.tooHigh(c, &s) {
+		s.inFlight = inFlightAtLoss(&s, f.Len())
+		b.backOff(now, c, &s)
+	}
+}
+
+// inFlightAtLoss is how much was in flight when losses became too many, in the middle of a flight of so many octets (section 5.5.10.2).
+func inFlightAtLoss(s *rateSample, size int) int {
+	before, lost := float64(s.inFlight-size), float64(s.lost-size)
+	return int(before + max(bbrLossThresh*before-lost, 0)/(1-bbrLossThresh))
+}
+
+// tooHigh says whether losses mean that too much was in flight (section 5.5.10.2).
+func (b *bbr) tooHigh(c *Conn, s *rateSample) bool {
+	return float64(s.lost) > float64(s.inFlight)*bbrLossThresh || s.lost > 0 && !c.sackOK
+}
+
+// mark takes a congestion mark as what losses beyond the bound are. The draft leaves marks to implementations, RFC 3168 does not.
+func (b *bbr) mark(*Conn) {
+	b.model.noteLoss(b.rate.delivered)
+	b.marked = true
+}
+
+func (b *bbr) restart(*Conn) {}
+
+// enter, leave and timeout are section 5.6.4.4.
+func (b *bbr) enter(c *Conn, _ int) {
+	b.saveCwnd(c)
+	b.recoveryAt = b.rate.delivered
+}
+
+func (b *bbr) leave(c *Conn) { b.restoreCwnd(c) }
+
+func (b *bbr) timeout(c *Conn, lost int, _ bool) {
+	b.saveCwnd(c)
+	b.rate.lost += uint64(lost)
+	b.model.noteLoss(b.rate.delivered)
+	c.cc.cwnd = c.snd.pipe() + c.snd.mss
+}
+
+func (b *bbr) saveCwnd(c *Conn) {
+	if c.cc.state == open && b.state != bbrProbeRTT {
+		b.priorCwnd = 0
+	}
+	b.priorCwnd = max(b.priorCwnd, c.cc.cwnd)
+}
+
+func (b *bbr) restoreCwnd(c *Conn) { c.cc.cwnd = max(c.cc.cwnd, b.priorCwnd) }

@@ -1,0 +1,71 @@
+package tcp
+
+// control turns the model into a rate and a window (section 5.6).
+func (b *bbr) control(c *Conn, s *rateSample) {
+	rate := gains[b.state].pacing * b.model.bw * (1 - bbrMargin)
+	if b.pipe.reached || rate > b.pace.rate {
+		b.pace.set(rate, c.snd.mss)
+	}
+	c.cc.cwnd = b.bounded(b.window(c, s), c.snd.mss)
+}
+
+// window is section 5.6.4.6.
+func (b *bbr) window(c *Conn, s *rateSample) int {
+	cwnd, most := c.cc.cwnd, b.budget(b.bdp(gains[b.state].cwnd, c.snd.mss)+b.model.extraInFlight(), c.snd.mss)
+	switch {
+	case b.pipe.reached:
+		cwnd = min(cwnd+s.acked, most)
+	case cwnd < most || b.rate.delivered < uint64(initialWindow(c.snd.mss)):
+		cwnd += s.acked
+	}
+	if b.state == bbrProbeRTT {
+		cwnd = min(cwnd, b.probeCwnd(c.snd.mss))
+	}
+	return cwnd
+}
+
+// bounded is section 5.6.4.7.
+func (b *bbr) bounded(cwnd, mss int) int {
+	most := infinite
+	switch b.state {
+	case bbrProbeDown, bbrProbeRefill, bbrProbeUp:
+		most = b.model.hi
+	case bbrProbeCruise, bbrProbeRTT:
+		most = b.withHeadroom(mss)
+	}
+	return max(min(cwnd, most, b.model.lo), bbrMinSegments*mss)
+}
+
+// bdp is a multiple of the product of rate and round trip (section 5.6.4.2).
+func (b *bbr) bdp(gain float64, mss int) int {
+	if b.low.rtt == bbrUnknown {
+		return initialWindow(mss)
+	}
+	return int(min(gain*b.model.bw*b.low.rtt.Seconds(), infinite-1))
+}
+
+// budget makes room for what waits to be cut, or to be acknowledged as one (sections 5.5.8.1 and 5.6.4.2).
+func (b *bbr) budget(size, mss int) int {
+	size = max(size, 3*b.pace.quantum, bbrMinSegments*mss)
+	if b.state == bbrProbeUp {
+		size += 2 * mss
+	}
+	return size
+}
+
+// inFlight is what fills the pipe and no queue.
+func (b *bbr) inFlight(mss int) int { return b.budget(b.bdp(1, mss), mss) }
+
+// withHeadroom is the upper bound, less room for others (section 5.3.3.9).
+func (b *bbr) withHeadroom(mss int) int {
+	hi := b.model.hi
+	if hi == infinite {
+		return infinite
+	}
+	return max(hi-max(mss, int(bbrHeadroom*float64(hi))), bbrMinSegments*mss)
+}
+
+// probeCwnd is what may be in flight in ProbeRTT.
+func (b *bbr) probeCwnd(mss int) int {
+	return max(b.bdp(gains[bbrProbeRTT].cwnd, mss), bbrMinSegments*mss)
+}

@@ -1,0 +1,256 @@
+package tcp
+
+import "time"
+
+// bbrCycle is the round of ProbeBW's states (section 5.3.3).
+type bbrCycle struct {
+	began  time.Duration // its first state, ProbeBW_DOWN
+	wait   time.Duration // until bandwidth is probed again
+	rounds int           // since it was
+	phase  ackPhase
+
+	samples       bool // acknowledgments are those of a probe
+	tooHigh       bool // the last probe lost too much
+	precautionary bool // so this one stopped early
+
+	upRounds int
+	upAcked  int
+	upPerInc int // octets acknowledged for each segment more
+
+	drainFrom int // the round in which Drain began
+	random    uint32
+}
+
+// ackPhase is what acknowledgments tell of: what was sent when.
+type ackPhase uint8
+
+const (
+	acksInit ackPhase = iota
+	acksRefilling
+	acksProbeStarting
+	acksProbeFeedback
+	acksProbeStopping
+)
+
+func (b *bbr) inProbeBW() bool { return b.state >= bbrProbeDown && b.state <= bbrProbeUp }
+
+// probing says whether more is being sent than the path is known to take.
+func (b *bbr) probing() bool {
+	return b.state == bbrStartup || b.state == bbrProbeRefill || b.state == bbrProbeUp
+}
+
+// count counts rounds between probes.
+func (b *bbr) count(s *rateSample) {
+	if b.model.roundStart {
+		b.cycle.rounds++
+	}
+}
+
+// leaveStartup is sections 5.3.1.1 and 5.3.1.3.
+func (b *bbr) leaveStartup(c *Conn, s *rateSample) {
+	if b.state != bbrStartup {
+		return
+	}
+	m := &b.model
+	lossy := c.cc.state == recovery && (!c.sackOK ||
+		m.lossRoundStart && s.prior >= b.recoveryAt && m.lossEvents >= bbrStartupLoss && b.tooHigh(c, s))
+	if lossy || b.marked {
+		b.pipe.reached = true
+		m.hi = max(b.bdp(1, c.snd.mss), m.inFlightLatest)
+	}
+	if b.pipe.reached {
+		b.state, b.cycle.drainFrom = bbrDrain, m.rounds
+	}
+}
+
+// leaveDrain is section 5.3.2.
+func (b *bbr) leaveDrain(now time.Duration, c *Conn) {
+	if b.state == bbrDrain && (c.snd.pipe() <= b.inFlight(c.snd.mss) || b.model.rounds > b.cycle.drainFrom+bbrDrainRounds) {
+		b.probeDown(now)
+	}
+}
+
+// cycleOn is UpdateProbeBWCyclePhase of section 5.3.3.9.
+func (b *bbr) cycleOn(now time.Duration, c *Conn, s *rateSample) {
+	if !b.pipe.reached || b.adaptLongTerm(now, c, s) {
+		return
+	}
+	switch b.state {
+	case bbrProbeDown, bbrProbeCruise:
+		switch {
+		case b.timeToProbe(now, c):
+			b.probeRefill()
+		case b.state == bbrProbeDown && c.snd.pipe() <= min(b.withHeadroom(c.snd.mss), b.inFlight(c.snd.mss)):
+			b.state = bbrProbeCruise
+		}
+	case bbrProbeRefill:
+		if b.model.roundStart {
+			b.cycle.samples = true
+			b.probeUp(c, s)
+		}
+	case bbrProbeUp:
+		if b.timeToGoDown(c, s) {
+			b.cycle.tooHigh = false
+			b.probeDown(now)
+		}
+	}
+}
+
+func (b *bbr) probeDown(now time.Duration) {
+	y := &b.cycle
+	b.model.resetSignals()
+	y.upPerInc = infinite
+	y.rounds = int(b.draw() & 1)
+	y.wait = bbrProbeWait + time.Duration(b.draw()%1000)*time.Millisecond
+	y.began, y.phase = now, acksProbeStopping
+	b.model.startRound(b.rate.delivered)
+	b.state = bbrProbeDown
+}
+
+func (b *bbr) probeRefill() {
+	y := &b.cycle
+	b.model.resetShortTerm()
+	y.upRounds, y.upAcked, y.precautionary, y.phase = 0, 0, false, acksRefilling
+	b.model.startRound(b.rate.delivered)
+	b.state = bbrProbeRefill
+}
+
+func (b *bbr) probeUp(c *Conn, s *rateSample) {
+	b.cycle.phase = acksProbeStarting
+	b.model.startRound(b.rate.delivered)
+	b.pipe.reset(s.rate)
+	b.state = bbrProbeUp
+	b.raiseSlope(c)
+}
+
+// draw is a number that differs from connection to connection, so that they do not all probe together (xorshift).
+func (b *bbr) draw() uint32 {
+	r := &b.cycle.random
+	*r ^= *r << 13
+	*r ^= *r >> 17
+	*r ^= *r << 5
+	return *r
+}
+
+// timeToProbe says whether it is time to look for more: every two to three seconds, or as often as Reno would lose (section 5.3.3.8).
+func (b *bbr) timeToProbe(now time.Duration, c *Conn) bool {
+	return now > b.cycle.began+b.cycle.wait || b.cycle.rounds >= min(b.target(c)/c.snd.mss, bbrRenoRounds)
+}
+
+// target is how much should be in flight: the product of the model, unless congestion has cut the window.
+func (b *bbr) target(c *Conn) int { return min(b.bdp(1, c.snd.mss), c.cc.cwnd) }
+
+func (b *bbr) timeToGoDown(c *Conn, s *rateSample) bool {
+	switch {
+	case b.cycle.tooHigh && c.snd.pipe() >= b.model.hi:
+		b.cycle.precautionary = true
+		return true
+	case s.windowed && c.cc.cwnd >= b.model.hi: // the bound, and not the path, ends the growth
+		b.pipe.reset(s.rate)
+		return false
+	}
+	return b.pipe.now
+}
+
+// adaptLongTerm follows which acknowledgments are those of a probe, and moves the upper bound. It returns true if that changed the state.
+func (b *bbr) adaptLongTerm(now time.Duration, c *Conn, s *rateSample) bool {
+	y, m := &b.cycle, &b.model
+	if y.phase == acksProbeStarting && m.roundStart {
+		y.phase = acksProbeFeedback
+	}
+	if y.phase == acksProbeStopping && m.roundStart {
+		y.samples, y.phase = false, acksInit
+		if b.inProbeBW() && !s.limited {
+			m.nextCycle()
+		}
+		if b.inProbeBW() && y.precautionary && !y.tooHigh {
+			b.probeRefill()
+			return true
+		}
+	}
+	if b.marked && y.samples {
+		b.backOff(now, c, s)
+		return true
+	}
+	if m.hi < infinite && !b.tooHigh(c, s) {
+		m.hi = max(m.hi, s.inFlight)
+		if b.state == bbrProbeUp {
+			b.raiseBound(c, s)
+		}
+	}
+	return false
+}
+
+// backOff lowers the upper bound after a probe with too many losses (section 5.5.10.2).
+func (b *bbr) backOff(now time.Duration, c *Conn, s *rateSample) {
+	b.cycle.tooHigh, b.cycle.samples = true, false
+	if !s.limited {
+		b.model.hi = max(s.inFlight, int(float64(b.target(c))*bbrBeta))
+	}
+	if b.state == bbrProbeUp {
+		b.probeDown(now)
+	}
+}
+
+// raiseSlope lets the upper bound grow twice as fast as in the round before.
+func (b *bbr) raiseSlope(c *Conn) {
+	b.cycle.upPerInc = max(c.cc.cwnd>>b.cycle.upRounds, c.snd.mss)
+	b.cycle.upRounds = min(b.cycle.upRounds+1, 30)
+}
+
+// raiseBound lets the upper bound grow while it is what holds the connection back.
+func (b *bbr) raiseBound(c *Conn, s *rateSample) {
+	if !s.windowed || c.cc.cwnd < b.model.hi {
+		return
+	}
+	y := &b.cycle
+	y.upAcked += s.acked
+	if n := y.upAcked / y.upPerInc; n > 0 {
+		y.upAcked -= n * y.upPerInc
+		b.model.hi += n * c.snd.mss
+	}
+	if b.model.roundStart {
+		b.raiseSlope(c)
+	}
+}
+
+// probeRTT is CheckProbeRTT of section 5.3.4.3.
+func (b *bbr) probeRTT(now time.Duration, c *Conn) {
+	l := &b.low
+	if b.state != bbrProbeRTT && l.expired && !b.idle {
+		b.saveCwnd(c)
+		b.state, l.until, b.cycle.phase = bbrProbeRTT, 0, acksProbeStopping
+		b.model.startRound(b.rate.delivered)
+	}
+	b.idle = false
+	if b.state != bbrProbeRTT {
+		return
+	}
+	pipe := c.snd.pipe()
+	b.rate.limit(pipe) // its rates are not the path's
+	switch {
+	case l.until == 0 && pipe <= b.probeCwnd(c.snd.mss):
+		l.until, l.roundDone = now+bbrProbeRTTLen, false
+		b.model.startRound(b.rate.delivered)
+	case l.until != 0:
+		l.roundDone = l.roundDone || b.model.roundStart
+		if l.roundDone {
+			b.probedRTT(now, c)
+		}
+	}
+}
+
+// probedRTT ends ProbeRTT when its time is over (section 5.3.4.4).
+func (b *bbr) probedRTT(now time.Duration, c *Conn) {
+	if b.low.until == 0 || now <= b.low.until {
+		return
+	}
+	b.low.probedAt = now
+	b.restoreCwnd(c)
+	b.model.resetShortTerm()
+	b.state = bbrStartup
+	if b.pipe.reached {
+		b.probeDown(now)
+		b.state = bbrProbeCruise
+	}
+}

@@ -1,0 +1,137 @@
+package tcp
+
+import "time"
+
+// windowed is congestion control by a window that grows until a loss says that it is too large. What such algorithms have in common is
+// here: slow start, and what a loss and a timeout do. How fast to grow and how far to step back is the curve's.
+type windowed[C curve] struct{ curve C }
+
+// curve is NewReno or CUBIC. Sizes are in octets.
+type curve interface {
+	name() string
+	// grow returns the window after octets were delivered in congestion avoidance.
+	grow(now time.Duration, g growth) int
+	// reduce returns the slow-start threshold after a loss.
+	reduce(cwnd, flight, mss int) int
+}
+
+// growth is what a curve may base its growth on.
+type growth struct {
+	cwnd, acked, mss int
+	limited          bool // the window, and not the application or the peer, held the sender back
+	srtt             time.Duration
+}
+
+// prr is proportional rate reduction (RFC 9937 section 6).
+type prr struct {
+	recoverFS, delivered, out int
+}
+
+func (w windowed[C]) name() string { return w.curve.name() }
+
+func (w windowed[C]) start(time.Duration, *Conn) {}
+
+// restart cuts the window of a connection that was idle for longer than a timeout (RFC 5681 section 4.1).
+func (w windowed[C]) restart(c *Conn) {
+	if g := &c.cc; g.state == open {
+		g.cwnd = min(g.cwnd, initialWindow(c.snd.mss))
+	}
+}
+
+func (w windowed[C]) enter(c *Conn, flight int) {
+	c.cc.ssthresh = w.curve.reduce(c.cc.cwnd, flight, c.snd.mss)
+	c.cc.cwnd = c.snd.pipe() + c.snd.mss // until an acknowledgment says more
+}
+
+func (w windowed[C]) leave(c *Conn) {
+	if g := &c.cc; g.state == recovery {
+		g.cwnd = max(g.ssthresh, c.snd.mss)
+	}
+}
+
+// timeout starts over from one segment (RFC 5681 section 3.1).
+func (w windowed[C]) timeout(c *Conn, _ int, again bool) {
+	if !again {
+		w.reduce(c)
+	}
+	c.cc.cwnd = c.snd.mss
+}
+
+// mark reduces the window like a loss, but nothing needs repair (RFC 3168 section 6.1.2). So does a loss that a tail loss probe has
+// repaired already (RFC 8985 section 7.4.2).
+func (w windowed[C]) mark(c *Conn) {
+	w.reduce(c)
+	c.cc.cwnd = c.cc.ssthresh
+}
+
+func (w windowed[C]) reduce(c *Conn) {
+	c.cc.ssthresh = w.curve.reduce(c.cc.cwnd, c.cc.flightSize(&c.snd), c.snd.mss)
+}
+
+func (w windowed[C]) acked(now time.Duration, c *Conn, f feedback) {
+	g := &c.cc
+	if g.state == recovery {
+		g.reduceRate(c, f.acked, f.good)
+		return
+	}
+	if f.acked == 0 || !c.state.synchronized() || c.snd.una.Less(c.ecn.until) {
+		return
+	}
+	limited := f.limited || g.state == loss
+	if g.cwnd < g.ssthresh {
+		g.slowStart(c, f.acked, limited)
+		return
+	}
+	g.cwnd = w.curve.grow(now, growth{g.cwnd, f.acked, c.snd.mss, limited, c.rtt.srtt})
+}
+
+// slowStart grows by what was acknowledged (RFC 5681 section 3.1), without a limit per acknowledgment: our peers
+// acknowledge whole super-packets.
+func (g *congestion) slowStart(c *Conn, n int, limited bool) {
+	if !limited {
+		return
+	}
+	cwnd, more := g.hystart.grow(c, n)
+	g.cwnd = cwnd
+	if !more {
+		g.ssthresh = cwnd
+	}
+}
+
+// reduceRate sets the window so that sending keeps in proportion to what arrives (RFC 9937 section 6).
+func (g *congestion) reduceRate(c *Conn, delivered int, good bool) {
+	if delivered == 0 { // what left the network is lost, or left it before
+		return
+	}
+	p := &g.prr
+	p.delivered += delivered
+	pipe := c.snd.pipe()
+	var send int
+	if pipe > g.ssthresh {
+		send = (p.delivered*g.ssthresh+p.recoverFS-1)/p.recoverFS - p.out
+	} else {
+		send = max(p.delivered-p.out, delivered)
+		if good {
+			send += c.snd.mss
+		}
+		send = min(send, g.ssthresh-pipe)
+	}
+	if p.out == 0 { // the first retransmission always goes
+		send = max(send, c.snd.mss)
+	}
+	g.cwnd = pipe + max(send, 0)
+}
+
+// reno is NewReno's growth and reduction (RFC 5681 section 3.1).
+type reno struct{}
+
+func (reno) name() string { return "reno" }
+
+func (reno) grow(_ time.Duration, g growth) int {
+	if !g.limited {
+		return g.cwnd
+	}
+	return g.cwnd + max(g.mss*min(g.acked, g.cwnd)/g.cwnd, 1)
+}
+
+func (reno) reduce(_, flight, mss int) int { return max(flight/2, 2*mss) }
