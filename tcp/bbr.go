@@ -17,7 +17,7 @@ type bbr struct {
 	cycle bbrCycle
 	low   bbrLowest
 
-	starving   bool   // the application has left the buffer empty
+	starving   bool   // there was nothing to send
 	idle       bool   // it sends again after all had been acknowledged
 	marked     bool   // congestion marks have come
 	priorCwnd  int    // before a loss or a probe of the round trip

@@ -140,3 +140,23 @@ func TestCongestionControlChanges(t *testing.T) {
 		require.Equal(t, algorithm == "bbr", w.info().PacingRate > 0)
 	}
 }
+
+// A window that is closed for a minute, and probed octet by octet, says nothing about the path; nor does an application that
+// writes little.
+func TestBBROutlastsSilence(t *testing.T) {
+	p := path{mbit: 50, rtt: 20 * time.Millisecond, queue: 1}
+	const odd = 300_000 // of which probes can use what is no full-sized segment
+	w := watch(p, tcp.Config{Congestion: "bbr", InitialRcvBuf: odd, MaxRcvBuf: odd})
+	w.dst.Stall = sim.Cut{From: 5 * time.Second, To: time.Minute}
+	run(w.Sim, time.Minute+2*time.Second)
+	require.Greater(t, w.share(2*time.Second), 0.8)
+
+	w = watch(p, tcp.Config{Congestion: "bbr"})
+	run(w.Sim, 5*time.Second)
+	w.src.Chunk, w.src.Every = 1000, 100*time.Millisecond
+	run(w.Sim, 15*time.Second)
+	require.Less(t, w.share(10*time.Second), 0.01)
+	w.src.Chunk, w.src.Every = 0, 0
+	run(w.Sim, w.Now+2*time.Second)
+	require.Greater(t, w.share(2*time.Second), 0.8)
+}

@@ -92,6 +92,14 @@ func (g *congestion) start(now time.Duration, c *Conn) {
 	g.algorithm.start(now, c)
 }
 
+// starve notes that the application or the peer's window leaves a path unused: what is measured of it then is not its rate. (Of windows the
+// draft thinks otherwise. But one that is probed octet by octet would make a path seem to carry an octet a second.)
+func (g *congestion) starve() {
+	if b := g.bbr(); b != nil {
+		b.starving = true
+	}
+}
+
 // end frees what an algorithm holds, and lets it ask for nothing more.
 func (g *congestion) end() {
 	if b := g.bbr(); b != nil {

@@ -81,7 +81,7 @@ func (c *Conn) outputLost(now time.Duration, s *Segment) bool {
 			limit, allowed = limit+1, allowed+1
 		}
 		size := min(w.Len(), n.una.Add(n.wnd).Sub(w.Start), limit)
-		if size <= 0 || allowed < min(size, n.mss) || c.paced(now) {
+		if size <= 0 || allowed < min(size, n.mss) || !n.resend && c.paced(now) {
 			return false
 		}
 		if size = min(size, allowed); size < w.Len() && size > n.mss {
@@ -149,9 +149,7 @@ func (c *Conn) sizeNew(now time.Duration) (size int, fin bool) {
 	avail := n.unsent()
 	if avail == 0 && !n.finUnsent() {
 		n.limited = false
-		if b := c.cc.bbr(); b != nil {
-			b.starving = true
-		}
+		c.cc.starve()
 		return 0, false
 	}
 	if n.una == n.nxt && now-n.lastSent > c.rtt.timeout(c.cfg) {
@@ -160,6 +158,9 @@ func (c *Conn) sizeNew(now time.Duration) (size int, fin bool) {
 	window := n.una.Add(n.wnd).Sub(n.nxt)
 	room := c.cc.cwnd - n.pipe()
 	n.limited = room < min(avail, window, n.mss)
+	if window < min(avail, n.mss) {
+		c.cc.starve()
+	}
 	size = max(min(avail, window, room, c.payloadLimit()), 0)
 	if size < avail && size > n.mss {
 		size -= size % n.mss

@@ -1,0 +1,50 @@
+package tcp
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// slowPeer acknowledges what a script's connection sends after 50 ms, until so many octets have come, or nothing is sent any more.
+func slowPeer(s *script, octets, window int) {
+	for from := s.c.snd.una; s.c.snd.una.Sub(from) < octets; {
+		var seg Segment
+		for s.c.Output(s.now, &seg) {
+		}
+		if s.c.snd.una == s.c.snd.nxt {
+			require.NotZero(s.t, s.c.Deadline())
+			s.now = s.c.Deadline()
+			continue
+		}
+		s.now += 50 * time.Millisecond
+		s.recv(fmt.Sprintf(". seq 5001 ack %d win %d", s.c.snd.nxt, window))
+	}
+}
+
+// A window that opens octet by octet for a while is no measure of the path.
+func TestBBRAndProbes(t *testing.T) {
+	s := newScript(t).with(func(g *Config, _ *Params) { g.Congestion = "bbr" }).established("").write(200_000)
+	slowPeer(s, 120_000, 40_000)
+	s.recv(fmt.Sprintf(". seq 5001 ack %d win 0", s.c.snd.una))
+	slowPeer(s, 60, 0)
+	s.recv(fmt.Sprintf(". seq 5001 ack %d win 40000", s.c.snd.una))
+	began := s.now
+	slowPeer(s, 60_000, 40_000)
+	require.Less(t, s.now-began, time.Second)
+}
+
+// Retransmission after a timeout waits for no pace.
+func TestTimeoutWaitsForNoPace(t *testing.T) {
+	s := newScript(t).with(func(g *Config, _ *Params) { g.Congestion = "bbr" }).established("").write(3000)
+	var seg Segment
+	for s.c.Output(s.now, &seg) {
+	}
+	b := s.c.cc.bbr()
+	b.pace.next = s.now + time.Hour
+	s.now = s.c.timers.rexmt
+	require.True(t, s.c.Output(s.now, &seg))
+	require.EqualValues(t, 1001, seg.Seq)
+}
