@@ -45,25 +45,27 @@ var gains = [...]struct{ pacing, cwnd float64 }{
 	bbrProbeDown: {0.9, 2}, bbrProbeCruise: {1, 2}, bbrProbeRefill: {1, 2}, bbrProbeUp: {1.25, 2.25}, bbrProbeRTT: {1, 0.5},
 }
 
-// The draft's constants (section 2).
+// The draft's constants, and where they have none there their names.
 const (
 	bbrLossThresh   = 0.02
 	bbrBeta         = 0.7
 	bbrHeadroom     = 0.15
-	bbrMargin       = 0.01 // PacingMarginPercent
-	bbrMinSegments  = 4    // MinPipeCwnd
-	bbrStartupLoss  = 6    // StartupFullLossCnt
-	bbrMinRTTLen    = 10 * time.Second
-	bbrProbeRTTLen  = 200 * time.Millisecond
-	bbrProbeRTTGap  = 5 * time.Second
-	bbrAckedRounds  = 10 // ExtraAckedFilterLen
-	bbrRenoRounds   = 63
-	bbrProbeWait    = 2 * time.Second
-	bbrUnknown      = time.Duration(math.MaxInt64)
+	bbrMargin       = 0.01                   // PacingMarginPercent
+	bbrMinSegments  = 4                      // MinPipeCwnd
+	bbrStartupLoss  = 6                      // StartupFullLossCnt
+	bbrAckedRounds  = 10                     // ExtraAckedFilterLen
+	bbrMinRTTLen    = 10 * time.Second       // MinRTTFilterLen
+	bbrProbeRTTLen  = 200 * time.Millisecond // ProbeRTTDuration
+	bbrProbeRTTGap  = 5 * time.Second        // ProbeRTTInterval
+	bbrProbeWait    = 2 * time.Second        // T_bbr, of which up to a second more is drawn
+	bbrRenoRounds   = 63                     // T_reno
 	bbrDrainRounds  = 3
 	bbrFullRounds   = 3
 	bbrFullIncrease = 1.25
 )
+
+// bbrUnknown is a round trip before there is one.
+const bbrUnknown = time.Duration(math.MaxInt64)
 
 func (*bbr) name() string { return "bbr" }
 
@@ -94,7 +96,6 @@ func (b *bbr) acked(now time.Duration, c *Conn, f feedback) {
 	}
 	m := &b.model
 	m.latest(&s, b.rate.delivered)
-	b.count(&s)
 	m.signals(&s, b.probing(), c.cc.cwnd)
 	m.aggregation(now, &s, c.cc.cwnd, b.pipe.reached)
 	b.pipe.check(&s, m.roundStart)

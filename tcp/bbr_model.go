@@ -141,13 +141,13 @@ func (p *fullPipe) check(s *rateSample, roundStart bool) {
 
 func (p *fullPipe) reset(bw float64) { p.bw, p.rounds, p.now = bw, 0, false }
 
-// bbrLowest is the shortest round trip of ten seconds, and of the five since it was last looked for (section 5.3.4.3).
+// bbrLowest is the shortest round trip (section 5.3.4.3).
 type bbrLowest struct {
-	rtt, at          time.Duration
-	probed, probedAt time.Duration
-	expired          bool
-	until            time.Duration // ProbeRTT lasts until then; 0: the queue is not yet empty
-	roundDone        bool
+	rtt, at          time.Duration // of ten seconds, and when it was measured
+	probed, probedAt time.Duration // of those since it was last looked for
+	expired          bool          // that was five seconds ago: time for ProbeRTT
+	until            time.Duration // which lasts until then; 0: what is in flight is still too much
+	roundDone        bool          // and for a round
 }
 
 // update takes a round trip; 0: none was measured.

@@ -2,7 +2,7 @@ package tcp
 
 import "time"
 
-// bbrCycle is the round of ProbeBW's states (section 5.3.3).
+// bbrCycle is where ProbeBW stands, which goes through its states again and again (section 5.3.3).
 type bbrCycle struct {
 	began  time.Duration // its first state, ProbeBW_DOWN
 	wait   time.Duration // until bandwidth is probed again
@@ -39,13 +39,6 @@ func (b *bbr) probing() bool {
 	return b.state == bbrStartup || b.state == bbrProbeRefill || b.state == bbrProbeUp
 }
 
-// count counts rounds between probes.
-func (b *bbr) count(s *rateSample) {
-	if b.model.roundStart {
-		b.cycle.rounds++
-	}
-}
-
 // leaveStartup is sections 5.3.1.1 and 5.3.1.3.
 func (b *bbr) leaveStartup(c *Conn, s *rateSample) {
 	if b.state != bbrStartup {
@@ -72,6 +65,9 @@ func (b *bbr) leaveDrain(now time.Duration, c *Conn) {
 
 // cycleOn is UpdateProbeBWCyclePhase of section 5.3.3.9.
 func (b *bbr) cycleOn(now time.Duration, c *Conn, s *rateSample) {
+	if b.model.roundStart {
+		b.cycle.rounds++
+	}
 	if !b.pipe.reached || b.adaptLongTerm(now, c, s) {
 		return
 	}

@@ -26,7 +26,7 @@ type Config struct {
 
 	ECN ECN // explicit congestion notification (RFC 3168); ECNAccept
 
-	Congestion string // "cubic" or "reno"; cubic
+	Congestion string // one of Algorithms; cubic
 
 	Stats *Stats // where to count; nil: nowhere anyone looks
 }

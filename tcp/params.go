@@ -17,7 +17,7 @@ type Params struct {
 	MaxSeg      int           // TCP_MAXSEG: bounds the MSS both ways; 0: by the MTU
 	RcvBuf      int           // SO_RCVBUF: octets, fixed; 0: sized automatically
 	SndBuf      int           // SO_SNDBUF: octets, fixed; 0: sized automatically
-	Congestion  string        // TCP_CONGESTION: "reno" or "cubic"; "": the stack's default
+	Congestion  string        // TCP_CONGESTION: one of Algorithms; "": the stack's default
 	OOBInline   bool          // SO_OOBINLINE: urgent data stays in the stream
 }
 
