@@ -26,7 +26,6 @@ func deliver(s sender, k Kind, f packet.Features, p *packet.Buffer) error {
 
 // deliverSegments sends p as ordinary packets. It stops at the first that the device does not take.
 func deliverSegments(s sender, k Kind, f packet.Features, p *packet.Buffer) error {
-	p = p.Own()
 	defer p.Free()
 	cut, ok := newSegmenter(p, k.headerLen())
 	if !ok {

@@ -24,16 +24,18 @@ const (
 // other. Their transport checksums are left partial.
 type segmenter struct {
 	source    *packet.Buffer
-	ip        int // where the IP header starts
-	transport int // where the TCP or UDP header starts
-	payload   int // where the payload starts
-	size      int // payload octets per packet
-	offset    int // payload octets cut so far
+	ip        int       // where the IP header starts
+	transport int       // where the TCP or UDP header starts
+	payload   int       // where the payload starts
+	size      int       // payload octets per packet
+	rest      [3][]byte // of the payload
+	left      int       // octets of that
+	offset    int       // payload octets cut so far
 	count     uint16
 }
 
-// newSegmenter prepares to cut p, which must be linear, stays the caller's and is not changed. linkLen octets of link
-// header precede the IP header. It is false for a packet whose headers do not agree with its offload request.
+// newSegmenter prepares to cut p, which stays the caller's and is not changed. linkLen octets of link header precede the IP
+// header; no header is borrowed. It is false for a packet whose headers do not agree with its offload request.
 func newSegmenter(p *packet.Buffer, linkLen int) (segmenter, bool) {
 	b := p.Bytes()
 	s := segmenter{source: p, ip: linkLen, size: int(p.Offload.Size)}
@@ -45,36 +47,54 @@ func newSegmenter(p *packet.Buffer, linkLen int) (segmenter, bool) {
 	switch {
 	case p.Offload.Segmentation == packet.SegmentTCP && protocol == protocolTCP && len(b) >= s.transport+tcpHeaderLen:
 		s.payload = s.transport + int(b[s.transport+12]>>4)*4
-		return s, s.transport >= s.ip+ipv4HeaderLen && s.payload >= s.transport+tcpHeaderLen && s.payload <= len(b)
+		return s, s.transport >= s.ip+ipv4HeaderLen && s.payload >= s.transport+tcpHeaderLen && s.begin()
 	case p.Offload.Segmentation == packet.SegmentUDP && protocol == protocolUDP && len(b) >= s.transport+udpHeaderLen:
 		s.payload = s.transport + udpHeaderLen
-		return s, s.transport >= s.ip+ipv4HeaderLen
+		return s, s.transport >= s.ip+ipv4HeaderLen && s.begin()
 	}
 	return s, false
 }
 
+// begin finds the payload, part of which may be borrowed.
+func (s *segmenter) begin() bool {
+	b, spans := s.source.Bytes(), s.source.Spans()
+	if s.payload > len(b) {
+		return false
+	}
+	s.rest = [...][]byte{b[s.payload:], spans[0], spans[1]}
+	s.left = s.source.Len() - s.payload
+	return true
+}
+
+// take fills p with payload.
+func (s *segmenter) take(p []byte) {
+	s.left -= len(p)
+	for i := range s.rest {
+		n := copy(p, s.rest[i])
+		s.rest[i], p = s.rest[i][n:], p[n:]
+	}
+}
+
 // next returns the next packet, which the caller owns, or nil after the last.
 func (s *segmenter) next() *packet.Buffer {
-	b := s.source.Bytes()
-	if s.payload+s.offset >= len(b) && s.count > 0 {
+	if s.left == 0 && s.count > 0 {
 		return nil
 	}
-	rest := b[s.payload+s.offset:]
-	data := rest[:min(s.size, len(rest))]
-	q := packet.New(s.payload + len(data))
-	copy(q.Extend(s.payload), b[:s.payload])
-	copy(q.Extend(len(data)), data)
+	n := min(s.size, s.left)
+	q := packet.New(s.payload + n)
+	copy(q.Extend(s.payload), s.source.Bytes())
+	s.take(q.Extend(n))
 	q.Cast, q.Queue = s.source.Cast, s.source.Queue
 
 	s.fixIP(q.Bytes()[s.ip:])
 	h := q.Bytes()[s.transport:]
 	if s.source.Offload.Segmentation == packet.SegmentTCP {
-		s.fixTCP(h, len(data) == len(rest))
+		s.fixTCP(h, s.left == 0)
 		askChecksum(q, s.ip, s.transport, protocolTCP, 16)
 	} else if s.fixUDP(h) {
 		askChecksum(q, s.ip, s.transport, protocolUDP, 6)
 	}
-	s.offset += len(data)
+	s.offset += n
 	s.count++
 	return q
 }

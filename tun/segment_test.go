@@ -68,6 +68,24 @@ func TestSegmentTCP(t *testing.T) {
 	}
 }
 
+// What is borrowed is cut where it lies, also where a segment takes from both spans.
+func TestSegmentBorrowed(t *testing.T) {
+	payload := randomBytes(4500)
+	for _, at := range []int{0, 1, 999, 1000, 1700, 4500} {
+		p := buildTCP(segmentFields{srcPort: 7, dstPort: 8, flags: 0x10}, nil)
+		p.Borrow([2][]byte{payload[:at], payload[at:]})
+		out := &outbox{}
+		require.NoError(t, deliver(out, TUN, packet.Features{}, super(p, packet.SegmentTCP, 1000)))
+		require.Len(t, out.sent, 5)
+		var got []byte
+		for _, q := range out.sent {
+			got = append(got, verify(t, q)[tcpHeaderLen:]...)
+			q.Free()
+		}
+		requireSame(t, payload, got)
+	}
+}
+
 func TestSegmentUDP(t *testing.T) {
 	payload := randomBytes(2500)
 	out := &outbox{}
