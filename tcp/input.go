@@ -182,8 +182,9 @@ func (c *Conn) checkSequence(now time.Duration, s *Segment) bool {
 	if c.acceptable(s) {
 		return true
 	}
-	// With a closed window, RST, ACK and URG at its edge still count (section 3.4, MUST-66); the data does not.
-	if c.rcv.wnd() == 0 && s.Seq == c.rcv.nxt && !s.Flags.Has(SYN) {
+	// With a closed window, RST, ACK and URG at its edge still count (section 3.4, MUST-66); the data does not. So does with an open one
+	// what carries nothing: that is where SND.NXT of a peer is who has used it up. Linux takes that, too.
+	if s.Seq == c.rcv.edge && !s.Flags.Has(SYN) && (c.rcv.wnd() == 0 || s.Len() == 0 && !s.Flags.Has(RST)) {
 		if s.DataLen() > 0 && !s.Flags.Has(RST) {
 			c.ack.now = true
 		}

@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"fmt"
 	"math"
 	"syscall"
 	"testing"
@@ -237,6 +238,19 @@ func TestAcceptability(t *testing.T) {
 		s := Segment{Seq: c.rcv.nxt.Add(tt.seq), Payload: make([]byte, tt.n)}
 		require.Equal(t, tt.want, c.acceptable(&s), tt)
 	}
+}
+
+// Whoever has used up our window sends acknowledgments with the sequence number of its edge. If both sides have, and what they sent is lost,
+// these are all that comes.
+func TestAcknowledgmentAtEdge(t *testing.T) {
+	s := newScript(t).established("").write(1000).sends("P. seq 1001:2001(1000) ack 5001 win 65535")
+	edge := 5001 + 65535
+	s.recv(fmt.Sprintf(". seq %d ack 1501 win 64240", edge)).quiet()
+	require.Equal(t, Seq(1501), s.c.snd.una)
+	s.recv(fmt.Sprintf("R seq %d win 0", edge)).quiet().is(Established)
+	s.recv(fmt.Sprintf("F. seq %d ack 2001 win 64240", edge)).sends(". seq 2001 ack 5001 win 65535")
+	s.recv(fmt.Sprintf(". seq %d ack 2001 win 64240", edge+1)).sends(". seq 2001 ack 5001 win 65535")
+	require.Equal(t, Seq(1501), s.c.snd.una)
 }
 
 // TCP-129, TCP-138, TCP-140, TCP-145: the order of the checks, seen in segments that fail more than one.

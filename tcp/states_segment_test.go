@@ -59,7 +59,8 @@ var ackEvents = []event{
 	{name: "ACK", happens: arrives(". R ack S"), cells: acksAll("R S")},
 	{name: "ACK, left of the window", happens: arrives(". R-1 ack S"), cells: refused("R S")},
 	{name: "ACK, inside the window", happens: arrives(". R+100 ack S"), cells: acksAll("R S")},
-	{name: "ACK, right of the window", happens: arrives(". E ack S"), cells: refused("R S")},
+	{name: "ACK, at the right edge", happens: arrives(". E ack S"), cells: acksAll("R S")}, // of a peer that has used the window up
+	{name: "ACK, right of the window", happens: arrives(". E+1 ack S"), cells: refused("R S")},
 	{name: "ACK of nothing new", happens: arrives(". R ack U"), cells: []cell{
 		{none, "=; R S", "3.10.7.1, 3.10.7.2"},
 		{synSent, "=; R S-1", badAck},
