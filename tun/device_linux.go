@@ -25,7 +25,7 @@ type linuxDevice struct {
 }
 
 func openLinux(cfg Config) (Device, error) {
-	d := &linuxDevice{name: cfg.Name, traits: traits{kind: cfg.Kind, mtu: cfg.MTU}}
+	d := &linuxDevice{name: cfg.Name, traits: traits{kind: cfg.Kind, mtu: cfg.MTU, readers: max(cfg.Queues, 1)}}
 	d.close = sync.OnceValue(d.closeQueues)
 	flags := uint16(unix.IFF_TUN | unix.IFF_NO_PI)
 	if cfg.Kind == TAP {

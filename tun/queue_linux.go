@@ -25,14 +25,16 @@ type fileQueue struct {
 	closed bool
 
 	// The reader's own. spare is the buffer that the next read fills: a read that finds nothing keeps it.
-	spare  *packet.Buffer
-	ahead  []*packet.Buffer // read, but not taken
-	room   [maxAhead]*packet.Buffer
-	dry    bool               // the last read found nothing, of which TryRead has not told
-	err    error              // what the last read failed by, likewise
-	ready  func(uintptr) bool // fill as a value, made once
-	held   *packet.Buffer     // what was read behind another packet and did not continue it
-	readOn func([]byte) int   // continueInto as a value, made once
+	spare   *packet.Buffer
+	ahead   []*packet.Buffer // read, but not taken
+	room    [maxAhead]*packet.Buffer
+	dry     bool  // the last read found nothing, of which TryRead has not told
+	err     error // what the last read failed by, likewise
+	spinner spinner
+	found   func() bool        // fill as a value, made once
+	ready   func(uintptr) bool // the same for the poller
+	held    *packet.Buffer     // what was read behind another packet and did not continue it
+	readOn  func([]byte) int   // continueInto as a value, made once
 }
 
 // maxAhead and maxAheadOctets bound what is read before it is taken: system calls one right after the other, so that the kernel's code
@@ -45,7 +47,7 @@ const (
 // newFileQueue takes file over, which is non-blocking and was made after TUNSETIFF: before it, the poller takes such a
 // descriptor for a dead one.
 func newFileQueue(t *traits, index int, file *os.File) (*fileQueue, error) {
-	q := &fileQueue{traits: t, index: uint16(index), file: file}
+	q := &fileQueue{traits: t, index: uint16(index), file: file, spinner: newSpinner(t.readers)}
 	raw, err := file.SyscallConn()
 	if err == nil {
 		err = raw.Control(func(fd uintptr) { q.fd = int(fd) })
@@ -54,7 +56,8 @@ func newFileQueue(t *traits, index int, file *os.File) (*fileQueue, error) {
 		file.Close()
 		return nil, err
 	}
-	q.raw, q.ready, q.readOn = raw, q.fill, q.continueInto
+	q.raw, q.found, q.readOn = raw, q.fill, q.continueInto
+	q.ready = func(uintptr) bool { return q.fill() }
 	return q, nil
 }
 
@@ -75,14 +78,20 @@ func (q *fileQueue) TryRead() (*packet.Buffer, error) {
 
 // Wait implements Queue.
 func (q *fileQueue) Wait() error {
+	if q.spinner.spin(q.found) {
+		if q.err == os.ErrClosed {
+			return q.err
+		}
+		return nil
+	}
 	if err := q.raw.Read(q.ready); err != nil {
 		return os.ErrClosed
 	}
 	return nil
 }
 
-// fill is called by the poller when there may be something to read, and says whether that ends the wait.
-func (q *fileQueue) fill(uintptr) bool {
+// fill looks for something to read, and says whether that ends the wait.
+func (q *fileQueue) fill() bool {
 	if len(q.ahead) == 0 && q.err == nil {
 		q.fetch()
 	}

@@ -9,6 +9,7 @@ type traits struct {
 	vnet     int             // octets of virtio-net header in front of every packet: vnetLen with offload, else 0
 	software bool            // offload is ours: TCP segments are joined as they are read and cut as they are written
 	features packet.Features // of the kernel's side
+	readers  int             // of its queues
 }
 
 func (t *traits) Kind() Kind { return t.kind }

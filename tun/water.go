@@ -36,7 +36,7 @@ func openWater(cfg Config) (Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &waterDevice{name: ifce.Name(), traits: traits{kind: cfg.Kind, mtu: cfg.MTU, software: cfg.software()}}
+	d := &waterDevice{name: ifce.Name(), traits: traits{kind: cfg.Kind, mtu: cfg.MTU, software: cfg.software(), readers: 1}}
 	q, err := newWaterQueue(&d.traits, ifce)
 	if err != nil {
 		return nil, err
