@@ -17,8 +17,9 @@ type spinner struct {
 // spinTime is about what sleeping and being woken takes.
 const spinTime = 50 * time.Microsecond
 
-// newSpinner is for one of so many readers. As long as they spin each has a processor, and one must be left for the peers.
-func newSpinner(readers int) spinner { return spinner{on: readers < runtime.NumCPU()} }
+// newSpinner is for one of so many readers. As long as they spin each has a processor, and one must be left for the peers. One reader
+// alone may be bound to a processor, and gives way where peers share it.
+func newSpinner(readers int) spinner { return spinner{on: readers == 1 || readers < runtime.NumCPU()} }
 
 // spin calls found until that is true or the time is over. Others run meanwhile, goroutines and the programs on this processor.
 func (s *spinner) spin(found func() bool) bool {

@@ -34,4 +34,5 @@ func TestSpinAdapts(t *testing.T) {
 // One processor is left to the peers.
 func TestSpinLeavesProcessor(t *testing.T) {
 	require.False(t, newSpinner(1<<20).on)
+	require.True(t, newSpinner(1).on, "which gives way where there is one in all")
 }
