@@ -119,3 +119,13 @@ func TestDataBeyondFin(t *testing.T) {
 	s.recv("F. seq 5011 ack 1001 win 64240").recv("P. seq 5001:5005(4) ack 1001 win 64240").silence(0)
 	s.recv("F. seq 5021 ack 1001 win 64240").is(CloseWait).reads(5001, 20)
 }
+
+// An abort frees what nobody will read, in every state.
+func TestAbortReleases(t *testing.T) {
+	s := newScript(t).established("").recv("P. seq 5001:5011(10) ack 1001 win 64240").sends(". seq 1001 ack 5011 win 65525")
+	s.do((*Conn).CloseWrite).sends("F. seq 1001 ack 5011 win 65525")
+	s.recv("F. seq 5011 ack 1001 win 64240").is(Closing)
+	require.Equal(t, 10, s.c.Readable())
+	s.do((*Conn).Abort).is(Closed)
+	require.Zero(t, s.c.rcv.queue.Len())
+}

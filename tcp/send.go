@@ -184,5 +184,6 @@ func (c *Conn) Abort(now time.Duration) {
 	case Closed:
 	default:
 		c.setState(now, Closed)
+		c.rcv.release()
 	}
 }
