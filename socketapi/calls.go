@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"syscall"
 
-	"tunstack/tcp/demux"
+	tcpsocket "tunstack/tcp/socket"
 )
 
 // Berkeley is a stack with the Berkeley socket calls, on descriptors of the stack's own. They return syscall.Errno where Linux
@@ -94,7 +94,7 @@ func (so *socket) accept() (*socket, error) {
 	if !ok {
 		return nil, syscall.EOPNOTSUPP
 	}
-	var ep *demux.Endpoint
+	var ep *tcpsocket.Endpoint
 	err := so.wait(&so.rd, so.nonblock.Load(), func() (err error) {
 		ep, err = st.Accept()
 		return err

@@ -10,7 +10,7 @@ import (
 	"tunstack/internal/clock"
 	"tunstack/ipv4"
 	"tunstack/link"
-	"tunstack/tcp/demux"
+	tcpsocket "tunstack/tcp/socket"
 	"tunstack/tun"
 	"tunstack/udp"
 )
@@ -32,7 +32,7 @@ type Config struct {
 	IP   ipv4.Config
 	ICMP icmp.Config
 	UDP  udp.Config
-	TCP  demux.Config
+	TCP  tcpsocket.Config
 }
 
 // Clock tells the time since its start; see package clock for what there is.

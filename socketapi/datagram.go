@@ -1,7 +1,7 @@
 package socketapi
 
 import (
-	"tunstack/internal/dgram"
+	"tunstack/ip/dgram"
 	"tunstack/udp"
 )
 

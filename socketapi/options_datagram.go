@@ -6,8 +6,8 @@ import (
 	"net/netip"
 	"syscall"
 
-	"tunstack/internal/dgram"
-	"tunstack/internal/raw"
+	"tunstack/ip/dgram"
+	"tunstack/raw"
 	"tunstack/udp"
 )
 

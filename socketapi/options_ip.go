@@ -3,7 +3,7 @@ package socketapi
 import (
 	"syscall"
 
-	"tunstack/internal/dgram"
+	"tunstack/ip/dgram"
 )
 
 // ipFields reads the TOS and TTL of a socket's packets; TTL 0 is the stack's default.

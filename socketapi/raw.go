@@ -3,8 +3,8 @@ package socketapi
 import (
 	"net/netip"
 
-	"tunstack/internal/dgram"
-	"tunstack/internal/raw"
+	"tunstack/ip/dgram"
+	"tunstack/raw"
 )
 
 // rawSocket is the endpoint of SOCK_RAW. Its addresses have port 0.

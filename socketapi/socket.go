@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"tunstack/internal/poll"
-	"tunstack/tcp/demux"
+	tcpsocket "tunstack/tcp/socket"
 )
 
 // endpoint is a protocol's side of a socket: stream, datagram or raw. Its methods do not block; those that cannot go on
@@ -112,7 +112,7 @@ func (so *socket) close() error {
 }
 
 // linger waits until what was sent is acknowledged or the time of SO_LINGER has passed.
-func (so *socket) linger(ep *demux.Endpoint) {
+func (so *socket) linger(ep *tcpsocket.Endpoint) {
 	on, d := ep.Linger()
 	if !on || d == 0 {
 		return

@@ -18,12 +18,12 @@ import (
 	"tunstack/icmp"
 	"tunstack/internal/clock"
 	"tunstack/internal/ports"
-	"tunstack/internal/raw"
 	"tunstack/internal/timer"
-	"tunstack/internal/trace"
 	"tunstack/ipv4"
 	"tunstack/link"
-	"tunstack/tcp/demux"
+	"tunstack/raw"
+	tcpsocket "tunstack/tcp/socket"
+	"tunstack/trace"
 	"tunstack/udp"
 )
 
@@ -36,7 +36,7 @@ type Stack struct {
 	icmp   *icmp.Stack
 	udp    *udp.Stack
 	raw    *raw.Stack
-	tcp    *demux.Demux
+	tcp    *tcpsocket.Demux
 	traces *trace.Hub
 	links  []attachment // the loopback first
 	ttl    uint8        // of packets whose sender chose none
@@ -72,7 +72,7 @@ func (s *Stack) assemble(cfg *Config) error {
 	s.icmp = icmp.New(s.ip, cfg.ICMP)
 	s.udp = udp.New(s.ip, cfg.UDP)
 	s.raw = raw.New(s.ip, s.clock)
-	s.tcp = demux.New(s.ip, cfg.TCP)
+	s.tcp = tcpsocket.New(s.ip, cfg.TCP)
 	s.traces = trace.NewHub(s.tcp.SetTracer)
 
 	loopback := link.NewLoopback(&s.timers)

@@ -1,9 +1,9 @@
 package socketapi
 
-import "tunstack/tcp/demux"
+import tcpsocket "tunstack/tcp/socket"
 
 // stream is the endpoint of SOCK_STREAM.
-type stream struct{ *demux.Endpoint }
+type stream struct{ *tcpsocket.Endpoint }
 
 func (st stream) send(b []byte, _ Message, flags int) (int, error) {
 	if flags&MSG_OOB != 0 {

@@ -3,7 +3,7 @@ package socketapi
 import (
 	"net/netip"
 
-	"tunstack/internal/trace"
+	"tunstack/trace"
 )
 
 // TraceRecord is what a connection did, at one moment.

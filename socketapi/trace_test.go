@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tunstack/internal/trace"
+	"tunstack/trace"
 )
 
 // watched is what a watcher of b saw, one line per segment or change of state.

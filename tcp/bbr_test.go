@@ -6,8 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tunstack/internal/sim"
 	"tunstack/tcp"
+	"tunstack/tcp/sim"
 )
 
 // watched is a path with one endless transfer, whose share of the bottleneck's rate can be asked for.

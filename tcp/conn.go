@@ -1,5 +1,5 @@
 // Package tcp is the Transmission Control Protocol (RFC 9293) as a pure state machine: no locks, no goroutines, no clock,
-// no I/O, no randomness. Package demux runs it on a stack; a test or a simulator runs it alone.
+// no I/O, no randomness. Package tcp/socket runs it on a stack; a test or a simulator runs it alone.
 //
 // A Conn is driven by Input (a segment arrived), Output (what is to be sent?), Deadline (when to ask again), and the
 // user's calls Read, Write, CloseWrite, Close, Abort. To watch a handshake, break on Input, Output and setState.

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
-	"tunstack/internal/sim"
 	"tunstack/tcp"
+	"tunstack/tcp/sim"
 )
 
 // fuzzed is a connection that is told what to do, and a peer that says whatever it likes: both decoded from octets.

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"tunstack/internal/sim"
 	"tunstack/tcp"
+	"tunstack/tcp/sim"
 )
 
 // filling is the table of how fast an empty path is filled.

@@ -14,8 +14,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tunstack/internal/sim"
 	"tunstack/tcp"
+	"tunstack/tcp/sim"
 )
 
 var update = flag.Bool("update", false, "write docs/goodput.md anew")
@@ -48,7 +48,7 @@ func TestGoodput(t *testing.T) {
 
 const goodputIntro = `# Goodput
 
-What connections of this stack get out of a path, measured in the simulator (package internal/sim): two machines, virtual time,
+What connections of this stack get out of a path, measured in the simulator (package tcp/sim): two machines, virtual time,
 an MTU of 1500, timestamps and SACK, a tail-drop queue of one bandwidth-delay product (30 kB at least). This page is written by
 ` + "`go test ./tcp -run TestGoodput -update`" + ` and compared by every ` + "`go test`" + `.
 `

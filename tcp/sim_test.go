@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
-	"tunstack/internal/sim"
+	"tunstack/tcp/sim"
 )
 
 // TestSimulator: after every kind of trouble on the wire and with the users both streams are what was sent, all rules were

@@ -23,7 +23,7 @@ import (
 	"tunstack/internal/timer"
 	"tunstack/ipv4"
 	"tunstack/tcp"
-	"tunstack/tcp/demux"
+	tcpsocket "tunstack/tcp/socket"
 )
 
 // host is a stack with one socket, seen by the test from the wire and by its user, in virtual time. Sequence numbers are told
@@ -34,9 +34,9 @@ type host struct {
 	timers  timer.Queue
 	ip      *ipv4.Stack
 	tun     *ipv4.Interface
-	d       *demux.Demux
-	e       *demux.Endpoint // the user's socket
-	waits   bool            // for Accept
+	d       *tcpsocket.Demux
+	e       *tcpsocket.Endpoint // the user's socket
+	waits   bool                // for Accept
 	prelude func()
 
 	sent       []tcp.Segment
@@ -50,7 +50,7 @@ var hostAddr, peerAddr = netip.MustParseAddrPort("10.0.0.2:7"), netip.MustParseA
 func newHost(t *testing.T) *host {
 	h := &host{t: t, port: hostAddr.Port(), wnd: 64240, s: 77777, u: 77777, r: 5001, w: 5001 + 65535}
 	h.ip = ipv4.New(ipv4.Config{Clock: &h.clk, Timers: &h.timers})
-	h.d = demux.New(h.ip, demux.Config{Clock: &h.clk, Timers: &h.timers, Rand: rand.NewChaCha8([32]byte{1}),
+	h.d = tcpsocket.New(h.ip, tcpsocket.Config{Clock: &h.clk, Timers: &h.timers, Rand: rand.NewChaCha8([32]byte{1}),
 		Config: tcp.Config{NoTimestamps: true, NoSACK: true, NoWindowScale: true}})
 	var err error
 	h.tun, err = h.ip.AddInterface("tun0", h)

@@ -6,9 +6,9 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"tunstack/internal/dgram"
 	"tunstack/internal/poll"
 	"tunstack/internal/ports"
+	"tunstack/ip/dgram"
 	"tunstack/ipv4"
 )
 

@@ -3,7 +3,7 @@ package udp
 import (
 	"net/netip"
 
-	"tunstack/internal/dgram"
+	"tunstack/ip/dgram"
 )
 
 // Options are the socket's settings; Endpoint.SetOptions changes them.

@@ -10,7 +10,7 @@ import (
 	"runtime/debug"
 	"sync"
 
-	"tunstack/internal/services"
+	"tunstack/services"
 	"tunstack/socketapi"
 )
 

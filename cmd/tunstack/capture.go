@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tunstack/internal/capture"
-	"tunstack/internal/capture/filter"
+	"tunstack/capture"
+	"tunstack/capture/filter"
 )
 
 // captureFlags are the flags of `tunstack capture`.

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const kernelCapture = "../../internal/trace/replay/testdata/kernel.pcap"
+const kernelCapture = "../../trace/replay/testdata/kernel.pcap"
 
 // What is misused is a usage error, what cannot be had a failure, each in one line.
 func TestCaptureAndReplayErrors(t *testing.T) {

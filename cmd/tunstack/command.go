@@ -10,7 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
-	"tunstack/internal/control"
+	"tunstack/cmd/internal/control"
 )
 
 // command is the program to run in the sandbox: args, or the user's shell. What the stack says goes to out: not to the

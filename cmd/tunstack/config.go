@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"tunstack/internal/capture"
-	"tunstack/internal/services"
+	"tunstack/capture"
+	"tunstack/services"
 	"tunstack/tcp"
 	"tunstack/tun"
 )

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tunstack/internal/services"
+	"tunstack/services"
 )
 
 func (a *app) knockCommand() *cobra.Command {

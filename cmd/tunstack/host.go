@@ -7,7 +7,7 @@ import (
 	"net"
 	"syscall"
 
-	"tunstack/internal/capture"
+	"tunstack/capture"
 	"tunstack/internal/clock"
 	"tunstack/socketapi"
 )

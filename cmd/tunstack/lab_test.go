@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tunstack/internal/control"
-	"tunstack/internal/services"
+	"tunstack/cmd/internal/control"
+	"tunstack/services"
 	"tunstack/socketapi"
 )
 

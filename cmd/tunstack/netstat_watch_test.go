@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tunstack/internal/control"
+	"tunstack/cmd/internal/control"
 	"tunstack/socketapi"
 	"tunstack/tcp"
 )

@@ -9,11 +9,11 @@ import (
 	"slices"
 	"time"
 
-	"tunstack/internal/capture"
+	"tunstack/capture"
+	"tunstack/cmd/internal/control"
 	"tunstack/internal/clock"
-	"tunstack/internal/control"
-	"tunstack/internal/services"
 	"tunstack/link"
+	"tunstack/services"
 	"tunstack/socketapi"
 	"tunstack/tun"
 )

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tunstack/internal/ping"
+	"tunstack/cmd/internal/ping"
 )
 
 // minInterval keeps a mistyped -i from becoming a flood.

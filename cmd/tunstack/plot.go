@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tunstack/internal/trace"
-	"tunstack/internal/trace/chart"
+	"tunstack/trace"
+	"tunstack/trace/chart"
 )
 
 func (a *app) plotCommand() *cobra.Command {

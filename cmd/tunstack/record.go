@@ -9,7 +9,7 @@ import (
 	"os"
 	"time"
 
-	"tunstack/internal/trace"
+	"tunstack/trace"
 )
 
 // records is where records come from: the running stack, or a file. Next returns io.EOF after the last.

@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tunstack/internal/capture"
-	"tunstack/internal/trace"
-	"tunstack/internal/trace/replay"
+	"tunstack/capture"
+	"tunstack/trace"
+	"tunstack/trace/replay"
 )
 
 func (a *app) replayCommand() *cobra.Command {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tunstack/internal/control"
+	"tunstack/cmd/internal/control"
 )
 
 // Exit statuses.

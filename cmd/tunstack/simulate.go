@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tunstack/internal/trace"
-	"tunstack/internal/trace/dialogue"
+	"tunstack/trace"
+	"tunstack/trace/dialogue"
 )
 
 // The pictures in the README.

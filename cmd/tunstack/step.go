@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tunstack/internal/trace"
-	"tunstack/internal/trace/step"
+	"tunstack/trace"
+	"tunstack/trace/step"
 )
 
 // stepFlags are the flags of `tunstack step`.

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"tunstack/internal/trace"
+	"tunstack/trace"
 )
 
 // columns is the width of the terminal that f is; 0: it is none.

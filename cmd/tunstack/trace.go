@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tunstack/internal/trace"
+	"tunstack/trace"
 )
 
 // traceFlags are the flags of `tunstack trace`.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tunstack/internal/traceroute"
+	"tunstack/cmd/internal/traceroute"
 )
 
 func (a *app) tracerouteCommand() *cobra.Command {

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tunstack/internal/netns"
-	"tunstack/internal/services"
+	"tunstack/services"
 )
 
 func (a *app) upCommand() *cobra.Command {

@@ -1,0 +1,114 @@
+// Package filter selects packets by expressions in the syntax of tcpdump, see pcap-filter(7).
+package filter
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/gopacket/gopacket/layers"
+
+	"tunstack/capture"
+)
+
+// Help says which part of tcpdump's syntax there is.
+const Help = `FILTER is in tcpdump's syntax, see pcap-filter(7). There is
+  host ADDR, net ADDR/LEN, net ADDR mask MASK, port PORT, portrange A-B, proto NUMBER,
+    with src or dst before them, and ip, ip6, arp, tcp or udp before that
+  ether host MAC, ether src MAC, ether dst MAC
+  ip, ip6, arp, rarp, tcp, udp, icmp, icmp6, igmp, sctp
+  inbound (to the stack), outbound, less LEN, greater LEN
+  comparisons of numbers, len and octets of headers with + - * / & | << >>:
+    tcp[tcpflags] & (tcp-syn|tcp-fin) != 0, icmp[icmptype] = icmp-echo, ip[2:2] > 576
+  and, or, not (also && || !) and parentheses
+Hosts are addresses, not names; ports may be names.`
+
+// Filter is a compiled expression. The zero value selects all packets.
+type Filter struct{ match predicate }
+
+// predicate says whether a packet is one of those.
+type predicate func(*view) bool
+
+// Match says whether the filter selects a packet.
+func (f *Filter) Match(p *capture.Packet, s capture.Source) bool {
+	if f.match == nil {
+		return true
+	}
+	v := newView(p, s)
+	return f.match(&v) && !v.short
+}
+
+// view is a packet as predicates see it.
+type view struct {
+	data  []byte // the whole
+	ether bool   // it starts with an Ethernet header
+	out   bool
+	kind  uint16 // EtherType
+	net   []byte // from the network header on
+	short bool   // an octet was asked for that it does not have: it is not selected, as BPF has it
+}
+
+// EtherTypes.
+const (
+	typeIPv4 = uint16(layers.EthernetTypeIPv4)
+	typeIPv6 = uint16(layers.EthernetTypeIPv6)
+	typeARP  = uint16(layers.EthernetTypeARP)
+	typeRARP = 0x8035
+)
+
+func newView(p *capture.Packet, s capture.Source) view {
+	v := view{data: p.Data, net: p.Data, out: p.Out, ether: s.Link == layers.LinkTypeEthernet}
+	switch {
+	case v.ether && len(v.data) >= 14:
+		v.kind, v.net = binary.BigEndian.Uint16(v.data[12:]), v.data[14:]
+	case v.ether:
+		v.net = nil
+	case len(v.data) > 0 && v.data[0]>>4 == 4:
+		v.kind = typeIPv4
+	case len(v.data) > 0 && v.data[0]>>4 == 6:
+		v.kind = typeIPv6
+	}
+	return v
+}
+
+// load reads size octets at offset of b, in the order of the net.
+func (v *view) load(b []byte, offset, size uint32) uint32 {
+	if uint64(offset)+uint64(size) > uint64(len(b)) {
+		v.short = true
+		return 0
+	}
+	n := uint32(0)
+	for _, octet := range b[offset : offset+size] {
+		n = n<<8 | uint32(octet)
+	}
+	return n
+}
+
+// transport is where the transport header starts, of a packet that has one with the number of a protocol: no later fragment.
+func (v *view) transport(protocol uint8) ([]byte, bool) {
+	switch {
+	case v.kind == typeIPv4 && v.load(v.net, 9, 1) == uint32(protocol) && v.load(v.net, 6, 2)&0x1fff == 0:
+		return v.net[min(int(v.net[0]&15)*4, len(v.net)):], true
+	case v.kind == typeIPv6 && v.load(v.net, 6, 1) == uint32(protocol):
+		return v.net[min(40, len(v.net)):], true
+	}
+	return nil, false
+}
+
+// Parse compiles an expression; an empty one selects all packets.
+func Parse(text string) (*Filter, error) {
+	p := parser{}
+	if err := p.lex(text); err != nil {
+		return nil, fmt.Errorf("filter: %w", err)
+	}
+	if len(p.tokens) == 0 {
+		return &Filter{}, nil
+	}
+	match, err := p.expression(0)
+	if err == nil && p.token() != "" {
+		err = p.unexpected()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("filter: %w", err)
+	}
+	return &Filter{match}, nil
+}

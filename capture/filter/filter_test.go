@@ -1,0 +1,167 @@
+package filter
+
+import (
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/stretchr/testify/require"
+
+	"tunstack/capture"
+)
+
+// sample is a packet with a letter for its name.
+type sample struct {
+	name byte
+	out  bool
+	data []byte // with an Ethernet header
+}
+
+func serialize(t testing.TB, all ...gopacket.SerializableLayer) []byte {
+	t.Helper()
+	b := gopacket.NewSerializeBuffer()
+	require.NoError(t, gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true}, all...))
+	return b.Bytes()
+}
+
+// samples are a packet of each kind.
+func samples(t testing.TB) []sample {
+	ether := &layers.Ethernet{SrcMAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, DstMAC: net.HardwareAddr{2, 0, 0, 0, 0, 2}, EthernetType: layers.EthernetTypeIPv4}
+	arp, six := *ether, *ether
+	arp.EthernetType, six.EthernetType = layers.EthernetTypeARP, layers.EthernetTypeIPv6
+	ip := func(p layers.IPProtocol, src byte) *layers.IPv4 {
+		return &layers.IPv4{Version: 4, TTL: 64, Protocol: p, SrcIP: net.IP{10, 0, 0, src}, DstIP: net.IP{10, 0, 0, 3 - src}}
+	}
+	fragment := ip(layers.IPProtocolTCP, 1)
+	fragment.FragOffset = 3
+	options := ip(layers.IPProtocolTCP, 2)
+	options.Options = []layers.IPv4Option{{OptionType: 1, OptionLength: 1}, {OptionType: 1}, {OptionType: 1}, {OptionType: 1}}
+	return []sample{
+		{'s', false, serialize(t, ether, ip(layers.IPProtocolTCP, 1), &layers.TCP{SrcPort: 4000, DstPort: 80, SYN: true, Window: 500})},
+		{'d', true, serialize(t, ether, options, &layers.TCP{SrcPort: 80, DstPort: 4000, ACK: true, PSH: true}, gopacket.Payload(make([]byte, 600)))},
+		{'f', false, serialize(t, ether, fragment, gopacket.Payload("\x00\x50\x00\x50rest"))},
+		{'u', false, serialize(t, ether, ip(layers.IPProtocolUDP, 1), &layers.UDP{SrcPort: 53, DstPort: 5353}, gopacket.Payload("x"))},
+		{'i', true, serialize(t, ether, ip(layers.IPProtocolICMPv4, 2), &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(8, 0)})},
+		{'a', false, serialize(t, &arp, &layers.ARP{Operation: 1, HwAddressSize: 6, ProtAddressSize: 4, AddrType: 1, Protocol: 0x800,
+			SourceHwAddress: ether.SrcMAC, SourceProtAddress: []byte{10, 0, 0, 1}, DstHwAddress: make([]byte, 6), DstProtAddress: []byte{10, 0, 0, 2}})},
+		{'6', false, serialize(t, &six, &layers.IPv6{Version: 6, NextHeader: layers.IPProtocolTCP, SrcIP: net.ParseIP("fd00::1"), DstIP: net.ParseIP("fd00::2")},
+			&layers.TCP{SrcPort: 4000, DstPort: 80})},
+		{'0', false, nil},
+	}
+}
+
+// selected are the names of the samples that a filter selects.
+func selected(t testing.TB, expression string, raw bool) string {
+	t.Helper()
+	f, err := Parse(expression)
+	require.NoError(t, err, expression)
+	var names []byte
+	for _, s := range samples(t) {
+		p, source := capture.Packet{Data: s.data, Out: s.out}, capture.Source{Link: layers.LinkTypeEthernet}
+		if raw && len(s.data) > 0 {
+			p.Data, source.Link = s.data[14:], layers.LinkTypeRaw
+		}
+		if f.Match(&p, source) {
+			names = append(names, s.name)
+		}
+	}
+	return string(names)
+}
+
+func TestFilter(t *testing.T) {
+	for expression, want := range map[string]string{
+		"": "sdfuia60", "ip": "sdfui", "ip6": "6", "arp": "a", "rarp": "", "tcp": "sdf6", "udp": "u", "icmp": "i", "icmp6": "",
+		"host 10.0.0.1": "sdfuia", "src host 10.0.0.1": "sfua", "dst 10.0.0.1": "di", "ip host 10.0.0.1": "sdfui",
+		"arp host 10.0.0.1": "a", "arp src 10.0.0.1": "a", "arp dst 10.0.0.1": "", "host fd00::1": "6", "src net fd00::/64": "6",
+		"net 10.0.0.0/31": "sdfuia", "src net 10.0.0.0/31": "sfua", "net 10": "sdfuia", "net 10.0.1": "", "src and dst net 10": "sdfuia",
+		"net 10.0.0.0 mask 255.255.255.254": "sdfuia", "net 0.0.0.0/0": "sdfuia",
+		"port 80": "sd6", "src port 80": "d", "tcp dst port 80": "s6", "udp port 80": "", "port 53 or 4000": "sdu6",
+		"tcp port (53 or 80)": "sd6", "portrange 50-60": "u", "tcp portrange 70-90": "sd6", "port http": "sd6", "udp port domain": "u",
+		"src or dst port 53": "u", "src and dst port 53": "",
+		"proto 6": "sdf6", "ip proto 6": "sdf", "ip6 proto 6": "6", `ip proto \udp`: "u", "proto tcp": "sdf6",
+		"ether host 02:00:00:00:00:01": "sdfuia6", "ether dst 02:00:00:00:00:01": "", "ether src 02:00:00:00:00:01": "sdfuia6",
+		"inbound and tcp": "sf6", "outbound": "di", "less 60": "sfuia0", "greater 600": "d", "len = 0": "0",
+		"tcp[tcpflags] & (tcp-syn|tcp-fin) != 0": "s", "tcp[13] = 2": "s", "not tcp[13] = 2": "dfua6i0", "tcp[14:2] == 500": "s",
+		"icmp[icmptype] = icmp-echo": "i", "icmp[0] != 8": "", "ip[0] & 0xf > 5": "d", "ip[2:2] > 576": "d", "ip[6:2] & 0x1fff != 0": "f",
+		"ip[1000] = 0": "", "not ip[1000] = 0": "a60", "udp[4:2] - 8 = 1": "u", "1 + 2 * 3 = 7": "sdfuia60", "(1 + 2) * 3 = 9": "sdfuia60",
+		"1 << 2 + 1 = 8": "sdfuia60", "-1 = 0xffffffff": "sdfuia60", "8 / 0 = 1": "", "4 | 1 = 5 and 12 >> 2 = 3": "sdfuia60",
+		"not tcp": "uia0", "! tcp && ! udp": "ia0", "not (tcp or udp)": "ia0", "not not tcp": "sdf6", "((tcp))": "sdf6",
+		"udp or tcp and port 80": "sd6", "udp or (tcp and port 80)": "sdu6", "tcp || icmp && inbound": "sf6",
+	} {
+		got := selected(t, expression, false)
+		require.ElementsMatch(t, []byte(want), []byte(got), "%s: %s", expression, got)
+	}
+}
+
+// Without a link header the same is selected, but what is ARP's or Ethernet's.
+func TestFilterOfRawIP(t *testing.T) {
+	for expression, want := range map[string]string{
+		"tcp": "sdf6", "port 80 or icmp": "sdi6", "arp": "", "host 10.0.0.1": "sdfui", "ether host 02:00:00:00:00:01": "", "ether[0] = 2": "",
+		"len = 40 + 6": "sfuia",
+	} {
+		require.Equal(t, want, selected(t, expression, true), expression)
+	}
+}
+
+func TestBadFilters(t *testing.T) {
+	for expression, message := range map[string]string{
+		"tcp and":                    "the expression ends too early",
+		"(tcp":                       "the expression ends too early",
+		"tcp)":                       `")" is not expected there`,
+		"tcp udp":                    `"udp" is not expected there`,
+		"80":                         `"80" is not an address`,
+		"foo":                        `"foo" is not an address`,
+		"port":                       "the expression ends too early",
+		"port 65536":                 `"65536" is not a port`,
+		"port nonsense":              `"nonsense" is not a port`,
+		"portrange 1":                `"1" is not a range of ports`,
+		"host example.org":           `"example.org" is not an address`,
+		"host 10.0.0.300":            `"10.0.0.300" is not an address`,
+		"net 10.0.0.1/24":            "10.0.0.1/24 has bits outside of its network",
+		"net 10.0.0.0/33":            "10.0.0.0/33 is not a network",
+		"net 10 mask 255.0.255.0":    "255.0.255.0 is not a mask",
+		"icmp port 80":               "icmp has no ports",
+		"ip port 80":                 "ip has no ports",
+		"tcp host 10.0.0.1":          "tcp host does not go together",
+		"arp host fd00::1":           "arp has no address fd00::1",
+		"ether host x":               `"x" is not an Ethernet address`,
+		"tcp[13":                     "the expression ends too early",
+		"tcp[0:3] = 0":               `"3" octets are not to be read at once`,
+		"tcp[13] & 2":                "the expression ends too early",
+		"foo[0] = 1":                 `"foo" is not expected there`,
+		"less x":                     `"x" is not a number`,
+		"proto 256":                  `"256" is not a protocol`,
+		"tcp $":                      `"$" is not to be understood`,
+		strings.Repeat("(", 200):     "the expression is too long",
+		strings.Repeat("not ", 2000): "the expression is too long",
+		"len = " + strings.Repeat("-", 200) + "1": "the expression is too long",
+	} {
+		_, err := Parse(expression)
+		require.ErrorContains(t, err, "filter: ", expression)
+		require.ErrorContains(t, err, message, expression)
+	}
+}
+
+// No expression and no packet is a reason to panic.
+func FuzzFilter(f *testing.F) {
+	for _, expression := range []string{"tcp port 80 or 443", "not (src net 10.0.0.0/8 and ip[2:2] > 576)", "ether host 02:00:00:00:00:01",
+		"tcp[tcpflags] & (tcp-syn|tcp-fin) != 0", "portrange 1-2 and less 80", "host fd00::1 or arp[6:2] = 1"} {
+		for _, s := range samples(f) {
+			f.Add(expression, s.data, true)
+		}
+	}
+	f.Fuzz(func(t *testing.T, expression string, data []byte, ethernet bool) {
+		match, err := Parse(expression)
+		if err != nil {
+			return
+		}
+		s := capture.Source{Link: layers.LinkTypeRaw}
+		if ethernet {
+			s.Link = layers.LinkTypeEthernet
+		}
+		match.Match(&capture.Packet{Data: data}, s)
+		match.Match(&capture.Packet{}, s)
+	})
+}

@@ -1,0 +1,194 @@
+// Package control is how other processes reach a running stack: HTTP and JSON on a Unix socket for what can be looked
+// up, and upgraded connections that carry a connection of the stack, so that a client program speaks its protocol
+// as if it ran on the stack itself.
+//
+//	GET  /interfaces /routes /neighbors /sockets
+//	     /connections /counters                               JSON arrays
+//	GET  /trace/ADDR:PORT                                     what connections do, as JSON values, until one hangs up
+//	GET  /capture/FILTER                                      packets as pcapng, until one hangs up
+//	POST /step/ADDR:PORT                                      101, and then the same, held at each until the client goes on
+//	POST /dial?network=tcp&address=10.0.0.1:80                101 once connected
+//	POST /listen?network=udp&address=:5000                    101 once the port is open
+//
+// Errors are a Failure in JSON. Networks are tcp, udp and ip4:icmp.
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tunstack/capture"
+	"tunstack/trace"
+)
+
+// Stack is what a Server needs of a stack.
+type Stack interface {
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+	Listen(network, address string) (net.Listener, error)
+	ListenPacket(network, address string) (net.PacketConn, error)
+	Trace(match func(local, remote netip.AddrPort) bool, f func(trace.Record)) (stop func())
+	// Capture records the packets; nil: there is no device.
+	Capture() *capture.Capture
+	// Hold stops the stack's time until Release has been called as often.
+	Hold()
+	Release()
+	// Tables are the functions behind GET, by name; each returns something that marshals to JSON.
+	Tables() map[string]func() any
+}
+
+// Server answers clients.
+type Server struct {
+	stack    Stack
+	http     http.Server
+	stepping atomic.Bool // a client steps
+
+	mu      sync.Mutex
+	streams map[net.Conn]bool // upgraded
+	closed  bool
+	wg      sync.WaitGroup
+}
+
+// NewServer returns a Server for stack.
+func NewServer(stack Stack, log *slog.Logger) *Server {
+	s := &Server{stack: stack, streams: map[net.Conn]bool{}}
+	mux := http.NewServeMux()
+	for name, table := range stack.Tables() {
+		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			json.NewEncoder(w).Encode(table()) // fails only when the client has gone
+		})
+	}
+	mux.HandleFunc("GET /trace/{end...}", s.trace)
+	mux.HandleFunc("GET /capture/{filter...}", s.capture)
+	mux.HandleFunc("POST /step/{end...}", s.step)
+	mux.HandleFunc("POST /dial", s.dial)
+	mux.HandleFunc("POST /listen", s.listen)
+	s.http = http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+// Serve answers the clients of l until Close; then it returns nil.
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Close ends Serve and all streams, and returns when nothing of them is left running.
+func (s *Server) Close() error {
+	err := s.http.Close()
+	s.mu.Lock()
+	s.closed = true
+	for c := range s.streams {
+		c.Close()
+	}
+	s.mu.Unlock()
+	s.wg.Wait()
+	return err
+}
+
+// dial handles POST /dial.
+func (s *Server) dial(w http.ResponseWriter, r *http.Request) {
+	network := r.FormValue("network")
+	c, err := s.stack.DialContext(r.Context(), network, r.FormValue("address"))
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	s.upgrade(w, c.LocalAddr(), c.RemoteAddr(), c.Close, func(f *framer) { relay(f, c, datagrams(network)) })
+}
+
+// listen handles POST /listen.
+func (s *Server) listen(w http.ResponseWriter, r *http.Request) {
+	network := r.FormValue("network")
+	l, err := s.open(network, r.FormValue("address"))
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	s.upgrade(w, l.Addr(), nil, l.Close, func(f *framer) { acceptOne(f, l, datagrams(network)) })
+}
+
+// open opens a port of the stack.
+func (s *Server) open(network, address string) (net.Listener, error) {
+	if !datagrams(network) {
+		return s.stack.Listen(network, address)
+	}
+	p, err := s.stack.ListenPacket(network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &packetListener{PacketConn: p}, nil
+}
+
+// fail answers with an error of the stack.
+func fail(w http.ResponseWriter, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusBadGateway)
+	json.NewEncoder(w).Encode(failureOf(err)) // fails only when the client has gone
+}
+
+// upgrade makes a stream of the HTTP connection and runs serve on it; the ends of a connection of the stack, where there is one,
+// are told with the answer. If it cannot, it calls abandon.
+func (s *Server) upgrade(w http.ResponseWriter, local, remote net.Addr, abandon func() error, serve func(*framer)) {
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		abandon()
+		fail(w, err)
+		return
+	}
+	defer conn.Close()
+	if !s.track(conn) {
+		abandon()
+		return
+	}
+	defer s.forget(conn)
+	answer := http.Response{StatusCode: http.StatusSwitchingProtocols, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{
+		"Connection": {"Upgrade"}, "Upgrade": {protocol},
+	}}
+	for name, addr := range map[string]net.Addr{"Local-Address": local, "Remote-Address": remote} {
+		if addr != nil {
+			answer.Header.Set(name, addr.String())
+		}
+	}
+	if answer.Write(conn) != nil {
+		abandon()
+		return
+	}
+	serve(&framer{Conn: conn, r: rw.Reader})
+}
+
+// track keeps a stream in mind for Close, which waits until it is forgotten; false after Close. A nil one is an answer that
+// ends with its request.
+func (s *Server) track(c net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	if c != nil {
+		s.streams[c] = true
+	}
+	s.wg.Add(1)
+	return true
+}
+
+func (s *Server) forget(c net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.streams, c)
+	s.wg.Done()
+}

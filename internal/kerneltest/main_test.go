@@ -1,9 +1,0 @@
-package kerneltest
-
-import (
-	"testing"
-
-	"tunstack/internal/netns"
-)
-
-func TestMain(m *testing.M) { netns.Main(m) }

@@ -1,5 +1,0 @@
-//go:build race
-
-package demux
-
-const raceEnabled = true

@@ -1,0 +1,134 @@
+package socket
+
+import (
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/poll"
+	"tunstack/ipv4"
+	"tunstack/tcp"
+)
+
+func TestErrorsWhileConnecting(t *testing.T) { // TCP-119, TCP-123, SEC-008, SOCK-010
+	for code, want := range map[uint8]syscall.Errno{
+		ipv4.CodeNet: syscall.ENETUNREACH, ipv4.CodeHost: syscall.EHOSTUNREACH, ipv4.CodePort: syscall.ECONNREFUSED,
+		ipv4.CodeProtocol: syscall.ENOPROTOOPT, ipv4.CodeAdminProhibited: syscall.EHOSTUNREACH,
+	} {
+		l := newLab(t)
+		e, other := l.NewEndpoint(), l.NewEndpoint()
+		_, _ = e.Connect(there), other.Connect(there)
+		syn := l.take()[0]
+		forged := syn
+		forged.Seq++
+		l.recvError(ipv4.Unreachable, code, 0, forged)
+		forged.Seq -= 2
+		l.recvError(ipv4.Unreachable, code, 0, forged)
+		require.Equal(t, syscall.EALREADY, e.Connect(there), "no segment of ours")
+		l.recvError(ipv4.Unreachable, code, 0, syn)
+		require.Equal(t, want, e.TakeError())
+		require.Equal(t, syscall.EALREADY, other.Connect(there), "only the connection that is meant")
+	}
+}
+
+func TestErrorsOnAConnection(t *testing.T) { // TCP-104, TCP-120, TCP-121, TCP-122, SEC-009
+	l := newLab(t)
+	p := l.active()
+	p.e.writes(t, "data")
+	sent, before := l.one(), p.e.Info()
+	for _, e := range [][2]uint8{
+		{ipv4.SourceQuench, 0}, {ipv4.Redirect, 0}, {ipv4.ParameterProblem, 0}, {ipv4.TimeExceeded, ipv4.CodeTTL},
+		{ipv4.TimeExceeded, ipv4.CodeReassembly}, {ipv4.Unreachable, ipv4.CodeNet}, {ipv4.Unreachable, ipv4.CodeHost},
+		{ipv4.Unreachable, ipv4.CodeProtocol}, {ipv4.Unreachable, ipv4.CodePort}, {ipv4.Unreachable, ipv4.CodeSourceRouteFailed},
+	} {
+		l.recvError(e[0], e[1], 0, sent)
+		require.NoError(t, p.e.TakeError(), "%v", e)
+	}
+	after := p.e.Info()
+	require.Equal(t, before.SndCwnd, after.SndCwnd)
+	require.Equal(t, tcp.Established, after.State)
+	l.after(time.Hour)
+	require.Equal(t, syscall.EOPNOTSUPP, p.e.TakeError(), "the last one tells why the peer was silent")
+	l.recvError(ipv4.Unreachable, ipv4.CodeHost, 0, sent) // of a connection that is no more
+}
+
+// TCP-052, TCP-105: who asks for it learns of soft errors at once, and of data that goes unacknowledged for long.
+func TestRecvErr(t *testing.T) {
+	l := newLab(t)
+	p := l.active()
+	p.e.SetRecvErr(true)
+	require.True(t, p.e.RecvErr())
+	p.e.writes(t, "data")
+	sent := l.one()
+	l.recvError(ipv4.Unreachable, ipv4.CodeHost, 0, sent)
+	require.NotZero(t, p.e.Ready()&poll.Err)
+	require.Equal(t, syscall.EHOSTUNREACH, p.e.TakeError())
+	require.NoError(t, p.e.TakeError())
+	l.after(5 * time.Second) // R1: the third retransmission
+	require.Equal(t, syscall.ETIMEDOUT, p.e.TakeError())
+	require.Equal(t, tcp.Established, p.e.Info().State)
+
+	l.take()
+	p = l.active()
+	p.e.writes(t, "data")
+	l.after(5 * time.Second)
+	require.NoError(t, p.e.TakeError(), "nobody asked")
+}
+
+func TestPathMTU(t *testing.T) { // TCP-035, SEC-008, SEC-010
+	l := newLab(t)
+	p := l.active()
+	p.e.writes(t, string(make([]byte, 1460)))
+	sent := l.one()
+	require.True(t, sent.ip.DF)
+	forged := sent
+	forged.Seq -= 1000
+	l.recvError(ipv4.Unreachable, ipv4.CodeFragNeeded, 1000, forged)
+	l.silent("no segment that is in flight")
+	l.recvError(ipv4.Unreachable, ipv4.CodeFragNeeded, 1000, sent)
+	require.Equal(t, 960, p.e.MSS())
+	again := l.take()
+	require.NotEmpty(t, again, "at once")
+	require.Equal(t, sent.Seq, again[0].Seq)
+	require.Len(t, again[0].Payload, 960)
+
+	l.recvError(ipv4.Unreachable, ipv4.CodeFragNeeded, 68, again[0])
+	require.Equal(t, 552-40, p.e.MSS(), "no less than the floor")
+	l.take()
+	other := l.active()
+	require.Equal(t, 552-40, other.e.MSS(), "the path is everybody's")
+}
+
+// Errors that a neighbour's silence raises here need not quote what is in flight, and one that comes while the endpoint is
+// locked is as good as lost.
+func TestErrorsOfOurOwn(t *testing.T) {
+	l := newLab(t)
+	p := l.connect()
+	h := ipv4.Header{Src: p.to.Addr(), Dst: p.at.Addr()}
+	e := ipv4.Error{Type: ipv4.Unreachable, Code: ipv4.CodeHost, Quoted: &h, Local: true}
+	quoted := []byte{byte(p.to.Port() >> 8), byte(p.to.Port()), byte(p.at.Port() >> 8), byte(p.at.Port()), 0, 0, 0, 0}
+	p.e.mu.Lock()
+	l.Advise(0, &e, quoted)
+	p.e.mu.Unlock()
+	require.NoError(t, p.e.TakeError())
+	l.Advise(0, &e, quoted)
+	require.Equal(t, syscall.EHOSTUNREACH, p.e.TakeError())
+}
+
+// A path that is lost for a while costs segments, and not the connection.
+func TestLostPath(t *testing.T) {
+	l := newLab(t)
+	p := l.active()
+	net := ipv4.RouteEntry{Prefix: netip.MustParsePrefix("10.0.0.0/24"), Interface: "tun0"}
+	require.NoError(t, l.ip.DelRoute(ipv4.RouteEntry{Prefix: netip.MustParsePrefix("0.0.0.0/0")}))
+	require.NoError(t, l.ip.DelRoute(net))
+	p.e.writes(t, "data")
+	l.silent()
+	require.Equal(t, 1460, p.e.MSS())
+	require.NoError(t, l.ip.AddRoute(net))
+	l.after(2 * time.Second)
+	require.Equal(t, "data", string(l.take()[0].Payload))
+}

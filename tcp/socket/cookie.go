@@ -1,0 +1,131 @@
+package socket
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"tunstack/tcp"
+)
+
+// SYN cookies (RFC 4987 section 3.6): while a listener has as many half-open connections as it may, its SYN,ACK holds all
+// that it would otherwise remember. The sequence number has a counter of minutes, a class of MSS and a keyed hash;
+// the timestamp, which the peer echoes, has window scale, SACK and ECN in its low bits.
+
+const (
+	cookiePeriod   = 64 * time.Second
+	cookieLifetime = 2  // periods
+	cookieBits     = 24 // of the hash
+	cookieTSBits   = 6  // of the timestamp: scale (4, 15 for none), SACK, ECN
+	cookieNoScale  = 15
+)
+
+// cookieMSS are the classes of MSS, from large to small, that three bits can tell.
+var cookieMSS = [...]uint16{8960, 4312, 1460, 1440, 1360, 1220, 536, 88}
+
+// cookies make and check SYN cookies.
+type cookies struct{ key secret }
+
+func (k *cookies) hash(id tuple, syn tcp.Seq, period uint32, class uint32) uint32 {
+	var b [40]byte
+	copy(b[:], k.key[:])
+	copy(b[16:], id.local[:])
+	copy(b[20:], id.remote[:])
+	binary.BigEndian.PutUint16(b[24:], id.localPort)
+	binary.BigEndian.PutUint16(b[26:], id.remotePort)
+	binary.BigEndian.PutUint32(b[28:], uint32(syn))
+	binary.BigEndian.PutUint32(b[32:], period)
+	binary.BigEndian.PutUint32(b[36:], class)
+	h := sha256.Sum256(b[:])
+	return binary.BigEndian.Uint32(h[:]) >> (32 - cookieBits)
+}
+
+// make is the initial sequence number of the SYN,ACK that answers syn.
+func (k *cookies) make(now time.Duration, id tuple, syn *tcp.Segment) tcp.Seq {
+	mss := syn.Options.MSS
+	if mss == 0 {
+		mss = tcp.DefaultMSS
+	}
+	class := uint32(len(cookieMSS) - 1)
+	for i, m := range cookieMSS {
+		if m <= mss {
+			class = uint32(i)
+			break
+		}
+	}
+	period := uint32(now / cookiePeriod)
+	return tcp.Seq(period<<27 | class<<cookieBits | k.hash(id, syn.Seq, period, class))
+}
+
+// check returns the MSS that the cookie holds; false for one that was not made by this host for this connection lately.
+func (k *cookies) check(now time.Duration, id tuple, cookie, syn tcp.Seq) (uint16, bool) {
+	current := uint32(now / cookiePeriod)
+	age := (current - uint32(cookie)>>27) & 31
+	class := uint32(cookie) >> cookieBits & 7
+	if age >= cookieLifetime || age > current || uint32(cookie)&(1<<cookieBits-1) != k.hash(id, syn, current-age, class) {
+		return 0, false
+	}
+	return cookieMSS[class], true
+}
+
+// cookieTimestamp is a timestamp not after now with the options of a SYN in its low bits.
+func cookieTimestamp(now uint32, o *tcp.Options, ecn bool) uint32 {
+	bits := uint32(cookieNoScale)
+	if o.HasScale {
+		bits = uint32(o.Scale)
+	}
+	if o.SackPermitted {
+		bits |= 1 << 4
+	}
+	if ecn {
+		bits |= 1 << 5
+	}
+	ts := now&^(1<<cookieTSBits-1) | bits
+	if int32(ts-now) > 0 {
+		ts -= 1 << cookieTSBits
+	}
+	return ts
+}
+
+// cookieOptions puts back into the options of a SYN what the echoed timestamp tells.
+func cookieOptions(ts uint32, o *tcp.Options) (ecn bool) {
+	if scale := ts & 15; scale != cookieNoScale {
+		o.HasScale, o.Scale = true, uint8(scale)
+	}
+	o.SackPermitted = ts>>4&1 == 1
+	return ts>>5&1 == 1
+}
+
+// sendCookie answers a SYN without remembering it.
+func (d *Demux) sendCookie(now time.Duration, f *flow, set *settings, syn *tcp.Segment) {
+	setup := d.setup(now, f, set)
+	setup.ISS = d.cookies.make(now, f.id, syn)
+	if !syn.Options.HasTS { // nowhere to keep what they say
+		syn.Options.SackPermitted, syn.Options.HasScale = false, false
+		syn.Flags &^= tcp.ECE | tcp.CWR
+	}
+	var s tcp.Segment
+	if !tcp.Accept(now, &d.cfg.Config, set.params, setup, syn).Output(now, &s) {
+		return
+	}
+	if s.Options.HasTS {
+		clock := s.Options.TSVal - setup.TSOffset
+		s.Options.TSVal = cookieTimestamp(clock, &syn.Options, s.Flags.Has(tcp.ECE)) + setup.TSOffset
+	}
+	d.stats.CookiesOut.Inc()
+	_ = d.transmit(now, f, set, &s) // as lost as any SYN,ACK may be
+}
+
+// readCookie returns the SYN that the cookie in a final ACK answered; false if there is none in it.
+func (d *Demux) readCookie(now time.Duration, f *flow, ack *tcp.Segment) (tcp.Segment, bool) {
+	mss, ok := d.cookies.check(now, f.id, ack.Ack-1, ack.Seq-1)
+	syn := tcp.Segment{Flags: tcp.SYN, Seq: ack.Seq - 1, Wnd: ack.Wnd, Options: tcp.Options{MSS: mss}}
+	if ok && ack.Options.HasTS {
+		syn.Options.HasTS, syn.Options.TSVal = true, ack.Options.TSVal
+		_, offset := d.secret.derive(f.id)
+		if cookieOptions(ack.Options.TSEcr-offset, &syn.Options) {
+			syn.Flags |= tcp.ECE | tcp.CWR
+		}
+	}
+	return syn, ok
+}

@@ -1,0 +1,143 @@
+package socket
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/tcp"
+)
+
+// crowdedLab is a listener that remembers one half-open connection, and has it.
+func crowdedLab(t *testing.T) (*lab, *Endpoint) {
+	l := newLab(t, func(c *Config) { c.MaxHalfOpen = 1 })
+	listener := l.listen(here, 10)
+	l.dial(client(0))
+	return l, listener
+}
+
+// A cookie keeps what the SYN said, as far as it has room for it.
+func TestCookies(t *testing.T) { // SEC-006, SEC-007
+	full := tcp.Options{SackPermitted: true, HasScale: true, Scale: 7, HasTS: true, TSVal: 1 << 31}
+	for _, tt := range []struct {
+		name    string
+		mss     uint16
+		options tcp.Options
+		flags   tcp.Flags
+		wantMSS int
+		want    string // options as ss prints them
+		ecn     bool
+	}{
+		{"plain", 1460, tcp.Options{}, 0, 1460, "", false},
+		{"no MSS", 0, tcp.Options{}, 0, 536, "", false},
+		{"tiny MSS", 100, tcp.Options{}, 0, 88, "", false},
+		{"MSS between classes", 1459, tcp.Options{}, 0, 1440, "", false},
+		{"jumbo", 9000, tcp.Options{}, 0, 1460, "", false}, // bounded by the MTU
+		{"all", 1460, full, tcp.ECE | tcp.CWR, 1448, "ts sack ecn wscale:7,8", true},
+		{"no ECN", 1460, full, 0, 1448, "ts sack wscale:7,8", false},
+		{"largest scale", 1460, tcp.Options{HasScale: true, Scale: 14, HasTS: true}, 0, 1448, "ts wscale:14,8", false},
+		{"scale zero", 1460, tcp.Options{HasScale: true, HasTS: true}, 0, 1448, "ts wscale:0,8", false},
+		{"timestamps only", 1460, tcp.Options{HasTS: true}, 0, 1448, "ts", false},
+		{"no timestamps to keep it in", 1460, tcp.Options{SackPermitted: true, HasScale: true, Scale: 7}, tcp.ECE | tcp.CWR, 1460, "", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l, listener := crowdedLab(t)
+			l.after(100 * time.Millisecond)
+			syn := tcp.Segment{Flags: tcp.SYN | tt.flags, Seq: 5000, Wnd: 64000, Options: tt.options}
+			syn.Options.MSS = tt.mss
+			l.recv(there, here, syn)
+			synAck := l.one()
+			require.Equal(t, tt.ecn, synAck.Flags.Has(tcp.ECE))
+			require.Len(t, listener.listener.half, 1)
+			l.after(50 * time.Millisecond)
+			ack := tcp.Segment{Flags: tcp.ACK, Seq: 5001, Ack: synAck.Seq + 1, Wnd: 1000, Payload: []byte("hello")}
+			if tt.options.HasTS {
+				ack.Options = tcp.Options{HasTS: true, TSVal: tt.options.TSVal + 50, TSEcr: synAck.Options.TSVal}
+			}
+			l.recv(there, here, ack)
+			e, err := listener.Accept()
+			require.NoError(t, err)
+			e.reads(t, "hello")
+			i := e.Info()
+			require.Equal(t, tt.wantMSS, i.SndMSS)
+			require.Equal(t, tt.want, i.Options)
+			require.Equal(t, 1000<<i.SndWscale, i.SndWnd)
+			l.take()
+
+			e.writes(t, "reply")
+			f := l.one()
+			require.Equal(t, tt.ecn, f.ip.TOS == ecnECT0)
+			if tt.options.HasTS {
+				require.LessOrEqual(t, synAck.Options.TSVal, f.Options.TSVal, "timestamps do not go back")
+			}
+		})
+	}
+}
+
+func TestForgedCookies(t *testing.T) { // SEC-007
+	l, listener := crowdedLab(t)
+	p := l.dial(there)
+	for name, forge := range map[string]func(*peer, *tcp.Segment){
+		"another number":       func(_ *peer, s *tcp.Segment) { s.Ack++ },
+		"another MSS":          func(_ *peer, s *tcp.Segment) { s.Ack += 1 << cookieBits },
+		"another minute":       func(_ *peer, s *tcp.Segment) { s.Ack += 1 << 27 },
+		"another SYN":          func(_ *peer, s *tcp.Segment) { s.Seq++ },
+		"another port":         func(p *peer, _ *tcp.Segment) { p.at = ap("10.0.0.1:1001") },
+		"another host":         func(p *peer, _ *tcp.Segment) { p.at = ap("10.0.0.9:1000") },
+		"another port of ours": func(p *peer, _ *tcp.Segment) { p.to = ap("10.0.0.3:7") },
+	} {
+		before := l.stats.DropCookie.Value()
+		q, s := *p, p.segment(tcp.ACK, "")
+		forge(&q, &s)
+		l.recv(q.at, q.to, s)
+		if q.to == here {
+			require.Equal(t, before+1, l.stats.DropCookie.Value(), name)
+		}
+		require.Equal(t, tcp.RST, l.one().Flags, name)
+		require.Equal(t, "SYN-RECV", l.state(), name)
+	}
+	p.accept(listener)
+}
+
+// A cookie is good for a minute at the least and two at most, and for one connection at a time.
+func TestCookieLifetime(t *testing.T) { // SEC-007
+	for _, tt := range []struct {
+		start, age time.Duration
+		good       bool
+	}{
+		{0, 0, true}, {63 * time.Second, 64 * time.Second, true}, {0, 127 * time.Second, true},
+		{0, 128 * time.Second, false}, {63 * time.Second, 66 * time.Second, false},
+		{0, 32 * cookiePeriod, false}, // the counter is where it was
+		{time.Hour, 64 * time.Second, true},
+	} {
+		l := newLab(t)
+		l.after(tt.start)
+		id := tuple{localPort: 7}
+		cookie := l.cookies.make(l.clk.Now(), id, &tcp.Segment{Seq: 5000})
+		l.after(tt.age)
+		_, ok := l.cookies.check(l.clk.Now(), id, cookie, 5000)
+		require.Equal(t, tt.good, ok, "%v after %v", tt.age, tt.start)
+	}
+}
+
+// A listener that is not crowded answers stray ACKs without a thought, and one whose accept queue is full lets the cookie
+// come again.
+func TestCookiesInSeason(t *testing.T) { // SEC-006, SOCK-007
+	l := newLab(t, func(c *Config) { c.MaxHalfOpen = 1 })
+	listener := l.listen(here, 0)
+	l.recv(there, here, tcp.Segment{Flags: tcp.ACK, Seq: 1, Ack: 2})
+	require.Equal(t, tcp.RST, l.one().Flags)
+	require.Zero(t, l.stats.DropCookie.Value())
+
+	first, second := l.dial(client(0)), l.dial(client(1))
+	require.EqualValues(t, 1, l.stats.CookiesOut.Value())
+	first.sends(tcp.ACK, "")
+	second.sends(tcp.ACK, "")
+	l.silent()
+	require.EqualValues(t, 1, l.stats.DropBacklog.Value())
+	_, err := listener.Accept()
+	require.NoError(t, err)
+	second.accept(listener)
+	require.EqualValues(t, 1, l.stats.CookiesIn.Value())
+}

@@ -1,0 +1,144 @@
+package socket
+
+import (
+	"encoding/binary"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/packet"
+	"tunstack/tcp"
+)
+
+// stream is a peer whose segments cost no more than the copy into a buffer.
+type stream struct {
+	*peer
+	data, ack []byte // datagrams with and without payload
+	batch     packet.Batch
+}
+
+func newStream(p *peer, size int) *stream {
+	return &stream{
+		peer: p,
+		data: datagram(p.at, p.to, p.segment(tcp.ACK|tcp.PSH, string(make([]byte, size)))),
+		ack:  datagram(p.at, p.to, p.segment(tcp.ACK, "")),
+	}
+}
+
+// in puts in one segment that acknowledges up to ack.
+func (s *stream) in(b []byte, ack tcp.Seq, batch *packet.Batch) {
+	binary.BigEndian.PutUint32(b[24:], uint32(s.seq))
+	binary.BigEndian.PutUint32(b[28:], uint32(ack))
+	p := packet.From(b)
+	p.Offload.Checksum, p.Batch = packet.ChecksumValid, batch
+	s.l.tun.Input(s.l.clk.Now(), p)
+	s.seq = s.seq.Add(len(b) - 40)
+}
+
+// tick lets a millisecond pass.
+func (s *stream) tick() {
+	s.l.clk.Set(s.l.clk.Now() + time.Millisecond)
+	s.l.timers.Advance(s.l.clk.Now())
+}
+
+// A segment costs no allocation, in either direction.
+func TestNoAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	buf := make([]byte, 20*1460)
+	for _, tt := range []struct {
+		name string
+		size int
+		step func(t *testing.T, s *stream)
+	}{
+		{"bulk in", 1460, func(t *testing.T, s *stream) {
+			for range 10 {
+				s.in(s.data, s.peer.ack, nil)
+			}
+			n, err := s.e.Read(buf, false)
+			require.True(t, n == 14600 && err == nil)
+		}},
+		{"bulk in by batches", 1460, func(t *testing.T, s *stream) {
+			for range 10 {
+				s.in(s.data, s.peer.ack, &s.batch)
+			}
+			s.batch.Flush(s.l.clk.Now())
+			n, err := s.e.Read(buf, false)
+			require.True(t, n == 14600 && err == nil)
+		}},
+		{"bulk out", 0, func(t *testing.T, s *stream) {
+			n, err := s.e.Write(buf[:14600], false)
+			require.True(t, n == 14600 && err == nil)
+			for range 5 {
+				s.peer.ack = s.peer.ack.Add(2920)
+				s.in(s.ack, s.peer.ack, nil)
+			}
+		}},
+		{"echo of an octet", 1, func(t *testing.T, s *stream) {
+			s.in(s.data, s.peer.ack, nil)
+			n, err := s.e.Read(buf, false)
+			require.True(t, n == 1 && err == nil)
+			n, err = s.e.Write(buf[:1], false)
+			require.True(t, n == 1 && err == nil)
+			s.peer.ack++
+		}},
+		{"while the endpoint is locked", 1460, func(t *testing.T, s *stream) {
+			s.e.mu.Lock()
+			for range 4 {
+				s.in(s.data, s.peer.ack, nil)
+			}
+			s.e.mu.Unlock()
+			n, err := s.e.Read(buf, false)
+			require.True(t, n == 4*1460 && err == nil)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, f := range []packet.Features{{}, {Checksum: true, TSO: 65535}} {
+				l := newLabOn(t, &wire{mtu: 1500, features: f})
+				s := newStream(l.active(), tt.size)
+				l.wire.discard = true
+				step := func() {
+					tt.step(t, s)
+					s.tick()
+				}
+				for range 200 { // until buffers and windows have their size
+					step()
+				}
+				require.Zero(t, testing.AllocsPerRun(500, step))
+				require.Equal(t, tcp.Established, s.e.Info().State)
+				require.Zero(t, s.e.Info().TotalRetrans)
+			}
+		})
+	}
+}
+
+// What an idle connection costs, with its entries in the tables and its timer.
+func TestMemoryOfAConnection(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector takes memory of its own")
+	}
+	const n = 5000
+	l := newLab(t)
+	listener := l.listen(here, 1)
+	listener.SetParams(func(p *tcp.Params) { p.KeepAlive = true })
+	l.dial(there).accept(listener)
+	before := heap()
+	for i := range n {
+		p := &peer{l: l, at: client(i), to: here, seq: 5000, options: tcp.Options{HasTS: true, HasScale: true, SackPermitted: true}}
+		p.sends(tcp.SYN, "")
+		p.learn()
+		p.accept(listener)
+		p.sends(tcp.ACK, "request")
+		p.e.reads(t, "request")
+		p.e.writes(t, "reply")
+		p.acks()
+	}
+	l.take()
+	cost := (heap() - before) / n
+	runtime.KeepAlive(l)
+	t.Logf("%d octets", cost)
+	require.LessOrEqual(t, cost, uint64(2048))
+}

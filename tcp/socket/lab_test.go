@@ -1,0 +1,345 @@
+package socket
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/checksum"
+	"tunstack/internal/clock"
+	"tunstack/internal/packet"
+	"tunstack/internal/timer"
+	"tunstack/ipv4"
+	"tunstack/link"
+	"tunstack/tcp"
+)
+
+var (
+	here  = ap("10.0.0.2:7") // where the tests listen
+	there = ap("10.0.0.1:1000")
+)
+
+func ap(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+
+// wire is a link that keeps what it is given.
+type wire struct {
+	mtu      int
+	features packet.Features
+	discard  bool
+	err      error // what Output returns
+	mu       sync.Mutex
+	sent     []frame
+}
+
+// frame is a segment that was sent, in its datagram.
+type frame struct {
+	ip ipv4.Header
+	tcp.Segment
+	queue   uint16
+	offload packet.Offload
+}
+
+// TCP-003: the checksum of each segment is right.
+func (w *wire) Output(_ time.Duration, p *packet.Buffer, _ netip.Addr) error {
+	if w.discard || w.err != nil {
+		p.Free()
+		return w.err
+	}
+	p = p.Own()
+	p.CompleteChecksum()
+	f := frame{queue: p.Queue, offload: p.Offload}
+	b := append([]byte(nil), p.Bytes()...)
+	p.Free()
+	f.ip.Parse(b)
+	b = b[f.ip.Len():]
+	if f.Parse(b) != nil || f.offload.Segmentation == packet.SegmentNone &&
+		checksum.Sum(b, checksum.Pseudo(f.ip.Src.As4(), f.ip.Dst.As4(), ipv4.ProtocolTCP, len(b))) != 0xffff && len(f.ip.Options) == 0 {
+		panic("a bad segment was sent")
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sent = append(w.sent, f)
+	return nil
+}
+
+func (w *wire) MTU() int                  { return w.mtu }
+func (w *wire) Features() packet.Features { return w.features }
+
+// lab is a host at 10.0.0.2/24 and 10.0.0.3 with a loopback and a wire, seen by the test from the other end. Time is virtual.
+type lab struct {
+	*Demux
+	t      testing.TB
+	clk    clock.Virtual
+	timers timer.Queue
+	wire   *wire
+	tun    *ipv4.Interface
+}
+
+func newLab(t testing.TB, change ...func(*Config)) *lab {
+	return newLabOn(t, &wire{mtu: 1500}, change...)
+}
+
+func newLabOn(t testing.TB, w *wire, change ...func(*Config)) *lab {
+	l := &lab{t: t, wire: w}
+	ip := ipv4.New(ipv4.Config{Clock: &l.clk, Timers: &l.timers})
+	cfg := Config{Clock: &l.clk, Timers: &l.timers, Rand: rand.NewChaCha8([32]byte{1})}
+	for _, f := range change {
+		f(&cfg)
+	}
+	l.Demux = New(ip, cfg)
+	loopback := link.NewLoopback(&l.timers)
+	lo, err := ip.AddLoopback("lo", loopback)
+	require.NoError(l.t, err)
+	loopback.SetHandler(lo)
+	l.tun, err = ip.AddInterface("tun0", l.wire)
+	require.NoError(l.t, err)
+	require.NoError(l.t, l.tun.AddAddress(netip.MustParsePrefix("10.0.0.2/24")))
+	require.NoError(l.t, l.tun.AddAddress(netip.MustParsePrefix("10.0.0.3/24")))
+	require.NoError(l.t, ip.AddRoute(ipv4.RouteEntry{Prefix: netip.MustParsePrefix("0.0.0.0/0"), Gateway: there.Addr()}))
+	return l
+}
+
+// after lets d pass, each timer in its turn.
+func (l *lab) after(d time.Duration) {
+	end := l.clk.Now() + d
+	for {
+		at, ok := l.timers.Next()
+		if !ok || at > end {
+			l.clk.Set(end)
+			return
+		}
+		l.clk.Set(at)
+		l.timers.Advance(l.clk.Now())
+	}
+}
+
+// take returns what was sent since the last call.
+func (l *lab) take() []frame {
+	l.wire.mu.Lock()
+	defer l.wire.mu.Unlock()
+	sent := l.wire.sent
+	l.wire.sent = nil
+	return sent
+}
+
+// one is the only segment sent since the last call.
+func (l *lab) one() frame {
+	l.t.Helper()
+	sent := l.take()
+	require.Len(l.t, sent, 1)
+	return sent[0]
+}
+
+// silent requires that nothing was sent.
+func (l *lab) silent(about ...any) {
+	l.t.Helper()
+	require.Empty(l.t, l.take(), about...)
+}
+
+// datagram is a segment on its way from one end to another, with IP options if there are any.
+func datagram(from, to netip.AddrPort, s tcp.Segment, options ...byte) []byte {
+	s.SrcPort, s.DstPort = from.Port(), to.Port()
+	n := ipv4.HeaderLen + (len(options)+3)&^3
+	b := make([]byte, n+s.HeaderLen(), n+s.HeaderLen()+len(s.Payload))
+	s.PutHeader(b[n:])
+	b = append(b, s.Payload...)
+	checksum.Put(b[n+16:], ^checksum.Sum(b[n:], checksum.Pseudo(from.Addr().As4(), to.Addr().As4(), ipv4.ProtocolTCP, len(b)-n)))
+	b[0], b[8], b[9] = 4<<4|byte(n/4), 64, ipv4.ProtocolTCP
+	if s.CE {
+		b[1] = ecnCE
+	}
+	b[2], b[3] = byte(len(b)>>8), byte(len(b))
+	copy(b[12:], from.Addr().AsSlice())
+	copy(b[16:], to.Addr().AsSlice())
+	copy(b[20:], options)
+	checksum.Put(b[10:], ^checksum.Sum(b[:n], 0))
+	return b
+}
+
+// recv is a segment that comes in by the wire.
+func (l *lab) recv(from, to netip.AddrPort, s tcp.Segment, options ...byte) {
+	l.tun.Input(l.clk.Now(), packet.From(datagram(from, to, s, options...)))
+}
+
+// recvError is an ICMP error about a segment that was sent.
+func (l *lab) recvError(kind, code uint8, mtu uint16, f frame) {
+	h := f.ip
+	b := make([]byte, f.HeaderLen())
+	f.PutHeader(b)
+	l.ip.Advise(l.clk.Now(), &ipv4.Error{Type: kind, Code: code, MTU: mtu, From: there.Addr(), Quoted: &h}, b[:8])
+}
+
+// listen is a listener at an address.
+func (l *lab) listen(at netip.AddrPort, backlog int) *Endpoint {
+	l.t.Helper()
+	e := l.NewEndpoint()
+	require.NoError(l.t, e.Bind(at))
+	require.NoError(l.t, e.Listen(backlog))
+	return e
+}
+
+// empty requires that no connection, listener or timer is left, and nobody holds the port of the listeners.
+func (l *lab) empty() {
+	l.t.Helper()
+	require.Empty(l.t, l.Endpoints())
+	require.Zero(l.t, l.timers.Len())
+	l.free(here.Port())
+}
+
+// free requires that nobody holds a port.
+func (l *lab) free(port uint16) {
+	l.t.Helper()
+	r, err := l.ports.Bind(netip.AddrPortFrom(netip.IPv4Unspecified(), port), 0)
+	require.NoError(l.t, err, "port %d", port)
+	l.ports.Release(r)
+}
+
+// state is what netstat shows of the only connection; "" if there is none.
+func (l *lab) state() string {
+	l.t.Helper()
+	var states []string
+	for _, row := range l.Endpoints() {
+		if row.State != "LISTEN" {
+			states = append(states, row.State)
+		}
+	}
+	if len(states) == 0 {
+		return ""
+	}
+	require.Len(l.t, states, 1)
+	return states[0]
+}
+
+// peer is the test's end of a connection: what it sends next.
+type peer struct {
+	l        *lab
+	e        *Endpoint // the host's end
+	at, to   netip.AddrPort
+	seq, ack tcp.Seq
+	options  tcp.Options // of each segment
+}
+
+// connect is an active open of the host to 10.0.0.1:1000, whose SYN has been sent.
+func (l *lab) connect() *peer {
+	l.t.Helper()
+	e := l.NewEndpoint()
+	require.Equal(l.t, syscall.EINPROGRESS, e.Connect(there))
+	syn := l.one()
+	require.Equal(l.t, tcp.SYN, syn.Flags)
+	return &peer{l: l, e: e, at: there, to: netip.AddrPortFrom(syn.ip.Src, syn.SrcPort), seq: 5000, ack: syn.Seq + 1}
+}
+
+// active is an open connection that the host opened.
+func (l *lab) active() *peer {
+	l.t.Helper()
+	p := l.connect()
+	p.sends(tcp.SYN|tcp.ACK, "")
+	require.Equal(l.t, tcp.ACK, l.one().Flags)
+	return p
+}
+
+// dial is a passive open of the host at here, whose SYN,ACK has been sent.
+func (l *lab) dial(from netip.AddrPort) *peer {
+	l.t.Helper()
+	p := &peer{l: l, at: from, to: here, seq: 5000}
+	p.sends(tcp.SYN, "")
+	p.learn()
+	return p
+}
+
+// learn takes the SYN,ACK.
+func (p *peer) learn() {
+	p.l.t.Helper()
+	synAck := p.l.one()
+	require.Equal(p.l.t, tcp.SYN|tcp.ACK, synAck.Flags)
+	require.Equal(p.l.t, p.seq, synAck.Ack) // TCP-133
+	p.ack = synAck.Seq + 1
+}
+
+// sends puts in a segment of the peer's.
+func (p *peer) sends(flags tcp.Flags, payload string, ipOptions ...byte) {
+	s := p.segment(flags, payload)
+	p.l.recv(p.at, p.to, s, ipOptions...)
+	p.seq = s.End()
+}
+
+func (p *peer) segment(flags tcp.Flags, payload string) tcp.Segment {
+	s := tcp.Segment{Flags: flags, Seq: p.seq, Wnd: 65535, Payload: []byte(payload), Options: p.options}
+	if flags.Has(tcp.ACK) {
+		s.Ack = p.ack
+	}
+	if flags.Has(tcp.SYN) {
+		s.Options.MSS = 1460
+	}
+	return s
+}
+
+// acks acknowledges all that was sent since the last call, and returns that.
+func (p *peer) acks() []frame {
+	p.l.t.Helper()
+	sent := p.l.take()
+	require.NotEmpty(p.l.t, sent)
+	p.ack = sent[len(sent)-1].End()
+	p.sends(tcp.ACK, "")
+	return sent
+}
+
+// accept finishes the handshake and takes the connection from its listener.
+func (p *peer) accept(listener *Endpoint) *peer {
+	p.l.t.Helper()
+	p.sends(tcp.ACK, "")
+	var err error
+	p.e, err = listener.Accept()
+	require.NoError(p.l.t, err)
+	return p
+}
+
+// reads requires the next octets of the stream.
+func (e *Endpoint) reads(t testing.TB, want string) {
+	t.Helper()
+	b := make([]byte, len(want)+100)
+	n, err := e.Read(b, false)
+	require.NoError(t, err)
+	require.Equal(t, want, string(b[:n]))
+}
+
+// writes queues a text.
+func (e *Endpoint) writes(t testing.TB, text string) {
+	t.Helper()
+	n, err := e.Write([]byte(text), false)
+	require.NoError(t, err)
+	require.Equal(t, len(text), n)
+}
+
+// fails requires Read to fail.
+func (e *Endpoint) fails(t testing.TB, want error) {
+	t.Helper()
+	_, err := e.Read(make([]byte, 1), false)
+	require.Equal(t, want, err)
+}
+
+// header is the IP header of a datagram.
+func (l *lab) header(b []byte) (h ipv4.Header) {
+	l.t.Helper()
+	require.True(l.t, h.Parse(b))
+	return h
+}
+
+// start is a segment without its window and options.
+func (f frame) start() string {
+	text, _, _ := strings.Cut(f.String(), " win ")
+	return text
+}
+
+// batch is a segment that comes in as one of a batch.
+func (l *lab) batch(b *packet.Batch, from, to netip.AddrPort, s tcp.Segment) {
+	p := packet.From(datagram(from, to, s))
+	p.Batch = b
+	l.tun.Input(l.clk.Now(), p)
+}

@@ -1,0 +1,246 @@
+package socket
+
+import (
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/packet"
+	"tunstack/tcp"
+)
+
+// What comes while the endpoint is locked waits, in order, for whoever holds it.
+func TestInbox(t *testing.T) {
+	l := newLab(t)
+	p := l.active()
+	p.e.mu.Lock()
+	for range 20 {
+		p.sends(tcp.ACK, "data ")
+	}
+	p.sends(tcp.FIN|tcp.ACK, "end")
+	l.silent()
+	p.e.mu.Unlock()
+	b := make([]byte, 200)
+	n, err := p.e.Read(b, false)
+	require.NoError(t, err)
+	require.Equal(t, 103, n)
+	require.Equal(t, "data end", string(b[n-8:n]))
+	require.Equal(t, p.seq, l.one().Ack, "one answer for all")
+	require.Zero(t, p.e.inbox.octets.Load())
+	require.Equal(t, "CLOSE-WAIT", l.state())
+}
+
+func TestInboxIsBounded(t *testing.T) { // SEC-015
+	l := newLab(t)
+	p := l.active()
+	p.e.mu.Lock()
+	for range 10_000 {
+		p.sends(tcp.ACK, "data")
+	}
+	dropped := l.stats.DropInbox.Value()
+	require.EqualValues(t, 10_000-maxInboxOctets>>11, dropped, "each has a buffer of 2 KiB")
+	big := datagram(p.at, p.to, p.segment(tcp.ACK, string(make([]byte, 60_000))))
+	l.tun.Input(0, packet.From(big))
+	require.Equal(t, dropped+1, l.stats.DropInbox.Value())
+	p.e.unlock(0)
+	in, _ := p.e.Buffered()
+	require.Equal(t, 4*(10_000-int(dropped)), in)
+	require.Zero(t, p.e.inbox.octets.Load())
+}
+
+// Whoever finds the lock taken leaves word, and whoever holds it hears of it: segments, timers, the end of a batch.
+func TestWordIsLeft(t *testing.T) {
+	l := newLab(t)
+	p := l.active()
+	for name, leave := range map[string]func(){
+		"segment": func() { p.sends(tcp.ACK, "data") },
+		"timer":   func() { p.e.Expire(l.clk.Now()) },
+		"batch":   func() { p.e.Flush(l.clk.Now()) },
+	} {
+		p.e.mu.Lock()
+		leave()
+		require.True(t, p.e.again.Load(), name)
+		p.e.unlock(l.clk.Now())
+		require.False(t, p.e.again.Load(), name)
+	}
+}
+
+// A timer that expires while the user holds the endpoint is acted on when the user lets go.
+func TestTimerWhileLocked(t *testing.T) {
+	l := newLab(t)
+	p := l.active()
+	p.e.writes(t, "data")
+	l.take()
+	p.e.mu.Lock()
+	l.after(time.Second)
+	l.silent()
+	p.e.unlock(l.clk.Now())
+	require.Equal(t, "data", string(l.one().Payload))
+}
+
+// Answers to a batch go out at its end, once for all.
+func TestBatch(t *testing.T) { // TCP-126, TCP-127
+	l := newLab(t)
+	p := l.active()
+	var b packet.Batch
+	for range 10 {
+		l.batch(&b, p.at, p.to, p.segment(tcp.ACK, "data"))
+		p.seq += 4
+	}
+	l.silent()
+	require.Equal(t, "ESTAB", l.state())
+	p.e.reads(t, strings.Repeat("data", 10))
+	l.silent("a reply may follow")
+	b.Flush(l.clk.Now())
+	require.Equal(t, p.seq, l.one().Ack)
+
+	l.batch(&b, p.at, p.to, p.segment(tcp.ACK, "data"))
+	p.seq += 4
+	p.e.writes(t, "reply")
+	require.Equal(t, p.seq, l.one().Ack)
+	b.Flush(l.clk.Now())
+	l.silent("the reply has told")
+
+	p, q := l.active(), l.active()
+	l.batch(&b, p.at, p.to, p.segment(tcp.ACK, "p"))
+	l.batch(&b, q.at, q.to, q.segment(tcp.ACK, "q"))
+	b.Flush(l.clk.Now())
+	require.Len(t, l.take(), 2)
+}
+
+// A connection may come by several device queues, whose batches end at any time: what the last of them brought is answered.
+func TestBatchesOfTwoQueues(t *testing.T) {
+	l := newLab(t)
+	p := l.active()
+	p.e.SetParams(func(s *tcp.Params) { s.QuickAck = true })
+	for range 3000 {
+		var queues sync.WaitGroup
+		for range 2 {
+			s := p.segment(tcp.ACK, "x")
+			p.seq++
+			queues.Go(func() {
+				var b packet.Batch
+				l.batch(&b, p.at, p.to, s)
+				b.Flush(0)
+			})
+		}
+		queues.Wait()
+		sent := l.take()
+		require.NotEmpty(t, sent)
+		require.Equal(t, p.seq, sent[len(sent)-1].Ack)
+		p.e.reads(t, "xx")
+		l.take()
+	}
+}
+
+// Everything that a user may do with a socket at once, while segments come in and errors too.
+func TestManyUsers(t *testing.T) {
+	l := newLab(t)
+	l.wire.discard = true
+	p := func() *peer {
+		l.wire.discard = false
+		defer func() { l.wire.discard = true }()
+		return l.active()
+	}()
+	sent := l.frameOf(p)
+	const rounds = 500
+	var work sync.WaitGroup
+	each := func(f func(i int)) {
+		work.Go(func() {
+			for i := range rounds {
+				f(i)
+				runtime.Gosched()
+			}
+		})
+	}
+	b := make([]byte, 4000)
+	for range 2 {
+		each(func(int) { _, _ = p.e.Read(make([]byte, 100), false) })
+		each(func(int) { _, _ = p.e.Write(b, false) })
+		each(func(i int) {
+			s := tcp.Segment{Flags: tcp.ACK, Seq: p.seq.Add(i), Ack: p.ack, Wnd: 65535, Payload: []byte("x")}
+			l.recv(p.at, p.to, s)
+		})
+	}
+	each(func(int) {
+		p.e.Ready()
+		p.e.Info()
+		p.e.Buffered()
+		p.e.Local()
+		p.e.Remote()
+		p.e.IPOptions()
+		p.e.MSS()
+	})
+	each(func(i int) { p.e.SetIP(uint8(i), uint8(i)); p.e.SetLinger(i%2 == 0, 0); p.e.SetReuse(true, false) })
+	each(func(i int) { p.e.SetParams(func(s *tcp.Params) { s.NoDelay = i%2 == 0 }) })
+	each(func(i int) { p.e.SetIPOptions(make([]byte, i%8)) })
+	each(func(int) { l.recvError(3, 1, 0, sent) })
+	each(func(int) { _ = l.Endpoints() })
+	each(func(i int) { l.clk.Set(time.Duration(i) * time.Millisecond); l.timers.Advance(l.clk.Now()) })
+	work.Wait()
+	require.Equal(t, tcp.Established, p.e.Info().State)
+	require.False(t, p.e.again.Load())
+	p.e.Abort()
+	l.empty()
+}
+
+// frameOf is a segment that p's connection has in flight, for errors to quote.
+func (l *lab) frameOf(p *peer) frame {
+	f := frame{}
+	f.ip.Src, f.ip.Dst = p.to.Addr(), p.at.Addr()
+	f.SrcPort, f.DstPort, f.Seq = p.to.Port(), p.at.Port(), p.ack
+	return f
+}
+
+// Connections come in by two queues while their listener is changed, accepts, and is closed.
+func TestListenerAtWork(t *testing.T) {
+	l := newLab(t)
+	l.wire.discard = true
+	listener := l.listen(here, 8)
+	var work sync.WaitGroup
+	for q := range 2 {
+		work.Go(func() {
+			for i := range 1000 {
+				from := client(q + 2*(i%200))
+				l.recv(from, here, tcp.Segment{Flags: tcp.SYN, Seq: 5000, Wnd: 1000}, lsrr(8, "10.0.0.5")...)
+				l.recv(from, here, tcp.Segment{Flags: tcp.RST, Seq: 5001})
+			}
+		})
+	}
+	work.Go(func() {
+		for i := range 1000 {
+			listener.SetIP(uint8(i), 0)
+			listener.SetLinger(true, 0)
+			listener.SetReuse(true, true)
+			listener.SetIPOptions(make([]byte, 4*(i%2)))
+			listener.SetParams(func(p *tcp.Params) { p.MaxSeg = 500 + i })
+			if e, err := listener.Accept(); err == nil {
+				e.Abort()
+			}
+		}
+		listener.Abort()
+	})
+	work.Wait()
+	l.empty()
+}
+
+// TCP-170: a batch that read the clock before the user did sends no older timestamps than the user's segments had.
+func TestTimeOfAConnectionNeverRunsBackwards(t *testing.T) {
+	l := newLab(t)
+	p := l.connect()
+	p.options = tcp.Options{HasTS: true, TSVal: 1}
+	p.sends(tcp.SYN|tcp.ACK, "")
+	l.take()
+	batchTime := l.clk.Now()
+	l.clk.Set(batchTime + time.Second)
+	p.e.writes(t, "data")
+	written := l.one().Options.TSVal
+	s := p.segment(tcp.ACK, strings.Repeat("x", 2*1460))
+	l.tun.Input(batchTime, packet.From(datagram(p.at, p.to, s)))
+	answered := l.one().Options.TSVal
+	require.GreaterOrEqual(t, int32(answered-written), int32(0))
+}

@@ -1,0 +1,198 @@
+package socket
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/poll"
+	"tunstack/tcp"
+)
+
+const half = poll.In | poll.RdHup // the peer will send no more
+
+// What poll(2) shows in each state, as Linux's tcp_poll has it.
+func TestReady(t *testing.T) { // SOCK-048, SOCK-049, SOCK-050
+	for state, want := range map[string]poll.Mask{
+		"SYN-SENT": 0, "SYN-RECV": 0, "ESTAB": poll.Out, "FIN-WAIT-1": poll.Out, "FIN-WAIT-2": poll.Out,
+		"CLOSE-WAIT": half | poll.Out, "CLOSING": half | poll.Out | poll.Hup, "LAST-ACK": half | poll.Out | poll.Hup,
+		"TIME-WAIT": half | poll.Out | poll.Hup,
+	} {
+		require.Equal(t, want, newLab(t).in(state).e.Ready(), state)
+	}
+	l := newLab(t)
+	require.Equal(t, poll.Out|poll.Hup, l.NewEndpoint().Ready(), "as Linux has it")
+	listener := l.listen(here, 4)
+	require.Zero(t, listener.Ready())
+	l.dial(there).sends(tcp.ACK, "")
+	require.Equal(t, poll.In, listener.Ready())
+
+	p := l.connect()
+	p.sends(tcp.RST|tcp.ACK, "")
+	require.Equal(t, half|poll.Out|poll.Err|poll.Hup, p.e.Ready())
+	require.Equal(t, syscall.ECONNREFUSED, p.e.TakeError())
+	require.Equal(t, half|poll.Out|poll.Hup, p.e.Ready())
+
+	p = l.active()
+	require.NoError(t, p.e.Shutdown(true, false))
+	require.Equal(t, half|poll.Out, p.e.Ready())
+	require.NoError(t, p.e.Shutdown(false, true))
+	require.Equal(t, half|poll.Out|poll.Hup, p.e.Ready())
+}
+
+func TestReadyBySize(t *testing.T) { // SOCK-016, SOCK-048
+	l := newLab(t)
+	p := l.active()
+	p.e.SetParams(func(s *tcp.Params) { s.SndBuf = 3000 })
+	n, err := p.e.Write(make([]byte, 5000), false)
+	require.NoError(t, err)
+	require.Equal(t, 3000, n)
+	_, err = p.e.Write(make([]byte, 1), false)
+	require.Equal(t, syscall.EAGAIN, err)
+	require.Zero(t, p.e.Ready())
+	_, out := p.e.Buffered()
+	require.Equal(t, 3000, out)
+	p.acks()
+	require.Equal(t, poll.Out, p.e.Ready())
+	p.sends(tcp.ACK, "data")
+	require.Equal(t, poll.In|poll.Out, p.e.Ready())
+	b := make([]byte, 10)
+	n, err = p.e.Read(b, true)
+	require.NoError(t, err)
+	require.Equal(t, "data", string(b[:n]))
+	p.e.reads(t, "data")
+	p.e.fails(t, syscall.EAGAIN)
+	require.Equal(t, poll.Out, p.e.Ready())
+}
+
+func TestUrgentData(t *testing.T) { // TCP-067, TCP-070, TCP-071, SOCK-022
+	l := newLab(t)
+	_, err := l.NewEndpoint().ReadUrgent(false)
+	require.Equal(t, syscall.ENOTCONN, err)
+	p := l.active()
+	_, err = p.e.ReadUrgent(false)
+	require.Equal(t, syscall.EINVAL, err)
+	s := p.segment(tcp.ACK|tcp.URG, "ab")
+	s.Urg = 3
+	l.recv(p.at, p.to, s)
+	require.Equal(t, poll.In|poll.Out|poll.Pri, p.e.Ready())
+	_, err = p.e.ReadUrgent(false)
+	require.Equal(t, syscall.EAGAIN, err, "announced")
+	p.seq += 2
+	p.sends(tcp.ACK, "!c")
+	require.False(t, p.e.AtMark())
+	p.e.reads(t, "ab")
+	require.True(t, p.e.AtMark())
+	for _, peek := range []bool{true, false} {
+		c, err := p.e.ReadUrgent(peek)
+		require.NoError(t, err)
+		require.EqualValues(t, '!', c)
+	}
+	_, err = p.e.ReadUrgent(false)
+	require.Equal(t, syscall.EINVAL, err, "read before")
+	p.e.reads(t, "c")
+	l.take()
+
+	n, err := p.e.WriteUrgent([]byte("xyz"))
+	require.NoError(t, err)
+	require.Equal(t, 3, n)
+	f := l.one()
+	require.True(t, f.Flags.Has(tcp.URG))
+	require.EqualValues(t, 3, f.Urg)
+}
+
+// Each event wakes those who wait for it, and what they were woken for is there.
+func TestWakeUps(t *testing.T) { // TCP-070, SOCK-012, SOCK-048
+	l := newLab(t)
+	listener := l.listen(here, 4)
+	var p *peer
+	for _, tt := range []struct {
+		name  string
+		mask  poll.Mask
+		of    func() *Endpoint
+		event func()
+	}{
+		{"connection to accept", poll.In, func() *Endpoint { return listener }, func() { l.dial(there).sends(tcp.ACK, "") }},
+		{"connected", poll.Out, func() *Endpoint { p = l.connect(); return p.e }, func() { p.sends(tcp.SYN|tcp.ACK, "") }},
+		{"refused", poll.Err, func() *Endpoint { p = l.connect(); return p.e }, func() { p.sends(tcp.RST|tcp.ACK, "") }},
+		{"data", poll.In, func() *Endpoint { p = l.active(); return p.e }, func() { p.sends(tcp.ACK, "data") }},
+		{"end of stream", poll.RdHup, func() *Endpoint { p = l.active(); return p.e }, func() { p.sends(tcp.FIN|tcp.ACK, "") }},
+		{"reset", poll.Err, func() *Endpoint { p = l.active(); return p.e }, func() { p.sends(tcp.RST, "") }},
+		{"room", poll.Out, func() *Endpoint {
+			p = l.active()
+			_, _ = p.e.Write(make([]byte, 1<<20), false)
+			return p.e
+		}, func() { p.drains() }},
+		{"urgent", poll.Pri, func() *Endpoint { p = l.active(); return p.e }, func() {
+			s := p.segment(tcp.ACK|tcp.URG, "!")
+			s.Urg = 1
+			l.recv(p.at, p.to, s)
+		}},
+		{"all acknowledged", poll.Delivered, func() *Endpoint {
+			p = l.active()
+			p.e.writes(t, "data")
+			require.NoError(t, p.e.Close())
+			return p.e
+		}, func() { p.acks() }},
+		{"timeout", poll.Err, func() *Endpoint { p = l.connect(); return p.e }, func() { l.after(time.Hour) }},
+		{"shut down", poll.In, func() *Endpoint { p = l.active(); return p.e }, func() { require.NoError(t, p.e.Shutdown(true, false)) }},
+		{"closed by another", poll.Hup, func() *Endpoint { p = l.active(); return p.e }, func() { require.NoError(t, p.e.Close()) }},
+		{"aborted by another", poll.Hup, func() *Endpoint { p = l.active(); return p.e }, func() { p.e.Abort() }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e, w := tt.of(), poll.NewWaiter()
+			e.Waiters().Add(w, tt.mask&^poll.Always)
+			require.Zero(t, e.Ready()&tt.mask)
+			tt.event()
+			l.take()
+			require.Len(t, w.C, 1)
+			if !e.closed {
+				require.NotZero(t, e.Ready()&tt.mask)
+			}
+			e.Waiters().Remove(w)
+		})
+	}
+}
+
+// drains acknowledges until nothing comes any more.
+func (p *peer) drains() {
+	for sent := p.l.take(); len(sent) > 0; sent = p.l.take() {
+		p.ack = sent[len(sent)-1].End()
+		p.sends(tcp.ACK, "")
+	}
+}
+
+func TestErrorsOfData(t *testing.T) { // SOCK-014, SOCK-018, SOCK-019, SOCK-034, TCP-022
+	l := newLab(t)
+	e := l.NewEndpoint()
+	e.fails(t, syscall.ENOTCONN)
+	_, err := e.Write([]byte("x"), false)
+	require.Equal(t, syscall.EPIPE, err)
+	p := l.connect()
+	_, err = p.e.Write([]byte("x"), false)
+	require.Equal(t, syscall.EAGAIN, err)
+
+	p = l.active()
+	p.sends(tcp.FIN|tcp.ACK, "last")
+	p.e.reads(t, "last")
+	for range 3 {
+		p.e.reads(t, "")
+	}
+	p.e.writes(t, "still")
+	p.sends(tcp.RST, "")
+	p.e.reads(t, "")
+	_, err = p.e.Write([]byte("x"), false)
+	require.Equal(t, syscall.EPIPE, err, "as Linux has it after the peer's FIN")
+	_, err = p.e.Write([]byte("x"), false)
+	require.Equal(t, syscall.EPIPE, err)
+	l.take()
+
+	p = l.active()
+	p.sends(tcp.RST, "")
+	p.e.fails(t, syscall.ECONNRESET)
+	p.e.reads(t, "")
+	_, err = p.e.Write([]byte("x"), false)
+	require.Equal(t, syscall.EPIPE, err)
+}

@@ -1,0 +1,78 @@
+package socket
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"tunstack/tcp"
+)
+
+// Status is one row of netstat.
+type Status struct {
+	State         string // as ss prints it: ESTAB, LISTEN, TIME-WAIT ...
+	RecvQ, SendQ  int    // octets; of a listener: waiting connections and backlog
+	Local, Remote netip.AddrPort
+}
+
+var stateNames = map[tcp.State]string{
+	tcp.Closed: "UNCONN", tcp.SynSent: "SYN-SENT", tcp.SynReceived: "SYN-RECV", tcp.Established: "ESTAB",
+	tcp.FinWait1: "FIN-WAIT-1", tcp.FinWait2: "FIN-WAIT-2", tcp.CloseWait: "CLOSE-WAIT", tcp.Closing: "CLOSING",
+	tcp.LastAck: "LAST-ACK", tcp.TimeWait: "TIME-WAIT",
+}
+
+// Endpoints lists all listeners and connections for netstat, TIME-WAIT, half-open and ownerless ones included: the listeners
+// first, then by addresses.
+func (d *Demux) Endpoints() []Status {
+	rows := d.listeners.status()
+	for _, e := range d.conns.all() {
+		if row, ok := e.status(); ok {
+			rows = append(rows, row)
+		}
+	}
+	slices.SortFunc(rows, func(a, b Status) int {
+		return cmp.Or(rank(a)-rank(b), a.Local.Compare(b.Local), a.Remote.Compare(b.Remote))
+	})
+	return rows
+}
+
+func rank(s Status) int {
+	if s.State == listening {
+		return 0
+	}
+	return 1
+}
+
+// listening is the state of a listener.
+const listening = "LISTEN"
+
+// status is the endpoint's row; false when it has ended, or not begun, since it was found in the table.
+func (e *Endpoint) status() (Status, bool) {
+	defer e.release(e.lock())
+	if e.conn == nil || e.gone {
+		return Status{}, false
+	}
+	return Status{
+		State: stateNames[e.conn.State()], RecvQ: e.conn.Readable(), SendQ: e.conn.Unacked(),
+		Local: e.id.localEnd(), Remote: e.id.remoteEnd(),
+	}, true
+}
+
+func (t *listeners) status() []Status {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	var rows []Status
+	for _, ls := range t.ports {
+		for _, l := range ls {
+			rows = append(rows, l.status())
+		}
+	}
+	return rows
+}
+
+func (l *listener) status() Status {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return Status{State: listening, RecvQ: len(l.queue), SendQ: l.backlog,
+		Local: netip.AddrPortFrom(l.addr, l.port), Remote: netip.AddrPortFrom(netip.IPv4Unspecified(), 0)}
+}

@@ -1,0 +1,71 @@
+package host
+
+import (
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// kinds are the flags of `tunstack up` for each kind of device.
+var kinds = map[string][]string{
+	"tun":       {"--dev", "tun0"},
+	"tap":       {"--dev", "tap0", "--tap"},
+	"tun water": {"--dev", "tun0", "--driver", "water"},
+	"tap water": {"--dev", "tap0", "--tap", "--driver", "water"},
+}
+
+func eachKind(t *testing.T, test func(t *testing.T, n *node)) {
+	for name, flags := range kinds {
+		t.Run(name, func(t *testing.T) { test(t, up(t, flags...)) })
+	}
+}
+
+// The first packet after "ready" is answered, with nothing in any cache.
+func TestFirstPing(t *testing.T) {
+	eachKind(t, func(t *testing.T, n *node) {
+		require.Contains(t, succeed(t, "ping", "-c", "1", "-W", "5", stackIP), " 0% packet loss")
+	})
+}
+
+func TestPingFlood(t *testing.T) {
+	eachKind(t, func(t *testing.T, n *node) {
+		out := succeed(t, "ping", "-f", "-q", "-c", "1000", stackIP)
+		require.Contains(t, out, "1000 packets transmitted, 1000 received, 0% packet loss")
+	})
+}
+
+// Requests and replies larger than the MTU go in fragments, up to the largest datagram there is.
+func TestPingFragments(t *testing.T) {
+	eachKind(t, func(t *testing.T, n *node) {
+		for _, size := range []int{1472, 1473, 8000, 65507} {
+			out := succeed(t, "ping", "-q", "-c", "20", "-i", "0.01", "-s", strconv.Itoa(size), stackIP)
+			require.Contains(t, out, " 0% packet loss", "size %d", size)
+		}
+	})
+}
+
+// The stack pings the host, which answers just as large.
+func TestPingFromStack(t *testing.T) {
+	eachKind(t, func(t *testing.T, n *node) {
+		for _, size := range []string{"56", "8000", "65507"} {
+			out := n.succeed("", "ping", "-c", "5", "-i", "0.01", "-s", size, hostIP)
+			require.Contains(t, out, "5 packets transmitted, 5 received, 0% packet loss", "size %s", size)
+		}
+	})
+}
+
+func TestARPing(t *testing.T) {
+	up(t, kinds["tap"]...)
+	out := succeed(t, "arping", "-c", "3", "-I", "tap0", stackIP)
+	require.Contains(t, out, "Received 3 response(s)")
+}
+
+// Duplicate address detection: the stack defends its address, and no other.
+func TestARPingDuplicate(t *testing.T) {
+	up(t, kinds["tap"]...)
+	out, status := run(t, command(t, "arping", "-D", "-c", "2", "-w", "3", "-I", "tap0", stackIP))
+	require.Equal(t, 1, status, "the address is taken: %s", out)
+	out, status = run(t, command(t, "arping", "-D", "-c", "1", "-w", "1", "-I", "tap0", "10.0.0.3"))
+	require.Zero(t, status, "the address is free: %s", out)
+}

@@ -1,0 +1,95 @@
+package host
+
+import (
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"tunstack/internal/netns"
+)
+
+// exists says whether the host has an interface.
+func exists(name string) bool {
+	_, err := net.InterfaceByName(name)
+	return err == nil
+}
+
+// A killed stack is no obstacle to the next, which starts at once under the same names.
+func TestRestartAfterKill(t *testing.T) {
+	for name, flags := range kinds {
+		t.Run(name, func(t *testing.T) {
+			for range 3 {
+				n := start(t, flags...)
+				require.Equal(t, "hi\n", talkOnce(t, "hi"))
+				n.kill()
+			}
+			up(t, flags...)
+			require.Equal(t, "hi\n", talkOnce(t, "hi"))
+		})
+	}
+}
+
+// talkOnce is what the echo service answers to a line.
+func talkOnce(t *testing.T, line string) string {
+	t.Helper()
+	cmd := command(t, "nc", "-N", stackIP, "7")
+	cmd.Stdin = strings.NewReader(line + "\n")
+	out, status := run(t, cmd)
+	require.Zero(t, status, out)
+	return out
+}
+
+// A signal that asks the program to end is a success, and takes the interface along.
+func TestSignals(t *testing.T) {
+	for _, s := range []unix.Signal{unix.SIGINT, unix.SIGTERM} {
+		t.Run(unix.SignalName(s), func(t *testing.T) {
+			n := start(t)
+			require.True(t, exists("tun0"))
+			c, err := hostDial(19) // with a connection at full speed
+			require.NoError(t, err)
+			defer c.Close()
+			n.signal(s, 0)
+			require.False(t, exists("tun0"))
+		})
+	}
+}
+
+// The sandbox needs nothing from outside, and its status is the command's.
+func TestSandbox(t *testing.T) {
+	for _, c := range []struct {
+		args   string
+		status int
+		says   string
+	}{
+		{"ping -c 3 -i 0.01 10.0.0.2", 0, "3 packets transmitted, 3 received, 0% packet loss"},
+		{"ping -c 1 -W 1 10.0.0.99", 1, "100% packet loss"},
+		{"tunstack ping -c 1 10.0.0.1", 0, "1 packets transmitted, 1 received"},
+		{"true", 0, ""},
+		{"sh -c exit\t7", 7, ""},
+		{"sh -c kill\t-9\t$$", 128 + 9, ""},
+		{"no-such-program", 1, `"no-such-program": executable file not found`},
+	} {
+		t.Run(strings.ReplaceAll(c.args, "\t", " "), func(t *testing.T) {
+			out, status := sandbox(t, c.args)
+			require.Equal(t, c.status, status, out)
+			require.Contains(t, out, c.says)
+		})
+	}
+	require.False(t, exists("tun0"), "the sandbox has left its namespace")
+}
+
+// sandbox runs a command, whose words have blanks between them and tabs for blanks in them, in a sandbox.
+func sandbox(t *testing.T, line string) (out string, status int) {
+	t.Helper()
+	netns.Need(t)
+	path, err := program()
+	require.NoError(t, err, path)
+	args := []string{"up", "--sandbox", "--"}
+	for word := range strings.FieldsFuncSeq(line, func(r rune) bool { return r == ' ' }) {
+		args = append(args, strings.ReplaceAll(word, "\t", " "))
+	}
+	return run(t, command(t, path, args...))
+}

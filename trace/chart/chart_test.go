@@ -1,0 +1,50 @@
+package chart
+
+import (
+	"bytes"
+	"image/png"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/trace"
+	"tunstack/trace/dialogue"
+)
+
+// What is plotted of a simulated dialogue, and that it is a picture in both formats, the same each time.
+func TestWrite(t *testing.T) {
+	var records []trace.Record
+	world := dialogue.New(dialogue.Config{Seed: 1, Delay: 5 * time.Millisecond, Drop: []int{2, 7}, Watch: func(end int, r trace.Record) {
+		if end == 1 {
+			records = append(records, r)
+		}
+	}})
+	require.NoError(t, world.Run(10_000))
+	s := trace.SeriesOf(records)
+	require.Len(t, s.Resent, 2)
+	require.Equal(t, float64(len("Who's there?\r\n")), peak(s.Flight[:5]))
+	require.NotEmpty(t, s.Cwnd)
+	require.NotEmpty(t, s.RTT)
+	require.InDelta(t, 0.01, s.RTT[0].Value, 1e-9)
+	require.Less(t, s.Goodput[len(s.Goodput)-1].At, 4*time.Second, "TIME-WAIT is not plotted")
+
+	var svg, again, picture bytes.Buffer
+	require.NoError(t, Write(&svg, "svg", "a joke", s))
+	require.NoError(t, Write(&again, "svg", "a joke", s))
+	require.Equal(t, svg.String(), again.String())
+	for _, text := range []string{"a joke", "cwnd", "sent again (2)", "RTT, ms", "goodput, Mbit/s"} {
+		require.Contains(t, svg.String(), ">"+text+"<")
+	}
+	require.NoError(t, Write(&picture, "png", "a joke", s))
+	_, err := png.Decode(&picture)
+	require.NoError(t, err)
+	require.Error(t, Write(&picture, "bmp", "a joke", s))
+}
+
+func peak(points []trace.Point) (top float64) {
+	for _, p := range points {
+		top = max(top, p.Value)
+	}
+	return top
+}

@@ -1,0 +1,63 @@
+package trace_test
+
+import (
+	"bytes"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/trace"
+	"tunstack/trace/dialogue"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares what is drawn with a file of testdata.
+func golden(t *testing.T, name string, draw func(io.Writer) error) {
+	t.Helper()
+	var got bytes.Buffer
+	require.NoError(t, draw(&got))
+	path := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.WriteFile(path, got.Bytes(), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got.String(), "%s; -update writes it anew", path)
+}
+
+// server is what the server of a dialogue saw.
+func server(t *testing.T, cfg dialogue.Config) []trace.Record {
+	t.Helper()
+	var records []trace.Record
+	cfg.Delay = 5 * time.Millisecond
+	cfg.Watch = func(end int, r trace.Record) {
+		if end == 1 {
+			records = append(records, r)
+		}
+	}
+	require.NoError(t, dialogue.New(cfg).Run(10_000))
+	return records
+}
+
+// The ladder of a whole dialogue, in all its forms, from the SYN to CLOSED.
+func TestLadder(t *testing.T) {
+	l := trace.Draw(server(t, dialogue.Config{Seed: 1}))
+	golden(t, "dialogue.txt", func(w io.Writer) error { return trace.Style{}.Write(w, l) })
+	golden(t, "dialogue.utf8", func(w io.Writer) error { return trace.Style{Unicode: true, Colour: true, Width: 120}.Write(w, l) })
+	golden(t, "dialogue.svg", func(w io.Writer) error { return trace.WriteSVG(w, l) })
+	golden(t, "dialogue.mmd", func(w io.Writer) error { return trace.WriteMermaid(w, l) })
+}
+
+// What was lost, sent again and dropped is marked.
+func TestLadderOfTroubles(t *testing.T) {
+	l := trace.Draw(server(t, dialogue.Config{Seed: 1, Drop: []int{2, 7}}))
+	golden(t, "troubles.txt", func(w io.Writer) error { return trace.Style{}.Write(w, l) })
+	golden(t, "troubles.svg", func(w io.Writer) error { return trace.WriteSVG(w, l) })
+	golden(t, "troubles.mmd", func(w io.Writer) error { return trace.WriteMermaid(w, l) })
+}

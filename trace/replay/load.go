@@ -1,0 +1,143 @@
+// Package replay feeds one side of a recorded TCP connection into this project's machine, in recorded time, and compares what
+// it answers with what the recorded one did.
+package replay
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"time"
+
+	"tunstack/capture"
+	"tunstack/tcp"
+	"tunstack/trace"
+)
+
+// Connection is a recorded TCP connection.
+type Connection struct {
+	Own, Peer netip.AddrPort // Own is the end that the machine plays
+	segments  []segment
+}
+
+// segment is one that was recorded, or sent by the machine.
+type segment struct {
+	tcp.Segment
+	at    time.Duration // since the first of the connection
+	own   bool
+	state tcp.State // of the machine when it sent it
+}
+
+// Load reads the connections of a capture, of which match selects one that must begin with its SYN. as says which end the
+// machine plays: an address, or with the port; if it is empty, that of the host that recorded the capture, if it tells, and else
+// the one that was connected to.
+func Load(r *capture.Reader, match trace.Match, as string) (*Connection, error) {
+	own, err := trace.ParseMatch(as)
+	if err != nil {
+		return nil, err
+	}
+	l := loader{match: match}
+	for {
+		p, err := r.Next()
+		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) { // as an interrupted recording ends
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := l.add(&p, r.Source); err != nil {
+			return nil, err
+		}
+	}
+	found, err := l.only()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case as == "" && !found.out, as != "" && own(found.dst, found.dst):
+		return found.played(found.dst, found.src), nil
+	case as == "" || own(found.src, found.src):
+		return found.played(found.src, found.dst), nil
+	}
+	return nil, fmt.Errorf("%s is no end of the connection from %s to %s", as, found.src, found.dst)
+}
+
+// loader collects connections.
+type loader struct {
+	match trace.Match
+	conns []*recorded
+}
+
+// recorded is a connection whose SYN went from src to dst.
+type recorded struct {
+	src, dst netip.AddrPort
+	out      bool // the host that recorded it is src
+	start    time.Time
+	iss      tcp.Seq
+	over     bool // another one has begun between the same ends
+	segments []segment
+}
+
+// add takes a packet. A segment of which no SYN was seen is left out.
+func (l *loader) add(p *capture.Packet, source capture.Source) error {
+	var s tcp.Segment
+	src, dst, ok := p.Segment(source, &s)
+	if !ok || !l.match(src, dst) {
+		return nil
+	}
+	if p.Cut {
+		return errors.New("the capture has only the beginnings of packets; record whole ones (tcpdump -s 0)")
+	}
+	c := l.find(src, dst)
+	if s.Flags&(tcp.SYN|tcp.ACK) == tcp.SYN && (c == nil || src != c.src || s.Seq != c.iss) {
+		if c != nil {
+			c.over = true
+		}
+		c = &recorded{src: src, dst: dst, out: p.Out, start: p.At, iss: s.Seq}
+		l.conns = append(l.conns, c)
+	}
+	if c != nil {
+		c.segments = append(c.segments, segment{Segment: s, at: max(p.At.Sub(c.start), 0), own: src == c.src})
+	}
+	return nil
+}
+
+func (l *loader) find(src, dst netip.AddrPort) *recorded {
+	for _, c := range l.conns {
+		if !c.over && (c.src == src && c.dst == dst || c.src == dst && c.dst == src) {
+			return c
+		}
+	}
+	return nil
+}
+
+// shownConns is how many connections an error names.
+const shownConns = 5
+
+// only returns the one connection that there must be.
+func (l *loader) only() (*recorded, error) {
+	switch len(l.conns) {
+	case 0:
+		return nil, errors.New("no TCP connection was recorded from its SYN on")
+	case 1:
+		return l.conns[0], nil
+	}
+	var names []string
+	for _, c := range l.conns[:min(len(l.conns), shownConns)] {
+		names = append(names, c.src.String())
+	}
+	if len(l.conns) > shownConns {
+		names = append(names, "...")
+	}
+	return nil, fmt.Errorf("%d connections were recorded; choose one with --conn: from %s", len(l.conns), strings.Join(names, ", "))
+}
+
+// played is the connection as seen from one of its ends.
+func (c *recorded) played(own, peer netip.AddrPort) *Connection {
+	for i := range c.segments {
+		s := &c.segments[i]
+		s.own = s.own == (own == c.src)
+	}
+	return &Connection{own, peer, c.segments}
+}

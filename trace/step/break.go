@@ -1,0 +1,56 @@
+package step
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"tunstack/tcp"
+	"tunstack/trace"
+)
+
+// Break is a place to hold.
+type Break struct {
+	text  string
+	kind  trace.Kind
+	state string // of kind State
+	why   string // of kind Out
+}
+
+// BreakHelp lists what ParseBreak takes.
+const BreakHelp = "state=NAME, retransmit, loss or drop"
+
+// ParseBreak reads a Break: "state=FIN-WAIT-1" holds when either end enters the state, "retransmit" before a segment that is sent
+// again, "loss" when something is taken for lost, "drop" when a segment that arrives is of no use.
+func ParseBreak(text string) (Break, error) {
+	switch text {
+	case "retransmit":
+		return Break{text: text, kind: trace.Out, why: "retransmission"}, nil
+	case "loss":
+		return Break{text: text, kind: trace.Loss}, nil
+	case "drop":
+		return Break{text: text, kind: trace.Drop}, nil
+	}
+	name, ok := strings.CutPrefix(text, "state=")
+	name = strings.ToUpper(name)
+	if !ok || !slices.Contains(stateNames(), name) {
+		return Break{}, fmt.Errorf("%q: it must be %s; the states are %s", text, BreakHelp, strings.Join(stateNames(), ", "))
+	}
+	return Break{text: "state=" + name, kind: trace.State, state: name}, nil
+}
+
+// String is what ParseBreak takes.
+func (b Break) String() string { return b.text }
+
+func (b Break) hit(r *trace.Record) bool {
+	return r.Kind == b.kind && (b.state == "" || b.state == r.Vars.State) && (b.why == "" || b.why == r.Why)
+}
+
+// stateNames are the states that a connection can enter.
+func stateNames() []string {
+	var names []string
+	for s := tcp.SynSent; s <= tcp.TimeWait; s++ {
+		names = append(names, s.String())
+	}
+	return append(names, tcp.Closed.String())
+}

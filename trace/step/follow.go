@@ -1,0 +1,79 @@
+package step
+
+import (
+	"context"
+	"io"
+	"net/netip"
+
+	"tunstack/trace"
+)
+
+// Source is where records of a running stack come from. Next returns io.EOF when the stack has ended. If the stack holds at
+// each record, it does so until Next is called again.
+type Source interface {
+	Next() (trace.Record, error)
+}
+
+// Follow goes through what a running stack does, until that ends, the user quits or ctx ends, none of which is an error.
+func Follow(ctx context.Context, in Source, cfg Config) error {
+	f := &follower{stepper: newStepper(ctx, cfg, func(netip.AddrPort) string { return "stack" })}
+	next := make(chan event, 1)
+	for !f.quit {
+		go func() {
+			r, err := in.Next()
+			next <- event{r, err}
+		}()
+		switch e := f.await(next); {
+		case f.quit || e.err == io.EOF || ctx.Err() != nil:
+			return nil
+		case e.err != nil:
+			return e.err
+		default:
+			f.show(&e.record)
+		}
+	}
+	return nil
+}
+
+// event is what Next returns.
+type event struct {
+	record trace.Record
+	err    error
+}
+
+// follower is a run that follows a stack.
+type follower struct {
+	*stepper
+	turn end // whose record was the last
+}
+
+// await waits for the next event, and meanwhile obeys the user.
+func (f *follower) await(next <-chan event) event {
+	for !f.quit {
+		select {
+		case e := <-next:
+			return e
+		case line, more := <-f.Lines:
+			f.obey(line, more, f.turn)
+		case <-f.ctx.Done():
+			f.quit = true
+		}
+	}
+	return event{}
+}
+
+// show names the connection when it is another one's turn.
+func (f *follower) show(r *trace.Record) {
+	if r.Kind == trace.Gap {
+		f.say("    %d records are missing: too much happened at once", r.Octets)
+		return
+	}
+	if f.turn == (end{}) {
+		f.start = r.At
+	}
+	if e := endOf(r); e != f.turn {
+		f.turn = e
+		f.say("\n=== %v with %v", e.local, e.remote)
+	}
+	f.stepper.show(r)
+}
