@@ -55,7 +55,7 @@ func TestLargeEcho(t *testing.T) { // ICMP-017, IP-017
 }
 
 func TestEchoWithOptions(t *testing.T) { // RFC 1122 section 3.2.2.6, IP-014
-	l := newLab(t, ipv4.Config{}, Config{})
+	l := newLab(t, ipv4.Config{AcceptSourceRouted: true}, Config{})
 	h := from(peerAddr, ownAddr, ipv4.ProtocolICMP)
 	h.Options = []byte{7, 11, 8, 1, 1, 1, 1, 0, 0, 0, 0, 0}
 	out := l.recv(datagram(h, ping(9)))

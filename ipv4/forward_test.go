@@ -39,7 +39,7 @@ func TestForwarding(t *testing.T) { // IP-042
 }
 
 func TestForwardingOptions(t *testing.T) { // RFC 1812 section 5.2.4.1, 5.3.13
-	l, w := router(t, Config{}, 1500)
+	l, w := router(t, Config{AcceptSourceRouted: true}, 1500)
 	h := transit()
 	h.Options = append(opt(7, 4, "0.0.0.0"), 1)
 	l.recv(dgram(h, pattern(8)))

@@ -18,7 +18,7 @@ func FuzzInput(f *testing.F) {
 		if len(b) > 4000 {
 			return
 		}
-		l, w := router(t, Config{ForwardSourceRouted: true, SendRedirects: true}, 576)
+		l, w := router(t, Config{AcceptSourceRouted: true, ForwardSourceRouted: true, SendRedirects: true}, 576)
 		if n := HeaderLen; fixChecksum && len(b) >= n {
 			n = max(n, min(len(b), int(b[0]&15)*4))
 			putChecksum(b[:n])

@@ -132,7 +132,7 @@ func (s *Stack) checkOptions(now time.Duration, h *Header, p *packet.Buffer, min
 		return false, &s.stats.DropOption
 	case o.source == nil:
 		return false, nil
-	case s.cfg.DropSourceRouted:
+	case !s.cfg.AcceptSourceRouted:
 		return false, &s.stats.DropSourceRouted
 	case full(o.source):
 		return false, nil

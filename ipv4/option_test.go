@@ -87,7 +87,7 @@ func TestOriginatedSourceRoute(t *testing.T) { // IP-014
 }
 
 func TestRecordedRouteIsReversed(t *testing.T) { // IP-014
-	l := newLab(t, Config{})
+	l := newLab(t, Config{AcceptSourceRouted: true})
 	l.recvOptions(opt(131, 12, "10.1.1.1", "10.2.2.2"))
 	h := l.up.take()[0].h
 	require.Equal(t, opt(131, 4, "10.2.2.2", "10.1.1.1"), h.ReverseRoute(nil))
@@ -99,7 +99,7 @@ func TestRecordedRouteIsReversed(t *testing.T) { // IP-014
 }
 
 func TestIncompleteSourceRouteIsRefused(t *testing.T) { // IP-015, IP-016
-	for _, cfg := range []Config{{}, {Forwarding: true}} {
+	for _, cfg := range []Config{{AcceptSourceRouted: true}, {AcceptSourceRouted: true, Forwarding: true}} {
 		l := newLab(t, cfg)
 		l.route("0.0.0.0/0", "10.0.0.1", 0)
 		l.recvOptions(opt(131, 4, "192.0.2.9"))
@@ -109,17 +109,30 @@ func TestIncompleteSourceRouteIsRefused(t *testing.T) { // IP-015, IP-016
 	}
 }
 
-func TestSourceRoutesCanBeSwitchedOff(t *testing.T) { // SEC-018
-	l := newLab(t, Config{DropSourceRouted: true, Forwarding: true, ForwardSourceRouted: true})
-	for _, pointer := range []byte{4, 8} {
-		h := unicast()
-		h.Options = opt(137, pointer, "192.0.2.9")
-		l.dropped(dgram(h, pattern(8)), &l.stats.DropSourceRouted)
+func TestSourceRoutesAreRefused(t *testing.T) { // SEC-018
+	l := newLab(t, Config{Forwarding: true, ForwardSourceRouted: true})
+	l.route("0.0.0.0/0", "10.0.0.1", 0)
+	for _, kind := range []byte{131, 137} {
+		for _, pointer := range []byte{4, 8} { // a hop ahead, and none
+			for _, dst := range []netip.Addr{ownAddr, farAddr} {
+				h := unicast()
+				h.Dst, h.Options = dst, opt(kind, pointer, "192.0.2.9")
+				l.dropped(dgram(h, pattern(8)), &l.stats.DropSourceRouted)
+			}
+		}
 	}
+	require.Empty(t, l.wire0.take())
+	require.Empty(t, l.up.takeReports(), "an error would follow the route of the sender's choice")
+}
+
+func TestSourceRoutesCanBeAccepted(t *testing.T) { // SEC-018
+	l := newLab(t, Config{AcceptSourceRouted: true})
+	l.recvOptions(opt(131, 8, "192.0.2.9"))
+	require.Len(t, l.up.take(), 1)
 }
 
 func TestHopOfASourceRoute(t *testing.T) { // IP-015
-	l := newLab(t, Config{Forwarding: true, ForwardSourceRouted: true})
+	l := newLab(t, Config{AcceptSourceRouted: true, Forwarding: true, ForwardSourceRouted: true})
 	_, w := l.add("eth1", "10.1.0.2/24", 1500)
 	l.route("192.0.2.0/24", "10.1.0.1", 0)
 	h := unicast()

@@ -17,11 +17,13 @@ type Config struct {
 	Timers *timer.Queue // required
 	Secret [16]byte     // keys the choice of identifications
 
-	TTL                 uint8 // of datagrams sent with TTL 0; default 64
-	Forwarding          bool  // be a router between the interfaces (RFC 1122 section 1.1.4: off)
-	SendRedirects       bool  // a router that tells hosts of better first hops (RFC 1812 section 5.2.7.2)
-	ForwardSourceRouted bool  // be a hop of others' source routes (RFC 1122 section 3.3.5: off)
-	DropSourceRouted    bool  // refuse all datagrams that were source routed (RFC 7126 section 4.3)
+	TTL           uint8 // of datagrams sent with TTL 0; default 64
+	Forwarding    bool  // be a router between the interfaces (RFC 1122 section 1.1.4: off)
+	SendRedirects bool  // a router that tells hosts of better first hops (RFC 1812 section 5.2.7.2)
+	// AcceptSourceRouted accepts datagrams with a source route, at the route's end and in transit. By default they are dropped:
+	// replies follow the recorded route, so a sender can use any source address (RFC 7126 section 4.3, as Linux does).
+	AcceptSourceRouted  bool
+	ForwardSourceRouted bool // be a hop of others' source routes, if they are accepted (RFC 1122 section 3.3.5: off)
 
 	MinPMTU           int           // floor of path MTU estimates in octets; default 552, never below 68
 	PMTUAge           time.Duration // after it a larger path MTU is tried; default 10 min (RFC 1191 section 6.3)

@@ -30,7 +30,7 @@ type counters struct {
 	DropNotJoined      stats.Counter `name:"ipv4.drop.group_not_joined" doc:"multicast to a group without members here" rfc:"RFC 1122 3.2.1.3"`
 	DropLinkBroadcast  stats.Counter `name:"ipv4.drop.link_broadcast" doc:"unicast datagram in a link-layer broadcast" rfc:"RFC 1122 3.3.6"`
 	DropOption         stats.Counter `name:"ipv4.drop.bad_option" doc:"malformed option" rfc:"RFC 1122 3.2.1.8"`
-	DropSourceRouted   stats.Counter `name:"ipv4.drop.source_routed" doc:"source routes are switched off" rfc:"RFC 7126 4.3"`
+	DropSourceRouted   stats.Counter `name:"ipv4.drop.source_routed" doc:"datagrams with a source route, which are not accepted" rfc:"RFC 7126 4.3"`
 	DropSourceRoute    stats.Counter `name:"ipv4.drop.source_route_failed" doc:"source route that could not be followed" rfc:"RFC 1122 3.3.5"`
 	DropNoProtocol     stats.Counter `name:"ipv4.drop.no_protocol" doc:"no transport for the protocol number" rfc:"RFC 1122 3.2.2.1"`
 	DropFragment       stats.Counter `name:"ipv4.drop.bad_fragment" doc:"fragment empty, not in units of 8 octets or past octet 65535" rfc:"RFC 791 3.2"`

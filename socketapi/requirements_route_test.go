@@ -20,13 +20,15 @@ func lsrr(pointer byte, addrs ...string) []byte {
 	return append(b, 0)
 }
 
+func acceptSourceRouted(cfg *Config) { cfg.IP.AcceptSourceRouted = true }
+
 // recvRouted is recv of a segment that came with IP options.
 func (w *wire) recvRouted(options []byte, s tcp.Segment) {
 	w.inject(ipPacket(addrA, addrB, ipv4.ProtocolTCP, options, segment(addrA, addrB, s)))
 }
 
 func TestSourceRouteOfAnActiveOpen(t *testing.T) { // TCP-115, TCP-116
-	w := newWire(t)
+	w := newWire(t, acceptSourceRouted)
 	fd := w.socket(SOCK_STREAM|SOCK_NONBLOCK, 0)
 	w.set(fd, IPPROTO_IP, IP_OPTIONS, lsrr(4, "10.0.0.7", "10.0.0.8")[:11])
 	require.Equal(t, syscall.EINPROGRESS, w.Connect(fd, ap("10.0.0.1:9")))
@@ -47,7 +49,7 @@ func TestSourceRouteOfAnActiveOpen(t *testing.T) { // TCP-115, TCP-116
 }
 
 func TestSourceRouteOfAPassiveOpen(t *testing.T) { // TCP-117, TCP-118
-	w := newWire(t)
+	w := newWire(t, acceptSourceRouted)
 	fd := w.listen("0.0.0.0:7")
 	s := tcp.Segment{SrcPort: 1000, DstPort: 7, Flags: tcp.SYN, Seq: 5, Wnd: 1000, Options: tcp.Options{MSS: 1460}}
 	w.recvRouted(lsrr(12, "10.0.0.8", "10.0.0.9"), s)

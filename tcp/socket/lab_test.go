@@ -87,7 +87,7 @@ func newLab(t testing.TB, change ...func(*Config)) *lab {
 
 func newLabOn(t testing.TB, w *wire, change ...func(*Config)) *lab {
 	l := &lab{t: t, wire: w}
-	ip := ipv4.New(ipv4.Config{Clock: &l.clk, Timers: &l.timers})
+	ip := ipv4.New(ipv4.Config{Clock: &l.clk, Timers: &l.timers, AcceptSourceRouted: true})
 	cfg := Config{Clock: &l.clk, Timers: &l.timers, Rand: rand.NewChaCha8([32]byte{1})}
 	for _, f := range change {
 		f(&cfg)

@@ -131,8 +131,8 @@ func heap() int {
 
 // datagram is an IPv4 datagram; h has what is not usual.
 func datagram(h ipv4.Header, payload []byte) []byte {
-	b := make([]byte, ipv4.HeaderLen, ipv4.HeaderLen+len(payload))
-	b[0], b[1], b[8], b[9] = 0x45, h.TOS, 64, h.Protocol
+	b := make([]byte, h.Len(), h.Len()+len(payload))
+	b[0], b[1], b[8], b[9] = byte(4<<4|h.Len()/4), h.TOS, 64, h.Protocol
 	binary.BigEndian.PutUint16(b[2:], uint16(cap(b)))
 	binary.BigEndian.PutUint16(b[4:], h.ID)
 	fragment := h.Offset / 8
@@ -143,6 +143,7 @@ func datagram(h ipv4.Header, payload []byte) []byte {
 	src, dst := h.Src.As4(), h.Dst.As4()
 	copy(b[12:], src[:])
 	copy(b[16:], dst[:])
+	copy(b[20:], h.Options)
 	checksum.Put(b[10:], ^checksum.Sum(b, 0))
 	return append(b, payload...)
 }
