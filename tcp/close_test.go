@@ -129,3 +129,27 @@ func TestAbortReleases(t *testing.T) {
 	s.do((*Conn).Abort).is(Closed)
 	require.Zero(t, s.c.rcv.queue.Len())
 }
+
+// TCP-143, SOCK-024: what was received before a reset stays readable; only what is out of order is freed with the connection.
+func TestDataBeforeResetStaysReadable(t *testing.T) {
+	s := newScript(t).established("").recv("P. seq 5001:5051(50) ack 1001 win 64240").sends(". seq 1001 ack 5051 win 65485")
+	s.recv("P. seq 5061:5071(10) ack 1001 win 64240").sends(". seq 1001 ack 5051 win 65485")
+	s.recv("R seq 5051 win 0").is(Closed)
+	require.Equal(t, syscall.ECONNRESET, s.c.Err())
+	require.Zero(t, s.c.rcv.gaps.memory)
+	require.False(t, s.c.AtEOF())
+	s.reads(5001, 50)
+	require.True(t, s.c.AtEOF())
+}
+
+// SOCK-024: shutting down reading keeps what is queued, with the urgent byte in its place.
+func TestShutdownOfReadingKeepsTheQueue(t *testing.T) {
+	s := newScript(t).established("").recv("P.U seq 5001:5011(10) ack 1001 win 64240 urg 5").sends(". seq 1001 ack 5011 win 65525")
+	s.c.CloseRead()
+	s.recv("P. seq 5011:5021(10) ack 1001 win 64240").sends(". seq 1001 ack 5021 win 65515")
+	s.recv("F. seq 5021 ack 1001 win 64240").sends(". seq 1001 ack 5022 win 65514").is(CloseWait)
+	require.Equal(t, 4, s.c.Read(s.now, make([]byte, 100)))
+	require.True(t, s.c.AtMark())
+	require.Equal(t, 5, s.c.Read(s.now, make([]byte, 100)))
+	require.True(t, s.c.AtEOF())
+}

@@ -26,7 +26,7 @@ type Conn struct {
 	ack     ackState
 	reset   pendingReset
 	passive bool // opened by the peer's SYN (RFC 9293 section 3.5, MUST-11)
-	orphan  bool // the user has closed: nobody will read what arrives
+	orphan  bool // the user has closed or aborted: nobody will read what arrived
 	err     syscall.Errno
 	events  Events
 
@@ -223,7 +223,8 @@ func (c *Conn) setState(now time.Duration, s State) {
 		c.cc.end()
 		c.snd.buf.Release()
 		c.snd.board = scoreboard{}
-		if c.err != 0 || c.orphan {
+		c.rcv.gaps.release()
+		if c.orphan {
 			c.rcv.release()
 		}
 		c.events |= Ended | Readable | Writable

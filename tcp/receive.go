@@ -18,6 +18,7 @@ type receiver struct {
 	hasFin bool // it has arrived, perhaps ahead of data
 	closed bool // RCV.NXT has passed it: the stream is at its end
 	shut   bool // the user has shut down reading
+	shutAt Seq  // then: RCV.NXT at that time, where what can be read ends
 
 	urgent  urgent
 	oob     byte // an urgent octet that was taken out of the stream
@@ -205,14 +206,20 @@ func (c *Conn) AtEOF() bool {
 // PeerClosed says whether the peer's FIN has been reached.
 func (c *Conn) PeerClosed() bool { return c.rcv.closed }
 
-// CloseRead makes later reads return the end of the stream and discards what arrives from now on.
+// CloseRead ends the stream after the bytes that are queued, which stay readable as on Linux, and discards what arrives from now on.
+// An announced urgent byte that has not arrived is no longer waited for.
 func (c *Conn) CloseRead() {
-	c.rcv.shut = true
-	c.rcv.queue.Release()
-	c.rcv.gaps.empty() // that they have come is still to be told
-	c.rcv.urgent, c.rcv.oobHeld = urgent{}, false
+	r := &c.rcv
+	if r.shut {
+		return
+	}
+	r.gaps.empty() // SACK still reports their arrival
+	r.shutAt = r.dataNxt()
+	r.shut = true
+	if r.urgent.valid && r.shutAt.LessEq(r.urgent.mark) {
+		r.urgent = urgent{}
+	}
 	c.events |= Readable
-	c.openWindow()
 }
 
 // newEdge is the right edge that the free space of the buffer allows. It never moves left, and moves right only by

@@ -174,9 +174,10 @@ func (c *Conn) Close(now time.Duration) {
 	}
 }
 
-// Abort resets the connection (RFC 9293 section 3.10.5).
+// Abort resets the connection and gives it up (RFC 9293 section 3.10.5).
 func (c *Conn) Abort(now time.Duration) {
 	c.trace(now, Event{Kind: UserClosed, Why: "abort"})
+	c.orphan = true
 	switch c.state {
 	case SynReceived, Established, FinWait1, FinWait2, CloseWait:
 		c.reset = pendingReset{pending: true, flags: RST | ACK, seq: c.snd.nxt, ack: c.rcv.nxt}
@@ -184,6 +185,5 @@ func (c *Conn) Abort(now time.Duration) {
 	case Closed:
 	default:
 		c.setState(now, Closed)
-		c.rcv.release()
 	}
 }

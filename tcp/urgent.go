@@ -51,13 +51,19 @@ func (c *Conn) receiveUrgent(s *Segment) {
 	c.events |= Urgent
 }
 
-// readSeq is the sequence number of the next octet the user will read.
-func (r *receiver) readSeq() Seq {
-	seq := r.nxt.Add(-r.queue.Len())
-	if r.closed {
-		seq--
+// readSeq is the sequence number of the next byte the user will read.
+func (r *receiver) readSeq() Seq { return r.dataNxt().Add(-r.queue.Len()) }
+
+// dataNxt is the sequence number after the last byte in the queue: RCV.NXT without the peer's FIN and without the bytes that were
+// discarded because the user had shut down reading.
+func (r *receiver) dataNxt() Seq {
+	switch {
+	case r.shut:
+		return r.shutAt
+	case r.closed:
+		return r.fin
 	}
-	return seq
+	return r.nxt
 }
 
 // beforeMark is how many of n octets may be read in one go: a read ends before the mark. At the mark itself, an octet

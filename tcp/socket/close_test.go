@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/internal/poll"
 	"tunstack/tcp"
 )
 
@@ -261,4 +262,41 @@ func TestNoReuseWithoutListener(t *testing.T) { // TCP-027
 	p.sends(tcp.SYN, "")
 	require.Equal(t, tcp.ACK, l.one().Flags)
 	require.Equal(t, "TIME-WAIT", l.state())
+}
+
+// What was received before the connection failed is read first. Then the error is reported once, unless the peer's FIN came before
+// it: behind that nothing concerns the reader, as on Linux.
+func TestReadAfterReset(t *testing.T) { // TCP-143
+	l := newLab(t)
+	p := l.active()
+	p.sends(tcp.FIN|tcp.ACK, "413 Content Too Large")
+	l.take()
+	p.e.writes(t, "the rest of the request")
+	l.take()
+	p.sends(tcp.RST, "")
+	p.e.reads(t, "413 Content Too Large")
+	p.e.reads(t, "")
+	_, err := p.e.Write([]byte("x"), false)
+	require.Equal(t, syscall.EPIPE, err)
+
+	p = l.active()
+	p.sends(tcp.ACK, "a part")
+	l.take()
+	p.sends(tcp.RST, "")
+	require.Equal(t, poll.In|poll.Out|poll.RdHup|poll.Err|poll.Hup, p.e.Ready())
+	p.e.reads(t, "a part")
+	p.e.fails(t, syscall.ECONNRESET)
+	p.e.reads(t, "")
+}
+
+// A timeout leaves what was received, too.
+func TestReadAfterTimeout(t *testing.T) { // TCP-156
+	l := newLab(t)
+	p := l.active()
+	p.sends(tcp.ACK, "a part")
+	p.e.writes(t, "never acknowledged")
+	l.after(30 * time.Minute)
+	p.e.reads(t, "a part")
+	p.e.fails(t, syscall.ETIMEDOUT)
+	p.e.reads(t, "")
 }
