@@ -1,6 +1,8 @@
 package ipv4
 
 import (
+	"encoding/binary"
+	"math/rand/v2"
 	"net/netip"
 	"sync"
 	"time"
@@ -12,19 +14,27 @@ import (
 
 // reassembly holds the datagrams of which not all fragments have come (RFC 791 section 3.2, RFC 1122 section 3.3.2).
 //
-// Memory is bounded: one source may use half of it, and when all of it is used, the oldest datagram goes. So a
-// single flooder cannot starve the others, and many of them need to be faster than a datagram takes to arrive.
+// Memory is bounded, and spent by need: when all of it is used, the datagram to go is the one whose source holds most among a few
+// taken at random. So sources that flood give up their own datagrams, however many they are, and the work for a fragment does not
+// depend on how many others wait.
 type reassembly struct {
 	stack     *Stack
 	mu        sync.Mutex
 	datagrams map[datagramKey]*datagram
-	first     *datagram // by age, the oldest first; all live equally long
+	all       []*datagram // the same, to choose from
+	first     *datagram   // by age, the oldest first; all live equally long
 	last      *datagram
 	memory    int
 	bySource  map[netip.Addr]int // memory per source
 	free      []*datagram        // for reuse
+	random    *rand.Rand
 	timer     timer.Timer
 }
+
+const (
+	candidates = 8       // datagrams that are compared to find the one to go
+	fairMemory = 1 << 16 // bytes up to which all sources are alike: one datagram of the largest size
+)
 
 type datagramKey struct {
 	src, dst netip.Addr
@@ -35,6 +45,8 @@ type datagramKey struct {
 func (r *reassembly) init(s *Stack) {
 	r.stack = s
 	r.datagrams, r.bySource = make(map[datagramKey]*datagram), make(map[netip.Addr]int)
+	secret := s.cfg.Secret
+	r.random = rand.New(rand.NewPCG(binary.LittleEndian.Uint64(secret[:]), binary.LittleEndian.Uint64(secret[8:])))
 	r.timer.Init(s.cfg.Timers, r)
 }
 
@@ -70,24 +82,25 @@ func (r *reassembly) add(now time.Duration, h *Header, b []byte) (*packet.Buffer
 	if d == nil {
 		d = r.open(now, key, h)
 	}
-	before := d.memory()
+	before := d.memory
 	drop := d.add(&r.stack.stats, h, b)
-	r.account(d, d.memory()-before)
+	r.charge(key.src, d.memory-before)
 	switch {
 	case drop == &r.stack.stats.Duplicates:
 		return nil, drop
 	case drop != nil:
-		r.close(d).Free()
+		r.close(d)
 		return nil, drop
 	case d.whole() && d.size() > MaxDatagram: // the first fragment's header is longer than the others'
-		r.close(d).Free()
+		r.close(d)
 		return nil, &r.stack.stats.DropFragment
 	case d.whole():
-		p := r.close(d)
-		d.finish(p)
+		p := d.finish()
+		r.close(d)
 		return p, nil
 	}
-	return nil, r.makeRoom(key.src)
+	r.makeRoom()
+	return nil, nil
 }
 
 func (r *reassembly) open(now time.Duration, key datagramKey, h *Header) *datagram {
@@ -97,7 +110,12 @@ func (r *reassembly) open(now time.Duration, key datagramKey, h *Header) *datagr
 	} else {
 		d = new(datagram)
 	}
-	*d = datagram{key: key, in: h.If, cast: h.Cast, expires: now + r.stack.cfg.ReassemblyTimeout, pieces: d.pieces[:0], older: r.last}
+	*d = datagram{
+		key: key, in: h.If, cast: h.Cast, expires: now + r.stack.cfg.ReassemblyTimeout, older: r.last,
+		index: len(r.all), memory: emptyMemory,
+	}
+	r.all = append(r.all, d)
+	r.charge(key.src, d.memory)
 	if r.last != nil {
 		r.last.newer = d
 	} else {
@@ -109,10 +127,15 @@ func (r *reassembly) open(now time.Duration, key datagramKey, h *Header) *datagr
 	return d
 }
 
-// close forgets a datagram and returns its buffer.
-func (r *reassembly) close(d *datagram) *packet.Buffer {
-	r.account(d, -d.memory())
+// close forgets a datagram.
+func (r *reassembly) close(d *datagram) {
+	r.charge(d.key.src, -d.memory)
+	d.payload.free()
 	delete(r.datagrams, d.key)
+	last := r.all[len(r.all)-1]
+	r.all[d.index], last.index = last, d.index
+	r.all[len(r.all)-1] = nil
+	r.all = r.all[:len(r.all)-1]
 	if d.older != nil {
 		d.older.newer = d.newer
 	} else {
@@ -123,34 +146,40 @@ func (r *reassembly) close(d *datagram) *packet.Buffer {
 	} else {
 		r.last = d.older
 	}
-	p := d.p
-	d.p, d.older, d.newer, d.in = nil, nil, nil, nil
+	d.older, d.newer, d.in = nil, nil, nil
 	const spare = 64
 	if len(r.free) < spare {
 		r.free = append(r.free, d)
 	}
-	return p
 }
 
-func (r *reassembly) account(d *datagram, change int) {
+func (r *reassembly) charge(src netip.Addr, change int) {
 	r.memory += change
-	if r.bySource[d.key.src] += change; r.bySource[d.key.src] == 0 {
-		delete(r.bySource, d.key.src)
+	if r.bySource[src] += change; r.bySource[src] == 0 {
+		delete(r.bySource, src)
 	}
 }
 
-// makeRoom gives up the oldest datagrams, of the source that has more than its share and then of all.
-func (r *reassembly) makeRoom(src netip.Addr) (drop *stats.Counter) {
-	limit := r.stack.cfg.ReassemblyMemory
-	for d := r.first; d != nil && (r.bySource[src] > limit/2 || r.memory > limit); {
-		next := d.newer
-		if d.key.src == src || r.bySource[src] <= limit/2 {
-			drop = &r.stack.stats.DropReassemblyFull
-			r.close(d).Free()
-		}
-		d = next
+// makeRoom gives up datagrams until memory is within its bound.
+func (r *reassembly) makeRoom() {
+	for r.memory > r.stack.cfg.ReassemblyMemory {
+		r.stack.stats.DropReassemblyFull.Inc()
+		r.close(r.victim())
 	}
-	return drop
+}
+
+// victim is the datagram to go: among a few at random that of the source with the most memory, and if they are alike the oldest.
+func (r *reassembly) victim() *datagram {
+	var worst *datagram
+	most := 0
+	for range candidates {
+		d := r.all[r.random.IntN(len(r.all))]
+		held := max(r.bySource[d.key.src], fairMemory)
+		if held > most || held == most && d.expires < worst.expires {
+			worst, most = d, held
+		}
+	}
+	return worst
 }
 
 // Expire gives up the datagrams whose time is over, and tells their senders if the first fragment had come.
@@ -166,16 +195,19 @@ func (r *reassembly) Expire(now time.Duration) {
 			return
 		}
 		h := Header{Cast: d.cast, If: d.in}
-		first := d.firstLen
-		p := r.close(d)
-		if first > 0 {
-			d.restoreFirst(p)
+		var first *packet.Buffer
+		if d.firstLen > 0 {
+			first = d.first(d.firstLen)
 		}
+		r.close(d)
 		r.mu.Unlock()
 		r.stack.stats.DropReassemblyTime.Inc()
-		if first > 0 && h.Parse(p.Bytes()) {
-			r.stack.report(now, Error{Type: TimeExceeded, Code: CodeReassembly}, &h, p)
+		if first == nil {
+			continue
 		}
-		p.Free()
+		if h.Parse(first.Bytes()) {
+			r.stack.report(now, Error{Type: TimeExceeded, Code: CodeReassembly}, &h, first)
+		}
+		first.Free()
 	}
 }

@@ -189,33 +189,99 @@ func TestPiecesAreBounded(t *testing.T) { // SEC-013
 	require.Empty(t, l.reassembly.datagrams)
 }
 
+// held is the memory in bytes of the datagrams that are being put together.
+func (r *reassembly) held() (n int) {
+	for _, d := range r.datagrams {
+		n += emptyMemory
+		for _, page := range d.payload {
+			if page != nil {
+				n += pageMemory
+			}
+		}
+	}
+	return n
+}
+
 func TestReassemblyMemoryIsBoundedAndFair(t *testing.T) { // SEC-013
-	l := newLab(t, Config{ReassemblyMemory: 200 << 10})
+	const limit = 200 << 10
+	l := newLab(t, Config{ReassemblyMemory: limit})
 	whole := pattern(1000)
 	victim := unicast()
 	victim.Src = addr("10.0.0.77")
 	l.recv(part(victim, whole, 0, 504))
-	for id := range 500 { // one source floods
-		h := unicast()
-		h.ID = uint16(id)
-		l.recv(part(h, whole, 0, 504))
-		require.LessOrEqual(t, l.reassembly.memory, 200<<10)
-		require.LessOrEqual(t, l.reassembly.bySource[peerAddr], 100<<10)
+	flood := func(sources int) {
+		for id := range 500 {
+			h := unicast()
+			h.Src, h.ID = netip.AddrFrom4([4]byte{10, 0, 1, byte(id % sources)}), uint16(id)
+			l.recv(part(h, whole, 0, 504))
+			require.Equal(t, l.reassembly.held(), l.reassembly.memory)
+			require.LessOrEqual(t, l.reassembly.memory, limit)
+		}
 	}
+	flood(1)
+	flood(3) // less than limit / fairMemory
 	require.NotZero(t, l.stats.DropReassemblyFull.Value())
 	l.recv(part(victim, whole, 504, 1000))
-	require.Len(t, l.up.take(), 1, "the other source is not concerned")
-
-	for i := range 500 { // many sources flood
-		h := unicast()
-		h.Src = netip.AddrFrom4([4]byte{10, 0, 0, byte(3 + i%250)})
-		h.ID = uint16(i)
-		l.recv(part(h, whole, 0, 504))
-		require.LessOrEqual(t, l.reassembly.memory, 200<<10)
-	}
+	require.Len(t, l.up.take(), 1, "sources with more than fairMemory pay for the flood")
+	flood(250)
 	l.advance(time.Minute)
 	require.Zero(t, l.reassembly.memory)
 	require.Empty(t, l.reassembly.bySource)
+	require.Empty(t, l.reassembly.all)
+}
+
+// A fragment far from the start costs what it brings, so forged sources with one fragment each do not soon push out an honest datagram.
+func TestTailsAreChargedWhatTheyHold(t *testing.T) { // SEC-013
+	l := newLab(t, Config{})
+	tail := func(id int) []byte {
+		h := unicast()
+		h.Src, h.ID, h.Offset = netip.AddrFrom4([4]byte{11, 0, byte(id >> 8), byte(id)}), uint16(id), 65480
+		return dgram(h, pattern(28))
+	}
+	for id := range 10000 {
+		l.recv(tail(id))
+		l.now += time.Second / 20000
+	}
+	require.Greater(t, len(l.reassembly.all), 1000, "4 MiB are many tails")
+	whole := pattern(4000)
+	for id := range 100 { // 10 ms between fragments in a flood of 20,000 a second
+		h := unicast()
+		h.ID = uint16(id)
+		for n, f := range cut(h, whole, 1480) {
+			for i := range 200 {
+				l.recv(tail(10000 + 600*id + 200*n + i))
+				l.now += time.Second / 20000
+			}
+			l.recv(f)
+		}
+	}
+	require.Len(t, l.up.take(), 100)
+}
+
+// counted is a source of randomness that counts how often it is asked.
+type counted struct {
+	rand.Source
+	n int
+}
+
+func (c *counted) Uint64() uint64 { c.n++; return c.Source.Uint64() }
+
+// The datagrams looked at to make room for a fragment are few, however many wait.
+func TestCostOfAFragment(t *testing.T) { // SEC-013
+	for _, limit := range []int{1 << 20, 16 << 20} {
+		l := newLab(t, Config{ReassemblyMemory: limit})
+		looks := &counted{Source: rand.NewPCG(1, 2)}
+		l.reassembly.random = rand.New(looks)
+		for id := range 20000 {
+			h := unicast()
+			h.Src, h.ID, h.MF = netip.AddrFrom4([4]byte{11, 0, 0, byte(id % 3)}), uint16(id), true
+			before := looks.n
+			l.recv(dgram(h, pattern(1480)))
+			require.LessOrEqual(t, looks.n-before, 3*candidates)
+		}
+		require.LessOrEqual(t, looks.n, 20000*(candidates+1))
+		require.Positive(t, looks.n)
+	}
 }
 
 func TestReassemblyAllocatesNothing(t *testing.T) {

@@ -28,7 +28,7 @@ type Config struct {
 	MinPMTU           int           // floor of path MTU estimates in octets; default 552, never below 68
 	PMTUAge           time.Duration // after it a larger path MTU is tried; default 10 min (RFC 1191 section 6.3)
 	ReassemblyTimeout time.Duration // default 60 s (RFC 1122 section 3.3.2)
-	ReassemblyMemory  int           // octets of incomplete datagrams, half of it for any one source; default 4 MiB
+	ReassemblyMemory  int           // bytes of incomplete datagrams and what describes them; default 4 MiB
 }
 
 func (c *Config) setDefaults() {

@@ -1,0 +1,65 @@
+package ipv4
+
+import (
+	"bytes"
+	"unsafe"
+
+	"tunstack/internal/packet"
+)
+
+// pageSize is the largest payload in bytes of packet's smallest Buffer.
+const pageSize = 2<<10 - packet.Headroom
+
+// pageMemory is what a page costs in bytes.
+const pageMemory = 2<<10 + int(unsafe.Sizeof(packet.Buffer{}))
+
+// pages holds the payload of a datagram of which parts are missing. A page exists if a byte of it has been received, so a
+// fragment costs memory for its own bytes and not for the gap before it.
+type pages [(MaxDatagram + pageSize - 1) / pageSize]*packet.Buffer
+
+// each calls f with the parts of b and of the pages that belong together, b being at offset at.
+func (g *pages) each(at int, b []byte, f func(page **packet.Buffer, at int, part []byte)) {
+	for len(b) > 0 {
+		in := at % pageSize
+		n := min(len(b), pageSize-in)
+		f(&g[at/pageSize], in, b[:n])
+		at, b = at+n, b[n:]
+	}
+}
+
+// write stores b at offset at, and returns the memory in bytes of the pages that this has added.
+func (g *pages) write(at int, b []byte) (added int) {
+	g.each(at, b, func(page **packet.Buffer, at int, part []byte) {
+		if *page == nil {
+			*page = packet.New(pageSize)
+			(*page).Extend(pageSize)
+			added += pageMemory
+		}
+		copy((*page).Bytes()[at:], part)
+	})
+	return added
+}
+
+// read fills b from offset at, where all bytes have been received.
+func (g *pages) read(at int, b []byte) {
+	g.each(at, b, func(page **packet.Buffer, at int, part []byte) { copy(part, (*page).Bytes()[at:]) })
+}
+
+// equal reports whether the bytes at offset at, all of which have been received, are those of b.
+func (g *pages) equal(at int, b []byte) bool {
+	same := true
+	g.each(at, b, func(page **packet.Buffer, at int, part []byte) {
+		same = same && bytes.Equal((*page).Bytes()[at:at+len(part)], part)
+	})
+	return same
+}
+
+// free returns the pages' memory.
+func (g *pages) free() {
+	for i, page := range g {
+		if page != nil {
+			page.Free()
+			g[i] = nil
+		}
+	}
+}
