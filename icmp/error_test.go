@@ -114,17 +114,65 @@ func TestRateLimit(t *testing.T) { // ICMP-023
 	l.now += time.Second
 	require.Equal(t, 2, flood(l, 2), "then one per second each")
 	l.now += time.Minute
-	require.Equal(t, 50, flood(l, 100), "the burst to all")
-	l.now += time.Second / 100
-	require.Equal(t, 10, flood(l, 100), "then 1000 per second")
+	require.InDelta(t, 50, flood(l, 100), 25, "the burst to all, an error costing one token on average")
+	sent := 0
+	for range 1000 {
+		l.now += 10 * time.Second // every peer has its own burst again
+		flood(l, 100)
+		l.now += 10 * time.Millisecond
+		sent += flood(l, 100)
+	}
+	require.InDelta(t, 10_000, sent, 500, "then 1000 per second")
 
 	l = newLab(t, ipv4.Config{}, Config{Rate: 10, Burst: 3, PeerInterval: -1})
-	require.Equal(t, 3, flood(l, 1))
-	l.now += 200 * time.Millisecond
-	require.Equal(t, 2, flood(l, 1))
+	sent = flood(l, 1)
+	for range 100 {
+		l.now += 100 * time.Millisecond
+		sent += flood(l, 1)
+	}
+	require.InDelta(t, 103, sent, 30)
 	l = newLab(t, ipv4.Config{}, Config{Rate: -1, PeerInterval: time.Millisecond, PeerBurst: 2})
 	require.Equal(t, 200, flood(l, 100))
 	require.Equal(t, 1000, flood(newLab(t, ipv4.Config{}, Config{Rate: -1, PeerInterval: -1}), 1))
+}
+
+// Somebody sends datagrams with forged sources to 50 ports, and learns from the answer to one of his own whether all of them are
+// closed (SADDNS, Man and others, 2020). He must not do better than by chance.
+func TestTheLimitTellsNothingOfPorts(t *testing.T) { // ICMP-023
+	const batches, ports = 1000, 50
+	l := newLab(t, ipv4.Config{}, Config{})
+	l.ip.Register(ipv4.ProtocolUDP, &open{l.udp, 53})
+	right := 0
+	for batch := range batches {
+		isOpen := batch%2 == 0
+		l.now += time.Minute
+		for i := range ports {
+			port := byte(100 + i)
+			if isOpen && i == 17 {
+				port = 53
+			}
+			l.recv(datagram(from(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), ownAddr, ipv4.ProtocolUDP), []byte{0, 9, 0, port, 0, 8, 0, 0}))
+		}
+		heard := len(l.recv(datagram(from(peerAddr, ownAddr, ipv4.ProtocolUDP), pattern(20)))) > 0
+		if heard == isOpen {
+			right++
+		}
+	}
+	require.InDelta(t, batches/2, right, 60) // four standard deviations of guessing
+}
+
+// open is a udp with one open port.
+type open struct {
+	udp
+	port byte
+}
+
+func (o *open) Input(now time.Duration, h *ipv4.Header, p *packet.Buffer) {
+	if p.Bytes()[3] == o.port {
+		p.Free()
+		return
+	}
+	o.udp.Input(now, h, p)
 }
 
 // sentUDP is a datagram of ours, with ports in its first octets.

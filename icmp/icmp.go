@@ -24,8 +24,10 @@ const HeaderLen = 8
 
 // Config of a Stack; zero values mean the documented defaults.
 type Config struct {
-	// Rate and Burst limit the errors sent in all, per second; default 1000 and 50. A negative Rate lifts the limit.
+	// Rate and Burst limit the errors sent in all, per second and on average; default 1000 and 50. A negative Rate lifts the limit.
 	Rate, Burst int
+	// Secret seeds the random part of the limits.
+	Secret [32]byte
 	// PeerInterval and PeerBurst limit the errors sent to one host; default one per second after the first 6, as Linux does.
 	// A negative PeerInterval lifts the limit.
 	PeerInterval time.Duration

@@ -2,6 +2,7 @@ package icmp
 
 import (
 	"encoding/binary"
+	"math/rand/v2"
 	"net/netip"
 	"sync"
 	"time"
@@ -9,6 +10,9 @@ import (
 
 // limiter bounds the errors sent (RFC 1812 section 4.3.2.8): by a token bucket for all and one per peer. Peers whose addresses
 // fall on one slot take turns in it, so its memory is fixed, and the bucket for all bounds what that lets through.
+//
+// An error costs the bucket for all 0, 1 or 2 tokens at random, as on Linux. With a fixed cost, somebody who sends as many
+// datagrams with forged sources as the bucket has tokens learns from one more of his own whether one of them found an open port.
 type limiter struct {
 	mu    sync.Mutex
 	all   bucket
@@ -17,11 +21,15 @@ type limiter struct {
 		bucket
 	}
 
+	random                 *rand.ChaCha8
+	slotKey                uint32        // odd
 	interval, peerInterval time.Duration // per token; negative: no limit
 	burst, peerBurst       int
 }
 
 func (l *limiter) init(cfg Config) {
+	l.random = rand.NewChaCha8(cfg.Secret)
+	l.slotKey = uint32(l.random.Uint64()) | 1
 	l.interval, l.burst = time.Second/1000, 50
 	l.peerInterval, l.peerBurst = time.Second, 6
 	if cfg.Rate != 0 {
@@ -38,10 +46,10 @@ func (l *limiter) init(cfg Config) {
 	}
 }
 
-// allow takes a token for an error to peer.
+// allow takes the tokens for an error to peer.
 func (l *limiter) allow(now time.Duration, peer netip.Addr) bool {
 	a := peer.As4()
-	slot := &l.peers[binary.BigEndian.Uint32(a[:])*0x9e3779b1>>22]
+	slot := &l.peers[binary.BigEndian.Uint32(a[:])*l.slotKey>>22]
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if slot.peer != peer {
@@ -51,7 +59,7 @@ func (l *limiter) allow(now time.Duration, peer netip.Addr) bool {
 		return false
 	}
 	slot.take(now, l.peerInterval)
-	l.all.take(now, l.interval)
+	l.all.take(now, l.interval*time.Duration(l.random.Uint64()%3))
 	return true
 }
 
@@ -63,5 +71,5 @@ func (b *bucket) has(now, interval time.Duration, burst int) bool {
 	return interval < 0 || b.full <= now+time.Duration(burst-1)*interval
 }
 
-// take takes a token that is there.
-func (b *bucket) take(now, interval time.Duration) { b.full = max(b.full, now) + interval }
+// take takes the tokens of a time.
+func (b *bucket) take(now, cost time.Duration) { b.full = max(b.full, now) + cost }

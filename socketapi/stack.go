@@ -130,6 +130,7 @@ func (cfg *Config) seed() error {
 	random := rand.NewChaCha8(seed)
 	cfg.Rand, cfg.UDP.Rand, cfg.TCP.Rand = random, random, random
 	_, _ = random.Read(cfg.IP.Secret[:])
+	_, _ = random.Read(cfg.ICMP.Secret[:])
 	return nil
 }
 
