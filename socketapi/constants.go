@@ -90,6 +90,7 @@ const (
 	IP_RECVTTL         = 12
 	IP_RECVTOS         = 13
 	IP_MTU             = 14
+	IP_MINTTL          = 21
 	IP_MULTICAST_IF    = 32
 	IP_MULTICAST_TTL   = 33
 	IP_MULTICAST_LOOP  = 34

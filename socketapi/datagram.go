@@ -2,6 +2,7 @@ package socketapi
 
 import (
 	"tunstack/ip/dgram"
+	"tunstack/ipv4"
 	"tunstack/udp"
 )
 
@@ -33,6 +34,12 @@ func received(n int, d dgram.Datagram, flags int, err error) (int, Message, erro
 func (d datagram) buffered() (in, out int) { return d.Buffered(), 0 }
 
 func (d datagram) options() map[optname]option { return udpOptions }
+
+func (d datagram) ip() ipv4.SocketOptions { return d.Options().SocketOptions }
+
+func (d datagram) setIP(change func(*ipv4.SocketOptions)) {
+	d.SetOptions(func(o *udp.Options) { change(&o.SocketOptions) })
+}
 
 func (d datagram) dgram() dgram.Options { return d.Options().Options }
 

@@ -62,11 +62,12 @@ func (so *socket) setOption(level, name int, value any) error {
 
 // lookup finds an option: the protocol's own first, then what all sockets have.
 func (so *socket) lookup(level, name int) (option, bool) {
-	if o, ok := so.options()[optname{level, name}]; ok {
-		return o, true
+	for _, table := range [...]map[optname]option{so.options(), ipOptions, socketOptions} {
+		if o, ok := table[optname{level, name}]; ok {
+			return o, true
+		}
 	}
-	o, ok := socketOptions[optname{level, name}]
-	return o, ok
+	return option{}, false
 }
 
 // layout lays v out as Linux does; nil for what it does not know how to.

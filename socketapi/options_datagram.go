@@ -16,7 +16,6 @@ var udpOptions = datagramOptions(map[optname]option{
 	{SOL_SOCKET, SO_REUSEADDR}: udpFlag(func(o *udp.Options) *bool { return &o.ReuseAddr }),
 	{SOL_SOCKET, SO_REUSEPORT}: udpFlag(func(o *udp.Options) *bool { return &o.ReusePort }),
 	{SOL_SOCKET, SO_NO_CHECK}:  udpFlag(func(o *udp.Options) *bool { return &o.NoCheck }),
-	{IPPROTO_IP, IP_RECVERR}:   udpFlag(func(o *udp.Options) *bool { return &o.RecvErr }),
 })
 
 // rawOptions are those of a SOCK_RAW socket.
@@ -38,9 +37,6 @@ func datagramOptions(own map[optname]option) map[optname]option {
 		{SOL_SOCKET, SO_BROADCAST}: dgramFlag(func(o *dgram.Options) *bool { return &o.Broadcast }),
 		{SOL_SOCKET, SO_RCVBUF}:    number(1, math.MaxInt32, getDatagramBuffer, setDatagramBuffer),
 
-		{IPPROTO_IP, IP_TOS}:             ipTOS,
-		{IPPROTO_IP, IP_TTL}:             ipTTL,
-		{IPPROTO_IP, IP_OPTIONS}:         ipOptions,
 		{IPPROTO_IP, IP_MTU}:             {get: func(so *socket) (any, error) { return so.datagram().PathMTU() }},
 		{IPPROTO_IP, IP_MTU_DISCOVER}:    number(IP_PMTUDISC_DONT, IP_PMTUDISC_DO, getDiscover, setDiscover),
 		{IPPROTO_IP, IP_MULTICAST_TTL}:   number(-1, math.MaxUint8, getMulticastTTL, setMulticastTTL),

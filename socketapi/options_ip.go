@@ -1,75 +1,57 @@
 package socketapi
 
 import (
+	"math"
+	"slices"
 	"syscall"
 
-	"tunstack/ip/dgram"
+	"tunstack/ipv4"
 )
 
-// ipFields reads the TOS and TTL of a socket's packets; TTL 0 is the stack's default.
-func (so *socket) ipFields() (tos, ttl uint8) {
-	if st, ok := so.endpoint.(stream); ok {
-		return st.IP()
-	}
-	o := so.datagram().dgram()
-	return o.TOS, o.TTL
+// ipOptions are those of level IPPROTO_IP that the sockets of every transport have.
+var ipOptions = map[optname]option{
+	{IPPROTO_IP, IP_TOS}:    ipNumber(math.MinInt32, math.MaxInt32, func(o *ipv4.SocketOptions) *uint8 { return &o.TOS }),
+	{IPPROTO_IP, IP_TTL}:    number(-1, math.MaxUint8, getTTL, setTTL),
+	{IPPROTO_IP, IP_MINTTL}: ipNumber(0, math.MaxUint8, func(o *ipv4.SocketOptions) *uint8 { return &o.MinTTL }),
+	{IPPROTO_IP, IP_RECVERR}: flag(
+		func(so *socket) bool { return so.ip().RecvErr },
+		func(so *socket, on bool) { so.setIP(func(o *ipv4.SocketOptions) { o.RecvErr = on }) }),
+	{IPPROTO_IP, IP_OPTIONS}: {
+		func(so *socket) (any, error) { return so.ip().IPOptions, nil },
+		setIPOptions,
+	},
 }
 
-// setIPFields is the other way.
-func (so *socket) setIPFields(tos, ttl uint8) {
-	if st, ok := so.endpoint.(stream); ok {
-		st.SetIP(tos, ttl)
-		return
-	}
-	so.datagram().setDgram(func(o *dgram.Options) { o.TOS, o.TTL = tos, ttl })
-}
-
-// ipTOS is IP_TOS.
-var ipTOS = number(0, 255,
-	func(so *socket) int {
-		tos, _ := so.ipFields()
-		return int(tos)
-	},
-	func(so *socket, n int) error {
-		_, ttl := so.ipFields()
-		so.setIPFields(uint8(n), ttl)
-		return nil
-	})
-
-// ipTTL is IP_TTL, where -1 is the stack's default and 0 is refused.
-var ipTTL = number(-1, 255,
-	func(so *socket) int {
-		if _, ttl := so.ipFields(); ttl != 0 {
-			return int(ttl)
-		}
-		return int(so.stack.ttl)
-	},
-	func(so *socket, n int) error {
-		if n == 0 {
-			return syscall.EINVAL
-		}
-		tos, _ := so.ipFields()
-		so.setIPFields(tos, uint8(max(n, 0)))
-		return nil
-	})
-
-// ipOptions is IP_OPTIONS.
-var ipOptions = option{
-	func(so *socket) (any, error) {
-		if st, ok := so.endpoint.(stream); ok {
-			return st.IPOptions(), nil
-		}
-		return so.datagram().dgram().IPOptions, nil
-	},
-	func(so *socket, v optvalue) error {
-		if len(v) > 40 {
-			return syscall.EINVAL
-		}
-		if st, ok := so.endpoint.(stream); ok {
-			st.SetIPOptions(v)
+// ipNumber is an option that is an octet of ipv4.SocketOptions. Like Linux it keeps the lowest octet of IP_TOS.
+func ipNumber(low, high int, field func(*ipv4.SocketOptions) *uint8) option {
+	return number(low, high,
+		func(so *socket) int { o := so.ip(); return int(*field(&o)) },
+		func(so *socket, n int) error {
+			so.setIP(func(o *ipv4.SocketOptions) { *field(o) = uint8(n) })
 			return nil
-		}
-		so.datagram().setDgram(func(o *dgram.Options) { o.IPOptions = append([]byte(nil), v...) })
-		return nil
-	},
+		})
+}
+
+func getTTL(so *socket) int {
+	if ttl := so.ip().TTL; ttl != 0 {
+		return int(ttl)
+	}
+	return int(so.stack.ttl)
+}
+
+// setTTL takes -1 for the stack's default and refuses 0.
+func setTTL(so *socket, n int) error {
+	if n == 0 {
+		return syscall.EINVAL
+	}
+	so.setIP(func(o *ipv4.SocketOptions) { o.TTL = uint8(max(n, 0)) })
+	return nil
+}
+
+func setIPOptions(so *socket, v optvalue) error {
+	if len(v) > 40 {
+		return syscall.EINVAL
+	}
+	so.setIP(func(o *ipv4.SocketOptions) { o.IPOptions = slices.Clone([]byte(v)) })
+	return nil
 }

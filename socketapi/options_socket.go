@@ -26,7 +26,6 @@ var socketOptions = map[optname]option{
 	{IPPROTO_IP, IP_RECVTTL}:    kept(IPPROTO_IP, IP_RECVTTL),
 	{IPPROTO_IP, IP_RECVTOS}:    kept(IPPROTO_IP, IP_RECVTOS),
 	{IPPROTO_IP, IP_RECVOPTS}:   kept(IPPROTO_IP, IP_RECVOPTS),
-	{IPPROTO_IP, IP_RECVERR}:    kept(IPPROTO_IP, IP_RECVERR),
 }
 
 // takeError is SO_ERROR: the pending error's number, once.

@@ -40,13 +40,6 @@ var streamOptions = map[optname]option{
 	{IPPROTO_TCP, TCP_MAXSEG}:       number(0, maxMSS, func(so *socket) int { return so.tcp().MSS() }, setMaxSeg),
 	{IPPROTO_TCP, TCP_CONGESTION}:   {getCongestion, setCongestion},
 	{IPPROTO_TCP, TCP_INFO}:         {get: func(so *socket) (any, error) { return newTCPInfo(so.tcp().Info()), nil }},
-
-	{IPPROTO_IP, IP_RECVERR}: flag(
-		func(so *socket) bool { return so.tcp().RecvErr() },
-		func(so *socket, on bool) { so.tcp().SetRecvErr(on) }),
-	{IPPROTO_IP, IP_TOS}:     ipTOS,
-	{IPPROTO_IP, IP_TTL}:     ipTTL,
-	{IPPROTO_IP, IP_OPTIONS}: ipOptions,
 }
 
 // tcp is the endpoint of a socket that uses streamOptions.

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"tunstack/ip/dgram"
+	"tunstack/ipv4"
 	"tunstack/raw"
 )
 
@@ -37,6 +38,12 @@ func (r rawSocket) recv(b []byte, flags int) (int, Message, error) {
 func (r rawSocket) buffered() (in, out int) { return r.Buffered(), 0 }
 
 func (r rawSocket) options() map[optname]option { return rawOptions }
+
+func (r rawSocket) ip() ipv4.SocketOptions { return r.Options().SocketOptions }
+
+func (r rawSocket) setIP(change func(*ipv4.SocketOptions)) {
+	r.SetOptions(func(o *raw.Options) { change(&o.SocketOptions) })
+}
 
 func (r rawSocket) dgram() dgram.Options { return r.Options().Options }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tunstack/internal/poll"
+	"tunstack/ipv4"
 	tcpsocket "tunstack/tcp/socket"
 )
 
@@ -28,6 +29,8 @@ type endpoint interface {
 	recv(b []byte, flags int) (int, Message, error)
 	buffered() (in, out int)
 	options() map[optname]option
+	ip() ipv4.SocketOptions
+	setIP(change func(*ipv4.SocketOptions))
 }
 
 // socket is what a descriptor refers to: an endpoint and what blocking it takes.

@@ -1,6 +1,9 @@
 package socketapi
 
-import tcpsocket "tunstack/tcp/socket"
+import (
+	"tunstack/ipv4"
+	tcpsocket "tunstack/tcp/socket"
+)
 
 // stream is the endpoint of SOCK_STREAM.
 type stream struct{ *tcpsocket.Endpoint }
@@ -18,5 +21,9 @@ func (st stream) recv(b []byte, flags int) (int, Message, error) {
 }
 
 func (st stream) buffered() (in, out int) { return st.Buffered() }
+
+func (st stream) ip() ipv4.SocketOptions { return st.IP() }
+
+func (st stream) setIP(change func(*ipv4.SocketOptions)) { st.SetIP(change) }
 
 func (st stream) options() map[optname]option { return streamOptions }

@@ -25,6 +25,7 @@ type Stats struct {
 	DropHeader       stats.Counter `name:"tcp.drop.bad_header" doc:"truncated, or data offset impossible" rfc:"RFC 9293 3.1"`
 	DropChecksum     stats.Counter `name:"tcp.drop.bad_checksum" doc:"checksum wrong" rfc:"RFC 9293 3.1 MUST-3"`
 	DropAddress      stats.Counter `name:"tcp.drop.bad_address" doc:"from or to a broadcast or multicast address" rfc:"RFC 9293 3.9.2.3"`
+	DropMinTTL       stats.Counter `name:"tcp.drop.min_ttl" doc:"TTL below the socket's IP_MINTTL" rfc:"RFC 5082 3"`
 	DropNoConnection stats.Counter `name:"tcp.drop.no_connection" doc:"for no connection or listener" rfc:"RFC 9293 3.10.7.1"`
 	DropListen       stats.Counter `name:"tcp.drop.listen" doc:"neither SYN nor ACK nor RST for a listener, or a RST" rfc:"RFC 9293 3.10.7.2"`
 	DropBacklog      stats.Counter `name:"tcp.drop.backlog_full" doc:"SYN or final ACK while accept queue or SYN queue is full" rfc:"POSIX listen()"`

@@ -12,7 +12,6 @@ type Options struct {
 	ReuseAddr bool // SO_REUSEADDR
 	ReusePort bool // SO_REUSEPORT
 	NoCheck   bool // SO_NO_CHECK: send without checksum
-	RecvErr   bool // IP_RECVERR: errors also on unconnected sockets
 }
 
 // Datagram describes a received datagram.

@@ -2,7 +2,6 @@ package dgram
 
 import (
 	"net/netip"
-	"slices"
 	"syscall"
 
 	"tunstack/internal/packet"
@@ -11,19 +10,18 @@ import (
 
 // Options are the settings that all datagram sockets have.
 type Options struct {
+	ipv4.SocketOptions
 	Broadcast          bool       // SO_BROADCAST
 	RcvBuf             int        // octets of payload and overhead that may wait; 0: 208 KiB
-	TOS, TTL           uint8      // TTL 0: the stack's default
 	MulticastTTL       uint8      // 0: 1
 	MulticastLoop      bool       // IP_MULTICAST_LOOP, on for a new socket
 	MulticastInterface netip.Addr // IP_MULTICAST_IF
 	DontFragment       bool       // IP_MTU_DISCOVER as IP_PMTUDISC_DO
-	IPOptions          []byte     // IP_OPTIONS
 }
 
 // Clone returns a copy that shares no memory with o.
 func (o Options) Clone() Options {
-	o.IPOptions = slices.Clone(o.IPOptions)
+	o.SocketOptions = o.SocketOptions.Clone()
 	return o
 }
 

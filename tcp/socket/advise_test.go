@@ -59,8 +59,8 @@ func TestErrorsOnAConnection(t *testing.T) { // TCP-104, TCP-120, TCP-121, TCP-1
 func TestRecvErr(t *testing.T) {
 	l := newLab(t)
 	p := l.active()
-	p.e.SetRecvErr(true)
-	require.True(t, p.e.RecvErr())
+	p.e.SetIP(func(o *ipv4.SocketOptions) { o.RecvErr = true })
+	require.True(t, p.e.IP().RecvErr)
 	p.e.writes(t, "data")
 	sent := l.one()
 	l.recvError(ipv4.Unreachable, ipv4.CodeHost, 0, sent)

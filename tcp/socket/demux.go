@@ -72,6 +72,8 @@ func (d *Demux) now() time.Duration { return d.cfg.Clock.Now() }
 type arrival struct {
 	seg       tcp.Segment
 	id        tuple
+	in        *ipv4.Interface // that it came by; nil if it waited in an inbox
+	ttl       uint8
 	ipOptions []byte  // as received
 	queue     uint16  // of the device
 	minISS    tcp.Seq // where the sequence numbers of a new connection start at the lowest; 0: anywhere
@@ -82,7 +84,7 @@ func (a *arrival) parse(h *ipv4.Header, p *packet.Buffer) error {
 	err := a.seg.Parse(p.Bytes())
 	a.seg.CE = h.TOS&ecnMask == ecnCE
 	a.id = tuple{local: h.Dst.As4(), remote: h.Src.As4(), localPort: a.seg.DstPort, remotePort: a.seg.SrcPort}
-	a.ipOptions, a.queue = h.Options, p.Queue
+	a.in, a.ttl, a.ipOptions, a.queue = h.If, h.TTL, h.Options, p.Queue
 	return err
 }
 
@@ -115,15 +117,24 @@ func (d *Demux) Input(now time.Duration, h *ipv4.Header, p *packet.Buffer) {
 }
 
 func (d *Demux) dispatch(now time.Duration, a *arrival, p *packet.Buffer) {
-	if e := d.conns.find(a.id); e != nil && !d.succeed(now, e, a) {
-		e.deliver(now, a, p)
+	e := d.conns.find(a.id)
+	if e != nil && e.hears(a.in) && !d.succeed(now, e, a) {
+		if !e.tooFar(a) {
+			e.deliver(now, a, p)
+			return
+		}
+		d.stats.DropMinTTL.Inc()
+		p.Free()
 		return
 	}
-	if l := d.listeners.find(a.id); l != nil {
-		l.input(now, a)
-	} else {
+	switch l := d.listeners.find(a); {
+	case l == nil:
 		d.stats.DropNoConnection.Inc()
 		d.reset(now, a)
+	case l.endpoint.tooFar(a):
+		d.stats.DropMinTTL.Inc()
+	default:
+		l.input(now, a)
 	}
 	p.Free()
 }
@@ -131,7 +142,7 @@ func (d *Demux) dispatch(now time.Duration, a *arrival, p *packet.Buffer) {
 // succeed says whether the segment is a SYN that may take over a connection in TIME-WAIT, and then ends that
 // (RFC 9293 section 3.6.1, RFC 6191). It takes a listener, too: else the SYN would end the one without beginning another.
 func (d *Demux) succeed(now time.Duration, e *Endpoint, a *arrival) bool {
-	if a.seg.Flags&(tcp.SYN|tcp.ACK|tcp.RST) != tcp.SYN || d.listeners.find(a.id) == nil || !e.mu.TryLock() {
+	if a.seg.Flags&(tcp.SYN|tcp.ACK|tcp.RST) != tcp.SYN || d.listeners.find(a) == nil || !e.mu.TryLock() {
 		return false
 	}
 	defer e.unlock(now)

@@ -29,6 +29,8 @@ type Endpoint struct {
 	again   atomic.Bool // word was left: the holder of the lock is to look once more
 	batched atomic.Bool // a Flush is coming
 
+	restricted atomic.Pointer[restrictions] // SO_BINDTODEVICE, IP_MINTTL; follows the settings
+
 	mu   sync.Mutex
 	last time.Duration // the latest time the machine was told
 	flow

@@ -12,6 +12,7 @@ import (
 
 	"tunstack/internal/packet"
 	"tunstack/internal/ports"
+	"tunstack/ipv4"
 	"tunstack/tcp"
 )
 
@@ -135,15 +136,14 @@ func TestInheritance(t *testing.T) { // SOCK-032, SOCK-037
 	l := newLab(t)
 	listener := l.listen(here, 4)
 	listener.SetParams(func(p *tcp.Params) { p.NoDelay, p.MaxSeg = true, 500 })
-	listener.SetIP(0x28, 9)
+	listener.SetIP(func(o *ipv4.SocketOptions) { o.TOS, o.TTL = 0x28, 9 })
 	listener.SetLinger(true, 0)
 	p := l.dial(there)
 	listener.SetParams(func(p *tcp.Params) { p.NoDelay = false })
 	p.accept(listener)
 	require.True(t, p.e.Params().NoDelay, "as it was when the connection began")
 	require.Equal(t, 500, p.e.MSS())
-	tos, ttl := p.e.IP()
-	require.Equal(t, [2]uint8{0x28, 9}, [2]uint8{tos, ttl})
+	require.Equal(t, [2]uint8{0x28, 9}, [2]uint8{p.e.IP().TOS, p.e.IP().TTL})
 	p.e.writes(t, "data")
 	f := l.one()
 	require.Equal(t, [2]uint8{0x28, 9}, [2]uint8{f.ip.TOS, f.ip.TTL})

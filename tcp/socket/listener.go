@@ -67,6 +67,7 @@ func (l *listener) adopt(f flow, set settings, conn *tcp.Conn) *Endpoint {
 	d := l.demux
 	e := d.NewEndpoint()
 	e.flow, e.settings, e.conn, e.parent = f, set, conn, l
+	e.restrict(&set.SocketOptions)
 	e.mu.Lock()
 	if !d.conns.insert(f.id, e) {
 		return nil

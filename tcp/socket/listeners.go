@@ -1,7 +1,6 @@
 package socket
 
 import (
-	"net/netip"
 	"slices"
 	"sync"
 )
@@ -30,33 +29,31 @@ func (t *listeners) remove(l *listener) {
 	}
 }
 
-// find prefers a listener at the very address over one at the wildcard. Several that share the port (SO_REUSEPORT)
-// divide the connections by their remote ends.
-func (t *listeners) find(id tuple) *listener {
+// find prefers a listener at the very address over one at the wildcard, and then one that is bound to the interface. Several
+// that are alike (SO_REUSEPORT) divide the connections by their remote ends.
+func (t *listeners) find(a *arrival) *listener {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	all := t.ports[id.localPort]
-	for _, addr := range [...]netip.Addr{id.localAddr(), netip.IPv4Unspecified()} {
-		if n := count(all, addr); n > 0 {
-			return nth(all, addr, id.spread()%n)
-		}
-	}
-	return nil
-}
-
-func count(all []*listener, addr netip.Addr) (n int) {
+	all := t.ports[a.id.localPort]
+	best, n := 0, 0
 	for _, l := range all {
-		if l.addr == addr {
+		switch score := l.score(a); {
+		case score > best:
+			best, n = score, 1
+		case score == best:
 			n++
 		}
 	}
-	return n
+	if best == 0 {
+		return nil
+	}
+	return nth(all, a, best, a.id.spread()%n)
 }
 
-// nth is the listener at addr that n others are ahead of.
-func nth(all []*listener, addr netip.Addr, n int) *listener {
+// nth is the listener with a score that n others are ahead of.
+func nth(all []*listener, a *arrival, score, n int) *listener {
 	for _, l := range all {
-		if l.addr != addr {
+		if l.score(a) != score {
 			continue
 		}
 		if n == 0 {
@@ -65,6 +62,23 @@ func nth(all []*listener, addr netip.Addr, n int) *listener {
 		n--
 	}
 	return nil
+}
+
+// score says how well a listener suits a segment; 0: not at all.
+func (l *listener) score(a *arrival) int {
+	score := 1
+	switch {
+	case !l.endpoint.hears(a.in):
+		return 0
+	case l.addr == a.id.localAddr():
+		score = 3
+	case !l.addr.IsUnspecified():
+		return 0
+	}
+	if r := l.endpoint.restricted.Load(); r != nil && r.device != nil {
+		score++
+	}
+	return score
 }
 
 // spread is a number that differs between remote ends.

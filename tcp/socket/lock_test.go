@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/ipv4"
 	"tunstack/tcp"
 )
 
@@ -172,12 +173,16 @@ func TestManyUsers(t *testing.T) {
 		p.e.Buffered()
 		p.e.Local()
 		p.e.Remote()
-		p.e.IPOptions()
+		p.e.IP()
 		p.e.MSS()
 	})
-	each(func(i int) { p.e.SetIP(uint8(i), uint8(i)); p.e.SetLinger(i%2 == 0, 0); p.e.SetReuse(true, false) })
+	each(func(i int) {
+		p.e.SetIP(func(o *ipv4.SocketOptions) { o.TOS, o.TTL = uint8(i), uint8(i) })
+		p.e.SetLinger(i%2 == 0, 0)
+		p.e.SetReuse(true, false)
+	})
 	each(func(i int) { p.e.SetParams(func(s *tcp.Params) { s.NoDelay = i%2 == 0 }) })
-	each(func(i int) { p.e.SetIPOptions(make([]byte, i%8)) })
+	each(func(i int) { p.e.setIPOptions(make([]byte, i%8)) })
 	each(func(int) { l.recvError(3, 1, 0, sent) })
 	each(func(int) { _ = l.Endpoints() })
 	each(func(i int) { l.clk.Set(time.Duration(i) * time.Millisecond); l.timers.Advance(l.clk.Now()) })
@@ -213,10 +218,10 @@ func TestListenerAtWork(t *testing.T) {
 	}
 	work.Go(func() {
 		for i := range 1000 {
-			listener.SetIP(uint8(i), 0)
+			listener.SetIP(func(o *ipv4.SocketOptions) { o.TOS = uint8(i) })
 			listener.SetLinger(true, 0)
 			listener.SetReuse(true, true)
-			listener.SetIPOptions(make([]byte, 4*(i%2)))
+			listener.setIPOptions(make([]byte, 4*(i%2)))
 			listener.SetParams(func(p *tcp.Params) { p.MaxSeg = 500 + i })
 			if e, err := listener.Accept(); err == nil {
 				e.Abort()

@@ -115,7 +115,7 @@ func TestRefusedByTheLink(t *testing.T) { // SOCK-010
 
 	l = newLab(t)
 	e = l.NewEndpoint()
-	e.SetIPOptions([]byte{131, 3, 4}) // a source route of nowhere
+	e.setIPOptions([]byte{131, 3, 4}) // a source route of nowhere
 	require.Equal(t, syscall.EINPROGRESS, e.Connect(there))
 	require.Equal(t, syscall.EINVAL, e.TakeError())
 }

@@ -10,13 +10,11 @@ import (
 
 // settings are what the user of a socket chooses, and what a listener's connections take over from it.
 type settings struct {
-	params    tcp.Params
-	tos, ttl  uint8
-	ipOptions []byte // never changed in place: a listener's connections share it
-	routed    bool   // the user chose ipOptions, so that the peer's source route does not
-	recvErr   bool   // the user wants to learn of soft errors at once
-	reuse     ports.Flags
-	linger    linger
+	params             tcp.Params
+	ipv4.SocketOptions      // a listener's connections share its IPOptions
+	routed             bool // the user chose IPOptions, so that the peer's source route does not
+	reuse              ports.Flags
+	linger             linger
 }
 
 // linger is SO_LINGER.
@@ -27,13 +25,13 @@ type linger struct {
 
 // mtu is what is left of the route's path MTU for segments without IP options; 0 when the way is lost.
 func (set *settings) mtu(route *ipv4.Route) int {
-	return max(route.MTU()-(len(set.ipOptions)+3)&^3, 0)
+	return max(route.MTU()-(len(set.IPOptions)+3)&^3, 0)
 }
 
 // follow makes a flow go back the way the peer's segment came, if that was by a source route (RFC 9293 section 3.9.2.1).
 func (set *settings) follow(a *arrival) {
 	if back := a.routeBack(); back != nil && !set.routed {
-		set.ipOptions = back
+		set.IPOptions = back
 	}
 }
 
@@ -87,41 +85,29 @@ func (e *Endpoint) SetParams(change func(*tcp.Params)) {
 	}
 }
 
-// SetIP sets the IP_TOS and IP_TTL of the segments; TTL 0 is the stack's default.
-func (e *Endpoint) SetIP(tos, ttl uint8) {
+// SetIP changes the settings at the level of IP. IPOptions that the user sets take precedence over a route that the peer's
+// segments came by (RFC 9293 section 3.9.2.1, MUST-52). With RecvErr soft errors become pending errors at once, though the
+// connection lives on, and so does ETIMEDOUT when data has gone unacknowledged for long, R1 (RFC 9293 sections 3.8.3 and
+// 3.9.1.8); without it they only tell why a connection failed in the end.
+func (e *Endpoint) SetIP(change func(*ipv4.SocketOptions)) {
 	defer e.release(e.lock())
-	e.set(func(s *settings) { s.tos, s.ttl = tos&^ecnMask, ttl }) // the ECN field is TCP's own
+	e.set(func(s *settings) {
+		before := s.IPOptions
+		change(&s.SocketOptions)
+		s.TOS &^= ecnMask // the ECN field is TCP's own
+		e.restrict(&s.SocketOptions)
+		if !same(before, s.IPOptions) {
+			s.routed = len(s.IPOptions) > 0
+		}
+	})
 }
 
-// IP is what SetIP set.
-func (e *Endpoint) IP() (tos, ttl uint8) {
-	defer e.release(e.lock())
-	return e.tos, e.ttl
-}
+// same says whether a and b are one slice, or both empty.
+func same(a, b []byte) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
 
-// SetRecvErr sets IP_RECVERR: soft errors become pending errors at once, though the connection lives on, and so does
-// ETIMEDOUT when data has gone unacknowledged for long, R1 (RFC 9293 sections 3.8.3 and 3.9.1.8). Without it they only tell
-// why a connection failed in the end.
-func (e *Endpoint) SetRecvErr(on bool) {
+// IP returns the settings at the level of IP. Its IPOptions are those that SetIP set, or the route back to a peer that came by
+// a source route.
+func (e *Endpoint) IP() ipv4.SocketOptions {
 	defer e.release(e.lock())
-	e.set(func(s *settings) { s.recvErr = on })
-}
-
-// RecvErr is what SetRecvErr set.
-func (e *Endpoint) RecvErr() bool {
-	defer e.release(e.lock())
-	return e.recvErr
-}
-
-// SetIPOptions sets the IP options of the segments, a source route among them (IP_OPTIONS). It takes precedence over a route
-// that the peer's segments came by (RFC 9293 section 3.9.2.1, MUST-52). b is copied.
-func (e *Endpoint) SetIPOptions(b []byte) {
-	defer e.release(e.lock())
-	e.set(func(s *settings) { s.ipOptions, s.routed = append([]byte(nil), b...), len(b) > 0 })
-}
-
-// IPOptions is what SetIPOptions set, or the route back to a peer that came by a source route.
-func (e *Endpoint) IPOptions() []byte {
-	defer e.release(e.lock())
-	return append([]byte(nil), e.ipOptions...)
+	return e.SocketOptions.Clone()
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/ipv4"
 	"tunstack/tcp"
 )
 
@@ -20,6 +21,8 @@ func lsrr(pointer byte, addrs ...string) []byte {
 	return b
 }
 
+func (e *Endpoint) setIPOptions(b []byte) { e.SetIP(func(o *ipv4.SocketOptions) { o.IPOptions = b }) }
+
 // via is the next hop of a segment that was sent.
 func via(f frame) string { return f.ip.Dst.String() }
 
@@ -27,10 +30,9 @@ func TestTOSAndTTL(t *testing.T) { // TCP-106, TCP-107, TCP-108, TCP-110
 	l := newLab(t)
 	p := l.active()
 	for _, v := range []uint8{0x28, 0xb8, 0} {
-		p.e.SetIP(v|ecnCE, v)
-		tos, ttl := p.e.IP()
-		require.Equal(t, v, tos, "the ECN field is TCP's own")
-		require.Equal(t, v, ttl)
+		p.e.SetIP(func(o *ipv4.SocketOptions) { o.TOS, o.TTL = v|ecnCE, v })
+		require.Equal(t, v, p.e.IP().TOS, "the ECN field is TCP's own")
+		require.Equal(t, v, p.e.IP().TTL)
 		p.e.writes(t, "data")
 		f := p.acks()[0]
 		require.Equal(t, v, f.ip.TOS)
@@ -44,8 +46,8 @@ func TestChosenSourceRoute(t *testing.T) { // TCP-115, TCP-116
 	l := newLab(t)
 	e := l.NewEndpoint()
 	route := lsrr(4, "10.0.0.7", "10.0.0.8")
-	e.SetIPOptions(route)
-	require.Equal(t, route, e.IPOptions())
+	e.setIPOptions(route)
+	require.Equal(t, route, e.IP().IPOptions)
 	_ = e.Connect(there)
 	syn := l.one()
 	require.Equal(t, "10.0.0.7", via(syn))
@@ -53,9 +55,9 @@ func TestChosenSourceRoute(t *testing.T) { // TCP-115, TCP-116
 	p.sends(tcp.SYN|tcp.ACK, "", lsrr(8, "10.0.0.5")...)
 	require.Equal(t, "10.0.0.7", via(l.one()))
 	p.sends(tcp.ACK, "data", lsrr(8, "10.0.0.5")...)
-	require.Equal(t, route, e.IPOptions(), "what the application chose stays")
+	require.Equal(t, route, e.IP().IPOptions, "what the application chose stays")
 	require.Equal(t, 1460-12, e.MSS())
-	e.SetIPOptions(nil)
+	e.setIPOptions(nil)
 	require.Equal(t, 1460, e.MSS(), "without options there is more room")
 	e.writes(t, "direct")
 	f := l.take()
@@ -102,7 +104,7 @@ func TestSourceRouteInTheInbox(t *testing.T) { // TCP-118
 func TestSourceRouteOfAListener(t *testing.T) { // TCP-116
 	l := newLab(t)
 	listener := l.listen(here, 4)
-	listener.SetIPOptions(lsrr(4, "10.0.0.7"))
+	listener.setIPOptions(lsrr(4, "10.0.0.7"))
 	p, q := l.dial(client(0)), l.dial(client(1))
 	p.accept(listener)
 	q.accept(listener)
@@ -110,7 +112,7 @@ func TestSourceRouteOfAListener(t *testing.T) { // TCP-116
 	l.take()
 	q.e.writes(t, "data")
 	require.Equal(t, "10.0.0.7", via(l.one()))
-	require.Equal(t, lsrr(4, "10.0.0.7"), p.e.IPOptions())
+	require.Equal(t, lsrr(4, "10.0.0.7"), p.e.IP().IPOptions)
 }
 
 // ECN as the stack is configured, and its marks in the IP header.
@@ -124,7 +126,7 @@ func TestECN(t *testing.T) { // TCP-049, TCP-196, TCP-197, TCP-199
 	p := &peer{l: l, e: e, at: there, to: e.Local(), seq: 5000, ack: syn.Seq + 1}
 	p.sends(tcp.SYN|tcp.ACK|tcp.ECE, "")
 	require.Zero(t, l.one().ip.TOS, "nor is an ACK")
-	e.SetIP(0x28, 0)
+	e.SetIP(func(o *ipv4.SocketOptions) { o.TOS = 0x28 })
 	e.writes(t, "data")
 	require.EqualValues(t, 0x28|ecnECT0, p.acks()[0].ip.TOS)
 

@@ -62,7 +62,7 @@ func (e *Endpoint) doubt(now time.Duration, err syscall.Errno) {
 
 // report makes a soft error pending, if the user wants to learn of them.
 func (e *Endpoint) report(err syscall.Errno) {
-	if e.recvErr && !e.closed && e.established {
+	if e.RecvErr && !e.closed && e.established {
 		e.err = err
 		e.waiters.Notify(poll.Err)
 	}

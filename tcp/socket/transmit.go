@@ -44,7 +44,7 @@ func (d *Demux) transmit(now time.Duration, f *flow, set *settings, s *tcp.Segme
 		p.Offload.Segmentation, p.Offload.Size = packet.SegmentTCP, uint16(s.MSS)
 	}
 	p.Queue = f.queue
-	h := ipv4.Header{Protocol: ipv4.ProtocolTCP, DF: true, TOS: set.tos, TTL: set.ttl, Options: set.ipOptions}
+	h := ipv4.Header{Protocol: ipv4.ProtocolTCP, DF: true, TOS: set.TOS, TTL: set.TTL, Options: set.IPOptions}
 	if s.ECT {
 		h.TOS |= ecnECT0
 	}
