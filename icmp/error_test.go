@@ -222,12 +222,17 @@ func TestErrorsAboutNothing(t *testing.T) { // ICMP-011, SEC-015
 	require.Empty(t, l.udp.advice)
 }
 
-func TestPathMTUOfPings(t *testing.T) { // IP-038
+func TestPathMTUOfPings(t *testing.T) { // IP-038, SEC-010
 	l := newLab(t, ipv4.Config{}, Config{})
 	r, err := l.ip.Route(farAddr, netip.Addr{})
 	require.NoError(t, err)
-	l.recvError(peerAddr, ipv4.Unreachable, ipv4.CodeFragNeeded, [4]byte{0, 0, 0x04, 0xb0}, datagram(from(ownAddr, farAddr, 1), ping(1400)))
-	require.Equal(t, 1200, r.MTU())
+	require.NoError(t, l.ip.Send(l.now, r, &ipv4.Header{DF: true, Protocol: ipv4.ProtocolICMP}, packet.From(ping(1400))))
+	tooBig := func(payload []byte) int {
+		l.recvError(peerAddr, ipv4.Unreachable, ipv4.CodeFragNeeded, [4]byte{0, 0, 0x04, 0xb0}, datagram(from(ownAddr, farAddr, 1), payload))
+		return r.MTU()
+	}
+	require.Equal(t, 1500, tooBig(ping(1401)), "an echo request that was not sent")
+	require.Equal(t, 1200, tooBig(ping(1400)))
 }
 
 func TestReceivedRedirects(t *testing.T) { // ICMP-013, ICMP-014

@@ -48,6 +48,7 @@ func (s *Stack) receiveError(now time.Duration, h *ipv4.Header, b []byte) {
 	s.ip.Advise(now, &e, quoted)
 }
 
-// Advise handles an error about an echo request sent by a raw socket, which has seen the error itself. There is nothing here
-// to check it against.
-func (s *Stack) Advise(now time.Duration, e *ipv4.Error, quoted []byte) { s.ip.UpdatePMTU(now, e) }
+// Advise handles an error about a message sent by a raw socket, which has seen the error itself.
+func (s *Stack) Advise(now time.Duration, e *ipv4.Error, quoted []byte) {
+	s.ip.UpdatePMTUIfSent(now, e, quoted)
+}

@@ -46,6 +46,9 @@ func (s *Stack) Send(now time.Duration, r *Route, h *Header, p *packet.Buffer) e
 	out.put(p.Prepend(n))
 	p.Offload.Start += uint16(n)
 	p.Cast = to.cast
+	if out.DF && out.Protocol != ProtocolTCP { // TCP knows what it has in flight
+		s.recent.note(now, &out, p)
+	}
 	s.stats.OutPackets.Inc()
 	return s.emit(now, to, &out, p)
 }
@@ -112,6 +115,9 @@ func (s *Stack) SendRaw(now time.Duration, r *Route, p *packet.Buffer) error {
 	}
 	binary.BigEndian.PutUint16(b[2:], uint16(p.Len()))
 	putChecksum(b[:h.Len()])
+	if h.Parse(b); h.DF {
+		s.recent.note(now, &h, p)
+	}
 	p.Cast = to.cast
 	s.stats.OutPackets.Inc()
 	return to.out.transmit(now, p, to.nextHop)

@@ -1,6 +1,7 @@
 package ipv4
 
 import (
+	"container/list"
 	"net/netip"
 	"sync"
 	"time"
@@ -18,11 +19,13 @@ const (
 type pmtuCache struct {
 	stack   *Stack
 	mu      sync.Mutex
-	entries map[netip.Addr]pmtuEntry
+	entries map[netip.Addr]*list.Element // of byAge
+	byAge   list.List                    // of pmtuEntry, the first to expire in front: all live equally long
 	timer   timer.Timer
 }
 
 type pmtuEntry struct {
+	dst     netip.Addr
 	mtu     int
 	noDF    bool
 	expires time.Duration
@@ -30,7 +33,7 @@ type pmtuEntry struct {
 
 func (c *pmtuCache) init(s *Stack) {
 	c.stack = s
-	c.entries = make(map[netip.Addr]pmtuEntry)
+	c.entries = make(map[netip.Addr]*list.Element)
 	c.timer.Init(s.cfg.Timers, c)
 }
 
@@ -38,10 +41,11 @@ func (c *pmtuCache) init(s *Stack) {
 func (c *pmtuCache) get(dst netip.Addr, firstHop int) (int, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e, ok := c.entries[dst]
+	at, ok := c.entries[dst]
 	if !ok {
 		return firstHop, false
 	}
+	e := at.Value.(pmtuEntry)
 	return min(e.mtu, firstHop), e.noDF
 }
 
@@ -65,41 +69,51 @@ func (s *Stack) UpdatePMTU(now time.Duration, e *Error) {
 	if reported >= p.mtu || p.noDF && floor == p.mtu {
 		return
 	}
-	s.pmtu.set(e.Quoted.Dst, pmtuEntry{mtu: max(reported, floor), noDF: reported < floor, expires: now + s.cfg.PMTUAge})
+	s.pmtu.set(pmtuEntry{dst: e.Quoted.Dst, mtu: max(reported, floor), noDF: reported < floor, expires: now + s.cfg.PMTUAge})
 	s.stats.PMTULowered.Inc()
 }
 
-func (c *pmtuCache) set(dst netip.Addr, e pmtuEntry) {
-	c.mu.Lock()
-	if _, known := c.entries[dst]; !known && len(c.entries) >= maxPMTUs {
-		delete(c.entries, c.oldest())
+// UpdatePMTUIfSent is UpdatePMTU for transports that keep no record of what they send. It ignores an error unless a datagram left
+// lately with DF that has the addresses, the protocol and the first 8 bytes of payload that the error quotes: anybody can
+// send an error about datagrams that he imagines. It reports whether it believed the error.
+func (s *Stack) UpdatePMTUIfSent(now time.Duration, e *Error, quoted []byte) bool {
+	if e.Type != Unreachable || e.Code != CodeFragNeeded {
+		return false
 	}
-	c.entries[dst] = e
+	if !s.recent.has(now, e.Quoted, quoted) {
+		s.stats.PMTUForged.Inc()
+		return false
+	}
+	s.UpdatePMTU(now, e)
+	return true
+}
+
+func (c *pmtuCache) set(e pmtuEntry) {
+	c.mu.Lock()
+	if at, known := c.entries[e.dst]; known {
+		c.byAge.Remove(at)
+	} else if len(c.entries) >= maxPMTUs {
+		c.remove(c.byAge.Front())
+	}
+	c.entries[e.dst] = c.byAge.PushBack(e)
 	c.mu.Unlock()
 	c.timer.ArmEarlier(e.expires)
 	c.stack.generation.Add(1)
 }
 
-func (c *pmtuCache) oldest() (dst netip.Addr) {
-	first := time.Duration(-1)
-	for a, e := range c.entries {
-		if first < 0 || e.expires < first {
-			dst, first = a, e.expires
-		}
-	}
-	return dst
+func (c *pmtuCache) remove(at *list.Element) {
+	delete(c.entries, c.byAge.Remove(at).(pmtuEntry).dst)
 }
 
 // Expire forgets old estimates, so that the first hop's MTU is tried again (RFC 1191 section 6.3).
 func (c *pmtuCache) Expire(now time.Duration) {
 	c.mu.Lock()
-	for a, e := range c.entries {
-		if e.expires <= now {
-			delete(c.entries, a)
+	for at := c.byAge.Front(); at != nil; at = c.byAge.Front() {
+		if expires := at.Value.(pmtuEntry).expires; expires > now {
+			c.timer.ArmEarlier(expires)
+			break
 		}
-	}
-	if len(c.entries) > 0 {
-		c.timer.ArmEarlier(c.entries[c.oldest()].expires)
+		c.remove(at)
 	}
 	c.mu.Unlock()
 	c.stack.generation.Add(1)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/packet"
 )
 
 func (l *lab) tooBig(dst netip.Addr, mtu, size uint16) {
@@ -81,10 +83,29 @@ func TestPathMTUsAreBounded(t *testing.T) { // SEC-015
 	require.Len(t, l.pmtu.entries, maxPMTUs)
 	require.Equal(t, 1500, l.mtuTo(dst(0)), "the oldest gave way")
 	require.Equal(t, 1400, l.mtuTo(dst(1)))
+	require.Equal(t, maxPMTUs, l.pmtu.byAge.Len())
+	l.tooBig(dst(1), 1300, 1400) // as the youngest
+	l.tooBig(dst(0), 1400, 1500)
+	require.Equal(t, 1500, l.mtuTo(dst(2)))
+	require.Equal(t, 1300, l.mtuTo(dst(1)))
+	l.advance(10 * time.Minute)
+	require.Zero(t, l.pmtu.byAge.Len())
+	require.Empty(t, l.pmtu.entries)
+}
+
+func BenchmarkPathMTUEviction(b *testing.B) {
+	l := newLab(&testing.T{}, Config{})
+	l.route("0.0.0.0/0", "10.0.0.1", 0)
+	for i := 0; b.Loop(); i++ {
+		l.tooBig(netip.AddrFrom4([4]byte{198, byte(i >> 16), byte(i >> 8), byte(i)}), 1400, 1500)
+	}
 }
 
 func TestRawSocketsLowerThePathMTU(t *testing.T) { // ICMP-011
 	l := newLab(t, Config{})
+	r, err := l.Route(peerAddr, netip.Addr{})
+	require.NoError(t, err)
+	require.NoError(t, l.Send(l.now, r, &Header{Protocol: 99, DF: true}, packet.From(pattern(1400))))
 	e := &Error{Type: Unreachable, Code: CodeFragNeeded, MTU: 1300, Quoted: &Header{Src: ownAddr, Dst: peerAddr, Protocol: 99}}
 	l.Advise(l.now, e, pattern(8))
 	require.Equal(t, 1500, l.mtuTo(peerAddr), "nobody here sent that")
@@ -96,4 +117,60 @@ func TestRawSocketsLowerThePathMTU(t *testing.T) { // ICMP-011
 	l.Advise(l.now, e, pattern(8))
 	require.Equal(t, 1300, l.mtuTo(peerAddr), "the transport decides")
 	require.Len(t, l.up.advice, 1)
+}
+
+// An error is believed only about a datagram that left with DF within the last seconds.
+func TestForgedFragNeeded(t *testing.T) { // SEC-010
+	l := newLab(t, Config{})
+	believed := func(change func(*Header, []byte)) bool {
+		h, start := Header{Src: ownAddr, Dst: peerAddr, Protocol: testProtocol}, pattern(8)
+		change(&h, start)
+		return l.UpdatePMTUIfSent(l.now, &Error{Type: Unreachable, Code: CodeFragNeeded, MTU: 1400, Quoted: &h}, start)
+	}
+	exactly := func(*Header, []byte) {}
+	_, _ = l.send(peerAddr, Header{}, 1000)
+	require.False(t, believed(exactly), "without DF routers make fragments")
+	_, _ = l.send(peerAddr, Header{DF: true}, 1000)
+	for name, change := range map[string]func(*Header, []byte){
+		"source":      func(h *Header, _ []byte) { h.Src = addr("10.0.0.3") },
+		"destination": func(h *Header, _ []byte) { h.Dst = farAddr },
+		"protocol":    func(h *Header, _ []byte) { h.Protocol++ },
+		"payload":     func(_ *Header, b []byte) { b[7]++ },
+	} {
+		require.False(t, believed(change), name)
+	}
+	require.Equal(t, 1500, l.mtuTo(peerAddr))
+	require.Equal(t, uint64(5), l.stats.PMTUForged.Value())
+	require.True(t, believed(exactly))
+	require.Equal(t, 1400, l.mtuTo(peerAddr))
+	l.now += recentAge + time.Millisecond
+	require.False(t, believed(exactly), "too late")
+}
+
+// The first 8 bytes of a datagram are quoted as they were on the wire, wherever they were when it was sent.
+func TestFragNeededQuotesTheWire(t *testing.T) { // IP-038
+	quoted := []byte{0, 9, 0, 53, 3, 0xf0, 0xab, 0xcd} // ports, length 1008, the checksum that the device computes
+	for name, send := range map[string]func(l *lab, r *Route) error{
+		"spans": func(l *lab, r *Route) error {
+			p := packet.New(0)
+			p.Borrow([2][]byte{quoted[:5], append([]byte{quoted[5], 0, 0}, pattern(1000)...)})
+			return l.Send(l.now, r, &Header{DF: true, Protocol: ProtocolUDP}, p)
+		},
+		"super-packet": func(l *lab, r *Route) error {
+			p := packet.From(append([]byte{0, 9, 0, 53, 0xff, 0xff, 0, 0}, pattern(3000)...))
+			p.Offload.Segmentation, p.Offload.Size = packet.SegmentUDP, 1000
+			return l.Send(l.now, r, &Header{DF: true, Protocol: ProtocolUDP}, p)
+		},
+		"with its header": func(l *lab, r *Route) error {
+			h := Header{DF: true, Protocol: ProtocolUDP, Src: ownAddr, Dst: peerAddr}
+			return l.SendRaw(l.now, r, packet.From(dgram(h, append(quoted[:8:8], pattern(1000)...))))
+		},
+	} {
+		l := newLab(t, Config{})
+		r, err := l.Route(peerAddr, netip.Addr{})
+		require.NoError(t, err)
+		require.NoError(t, send(l, r), name)
+		e := &Error{Type: Unreachable, Code: CodeFragNeeded, MTU: 1400, Quoted: &Header{Src: ownAddr, Dst: peerAddr, Protocol: ProtocolUDP}}
+		require.True(t, l.UpdatePMTUIfSent(l.now, e, quoted), name)
+	}
 }

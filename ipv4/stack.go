@@ -71,6 +71,7 @@ type Stack struct {
 	gateways   gateways
 	pmtu       pmtuCache
 	ids        identifications
+	recent     recent
 	reassembly reassembly
 }
 
@@ -84,6 +85,7 @@ func New(cfg Config) *Stack {
 	s.gateways.init(s)
 	s.pmtu.init(s)
 	s.ids.init(cfg.Secret)
+	s.recent.init(cfg.Secret)
 	s.reassembly.init(s)
 	return s
 }
@@ -147,15 +149,15 @@ func (s *Stack) report(now time.Duration, e Error, h *Header, p *packet.Buffer) 
 }
 
 // Advise hands an ICMP error to the transport whose datagram it is about; quoted starts after the quoted IP header.
-// The transport decides whether it believes the error, and calls UpdatePMTU if it does. With raw sockets only,
-// there is nothing to check it against and a Fragmentation Needed is believed.
+// The transport decides whether it believes the error, and calls UpdatePMTU or UpdatePMTUIfSent. With raw sockets only,
+// Advise calls the latter itself.
 func (s *Stack) Advise(now time.Duration, e *Error, quoted []byte) {
 	if p := s.protocols[e.Quoted.Protocol]; p != nil {
 		p.Advise(now, e, quoted)
 		return
 	}
 	if taps := s.taps[e.Quoted.Protocol].Load(); taps != nil && len(*taps) > 0 {
-		s.UpdatePMTU(now, e)
+		s.UpdatePMTUIfSent(now, e, quoted)
 	}
 }
 

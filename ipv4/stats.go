@@ -15,6 +15,7 @@ type counters struct {
 	FragmentsOut stats.Counter `name:"ipv4.fragment.out" doc:"fragments made" rfc:"RFC 791 3.2"`
 
 	PMTULowered    stats.Counter `name:"ipv4.pmtu.lowered" doc:"path MTU estimates lowered" rfc:"RFC 1191 3"`
+	PMTUForged     stats.Counter `name:"ipv4.pmtu.ignored" doc:"Fragmentation Needed about what was not sent lately with DF" rfc:"RFC 5927 7.2"`
 	GatewayFailed  stats.Counter `name:"ipv4.gateway.failed" doc:"gateways that stopped to answer" rfc:"RFC 1122 3.3.1.4"`
 	Redirected     stats.Counter `name:"ipv4.redirect.accepted" doc:"destinations moved to another gateway" rfc:"RFC 1122 3.2.2.2"`
 	RedirectIgnore stats.Counter `name:"ipv4.redirect.ignored" doc:"redirects that failed the checks" rfc:"RFC 1122 3.2.2.2"`

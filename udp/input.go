@@ -112,8 +112,7 @@ func (s *Stack) Advise(now time.Duration, ie *ipv4.Error, quoted []byte) {
 	s.stats.InErrors.Inc()
 	st := e.state.Load()
 	if ie.Type == ipv4.Unreachable && ie.Code == ipv4.CodeFragNeeded {
-		s.ip.UpdatePMTU(now, ie)
-		if !st.options.DontFragment {
+		if !s.ip.UpdatePMTUIfSent(now, ie, quoted) || !st.options.DontFragment {
 			return
 		}
 	}

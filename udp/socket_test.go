@@ -212,6 +212,11 @@ func TestErrorFragmentationNeeded(t *testing.T) {
 	e := h.bound("0.0.0.0:7", func(o *Options) { o.DontFragment = true })
 	require.NoError(t, e.Connect(ap("10.0.0.1:1000")))
 	h.advise(ipv4.Unreachable, ipv4.CodeFragNeeded, "10.0.0.2:7", "10.0.0.1:1000")
+	require.NoError(t, e.TakeError(), "nothing was sent")
+	_, err := e.Send(nil, netip.AddrPort{}, netip.Addr{})
+	require.NoError(t, err)
+	h.wire.sent = nil
+	h.advise(ipv4.Unreachable, ipv4.CodeFragNeeded, "10.0.0.2:7", "10.0.0.1:1000")
 	require.Equal(t, syscall.EMSGSIZE, e.TakeError())
 	mtu, err := e.PathMTU()
 	require.NoError(t, err)

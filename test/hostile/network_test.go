@@ -1,12 +1,14 @@
 package hostile
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"tunstack/ipv4"
+	"tunstack/socketapi"
 	"tunstack/tcp"
 )
 
@@ -35,4 +37,30 @@ func TestSourceRoutedSegments(t *testing.T) {
 	}
 	require.Equal(t, 4, l.counter("ipv4.drop.source_routed"))
 	require.Zero(t, l.connections())
+}
+
+// tooBig is a Fragmentation Needed from the attacker about a datagram of the victim.
+func tooBig(protocol uint8, dst netip.Addr, payload []byte) []byte {
+	quote := datagram(ipv4.Header{Protocol: protocol, Src: victim.Addr(), Dst: dst}, payload)
+	binary.BigEndian.PutUint16(quote[6:], 0x4000) // DF
+	b := append([]byte{ipv4.Unreachable, ipv4.CodeFragNeeded, 0, 0, 0, 0, 2, 64}, quote...)
+	return datagram(ipv4.Header{Protocol: ipv4.ProtocolICMP, Src: attacker, Dst: victim.Addr()}, sumICMP(b))
+}
+
+// SEC-010: an error about a datagram that was not sent changes no path MTU, though a socket could have sent it.
+func TestFragNeededAboutNothing(t *testing.T) {
+	l := newLab(t, nil)
+	fd := l.socket(socketapi.SOCK_DGRAM)
+	require.NoError(t, l.Bind(fd, victim))
+	l.inject(tooBig(ipv4.ProtocolUDP, honest.Addr(), udp(victim.Port(), honest.Port(), make([]byte, 1400))))
+	require.NoError(t, l.Connect(fd, honest))
+	l.inject(tooBig(ipv4.ProtocolUDP, honest.Addr(), udp(victim.Port(), honest.Port(), make([]byte, 1400))))
+	l.inject(tooBig(ipv4.ProtocolICMP, honest.Addr(), sumICMP(make([]byte, 1400))))
+	l.inject(tooBig(ipv4.ProtocolTCP, honest.Addr(), make([]byte, 1400)))
+	require.Zero(t, l.counter("ipv4.pmtu.lowered"))
+	require.Equal(t, 3, l.counter("ipv4.pmtu.ignored"))
+	var mtu int
+	_, err := l.GetSockOpt(fd, socketapi.IPPROTO_IP, socketapi.IP_MTU, &mtu)
+	require.NoError(t, err)
+	require.Equal(t, 1500, mtu)
 }
