@@ -2,7 +2,6 @@ package tun
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"sync"
@@ -16,11 +15,13 @@ const bestDriver = "linux"
 
 const clonePath = "/dev/net/tun"
 
-// linuxDevice is a TUN or TAP interface of the kernel (Documentation/networking/tuntap.rst), one file per queue.
+// linuxDevice is an interface of the kernel with one file per queue: a TUN or TAP interface
+// (Documentation/networking/tuntap.rst), or one end of a veth pair.
 type linuxDevice struct {
 	traits
 	name   string
-	queues []Queue // *fileQueue each
+	queues []Queue      // *fileQueue each
+	remove func() error // removes the interface; nil: it goes with its files
 	close  func() error
 }
 
@@ -114,10 +115,22 @@ func setOffload(fd int) packet.Features {
 func explainOpen(err error) error {
 	err = &fs.PathError{Op: "open", Path: clonePath, Err: err}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) {
-		return fmt.Errorf("%w: the kernel's tun module is not there; load it (modprobe tun), or give the container the device", err)
+		return noModule{err}
 	}
 	return err
 }
+
+// noModule is the error of a system without the tun module, by whichever errno it says so.
+type noModule struct{ error }
+
+func (e noModule) Error() string {
+	return e.error.Error() + ": the kernel's tun module is not loaded; load it (modprobe tun), give the container the device, or use the veth driver"
+}
+
+func (e noModule) Unwrap() error { return e.error }
+
+// Is makes every such error an fs.ErrNotExist.
+func (e noModule) Is(target error) bool { return target == fs.ErrNotExist }
 
 func (d *linuxDevice) Name() string    { return d.name }
 func (d *linuxDevice) Queues() []Queue { return d.queues }
@@ -129,6 +142,9 @@ func (d *linuxDevice) closeQueues() error {
 	var errs []error
 	for _, q := range d.queues {
 		errs = append(errs, q.(*fileQueue).close())
+	}
+	if d.remove != nil {
+		errs = append(errs, d.remove())
 	}
 	return errors.Join(errs...)
 }

@@ -31,6 +31,8 @@ var variants = []Config{
 	{Name: "tap7", Kind: TAP, Driver: "linux", Offload: true},
 	{Name: "tap7", Kind: TAP, Driver: "linux"},
 	{Name: "tap7", Kind: TAP, Driver: "water"},
+	{Name: "veth7", Kind: TAP, Driver: "veth", Offload: true},
+	{Name: "veth7", Kind: TAP, Driver: "veth"},
 }
 
 func eachVariant(t *testing.T, test func(t *testing.T, cfg Config)) {
@@ -273,7 +275,7 @@ func TestNameTaken(t *testing.T) {
 // A killed process leaves nothing that is in the way of the next.
 func TestCrashLeavesNothing(t *testing.T) {
 	netns.Need(t)
-	for _, driver := range []string{"linux", "water"} {
+	for _, driver := range []string{"linux", "water", "veth"} {
 		cmd := exec.Command("/proc/self/exe")
 		cmd.Env = append(os.Environ(), crashEnv+"="+driver)
 		out, err := cmd.StdoutPipe()
@@ -284,8 +286,43 @@ func TestCrashLeavesNothing(t *testing.T) {
 		require.Equal(t, "ready\n", line)
 		require.NoError(t, cmd.Process.Kill())
 		require.Error(t, cmd.Wait())
+		awaitGone(t, "tun7")
 		openTest(t, Config{Name: "tun7", Driver: driver, Host: hostPrefix}).Close()
 	}
+}
+
+// awaitGone waits until the kernel has removed an interface: it removes a pair after its namespace, in the background.
+func awaitGone(t *testing.T, name string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		_, err := net.InterfaceByName(name)
+		return err != nil
+	}, 10*time.Second, time.Millisecond)
+}
+
+// Without a name the kernel chooses one, and the driver finds out which.
+func TestNameChosenByTheKernel(t *testing.T) {
+	netns.Need(t)
+	for _, driver := range []string{"linux", "water", "veth"} {
+		d := openTest(t, Config{Driver: driver, Host: hostPrefix})
+		ifce, err := net.InterfaceByName(d.Name())
+		require.NoError(t, err, driver)
+		addrs, err := ifce.Addrs()
+		require.NoError(t, err)
+		require.Contains(t, fmt.Sprint(addrs), hostPrefix.String())
+		require.NoError(t, d.Close())
+	}
+}
+
+// The host sees one end of a veth pair; the other is where its kernel does not look.
+func TestVethHidesItsOwnEnd(t *testing.T) {
+	netns.Need(t)
+	before, err := net.Interfaces()
+	require.NoError(t, err)
+	openTest(t, Config{Name: "veth7", Driver: "veth", Kind: TAP, Host: hostPrefix})
+	after, err := net.Interfaces()
+	require.NoError(t, err)
+	require.Len(t, after, len(before)+1)
 }
 
 func TestOpenWithoutPermission(t *testing.T) {
@@ -308,6 +345,7 @@ func TestMissingTunModule(t *testing.T) {
 	for _, errno := range []unix.Errno{unix.ENOENT, unix.ENODEV, unix.ENXIO} {
 		err := explainOpen(errno)
 		require.ErrorIs(t, err, errno)
+		require.ErrorIs(t, err, fs.ErrNotExist)
 		require.ErrorContains(t, err, "open /dev/net/tun: ")
 		require.ErrorContains(t, err, "modprobe tun")
 	}

@@ -72,7 +72,7 @@ const (
 // packets to hold a window.
 func (cfg *Config) queueLen() int {
 	const window = 8 << 20
-	if cfg.Offload && cfg.Driver == "linux" {
+	if cfg.Offload && cfg.Driver != "water" {
 		return minQueueLen
 	}
 	return min(max(window/cfg.MTU, minQueueLen), maxQueueLen)

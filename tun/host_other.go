@@ -16,6 +16,10 @@ func openLinux(Config) (Device, error) {
 	return nil, fmt.Errorf("the linux driver needs Linux: %w", errors.ErrUnsupported)
 }
 
+func openVeth(Config) (Device, error) {
+	return nil, fmt.Errorf("the veth driver needs Linux: %w", errors.ErrUnsupported)
+}
+
 // checkFree has nothing to do: the system refuses a name that is taken.
 func checkFree(string, Kind) error { return nil }
 

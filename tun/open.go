@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
+	"strings"
 )
 
 // DefaultMTU is the MTU of an interface whose Config names none, in octets: that of an Ethernet (RFC 894).
@@ -41,13 +43,15 @@ type Config struct {
 	// Name of the interface; empty leaves the choice to the system. macOS allows none but utun0, utun1, ..., and
 	// any other name there leaves the choice to the system too.
 	Name string
+	// Kind of the interface. The veth driver knows only TAP, which it takes TUN for.
 	Kind Kind
 	// MTU in octets; 0 means DefaultMTU.
 	MTU int
-	// Driver is "linux" (virtio-net headers, offload, several queues; Linux only), "water" (plain packets,
-	// portable), or "auto", as is the empty string: the best the system has.
+	// Driver is one of Drivers: "linux" (/dev/net/tun with virtio-net headers, offload, several queues; Linux only), "veth" (a pair of virtual
+	// Ethernet interfaces and packet sockets, which needs no device file; Linux only), "water" (plain packets, portable), or "auto", as
+	// is the empty string: the best the system has.
 	Driver string
-	// Queues is how many ways in and out the device has; 0 means 1. Only the linux driver has more than one. The
+	// Queues is how many ways in and out the device has; 0 means 1. The water driver has just one. The
 	// interface is a multi-queue one (IFF_MULTI_QUEUE) only with two or more, so that one of them stays as plain as can be.
 	Queues int
 	// Offload lets super-packets and incomplete checksums cross the device, as far as the system takes part. With the water
@@ -60,6 +64,9 @@ type Config struct {
 	// MAC is the hardware address of the host's end of a TAP device; nil leaves the choice to the system.
 	MAC net.HardwareAddr
 }
+
+// Drivers are the values of Config.Driver.
+var Drivers = [...]string{"auto", "linux", "veth", "water"}
 
 // Open creates a network interface, gives the host its address there and brings it up. It returns when the
 // interface is up; the interface lasts until the Device is closed or the process ends, however it ends.
@@ -88,8 +95,11 @@ func open(cfg Config) (Device, error) {
 	if err := checkFree(cfg.Name, cfg.Kind); err != nil {
 		return nil, err
 	}
-	if cfg.Driver == "linux" {
+	switch cfg.Driver {
+	case "linux":
 		return openLinux(cfg)
+	case "veth":
+		return openVeth(cfg)
 	}
 	return openWater(cfg)
 }
@@ -107,14 +117,17 @@ func (cfg *Config) complete() error {
 	if cfg.Driver == "" || cfg.Driver == "auto" {
 		cfg.Driver = bestDriver
 	}
+	if cfg.Driver == "veth" {
+		cfg.Kind = TAP
+	}
 	if cfg.MTU == 0 {
 		cfg.MTU = DefaultMTU
 	}
 	cfg.Queues = max(cfg.Queues, 1)
 	limit := maxMTU - cfg.Kind.headerLen()
 	switch {
-	case cfg.Driver != "linux" && cfg.Driver != "water":
-		return fmt.Errorf("unknown driver %q: it is auto, linux or water", cfg.Driver)
+	case !slices.Contains(Drivers[:], cfg.Driver):
+		return fmt.Errorf("unknown driver %q; valid: %s", cfg.Driver, strings.Join(Drivers[:], ", "))
 	case cfg.MTU < minMTU || cfg.MTU > limit:
 		return fmt.Errorf("MTU %d is not between %d and %d", cfg.MTU, minMTU, limit)
 	case len(cfg.Name) > 15:

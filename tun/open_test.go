@@ -23,7 +23,7 @@ func TestConfigRefused(t *testing.T) {
 		cfg  Config
 		says string
 	}{
-		{Config{Driver: "windows"}, `tun: unknown driver "windows": it is auto, linux or water`},
+		{Config{Driver: "windows"}, `tun: unknown driver "windows"; valid: auto, linux, veth, water`},
 		{Config{MTU: -1}, "tun: MTU -1 is not between 68 and 65535"},
 		{Config{MTU: 67}, "tun: MTU 67 is not between 68 and 65535"},
 		{Config{MTU: 65522, Kind: TAP}, "tun: MTU 65522 is not between 68 and 65521"},

@@ -161,13 +161,14 @@ func (q *fileQueue) readPacket() (*packet.Buffer, error) {
 	return p, nil
 }
 
-// readInto reads one packet into b, EBADF after close.
+// readInto reads one packet into b, EBADF after close. EINVAL tells of a packet that a virtio-net header cannot describe, and that is lost:
+// a super-packet within a tunnel, or of UDP with a kernel before Linux 6.2.
 func (q *fileQueue) readInto(b []byte) (int, unix.Errno) {
 	q.open.RLock()
 	defer q.open.RUnlock()
 	for !q.closed {
 		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, uintptr(q.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
-		if errno != unix.EINTR {
+		if errno != unix.EINTR && errno != unix.EINVAL {
 			return int(n), errno
 		}
 	}

@@ -71,6 +71,8 @@ func Peers() []Peer {
 			serve: tunstack(tun.Config{Driver: "linux", MTU: 1500, Offload: true})},
 		{Name: "tunstack-vnet-2q", Doc: "the same with two queues and two processors", Impairable: true, Memory: true, procs: 2,
 			serve: tunstack(tun.Config{Driver: "linux", MTU: 1500, Offload: true, Queues: 2})},
+		{Name: "tunstack-veth", Doc: "tunstack, veth driver with offload", Impairable: true, Memory: true,
+			serve: tunstack(tun.Config{Driver: "veth", MTU: 1500, Offload: true})},
 		{Name: "tunstack-1500", Doc: "tunstack, water driver, plain packets", Impairable: true, Memory: true,
 			serve: tunstack(tun.Config{Driver: "water", MTU: 1500, Offload: true})},
 		{Name: "tunstack-64k", Doc: "tunstack, water driver, MTU 65535", Memory: true,

@@ -3,6 +3,7 @@ package stacks
 import (
 	"net/netip"
 
+	"tunstack/link"
 	"tunstack/socketapi"
 	"tunstack/tun"
 )
@@ -19,6 +20,7 @@ func tunstackWith(cfg tun.Config, congestion string) func(Spec) (network, error)
 		}
 		config := socketapi.Config{Interfaces: []socketapi.Interface{{
 			Device: dev, MTU: cfg.MTU, Addrs: []netip.Prefix{netip.PrefixFrom(spec.Addr, spec.Host.Bits())},
+			ACD: link.ACD{ProbeNum: -1, AnnounceWait: -1}, // nobody else is there
 		}}}
 		config.TCP.Congestion = congestion
 		return socketapi.New(config)

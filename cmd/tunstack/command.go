@@ -64,5 +64,5 @@ func explainInside(err error) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	return fmt.Errorf("%w: whoever runs the sandbox must be allowed to open that file (sudo chmod 0666 /dev/net/tun), or use sudo", err)
+	return fmt.Errorf("%w: use --driver veth, or allow the user of the sandbox to open that file (sudo chmod 0666 /dev/net/tun)", err)
 }

@@ -31,6 +31,9 @@ type upConfig struct {
 
 	congestion string // for tcp.Config
 	debugClock bool
+
+	// fallback is the interface to create where /dev/net/tun cannot be opened; nil: none. Only a sandbox has one.
+	fallback *tun.Config
 }
 
 // parse checks the flags. All its errors are usage errors.
@@ -40,13 +43,17 @@ func (f *upFlags) parse() (upConfig, error) {
 	if f.tap {
 		c.dev.Kind = tun.TAP
 	}
-	if c.dev.Name == "" {
-		c.dev.Name = c.dev.Kind.String() + "0"
-	}
 	err := c.addresses(f)
 	if err != nil {
 		return c, err
 	}
+	if f.sandbox && f.driver == "auto" {
+		veth := c.dev
+		veth.Driver = "veth"
+		nameDevice(&veth)
+		c.fallback = &veth
+	}
+	nameDevice(&c.dev)
 	if _, err := services.Pick(services.All(nil), f.services); err != nil {
 		return c, usage("--services: %w", err)
 	}
@@ -59,6 +66,17 @@ func (f *upFlags) parse() (upConfig, error) {
 		}
 	}
 	return c, c.check(f)
+}
+
+// nameDevice chooses the name of an interface for which none was given.
+func nameDevice(dev *tun.Config) {
+	switch {
+	case dev.Name != "":
+	case dev.Driver == "veth":
+		dev.Name = "veth0"
+	default:
+		dev.Name = dev.Kind.String() + "0"
+	}
 }
 
 // Limits of an IPv4 link's MTU (RFC 791 section 3.2).
@@ -76,8 +94,8 @@ func (c *upConfig) check(f *upFlags) error {
 		return usage("--dev %q: not a name for an interface", c.dev.Name)
 	case f.mtu < minMTU || f.mtu > maxMTU:
 		return usage("--mtu %d: it must be from %d to %d", f.mtu, minMTU, maxMTU)
-	case f.driver != "auto" && f.driver != "linux" && f.driver != "water":
-		return usage("--driver %s: it must be auto, linux or water", f.driver)
+	case !slices.Contains(tun.Drivers[:], f.driver):
+		return usage("--driver %s: it must be auto, linux, veth or water", f.driver)
 	case !slices.Contains(tcp.Algorithms[:], f.congestion):
 		return usage("--congestion %s: it must be cubic, reno or bbr", f.congestion)
 	case f.queues < 1 || f.queues > maxQueues:

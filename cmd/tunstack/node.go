@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -98,7 +100,7 @@ func (n *node) startStack(ctx context.Context, cfg upConfig, log *slog.Logger) e
 
 // openDevice creates the interface, behind a bad wire and recorded if that is asked for.
 func (n *node) openDevice(cfg upConfig, log *slog.Logger) (tun.Device, error) {
-	dev, err := tun.Open(cfg.dev)
+	dev, err := openInterface(cfg, log)
 	if err != nil {
 		return nil, err
 	}
@@ -117,6 +119,20 @@ func (n *node) openDevice(cfg upConfig, log *slog.Logger) (tun.Device, error) {
 		return nil, err
 	}
 	n.onClose(end)
+	return dev, nil
+}
+
+// openInterface creates the interface, or the one to fall back to where /dev/net/tun does not exist or may not be opened.
+func openInterface(cfg upConfig, log *slog.Logger) (tun.Device, error) {
+	dev, err := tun.Open(cfg.dev)
+	if err == nil || cfg.fallback == nil || !errors.Is(err, fs.ErrPermission) && !errors.Is(err, fs.ErrNotExist) {
+		return dev, err
+	}
+	log.Info("a veth pair instead", "reason", err)
+	dev, second := tun.Open(*cfg.fallback)
+	if second != nil {
+		return nil, fmt.Errorf("%w; and without it: %w", err, second)
+	}
 	return dev, nil
 }
 

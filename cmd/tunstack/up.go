@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -24,7 +25,8 @@ network goes to the stack. A line that starts with "ready" says that the stack a
 
 This takes the privilege to create interfaces: sudo, or the capability cap_net_admin. With
 --sandbox it takes none: the stack, its interface and a shell or the command CMD get a
-network namespace of their own (Linux), which ends with the shell or the command.
+network namespace of their own (Linux), which ends with the shell or the command. Where
+/dev/net/tun cannot be opened, the sandbox has a veth pair in its place (--driver veth).
 
 Services:
 ` + serviceList(),
@@ -55,7 +57,7 @@ Services:
 	flags.StringVar(&f.addr, "addr", "10.0.0.2/24", "the stack's `address` and network")
 	flags.StringVar(&f.host, "host", "10.0.0.1", "the host's `address` at its end, or none to leave the interface without")
 	flags.IntVar(&f.mtu, "mtu", 1500, "largest IP datagram in `octets`")
-	flags.StringVar(&f.driver, "driver", "auto", "auto, linux (with offload) or water (portable)")
+	flags.StringVar(&f.driver, "driver", "auto", "auto, linux (/dev/net/tun with offload), veth (Ethernet; needs no device file)\nor water (portable)")
 	flags.IntVar(&f.queues, "queues", 1, "`number` of queues of the interface, each read on a processor of its own")
 	flags.StringVar(&f.services, "services", "all", "`list` of services with commas between, all or none")
 	flags.StringVar(&f.congestion, "congestion", "cubic", "TCP's congestion control: cubic, reno or bbr")
@@ -90,7 +92,11 @@ func (a *app) up(ctx context.Context, cfg upConfig) error {
 // command's status. The program calls itself again inside the namespace.
 func (a *app) sandbox(cmd *cobra.Command, cfg upConfig, args []string) error {
 	if !netns.Inside() {
-		return exit(netns.Run(netns.Reexec(a.args...)))
+		status, err := netns.Run(netns.Reexec(a.args...))
+		if err != nil {
+			err = fmt.Errorf("%w; \"tunstack trace --sim\" and \"tunstack step --sim\" work without it", err)
+		}
+		return exit(status, err)
 	}
 	if err := netns.SetupLoopback(); err != nil {
 		return err

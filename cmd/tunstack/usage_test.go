@@ -89,7 +89,7 @@ func TestUpChecksItsFlags(t *testing.T) {
 		{"--queues 0", "--queues 0: it must be from 1 to 256"},
 		{"--queues 257", "--queues 257: it must be from 1 to 256"},
 		{"--queues 2 --driver water", "--queues 2: the water driver has one"},
-		{"--driver bsd", "--driver bsd: it must be auto, linux or water"},
+		{"--driver bsd", "--driver bsd: it must be auto, linux, veth or water"},
 		{"--congestion vegas", "--congestion vegas: it must be cubic, reno or bbr"},
 		{"--services echo,nonsense", `--services: unknown service "nonsense"; there are echo, discard, daytime, chargen, http, knock, upper, upper-udp, all and none`},
 		{"--log-level loud", "--log-level loud: it must be debug, info, warn or error"},

@@ -52,6 +52,9 @@ func (s suite) Run() int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // other users run the program, too
+		panic(err)
+	}
 	buildDir = dir
 	os.Setenv("GORACE", "atexit_sleep_ms=0") // or each of our commands sleeps for a second before it ends
 	return s.tests.Run()
@@ -212,6 +215,7 @@ func (v variant) String() string {
 var variants = []variant{
 	{tun.TUN, "linux", true}, {tun.TUN, "linux", false}, {tun.TUN, "water", true},
 	{tun.TAP, "linux", true}, {tun.TAP, "linux", false}, {tun.TAP, "water", true},
+	{tun.TAP, "veth", true}, {tun.TAP, "veth", false},
 }
 
 // quickACD is address conflict detection (RFC 5227) for a link with nobody on it who takes seconds to answer.

@@ -103,7 +103,7 @@ func TestSegmentSize(t *testing.T) {
 func TestDevices(t *testing.T) {
 	for _, d := range []tun.Config{
 		{MTU: 576}, {MTU: 9000, Offload: true}, {MTU: 65535}, {Queues: 2, Offload: true}, {Kind: tun.TAP, Offload: true},
-		{Driver: "water", Offload: true},
+		{Driver: "water", Offload: true}, {Driver: "veth", Queues: 2, Offload: true},
 	} {
 		t.Run(fmt.Sprintf("%v %s mtu=%d queues=%d offload=%v", d.Kind, d.Driver, d.MTU, d.Queues, d.Offload), func(t *testing.T) {
 			eachDialer(t, scenario{device: d, impair: "loss=0.5%,delay=1ms"}, both)
