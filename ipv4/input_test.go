@@ -199,3 +199,13 @@ func TestUnreachableNextHopIsReportedToTheSender(t *testing.T) { // RFC 1122 sec
 	l.eth0.Unreachable(l.now, packet.From([]byte{4 << 4}))
 	require.Empty(t, l.up.takeReports(), "no datagram")
 }
+
+func TestNeighborAddresses(t *testing.T) { // SEC-017
+	l := newLab(t, Config{})
+	for a, want := range map[string]bool{
+		"10.0.0.1": true, "192.0.2.9": true, "10.0.0.255": false, "0.0.0.0": false, "0.1.2.3": false, "127.0.0.1": false,
+		"224.0.0.1": false, "240.0.0.1": false, "255.255.255.255": false, "fe80::1": false,
+	} {
+		require.Equal(t, want, l.eth0.IsHost(addr(a)), a)
+	}
+}

@@ -101,6 +101,12 @@ func (i *Interface) AddAddress(a netip.Prefix) error {
 	})
 }
 
+// IsHost says whether a can be the address of a host on the interface's link (link.Handler): it is neither of a class that no
+// host has nor a broadcast address of a connected network.
+func (i *Interface) IsHost(a netip.Addr) bool {
+	return a.Is4() && isHost(a.As4()) && !a.IsLoopback() && i.stack.CastOf(a) == packet.Unicast
+}
+
 // Addresses lists the interface's addresses in the order they were added.
 func (i *Interface) Addresses() []netip.Prefix {
 	var list []netip.Prefix

@@ -53,17 +53,12 @@ func (a *arpPacket) put(b []byte) {
 
 // host says whether the sender can be a host: its hardware address is one station's, and its protocol address zero
 // (a probe, RFC 5227) or one host's.
-func (a *arpPacket) host() bool {
-	if a.sha.group() || a.sha == (MAC{}) {
-		return false
-	}
-	return !a.spa.IsMulticast() && !a.spa.IsLoopback() && a.spa != limitedBroadcast
+func (e *Ethernet) host(a *arpPacket) bool {
+	return !a.sha.group() && a.sha != (MAC{}) && (a.spa.IsUnspecified() || e.handler.IsHost(a.spa))
 }
 
 // probe says whether the packet is an ARP probe for its target (RFC 5227 section 1.1).
 func (a *arpPacket) probe() bool { return a.op == opRequest && a.spa.IsUnspecified() }
-
-var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // frameFor returns the packet in a frame from its sender to dst.
 func (a *arpPacket) frameFor(dst MAC) *packet.Buffer {

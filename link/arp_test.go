@@ -34,14 +34,22 @@ func TestRequestInSNAP(t *testing.T) {
 	l.sends("> host: 10.0.0.2 is-at me, to 10.0.0.1")
 }
 
-// LINK-009: a gratuitous ARP, of either opcode, changes where the next frame goes.
+// LINK-009: a gratuitous ARP, of either opcode, changes where the next frame goes, unless the neighbour is in use and was
+// heard from lately.
 func TestSenderUpdatesEntry(t *testing.T) {
-	for _, op := range []uint16{opRequest, opReply, 7} {
+	for _, op := range []uint16{opRequest, opReply} {
 		l := newLab(t, claimed)
 		l.hears(opReply, hostMAC, hostIP, myIP)
+		l.hears(opRequest, hostMAC, hostIP, myIP)
+		l.dev.sent = nil
 		l.hears(op, otherMAC, hostIP, hostIP)
 		require.NoError(t, l.output(hostIP, "x"))
 		l.sends("> other: ip x")
+		l.advance(time.Minute)
+		l.is(hostIP, Stale)
+		l.hears(op, hostMAC, hostIP, hostIP)
+		require.NoError(t, l.output(hostIP, "y"))
+		l.sends("> host: ip y")
 	}
 }
 

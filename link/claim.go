@@ -25,7 +25,7 @@ type claim struct {
 // returns if no probes are asked for; with a *Conflict when another host has it; with EEXIST when it is claimed
 // already, with EINVAL when it is no host's address. It is not called after Release.
 func (e *Ethernet) Claim(now time.Duration, addr netip.Addr, done func(now time.Duration, err error)) {
-	if !addr.Is4() || addr.IsUnspecified() || addr.IsMulticast() || addr.IsLoopback() || addr == limitedBroadcast {
+	if !e.handler.IsHost(addr) {
 		done(now, syscall.EINVAL)
 		return
 	}

@@ -24,6 +24,9 @@ func TestOddSenders(t *testing.T) {
 		{"broadcast IP", hostMAC, "255.255.255.255", "arp.drop.bad_sender"},
 		{"multicast IP", hostMAC, "224.0.0.1", "arp.drop.bad_sender"},
 		{"loopback IP", hostMAC, "127.0.0.1", "arp.drop.bad_sender"},
+		{"directed broadcast", hostMAC, "10.0.0.255", "arp.drop.bad_sender"},
+		{"class E", hostMAC, "240.0.0.1", "arp.drop.bad_sender"},
+		{"this network", hostMAC, "0.0.0.7", "arp.drop.bad_sender"},
 		{"own IP", hostMAC, "10.0.0.2", "arp.drop.conflict"},
 		{"own MAC", myMAC, "10.0.0.1", "arp.drop.own"},
 	} {
@@ -47,6 +50,65 @@ func TestZeroSender(t *testing.T) {
 	l := newLab(t, claimed)
 	l.hears(opRequest, hostMAC, zeroIP, myIP)
 	require.Empty(t, l.e.Neighbors(0))
+}
+
+// SEC-017: an operation that is neither a request nor a reply changes nothing, and makes no conflict.
+func TestUnknownOperations(t *testing.T) {
+	for _, op := range []uint16{0, 3, 9} {
+		l := newLab(t, claimed)
+		require.NoError(t, l.output(otherIP, "waits"))
+		l.dev.sent = nil
+		l.hears(op, hostMAC, hostIP, myIP)
+		l.hears(op, otherMAC, otherIP, myIP)
+		l.hears(op, hostMAC, myIP, myIP)
+		l.sends()
+		l.is(hostIP, "")
+		l.is(otherIP, Incomplete)
+		require.Empty(t, l.conflicts)
+		require.EqualValues(t, 3, l.arp("arp.drop.unknown_operation"))
+	}
+}
+
+// SEC-017: a claim to the address of a neighbour in use is put to the one that has it, who keeps it by an answer.
+func TestDisputedNeighbor(t *testing.T) {
+	poll := "> host: who-has 10.0.0.1 tell 10.0.0.2"
+	for _, op := range []uint16{opRequest, opReply} {
+		l := newLab(t, claimed)
+		l.hears(opReply, hostMAC, hostIP, myIP)
+		l.hears(opReply, hostMAC, hostIP, myIP)
+		require.NoError(t, l.output(hostIP, "a"))
+		l.hears(op, otherMAC, hostIP, hostIP)
+		l.sends("> host: ip a")
+		l.is(hostIP, Reachable) // it was confirmed a moment ago
+
+		l.advance(2 * time.Second)
+		for range 5 {
+			l.hears(op, otherMAC, hostIP, hostIP)
+		}
+		l.sends(poll)
+		require.NoError(t, l.output(hostIP, "b"))
+		l.sends("> host: ip b")
+		l.hears(opReply, hostMAC, hostIP, myIP)
+		l.is(hostIP, Reachable)
+		require.NoError(t, l.output(hostIP, "c"))
+		l.sends("> host: ip c")
+		require.EqualValues(t, 6, l.arp("arp.drop.disputed"))
+	}
+}
+
+// A neighbour that has another MAC is found a second late, if the old one does not answer.
+func TestNeighborMoves(t *testing.T) {
+	l := newLab(t, claimed)
+	l.hears(opReply, hostMAC, hostIP, myIP)
+	require.NoError(t, l.output(hostIP, "a"))
+	l.advance(2 * time.Second)
+	l.hears(opRequest, otherMAC, hostIP, hostIP)
+	l.advance(time.Second)
+	l.sends("> host: ip a", "> host: who-has 10.0.0.1 tell 10.0.0.2", "> all: who-has 10.0.0.1 tell 10.0.0.2")
+	l.hears(opReply, otherMAC, hostIP, myIP)
+	l.is(hostIP, Reachable)
+	require.NoError(t, l.output(hostIP, "b"))
+	l.sends("> other: ip b")
 }
 
 // flood sends requests for us from n senders of a network.

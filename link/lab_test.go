@@ -84,6 +84,15 @@ func (h *handler) Input(now time.Duration, p *packet.Buffer) {
 
 func (h *handler) Unreachable(now time.Duration, p *packet.Buffer) { h.keep(&h.unreach, now, p) }
 
+// IsHost knows the broadcast address of 10.0.0.0/24.
+func (h *handler) IsHost(a netip.Addr) bool {
+	if !a.Is4() {
+		return false
+	}
+	first := a.As4()[0]
+	return first != 0 && first < 224 && first != 127 && a != netip.MustParseAddr("10.0.0.255")
+}
+
 func (h *handler) keep(to *[]received, now time.Duration, p *packet.Buffer) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -257,7 +266,7 @@ func addr(b byte) netip.Addr {
 	case 0:
 		return zeroIP
 	case 255:
-		return limitedBroadcast
+		return netip.AddrFrom4([4]byte{255, 255, 255, 255})
 	}
 	return netip.AddrFrom4([4]byte{10, 0, 0, b})
 }

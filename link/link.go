@@ -6,6 +6,7 @@
 package link
 
 import (
+	"net/netip"
 	"time"
 
 	"tunstack/internal/packet"
@@ -18,6 +19,8 @@ type Handler interface {
 	// Input handles a received IPv4 datagram and takes p over. p starts at the IP header, may have link padding
 	// at its end, and p.Cast says how its frame was addressed (RFC 1122 section 2.4).
 	Input(now time.Duration, p *packet.Buffer)
+	// IsHost says whether a can be the address of a neighbour, which a broadcast address of the network cannot.
+	IsHost(a netip.Addr) bool
 	// Unreachable handles a datagram that was to be sent and whose next hop did not answer; it takes p over.
 	Unreachable(now time.Duration, p *packet.Buffer)
 }

@@ -107,17 +107,20 @@ func (e *Ethernet) ask(now time.Duration, n *neighbor) *packet.Buffer {
 }
 
 // learn takes the sender of an ARP packet into the cache: always if it is there, else only if create is set
-// (RFC 826). It returns the packets that waited for it.
-func (e *Ethernet) learn(now time.Duration, a *arpPacket, create bool) []*packet.Buffer {
+// (RFC 826). It returns the packets that waited for it, or the poll that a dispute calls for.
+func (e *Ethernet) learn(now time.Duration, a *arpPacket, create bool) (held []*packet.Buffer, poll *packet.Buffer) {
 	n := e.table.get(a.spa)
 	if n == nil {
 		if !create {
-			return nil
+			return nil, nil
 		}
 		if n = e.addUnasked(a.spa); n == nil {
 			e.arp.DropCacheFull.Inc()
-			return nil
+			return nil, nil
 		}
+	}
+	if n.trusted() && n.mac != a.sha {
+		return nil, e.dispute(now, n)
 	}
 	n.state, n.mac, n.since = Reachable, a.sha, now
 	if n.used {
@@ -125,7 +128,26 @@ func (e *Ethernet) learn(now time.Duration, a *arpPacket, create bool) []*packet
 	}
 	n.deadline.arm(now + e.cfg.ARP.Reachable)
 	e.ranking.place(n)
-	return e.held.take(n)
+	return e.held.take(n), nil
+}
+
+// trusted says whether the neighbour's MAC is in use and was confirmed lately, and no poll of it has gone unanswered.
+func (n *neighbor) trusted() bool {
+	return n.used && (n.state == Reachable || n.state == Probe && n.asked <= unicastPolls)
+}
+
+// dispute handles another station's claim to the address of a trusted neighbour: it returns a poll of the one that has it. If that
+// does not answer within a second, all are asked, and who answers then is believed. So a neighbour's new MAC is found a
+// second late, and a forged ARP packet alone diverts nothing.
+func (e *Ethernet) dispute(now time.Duration, n *neighbor) *packet.Buffer {
+	e.arp.DropDisputed.Inc()
+	if n.state == Probe || now < n.since+requestInterval {
+		return nil
+	}
+	n.state, n.asked = Probe, unicastPolls-1
+	poll := e.ask(now, n)
+	e.ranking.place(n)
+	return poll
 }
 
 // expire moves a neighbour on when its time in a state is over.

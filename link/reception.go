@@ -19,12 +19,15 @@ func (e *Ethernet) arpInput(now time.Duration, p *packet.Buffer) {
 	case a.sha == e.mac:
 		e.arp.DropOwn.Inc()
 		return
-	case !a.host():
+	case a.op != opRequest && a.op != opReply:
+		e.arp.DropOperation.Inc()
+		return
+	case !e.host(&a):
 		e.arp.DropSender.Inc()
 		return
 	case a.op == opRequest:
 		e.arp.InRequests.Inc()
-	case a.op == opReply:
+	default:
 		e.arp.InReplies.Inc()
 	}
 	if e.detect(now, &a) {
@@ -37,12 +40,16 @@ func (e *Ethernet) arpInput(now time.Duration, p *packet.Buffer) {
 // receive merges the sender into the cache, before it looks at the opcode, and answers a request for an own address.
 func (e *Ethernet) receive(now time.Duration, a *arpPacket, queue uint16) {
 	var held []*packet.Buffer
+	var poll *packet.Buffer
 	e.mu.Lock()
 	target := e.owns(a.tpa)
 	if !a.spa.IsUnspecified() {
-		held = e.learn(now, a, target)
+		held, poll = e.learn(now, a, target)
 	}
 	e.mu.Unlock()
+	if poll != nil {
+		e.write(poll)
+	}
 	for _, p := range held {
 		e.send(p, a.sha)
 	}

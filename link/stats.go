@@ -30,9 +30,11 @@ type arpCounters struct {
 	Failed          stats.Counter `name:"arp.failed" doc:"neighbours that did not answer" rfc:"RFC 1122 2.3.2.1"`
 	Evicted         stats.Counter `name:"arp.evicted" doc:"cache entries that made room for others" rfc:"RFC 1122 2.3.2.1"`
 	DropMalformed   stats.Counter `name:"arp.drop.malformed" doc:"truncated, or not Ethernet and IPv4" rfc:"RFC 826 Packet Reception"`
-	DropSender      stats.Counter `name:"arp.drop.bad_sender" doc:"the sender is no host: a group, broadcast or zero hardware address, a group, broadcast or loopback IP address" rfc:"RFC 1122 3.2.1.3; RFC 1812 3.3.2"`
+	DropOperation   stats.Counter `name:"arp.drop.unknown_operation" doc:"neither a request nor a reply" rfc:"RFC 826 Packet Reception"`
+	DropSender      stats.Counter `name:"arp.drop.bad_sender" doc:"the sender cannot be a host: a group, broadcast or zero hardware address, or an IP address that no host on the network can have" rfc:"RFC 1122 3.2.1.3; RFC 1812 3.3.2"`
 	DropOwn         stats.Counter `name:"arp.drop.own" doc:"our own packet came back" rfc:"RFC 5227 2.4"`
 	DropConflict    stats.Counter `name:"arp.drop.conflict" doc:"the sender claims an address of ours" rfc:"RFC 5227 2.4"`
+	DropDisputed    stats.Counter `name:"arp.drop.disputed" doc:"another station claims the address of a neighbour in use, which is polled first" rfc:"RFC 826 Packet Reception"`
 	DropCacheFull   stats.Counter `name:"arp.drop.cache_full" doc:"sender not learned: the cache is full of neighbours in use" rfc:"RFC 826 Packet Reception"`
 	DropHeld        stats.Counter `name:"arp.drop.hold_full" doc:"packets that gave way to later ones while their next hop was resolved" rfc:"RFC 1122 2.3.2.2"`
 	DropEvicted     stats.Counter `name:"arp.drop.evicted" doc:"held packets whose cache entry made room for another" rfc:"RFC 1122 2.3.2.2"`
