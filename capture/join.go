@@ -113,7 +113,9 @@ func (j *joiner) record(r *trace.Record) {
 	case trace.In:
 		f.claim(r)
 	case trace.Drop:
-		f.note(dropped(r.Why, r.RFC))
+		f.note("dropped: " + r.Reason())
+	case trace.Again:
+		f.note("duplicate" + section(r.RFC))
 	case trace.State:
 		f.note("now " + r.Vars.State + section(r.RFC))
 		if r.Vars.State == tcp.Closed.String() {

@@ -26,7 +26,7 @@ func (c *Conn) scheduleAck(now time.Duration) {
 func (c *Conn) inputAck(now time.Duration, s *Segment) bool {
 	if c.state == SynReceived {
 		if !c.snd.una.Less(s.Ack) || c.snd.nxt.Less(s.Ack) {
-			c.drop(now, s, &c.cfg.Stats.DropAck)
+			c.drop(now, s, &c.cfg.Stats.DropAck, ackOfOurSyn)
 			c.reset = pendingReset{pending: true, flags: RST, seq: s.Ack}
 			return false
 		}
@@ -35,7 +35,7 @@ func (c *Conn) inputAck(now time.Duration, s *Segment) bool {
 		defer c.established(now)
 	}
 	if c.snd.nxt.Less(s.Ack) || s.Ack.Less(c.snd.una.Add(-c.snd.maxWnd)) { // RFC 5961 section 5.2
-		c.drop(now, s, &c.cfg.Stats.DropAck)
+		c.drop(now, s, &c.cfg.Stats.DropAck, ackNotOfSent)
 		c.challenge(now)
 		return false
 	}
@@ -58,6 +58,7 @@ func (c *Conn) inputAck(now time.Duration, s *Segment) bool {
 // established sets what only a completed handshake tells.
 func (c *Conn) established(now time.Duration) {
 	c.enterClosing(now)
+	c.takeHeldText()
 	c.cc.start(now, c)
 	c.rcv.arrival = arrivalRTT{val: c.timestamp(now)} // what follows can be told from the handshake
 	if c.snd.synResent {

@@ -295,7 +295,7 @@ func (c *Conn) Reuse(now time.Duration, s *Segment) (Seq, bool) {
 	if c.state != TimeWait {
 		return 0, false
 	}
-	newer := c.rcv.nxt.LessEq(s.Seq)
+	newer := c.rcv.nxt.Less(s.Seq)
 	if c.tsOK && s.Options.HasTS {
 		age := int32(s.Options.TSVal - c.rcv.tsRecent)
 		newer = age > 0 || age == 0 && newer

@@ -125,3 +125,46 @@ func TestSynReceived(t *testing.T) {
 		s.recv(". seq 5001 ack 1001 win 64240").sends("F. seq 1001 ack 5001 win 65535").is(FinWait1)
 	})
 }
+
+// TCP-171: segments without timestamps are taken on a connection that has them: the handshake's last ACK, text, probes, FIN. PAWS
+// holds where a timestamp is, and TS.Recent does not move without one.
+func TestSegmentsWithoutTimestamps(t *testing.T) {
+	s := newScript(t).with(all).listen()
+	s.recv("S seq 5000 win 64240 <mss 1460,TS val 700 ecr 0>").sends("S. seq 1000 ack 5001 win 65535 <mss 1460,TS val 0 ecr 700>")
+	s.recv(". seq 5001 ack 1001 win 64240").is(Established).quiet()
+	s.recv("P. seq 5001:5011(10) ack 1001 win 64240").sends(". seq 1001 ack 5011 win 65525 <TS val 0 ecr 700>")
+	s.recv(". seq 5010:5011(1) ack 1001 win 64240").sends(". seq 1001 ack 5011 win 65525 <TS val 0 ecr 700>")
+	s.recv(". seq 5010 ack 1001 win 64240").sends(". seq 1001 ack 5011 win 65525 <TS val 0 ecr 700>")
+	s.recv("P. seq 5011:5021(10) ack 1001 win 64240 <TS val 699 ecr 0>").sends(". seq 1001 ack 5011 win 65525 <TS val 0 ecr 700>")
+	s.recv("P. seq 5011:5021(10) ack 1001 win 64240 <TS val 701 ecr 0>").sends(". seq 1001 ack 5021 win 65515 <TS val 0 ecr 701>")
+	s.recv("F. seq 5021 ack 1001 win 64240").sends(". seq 1001 ack 5022 win 65514 <TS val 0 ecr 701>").is(CloseWait)
+	s.reads(5001, 20)
+}
+
+// TCP-204: the RST of a connection with timestamps carries them, as each of its segments; without ACK nothing is echoed.
+func TestResetCarriesTimestamps(t *testing.T) {
+	open := func() *script {
+		return newScript(t).with(all).established("mss 1460,TS val 1 ecr 0").after(5 * time.Millisecond)
+	}
+	open().do((*Conn).Abort).sends("R. seq 1001 ack 5001 win 0 <TS val 5 ecr 1>")
+	s := open().do((*Conn).Close).sends("F. seq 1001 ack 5001 win 65535 <TS val 5 ecr 1>")
+	s.recv("P. seq 5001:5011(10) ack 1002 win 64240 <TS val 2 ecr 5>").sends("R seq 1002 win 0 <TS val 5 ecr 0>").is(Closed)
+}
+
+// TCP-203: text and FIN of a SYN that crosses ours are received once the connection is established.
+func TestTextOnCrossingSyn(t *testing.T) {
+	s := newScript(t).with(all).open().sends("S seq 1000 win 65535 <mss 1460,sackOK,TS val 0 ecr 0,wscale 8>")
+	s.recv("SP seq 5000:5010(10) win 64240 <mss 1460,sackOK>").is(SynReceived)
+	require.Zero(t, s.c.Readable())
+	s.sends("S. seq 1000 ack 5001 win 65535 <mss 1460,sackOK>")
+	require.NoError(t, s.c.Check())
+	s.recv(". seq 5011 ack 1001 win 64240").is(Established).sends(". seq 1001 ack 5011 win 65525")
+	p := make([]byte, 20)
+	require.Equal(t, 10, s.c.Read(s.now, p))
+	require.Equal(t, string(pattern(5000, 10)), string(p[:10]))
+
+	s = newScript(t).open().sends("S seq 1000 win 65535 <mss 1460>")
+	s.recv("SFP seq 5000:5010(10) win 64240 <mss 1460>").sends("S. seq 1000 ack 5001 win 65535 <mss 1460>").is(SynReceived)
+	s.recv("S. seq 5000 ack 1001 win 64240 <mss 1460>").is(CloseWait).sends(". seq 1001 ack 5012 win 65524")
+	require.Equal(t, 10, s.c.Readable())
+}

@@ -28,7 +28,7 @@ func (c *Conn) Output(now time.Duration, s *Segment) bool {
 func (c *Conn) next(now time.Duration, s *Segment) (why string) {
 	switch {
 	case c.reset.pending:
-		c.outputReset(s)
+		c.outputReset(now, s)
 		return "reset"
 	case c.state == Closed:
 		return ""
@@ -57,9 +57,16 @@ func (c *Conn) count(s *Segment) {
 	}
 }
 
-func (c *Conn) outputReset(s *Segment) {
+// outputReset carries timestamps if the connection does (RFC 7323 section 3.2), so that it passes the peer's checks.
+func (c *Conn) outputReset(now time.Duration, s *Segment) {
 	s.Flags, s.Seq, s.Ack = c.reset.flags, c.reset.seq, c.reset.ack
 	c.reset = pendingReset{}
+	if o := &s.Options; c.tsOK {
+		o.HasTS, o.TSVal = true, c.timestamp(now)
+		if s.Flags.Has(ACK) {
+			o.TSEcr = c.rcv.tsRecent
+		}
+	}
 }
 
 // outputLost sends again what is lost, as far as both windows allow.
@@ -286,7 +293,7 @@ func (c *Conn) stamp(now time.Duration, s *Segment) {
 	c.markUrgent(s)
 	s.Ack = r.nxt
 	s.Wnd = c.announce(s.Flags.Has(SYN))
-	if c.sackOK && !s.Flags.Has(SYN) {
+	if c.sackOK && c.state.synchronized() {
 		if room := (min(maxOptionsLen-o.Len(), c.snd.mss-s.DataLen()) - 4) / 8; room > 0 {
 			r.sackBlocks(o, min(room, len(o.Sack)))
 		}

@@ -67,7 +67,7 @@ func (r *receiver) release() {
 func (c *Conn) receiveData(now time.Duration, s *Segment) {
 	r := &c.rcv
 	r.mss = max(r.mss, min(len(s.Payload), c.advMSS))
-	if c.tsOK {
+	if c.tsOK && s.Options.HasTS {
 		r.arrival.echoed(now, s.Options.TSEcr, c.timestamp(now))
 	}
 	w := Range{s.Seq, s.Seq.Add(len(s.Payload))}
@@ -130,8 +130,35 @@ func (c *Conn) holdOutOfOrder(now time.Duration, s *Segment, w Range) {
 		return
 	}
 	if r.queue.Memory()+r.gaps.memory > max(maxWaste*c.rcvLimit(), leastWaste) || !r.gaps.add(s, w, !r.shut) {
-		c.drop(now, s, &c.cfg.Stats.DropFragments)
+		c.drop(now, s, &c.cfg.Stats.DropFragments, nil)
 	}
+}
+
+// holdText keeps text and FIN of a SYN that crossed ours until the connection is established (RFC 9293 section 3.10.7.3, fourth).
+func (c *Conn) holdText(s *Segment) {
+	r := &c.rcv
+	end := s.Seq.Add(s.DataLen())
+	if s.Flags.Has(FIN) && end.LessEq(r.edge) {
+		r.hasFin, r.fin = true, end
+	}
+	if w := (Range{s.Seq, minSeq(end, r.edge)}); w.Len() > 0 {
+		r.gaps.add(s, w, !r.shut)
+	}
+}
+
+// takeHeldText receives the text that holdText kept.
+func (c *Conn) takeHeldText() {
+	r := &c.rcv
+	held := r.gaps.take(r.nxt)
+	if held.Len() == 0 {
+		return
+	}
+	if !r.shut {
+		r.queue.Join(&held.queue)
+		c.events |= Readable
+	}
+	c.advance(held.Len())
+	c.ack.now = true
 }
 
 // receiveFin acts on the peer's FIN once all before it has arrived (RFC 9293 section 3.10.7.4, eighth).

@@ -47,7 +47,7 @@ func inState(t *testing.T, state State) *script {
 func TestResetInEachState(t *testing.T) {
 	for state, err := range map[State]syscall.Errno{
 		SynReceived: syscall.ECONNREFUSED, Established: syscall.ECONNRESET, FinWait1: syscall.ECONNRESET, FinWait2: syscall.ECONNRESET,
-		CloseWait: syscall.EPIPE, Closing: 0, LastAck: 0, TimeWait: 0,
+		CloseWait: syscall.EPIPE, Closing: syscall.ECONNRESET, LastAck: syscall.ECONNRESET, TimeWait: 0,
 	} {
 		s := inState(t, state)
 		want := Closed

@@ -13,7 +13,7 @@ func resets(inSynSent cell) []cell {
 		{crossed, "CLOSED;; ECONNREFUSED", "3.10.7.4 second"},
 		{receives, "CLOSED;; ECONNRESET", "3.10.7.4 second"},
 		{closeWait, "CLOSED;; end, EPIPE", "3.10.7.4 second; who has read all can only fail to write"},
-		{closing | lastAck, "CLOSED", "3.10.7.4 second"},
+		{closing | lastAck, "CLOSED;; end, ECONNRESET", "3.10.7.4 second; the user who asks learns of it, as on Linux"},
 		{timeWait, "=", "RFC 1337 section 3; RFC 9293 would go to CLOSED"},
 	}
 }

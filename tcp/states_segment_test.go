@@ -36,14 +36,18 @@ var strayEvents = []event{
 	}},
 }
 
+// inTimeWait is the cell of an acceptable segment in TIME-WAIT.
+var inTimeWait = cell{timeWait, "=; . S ack R", "3.10.7.4 fifth: acknowledged, and the 2 MSL timer restarts"}
+
 // acksAll are the cells of an acceptable segment without data that acknowledges all we have sent.
-func acksAll(reset string) []cell {
+func acksAll(reset string, inTimeWait cell) []cell {
 	return []cell{
+		inTimeWait,
 		{none, "=; " + reset, "3.10.7.1, 3.10.7.2: a bad acknowledgment"},
 		{synSent, "=", notSyn},
 		{passive, "ESTABLISHED;; accepts, EAGAIN", "3.10.7.4 fifth"},
 		{crossed, "ESTABLISHED", "3.10.7.4 fifth"},
-		{estab | finWait2 | closeWait | timeWait, "=", "3.10.7.4 fifth"},
+		{estab | finWait2 | closeWait, "=", "3.10.7.4 fifth"},
 		{finWait1, "FIN-WAIT-2", "3.10.7.4 fifth: of our FIN"},
 		{closing, "TIME-WAIT", "3.10.7.4 fifth: of our FIN"},
 		{lastAck, "CLOSED", "3.10.7.4 fifth: of our FIN"},
@@ -56,10 +60,10 @@ func refused(reset string) []cell {
 }
 
 var ackEvents = []event{
-	{name: "ACK", happens: arrives(". R ack S"), cells: acksAll("R S")},
+	{name: "ACK", happens: arrives(". R ack S"), cells: acksAll("R S", cell{timeWait, "=", "the ACK of our ACK of a FIN"})},
 	{name: "ACK, left of the window", happens: arrives(". R-1 ack S"), cells: refused("R S")},
-	{name: "ACK, inside the window", happens: arrives(". R+100 ack S"), cells: acksAll("R S")},
-	{name: "ACK, at the right edge", happens: arrives(". E ack S"), cells: acksAll("R S")}, // of a peer that has used the window up
+	{name: "ACK, inside the window", happens: arrives(". R+100 ack S"), cells: acksAll("R S", inTimeWait)},
+	{name: "ACK, at the right edge", happens: arrives(". E ack S"), cells: acksAll("R S", inTimeWait)}, // of a peer that has used the window up
 	{name: "ACK, right of the window", happens: arrives(". E+1 ack S"), cells: refused("R S")},
 	{name: "ACK of nothing new", happens: arrives(". R ack U"), cells: []cell{
 		{none, "=; R S", "3.10.7.1, 3.10.7.2"},
@@ -91,7 +95,7 @@ func takesData(reset, ack, octets string) []cell {
 		{crossed, "ESTABLISHED; " + ack + "; " + octets, "3.10.7.4 fifth, seventh"},
 		{estab | finWait2, "=; " + ack + "; " + octets, "3.10.7.4 seventh"},
 		{finWait1, "FIN-WAIT-2; " + ack + "; " + octets, "3.10.7.4 fifth, seventh"},
-		{closeWait | timeWait, "=", "3.10.7.4 seventh: ignored after the peer's FIN"},
+		inTimeWait, {closeWait, "=", "3.10.7.4 seventh: ignored after the peer's FIN"},
 		{closing, "TIME-WAIT", "3.10.7.4 fifth; data is ignored"},
 		{lastAck, "CLOSED", "3.10.7.4 fifth; data is ignored"},
 	}
@@ -106,7 +110,7 @@ func holdsData(reset string) []cell {
 		{crossed, "ESTABLISHED; . S ack R", "3.10.7.4 fifth; the data is held"},
 		{estab | finWait2, "=; . S ack R", "3.10.7.4 seventh, RFC 5681 section 4.2: held, and a duplicate ACK at once"},
 		{finWait1, "FIN-WAIT-2; . S ack R", "3.10.7.4 fifth, seventh"},
-		{closeWait | timeWait, "=", "3.10.7.4 seventh: ignored after the peer's FIN"},
+		inTimeWait, {closeWait, "=", "3.10.7.4 seventh: ignored after the peer's FIN"},
 		{closing, "TIME-WAIT", "3.10.7.4 fifth; data is ignored"},
 		{lastAck, "CLOSED", "3.10.7.4 fifth; data is ignored"},
 	}
@@ -156,7 +160,7 @@ var finEvents = []event{
 		{crossed, "CLOSE-WAIT; . S ack R+1", "3.10.7.4 fifth, eighth"},
 		{estab, "CLOSE-WAIT; . S ack R+1", "3.10.7.4 eighth"},
 		{finWait1 | finWait2, "TIME-WAIT; . S ack R+1", "3.10.7.4 fifth, eighth"},
-		{closeWait | timeWait, "=", "3.10.7.4 eighth: remain; this one is not the FIN that came before"},
+		inTimeWait, {closeWait, "=", "3.10.7.4 eighth: remain; this one is not the FIN that came before"},
 		{closing, "TIME-WAIT", "3.10.7.4 fifth"},
 		{lastAck, "CLOSED", "3.10.7.4 fifth"},
 	}},
@@ -167,7 +171,7 @@ var finEvents = []event{
 		{estab, "CLOSE-WAIT; . S ack R+1", "3.10.7.4 eighth"},
 		{finWait1, "CLOSING; . S ack R+1", "3.10.7.4 eighth"},
 		{finWait2, "TIME-WAIT; . S ack R+1", "3.10.7.4 eighth"},
-		{ended, "=", "3.10.7.4 eighth: remain"},
+		inTimeWait, {ended &^ timeWait, "=", "3.10.7.4 eighth: remain"},
 	}},
 	{name: "FIN with data", happens: arrives("FP. R(10) ack S"), cells: []cell{
 		{none, "=; R S", "3.10.7.1, 3.10.7.2"},
@@ -175,7 +179,7 @@ var finEvents = []event{
 		{passive, "CLOSE-WAIT; . S ack R+11; accepts, 10 octets", "3.10.7.4 fifth, seventh, eighth"},
 		{crossed | estab, "CLOSE-WAIT; . S ack R+11; 10 octets", "3.10.7.4 seventh, eighth"},
 		{finWait1 | finWait2, "TIME-WAIT; . S ack R+11; 10 octets", "3.10.7.4 fifth, seventh, eighth"},
-		{closeWait | timeWait, "=", "3.10.7.4 seventh, eighth"},
+		inTimeWait, {closeWait, "=", "3.10.7.4 seventh, eighth"},
 		{closing, "TIME-WAIT", "3.10.7.4 fifth"},
 		{lastAck, "CLOSED", "3.10.7.4 fifth"},
 	}},

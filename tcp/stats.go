@@ -20,6 +20,7 @@ type Stats struct {
 	ChallengeAcks  stats.Counter `name:"tcp.challenge_acks" doc:"ACKs that ask a peer to prove a RST, SYN or ACK" rfc:"RFC 5961"`
 	ResetsIn       stats.Counter `name:"tcp.in.resets" doc:"connections ended by the peer's RST" rfc:"RFC 9293 3.10.7"`
 	OrphansGivenUp stats.Counter `name:"tcp.orphan.given_up" doc:"closed connections reset, or ended in TIME-WAIT, because there were too many" rfc:"RFC 6429 3"`
+	Duplicates     stats.Counter `name:"tcp.in.duplicate" doc:"segments all of whose text, SYN or FIN was received before" rfc:"RFC 9293 3.10.7.4 first"`
 	OutOfOrder     stats.Counter `name:"tcp.in.out_of_order" doc:"segments held until a gap fills" rfc:"RFC 9293 3.10.7.4"`
 
 	DropHeader       stats.Counter `name:"tcp.drop.bad_header" doc:"truncated, or data offset impossible" rfc:"RFC 9293 3.1"`
@@ -31,9 +32,8 @@ type Stats struct {
 	DropBacklog      stats.Counter `name:"tcp.drop.backlog_full" doc:"SYN or final ACK while accept queue or SYN queue is full" rfc:"POSIX listen()"`
 	DropCookie       stats.Counter `name:"tcp.drop.bad_cookie" doc:"final ACK without a connection, whose cookie is forged or old" rfc:"RFC 4987 3.6"`
 	DropInbox        stats.Counter `name:"tcp.drop.inbox_full" doc:"too many segments while the connection's owner held it"`
-	DropSequence     stats.Counter `name:"tcp.drop.sequence" doc:"outside the receive window" rfc:"RFC 9293 3.10.7.4 first"`
+	DropSequence     stats.Counter `name:"tcp.drop.sequence" doc:"outside the receive window, and no duplicate" rfc:"RFC 9293 3.10.7.4 first"`
 	DropPAWS         stats.Counter `name:"tcp.drop.paws" doc:"timestamp older than the last" rfc:"RFC 7323 5.3"`
-	DropNoTimestamp  stats.Counter `name:"tcp.drop.no_timestamp" doc:"timestamps were negotiated but are missing" rfc:"RFC 7323 3.2"`
 	DropReset        stats.Counter `name:"tcp.drop.reset" doc:"RST that is not exactly at RCV.NXT, or in TIME-WAIT" rfc:"RFC 5961 3.2, RFC 1337"`
 	DropSyn          stats.Counter `name:"tcp.drop.syn" doc:"SYN in a synchronized state" rfc:"RFC 5961 4.2"`
 	DropNoAck        stats.Counter `name:"tcp.drop.no_ack" doc:"no ACK bit" rfc:"RFC 9293 3.10.7.4 fifth"`

@@ -2,8 +2,6 @@ package tcp
 
 import (
 	"time"
-
-	"tunstack/internal/stats"
 )
 
 // Tracer is told all that a connection does, as it does it: it draws the ladder, annotates captures, steps and plots.
@@ -18,7 +16,8 @@ type EventKind uint8
 const (
 	SegmentIn        EventKind = iota // a segment arrived; the state is still that before it
 	SegmentOut                        // a segment is to be sent; Why says what for
-	SegmentDropped                    // the segment that arrived goes no further; Why is the counter, RFC the section
+	SegmentDropped                    // the segment that arrived goes no further; Why is the counter, RFC the section, Detail the numbers
+	SegmentDuplicate                  // all of the segment that arrived was received before: only its ACK counts; Why is the counter, RFC the section
 	StateChanged                      // from From to State()
 	TimerArmed                        // Why is the timer, At its new deadline; 0: stopped
 	TimerFired                        // Why is the timer
@@ -36,6 +35,7 @@ type Event struct {
 	Segment *Segment
 	Why     string
 	RFC     string
+	Detail  string // the numbers that decided, relative to the initial sequence numbers; may be empty
 	From    State
 	At, RTT time.Duration
 	Octets  int
@@ -87,13 +87,4 @@ func (c *Conn) traceChanges(now time.Duration) {
 		}
 	}
 	c.traced.timers = c.timers
-}
-
-// drop counts a segment that goes no further and tells the tracer why.
-func (c *Conn) drop(now time.Duration, s *Segment, reason *stats.Counter) {
-	reason.Inc()
-	if c.tracer != nil {
-		v := stats.Of(c.cfg.Stats, reason)
-		c.traceSegment(now, Event{Kind: SegmentDropped, Why: v.Name, RFC: v.RFC}, s)
-	}
 }

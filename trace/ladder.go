@@ -140,7 +140,9 @@ func rungOf(r *Record) (Rung, bool) {
 	case Loss:
 		return Rung{Text: fmt.Sprintf("%s lost, by %s (%s)", octets(r.Octets), r.Why, r.RFC), Mark: NoteMark}, true
 	case Drop:
-		return Rung{Text: fmt.Sprintf("dropped: %s (%s)", r.Why, r.RFC), Mark: NoteMark}, true
+		return Rung{Text: "dropped: " + r.Reason(), Mark: NoteMark}, true
+	case Again:
+		return Rung{Text: "duplicate (" + r.RFC + ")", Mark: NoteMark}, true
 	case Gap:
 		return Rung{Text: fmt.Sprintf("%d records are missing", r.Octets), Mark: NoteMark}, true
 	}

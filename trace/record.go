@@ -15,23 +15,24 @@ import (
 type Kind string
 
 const (
-	In     Kind = "in"     // a segment arrived
-	Out    Kind = "out"    // a segment was sent; Why says what for
-	Drop   Kind = "drop"   // the segment that arrived went no further; Why is the counter, RFC the section
-	State  Kind = "state"  // from From to Vars.State
-	Timer  Kind = "timer"  // the timer Why was set to Deadline; 0: stopped
-	Fired  Kind = "fired"  // the timer Why
-	Change Kind = "change" // Vars are no longer what they were when the segment came, the timer expired or the user called
-	RTT    Kind = "rtt"    // a round trip of RTT was measured
-	Loss   Kind = "loss"   // Octets are taken for lost by the rule Why
-	Read   Kind = "read"   // the user took Octets
-	Write  Kind = "write"  // the user queued Octets
-	Close  Kind = "close"  // the user's close, shutdown or abort, as Why says
-	Gap    Kind = "gap"    // Octets records are missing here: the reader was too slow
+	In     Kind = "in"        // a segment arrived
+	Out    Kind = "out"       // a segment was sent; Why says what for
+	Drop   Kind = "drop"      // the segment that arrived went no further; Why is the counter, RFC the section
+	Again  Kind = "duplicate" // all of the segment that arrived was received before: only its ACK counts
+	State  Kind = "state"     // from From to Vars.State
+	Timer  Kind = "timer"     // the timer Why was set to Deadline; 0: stopped
+	Fired  Kind = "fired"     // the timer Why
+	Change Kind = "change"    // Vars are no longer what they were when the segment came, the timer expired or the user called
+	RTT    Kind = "rtt"       // a round trip of RTT was measured
+	Loss   Kind = "loss"      // Octets are taken for lost by the rule Why
+	Read   Kind = "read"      // the user took Octets
+	Write  Kind = "write"     // the user queued Octets
+	Close  Kind = "close"     // the user's close, shutdown or abort, as Why says
+	Gap    Kind = "gap"       // Octets records are missing here: the reader was too slow
 )
 
 var kinds = map[tcp.EventKind]Kind{
-	tcp.SegmentIn: In, tcp.SegmentOut: Out, tcp.SegmentDropped: Drop, tcp.StateChanged: State,
+	tcp.SegmentIn: In, tcp.SegmentOut: Out, tcp.SegmentDropped: Drop, tcp.SegmentDuplicate: Again, tcp.StateChanged: State,
 	tcp.TimerArmed: Timer, tcp.TimerFired: Fired, tcp.VariablesChanged: Change, tcp.RoundTripSample: RTT,
 	tcp.LossDetected: Loss, tcp.UserRead: Read, tcp.UserWrote: Write, tcp.UserClosed: Close,
 }
@@ -44,13 +45,17 @@ type Record struct {
 	Kind     Kind           `json:"kind"`
 	Segment  *Segment       `json:"segment,omitempty"`
 	Why      string         `json:"why,omitempty"`
-	RFC      string         `json:"rfc,omitempty"` // the section that decided
+	RFC      string         `json:"rfc,omitempty"`    // the section that decided
+	Detail   string         `json:"detail,omitempty"` // of a drop: the numbers that decided, relative to the initial sequence numbers
 	From     string         `json:"from,omitempty"`
 	Deadline time.Duration  `json:"deadline,omitempty"`
 	RTT      time.Duration  `json:"rtt,omitempty"`
 	Octets   int            `json:"octets,omitempty"`
 	Vars     Vars           `json:"vars"`
 }
+
+// Reason words why a segment went no further.
+func (r *Record) Reason() string { return tcp.Event{Why: r.Why, Detail: r.Detail, RFC: r.RFC}.Reason() }
 
 // Segment is what a Record keeps of a tcp.Segment. Its numbers are those of the wire, but in Text.
 type Segment struct {
@@ -113,7 +118,7 @@ func VarsOf(c *tcp.Conn) Vars {
 // New makes a Record of an event of c, the connection between local and remote.
 func New(now time.Duration, local, remote netip.AddrPort, c *tcp.Conn, e tcp.Event) Record {
 	r := Record{
-		At: now, Local: local, Remote: remote, Kind: kinds[e.Kind], Why: e.Why, RFC: e.RFC,
+		At: now, Local: local, Remote: remote, Kind: kinds[e.Kind], Why: e.Why, RFC: e.RFC, Detail: e.Detail,
 		Deadline: e.At, RTT: e.RTT, Octets: e.Octets, Vars: VarsOf(c),
 	}
 	if e.Kind == tcp.StateChanged {

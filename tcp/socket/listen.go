@@ -18,14 +18,14 @@ func (l *listener) input(now time.Duration, a *arrival) {
 			d.reset(now, a)
 		}
 	case a.seg.Flags.Has(tcp.SYN): // third
-		l.inputSyn(now, a)
+		l.answerSyn(now, a)
 	default: // fourth
 		d.stats.DropListen.Inc()
 	}
 }
 
-// inputSyn answers a SYN, remembering it as a connection in SYN-RECEIVED if there is room.
-func (l *listener) inputSyn(now time.Duration, a *arrival) {
+// answerSyn answers a SYN and remembers it as a connection in SYN-RECEIVED if there is room.
+func (l *listener) answerSyn(now time.Duration, a *arrival) {
 	d := l.demux
 	f, err := d.flowBack(a)
 	if err != nil {

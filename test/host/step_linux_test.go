@@ -103,7 +103,7 @@ func TestStep(t *testing.T) {
 		<-ended
 		require.True(t, stopped, s.out.String())
 		if tt.again {
-			require.Contains(t, s.out.String(), "stack drops it: tcp.drop.sequence", tt.long)
+			require.Contains(t, s.out.String(), "stack has it already: tcp.in.duplicate", tt.long)
 		}
 	}
 	require.Zero(t, n.counter("tcp.retransmit.timeouts"))

@@ -139,7 +139,7 @@ func TestReplayByHand(t *testing.T) {
 		},
 		"a drop": {
 			[]moment{{100 * ms, false, tcp.Segment{Flags: tcp.RST, Seq: 5002}}},
-			[]string{"  100ms R seq 2 win 0 ! dropped: tcp.drop.reset (RFC 5961 3.2, RFC 1337)", "+ 100ms . seq 1 ack 1 win 64000"},
+			[]string{"  100ms R seq 2 win 0 ! dropped: tcp.drop.reset, seq 2 not at RCV.NXT 1 (RFC 5961 3.2, RFC 1337)", "+ 100ms . seq 1 ack 1 win 64000"},
 		},
 		"an abort": {
 			[]moment{{100 * ms, true, tcp.Segment{Flags: tcp.RST | tcp.ACK, Seq: 1001, Ack: 5001}}},

@@ -125,8 +125,11 @@ func (p *player) note(format string, args ...any) {
 
 // Trace implements tcp.Tracer.
 func (p *player) Trace(_ time.Duration, _ *tcp.Conn, e tcp.Event) {
-	if e.Kind == tcp.SegmentDropped {
-		p.note("dropped: %s (%s)", e.Why, e.RFC)
+	switch e.Kind {
+	case tcp.SegmentDropped:
+		p.note("dropped: %s", e.Reason())
+	case tcp.SegmentDuplicate:
+		p.note("duplicate (%s)", e.RFC)
 	}
 }
 

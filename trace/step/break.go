@@ -21,7 +21,7 @@ type Break struct {
 const BreakHelp = "state=NAME, retransmit, loss or drop"
 
 // ParseBreak reads a Break: "state=FIN-WAIT-1" holds when either end enters the state, "retransmit" before a segment that is sent
-// again, "loss" when something is taken for lost, "drop" when a segment that arrives is of no use.
+// again, "loss" when something is taken for lost, "drop" when a segment that arrives is dropped or was received before.
 func ParseBreak(text string) (Break, error) {
 	switch text {
 	case "retransmit":
@@ -43,7 +43,11 @@ func ParseBreak(text string) (Break, error) {
 func (b Break) String() string { return b.text }
 
 func (b Break) hit(r *trace.Record) bool {
-	return r.Kind == b.kind && (b.state == "" || b.state == r.Vars.State) && (b.why == "" || b.why == r.Why)
+	kind := r.Kind
+	if kind == trace.Again {
+		kind = trace.Drop
+	}
+	return kind == b.kind && (b.state == "" || b.state == r.Vars.State) && (b.why == "" || b.why == r.Why)
 }
 
 // stateNames are the states that a connection can enter.

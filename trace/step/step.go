@@ -75,7 +75,9 @@ func (s *stepper) tell(name string, r *trace.Record) {
 	case trace.State:
 		s.say("    %s: %s -> %s (%s)", name, r.From, r.Vars.State, r.RFC)
 	case trace.Drop:
-		s.say("    %s drops it: %s (%s)", name, r.Why, r.RFC)
+		s.say("    %s drops it: %s", name, r.Reason())
+	case trace.Again:
+		s.say("    %s has it already: %s", name, r.Reason())
 	case trace.Loss:
 		s.say("    %s takes %d octets for lost, by %s (%s)", name, r.Octets, r.Why, r.RFC)
 	case trace.Fired:

@@ -62,7 +62,7 @@ func TestBreak(t *testing.T) {
 		"state=fin-wait-1": "server: ESTABLISHED -> FIN-WAIT-1 (RFC 9293 3.10.4)\n    break: state=FIN-WAIT-1\n",
 		"retransmit":       "because: retransmission (RFC 6298 5)\n    break: retransmit\n",
 		"loss":             "by timeout (RFC 6298 5.4)\n    break: loss\n",
-		"drop":             "server drops it: tcp.drop.sequence (RFC 9293 3.10.7.4 first)\n    break: drop\n",
+		"drop":             "server has it already: tcp.in.duplicate (RFC 9293 3.10.7.4 first)\n    break: drop\n",
 	} {
 		b, err := ParseBreak(text)
 		require.NoError(t, err)
