@@ -77,12 +77,12 @@ func (c *Conn) acknowledge(now time.Duration, s *Segment) {
 	c.rack.duplicate = false
 	advanced := s.Ack.Sub(c.snd.una)
 	if advanced > 0 {
-		c.advanceUna(now, s.Ack, highest, &d)
+		c.advanceUna(s.Ack, highest, &d)
 	} else {
 		advanced = 0
 	}
 	if c.sackOK {
-		c.inputSacks(now, s, highest, &d)
+		c.inputSacks(s, highest, &d)
 	}
 	c.sampleRTT(now, s, advanced, &d)
 	c.countDuplicate(s, advanced, wasWnd)
@@ -116,14 +116,17 @@ func (c *Conn) updateWindow(s *Segment) {
 }
 
 // advanceUna removes what ack covers from buffer and scoreboard.
-func (c *Conn) advanceUna(now time.Duration, ack, highest Seq, d *delivery) {
+func (c *Conn) advanceUna(ack, highest Seq, d *delivery) {
 	n := &c.snd
-	n.board.ackTo(ack, now, highest, d)
+	n.board.ackTo(ack, highest, d)
 	if n.una == n.iss {
 		n.synResent = n.retries > 0
 	}
 	data := min(ack.Sub(n.dataStart()), n.buf.Len()) // without our FIN
 	n.una = ack
+	for _, mark := range c.marks() {
+		*mark = maxSeq(*mark, ack)
+	}
 	n.buf.Discard(data)
 	c.counts.bytesAcked += uint64(data)
 	n.retries, n.stalled = 0, false
@@ -135,21 +138,27 @@ func (c *Conn) advanceUna(now time.Duration, ack, highest Seq, d *delivery) {
 	}
 }
 
-// sampleRTT measures by the time of the flight, which is finer than timestamps; those serve where a retransmission
-// makes the flight ambiguous (Karn's rule, RFC 7323 section 4.1).
+// sampleRTT measures the round trip of the flight that was sent last, of those newly covered: what drew this acknowledgment was
+// sent no later. Two cases measure nothing, for what they cover may have arrived long before: a flight that was sent again, unless
+// the echoed timestamp is as young as its last copy (Karn's rule, RFC 7323 section 4.1, RFC 3522 section 3.2), and an
+// acknowledgment with a D-SACK, which a needless copy has drawn. A receiver answers such a copy with the timestamp of the
+// first, so that an echo by itself measures all the time between the two.
 func (c *Conn) sampleRTT(now time.Duration, s *Segment, advanced int, d *delivery) {
-	switch {
-	case d.rtt > 0 && !d.ambiguous:
-		c.rtt.sample(d.rtt, c.cfg)
-		c.tlp.sampled = true
-		c.cc.hystart.sample(d.rtt)
-		c.trace(now, Event{Kind: RoundTripSample, RTT: d.rtt})
-	case advanced > 0 && c.tsOK && s.Options.TSEcr != 0:
-		if ms := int32(c.timestamp(now) - s.Options.TSEcr); ms >= 0 {
-			c.rtt.sample(time.Duration(ms)*time.Millisecond, c.cfg)
-			c.tlp.sampled = true
+	if !d.any || c.rack.duplicate {
+		return
+	}
+	if f := &d.latest; f.retrans {
+		o := &s.Options
+		echoed := advanced > 0 && c.tsOK && o.TSEcr != 0 && int32(o.TSEcr-c.timestamp(f.sent)) >= 0
+		if !echoed || now-f.sent < c.rtt.min { // within one tick of the clock both copies have the same timestamp
+			return
 		}
 	}
+	d.rtt = max(now-d.latest.sent, time.Microsecond)
+	c.rtt.sample(d.rtt, c.cfg)
+	c.tlp.sampled = true
+	c.cc.hystart.sample(d.rtt)
+	c.trace(now, Event{Kind: RoundTripSample, RTT: d.rtt})
 }
 
 // windowReopened sends what a closed window held back. A probe that was not accepted is not a loss.

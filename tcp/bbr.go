@@ -80,6 +80,7 @@ func (b *bbr) start(now time.Duration, c *Conn) {
 		rtt = time.Millisecond
 	}
 	b.cycle.random = uint32(c.snd.iss) | 1
+	b.lostEnd = c.snd.iss
 	b.state = bbrStartup
 	b.pace.set(gains[bbrStartup].pacing*float64(initialWindow(c.snd.mss))/rtt.Seconds(), c.snd.mss)
 }

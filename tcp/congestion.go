@@ -86,9 +86,6 @@ func (g *congestion) start(now time.Duration, c *Conn) {
 	if c.snd.synResent {
 		g.cwnd = c.snd.mss
 	}
-	una := c.snd.una // whatever is compared with it starts there, for zero may lie ahead of it
-	g.recover, g.hystart.end = una, una
-	c.rack.highest, c.rack.roundEnd, c.ecn.until = una, una, una
 	g.algorithm.start(now, c)
 }
 

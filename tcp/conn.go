@@ -82,6 +82,9 @@ func newConn(cfg *Config, p Params, s Setup) *Conn {
 		c.advMSS = min(c.advMSS, p.MaxSeg)
 	}
 	c.snd.iss, c.snd.una, c.snd.nxt = s.ISS, s.ISS, s.ISS
+	for _, mark := range c.marks() {
+		*mark = s.ISS
+	}
 	c.snd.tsOffset = s.TSOffset
 	c.snd.peerMSS = DefaultMSS
 	c.snd.buffer = cfg.InitialSndBuf
@@ -94,6 +97,12 @@ func newConn(cfg *Config, p Params, s Setup) *Conn {
 	c.cc.init(p.Effective(cfg).Congestion)
 	c.SetTracer(s.Tracer)
 	return c
+}
+
+// marks are the sequence numbers that were noted once and are compared with SND.UNA ever after. They start at the ISS, and follow
+// SND.UNA once it has passed them: zero, or what lies 2^31 octets back, would seem to lie ahead.
+func (c *Conn) marks() [6]*Seq {
+	return [...]*Seq{&c.cc.recover, &c.cc.hystart.end, &c.rack.highest, &c.rack.end, &c.rack.roundEnd, &c.ecn.until}
 }
 
 // DefaultMSS is assumed of a peer that sends no MSS option (RFC 9293 section 3.7.1, MUST-15).

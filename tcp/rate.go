@@ -87,10 +87,7 @@ func (r *rateSampler) forget() {
 
 // acked returns the sample of a delivery. A rate over less than the shortest round trip tells of acknowledgments that came in a heap.
 func (r *rateSampler) acked(now time.Duration, d *delivery, minRTT time.Duration) rateSample {
-	s := rateSample{acked: d.octets}
-	if !d.ambiguous {
-		s.rtt = d.rtt
-	}
+	s := rateSample{acked: d.octets, rtt: d.rtt}
 	r.delivered += uint64(d.octets)
 	r.deliveredAt = now
 	if r.limitedUntil != 0 && r.delivered > r.limitedUntil {

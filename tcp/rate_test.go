@@ -25,7 +25,8 @@ func (s *sampling) send(at time.Duration) {
 
 func (s *sampling) ack(at time.Duration, to Seq) rateSample {
 	var d delivery
-	s.board.ackTo(to, at, 0, &d)
+	s.board.ackTo(to, 0, &d)
+	d.rtt = at - d.latest.sent
 	return s.rateSampler.acked(at, &d, 10*ms)
 }
 

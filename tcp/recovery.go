@@ -34,7 +34,9 @@ func (r *rack) update(now time.Duration, d *delivery, min time.Duration) {
 	if d.latest.sent > r.xmit || d.latest.sent == r.xmit && r.end.Less(d.latest.End) {
 		r.xmit, r.end = d.latest.sent, d.latest.End
 	}
-	r.rtt = rtt
+	if !r.duplicate || r.rtt == 0 { // a needless copy has drawn this: what it covers may have arrived long before
+		r.rtt = rtt
+	}
 }
 
 // window is the reordering window (RFC 8985 section 6.2, step 4).
@@ -59,7 +61,7 @@ func (r *rack) recovered() {
 }
 
 // inputSacks takes the SACK blocks of an acknowledgment.
-func (c *Conn) inputSacks(now time.Duration, s *Segment, highest Seq, d *delivery) {
+func (c *Conn) inputSacks(s *Segment, highest Seq, d *delivery) {
 	blocks := s.Options.Sack[:s.Options.SackCount]
 	if s.reportsDuplicate() {
 		c.duplicated(blocks[0])
@@ -67,7 +69,7 @@ func (c *Conn) inputSacks(now time.Duration, s *Segment, highest Seq, d *deliver
 	}
 	for _, w := range blocks {
 		if w.Start = maxSeq(w.Start, c.snd.una); w.Start.Less(w.End) && w.End.LessEq(c.snd.nxt) {
-			c.snd.board.sack(w, now, highest, d)
+			c.snd.board.sack(w, highest, d)
 			c.rack.highest = maxSeq(c.rack.highest, w.End)
 		}
 	}
@@ -117,7 +119,6 @@ func (c *Conn) countDuplicate(s *Segment, advanced, wasWnd int) {
 
 // recover draws the conclusions of an acknowledgment.
 func (c *Conn) recover(now time.Duration, advanced int, d *delivery, limited bool) {
-	c.rack.highest = maxSeq(c.rack.highest, c.snd.una)
 	c.rack.update(now, d, c.rtt.min)
 	if c.cc.state != open && c.cc.recover.LessEq(c.snd.una) {
 		c.cc.leave(c)

@@ -130,6 +130,25 @@ func TestNoSampleOfRetransmissions(t *testing.T) {
 	require.InDelta(t, before*7/8+50*time.Millisecond/8, s.c.rtt.srtt, float64(time.Millisecond))
 }
 
+// TCP-040: if it was the acknowledgment that was lost, the answer to the retransmission echoes the first copy's timestamp, with a
+// D-SACK or without: the time between the two is not a round trip, and the next segment that is sent once ends the backing off.
+func TestNoSampleOfEarlierCopy(t *testing.T) {
+	for _, dsack := range []string{"", ",sack 1 {1001:1011}"} {
+		s := newScript(t).with(all).established("mss 1460,sackOK,TS val 1 ecr 0")
+		s.after(100 * time.Millisecond).write(10).sends("P. seq 1001:1011(10) ack 5001 win 65535 <TS val 100 ecr 1>")
+		s.silence(10 * time.Second)
+		before := s.c.rtt
+		require.Greater(t, before.backoff, uint8(2))
+		s.recv(". seq 5001 ack 1011 win 64240 <TS val 2 ecr 100" + dsack + ">")
+		require.Equal(t, before, s.c.rtt)
+		s.write(10).silence(0)
+		s.silence(100 * time.Millisecond)
+		s.recv(". seq 5001 ack 1021 win 64240 <TS val 3 ecr 10101>")
+		require.Zero(t, s.c.rtt.backoff)
+		require.Less(t, s.c.rtt.srtt, 101*time.Millisecond)
+	}
+}
+
 // TCP-172: an echo in a segment that acknowledges nothing new is no measurement.
 func TestNoSampleOfDuplicates(t *testing.T) {
 	s := newScript(t).with(all).established("mss 1460,TS val 1 ecr 0").write(10)

@@ -26,24 +26,16 @@ type flight struct {
 // delivery is what an acknowledgment says about the flights it newly covers.
 type delivery struct {
 	octets    int
-	rtt       time.Duration // of the latest flight sent only once; 0: none
+	rtt       time.Duration // the round trip measured; 0: none
 	latest    flight        // the one sent last
 	any       bool
-	ambiguous bool // a flight sent more than once was acknowledged: which copy arrived is unknown (Karn)
 	reordered bool // a flight sent once was delivered after later ones
 }
 
-func (d *delivery) add(now time.Duration, f *flight, highest Seq) {
+func (d *delivery) add(f *flight, highest Seq) {
 	d.octets += f.Len()
-	if f.retrans {
-		d.ambiguous = true
-	} else {
-		if d.rtt == 0 || now-f.sent < d.rtt {
-			d.rtt = max(now-f.sent, time.Microsecond)
-		}
-		if f.End.Less(highest) {
-			d.reordered = true
-		}
+	if !f.retrans && f.End.Less(highest) {
+		d.reordered = true
 	}
 	if !d.any || f.sent > d.latest.sent || f.sent == d.latest.sent && d.latest.End.Less(f.End) {
 		d.latest, d.any = *f, true
@@ -63,7 +55,7 @@ func (b *scoreboard) push(w Range, now time.Duration) {
 }
 
 // ackTo removes what is below una.
-func (b *scoreboard) ackTo(una Seq, now time.Duration, highest Seq, d *delivery) {
+func (b *scoreboard) ackTo(una, highest Seq, d *delivery) {
 	n := 0
 	for n < len(b.flights) && b.flights[n].Start.Less(una) {
 		f := b.flights[n]
@@ -74,7 +66,7 @@ func (b *scoreboard) ackTo(una Seq, now time.Duration, highest Seq, d *delivery)
 		}
 		b.uncount(&f)
 		if !f.sacked {
-			d.add(now, &f, highest)
+			d.add(&f, highest)
 		}
 	}
 	b.flights = b.flights[n:]
@@ -132,7 +124,7 @@ func (b *scoreboard) split(seq Seq) int {
 }
 
 // sack marks w as received by the peer.
-func (b *scoreboard) sack(w Range, now time.Duration, highest Seq, d *delivery) {
+func (b *scoreboard) sack(w Range, highest Seq, d *delivery) {
 	i := b.find(w.Start)
 	if i == len(b.flights) || b.covered(i, w) {
 		return
@@ -142,7 +134,7 @@ func (b *scoreboard) sack(w Range, now time.Duration, highest Seq, d *delivery) 
 			b.split(w.End)
 		}
 		if f := &b.flights[i]; !f.sacked {
-			d.add(now, f, highest)
+			d.add(f, highest)
 			b.uncount(f)
 			f.sacked, f.lost = true, false
 			b.sacked += f.Len()
