@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"tunstack/internal/sim"
 	"tunstack/tcp"
+	"tunstack/tcp/sim"
 )
 
 // lossyRun is one transfer of lossySize octets over a path that loses in both directions.
