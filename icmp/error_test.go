@@ -199,7 +199,8 @@ func TestErrorsReachTheirTransport(t *testing.T) { // ICMP-011
 			require.Equal(t, farAddr, e.Quoted.Dst)
 			require.Equal(t, peerAddr, e.From)
 			require.Equal(t, quote[e.Quoted.Len():], q)
-			e.Quoted, e.From = nil, netip.Addr{}
+			require.Equal(t, quote, e.Datagram)
+			e.Quoted, e.Datagram, e.From = nil, nil, netip.Addr{}
 			require.Equal(t, tt, e)
 		}
 	}

@@ -16,7 +16,7 @@ func parseError(from netip.Addr, b []byte) (e ipv4.Error, quoted []byte, ok bool
 	e = ipv4.Error{Type: b[0], Code: b[1], From: from, Quoted: new(ipv4.Header)}
 	switch e.Type {
 	case ipv4.Unreachable:
-		if e.Code == ipv4.CodeFragNeeded {
+		if e.FragNeeded() {
 			e.MTU = binary.BigEndian.Uint16(b[6:])
 		}
 	case ipv4.ParameterProblem:
@@ -25,6 +25,7 @@ func parseError(from netip.Addr, b []byte) (e ipv4.Error, quoted []byte, ok bool
 		e.Gateway = netip.AddrFrom4([4]byte(b[4:]))
 	}
 	b = b[HeaderLen:]
+	e.Datagram = b
 	if !e.Quoted.Parse(b) || len(b) < e.Quoted.Len()+quotedLen {
 		return e, nil, false
 	}

@@ -116,6 +116,8 @@ func TestBadMessages(t *testing.T) { // ICMP-001, ICMP-002, ICMP-015, ICMP-021
 // tap remembers the types of the messages that a raw socket sees.
 type tap struct{ types []byte }
 
+func (t *tap) Advise(time.Duration, *ipv4.Error, []byte) {}
+
 func (t *tap) Tap(_ time.Duration, h *ipv4.Header, p *packet.Buffer) {
 	t.types = append(t.types, p.Bytes()[h.Len()])
 }

@@ -29,17 +29,13 @@ func (s *Stack) Report(now time.Duration, e ipv4.Error, h *ipv4.Header, p *packe
 		s.stats.DropNoRoute.Inc()
 		return
 	}
-	if !s.ip.IsLocal(h.Src) && !isFragNeeded(&e) && !s.limit.allow(now, h.Src) {
+	if !s.ip.IsLocal(h.Src) && !e.FragNeeded() && !s.limit.allow(now, h.Src) {
 		s.stats.SilentRate.Inc()
 		return
 	}
 	s.stats.OutErrors.Inc()
 	out := ipv4.Header{Protocol: ipv4.ProtocolICMP, Options: h.ReverseRoute(nil)} // RFC 1812 section 4.3.2.6
 	_ = s.ip.Send(now, r, &out, message(&e, p, maxError-out.Len()))
-}
-
-func isFragNeeded(e *ipv4.Error) bool {
-	return e.Type == ipv4.Unreachable && e.Code == ipv4.CodeFragNeeded
 }
 
 // silent says why there must be no error about the datagram b; nil if there may be one.
@@ -80,7 +76,7 @@ func message(e *ipv4.Error, p *packet.Buffer, size int) *packet.Buffer {
 	clear(b[:HeaderLen])
 	b[0], b[1] = e.Type, e.Code
 	switch {
-	case isFragNeeded(e):
+	case e.FragNeeded():
 		binary.BigEndian.PutUint16(b[6:], e.MTU)
 	case e.Type == ipv4.ParameterProblem:
 		b[4] = e.Pointer

@@ -35,3 +35,15 @@ func (e *Error) Errno() syscall.Errno {
 	}
 	return 0
 }
+
+// hard are the codes of Destination Unreachable that Linux reports to a socket that did not ask for errors by IP_RECVERR: those
+// that are not likely to pass by themselves.
+const hard = 1<<CodeProtocol | 1<<CodePort | 1<<6 | 1<<7 | 1<<8 | 1<<9 | 1<<10 | 1<<CodeAdminProhibited | 1<<14 | 1<<15
+
+// Hard says whether the error is one that trying again does not help against. Fragmentation Needed is not among them.
+func (e *Error) Hard() bool {
+	return e.Type == Unreachable && e.Code < 16 && hard>>e.Code&1 != 0 || e.Type == ParameterProblem
+}
+
+// FragNeeded says whether the error is Fragmentation Needed and DF Set.
+func (e *Error) FragNeeded() bool { return e.Type == Unreachable && e.Code == CodeFragNeeded }

@@ -173,6 +173,8 @@ func TestUnsupportedProtocol(t *testing.T) { // ICMP-009
 // tap remembers what it sees.
 type tap struct{ datagrams [][]byte }
 
+func (t *tap) Advise(time.Duration, *Error, []byte) {}
+
 func (t *tap) Tap(_ time.Duration, _ *Header, p *packet.Buffer) {
 	t.datagrams = append(t.datagrams, append([]byte(nil), p.Bytes()...))
 }

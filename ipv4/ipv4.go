@@ -50,6 +50,8 @@ type Protocol interface {
 type Tap interface {
 	// Tap is called with p starting at the IP header. p stays the caller's: who wants it clones it.
 	Tap(now time.Duration, h *Header, p *packet.Buffer)
+	// Advise is called with an ICMP error about a datagram of the protocol, as Protocol's Advise is.
+	Advise(now time.Duration, e *Error, quoted []byte)
 }
 
 // Reporter sends ICMP errors on ipv4's behalf; package icmp registers one.
@@ -89,5 +91,6 @@ type Error struct {
 	Gateway    netip.Addr // Redirect
 	From       netip.Addr // who sent it; of a received one
 	Quoted     *Header    // the header of the datagram it is about; of a received one
+	Datagram   []byte     // of a received one: what it quotes of that datagram, from the IP header on
 	Local      bool       // raised by this stack itself, about a next hop that does not answer
 }

@@ -148,15 +148,20 @@ func (s *Stack) report(now time.Duration, e Error, h *Header, p *packet.Buffer) 
 	}
 }
 
-// Advise hands an ICMP error to the transport whose datagram it is about; quoted starts after the quoted IP header.
-// The transport decides whether it believes the error, and calls UpdatePMTU or UpdatePMTUIfSent. With raw sockets only,
-// Advise calls the latter itself.
+// Advise hands an ICMP error to the raw sockets of the protocol and to the transport whose datagram it is about; quoted
+// starts after the quoted IP header. The transport decides whether it believes the error, and calls UpdatePMTU or
+// UpdatePMTUIfSent. With raw sockets only, Advise calls the latter itself.
 func (s *Stack) Advise(now time.Duration, e *Error, quoted []byte) {
+	var taps []Tap
+	if list := s.taps[e.Quoted.Protocol].Load(); list != nil {
+		taps = *list
+	}
+	for _, t := range taps {
+		t.Advise(now, e, quoted)
+	}
 	if p := s.protocols[e.Quoted.Protocol]; p != nil {
 		p.Advise(now, e, quoted)
-		return
-	}
-	if taps := s.taps[e.Quoted.Protocol].Load(); taps != nil && len(*taps) > 0 {
+	} else if len(taps) > 0 {
 		s.UpdatePMTUIfSent(now, e, quoted)
 	}
 }

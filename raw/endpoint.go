@@ -10,6 +10,7 @@ import (
 	"tunstack/internal/packet"
 	"tunstack/internal/poll"
 	"tunstack/ip/dgram"
+	"tunstack/ip/errqueue"
 	"tunstack/ipv4"
 )
 
@@ -78,6 +79,18 @@ func (e *Endpoint) Tap(_ time.Duration, h *ipv4.Header, p *packet.Buffer) {
 	} else {
 		e.stack.stats.DropFull.Inc()
 	}
+}
+
+// Advise takes an ICMP error about a datagram of the protocol (ipv4.Tap). The socket sees it if the quoted addresses are its own.
+func (e *Endpoint) Advise(_ time.Duration, ie *ipv4.Error, quoted []byte) {
+	st := e.state.Load()
+	if st.local != wildcard && st.local != ie.Quoted.Src || st.remote.IsValid() && st.remote != ie.Quoted.Dst {
+		return
+	}
+	if st.options.HdrIncl {
+		quoted = ie.Datagram
+	}
+	e.inbox.Advise(&st.options.Options, st.remote.IsValid(), ie, 0, quoted)
 }
 
 func (st *state) wants(h *ipv4.Header, p *packet.Buffer) bool {
@@ -161,6 +174,7 @@ func (e *Endpoint) Send(b []byte, to, src netip.Addr) (int, error) {
 	}
 	if err := e.transmit(st, route, b); err != nil {
 		e.stack.stats.OutFailed.Inc()
+		e.inbox.Refused(&st.options.Options, err, netip.AddrPortFrom(route.Dst, 0), route.MTU())
 		return 0, err
 	}
 	e.stack.stats.OutDatagrams.Inc()
@@ -244,8 +258,11 @@ func (e *Endpoint) Ready() poll.Mask { return e.inbox.Ready() }
 // Waiters are told whenever Ready gains an event.
 func (e *Endpoint) Waiters() *poll.Queue { return e.inbox.Waiters() }
 
-// TakeError returns and clears the pending error (SO_ERROR). ICMP errors make none: a raw ICMP socket receives them.
+// TakeError returns and clears the pending error (SO_ERROR).
 func (e *Endpoint) TakeError() error { return e.inbox.TakeError() }
+
+// RecvError removes the oldest entry of the error queue (MSG_ERRQUEUE). Errors: EAGAIN.
+func (e *Endpoint) RecvError() (errqueue.Error, error) { return e.inbox.RecvError() }
 
 // Buffered is the size of the first waiting datagram (FIONREAD).
 func (e *Endpoint) Buffered() int { return e.inbox.Buffered() }
@@ -273,6 +290,9 @@ func (e *Endpoint) SetOptions(change func(*Options)) {
 		change(&st.options)
 		st.options.Options = st.options.Clone()
 		e.inbox.SetLimit(st.options.RcvBuf)
+		if !st.options.RecvErr {
+			e.inbox.PurgeErrors()
+		}
 		return nil
 	})
 }

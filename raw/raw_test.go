@@ -14,6 +14,7 @@ import (
 	"tunstack/internal/packet"
 	"tunstack/internal/poll"
 	"tunstack/internal/timer"
+	"tunstack/ip/errqueue"
 	"tunstack/ipv4"
 )
 
@@ -140,6 +141,36 @@ func TestFilter(t *testing.T) {
 	e.reads(t, h.receive("10.0.0.7", "10.0.0.2", 1, "\x00abc"))
 	e.reads(t, h.receive("10.0.0.7", "10.0.0.2", 1, "\x40abc"))
 	e.reads(t, h.receive("10.0.0.7", "10.0.0.2", 1, ""))
+}
+
+// SOCK-070: an error reaches the sockets that may have sent the datagram: its payload, or all of it with IP_HDRINCL.
+func TestErrors(t *testing.T) {
+	h := newHost(t)
+	plain, connected, queued, whole, other := h.raw.NewEndpoint(200), h.raw.NewEndpoint(200), h.raw.NewEndpoint(200), h.raw.NewEndpoint(200), h.raw.NewEndpoint(200)
+	require.NoError(t, connected.Connect(addr("10.0.0.1")))
+	require.NoError(t, other.Bind(addr("10.0.0.3")))
+	queued.SetOptions(func(o *Options) { o.RecvErr = true })
+	whole.SetOptions(func(o *Options) { o.RecvErr, o.HdrIncl = true, true })
+	other.SetOptions(func(o *Options) { o.RecvErr = true })
+	sent := header("10.0.0.2", "10.0.0.1", 200, "data data")
+	advise := func(code uint8) {
+		ie := ipv4.Error{Type: ipv4.Unreachable, Code: code, From: addr("10.0.0.9"), Quoted: new(ipv4.Header), Datagram: sent}
+		require.True(t, ie.Quoted.Parse(sent))
+		h.raw.ip.Advise(0, &ie, sent[20:])
+	}
+	advise(ipv4.CodeHost)
+	require.NoError(t, connected.TakeError(), "a soft error")
+	advise(ipv4.CodeProtocol)
+	require.Equal(t, syscall.ENOPROTOOPT, connected.TakeError())
+	require.NoError(t, plain.TakeError())
+	require.NoError(t, other.TakeError())
+	for e, payload := range map[*Endpoint][]byte{queued: sent[20:], whole: sent} {
+		first, err := e.RecvError()
+		require.NoError(t, err)
+		require.Equal(t, errqueue.Error{Errno: syscall.EHOSTUNREACH, Origin: errqueue.ICMP, Type: 3, Code: 1, Offender: addr("10.0.0.9"),
+			To: netip.MustParseAddrPort("10.0.0.1:0"), Payload: payload}, first)
+		require.Equal(t, syscall.ENOPROTOOPT, e.TakeError())
+	}
 }
 
 // SOCK-032: the queue is bounded.

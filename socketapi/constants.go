@@ -30,6 +30,7 @@ const (
 	MSG_TRUNC    = 0x20   // report a datagram's whole size; in Message.Flags: it was cut
 	MSG_DONTWAIT = 0x40   // do not block
 	MSG_WAITALL  = 0x100  // block until the buffer is full
+	MSG_ERRQUEUE = 0x2000 // receive from the error queue (IP_RECVERR); in Message.Flags: it was
 	MSG_NOSIGNAL = 0x4000 // nothing here raises SIGPIPE, so this changes nothing
 	MSG_MORE     = 0x8000 // more follows: hold back a partial segment
 )

@@ -2,6 +2,7 @@ package socketapi
 
 import (
 	"tunstack/ip/dgram"
+	"tunstack/ip/errqueue"
 	"tunstack/ipv4"
 	"tunstack/udp"
 )
@@ -34,6 +35,8 @@ func received(n int, d dgram.Datagram, flags int, err error) (int, Message, erro
 func (d datagram) buffered() (in, out int) { return d.Buffered(), 0 }
 
 func (d datagram) options() map[optname]option { return udpOptions }
+
+func (d datagram) recvError() (errqueue.Error, error) { return d.RecvError() }
 
 func (d datagram) ip() ipv4.SocketOptions { return d.Options().SocketOptions }
 

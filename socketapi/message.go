@@ -16,6 +16,11 @@ type Message struct {
 	Size      int            // of the whole datagram in octets; unused when sending
 	TOS, TTL  uint8          // IP_RECVTOS, IP_RECVTTL; unused when sending
 	Options   []byte         // IP_RECVOPTS; unused when sending
+
+	// With MSG_ERRQUEUE: the error, and who reported it, the zero Addr being the stack itself. Addr is then where the datagram
+	// was sent to, and the data is what came back of it.
+	Err      *SockExtendedErr
+	Offender netip.Addr
 }
 
 // Send sends b to the connected peer. A stream blocks until all of b is queued, or if it is non-blocking (O_NONBLOCK,
@@ -78,8 +83,8 @@ func (so *socket) push(b []byte, dontWait bool, send func(b []byte) (int, error)
 }
 
 // Recv receives octets of a stream, as many as there are, or one datagram, whose rest is lost when b is too short.
-// It returns 0 at the end of a stream. Flags: MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT, and MSG_TRUNC to be told a datagram's
-// whole size. Errors: EBADF, EAGAIN, ENOTCONN, and once what the network reported: ECONNRESET, ETIMEDOUT, ECONNREFUSED ...
+// It returns 0 at the end of a stream. Flags: MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT, MSG_TRUNC to be told a datagram's
+// whole size, and MSG_ERRQUEUE for an entry of the error queue in place of data. Like Linux it ignores other flags. Errors: EBADF, EAGAIN, ENOTCONN, and once what the network reported: ECONNRESET, ETIMEDOUT, ECONNREFUSED ...
 func (s Berkeley) Recv(fd int, b []byte, flags int) (int, error) {
 	n, _, err := s.RecvMsg(fd, b, flags)
 	return n, err
@@ -118,7 +123,26 @@ func (so *socket) receiveUrgent(b []byte, flags int) (int, Message, error) {
 	return 1, Message{Flags: MSG_OOB}, nil
 }
 
+// receiveError is MSG_ERRQUEUE, which never waits.
+func (so *socket) receiveError(b []byte) (int, Message, error) {
+	e, err := so.recvError()
+	if err != nil {
+		return 0, Message{}, err
+	}
+	m := Message{Addr: e.To, Size: len(e.Payload), Flags: MSG_ERRQUEUE, Offender: e.Offender, Err: &SockExtendedErr{
+		Errno: uint32(e.Errno), Origin: e.Origin, Type: e.Type, Code: e.Code, Info: e.Info,
+	}}
+	n := copy(b, e.Payload)
+	if n < len(e.Payload) {
+		m.Flags |= MSG_TRUNC
+	}
+	return n, m, nil
+}
+
 func (so *socket) receive(b []byte, flags int) (int, Message, error) {
+	if flags&MSG_ERRQUEUE != 0 {
+		return so.receiveError(b)
+	}
 	if flags&MSG_OOB != 0 {
 		return so.receiveUrgent(b, flags)
 	}

@@ -5,6 +5,8 @@ import (
 	"math"
 	"syscall"
 	"time"
+
+	"tunstack/ip/errqueue"
 )
 
 // optname is what GetSockOpt and SetSockOpt are given to name an option.
@@ -195,6 +197,23 @@ func NewTimeval(d time.Duration) Timeval {
 func (t Timeval) Duration() time.Duration {
 	return time.Duration(t.Sec)*time.Second + time.Duration(t.Usec)*time.Microsecond
 }
+
+// SockExtendedErr is Linux's struct sock_extended_err, an entry of the error queue (IP_RECVERR).
+type SockExtendedErr struct {
+	Errno  uint32
+	Origin uint8 // SO_EE_ORIGIN_LOCAL, SO_EE_ORIGIN_ICMP
+	Type   uint8 // of the ICMP message
+	Code   uint8
+	Pad    uint8
+	Info   uint32 // the MTU of EMSGSIZE, in bytes
+	Data   uint32
+}
+
+// Origins of a SockExtendedErr.
+const (
+	SO_EE_ORIGIN_LOCAL = errqueue.Local // the stack itself
+	SO_EE_ORIGIN_ICMP  = errqueue.ICMP
+)
 
 // IPMreqn is Linux's struct ip_mreqn, for the options about multicast.
 type IPMreqn struct {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"tunstack/ip/dgram"
+	"tunstack/ip/errqueue"
 	"tunstack/ipv4"
 	"tunstack/raw"
 )
@@ -38,6 +39,8 @@ func (r rawSocket) recv(b []byte, flags int) (int, Message, error) {
 func (r rawSocket) buffered() (in, out int) { return r.Buffered(), 0 }
 
 func (r rawSocket) options() map[optname]option { return rawOptions }
+
+func (r rawSocket) recvError() (errqueue.Error, error) { return r.RecvError() }
 
 func (r rawSocket) ip() ipv4.SocketOptions { return r.Options().SocketOptions }
 

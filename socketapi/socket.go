@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tunstack/internal/poll"
+	"tunstack/ip/errqueue"
 	"tunstack/ipv4"
 	tcpsocket "tunstack/tcp/socket"
 )
@@ -29,6 +30,7 @@ type endpoint interface {
 	recv(b []byte, flags int) (int, Message, error)
 	buffered() (in, out int)
 	options() map[optname]option
+	recvError() (errqueue.Error, error)
 	ip() ipv4.SocketOptions
 	setIP(change func(*ipv4.SocketOptions))
 }

@@ -1,6 +1,7 @@
 package socketapi
 
 import (
+	"tunstack/ip/errqueue"
 	"tunstack/ipv4"
 	tcpsocket "tunstack/tcp/socket"
 )
@@ -21,6 +22,8 @@ func (st stream) recv(b []byte, flags int) (int, Message, error) {
 }
 
 func (st stream) buffered() (in, out int) { return st.Buffered() }
+
+func (st stream) recvError() (errqueue.Error, error) { return st.RecvError() }
 
 func (st stream) ip() ipv4.SocketOptions { return st.IP() }
 

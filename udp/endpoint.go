@@ -9,6 +9,7 @@ import (
 	"tunstack/internal/poll"
 	"tunstack/internal/ports"
 	"tunstack/ip/dgram"
+	"tunstack/ip/errqueue"
 	"tunstack/ipv4"
 )
 
@@ -210,6 +211,9 @@ func (e *Endpoint) Waiters() *poll.Queue { return e.inbox.Waiters() }
 // TakeError returns and clears the pending error (SO_ERROR).
 func (e *Endpoint) TakeError() error { return e.inbox.TakeError() }
 
+// RecvError removes the oldest entry of the error queue (MSG_ERRQUEUE). Errors: EAGAIN.
+func (e *Endpoint) RecvError() (errqueue.Error, error) { return e.inbox.RecvError() }
+
 // Buffered is the size of the first waiting datagram (FIONREAD).
 func (e *Endpoint) Buffered() int { return e.inbox.Buffered() }
 
@@ -247,6 +251,9 @@ func (e *Endpoint) SetOptions(change func(*Options)) {
 		change(&st.options)
 		st.options.Options = st.options.Clone()
 		e.inbox.SetLimit(st.options.RcvBuf)
+		if !st.options.RecvErr {
+			e.inbox.PurgeErrors()
+		}
 		return nil
 	})
 }

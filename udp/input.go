@@ -96,8 +96,7 @@ func (s *Stack) deliverAll(local, remote netip.AddrPort, ih *ipv4.Header, h *Hea
 	s.deliver(last, local, remote, ih, h, p)
 }
 
-// Advise takes an ICMP error from IP (ipv4.Protocol). A connected socket sees every one, any other only with
-// IP_RECVERR, because it cannot tell which of its datagrams is meant (RFC 1122 section 4.1.3.3).
+// Advise takes an ICMP error from IP (ipv4.Protocol).
 func (s *Stack) Advise(now time.Duration, ie *ipv4.Error, quoted []byte) {
 	var h Header
 	if !h.Parse(quoted) {
@@ -110,13 +109,9 @@ func (s *Stack) Advise(now time.Duration, ie *ipv4.Error, quoted []byte) {
 		return
 	}
 	s.stats.InErrors.Inc()
+	if ie.FragNeeded() && !s.ip.UpdatePMTUIfSent(now, ie, quoted) {
+		return
+	}
 	st := e.state.Load()
-	if ie.Type == ipv4.Unreachable && ie.Code == ipv4.CodeFragNeeded {
-		if !s.ip.UpdatePMTUIfSent(now, ie, quoted) || !st.options.DontFragment {
-			return
-		}
-	}
-	if st.remote.IsValid() || st.options.RecvErr {
-		e.inbox.Fail(ie.Errno())
-	}
+	e.inbox.Advise(&st.options.Options, st.remote.IsValid(), ie, h.DstPort, quoted[HeaderLen:])
 }

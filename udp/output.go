@@ -35,6 +35,7 @@ func (e *Endpoint) Send(b []byte, to netip.AddrPort, src netip.Addr) (int, error
 	p.Queue = uint16(e.queue.Load())
 	if err := e.stack.ip.Send(e.stack.clock.Now(), route, h, p); err != nil {
 		e.stack.stats.OutFailed.Inc()
+		e.inbox.Refused(&st.options.Options, err, to, route.MTU())
 		return 0, err
 	}
 	e.stack.stats.OutDatagrams.Inc()

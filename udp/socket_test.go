@@ -1,6 +1,7 @@
 package udp
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"syscall"
@@ -12,6 +13,7 @@ import (
 	"tunstack/internal/packet"
 	"tunstack/internal/poll"
 	"tunstack/internal/stats"
+	"tunstack/ip/errqueue"
 	"tunstack/ipv4"
 )
 
@@ -141,53 +143,96 @@ func (h *host) advise(typ, code uint8, from, to string) {
 	q := make([]byte, HeaderLen)
 	(&Header{SrcPort: src.Port(), DstPort: dst.Port(), Length: 8}).Put(q)
 	quoted := &ipv4.Header{Protocol: ipv4.ProtocolUDP, Src: src.Addr(), Dst: dst.Addr(), TotalLen: 1500}
-	h.udp.Advise(0, &ipv4.Error{Type: typ, Code: code, MTU: 1000, From: dst.Addr(), Quoted: quoted}, q)
+	e := &ipv4.Error{Type: typ, Code: code, From: dst.Addr(), Quoted: quoted}
+	if e.FragNeeded() {
+		e.MTU = 1000
+	}
+	h.udp.Advise(0, e, append(q, "quoted"...))
 }
 
-// UDP-007, SOCK-034: a connected socket sees the errors, with Linux's numbers, once.
+// UDP-007, SOCK-034: a connected socket sees the hard errors, with Linux's numbers, once. The soft ones it sees with IP_RECVERR.
 func TestErrorConnected(t *testing.T) {
 	tests := []struct {
 		name      string
 		typ, code uint8
 		want      error
+		hard      bool
 	}{
-		{"port", ipv4.Unreachable, ipv4.CodePort, syscall.ECONNREFUSED},
-		{"net", ipv4.Unreachable, ipv4.CodeNet, syscall.ENETUNREACH},
-		{"host", ipv4.Unreachable, ipv4.CodeHost, syscall.EHOSTUNREACH},
-		{"protocol", ipv4.Unreachable, ipv4.CodeProtocol, syscall.ENOPROTOOPT},
-		{"source route", ipv4.Unreachable, ipv4.CodeSourceRouteFailed, syscall.EOPNOTSUPP},
-		{"prohibited", ipv4.Unreachable, ipv4.CodeAdminProhibited, syscall.EHOSTUNREACH},
-		{"unknown code", ipv4.Unreachable, 200, syscall.EHOSTUNREACH},
-		{"TTL", ipv4.TimeExceeded, ipv4.CodeTTL, syscall.EHOSTUNREACH},
-		{"parameter", ipv4.ParameterProblem, 0, syscall.EPROTO},
-		{"source quench", ipv4.SourceQuench, 0, nil},
-		{"fragmentation needed, no DF asked for", ipv4.Unreachable, ipv4.CodeFragNeeded, nil},
+		{"port", ipv4.Unreachable, ipv4.CodePort, syscall.ECONNREFUSED, true},
+		{"net", ipv4.Unreachable, ipv4.CodeNet, syscall.ENETUNREACH, false},
+		{"host", ipv4.Unreachable, ipv4.CodeHost, syscall.EHOSTUNREACH, false},
+		{"protocol", ipv4.Unreachable, ipv4.CodeProtocol, syscall.ENOPROTOOPT, true},
+		{"source route", ipv4.Unreachable, ipv4.CodeSourceRouteFailed, syscall.EOPNOTSUPP, false},
+		{"prohibited", ipv4.Unreachable, ipv4.CodeAdminProhibited, syscall.EHOSTUNREACH, true},
+		{"unknown code", ipv4.Unreachable, 200, syscall.EHOSTUNREACH, false},
+		{"TTL", ipv4.TimeExceeded, ipv4.CodeTTL, syscall.EHOSTUNREACH, false},
+		{"parameter", ipv4.ParameterProblem, 0, syscall.EPROTO, true},
+		{"source quench", ipv4.SourceQuench, 0, nil, false},
+		{"fragmentation needed, no DF asked for", ipv4.Unreachable, ipv4.CodeFragNeeded, nil, false},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			h := newHost(t)
-			e := h.bound("0.0.0.0:7")
-			require.NoError(t, e.Connect(ap("10.0.0.1:1000")))
-			h.advise(tt.typ, tt.code, "10.0.0.2:7", "10.0.0.1:1000")
-			if tt.want == nil {
+		for _, asking := range []bool{false, true} {
+			t.Run(fmt.Sprint(tt.name, asking), func(t *testing.T) {
+				h := newHost(t)
+				e := h.bound("0.0.0.0:7", func(o *Options) { o.RecvErr = asking })
+				require.NoError(t, e.Connect(ap("10.0.0.1:1000")))
+				h.advise(tt.typ, tt.code, "10.0.0.2:7", "10.0.0.1:1000")
+				if tt.want == nil || !tt.hard && !asking {
+					e.fails(t, syscall.EAGAIN)
+					return
+				}
+				require.NotZero(t, e.Ready()&poll.Err) // SOCK-049
+				e.fails(t, tt.want)
 				e.fails(t, syscall.EAGAIN)
-				return
-			}
-			require.NotZero(t, e.Ready()&poll.Err) // SOCK-049
-			e.fails(t, tt.want)
-			e.fails(t, syscall.EAGAIN)
 
-			h.advise(tt.typ, tt.code, "10.0.0.2:7", "10.0.0.1:1000")
-			_, err := e.Send([]byte("x"), netip.AddrPort{}, netip.Addr{})
-			require.Equal(t, tt.want, err)
-			_, err = e.Send([]byte("x"), netip.AddrPort{}, netip.Addr{})
-			require.NoError(t, err)
+				h.advise(tt.typ, tt.code, "10.0.0.2:7", "10.0.0.1:1000")
+				_, err := e.Send([]byte("x"), netip.AddrPort{}, netip.Addr{})
+				require.Equal(t, tt.want, err)
+				_, err = e.Send([]byte("x"), netip.AddrPort{}, netip.Addr{})
+				require.NoError(t, err)
 
-			h.advise(tt.typ, tt.code, "10.0.0.2:7", "10.0.0.1:1000")
-			require.Equal(t, tt.want, e.TakeError())
-			require.NoError(t, e.TakeError())
-		})
+				h.advise(tt.typ, tt.code, "10.0.0.2:7", "10.0.0.1:1000")
+				require.Equal(t, tt.want, e.TakeError())
+				require.NoError(t, e.TakeError())
+			})
+		}
 	}
+}
+
+// SOCK-070: IP_RECVERR keeps each error with what it quotes. The pending error is that of the next entry.
+func TestErrorQueue(t *testing.T) {
+	h := newHost(t)
+	e := h.bound("0.0.0.0:7", func(o *Options) { o.RecvErr, o.DontFragment = true, true })
+	_, err := e.Send(nil, ap("10.0.0.1:1000"), netip.Addr{})
+	require.NoError(t, err)
+	h.advise(ipv4.Unreachable, ipv4.CodeFragNeeded, "10.0.0.2:7", "10.0.0.1:1000")
+	h.advise(ipv4.TimeExceeded, ipv4.CodeTTL, "10.0.0.2:7", "10.0.0.9:53")
+	e.fails(t, syscall.EHOSTUNREACH)
+	require.NotZero(t, e.Ready()&poll.Err, "the queue is not empty")
+
+	first, err := e.RecvError()
+	require.NoError(t, err)
+	require.Equal(t, errqueue.Error{Errno: syscall.EMSGSIZE, Origin: errqueue.ICMP, Type: 3, Code: 4, Info: 1000,
+		Offender: addr("10.0.0.1"), To: ap("10.0.0.1:1000"), Payload: []byte("quoted")}, first)
+	require.Equal(t, syscall.EHOSTUNREACH, e.TakeError(), "of the second entry")
+	second, err := e.RecvError()
+	require.NoError(t, err)
+	require.Equal(t, ap("10.0.0.9:53"), second.To)
+	_, err = e.RecvError()
+	require.Equal(t, syscall.EAGAIN, err)
+	require.Zero(t, e.Ready()&poll.Err)
+
+	_, err = e.Send(make([]byte, 3000), ap("10.0.0.9:53"), netip.Addr{})
+	require.Equal(t, syscall.EMSGSIZE, err)
+	local, err := e.RecvError()
+	require.NoError(t, err)
+	require.Equal(t, errqueue.Error{Errno: syscall.EMSGSIZE, Origin: errqueue.Local, Info: 1500, To: ap("10.0.0.9:53")}, local)
+
+	h.advise(ipv4.Unreachable, ipv4.CodePort, "10.0.0.2:7", "10.0.0.1:1000")
+	e.SetOptions(func(o *Options) { o.RecvErr = false })
+	_, err = e.RecvError()
+	require.Equal(t, syscall.EAGAIN, err, "turning IP_RECVERR off empties the queue")
+	require.Equal(t, syscall.ECONNREFUSED, e.TakeError(), "but not the pending error")
 }
 
 // UDP-007, ICMP-011: an error reaches the socket that sent, and one without a peer only if it asks.

@@ -9,6 +9,7 @@ import (
 
 	"tunstack/internal/packet"
 	"tunstack/internal/poll"
+	"tunstack/ip/errqueue"
 )
 
 // DefaultLimit is how much may wait in an Inbox that was not told otherwise, in octets.
@@ -30,9 +31,10 @@ type Inbox struct {
 	mu        sync.Mutex
 	ring      []entry // a power of two long
 	head, n   int
-	used      int // octets of store that the entries hold
-	limit     int // 0: DefaultLimit
-	err       syscall.Errno
+	used      int            // octets of store that the entries hold
+	limit     int            // 0: DefaultLimit
+	err       syscall.Errno  // pending
+	errors    errqueue.Queue // IP_RECVERR
 	readShut  bool
 	writeShut bool
 	closed    bool
@@ -157,33 +159,6 @@ func (q *Inbox) Sendable() error {
 	return nil
 }
 
-// Fail makes err the pending error; 0 is ignored.
-func (q *Inbox) Fail(err syscall.Errno) {
-	if err == 0 {
-		return
-	}
-	q.mu.Lock()
-	q.err = err
-	q.mu.Unlock()
-	q.waiters.Notify(poll.Err)
-}
-
-// TakeError returns and clears the pending error.
-func (q *Inbox) TakeError() error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.takeError()
-}
-
-func (q *Inbox) takeError() error {
-	if q.err == 0 {
-		return nil
-	}
-	err := q.err
-	q.err = 0
-	return err
-}
-
 // Shutdown ends receiving once the queue is empty, sending, or both.
 func (q *Inbox) Shutdown(read, write bool) {
 	q.mu.Lock()
@@ -204,6 +179,7 @@ func (q *Inbox) Close() error {
 		q.pop().Free()
 	}
 	q.ring = nil
+	q.errors.Purge()
 	q.closed, q.readShut, q.writeShut = true, true, true
 	q.mu.Unlock()
 	q.waiters.Notify(poll.In | poll.Out | poll.RdHup | poll.Hup)
@@ -224,7 +200,7 @@ func (q *Inbox) Ready() poll.Mask {
 	if q.readShut && q.writeShut {
 		m |= poll.Hup
 	}
-	if q.err != 0 {
+	if q.err != 0 || q.errors.Len() > 0 {
 		m |= poll.Err
 	}
 	return m

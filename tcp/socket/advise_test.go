@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"syscall"
 	"testing"
@@ -32,6 +33,26 @@ func TestErrorsWhileConnecting(t *testing.T) { // TCP-119, TCP-123, SEC-008, SOC
 		require.Equal(t, want, e.TakeError())
 		require.Equal(t, syscall.EALREADY, other.Connect(there), "only the connection that is meant")
 	}
+}
+
+// SOCK-070: an attempt to connect queues the error with the SYN that it quotes, also without IP_RECVERR, as on Linux.
+func TestErrorQueueWhileConnecting(t *testing.T) {
+	l := newLab(t)
+	e := l.NewEndpoint()
+	_ = e.Connect(there)
+	syn := l.one()
+	l.recvError(ipv4.Unreachable, ipv4.CodeHost, 0, syn)
+	require.Equal(t, syscall.EHOSTUNREACH, e.TakeError())
+	require.NotZero(t, e.Ready()&poll.Err, "the queue is not empty")
+	q, err := e.RecvError()
+	require.NoError(t, err)
+	require.Equal(t, syscall.EHOSTUNREACH, q.Errno)
+	require.Equal(t, there, q.To)
+	require.Equal(t, there.Addr(), q.Offender)
+	require.Equal(t, uint32(syn.Seq), binary.BigEndian.Uint32(q.Payload[4:]))
+	_, err = e.RecvError()
+	require.Equal(t, syscall.EAGAIN, err)
+	require.Zero(t, e.Ready()&poll.Err)
 }
 
 func TestErrorsOnAConnection(t *testing.T) { // TCP-104, TCP-120, TCP-121, TCP-122, SEC-009

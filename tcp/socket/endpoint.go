@@ -11,6 +11,7 @@ import (
 	"tunstack/internal/poll"
 	"tunstack/internal/ports"
 	"tunstack/internal/timer"
+	"tunstack/ip/errqueue"
 	"tunstack/ipv4"
 	"tunstack/tcp"
 )
@@ -42,6 +43,7 @@ type Endpoint struct {
 	bound       netip.Addr // what Bind said; the zero Addr before
 	port        ports.Reservation
 	err         syscall.Errno // pending: reported once
+	errors      errqueue.Queue
 	soft        syscall.Errno // what the network said: it explains a later timeout
 	established bool          // the connection is, or was
 	gone        bool          // out of the table

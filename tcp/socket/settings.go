@@ -96,6 +96,9 @@ func (e *Endpoint) SetIP(change func(*ipv4.SocketOptions)) {
 		change(&s.SocketOptions)
 		s.TOS &^= ecnMask // the ECN field is TCP's own
 		e.restrict(&s.SocketOptions)
+		if !s.RecvErr {
+			e.errors.Purge()
+		}
 		if !same(before, s.IPOptions) {
 			s.routed = len(s.IPOptions) > 0
 		}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"tunstack/internal/poll"
+	"tunstack/ip/errqueue"
 	"tunstack/tcp"
 )
 
@@ -21,6 +22,9 @@ func (e *Endpoint) Ready() poll.Mask {
 	}
 	c := e.conn
 	var m poll.Mask
+	if e.errors.Len() > 0 {
+		m |= poll.Err
+	}
 	if e.err != 0 {
 		m |= poll.Err | poll.In | poll.Out
 	}
@@ -53,6 +57,12 @@ func (e *Endpoint) Transferred() uint64 {
 
 // Waiters are told whenever Ready gains an event.
 func (e *Endpoint) Waiters() *poll.Queue { return &e.waiters }
+
+// RecvError removes the oldest entry of the error queue (MSG_ERRQUEUE). Errors: EAGAIN.
+func (e *Endpoint) RecvError() (errqueue.Error, error) {
+	defer e.release(e.lock())
+	return e.errors.Pop(&e.err)
+}
 
 // TakeError returns and clears the pending error (SO_ERROR).
 func (e *Endpoint) TakeError() error {

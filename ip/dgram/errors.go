@@ -1,0 +1,89 @@
+package dgram
+
+import (
+	"net/netip"
+	"syscall"
+
+	"tunstack/internal/poll"
+	"tunstack/ip/errqueue"
+	"tunstack/ipv4"
+)
+
+// Advise handles an ICMP error about a datagram to a port, of which payload was quoted. With IP_RECVERR each goes to the error
+// queue and becomes the pending error. Without it only a hard error counts, and only on a connected socket, because another cannot
+// tell which of its datagrams is meant (RFC 1122 section 4.1.3.3, Linux ip(7)).
+func (q *Inbox) Advise(o *Options, connected bool, e *ipv4.Error, port uint16, payload []byte) {
+	switch {
+	case e.FragNeeded() && !o.DontFragment:
+		// The path MTU is lower now, and the next datagram goes in fragments.
+	case o.RecvErr:
+		q.Report(errqueue.FromICMP(e, port, payload))
+	case connected && (e.Hard() || e.FragNeeded()):
+		q.Fail(e.Errno())
+	}
+}
+
+// Refused puts an error of the stack itself about a datagram on the error queue, if IP_RECVERR asks for it: EMSGSIZE, with
+// the path MTU as its Info.
+func (q *Inbox) Refused(o *Options, err error, to netip.AddrPort, mtu int) {
+	if err != syscall.EMSGSIZE || !o.RecvErr {
+		return
+	}
+	q.mu.Lock()
+	q.errors.Push(errqueue.Error{Errno: syscall.EMSGSIZE, Origin: errqueue.Local, Info: uint32(mtu), To: to})
+	q.mu.Unlock()
+	q.waiters.Notify(poll.Err)
+}
+
+// Report puts an ICMP error on the error queue and makes it the pending error. One that is none to a socket is ignored.
+func (q *Inbox) Report(e errqueue.Error) {
+	if e.Errno == 0 {
+		return
+	}
+	q.mu.Lock()
+	q.errors.Push(e)
+	q.err = e.Errno
+	q.mu.Unlock()
+	q.waiters.Notify(poll.Err)
+}
+
+// RecvError removes the oldest entry of the error queue (MSG_ERRQUEUE). Errors: EAGAIN.
+func (q *Inbox) RecvError() (errqueue.Error, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.errors.Pop(&q.err)
+}
+
+// PurgeErrors empties the error queue, as turning IP_RECVERR off does.
+func (q *Inbox) PurgeErrors() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.errors.Purge()
+}
+
+// Fail makes err the pending error; 0 is ignored.
+func (q *Inbox) Fail(err syscall.Errno) {
+	if err == 0 {
+		return
+	}
+	q.mu.Lock()
+	q.err = err
+	q.mu.Unlock()
+	q.waiters.Notify(poll.Err)
+}
+
+// TakeError returns and clears the pending error.
+func (q *Inbox) TakeError() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.takeError()
+}
+
+func (q *Inbox) takeError() error {
+	if q.err == 0 {
+		return nil
+	}
+	err := q.err
+	q.err = 0
+	return err
+}

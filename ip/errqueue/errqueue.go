@@ -1,0 +1,87 @@
+// Package errqueue is the error queue of a socket: the ICMP errors about what it sent, each with what it quotes (ip(7),
+// IP_RECVERR; recvmsg(2), MSG_ERRQUEUE).
+package errqueue
+
+import (
+	"net/netip"
+	"slices"
+	"syscall"
+
+	"tunstack/ipv4"
+)
+
+// Origins of an Error, with Linux's numbers (SO_EE_ORIGIN_LOCAL, SO_EE_ORIGIN_ICMP).
+const (
+	Local = 1
+	ICMP  = 2
+)
+
+// Error is one entry.
+type Error struct {
+	Errno      syscall.Errno
+	Origin     uint8
+	Type, Code uint8          // of the ICMP message
+	Info       uint32         // the MTU of EMSGSIZE, in bytes; the pointer of a parameter problem
+	Offender   netip.Addr     // who sent the ICMP message; invalid for a local error
+	To         netip.AddrPort // where the datagram was sent to
+	Payload    []byte         // of the datagram, as much as the ICMP message quotes
+}
+
+// FromICMP is the entry for a received ICMP error about a datagram to a port; payload is copied.
+func FromICMP(e *ipv4.Error, port uint16, payload []byte) Error {
+	return Error{
+		Errno: e.Errno(), Origin: ICMP, Type: e.Type, Code: e.Code, Info: max(uint32(e.MTU), uint32(e.Pointer)),
+		Offender: e.From, To: netip.AddrPortFrom(e.Quoted.Dst, port), Payload: slices.Clone(payload),
+	}
+}
+
+// limit is how many bytes the entries of a socket may take, overhead included.
+const (
+	limit    = 208 << 10
+	overhead = 512 // of an entry
+)
+
+// Queue holds the entries of one socket, oldest first, and drops the newest when it is full. The zero value is empty. Its
+// owner locks it.
+type Queue struct {
+	entries []Error
+	used    int // bytes
+}
+
+// Len is the number of entries.
+func (q *Queue) Len() int { return len(q.entries) }
+
+// Push appends an entry; false when there is no room for it.
+func (q *Queue) Push(e Error) bool {
+	cost := overhead + len(e.Payload)
+	if q.used+cost > limit {
+		return false
+	}
+	q.entries = append(q.entries, e)
+	q.used += cost
+	return true
+}
+
+// Pop removes the oldest entry; the error is EAGAIN without one. Like Linux it makes pending, the socket's pending error, that
+// of the ICMP error that comes next, and clears it behind the last.
+func (q *Queue) Pop(pending *syscall.Errno) (Error, error) {
+	if len(q.entries) == 0 {
+		return Error{}, syscall.EAGAIN
+	}
+	e := q.entries[0]
+	q.entries = q.entries[1:]
+	q.used -= overhead + len(e.Payload)
+	switch {
+	case len(q.entries) > 0 && q.entries[0].Origin == ICMP:
+		*pending = q.entries[0].Errno
+	case e.Origin == ICMP:
+		*pending = 0
+	}
+	if len(q.entries) == 0 {
+		q.entries = nil
+	}
+	return e, nil
+}
+
+// Purge removes all entries.
+func (q *Queue) Purge() { *q = Queue{} }
