@@ -102,7 +102,7 @@ func getCongestion(so *socket) (any, error) { return so.tcp().Params().Congestio
 
 func setCongestion(so *socket, v optvalue) error {
 	name := string(v)
-	if !slices.Contains(tcp.Algorithms[:], name) {
+	if !slices.Contains(tcp.Algorithms, name) {
 		return syscall.ENOENT
 	}
 	so.tcp().SetParams(func(p *tcp.Params) { p.Congestion = name })

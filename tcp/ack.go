@@ -157,7 +157,7 @@ func (c *Conn) sampleRTT(now time.Duration, s *Segment, advanced int, d *deliver
 	d.rtt = max(now-d.latest.sent, time.Microsecond)
 	c.rtt.sample(d.rtt, c.cfg)
 	c.tlp.sampled = true
-	c.cc.hystart.sample(d.rtt)
+	c.cc.algorithm.measured(d.rtt)
 	c.trace(now, Event{Kind: RoundTripSample, RTT: d.rtt})
 }
 

@@ -9,9 +9,9 @@ import (
 // octets are delivered, and the shortest round trip. It sends at that rate, and keeps in flight what the two make. Losses matter when
 // they exceed two per cent. Sizes are in octets, rates in octets a second.
 type bbr struct {
+	passive
 	state bbrState
 	rate  rateSampler
-	pace  pacer
 	model bbrModel
 	pipe  fullPipe
 	cycle bbrCycle
@@ -67,8 +67,6 @@ const (
 // bbrUnknown is a round trip before there is one.
 const bbrUnknown = time.Duration(math.MaxInt64)
 
-func (*bbr) name() string { return "bbr" }
-
 // start is section 5.2.1.
 func (b *bbr) start(now time.Duration, c *Conn) {
 	rtt := c.rtt.srtt
@@ -82,7 +80,7 @@ func (b *bbr) start(now time.Duration, c *Conn) {
 	b.cycle.random = uint32(c.snd.iss) | 1
 	b.lostEnd = c.snd.iss
 	b.state = bbrStartup
-	b.pace.set(gains[bbrStartup].pacing*float64(initialWindow(c.snd.mss))/rtt.Seconds(), c.snd.mss)
+	c.cc.setModelRate(gains[bbrStartup].pacing * float64(initialWindow(c.snd.mss)) / rtt.Seconds())
 }
 
 // acked is section 5.2.3.
@@ -114,7 +112,7 @@ func (b *bbr) acked(now time.Duration, c *Conn, f feedback) {
 func (b *bbr) sent(now time.Duration, c *Conn, n int) {
 	inFlight := c.snd.pipe()
 	before := inFlight - n
-	if b.starving && b.pace.next <= now && before < c.cc.cwnd {
+	if b.starving && c.cc.pace.next <= now && before < c.cc.cwnd {
 		b.rate.limit(before)
 	}
 	b.starving = false
@@ -122,8 +120,15 @@ func (b *bbr) sent(now time.Duration, c *Conn, n int) {
 		b.restarted(now, c)
 	}
 	b.rate.sent(now, &c.snd.board, n, inFlight)
-	b.pace.sent(now, n)
 }
+
+// starved notes that what is measured of the path is not its rate. (The draft thinks otherwise of the peer's window. But one that is
+// probed byte by byte would make a path seem to carry a byte a second.)
+func (b *bbr) starved() { b.starving = true }
+
+func (b *bbr) deliveryRate() uint64 { return uint64(b.model.bwLatest) }
+
+func (b *bbr) end() { b.rate.log = nil }
 
 // restarted is section 5.4.1: the first octets after a pause go at the rate known.
 func (b *bbr) restarted(now time.Duration, c *Conn) {
@@ -131,7 +136,7 @@ func (b *bbr) restarted(now time.Duration, c *Conn) {
 	b.model.extraFrom = now
 	switch {
 	case b.inProbeBW():
-		b.pace.set(b.model.bw*(1-bbrMargin), c.snd.mss)
+		c.cc.setModelRate(b.model.bw * (1 - bbrMargin))
 	case b.state == bbrProbeRTT:
 		b.probedRTT(now, c)
 	}
@@ -175,8 +180,6 @@ func (b *bbr) mark(*Conn) {
 	b.model.noteLoss(b.rate.delivered)
 	b.marked = true
 }
-
-func (b *bbr) restart(*Conn) {}
 
 // enter, leave and timeout are section 5.6.4.4.
 func (b *bbr) enter(c *Conn, _ int) {

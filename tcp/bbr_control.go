@@ -3,15 +3,15 @@ package tcp
 // control turns the model into a rate and a window (section 5.6).
 func (b *bbr) control(c *Conn, s *rateSample) {
 	rate := gains[b.state].pacing * b.model.bw * (1 - bbrMargin)
-	if b.pipe.reached || rate > b.pace.rate {
-		b.pace.set(rate, c.snd.mss)
+	if b.pipe.reached || rate > c.cc.pace.model {
+		c.cc.setModelRate(rate)
 	}
 	c.cc.cwnd = b.bounded(b.window(c, s), c.snd.mss)
 }
 
 // window is section 5.6.4.6.
 func (b *bbr) window(c *Conn, s *rateSample) int {
-	cwnd, most := c.cc.cwnd, b.budget(b.bdp(gains[b.state].cwnd, c.snd.mss)+b.model.extraInFlight(), c.snd.mss)
+	cwnd, most := c.cc.cwnd, b.budget(c, b.bdp(gains[b.state].cwnd, c.snd.mss)+b.model.extraInFlight())
 	switch {
 	case b.pipe.reached:
 		cwnd = min(cwnd+s.acked, most)
@@ -45,8 +45,9 @@ func (b *bbr) bdp(gain float64, mss int) int {
 }
 
 // budget makes room for what waits to be cut, or to be acknowledged as one (sections 5.5.8.1 and 5.6.4.2).
-func (b *bbr) budget(size, mss int) int {
-	size = max(size, 3*b.pace.quantum, bbrMinSegments*mss)
+func (b *bbr) budget(c *Conn, size int) int {
+	mss := c.snd.mss
+	size = max(size, 3*c.cc.pace.quantum(mss), bbrMinSegments*mss)
 	if b.state == bbrProbeUp {
 		size += 2 * mss
 	}
@@ -54,7 +55,7 @@ func (b *bbr) budget(size, mss int) int {
 }
 
 // inFlight is what fills the pipe and no queue.
-func (b *bbr) inFlight(mss int) int { return b.budget(b.bdp(1, mss), mss) }
+func (b *bbr) inFlight(c *Conn) int { return b.budget(c, b.bdp(1, c.snd.mss)) }
 
 // withHeadroom is the upper bound, less room for others (section 5.3.3.9).
 func (b *bbr) withHeadroom(mss int) int {

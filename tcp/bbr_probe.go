@@ -58,7 +58,7 @@ func (b *bbr) leaveStartup(c *Conn, s *rateSample) {
 
 // leaveDrain is section 5.3.2.
 func (b *bbr) leaveDrain(now time.Duration, c *Conn) {
-	if b.state == bbrDrain && (c.snd.pipe() <= b.inFlight(c.snd.mss) || b.model.rounds > b.cycle.drainFrom+bbrDrainRounds) {
+	if b.state == bbrDrain && (c.snd.pipe() <= b.inFlight(c) || b.model.rounds > b.cycle.drainFrom+bbrDrainRounds) {
 		b.probeDown(now)
 	}
 }
@@ -76,7 +76,7 @@ func (b *bbr) cycleOn(now time.Duration, c *Conn, s *rateSample) {
 		switch {
 		case b.timeToProbe(now, c):
 			b.probeRefill()
-		case b.state == bbrProbeDown && c.snd.pipe() <= min(b.withHeadroom(c.snd.mss), b.inFlight(c.snd.mss)):
+		case b.state == bbrProbeDown && c.snd.pipe() <= min(b.withHeadroom(c.snd.mss), b.inFlight(c)):
 			b.state = bbrProbeCruise
 		}
 	case bbrProbeRefill:

@@ -36,14 +36,13 @@ func TestBBRAndProbes(t *testing.T) {
 	require.Less(t, s.now-began, time.Second)
 }
 
-// Retransmission after a timeout waits for no pace.
+// TCP-240: retransmission after a timeout waits for no pace.
 func TestTimeoutWaitsForNoPace(t *testing.T) {
 	s := newScript(t).with(func(g *Config, _ *Params) { g.Congestion = "bbr" }).established("").write(3000)
 	var seg Segment
 	for s.c.Output(s.now, &seg) {
 	}
-	b := s.c.cc.bbr()
-	b.pace.next = s.now + time.Hour
+	s.c.cc.pace.next = s.now + time.Hour
 	s.now = s.c.timers.rexmt
 	require.True(t, s.c.Output(s.now, &seg))
 	require.EqualValues(t, 1001, seg.Seq)

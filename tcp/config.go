@@ -45,7 +45,7 @@ func (g Config) WithDefaults() Config {
 	set(&g.MaxRcvBuf, 8<<20)
 	set(&g.InitialSndBuf, 256<<10)
 	set(&g.MaxSndBuf, 8<<20)
-	set(&g.Congestion, "cubic")
+	set(&g.Congestion, Algorithms[0])
 	if g.Stats == nil {
 		g.Stats = new(Stats)
 	}

@@ -1,15 +1,24 @@
 package tcp
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // congestion keeps the congestion window: what an algorithm decides on, and where the sender stands in repairing losses.
 type congestion struct {
 	cwnd, ssthresh int // octets
 	state          ccState
-	recover        Seq // recovery ends when this is acknowledged
-	prr            prr
-	hystart        hystart
+	recover        Seq     // recovery ends when this is acknowledged
+	chosen         uint8   // in algorithms
+	repair         *repair // nil before the first recovery
+	pace           *pacer  // nil: nothing is paced
 	algorithm      algorithm
+}
+
+// repair is what a connection keeps of its latest recovery. Most connections have none, and are smaller for it.
+type repair struct {
+	prr prr
 }
 
 // ccState is Linux's TCP_INFO word for where the sender stands.
@@ -23,13 +32,20 @@ const (
 
 func (s ccState) String() string { return [...]string{"open", "recovery", "loss"}[s] }
 
-// algorithm is one way of congestion control.
+// algorithm is one way of congestion control. It embeds passive and implements the hooks that it needs.
 type algorithm interface {
-	name() string
 	// start is called when the connection is established, or chooses the algorithm later.
 	start(now time.Duration, c *Conn)
 	// acked takes what an acknowledgment told.
 	acked(now time.Duration, c *Conn, f feedback)
+	// sent follows each segment with n bytes of data, new or again.
+	sent(now time.Duration, c *Conn, n int)
+	// starved says that the application or the peer's window leaves the path unused.
+	starved()
+	// measured takes a round-trip time.
+	measured(rtt time.Duration)
+	// lost takes a flight that acknowledgments show to be lost.
+	lost(now time.Duration, c *Conn, f *flight)
 	// enter begins recovery, with so many octets of the window in use, and leave ends it, or what followed a timeout.
 	enter(c *Conn, flight int)
 	leave(c *Conn)
@@ -39,6 +55,42 @@ type algorithm interface {
 	mark(c *Conn)
 	// restart comes before the first octet after a silence longer than a timeout.
 	restart(c *Conn)
+	// deliveryRate is what was measured in the last round trip, in bytes a second; 0: the algorithm does not measure.
+	deliveryRate() uint64
+	// end frees what the algorithm holds: nothing is sent any more.
+	end()
+}
+
+// passive is an algorithm's hooks that do nothing.
+type passive struct{}
+
+func (passive) start(time.Duration, *Conn)         {}
+func (passive) sent(time.Duration, *Conn, int)     {}
+func (passive) starved()                           {}
+func (passive) measured(time.Duration)             {}
+func (passive) lost(time.Duration, *Conn, *flight) {}
+func (passive) restart(*Conn)                      {}
+func (passive) deliveryRate() uint64               { return 0 }
+func (passive) end()                               {}
+
+// algorithms is the registry: all that the rest of the program knows of the kinds of congestion control. The first is the default.
+var algorithms = [...]struct {
+	name string
+	make func() algorithm
+}{
+	{"cubic", func() algorithm { return new(windowed[cubic, *cubic]) }},
+	{"reno", func() algorithm { return new(windowed[reno, *reno]) }},
+	{"bbr", func() algorithm { return new(bbr) }},
+}
+
+// Algorithms are the names that Params.Congestion takes; the first is the default.
+var Algorithms = algorithmNames()
+
+func algorithmNames() (names []string) {
+	for _, a := range algorithms {
+		names = append(names, a.name)
+	}
+	return names
 }
 
 // feedback is what an acknowledgment tells of the path.
@@ -56,26 +108,15 @@ func (g *congestion) init(name string) {
 	g.use(name)
 }
 
-// use selects the algorithm; an unknown name is NewReno.
+// use selects the algorithm; an unknown name is the default.
 func (g *congestion) use(name string) {
-	switch name {
-	case "cubic":
-		g.algorithm = windowed[*cubic]{new(cubic)}
-	case "bbr":
-		g.algorithm = new(bbr)
-	default:
-		g.algorithm = windowed[reno]{}
-	}
+	g.chosen = uint8(max(slices.Index(Algorithms, name), 0))
+	g.algorithm = algorithms[g.chosen].make()
+	g.setModelRate(0)
 }
 
-// Algorithms are the names that Params.Congestion takes.
-var Algorithms = [...]string{"cubic", "reno", "bbr"}
-
-// bbr is the algorithm if it is the one that paces, else nil.
-func (g *congestion) bbr() *bbr {
-	b, _ := g.algorithm.(*bbr)
-	return b
-}
+// name is that of the algorithm in use.
+func (g *congestion) name() string { return algorithms[g.chosen].name }
 
 // initialWindow is RFC 6928 section 2.
 func initialWindow(mss int) int { return min(10*mss, max(2*mss, 14600)) }
@@ -89,19 +130,19 @@ func (g *congestion) start(now time.Duration, c *Conn) {
 	g.algorithm.start(now, c)
 }
 
-// starve notes that the application or the peer's window leaves a path unused: what is measured of it then is not its rate. (Of windows the
-// draft thinks otherwise. But one that is probed octet by octet would make a path seem to carry an octet a second.)
-func (g *congestion) starve() {
-	if b := g.bbr(); b != nil {
-		b.starving = true
+// sent follows each segment with n bytes of data.
+func (g *congestion) sent(now time.Duration, c *Conn, n int) {
+	if g.state == recovery {
+		g.repair.prr.out += n
 	}
+	g.algorithm.sent(now, c, n)
+	g.pace.sent(now, n)
 }
 
-// end frees what an algorithm holds, and lets it ask for nothing more.
+// end frees what the algorithm holds, and lets the pacer ask for nothing more.
 func (g *congestion) end() {
-	if b := g.bbr(); b != nil {
-		b.rate.log, b.pace.resume = nil, 0
-	}
+	g.algorithm.end()
+	g.pace, g.repair = nil, nil
 }
 
 // flightSize is what of the window was in use when something was sent last. Acknowledgments are taken in batches: what the
@@ -119,7 +160,15 @@ func (g *congestion) enter(c *Conn) {
 	flight := g.flightSize(&c.snd)
 	g.algorithm.enter(c, flight)
 	g.state, g.recover = recovery, c.snd.nxt
-	g.prr = prr{recoverFS: max(flight, 1)}
+	g.keep().prr = prr{recoverFS: max(flight, 1)}
+}
+
+// keep is the record of a recovery, made when it is needed first.
+func (g *congestion) keep() *repair {
+	if g.repair == nil {
+		g.repair = new(repair)
+	}
+	return g.repair
 }
 
 // leave ends recovery; una has reached recover.

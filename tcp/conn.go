@@ -95,14 +95,15 @@ func newConn(cfg *Config, p Params, s Setup) *Conn {
 	}
 	c.rtt.rto = cfg.InitialRTO
 	c.cc.init(p.Effective(cfg).Congestion)
+	c.cc.setMaxPacingRate(0, p.MaxPacingRate)
 	c.SetTracer(s.Tracer)
 	return c
 }
 
 // marks are the sequence numbers that were noted once and are compared with SND.UNA ever after. They start at the ISS, and follow
 // SND.UNA once it has passed them: zero, or what lies 2^31 octets back, would seem to lie ahead.
-func (c *Conn) marks() [6]*Seq {
-	return [...]*Seq{&c.cc.recover, &c.cc.hystart.end, &c.rack.highest, &c.rack.end, &c.rack.roundEnd, &c.ecn.until}
+func (c *Conn) marks() [5]*Seq {
+	return [...]*Seq{&c.cc.recover, &c.rack.highest, &c.rack.end, &c.rack.roundEnd, &c.ecn.until}
 }
 
 // DefaultMSS is assumed of a peer that sends no MSS option (RFC 9293 section 3.7.1, MUST-15).
@@ -271,6 +272,7 @@ func (c *Conn) SetParams(now time.Duration, p Params) {
 	keep := p.KeepAlive != c.params.KeepAlive || p.KeepIdle != c.params.KeepIdle
 	uncork := c.params.Cork && !p.Cork
 	c.params = p
+	c.cc.setMaxPacingRate(now, p.MaxPacingRate)
 	if uncork {
 		c.snd.push = true
 	}
@@ -280,7 +282,7 @@ func (c *Conn) SetParams(now time.Duration, p Params) {
 	if keep && c.state.synchronized() && c.state != TimeWait {
 		c.timers.armKeepAlive(max(now, c.rcv.lastAt), c.params.Effective(c.cfg))
 	}
-	if name := p.Effective(c.cfg).Congestion; name != c.cc.algorithm.name() {
+	if name := p.Effective(c.cfg).Congestion; name != c.cc.name() {
 		c.cc.use(name)
 		if c.state.synchronized() {
 			c.cc.algorithm.start(now, c)

@@ -22,8 +22,6 @@ const (
 	cubicAlpha = 3 * (1 - cubicBeta) / (1 + cubicBeta)
 )
 
-func (*cubic) name() string { return "cubic" }
-
 func (q *cubic) grow(now time.Duration, g growth) int {
 	if !g.limited { // time without use of the window does not count (section 5.8)
 		if q.pausedAt == 0 {

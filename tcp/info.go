@@ -40,8 +40,9 @@ type Info struct {
 	SegsIn        uint64        `json:"segs_in"`
 	NotsentBytes  int           `json:"notsent"`
 	Congestion    string        `json:"congestion"`
-	PacingRate    uint64        `json:"pacing_rate"`   // octets a second, as the next; 0: nothing is paced
-	DeliveryRate  uint64        `json:"delivery_rate"` // of the last round trip; measured by BBR alone
+	PacingRate    uint64        `json:"pacing_rate"`     // bytes a second, as the next two; 0: nothing is paced
+	MaxPacingRate uint64        `json:"max_pacing_rate"` // the user's bound; 0: none
+	DeliveryRate  uint64        `json:"delivery_rate"`   // of the last round trip; measured by BBR alone
 }
 
 // Info reports the connection's state.
@@ -55,10 +56,8 @@ func (c *Conn) Info() Info {
 		SndWnd: n.wnd, RcvWnd: r.wnd(), RcvSpace: c.rcvLimit(), SndWscale: n.shift, RcvWscale: r.shift, PMTU: c.mtu,
 		TotalRetrans: c.counts.retransmits, BytesAcked: c.counts.bytesAcked, BytesReceived: c.counts.bytesReceived,
 		BytesSent: c.counts.bytesSent, BytesRetrans: c.counts.bytesRetrans, SegsOut: c.counts.segsOut, SegsIn: c.counts.segsIn,
-		NotsentBytes: n.unsent(), Congestion: c.cc.algorithm.name(),
-	}
-	if b := c.cc.bbr(); b != nil {
-		i.PacingRate, i.DeliveryRate = uint64(b.pace.rate), uint64(b.model.bwLatest)
+		PacingRate: uint64(c.cc.pace.rate()), MaxPacingRate: c.params.MaxPacingRate, DeliveryRate: c.cc.algorithm.deliveryRate(),
+		NotsentBytes: n.unsent(), Congestion: c.cc.name(),
 	}
 	return i
 }

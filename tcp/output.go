@@ -17,8 +17,8 @@ func (c *Conn) Output(now time.Duration, s *Segment) bool {
 		c.stamp(now, s)
 	}
 	c.count(s)
-	if b := c.cc.bbr(); b != nil && s.DataLen() > 0 {
-		b.sent(now, c, s.DataLen())
+	if n := s.DataLen(); n > 0 {
+		c.cc.sent(now, c, n)
 	}
 	c.traceSegment(now, Event{Kind: SegmentOut, Why: why}, s)
 	return true
@@ -95,7 +95,6 @@ func (c *Conn) outputLost(now time.Duration, s *Segment) bool {
 			size -= size % n.mss
 		}
 		w.End = w.Start.Add(size)
-		c.cc.prr.out += size
 	}
 	n.resend, n.lastSent = false, now
 	n.board.resent(i, w.Len(), now)
@@ -113,10 +112,7 @@ func (c *Conn) countRetransmit(w Range) {
 
 // payloadLimit is the most octets one Output may carry.
 func (c *Conn) payloadLimit() int {
-	limit := c.maxPayload
-	if b := c.cc.bbr(); b != nil {
-		limit = min(limit, b.pace.quantum)
-	}
+	limit := min(c.maxPayload, c.cc.pace.quantum(c.snd.mss))
 	return max(limit-limit%c.snd.mss, c.snd.mss)
 }
 
@@ -136,7 +132,6 @@ func (c *Conn) outputNew(now time.Duration, s *Segment) bool {
 		if fin {
 			w.End++
 		}
-		c.cc.prr.out += size
 	default:
 		return false
 	}
@@ -156,7 +151,7 @@ func (c *Conn) sizeNew(now time.Duration) (size int, fin bool) {
 	avail := n.unsent()
 	if avail == 0 && !n.finUnsent() {
 		n.limited = false
-		c.cc.starve()
+		c.cc.algorithm.starved()
 		return 0, false
 	}
 	if n.una == n.nxt && now-n.lastSent > c.rtt.timeout(c.cfg) {
@@ -166,7 +161,7 @@ func (c *Conn) sizeNew(now time.Duration) (size int, fin bool) {
 	room := c.cc.cwnd - n.pipe()
 	n.limited = room < min(avail, window, n.mss)
 	if window < min(avail, n.mss) {
-		c.cc.starve()
+		c.cc.algorithm.starved()
 	}
 	size = max(min(avail, window, room, c.payloadLimit()), 0)
 	if size < avail && size > n.mss {

@@ -19,6 +19,8 @@ type Params struct {
 	SndBuf      int           // SO_SNDBUF: octets, fixed; 0: sized automatically
 	Congestion  string        // TCP_CONGESTION: one of Algorithms; "": the stack's default
 	OOBInline   bool          // SO_OOBINLINE: urgent data stays in the stream
+
+	MaxPacingRate uint64 // SO_MAX_PACING_RATE: bytes of data a second, by any congestion control; 0: no bound
 }
 
 // Defaults of keep-alive (RFC 9293 section 3.8.4, Linux tcp(7)).

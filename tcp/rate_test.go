@@ -93,9 +93,8 @@ func TestTransmissionsAreForgotten(t *testing.T) {
 }
 
 func TestPacer(t *testing.T) {
-	var p pacer
-	p.set(10e6, 1000)
-	require.Equal(t, 10_000, p.quantum, "a millisecond's worth")
+	p := pacer{model: 10e6}
+	require.Equal(t, 10_000, p.quantum(1000), "a millisecond's worth")
 	p.sent(time.Second, 10_000)
 	require.Equal(t, time.Second, p.next, "a burst to begin with")
 	p.sent(time.Second, 10_000)
@@ -105,8 +104,12 @@ func TestPacer(t *testing.T) {
 	p.sent(time.Minute, 10_000)
 	require.Equal(t, time.Minute, p.next, "but not with what was not used for long")
 
-	p.set(100, 1000)
-	require.Equal(t, 2000, p.quantum)
-	p.set(1e12, 1000)
-	require.Equal(t, 64<<10, p.quantum)
+	p.model = 100
+	require.Equal(t, 2000, p.quantum(1000))
+	p.model = 1e12
+	require.Equal(t, 64<<10, p.quantum(1000))
+	p.most = 1e6
+	require.Equal(t, 1e6, p.rate(), "the user's bound")
+	p.model = 1e5
+	require.Equal(t, 1e5, p.rate(), "the lower of both")
 }

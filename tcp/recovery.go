@@ -202,15 +202,13 @@ func (c *Conn) detectByDuplicates(now time.Duration) {
 // lose takes flight i for lost.
 func (c *Conn) lose(now time.Duration, i int) {
 	c.snd.board.markLost(i)
-	if b := c.cc.bbr(); b != nil {
-		b.lost(now, c, &c.snd.board.flights[i])
-	}
+	c.cc.algorithm.lost(now, c, &c.snd.board.flights[i])
 }
 
 // impatient says that a partial acknowledgment, which has moved SND.UNA on from una, leaves the retransmission timer alone: without
 // SACK only the first one restarts it, so that many losses do not take a round trip each (RFC 6582 section 3.2, step 3).
 func (c *Conn) impatient(una Seq) bool {
-	return !c.sackOK && c.cc.state == recovery && una.Add(c.cc.prr.recoverFS) != c.cc.recover
+	return !c.sackOK && c.cc.state == recovery && una.Add(c.cc.repair.prr.recoverFS) != c.cc.recover
 }
 
 // pipe is the number of octets in the network (RFC 6675 section 4).

@@ -220,7 +220,7 @@ func TestPRRWithoutDelivery(t *testing.T) {
 	require.Positive(t, cwnd)
 	s.c.cc.reduceRate(s.c, 0, false)
 	require.Equal(t, cwnd, s.c.cc.cwnd)
-	s.c.cc.prr.out = 1000
+	s.c.cc.repair.prr.out = 1000
 	s.c.cc.reduceRate(s.c, 1000, false)
 	require.Equal(t, 1000, s.c.cc.cwnd)
 	s.c.cc.reduceRate(s.c, 1000, true)

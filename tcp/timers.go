@@ -25,8 +25,8 @@ func (c *Conn) Deadline() time.Duration {
 			first = d
 		}
 	}
-	if b := c.cc.bbr(); b != nil && b.pace.resume != 0 && (first == 0 || b.pace.resume < first) {
-		first = b.pace.resume
+	if at := c.cc.pace.deadline(); at != 0 && (first == 0 || at < first) {
+		first = at
 	}
 	return first
 }
@@ -53,9 +53,7 @@ func (c *Conn) fired(now time.Duration, deadline *time.Duration, name string) bo
 // runTimers acts on all deadlines that have passed.
 func (c *Conn) runTimers(now time.Duration) {
 	t := &c.timers
-	if b := c.cc.bbr(); b != nil {
-		b.pace.expire(now)
-	}
+	c.cc.pace.expire(now)
 	c.blackhole.expire(now, c)
 	if c.due(now, &t.probe, "tail loss probe") { // in place of a timeout that is due as well (RFC 8985 section 7.2)
 		c.tlp.send = true

@@ -3,12 +3,16 @@ package tcp
 import "time"
 
 // windowed is congestion control by a window that grows until a loss says that it is too large. What such algorithms have in common is
-// here: slow start, and what a loss and a timeout do. How fast to grow and how far to step back is the curve's.
-type windowed[C curve] struct{ curve C }
+// here: slow start, and what a loss and a timeout do. How fast to grow and how far to step back is the curve's, of which C is the state.
+type windowed[C any, P curve[C]] struct {
+	passive
+	state   C
+	hystart hystart
+}
 
-// curve is NewReno or CUBIC. Sizes are in octets.
-type curve interface {
-	name() string
+// curve is NewReno or CUBIC. Sizes are in bytes.
+type curve[C any] interface {
+	*C
 	// grow returns the window after octets were delivered in congestion avoidance.
 	grow(now time.Duration, g growth) int
 	// reduce returns the slow-start threshold after a loss.
@@ -27,30 +31,30 @@ type prr struct {
 	recoverFS, delivered, out int
 }
 
-func (w windowed[C]) name() string { return w.curve.name() }
+func (w *windowed[C, P]) start(_ time.Duration, c *Conn) { w.hystart.end = c.snd.una }
 
-func (w windowed[C]) start(time.Duration, *Conn) {}
+func (w *windowed[C, P]) measured(rtt time.Duration) { w.hystart.sample(rtt) }
 
 // restart cuts the window of a connection that was idle for longer than a timeout (RFC 5681 section 4.1).
-func (w windowed[C]) restart(c *Conn) {
+func (w *windowed[C, P]) restart(c *Conn) {
 	if g := &c.cc; g.state == open {
 		g.cwnd = min(g.cwnd, initialWindow(c.snd.mss))
 	}
 }
 
-func (w windowed[C]) enter(c *Conn, flight int) {
-	c.cc.ssthresh = w.curve.reduce(c.cc.cwnd, flight, c.snd.mss)
+func (w *windowed[C, P]) enter(c *Conn, flight int) {
+	c.cc.ssthresh = P(&w.state).reduce(c.cc.cwnd, flight, c.snd.mss)
 	c.cc.cwnd = c.snd.pipe() + c.snd.mss // until an acknowledgment says more
 }
 
-func (w windowed[C]) leave(c *Conn) {
+func (w *windowed[C, P]) leave(c *Conn) {
 	if g := &c.cc; g.state == recovery {
 		g.cwnd = max(g.ssthresh, c.snd.mss)
 	}
 }
 
 // timeout starts over from one segment (RFC 5681 section 3.1).
-func (w windowed[C]) timeout(c *Conn, _ int, again bool) {
+func (w *windowed[C, P]) timeout(c *Conn, _ int, again bool) {
 	if !again {
 		w.reduce(c)
 	}
@@ -59,17 +63,18 @@ func (w windowed[C]) timeout(c *Conn, _ int, again bool) {
 
 // mark reduces the window like a loss, but nothing needs repair (RFC 3168 section 6.1.2). So does a loss that a tail loss probe has
 // repaired already (RFC 8985 section 7.4.2).
-func (w windowed[C]) mark(c *Conn) {
+func (w *windowed[C, P]) mark(c *Conn) {
 	w.reduce(c)
 	c.cc.cwnd = c.cc.ssthresh
 }
 
-func (w windowed[C]) reduce(c *Conn) {
-	c.cc.ssthresh = w.curve.reduce(c.cc.cwnd, c.cc.flightSize(&c.snd), c.snd.mss)
+func (w *windowed[C, P]) reduce(c *Conn) {
+	c.cc.ssthresh = P(&w.state).reduce(c.cc.cwnd, c.cc.flightSize(&c.snd), c.snd.mss)
 }
 
-func (w windowed[C]) acked(now time.Duration, c *Conn, f feedback) {
+func (w *windowed[C, P]) acked(now time.Duration, c *Conn, f feedback) {
 	g := &c.cc
+	w.hystart.end = maxSeq(w.hystart.end, c.snd.una) // as Conn.marks
 	if g.state == recovery {
 		g.reduceRate(c, f.acked, f.good)
 		return
@@ -79,22 +84,21 @@ func (w windowed[C]) acked(now time.Duration, c *Conn, f feedback) {
 	}
 	limited := f.limited || g.state == loss
 	if g.cwnd < g.ssthresh {
-		g.slowStart(c, f.acked, limited)
+		if limited {
+			w.slowStart(c, f.acked)
+		}
 		return
 	}
-	g.cwnd = w.curve.grow(now, growth{g.cwnd, f.acked, c.snd.mss, limited, c.rtt.srtt})
+	g.cwnd = P(&w.state).grow(now, growth{g.cwnd, f.acked, c.snd.mss, limited, c.rtt.srtt})
 }
 
 // slowStart grows by what was acknowledged (RFC 5681 section 3.1), without a limit per acknowledgment: our peers
 // acknowledge whole super-packets.
-func (g *congestion) slowStart(c *Conn, n int, limited bool) {
-	if !limited {
-		return
-	}
-	cwnd, more := g.hystart.grow(c, n)
-	g.cwnd = cwnd
+func (w *windowed[C, P]) slowStart(c *Conn, n int) {
+	cwnd, more := w.hystart.grow(c, n)
+	c.cc.cwnd = cwnd
 	if !more {
-		g.ssthresh = cwnd
+		c.cc.ssthresh = cwnd
 	}
 }
 
@@ -103,7 +107,7 @@ func (g *congestion) reduceRate(c *Conn, delivered int, good bool) {
 	if delivered == 0 { // what left the network is lost, or left it before
 		return
 	}
-	p := &g.prr
+	p := &g.repair.prr
 	p.delivered += delivered
 	pipe := c.snd.pipe()
 	var send int
@@ -125,13 +129,11 @@ func (g *congestion) reduceRate(c *Conn, delivered int, good bool) {
 // reno is NewReno's growth and reduction (RFC 5681 section 3.1).
 type reno struct{}
 
-func (reno) name() string { return "reno" }
-
-func (reno) grow(_ time.Duration, g growth) int {
+func (*reno) grow(_ time.Duration, g growth) int {
 	if !g.limited {
 		return g.cwnd
 	}
 	return g.cwnd + max(g.mss*min(g.acked, g.cwnd)/g.cwnd, 1)
 }
 
-func (reno) reduce(_, flight, mss int) int { return max(flight/2, 2*mss) }
+func (*reno) reduce(_, flight, mss int) int { return max(flight/2, 2*mss) }

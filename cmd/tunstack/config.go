@@ -95,9 +95,9 @@ func (c *upConfig) check(f *upFlags) error {
 	case f.mtu < minMTU || f.mtu > maxMTU:
 		return usage("--mtu %d: it must be from %d to %d", f.mtu, minMTU, maxMTU)
 	case !slices.Contains(tun.Drivers[:], f.driver):
-		return usage("--driver %s: it must be auto, linux, veth or water", f.driver)
-	case !slices.Contains(tcp.Algorithms[:], f.congestion):
-		return usage("--congestion %s: it must be cubic, reno or bbr", f.congestion)
+		return usage("--driver %s: it must be %s", f.driver, oneOf(tun.Drivers[:]))
+	case !slices.Contains(tcp.Algorithms, f.congestion):
+		return usage("--congestion %s: it must be %s", f.congestion, oneOf(tcp.Algorithms))
 	case f.queues < 1 || f.queues > maxQueues:
 		return usage("--queues %d: it must be from 1 to %d", f.queues, maxQueues)
 	case f.queues > 1 && f.driver == "water":
@@ -147,4 +147,10 @@ func assignable(a netip.Addr, network netip.Prefix) bool {
 	special := a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || a.As4()[0] == 0 || a.As4()[0] >= 240
 	edge := network.Bits() < 31 && (a == network.Masked().Addr() || a == lastAddr(network))
 	return !special && !edge
+}
+
+// oneOf lists alternatives: "a, b or c".
+func oneOf(names []string) string {
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }

@@ -12,6 +12,7 @@ import (
 
 	"tunstack/internal/netns"
 	"tunstack/services"
+	"tunstack/tcp"
 )
 
 func (a *app) upCommand() *cobra.Command {
@@ -60,7 +61,7 @@ Services:
 	flags.StringVar(&f.driver, "driver", "auto", "auto, linux (/dev/net/tun with offload), veth (Ethernet; needs no device file)\nor water (portable)")
 	flags.IntVar(&f.queues, "queues", 1, "`number` of queues of the interface, each read on a processor of its own")
 	flags.StringVar(&f.services, "services", "all", "`list` of services with commas between, all or none")
-	flags.StringVar(&f.congestion, "congestion", "cubic", "TCP's congestion control: cubic, reno or bbr")
+	flags.StringVar(&f.congestion, "congestion", tcp.Algorithms[0], "TCP's congestion control: "+oneOf(tcp.Algorithms))
 	flags.StringVar(&f.pcap, "pcap", "", "record all packets in `file`, .pcap or .pcapng; the latter with a comment on each")
 	flags.StringVar(&f.impair, "impair", "", "make the wire a bad one, as `words` say: loss=1%,delay=20ms,jitter=5ms,\nreorder=1%,duplicate=1%,corrupt=0.1%,rate=100mbit; in. or out. before a word\nmeans one direction")
 	flags.StringVar(&f.logLevel, "log-level", "warn", "debug, info, warn or error")

@@ -124,7 +124,7 @@ func (t *Trial) end(mtu, size, index int) *End {
 		e.Setup.MaxPayload = 65000
 	}
 	e.Config = tcp.Config{NoSACK: t.maybe(3), NoTimestamps: t.maybe(3), NoWindowScale: t.maybe(4),
-		Congestion: pick(t, tcp.Algorithms[:]...), ECN: pick(t, tcp.ECNAccept, tcp.ECNRequest, tcp.ECNOff),
+		Congestion: pick(t, tcp.Algorithms...), ECN: pick(t, tcp.ECNAccept, tcp.ECNRequest, tcp.ECNOff),
 		MaxRcvBuf: 1 << (14 + t.r.IntN(9))}
 	e.Config.InitialRcvBuf = min(e.Config.MaxRcvBuf, 1<<(13+t.r.IntN(6)))
 	if t.maybe(8) {
