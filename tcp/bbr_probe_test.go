@@ -10,17 +10,17 @@ import (
 
 // slowPeer acknowledges what a script's connection sends after 50 ms, until so many octets have come, or nothing is sent any more.
 func slowPeer(s *script, octets, window int) {
-	for from := s.c.snd.una; s.c.snd.una.Sub(from) < octets; {
+	for from := s.una(); s.una().Sub(from) < octets; {
 		var seg Segment
-		for s.c.Output(s.now, &seg) {
+		for s.output(&seg) {
 		}
-		if s.c.snd.una == s.c.snd.nxt {
+		if s.una() == s.nxt() {
 			require.NotZero(s.t, s.c.Deadline())
 			s.now = s.c.Deadline()
 			continue
 		}
 		s.now += 50 * time.Millisecond
-		s.recv(fmt.Sprintf(". seq 5001 ack %d win %d", s.c.snd.nxt, window))
+		s.recv(fmt.Sprintf(". seq 5001 ack %d win %d", s.nxt(), window))
 	}
 }
 
@@ -28,9 +28,9 @@ func slowPeer(s *script, octets, window int) {
 func TestBBRAndProbes(t *testing.T) {
 	s := newScript(t).with(func(g *Config, _ *Params) { g.Congestion = "bbr" }).established("").write(200_000)
 	slowPeer(s, 120_000, 40_000)
-	s.recv(fmt.Sprintf(". seq 5001 ack %d win 0", s.c.snd.una))
+	s.recv(fmt.Sprintf(". seq 5001 ack %d win 0", s.una()))
 	slowPeer(s, 60, 0)
-	s.recv(fmt.Sprintf(". seq 5001 ack %d win 40000", s.c.snd.una))
+	s.recv(fmt.Sprintf(". seq 5001 ack %d win 40000", s.una()))
 	began := s.now
 	slowPeer(s, 60_000, 40_000)
 	require.Less(t, s.now-began, time.Second)
@@ -40,10 +40,10 @@ func TestBBRAndProbes(t *testing.T) {
 func TestTimeoutWaitsForNoPace(t *testing.T) {
 	s := newScript(t).with(func(g *Config, _ *Params) { g.Congestion = "bbr" }).established("").write(3000)
 	var seg Segment
-	for s.c.Output(s.now, &seg) {
+	for s.output(&seg) {
 	}
 	s.c.cc.pace.next = s.now + time.Hour
 	s.now = s.c.timers.rexmt
-	require.True(t, s.c.Output(s.now, &seg))
+	require.True(t, s.output(&seg))
 	require.EqualValues(t, 1001, seg.Seq)
 }

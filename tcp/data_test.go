@@ -164,7 +164,7 @@ func TestReceiverSillyWindow(t *testing.T) {
 	s := newScript(t).with(func(_ *Config, p *Params) { p.RcvBuf = 4000 }).established("mss 1000")
 	s.recv("P. seq 5001:9001(4000) ack 1001 win 64240").sends(". seq 1001 ack 9001 win 0")
 	for range 1459 {
-		s.reads(s.c.rcv.nxt.Add(-s.c.Readable()), 1).quiet()
+		s.reads(s.rcvNxt().Add(-s.c.Readable()), 1).quiet()
 	}
 	s.reads(6460, 1).sends(". seq 1001 ack 9001 win 1460")
 }
@@ -198,7 +198,7 @@ func TestKeepAlive(t *testing.T) {
 // TCP-147, SEC-019
 func TestAckOfUnsentData(t *testing.T) {
 	s := newScript(t).established("").recv(". seq 5001 ack 2000 win 64240").sends(". seq 1001 ack 5001 win 65535")
-	require.Equal(t, Seq(1001), s.c.snd.una)
+	require.Equal(t, Seq(1001), s.una())
 }
 
 // TCP-148
@@ -232,11 +232,11 @@ func TestSuperSegments(t *testing.T) {
 	s.gso = 65000
 	s.established("mss 1000").write(20000)
 	var seg Segment
-	require.True(t, s.c.Output(s.now, &seg))
+	require.True(t, s.output(&seg))
 	require.Equal(t, 10000, seg.DataLen())
 	require.Equal(t, 1000, seg.MSS)
 	s.quiet()
 	s.recv(". seq 5001 ack 11001 win 64240")
-	require.True(t, s.c.Output(s.now, &seg))
+	require.True(t, s.output(&seg))
 	require.Equal(t, 10000, seg.DataLen())
 }

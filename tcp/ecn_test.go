@@ -56,7 +56,7 @@ func TestECNReduction(t *testing.T) {
 	s := ecnEstablished(t).write(20000)
 	for range 10 {
 		var seg Segment
-		require.True(t, s.c.Output(s.now, &seg))
+		require.True(t, s.output(&seg))
 		require.True(t, seg.ECT)
 	}
 	s.quiet()
@@ -68,14 +68,14 @@ func TestECNReduction(t *testing.T) {
 	require.Equal(t, reduced, s.c.cc.cwnd)
 	s.recv(".E seq 5001 ack 8001 win 64240")
 	var seg Segment
-	require.True(t, s.c.Output(s.now, &seg))
+	require.True(t, s.output(&seg))
 	require.True(t, seg.ECT && seg.Flags.Has(CWR), "%v", &seg)
 	s.recv(".E seq 5001 ack 10001 win 64240")
-	require.True(t, s.c.Output(s.now, &seg))
+	require.True(t, s.output(&seg))
 	require.True(t, seg.ECT && !seg.Flags.Has(CWR), "%v", &seg)
-	for s.c.Output(s.now, &seg) {
+	for s.output(&seg) {
 	}
 	s.now = s.c.timers.rexmt
-	require.True(t, s.c.Output(s.now, &seg))
+	require.True(t, s.output(&seg))
 	require.False(t, seg.ECT, "a retransmission: %v", &seg)
 }

@@ -25,11 +25,11 @@ func (s *script) flood(n int, rtt time.Duration, pauses ...time.Duration) {
 			echo, acks = acks[0].val, acks[1:]
 		}
 		for left := n; left > 0; left -= 1000 {
-			seq := s.c.rcv.nxt
+			seq := s.rcvNxt()
 			s.recv(fmt.Sprintf(". seq %d:%d(1000) ack 1001 win 64240 <TS val 1 ecr %d>", seq, seq.Add(1000), echo))
 		}
 		require.Equal(s.t, n, s.c.Read(s.now, b))
-		for seg := (Segment{}); s.c.Output(s.now, &seg); seg = (Segment{}) {
+		for seg := (Segment{}); s.output(&seg); seg = (Segment{}) {
 			acks = append(acks, stamped{s.now, seg.Options.TSVal})
 		}
 	}

@@ -36,7 +36,8 @@ func newModel(t *testing.T, seed uint64) *model {
 	return m
 }
 
-func (m *model) seq(i int) Seq { return modelFirst.Add(i) }
+// seq is the machine's number of octet i.
+func (m *model) seq(i int) Seq { return theirs.wire(modelFirst.Add(i)) }
 
 // segment draws octets near what is expected, in a Buffer that they fill or do not.
 func (m *model) segment() *Segment {
@@ -47,7 +48,7 @@ func (m *model) segment() *Segment {
 	from = min(from, len(m.have))
 	size := [...]int{1, 30, 1460, 5000, 40_000}[m.r.IntN(5)]
 	end := min(from+1+m.r.IntN(size), len(m.have))
-	s := &Segment{Flags: ACK, Seq: m.seq(from), Ack: testISS + 1, Wnd: 64240}
+	s := &Segment{Flags: ACK, Seq: m.seq(from), Ack: ours.wire(testISS + 1), Wnd: 64240}
 	if end == len(m.have) {
 		s.Flags |= FIN
 	}
@@ -55,7 +56,7 @@ func (m *model) segment() *Segment {
 		s.Flags, s.Urg = s.Flags|URG, uint16(1+m.r.IntN(3000))
 	}
 	b := packet.New(max(end-from, m.r.IntN(12_000)))
-	copy(b.Extend(end-from), pattern(s.Seq, end-from))
+	copy(b.Extend(end-from), pattern(modelFirst.Add(from), end-from))
 	s.Payload, s.Buffer = b.Bytes(), b
 	return s
 }
@@ -159,7 +160,7 @@ func (m *model) consume() {
 		}
 	}
 	require.LessOrEqual(m.t, len(got), n)
-	require.Equal(m.t, string(pattern(m.seq(m.read), len(got))), string(got))
+	require.Equal(m.t, string(pattern(modelFirst.Add(m.read), len(got))), string(got))
 	m.read += len(got)
 	require.LessOrEqual(m.t, m.read, m.end())
 }

@@ -137,27 +137,27 @@ func TestWindowAfterTimeoutAndIdle(t *testing.T) {
 	s.write(20000)
 	for range 20 {
 		var seg Segment
-		if !s.c.Output(s.now, &seg) {
+		if !s.output(&seg) {
 			break
 		}
 	}
-	flight := s.c.snd.nxt.Sub(s.c.snd.una)
+	flight := s.nxt().Sub(s.una())
 	for s.c.cc.state != loss {
 		s.now = s.c.Deadline()
 		var seg Segment
-		for s.c.Output(s.now, &seg) {
+		for s.output(&seg) {
 		}
 	}
 	require.Equal(t, 1000, s.c.cc.cwnd)
 	require.LessOrEqual(t, s.c.cc.ssthresh, flight*7/10+2000)
-	s.recv((&Segment{Flags: ACK, Seq: 5001, Ack: s.c.snd.nxt, Wnd: 64240}).String())
+	s.recv((&Segment{Flags: ACK, Seq: 5001, Ack: s.nxt(), Wnd: 64240}).String())
 
 	s = sackEstablished(t, 10).after(100 * time.Millisecond).recv(". seq 5001 ack 11001 win 64240")
 	s.c.cc.cwnd = 100000
 	s.after(10 * time.Second).write(30000)
 	sent := 0
 	var seg Segment
-	for s.c.Output(s.now, &seg) {
+	for s.output(&seg) {
 		sent += seg.DataLen()
 	}
 	require.Equal(t, 10000, sent)

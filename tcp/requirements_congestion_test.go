@@ -13,8 +13,8 @@ func TestSlowStartAndAvoidance(t *testing.T) {
 	s := newScript(t).with(func(_ *Config, p *Params) { p.Congestion, p.SndBuf = "reno", 1<<20 }).established("mss 1000").write(200000)
 	round := func() {
 		s.silence(0)
-		for s.c.snd.una != s.c.snd.nxt {
-			s.recv((&Segment{Flags: ACK, Seq: 5001, Ack: minSeq(s.c.snd.una+1000, s.c.snd.nxt), Wnd: 64240}).String())
+		for s.una() != s.nxt() {
+			s.recv((&Segment{Flags: ACK, Seq: 5001, Ack: minSeq(s.una()+1000, s.nxt()), Wnd: 64240}).String())
 		}
 	}
 	for _, want := range []int{20000, 40000} {
@@ -91,7 +91,7 @@ func TestPRRBelowThreshold(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, sent, 4)
 	for s.c.cc.state == recovery {
-		s.recv((&Segment{Flags: ACK, Seq: 5001, Ack: s.c.snd.nxt, Wnd: 64240}).String())
+		s.recv((&Segment{Flags: ACK, Seq: 5001, Ack: s.nxt(), Wnd: 64240}).String())
 	}
 	require.InDelta(t, s.c.cc.ssthresh, s.c.cc.cwnd, 1000)
 }

@@ -54,7 +54,7 @@ func TestResetInEachState(t *testing.T) {
 		if state == TimeWait {
 			want = TimeWait
 		}
-		s.recv((&Segment{Flags: RST, Seq: s.c.rcv.nxt}).String()).quiet().is(want)
+		s.recv((&Segment{Flags: RST, Seq: s.rcvNxt()}).String()).quiet().is(want)
 		require.Equal(t, err, s.c.Err(), state)
 	}
 }
@@ -86,7 +86,7 @@ func TestCloseInEachState(t *testing.T) {
 		s.do((*Conn).CloseWrite).is(next)
 		for s.c.Unacked() > 0 {
 			s.silence(0)
-			s.recv((&Segment{Flags: ACK, Seq: s.c.rcv.nxt, Ack: s.c.snd.nxt, Wnd: 64240}).String())
+			s.recv((&Segment{Flags: ACK, Seq: s.rcvNxt(), Ack: s.nxt(), Wnd: 64240}).String())
 		}
 		require.True(t, state == SynReceived || s.c.snd.finAcked(), state)
 	}

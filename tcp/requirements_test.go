@@ -54,7 +54,7 @@ func TestOptionsOnData(t *testing.T) {
 	var seg Segment
 	require.NoError(t, seg.Parse(octets([]byte{1, 1, 250, 3, 9, 2, 4, 0, 1}, string(pattern(5001, 10)))))
 	seg.Flags, seg.Seq, seg.Ack, seg.Wnd = ACK, 5001, 1001, 64240
-	s.c.Input(s.now, &seg)
+	s.input(&seg)
 	s.reads(5001, 10)
 	require.Equal(t, 1460, s.c.MSS(), "an MSS counts in a SYN only")
 }
@@ -122,7 +122,7 @@ func TestSegmentSize(t *testing.T) {
 		s.mtu = tt.mtu
 		s.established(tt.options).write(20000)
 		var seg Segment
-		require.True(t, s.c.Output(s.now, &seg))
+		require.True(t, s.output(&seg))
 		require.Equal(t, tt.want, seg.DataLen(), tt)
 	}
 }
@@ -131,7 +131,7 @@ func TestSegmentSize(t *testing.T) {
 func (s *script) silence(d time.Duration) (n int) {
 	var seg Segment
 	for end := s.now + d; ; {
-		for s.c.Output(s.now, &seg) {
+		for s.output(&seg) {
 			n++
 		}
 		next := s.c.Deadline()
@@ -178,7 +178,7 @@ func TestShrinkingWindow(t *testing.T) {
 		s.sends(segLine(1001+1000*i, 1000, flags))
 	}
 	s.recv(". seq 5001 ack 1001 win 3000").write(1000).quiet()
-	require.Negative(t, s.c.snd.una.Add(s.c.snd.wnd).Sub(s.c.snd.nxt))
+	require.Negative(t, s.una().Add(s.c.snd.wnd).Sub(s.nxt()))
 	s.after(s.c.timers.rexmt - s.now).sends(segLine(1001, 1000, "")).quiet()
 	s.recv(". seq 5001 ack 4001 win 0")
 	s.silence(time.Minute)
@@ -188,9 +188,9 @@ func TestShrinkingWindow(t *testing.T) {
 		s.is(Established)
 	}
 	s.recv(". seq 5001 ack 4001 win 60000")
-	for s.c.snd.una != 10001 {
+	for s.una() != 10001 {
 		require.NotZero(t, s.silence(time.Second))
-		s.recv((&Segment{Flags: ACK, Seq: 5001, Ack: s.c.snd.nxt, Wnd: 60000}).String())
+		s.recv((&Segment{Flags: ACK, Seq: 5001, Ack: s.nxt(), Wnd: 60000}).String())
 	}
 	require.Zero(t, s.c.Unacked())
 }
@@ -246,11 +246,11 @@ func TestAcknowledgmentAtEdge(t *testing.T) {
 	s := newScript(t).established("").write(1000).sends("P. seq 1001:2001(1000) ack 5001 win 65535")
 	edge := 5001 + 65535
 	s.recv(fmt.Sprintf(". seq %d ack 1501 win 64240", edge)).quiet()
-	require.Equal(t, Seq(1501), s.c.snd.una)
+	require.Equal(t, Seq(1501), s.una())
 	s.recv(fmt.Sprintf("R seq %d win 0", edge)).quiet().is(Established)
 	s.recv(fmt.Sprintf("F. seq %d ack 2001 win 64240", edge)).sends(". seq 2001 ack 5001 win 65535")
 	s.recv(fmt.Sprintf(". seq %d ack 2001 win 64240", edge+1)).sends(". seq 2001 ack 5001 win 65535")
-	require.Equal(t, Seq(1501), s.c.snd.una)
+	require.Equal(t, Seq(1501), s.una())
 }
 
 // TCP-129, TCP-138, TCP-140, TCP-145: the order of the checks, seen in segments that fail more than one.
@@ -302,7 +302,7 @@ func TestDataAfterFin(t *testing.T) {
 		s.is(state).recv("PU. seq 5002:5012(10) ack 1001 win 64240 urg 3").is(state)
 		require.Zero(t, s.c.Readable(), state)
 		require.Zero(t, s.c.Events()&Urgent, state)
-		require.Equal(t, Seq(5002), s.c.rcv.nxt, state)
+		require.Equal(t, Seq(5002), s.rcvNxt(), state)
 	}
 }
 
@@ -312,8 +312,8 @@ func TestFlightSize(t *testing.T) {
 		s := newScript(t).with(func(_ *Config, p *Params) { p.NoDelay = true }).established("mss 1000")
 		s.recv((&Segment{Flags: ACK, Seq: 5001, Ack: 1001, Wnd: uint16(tt.wnd)}).String()).write(30000)
 		s.silence(0)
-		require.LessOrEqual(t, s.c.snd.nxt.Sub(s.c.snd.una), tt.flight)
-		require.Greater(t, s.c.snd.nxt.Sub(s.c.snd.una), tt.flight-1000)
+		require.LessOrEqual(t, s.nxt().Sub(s.una()), tt.flight)
+		require.Greater(t, s.nxt().Sub(s.una()), tt.flight-1000)
 	}
 }
 
@@ -335,7 +335,7 @@ func TestTinySegmentsAreBounded(t *testing.T) {
 	for _, limit := range []int{100_000, 8 << 20} {
 		s := newScript(t).with(func(_ *Config, p *Params) { p.RcvBuf = limit }).established("")
 		octet := func(seq int) {
-			s.c.Input(s.now, &Segment{Flags: ACK, Seq: Seq(seq), Ack: 1001, Wnd: 64240, Payload: pattern(Seq(seq), 1)})
+			s.input(&Segment{Flags: ACK, Seq: Seq(seq), Ack: 1001, Wnd: 64240, Payload: pattern(Seq(seq), 1)})
 		}
 		for i := range 20000 {
 			octet(5003 + 2*i)

@@ -13,6 +13,9 @@ import (
 
 // script drives one Conn in virtual time, a line per segment in the notation of Segment.String.
 // Payload octets are a function of their sequence number, so that what arrives can be checked.
+//
+// In a script our ISS is testISS and the peer's peerISS. The machine sees others: TestMain runs all scripts again for each of
+// firstSeqs, and the script translates.
 type script struct {
 	t      *testing.T
 	cfg    Config
@@ -23,9 +26,14 @@ type script struct {
 	c      *Conn
 }
 
-const testISS = 1000
+// The first sequence numbers in scripts.
+const (
+	testISS = 1000
+	peerISS = 5000
+)
 
 func newScript(t *testing.T) *script {
+	scripted(t)
 	return &script{t: t, mtu: 1500, cfg: Config{NoTimestamps: true, NoWindowScale: true, NoSACK: true, Congestion: "reno"}}
 }
 
@@ -37,7 +45,7 @@ func (s *script) with(change func(*Config, *Params)) *script {
 
 func (s *script) setup() (*Config, Setup) {
 	cfg := s.cfg.WithDefaults()
-	return &cfg, Setup{ISS: testISS, MTU: s.mtu, LinkMTU: s.mtu, MaxPayload: s.gso}
+	return &cfg, Setup{ISS: ours.wire(testISS), MTU: s.mtu, LinkMTU: s.mtu, MaxPayload: s.gso}
 }
 
 // open begins an active open.
@@ -60,7 +68,7 @@ func (s *script) established(options string) *script {
 	}
 	s.listen().recv("S seq 5000 win 64240 <" + options + ">")
 	var seg Segment
-	require.True(s.t, s.c.Output(s.now, &seg), "no SYN,ACK")
+	require.True(s.t, s.output(&seg), "no SYN,ACK")
 	ack := ". seq 5001 ack 1001 win 64240"
 	if seg.Options.HasTS {
 		ack += " <TS val 1 ecr 0>"
@@ -74,19 +82,53 @@ func (s *script) recv(line string) *script {
 	seg := parseLine(s.t, line)
 	if s.c == nil {
 		cfg, setup := s.setup()
+		seg.translate(theirs.wire, ours.wire)
 		s.c = Accept(s.now, cfg, s.params, setup, seg)
 		return s
 	}
+	return s.input(seg)
+}
+
+// input delivers a segment with the script's sequence numbers.
+func (s *script) input(seg *Segment) *script {
+	seg.translate(theirs.wire, ours.wire)
 	s.c.Input(s.now, seg)
 	return s
 }
+
+// output is Conn.Output with the script's sequence numbers.
+func (s *script) output(seg *Segment) bool {
+	more := s.c.Output(s.now, seg)
+	if more {
+		seg.translate(ours.script, theirs.script)
+	}
+	return more
+}
+
+// translate changes the sequence numbers of the segment's sender and those of its receiver.
+func (s *Segment) translate(sender, receiver func(Seq) Seq) {
+	s.Seq = sender(s.Seq)
+	if s.Flags.Has(ACK) {
+		s.Ack = receiver(s.Ack)
+	}
+	for i := range s.Options.Sack[:s.Options.SackCount] {
+		b := &s.Options.Sack[i]
+		b.Start, b.End = receiver(b.Start), receiver(b.End)
+	}
+}
+
+// SND.UNA, SND.NXT, where the user writes on, and RCV.NXT in the script's sequence numbers.
+func (s *script) una() Seq     { return ours.script(s.c.snd.una) }
+func (s *script) nxt() Seq     { return ours.script(s.c.snd.nxt) }
+func (s *script) dataEnd() Seq { return ours.script(s.c.snd.dataEnd()) }
+func (s *script) rcvNxt() Seq  { return theirs.script(s.c.rcv.nxt) }
 
 // sends expects exactly these segments, and the payload that belongs to their sequence numbers.
 func (s *script) sends(lines ...string) *script {
 	s.t.Helper()
 	for _, line := range lines {
 		var seg Segment
-		require.True(s.t, s.c.Output(s.now, &seg), "at %v: nothing sent, want %s", s.now, line)
+		require.True(s.t, s.output(&seg), "at %v: nothing sent, want %s", s.now, line)
 		require.Equal(s.t, line, seg.String(), "at %v", s.now)
 		data := append(append([]byte{}, seg.Payload...), seg.Wrap...)
 		require.Equal(s.t, string(pattern(seg.Seq, len(data))), string(data), "payload of %s", line)
@@ -98,7 +140,7 @@ func (s *script) sends(lines ...string) *script {
 func (s *script) quiet() *script {
 	s.t.Helper()
 	var seg Segment
-	if s.c.Output(s.now, &seg) {
+	if s.output(&seg) {
 		s.t.Fatalf("at %v: unexpected %v", s.now, &seg)
 	}
 	return s
@@ -122,7 +164,7 @@ func (s *script) after(d time.Duration) *script {
 
 func (s *script) write(n int) *script {
 	s.t.Helper()
-	require.Equal(s.t, n, s.c.Write(s.now, pattern(s.c.snd.dataEnd(), n)))
+	require.Equal(s.t, n, s.c.Write(s.now, pattern(s.dataEnd(), n)))
 	return s
 }
 

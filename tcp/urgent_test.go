@@ -9,7 +9,7 @@ import (
 // TCP-067, TCP-068, TCP-069: the pointer names the octet after the urgent data, on every segment before it.
 func TestSendUrgent(t *testing.T) {
 	s := newScript(t).established("mss 1000").write(1500)
-	require.Equal(t, 600, s.c.WriteUrgent(s.now, pattern(s.c.snd.dataEnd(), 600)))
+	require.Equal(t, 600, s.c.WriteUrgent(s.now, pattern(s.dataEnd(), 600)))
 	s.write(100)
 	s.sends(
 		".U seq 1001:2001(1000) ack 5001 win 65535 urg 2100",

@@ -115,7 +115,7 @@ func (t *Trial) trouble(links [2]*Link, start time.Duration, mtu int) {
 func (t *Trial) end(mtu, size, index int) *End {
 	e := &End{Setup: tcp.Setup{ISS: tcp.Seq(t.r.Uint32()), TSOffset: t.r.Uint32(), MTU: mtu, LinkMTU: mtu}}
 	if t.maybe(4) {
-		e.Setup.ISS = -tcp.Seq(t.r.IntN(3000)) // near the wrap
+		e.Setup.ISS = pick(t, tcp.Seq(0), 1<<31) - tcp.Seq(t.r.IntN(3000)) // numbers turn round soon, or seem to lie behind zero
 	}
 	if t.maybe(4) {
 		e.Setup.TSOffset = -t.r.Uint32N(5000)
