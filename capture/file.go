@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -14,6 +13,7 @@ import (
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
 
+	"tunstack/internal/outfile"
 	"tunstack/internal/packet"
 )
 
@@ -89,7 +89,7 @@ func (c *Capture) ToFile(file string, failed func(error)) (close func() error, e
 	if err != nil {
 		return nil, fmt.Errorf("capture: %w", err)
 	}
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	f, err := outfile.Create(file, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("capture: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"tunstack/capture"
 	"tunstack/capture/filter"
+	"tunstack/internal/outfile"
 )
 
 // captureFlags are the flags of `tunstack capture`.
@@ -146,7 +147,7 @@ func (a *app) captureTo(name string, source capture.Source) (put func(*capture.P
 		if chosen, err := capture.FormatOf(name); err == nil {
 			format = chosen
 		}
-		file, err := os.Create(name)
+		file, err := outfile.Create(name, 0o600)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
+	"tunstack/internal/outfile"
 	"tunstack/trace"
 )
 
@@ -144,7 +144,7 @@ func (a *app) draw(f *traceFlags, kept *trace.Recording) error {
 
 // writeFile makes a file of what write writes.
 func writeFile(name string, write func(io.Writer) error) error {
-	f, err := os.Create(name)
+	f, err := outfile.Create(name, 0o666)
 	if err != nil {
 		return err
 	}

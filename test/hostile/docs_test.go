@@ -20,24 +20,22 @@ func TestSecurityPage(t *testing.T) {
 		require.Contains(t, testsOf(t, string(m[1])), "func "+string(m[2])+"(", "%s", m[0])
 	}
 	l := newLab(t, nil)
-	for _, m := range regexp.MustCompile("`((?:tcp|ipv4)\\.[a-z_.]+)`").FindAllSubmatch(page, -1) {
+	for _, m := range regexp.MustCompile("`((?:tcp|udp|icmp|ipv4)\\.[a-z_.]+)`").FindAllSubmatch(page, -1) {
 		l.counter(string(m[1]))
 	}
 }
 
-// testsOf is the text of a package's tests.
+// testsOf is the text of a package's tests, at the top of the module or one folder below.
 func testsOf(t *testing.T, name string) string {
-	dir := "../../" + name
-	if name == "hostile" {
-		dir = "."
-	}
-	files, err := filepath.Glob(dir + "/*_test.go")
-	require.NoError(t, err)
 	var all strings.Builder
-	for _, f := range files {
-		text, err := os.ReadFile(f)
+	for _, dir := range []string{"", "*/"} {
+		files, err := filepath.Glob("../../" + dir + name + "/*_test.go")
 		require.NoError(t, err)
-		all.Write(text)
+		for _, f := range files {
+			text, err := os.ReadFile(f)
+			require.NoError(t, err)
+			all.Write(text)
+		}
 	}
 	return all.String()
 }
