@@ -85,10 +85,10 @@ func (c *Conn) acknowledge(now time.Duration, s *Segment) {
 		c.inputSacks(s, highest, &d)
 	}
 	c.sampleRTT(now, s, advanced, &d)
-	c.countDuplicate(s, advanced, wasWnd)
+	delivered := c.countDuplicate(s, advanced, wasWnd, &d)
 	c.tlp.acked(c, s, c.rack.duplicate)
 	c.ecn.echoed(c, s)
-	c.recover(now, advanced, &d, limited)
+	c.recover(now, feedback{delivery: d, acked: delivered, advanced: advanced > 0, limited: limited})
 	if advanced > 0 && !c.impatient(wasUna) || c.snd.una == c.snd.nxt {
 		c.armRexmt(now, true)
 	}

@@ -96,9 +96,10 @@ func algorithmNames() (names []string) {
 // feedback is what an acknowledgment tells of the path.
 type feedback struct {
 	delivery
-	acked   int  // octets that have left the network, as far as one can tell without SACK
-	limited bool // the window, and not the application or the peer, held the sender back
-	good    bool // SND.UNA moved and no further loss was found
+	acked    int  // bytes that have left the network, as far as one can tell without SACK
+	advanced bool // SND.UNA moved
+	limited  bool // the window, and not the application or the peer, held the sender back
+	good     bool // SND.UNA moved and no further loss was found
 }
 
 const infinite = 1 << 30

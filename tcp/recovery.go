@@ -102,24 +102,31 @@ func (c *Conn) duplicated(w Range) {
 	}
 }
 
-// countDuplicate counts duplicate acknowledgments as RFC 5681 section 2 defines them. Each stands for one segment
-// that has left the network.
-func (c *Conn) countDuplicate(s *Segment, advanced, wasWnd int) {
+// countDuplicate counts duplicate acknowledgments as RFC 5681 section 2 defines them, and returns how many bytes an acknowledgment shows
+// to have left the network (DeliveredData of RFC 9937 section 6). Without SACK a duplicate stands for one segment. When SND.UNA moves, the
+// first segment fills the hole, and each of the others takes the place of a duplicate.
+func (c *Conn) countDuplicate(s *Segment, advanced, wasWnd int, d *delivery) (delivered int) {
 	n := &c.snd
 	switch {
 	case c.sackOK:
-	case advanced > 0 && c.cc.state == open:
-		n.dupAcks = 0
+		return d.octets
 	case advanced > 0:
-		n.dupAcks = max(n.dupAcks-(advanced-1)/n.mss-1, 0)
+		left := max(n.dupAcks-(advanced-1)/n.mss, 0)
+		delivered = max(advanced-(n.dupAcks-left)*n.mss, min(advanced, n.mss))
+		if n.dupAcks = left; c.cc.state == open {
+			n.dupAcks = 0
+		}
 	case s.Len() == 0 && s.Ack == n.una && n.wnd == wasWnd && n.una != n.nxt:
 		n.dupAcks++
+		delivered = n.mss
 	}
+	return delivered
 }
 
 // recover draws the conclusions of an acknowledgment.
-func (c *Conn) recover(now time.Duration, advanced int, d *delivery, limited bool) {
-	c.rack.update(now, d, c.rtt.min)
+func (c *Conn) recover(now time.Duration, f feedback) {
+	c.rack.update(now, &f.delivery, c.rtt.min)
+	f.limited = f.limited || c.cc.state == loss
 	if c.cc.state != open && c.cc.recover.LessEq(c.snd.una) {
 		c.cc.leave(c)
 		c.snd.dupAcks = 0
@@ -127,15 +134,8 @@ func (c *Conn) recover(now time.Duration, advanced int, d *delivery, limited boo
 	}
 	wasLost := c.snd.board.lost
 	c.detectLoss(now)
-	delivered := advanced
-	switch {
-	case c.sackOK:
-		delivered = d.octets
-	case advanced == 0 && c.cc.state == recovery:
-		delivered = c.snd.mss // that each duplicate stands for
-	}
-	good := advanced > 0 && c.snd.board.lost <= wasLost
-	c.cc.algorithm.acked(now, c, feedback{delivery: *d, acked: delivered, limited: limited, good: good})
+	f.good = f.advanced && c.snd.board.lost <= wasLost
+	c.cc.algorithm.acked(now, c, f)
 }
 
 // detectLoss marks what must be lost by now and enters recovery for it.

@@ -8,6 +8,7 @@ type windowed[C any, P curve[C]] struct {
 	passive
 	state   C
 	hystart hystart
+	held    int // bytes that SACKs and duplicate ACKs reported since SND.UNA moved last
 }
 
 // curve is NewReno or CUBIC. Sizes are in bytes.
@@ -43,6 +44,7 @@ func (w *windowed[C, P]) restart(c *Conn) {
 }
 
 func (w *windowed[C, P]) enter(c *Conn, flight int) {
+	w.held = 0
 	c.cc.ssthresh = P(&w.state).reduce(c.cc.cwnd, flight, c.snd.mss)
 	c.cc.cwnd = c.snd.pipe() + c.snd.mss // until an acknowledgment says more
 }
@@ -55,6 +57,7 @@ func (w *windowed[C, P]) leave(c *Conn) {
 
 // timeout starts over from one segment (RFC 5681 section 3.1).
 func (w *windowed[C, P]) timeout(c *Conn, _ int, again bool) {
+	w.held = 0
 	if !again {
 		w.reduce(c)
 	}
@@ -79,17 +82,29 @@ func (w *windowed[C, P]) acked(now time.Duration, c *Conn, f feedback) {
 		g.reduceRate(c, f.acked, f.good)
 		return
 	}
-	if f.acked == 0 || !c.state.synchronized() || c.snd.una.Less(c.ecn.until) {
-		return
+	n := w.count(c, f)
+	switch {
+	case n == 0 || !c.state.synchronized() || c.snd.una.Less(c.ecn.until):
+	case g.cwnd >= g.ssthresh:
+		g.cwnd = P(&w.state).grow(now, growth{g.cwnd, n, c.snd.mss, f.limited, c.rtt.srtt})
+	case f.limited:
+		w.slowStart(c, n)
 	}
-	limited := f.limited || g.state == loss
-	if g.cwnd < g.ssthresh {
-		if limited {
-			w.slowStart(c, f.acked)
+}
+
+// count returns by how many bytes an acknowledgment lets the window grow. Only one that moves SND.UNA does (RFC 5681 section 3.2 step 1).
+// It then also counts what others reported before it, unless a loss was behind that. No more than a window of bytes can have been sent
+// for it: after a timeout one acknowledgment may cover all that had arrived before.
+func (w *windowed[C, P]) count(c *Conn, f feedback) int {
+	if !f.advanced {
+		if c.cc.state == open {
+			w.held += f.acked
 		}
-		return
+		return 0
 	}
-	g.cwnd = P(&w.state).grow(now, growth{g.cwnd, f.acked, c.snd.mss, limited, c.rtt.srtt})
+	n := min(w.held+f.acked, c.cc.cwnd)
+	w.held = 0
+	return n
 }
 
 // slowStart grows by what was acknowledged (RFC 5681 section 3.1), without a limit per acknowledgment: our peers
