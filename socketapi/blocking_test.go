@@ -73,15 +73,17 @@ func TestSendBlocks(t *testing.T) { // SOCK-016
 	})
 }
 
-// fill sends until the peer's buffer and the own one are full, and stay so for a second of synctest's time.
+// fill sends until the peer's buffer and the own one are full, and stay so for longer than two window probes are apart: a scaled window
+// that reads 0 may still take the bytes of some probes.
 func fill(h host, fd int) {
+	data := make([]byte, 1<<20)
 	for full := 0; full < 2; {
-		if _, err := h.Send(fd, make([]byte, 1<<20), MSG_DONTWAIT); err == nil {
+		if _, err := h.Send(fd, data, MSG_DONTWAIT); err == nil {
 			full = 0
 			continue
 		}
 		full++
-		time.Sleep(time.Second)
+		time.Sleep(3 * time.Minute)
 	}
 }
 

@@ -130,7 +130,7 @@ func ExampleBerkeley_GetSockOpt() {
 	fd := c.(*socketapi.TCPConn).Descriptor()
 	n, err := stack.Berkeley().GetSockOpt(fd, socketapi.IPPROTO_TCP, socketapi.TCP_INFO, &info)
 	fmt.Printf("%d octets, %v, state %d\n", n, err, info.State)
-	// Output: 248 octets, <nil>, state 1
+	// Output: 280 octets, <nil>, state 1
 }
 
 // net/http runs over the stack's listeners and connections.

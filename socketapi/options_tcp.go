@@ -29,9 +29,9 @@ var streamOptions = map[optname]option{
 	{SOL_SOCKET, SO_RCVBUF}:     tuned(1, math.MaxInt32, 1, func(p *tcp.Params) *int { return &p.RcvBuf }),
 	{SOL_SOCKET, SO_SNDBUF}:     tuned(1, math.MaxInt32, 1, func(p *tcp.Params) *int { return &p.SndBuf }),
 
-	{IPPROTO_TCP, TCP_NODELAY}:      switched(func(p *tcp.Params) *bool { return &p.NoDelay }),
+	{IPPROTO_TCP, TCP_NODELAY}:      noDelay,
 	{IPPROTO_TCP, TCP_CORK}:         switched(func(p *tcp.Params) *bool { return &p.Cork }),
-	{IPPROTO_TCP, TCP_QUICKACK}:     switched(func(p *tcp.Params) *bool { return &p.QuickAck }),
+	{IPPROTO_TCP, TCP_QUICKACK}:     flag(func(so *socket) bool { return so.tcp().QuickAck() }, func(so *socket, on bool) { so.tcp().SetQuickAck(on) }),
 	{IPPROTO_TCP, TCP_KEEPIDLE}:     tuned(1, maxKeepTime, time.Second, func(p *tcp.Params) *time.Duration { return &p.KeepIdle }),
 	{IPPROTO_TCP, TCP_KEEPINTVL}:    tuned(1, maxKeepTime, time.Second, func(p *tcp.Params) *time.Duration { return &p.KeepIntvl }),
 	{IPPROTO_TCP, TCP_KEEPCNT}:      tuned(1, maxKeepCount, 1, func(p *tcp.Params) *int { return &p.KeepCnt }),
@@ -51,6 +51,16 @@ func switched(field func(*tcp.Params) *bool) option {
 		func(so *socket) bool { p := so.tcp().Params(); return *field(&p) },
 		func(so *socket, on bool) { so.tcp().SetParams(func(p *tcp.Params) { *field(p) = on }) })
 }
+
+// noDelay is TCP_NODELAY. Setting it, also when it is set already, sends what TCP_CORK and MSG_MORE hold (tcp(7)).
+var noDelay = flag(
+	func(so *socket) bool { return so.tcp().Params().NoDelay },
+	func(so *socket, on bool) {
+		so.tcp().SetParams(func(p *tcp.Params) { p.NoDelay = on })
+		if on {
+			so.tcp().Push()
+		}
+	})
 
 // tuned is an option that is a number of tcp.Params, counted in unit.
 func tuned[T int | time.Duration](low, high int, unit T, field func(*tcp.Params) *T) option {

@@ -7,7 +7,7 @@ import (
 	"tunstack/tcp"
 )
 
-// TCPInfo is Linux's struct tcp_info, what TCP_INFO reads. Times are in microseconds. What this stack does not measure is zero.
+// TCPInfo is Linux's struct tcp_info as of 6.18, which TCP_INFO reads, as much as fits. Times are in microseconds. What this stack does not measure is zero.
 type TCPInfo struct {
 	State, CAState, Retransmits, Probes, Backoff, Options uint8
 	Wscale                                                uint8 // the peer's shift below, the own above
@@ -28,6 +28,10 @@ type TCPInfo struct {
 	DSACKDups, ReordSeen, RcvOoopack, SndWnd, RcvWnd, Rehash uint32
 	TotalRTO, TotalRTORecoveries                             uint16
 	TotalRTOTime                                             uint32
+	ReceivedCE                                               uint32 // segments
+	DeliveredE1, DeliveredE0, DeliveredCEBytes               uint32
+	ReceivedE1, ReceivedE0, ReceivedCEBytes                  uint32
+	AccECNFailMode, AccECNOptSeen                            uint16
 }
 
 // Bits of TCPInfo.Options.

@@ -15,12 +15,28 @@ func (c *Conn) scheduleAck(now time.Duration) {
 	r := &c.rcv
 	switch {
 	case c.ack.now:
-	case r.quick > 0 || c.params.QuickAck || r.unacked >= 2*r.mss:
+	case r.quick > 0 || r.unacked >= 2*r.mss:
 		c.ack.now = true
 	case c.timers.delack == 0:
 		c.timers.delack = now + c.cfg.DelayedAck
 	}
 }
+
+// quickAcks is how many acknowledgments go without delay before delayed ones begin.
+const quickAcks = 16
+
+// SetQuickAck is TCP_QUICKACK. As on Linux it does not last: on sends a delayed acknowledgment at once and lets the next ones go without
+// delay, until a dialogue is seen in which they can ride on replies; off delays them from now on.
+func (c *Conn) SetQuickAck(on bool) {
+	c.rcv.dialogue, c.rcv.quick = !on, 0
+	if on {
+		c.rcv.quick = quickAcks
+		c.ack.now = c.ack.now || c.timers.delack != 0
+	}
+}
+
+// QuickAck reports whether no dialogue has been seen, nor SetQuickAck(false) called.
+func (c *Conn) QuickAck() bool { return !c.rcv.dialogue }
 
 // inputAck is RFC 9293 section 3.10.7.4, fifth. It returns false when the segment goes no further.
 func (c *Conn) inputAck(now time.Duration, s *Segment) bool {
@@ -34,6 +50,7 @@ func (c *Conn) inputAck(now time.Duration, s *Segment) bool {
 		c.setState(now, Established)
 		defer c.established(now)
 	}
+	c.probeAcked(s.Ack)
 	if c.snd.nxt.Less(s.Ack) || s.Ack.Less(c.snd.una.Add(-c.snd.maxWnd)) { // RFC 5961 section 5.2
 		c.drop(now, s, &c.cfg.Stats.DropAck, ackNotOfSent)
 		c.challenge(now)
@@ -159,12 +176,4 @@ func (c *Conn) sampleRTT(now time.Duration, s *Segment, advanced int, d *deliver
 	c.tlp.sampled = true
 	c.cc.algorithm.measured(d.rtt)
 	c.trace(now, Event{Kind: RoundTripSample, RTT: d.rtt})
-}
-
-// windowReopened sends what a closed window held back. A probe that was not accepted is not a loss.
-func (c *Conn) windowReopened(now time.Duration) {
-	c.rtt.backoff = 0
-	c.snd.retries, c.snd.stalled = 0, false
-	c.snd.board.markAllLost()
-	c.armRexmt(now, true)
 }

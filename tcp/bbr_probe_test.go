@@ -10,17 +10,19 @@ import (
 
 // slowPeer acknowledges what a script's connection sends after 50 ms, until so many octets have come, or nothing is sent any more.
 func slowPeer(s *script, octets, window int) {
-	for from := s.una(); s.una().Sub(from) < octets; {
+	sent := s.una()
+	for from := sent; s.una().Sub(from) < octets; {
 		var seg Segment
 		for s.output(&seg) {
+			sent = maxSeq(sent, seg.End())
 		}
-		if s.una() == s.nxt() {
+		if sent == s.una() {
 			require.NotZero(s.t, s.c.Deadline())
 			s.now = s.c.Deadline()
 			continue
 		}
 		s.now += 50 * time.Millisecond
-		s.recv(fmt.Sprintf(". seq 5001 ack %d win %d", s.nxt(), window))
+		s.recv(fmt.Sprintf(". seq 5001 ack %d win %d", sent, window))
 	}
 }
 

@@ -274,7 +274,7 @@ func (c *Conn) SetParams(now time.Duration, p Params) {
 	c.params = p
 	c.cc.setMaxPacingRate(now, p.MaxPacingRate)
 	if uncork {
-		c.snd.push = true
+		c.Push()
 	}
 	if c.snd.mss != 0 {
 		c.updateMSS()
@@ -298,7 +298,10 @@ func (c *Conn) Refuse(now time.Duration, err syscall.Errno) {
 }
 
 // InFlight says whether seq has been sent and is not acknowledged: what a genuine ICMP error quotes (RFC 5927 section 4.1).
-func (c *Conn) InFlight(seq Seq) bool { return c.snd.una.LessEq(seq) && seq.Less(c.snd.nxt) }
+func (c *Conn) InFlight(seq Seq) bool {
+	n := &c.snd
+	return n.una.LessEq(seq) && seq.Less(n.nxt) || n.persist.probed && seq == n.nxt
+}
 
 // Reuse ends a connection in TIME-WAIT if the SYN s cannot be an old duplicate, by its timestamp or its sequence number
 // (RFC 6191 section 2), and returns where the sequence numbers of its successor are to start.

@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"fmt"
 	"syscall"
 	"testing"
 	"time"
@@ -139,8 +140,104 @@ func TestZeroWindow(t *testing.T) {
 		s.recv(". seq 5001 ack 1001 win 0").is(Established)
 	}
 	require.Greater(t, s.now, time.Hour)
-	s.recv(". seq 5001 ack 1001 win 100").sends(segLine(1001, 1, ""))
-	s.recv(". seq 5001 ack 1002 win 100").sends(segLine(1002, 2, "P"))
+	s.recv(". seq 5001 ack 1001 win 100").sends(segLine(1001, 3, "P")).quiet()
+	s.recv(". seq 5001 ack 1004 win 100").quiet()
+}
+
+// TCP-085: a window that opens after probes is filled with full-sized segments, whether the peer took the probe's byte or not.
+func TestWindowOpensAfterProbe(t *testing.T) {
+	probed := func() *script {
+		s := newScript(t).established("mss 1000").recv(". seq 5001 ack 1001 win 0").write(1000)
+		return s.after(s.c.rtt.timeout(s.c.cfg)).sends(segLine(1001, 1, ""))
+	}
+	s := probed().recv(". seq 5001 ack 1001 win 64240").sends(segLine(1001, 1000, "P")).quiet()
+	s.recv(". seq 5001 ack 1002 win 64240").quiet() // the probe had been held up, and was taken
+	s.recv(". seq 5001 ack 2001 win 64240").quiet()
+	require.Zero(t, s.c.Unacked())
+
+	s = probed().recv(". seq 5001 ack 1002 win 64240").sends(segLine(1002, 999, "P")).quiet()
+	s.recv(". seq 5001 ack 2001 win 64240").quiet()
+	require.Zero(t, s.c.Unacked())
+
+	s = probed().recv(". seq 5001 ack 1002 win 0").quiet() // a byte at a time
+	s.after(s.c.timers.persist - s.now).sends(segLine(1002, 1, ""))
+	require.Zero(t, s.c.cfg.Stats.Retransmits.Value())
+	s.recv(". seq 5001 ack 1004 win 0").sends(". seq 1002 ack 5001 win 65535") // of what was never sent
+}
+
+// TCP-079: a FIN that waits alone is probed with, and counted as sent when it is acknowledged.
+func TestFinIntoClosedWindow(t *testing.T) {
+	s := newScript(t).established("mss 1000").recv(". seq 5001 ack 1001 win 0").do((*Conn).CloseWrite).is(FinWait1)
+	s.after(s.c.rtt.timeout(s.c.cfg)).sends("F. seq 1001 ack 5001 win 65535")
+	s.recv(". seq 5001 ack 1002 win 0").is(FinWait2).quiet()
+	require.Zero(t, s.c.Deadline())
+}
+
+// TCP-205: what is held has not been sent: the retransmission timer starts when it is.
+func TestHeldDataStartsNoRetransmissionTimer(t *testing.T) {
+	for name, hold := range map[string]func(*script){
+		"TCP_CORK": func(s *script) { s.c.SetParams(s.now, Params{Cork: true}) },
+		"MSG_MORE": func(s *script) { s.c.More(true) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t).established("").write(1).sends(segLine(1001, 1, "P"))
+			s.after(50 * time.Millisecond).recv(". seq 5001 ack 1002 win 64240").quiet()
+			hold(s)
+			cwnd := s.c.Info().SndCwnd
+			s.write(100).after(200 * time.Millisecond).sends(segLine(1002, 100, "P"))
+			s.after(50 * time.Millisecond).recv(". seq 5001 ack 1102 win 64240").after(time.Minute).quiet()
+			require.GreaterOrEqual(t, s.c.Info().SndCwnd, cwnd)
+			require.Zero(t, s.c.cfg.Stats.Retransmits.Value())
+		})
+	}
+}
+
+// SOCK-039: uncorking with nothing queued pushes nothing that is written later.
+func TestUncorkWithNothingQueued(t *testing.T) {
+	s := newScript(t).established("")
+	s.c.SetParams(s.now, Params{Cork: true})
+	s.c.SetParams(s.now, Params{})
+	s.c.More(true)
+	s.write(10).after(200 * time.Millisecond).sends(segLine(1001, 10, "P"))
+	s.c.More(false)
+	s.write(10).quiet() // Nagle
+	s.recv(". seq 5001 ack 1011 win 64240").sends(segLine(1011, 10, "P"))
+}
+
+// SOCK-039: the timer of TCP_CORK and MSG_MORE dies with what was held, whatever sends it.
+func TestCorkTimerDies(t *testing.T) {
+	held := func(t *testing.T) *script {
+		s := newScript(t).with(func(_ *Config, p *Params) { p.Cork = true }).established("mss 1000").write(100)
+		return s.after(150 * time.Millisecond).quiet()
+	}
+	for name, end := range map[string]func(s *script){
+		"a full-sized segment": func(s *script) { s.write(900).sends(segLine(1001, 1000, "P")) },
+		"uncorked":             func(s *script) { s.c.SetParams(s.now, Params{}); s.sends(segLine(1001, 100, "P")) },
+		"TCP_NODELAY":          func(s *script) { s.c.Push(); s.sends(segLine(1001, 100, "P")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := held(t)
+			end(s)
+			require.Zero(t, s.c.timers.cork)
+			at := int(s.nxt())
+			s.recv(fmt.Sprintf(". seq 5001 ack %d win 64240", at))
+			s.c.SetParams(s.now, Params{Cork: true})
+			s.write(10).after(200 * time.Millisecond).sends(segLine(at, 10, "P"))
+		})
+	}
+	s := newScript(t).established("mss 1000").write(1).sends(segLine(1001, 1, "P"))
+	s.c.More(true)
+	s.write(10).quiet()
+	s.c.More(false) // now only Nagle holds it
+	s.quiet()
+	require.Zero(t, s.c.timers.cork)
+}
+
+// SOCK-038: TCP_NODELAY, also when it is set already, sends what is held; the rest stays corked.
+func TestPushSendsWhatIsHeld(t *testing.T) {
+	s := newScript(t).with(func(_ *Config, p *Params) { p.Cork, p.NoDelay = true, true }).established("mss 1000").write(100).quiet()
+	s.c.Push()
+	s.sends(segLine(1001, 100, "P")).write(100).quiet()
 }
 
 // TCP-079: what acknowledges data while a probe is out lies within the closed window, or a peer that checks the sequence

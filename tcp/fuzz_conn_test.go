@@ -123,7 +123,8 @@ func (f *fuzzed) act() {
 	case 13:
 		p := f.c.Params()
 		bits := f.next()
-		p.NoDelay, p.Cork, p.QuickAck, p.KeepAlive, p.OOBInline = bits&1 != 0, bits&2 != 0, bits&4 != 0, bits&8 != 0, bits&16 != 0
+		p.NoDelay, p.Cork, p.KeepAlive, p.OOBInline = bits&1 != 0, bits&2 != 0, bits&8 != 0, bits&16 != 0
+		f.c.SetQuickAck(bits&4 != 0)
 		p.RcvBuf, p.UserTimeout = bits>>5*1000, time.Duration(bits>>6)*time.Minute
 		f.inline = p.OOBInline
 		f.c.SetParams(f.now, p)

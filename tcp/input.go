@@ -241,6 +241,7 @@ func (c *Conn) inputDuplicate(now time.Duration, s *Segment) {
 		c.rcv.dsack = Range{s.Seq, s.Seq.Add(s.DataLen())}
 	}
 	c.ack.now = true
+	c.probeAcked(s.Ack)
 	if c.state == TimeWait && s.Flags.Has(FIN) && s.End() == c.rcv.nxt {
 		c.timers.linger = now + 2*c.cfg.MSL
 	}

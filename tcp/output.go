@@ -38,13 +38,13 @@ func (c *Conn) next(now time.Duration, s *Segment) (why string) {
 		return "tail loss probe"
 	case c.outputNew(now, s):
 		return "new"
-	case c.outputProbe(now, s):
+	case c.outputWindowProbe(now, s), c.outputKeepAlive(s):
 		return "probe"
 	case c.ack.now:
 		s.Seq = c.acceptableSeq()
 		return "acknowledgment"
 	}
-	c.wait(now)
+	c.armPersist(now)
 	return ""
 }
 
@@ -139,7 +139,10 @@ func (c *Conn) outputNew(now time.Duration, s *Segment) bool {
 	n.board.push(w, now)
 	c.fill(s, w)
 	c.ecn.mark(s, true)
-	n.push, n.lastSent = false, now
+	n.push = n.push && n.unsent() > 0
+	n.persist = persist{}
+	n.lastSent = now
+	c.timers.cork, c.timers.persist = 0, 0
 	c.armRexmt(now, false)
 	c.tlp.schedule(now, c)
 	return true
@@ -182,11 +185,11 @@ func (c *Conn) sizeNew(now time.Duration) (size int, fin bool) {
 func (c *Conn) sendSmall(now time.Duration, size, avail int) bool {
 	n := &c.snd
 	switch {
-	case n.push:
+	case n.persist.override:
 		return true
 	case size < avail: // a window stands in the way
 		return 2*size >= n.maxWnd
-	case n.urgent:
+	case n.push || n.urgent:
 		return true
 	case c.params.Cork || n.more:
 		if c.timers.cork == 0 {
@@ -194,39 +197,25 @@ func (c *Conn) sendSmall(now time.Duration, size, avail int) bool {
 		}
 		return false
 	default:
+		c.timers.cork = 0
 		return c.params.NoDelay || n.una == n.nxt || n.finUnsent()
 	}
 }
 
-// outputProbe sends a window probe, the first octet the peer has not acknowledged (RFC 9293 section 3.8.6.1), or a
-// keep-alive probe, an old sequence number without data (section 3.8.4).
-func (c *Conn) outputProbe(now time.Duration, s *Segment) bool {
+// outputKeepAlive sends a keep-alive probe: an old sequence number without data (RFC 9293 section 3.8.4).
+func (c *Conn) outputKeepAlive(s *Segment) bool {
 	n := &c.snd
-	switch {
-	case n.keepProbe:
-		n.keepProbe = false
-		s.Seq = n.nxt - 1
-		c.cfg.Stats.KeepAlives.Inc()
-		return true
-	case n.probe:
-		n.probe = false
-		w := Range{n.una, n.una + 1}
-		if n.una == n.nxt {
-			n.nxt = w.End
-			n.board.push(w, now)
-		} else {
-			n.board.resent(0, 1, now)
-		}
-		c.fill(s, w)
-		c.armRexmt(now, true)
-		c.cfg.Stats.Probes.Inc()
-		return true
+	if !n.keepAlive {
+		return false
 	}
-	return false
+	n.keepAlive = false
+	s.Seq = n.nxt - 1
+	c.cfg.Stats.KeepAlives.Inc()
+	return true
 }
 
-// acceptableSeq is the sequence number of a segment without data: SND.NXT, unless that lies beyond the peer's window, after
-// a probe or when the window has shrunk. Many a peer looks at nothing in a segment out of its window.
+// acceptableSeq is the sequence number of a segment without data: SND.NXT, unless the window has shrunk and SND.NXT lies beyond it. Many a
+// peer ignores all of a segment that is out of its window.
 func (c *Conn) acceptableSeq() Seq {
 	n := &c.snd
 	return minSeq(n.nxt, n.una.Add(n.wnd))
@@ -255,7 +244,7 @@ func (c *Conn) fill(s *Segment, w Range) {
 		s.MSS = n.mss
 	}
 	if size > 0 && (c.ack.now || c.timers.delack != 0) {
-		c.rcv.quick = 0 // a dialogue: acknowledgments can ride on replies
+		c.rcv.dialogue, c.rcv.quick = true, 0
 	}
 }
 
@@ -333,13 +322,5 @@ func (c *Conn) armRexmt(now time.Duration, restart bool) {
 		*t = 0
 	case restart || *t == 0:
 		*t = now + min(c.rtt.timeout(c.cfg), c.patience(now))
-	}
-}
-
-// wait sets the timer that ends a silence: data waits, nothing is in flight whose acknowledgment would let it go.
-func (c *Conn) wait(now time.Duration) {
-	n := &c.snd
-	if c.timers.rexmt == 0 && n.una == n.nxt && c.state.synchronized() && (n.unsent() > 0 || n.finUnsent()) && !c.paced(now) {
-		c.timers.rexmt = now + c.rtt.timeout(c.cfg)
 	}
 }

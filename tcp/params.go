@@ -7,7 +7,6 @@ import "time"
 type Params struct {
 	NoDelay     bool          // TCP_NODELAY: no Nagle (RFC 9293 section 3.7.4)
 	Cork        bool          // TCP_CORK: hold partial segments, for at most 200 ms
-	QuickAck    bool          // TCP_QUICKACK: no delayed acknowledgments
 	KeepAlive   bool          // SO_KEEPALIVE (RFC 9293 section 3.8.4)
 	KeepIdle    time.Duration // TCP_KEEPIDLE; 0: two hours
 	KeepIntvl   time.Duration // TCP_KEEPINTVL; 0: 75 s

@@ -25,6 +25,7 @@ type receiver struct {
 	oobHeld bool // and not read
 
 	quick    int8 // acknowledgments still to be sent without delay
+	dialogue bool // the user replies to what arrives: acknowledgments can ride on the replies
 	mss      int  // largest payload seen, at most the MSS we announced: RMSS
 	unacked  int  // octets received since the last acknowledgment
 	lastAt   time.Duration
@@ -45,7 +46,7 @@ func (r *receiver) start(nxt Seq) {
 	wnd := r.edge.Sub(r.nxt)
 	r.irs, r.nxt, r.lastAck = nxt.Add(-1), nxt, nxt
 	r.edge = nxt.Add(wnd)
-	r.quick = 16
+	r.quick = quickAcks
 }
 
 // openWindow sets the window of a connection that has not received anything. It fits an unscaled header field until the handshake is over.

@@ -11,7 +11,8 @@ import (
 type sender struct {
 	una, nxt Seq // SND.UNA, SND.NXT
 	iss      Seq
-	wnd      int // SND.WND, scaled
+	tsOffset uint32 // of our timestamps
+	wnd      int    // SND.WND, scaled
 	wl1, wl2 Seq
 	shift    uint8 // the peer's window scale
 	maxWnd   int   // the largest window the peer has offered
@@ -25,20 +26,19 @@ type sender struct {
 
 	up        Seq  // SND.UP: the octet after the urgent data
 	urgent    bool // SND.UP lies ahead of una
-	push      bool // send what there is, however little
+	push      bool // what waits goes out although it is little, until all has gone out
 	more      bool // MSG_MORE: hold a partial segment
 	resend    bool // the retransmission timer has expired: the first segment goes whatever the congestion window says
-	probe     bool // send a window probe
-	keepProbe bool // send a keep-alive probe
+	keepAlive bool // send a keep-alive probe
 	limited   bool // the congestion window held us back
+	persist   persist
 
 	dupAcks   int
 	retries   int           // retransmissions of what stands at una
 	stalled   bool          // what stands at una, or the closed window, has not moved for a timeout
+	synResent bool          // our SYN was sent more than once
 	stalledAt time.Duration // since when
 	lastSent  time.Duration
-	synResent bool
-	tsOffset  uint32
 	buffer    int // size the automatic sizing has reached
 }
 
@@ -100,6 +100,13 @@ func (c *Conn) CanSend() bool {
 
 // More tells whether the octets just written are to wait for others (MSG_MORE).
 func (c *Conn) More(more bool) { c.snd.more = more }
+
+// Push sends what TCP_CORK, MSG_MORE and Nagle's algorithm hold, and nothing written later: setting TCP_NODELAY does, also when it is
+// set already (Linux tcp(7)).
+func (c *Conn) Push() {
+	c.snd.push = c.snd.unsent() > 0
+	c.timers.cork = 0
+}
 
 // sndLimit is the size of the send buffer in octets. By itself it follows the congestion window, so that one flight
 // can be on its way while the next is being written.

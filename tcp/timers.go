@@ -7,7 +7,8 @@ import (
 
 // timers are the deadlines of a connection; 0 is off.
 type timers struct {
-	rexmt   time.Duration // retransmission, and window probes (RFC 6298, RFC 9293 section 3.8.6.1)
+	rexmt   time.Duration // retransmission (RFC 6298); runs while anything is in flight
+	persist time.Duration // window probes (RFC 9293 section 3.8.6.1); runs while nothing is
 	probe   time.Duration // tail loss probe (RFC 8985 section 7)
 	reorder time.Duration // RACK's reordering window (RFC 8985 section 6.2)
 	delack  time.Duration // delayed acknowledgment
@@ -33,10 +34,10 @@ func (c *Conn) Deadline() time.Duration {
 
 // deadlines lists the timers in the order of timerNames.
 func (t *timers) deadlines() [len(timerNames)]time.Duration {
-	return [...]time.Duration{t.rexmt, t.probe, t.reorder, t.delack, t.keep, t.linger, t.cork}
+	return [...]time.Duration{t.rexmt, t.probe, t.reorder, t.delack, t.keep, t.linger, t.cork, t.persist}
 }
 
-var timerNames = [...]string{"retransmission", "tail loss probe", "reordering", "delayed ACK", "keep-alive", "linger", "cork"}
+var timerNames = [...]string{"retransmission", "tail loss probe", "reordering", "delayed ACK", "keep-alive", "linger", "cork", "persist"}
 
 // due says whether a deadline has passed, and then clears it.
 func (c *Conn) due(now time.Duration, deadline *time.Duration, name string) bool {
@@ -62,6 +63,9 @@ func (c *Conn) runTimers(now time.Duration) {
 	if c.due(now, &t.rexmt, "retransmission") {
 		c.retransmissionTimeout(now)
 	}
+	if c.due(now, &t.persist, "persist") {
+		c.persistTimeout(now)
+	}
 	if c.due(now, &t.reorder, "reordering") {
 		c.detectLoss(now)
 	}
@@ -69,7 +73,7 @@ func (c *Conn) runTimers(now time.Duration) {
 		c.ack.now = true
 	}
 	if c.due(now, &t.cork, "cork") {
-		c.snd.push = true
+		c.Push()
 	}
 	if c.due(now, &t.keep, "keep-alive") {
 		c.keepAlive(now)
@@ -79,25 +83,14 @@ func (c *Conn) runTimers(now time.Duration) {
 	}
 }
 
-// retransmissionTimeout is the expiry of the one timer behind sent data, unanswered SYNs and closed windows.
+// retransmissionTimeout is the expiry of the timer behind sent data and unanswered SYNs (RFC 6298 section 5).
 func (c *Conn) retransmissionTimeout(now time.Duration) {
 	n := &c.snd
-	closed := n.wnd == 0 && c.state.synchronized()
-	if n.una == n.nxt && !closed { // a window too small for comfort for too long: use it (RFC 9293 section 3.8.6.2.1)
-		n.push = true
+	if !c.backOff(now) {
 		return
 	}
-	if !n.stalled {
-		n.stalled, n.stalledAt = true, now-c.rtt.timeout(c.cfg)
-	}
-	if c.givenUp(now) {
-		c.fail(now, syscall.ETIMEDOUT)
-		return
-	}
-	n.retries++
-	c.rtt.backoff++
-	if closed { // what the probe finds out restarts everything else
-		n.probe = n.una != n.nxt || n.unsent() > 0 || n.finUnsent()
+	if n.wnd == 0 && c.state.synchronized() { // the answer to the probe restarts everything else
+		n.persist.send = true
 		return
 	}
 	c.cfg.Stats.Timeouts.Inc()
@@ -114,6 +107,22 @@ func (c *Conn) retransmissionTimeout(now time.Duration) {
 	if c.state.synchronized() { // the window of a connection whose SYN was lost is set when it is established
 		c.cc.timeout(c, n.board.lost-wasLost)
 	}
+}
+
+// backOff counts an expiry of the retransmission or the persist timer, and doubles the next. It returns false if it was the last one, R2:
+// the connection has failed.
+func (c *Conn) backOff(now time.Duration) bool {
+	n := &c.snd
+	if !n.stalled {
+		n.stalled, n.stalledAt = true, now-c.rtt.timeout(c.cfg)
+	}
+	if c.givenUp(now) {
+		c.fail(now, syscall.ETIMEDOUT)
+		return false
+	}
+	n.retries++
+	c.rtt.backoff++
+	return true
 }
 
 // retriesR1 is R1 of RFC 9293 section 3.8.3.
@@ -162,7 +171,7 @@ func (c *Conn) keepAlive(now time.Duration) {
 		return
 	}
 	p := c.params.Effective(c.cfg)
-	if c.snd.una != c.snd.nxt { // retransmission finds a dead peer sooner
+	if c.snd.una != c.snd.nxt || c.timers.persist != 0 { // retransmissions and window probes find a dead peer sooner
 		c.timers.keep = now + p.KeepIdle
 		return
 	}
@@ -177,7 +186,7 @@ func (c *Conn) keepAlive(now time.Duration) {
 	}
 	c.timers.probes++
 	c.timers.keep = now + p.KeepIntvl
-	c.snd.keepProbe = true
+	c.snd.keepAlive = true
 }
 
 // unheard says whether a peer that is being probed has been silent for longer than a user timeout, which takes the place of

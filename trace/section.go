@@ -85,6 +85,7 @@ var timerSections = map[string]string{
 	"keep-alive":      "RFC 9293 3.8.4",
 	"linger":          "RFC 9293 3.6.1",
 	"cork":            "RFC 9293 3.7.4",
+	"persist":         "RFC 9293 3.8.6.1",
 }
 
 var lossSections = map[string]string{"RACK": "RFC 8985 6.2", "duplicate ACKs": "RFC 5681 3.2, RFC 6582 3.2", "timeout": "RFC 6298 5.4"}

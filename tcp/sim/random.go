@@ -130,7 +130,7 @@ func (t *Trial) end(mtu, size, index int) *End {
 	if t.maybe(8) {
 		e.Params.RcvBuf = 1 + t.r.IntN(20_000)
 	}
-	e.Params.NoDelay, e.Params.QuickAck, e.Params.Cork = t.maybe(3), t.maybe(6), t.maybe(12)
+	e.Params.NoDelay, e.Params.Cork = t.maybe(3), t.maybe(12)
 	u := &Stream{Key: uint32(index) + 1, Peer: 2 - uint32(index), Size: t.r.IntN(size)}
 	if t.maybe(10) {
 		u.Size = 0

@@ -49,6 +49,7 @@ type Endpoint struct {
 	gone        bool          // out of the table
 	closed      bool          // by its owner
 	readShut    bool
+	delayAck    bool // TCP_QUICKACK was switched off, before there was a connection
 }
 
 // NewEndpoint returns an idle socket.

@@ -117,8 +117,8 @@ func TestBatch(t *testing.T) { // TCP-126, TCP-127
 func TestBatchesOfTwoQueues(t *testing.T) {
 	l := newLab(t)
 	p := l.active()
-	p.e.SetParams(func(s *tcp.Params) { s.QuickAck = true })
 	for range 3000 {
+		p.e.SetQuickAck(true)
 		var queues sync.WaitGroup
 		for range 2 {
 			s := p.segment(tcp.ACK, "x")

@@ -75,6 +75,33 @@ func (e *Endpoint) Params() tcp.Params {
 	return e.params.Effective(&e.demux.cfg.Config)
 }
 
+// Push sends what TCP_CORK and MSG_MORE hold, as setting TCP_NODELAY does.
+func (e *Endpoint) Push() {
+	defer e.unlock(e.lock())
+	if e.conn != nil {
+		e.conn.Push()
+	}
+}
+
+// SetQuickAck is TCP_QUICKACK, see tcp.Conn. A new connection begins with acknowledgments without delay, whatever was set before, as on
+// Linux.
+func (e *Endpoint) SetQuickAck(on bool) {
+	defer e.unlock(e.lock())
+	e.delayAck = !on
+	if e.conn != nil {
+		e.conn.SetQuickAck(on)
+	}
+}
+
+// QuickAck reports whether acknowledgments go without delay while no reply carries them.
+func (e *Endpoint) QuickAck() bool {
+	defer e.release(e.lock())
+	if e.conn == nil {
+		return !e.delayAck
+	}
+	return e.conn.QuickAck()
+}
+
 // SetParams changes the settings; connections that a listener accepts from then on inherit its own.
 func (e *Endpoint) SetParams(change func(*tcp.Params)) {
 	now := e.lock()
