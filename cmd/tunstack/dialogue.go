@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -63,7 +64,9 @@ comes back; it fails when that is not the same. Without TEXT it sends its input.
 // echo sends text, prints what comes back, and compares.
 func echo(c net.Conn, text string, out io.Writer) error {
 	var back bytes.Buffer
-	if err := join(c, strings.NewReader(text), io.MultiWriter(out, &back), 0); err != nil {
+	out, flush := forText(out)
+	err := join(c, strings.NewReader(text), io.MultiWriter(out, &back), 0)
+	if err = errors.Join(err, flush()); err != nil {
 		return err
 	}
 	if back.String() != text {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tunstack/cmd/internal/control"
+	"tunstack/internal/escape"
 )
 
 // Exit statuses.
@@ -62,10 +63,10 @@ func status(cmd *cobra.Command, err error, parsed bool, s streams) int {
 	case errors.Is(err, context.Canceled):
 		return exitInterrupt
 	case !parsed || errors.As(err, &misused):
-		fmt.Fprintf(s.err, "tunstack: %v (see %s --help)\n", err, cmd.CommandPath())
+		fmt.Fprintf(s.err, "tunstack: %s (see %s --help)\n", escape.Lines(err.Error()), cmd.CommandPath())
 		return exitUsage
 	}
-	fmt.Fprintf(s.err, "tunstack: %v\n", err)
+	fmt.Fprintf(s.err, "tunstack: %s\n", escape.Lines(err.Error()))
 	return exitFailure
 }
 
