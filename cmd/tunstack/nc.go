@@ -31,7 +31,7 @@ for a second after the end of the input.`,
   tunstack nc -l 5000 > received            and on the host: nc 10.0.0.2 5000
   tunstack nc -u 10.0.0.1 9999
   tunstack nc 10.0.0.1 http`,
-		Args: operands(1, 2, "HOST and PORT, with -l perhaps PORT alone"),
+		Args: operands(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			network, quiet := "tcp", time.Duration(wait)
 			if udp {
@@ -41,7 +41,7 @@ for a second after the end of the input.`,
 				quiet = udpQuiet
 			}
 			if len(args) == 1 && !listen {
-				return usage("nc takes HOST and PORT, with -l perhaps PORT alone")
+				return usage("nc needs HOST and PORT; only with -l PORT is enough")
 			}
 			host := strings.Join(args[:len(args)-1], "")
 			address := net.JoinHostPort(host, args[len(args)-1])
