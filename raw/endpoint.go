@@ -66,13 +66,13 @@ func (s *Stack) NewEndpoint(protocol uint8) *Endpoint {
 }
 
 // Tap takes a copy of a received datagram (ipv4.Tap).
-func (e *Endpoint) Tap(_ time.Duration, h *ipv4.Header, p *packet.Buffer) {
+func (e *Endpoint) Tap(now time.Duration, h *ipv4.Header, p *packet.Buffer) {
 	if !e.state.Load().wants(h, p) {
 		return
 	}
 	d := Datagram{
 		From: netip.AddrPortFrom(h.Src, 0), To: netip.AddrPortFrom(h.Dst, 0),
-		Interface: h.If.Name(), TOS: h.TOS, TTL: h.TTL,
+		Interface: h.If.Name(), TOS: h.TOS, TTL: h.TTL, At: now,
 	}
 	if e.inbox.Push(d, p.Clone(), 0) {
 		e.stack.stats.InDatagrams.Inc()

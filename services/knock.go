@@ -6,8 +6,6 @@ import (
 	"net"
 	"strings"
 	"unicode"
-
-	"tunstack/internal/escape"
 )
 
 // The two lines of the dialogue that never change.
@@ -111,7 +109,7 @@ func ask(l *lines, text string, out io.Writer) (string, error) {
 		return "", io.ErrUnexpectedEOF
 	}
 	if err == nil {
-		fmt.Fprintln(out, "server:", escape.String(answer))
+		fmt.Fprintln(out, "server:", answer)
 	}
 	return answer, err
 }

@@ -102,7 +102,11 @@ func (so *socket) accept() (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	return so.stack.install(SOCK_STREAM, IPPROTO_TCP, stream{ep})
+	conn, err := so.stack.install(SOCK_STREAM, IPPROTO_TCP, stream{ep})
+	if err == nil {
+		conn.inherit(so)
+	}
+	return conn, err
 }
 
 // Connect connects a stream socket, or sets the peer of a datagram or raw socket, which the zero AddrPort (AF_UNSPEC)

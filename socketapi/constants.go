@@ -60,43 +60,78 @@ const SOL_SOCKET = 1
 
 // Options of level SOL_SOCKET.
 const (
-	SO_REUSEADDR  = 2
-	SO_TYPE       = 3
-	SO_ERROR      = 4
-	SO_BROADCAST  = 6
-	SO_SNDBUF     = 7
-	SO_RCVBUF     = 8
-	SO_KEEPALIVE  = 9
-	SO_OOBINLINE  = 10
-	SO_NO_CHECK   = 11
-	SO_LINGER     = 13
-	SO_REUSEPORT  = 15
-	SO_RCVTIMEO   = 20
-	SO_SNDTIMEO   = 21
-	SO_ACCEPTCONN = 30
-	SO_PROTOCOL   = 38
-	SO_DOMAIN     = 39
+	SO_DEBUG            = 1
+	SO_REUSEADDR        = 2
+	SO_TYPE             = 3
+	SO_ERROR            = 4
+	SO_DONTROUTE        = 5
+	SO_BROADCAST        = 6
+	SO_SNDBUF           = 7
+	SO_RCVBUF           = 8
+	SO_KEEPALIVE        = 9
+	SO_OOBINLINE        = 10
+	SO_NO_CHECK         = 11
+	SO_PRIORITY         = 12
+	SO_LINGER           = 13
+	SO_REUSEPORT        = 15
+	SO_RCVLOWAT         = 18
+	SO_SNDLOWAT         = 19
+	SO_RCVTIMEO         = 20
+	SO_SNDTIMEO         = 21
+	SO_BINDTODEVICE     = 25
+	SO_TIMESTAMP        = 29
+	SO_ACCEPTCONN       = 30
+	SO_SNDBUFFORCE      = 32
+	SO_RCVBUFFORCE      = 33
+	SO_TIMESTAMPNS      = 35
+	SO_MARK             = 36
+	SO_PROTOCOL         = 38
+	SO_DOMAIN           = 39
+	SO_PEEK_OFF         = 42
+	SO_BUSY_POLL        = 46
+	SO_MAX_PACING_RATE  = 47
+	SO_INCOMING_CPU     = 49
+	SO_COOKIE           = 57
+	SO_BINDTOIFINDEX    = 62
+	SO_PREFER_BUSY_POLL = 69
 )
 
 // Options of level IPPROTO_IP.
 const (
-	IP_TOS             = 1
-	IP_TTL             = 2
-	IP_HDRINCL         = 3
-	IP_OPTIONS         = 4
-	IP_RECVOPTS        = 6
-	IP_PKTINFO         = 8
-	IP_MTU_DISCOVER    = 10
-	IP_RECVERR         = 11
-	IP_RECVTTL         = 12
-	IP_RECVTOS         = 13
-	IP_MTU             = 14
-	IP_MINTTL          = 21
-	IP_MULTICAST_IF    = 32
-	IP_MULTICAST_TTL   = 33
-	IP_MULTICAST_LOOP  = 34
-	IP_ADD_MEMBERSHIP  = 35
-	IP_DROP_MEMBERSHIP = 36
+	IP_TOS                    = 1
+	IP_TTL                    = 2
+	IP_HDRINCL                = 3
+	IP_OPTIONS                = 4
+	IP_RECVOPTS               = 6
+	IP_RETOPTS                = 7
+	IP_PKTINFO                = 8
+	IP_MTU_DISCOVER           = 10
+	IP_RECVERR                = 11
+	IP_RECVTTL                = 12
+	IP_RECVTOS                = 13
+	IP_MTU                    = 14
+	IP_RECVORIGDSTADDR        = 20
+	IP_MINTTL                 = 21
+	IP_BIND_ADDRESS_NO_PORT   = 24
+	IP_MULTICAST_IF           = 32
+	IP_MULTICAST_TTL          = 33
+	IP_MULTICAST_LOOP         = 34
+	IP_ADD_MEMBERSHIP         = 35
+	IP_DROP_MEMBERSHIP        = 36
+	IP_UNBLOCK_SOURCE         = 37
+	IP_BLOCK_SOURCE           = 38
+	IP_ADD_SOURCE_MEMBERSHIP  = 39
+	IP_DROP_SOURCE_MEMBERSHIP = 40
+	MCAST_JOIN_GROUP          = 42
+	MCAST_BLOCK_SOURCE        = 43
+	MCAST_UNBLOCK_SOURCE      = 44
+	MCAST_LEAVE_GROUP         = 45
+	MCAST_JOIN_SOURCE_GROUP   = 46
+	MCAST_LEAVE_SOURCE_GROUP  = 47
+	IP_MULTICAST_ALL          = 49
+	IP_UNICAST_IF             = 50
+	IP_LOCAL_PORT_RANGE       = 51
+	IP_PROTOCOL               = 52
 
 	IP_PMTUDISC_DONT = 0 // values of IP_MTU_DISCOVER
 	IP_PMTUDISC_WANT = 1
@@ -111,17 +146,24 @@ const (
 
 // Options of level IPPROTO_TCP.
 const (
-	TCP_NODELAY      = 1
-	TCP_MAXSEG       = 2
-	TCP_CORK         = 3
-	TCP_KEEPIDLE     = 4
-	TCP_KEEPINTVL    = 5
-	TCP_KEEPCNT      = 6
-	TCP_SYNCNT       = 7
-	TCP_INFO         = 11
-	TCP_QUICKACK     = 12
-	TCP_CONGESTION   = 13
-	TCP_USER_TIMEOUT = 18
+	TCP_NODELAY       = 1
+	TCP_MAXSEG        = 2
+	TCP_CORK          = 3
+	TCP_KEEPIDLE      = 4
+	TCP_KEEPINTVL     = 5
+	TCP_KEEPCNT       = 6
+	TCP_SYNCNT        = 7
+	TCP_LINGER2       = 8
+	TCP_DEFER_ACCEPT  = 9
+	TCP_WINDOW_CLAMP  = 10
+	TCP_INFO          = 11
+	TCP_QUICKACK      = 12
+	TCP_CONGESTION    = 13
+	TCP_USER_TIMEOUT  = 18
+	TCP_NOTSENT_LOWAT = 25
+	TCP_SAVE_SYN      = 27
+	TCP_SAVED_SYN     = 28
+	TCP_INQ           = 36
 )
 
 // Events is a set of poll events.

@@ -22,7 +22,7 @@ func (d datagram) recv(b []byte, flags int) (int, Message, error) {
 // received is a datagram of which n octets were copied as a Message, and the count to report.
 func received(n int, d dgram.Datagram, flags int, err error) (int, Message, error) {
 	m := Message{Addr: d.From, Local: d.To.Addr(), Interface: d.Interface, Size: d.Size,
-		TOS: d.TOS, TTL: d.TTL, Options: d.IPOptions}
+		TOS: d.TOS, TTL: d.TTL, Options: d.IPOptions, at: d.At}
 	if d.Size > n {
 		m.Flags = MSG_TRUNC
 		if flags&MSG_TRUNC != 0 {

@@ -3,6 +3,7 @@ package socketapi
 import (
 	"net/netip"
 	"syscall"
+	"time"
 
 	"tunstack/internal/poll"
 )
@@ -16,11 +17,15 @@ type Message struct {
 	Size      int            // of the whole datagram in octets; unused when sending
 	TOS, TTL  uint8          // IP_RECVTOS, IP_RECVTTL; unused when sending
 	Options   []byte         // IP_RECVOPTS; unused when sending
+	Time      time.Time      // SO_TIMESTAMP, SO_TIMESTAMPNS: when it came; unused when sending
+	Inq       int            // TCP_INQ: bytes that are left to be received; unused when sending
 
 	// With MSG_ERRQUEUE: the error, and who reported it, the zero Addr being the stack itself. Addr is then where the datagram
 	// was sent to, and the data is what came back of it.
 	Err      *SockExtendedErr
 	Offender netip.Addr
+
+	at time.Duration // Time as the stack has it
 }
 
 // Send sends b to the connected peer. A stream blocks until all of b is queued, or if it is non-blocking (O_NONBLOCK,
@@ -147,8 +152,26 @@ func (so *socket) receive(b []byte, flags int) (int, Message, error) {
 		return so.receiveUrgent(b, flags)
 	}
 	dontWait := so.nonblock.Load() || flags&MSG_DONTWAIT != 0
-	if flags&MSG_WAITALL != 0 && so.typ == SOCK_STREAM {
-		return so.receiveAll(b, flags, dontWait)
+	n, m, err := so.receiveData(b, flags, dontWait)
+	so.annotate(&m)
+	return n, m, err
+}
+
+// annotate adds to a message that was received what options ask for.
+func (so *socket) annotate(m *Message) {
+	if so.inq.Load() {
+		m.Inq, _ = so.buffered()
+	}
+	if so.timestamp.Load() != 0 && so.typ != SOCK_STREAM {
+		m.Time = so.stack.wallTime(m.at)
+	}
+	m.at = 0
+}
+
+// receiveData receives at least what SO_RCVLOWAT or MSG_WAITALL ask for, if it may wait.
+func (so *socket) receiveData(b []byte, flags int, dontWait bool) (int, Message, error) {
+	if least := so.least(b, flags); least > 1 {
+		return so.receiveAll(b, least, flags, dontWait)
 	}
 	var n int
 	var m Message
@@ -159,8 +182,19 @@ func (so *socket) receive(b []byte, flags int) (int, Message, error) {
 	return n, m, err
 }
 
-// receiveAll fills b, and returns less only at the end of the stream, at an error or when time is up.
-func (so *socket) receiveAll(b []byte, flags int, dontWait bool) (int, Message, error) {
+// least is how many bytes a receive waits for.
+func (so *socket) least(b []byte, flags int) int {
+	switch {
+	case so.typ != SOCK_STREAM:
+		return 1
+	case flags&MSG_WAITALL != 0:
+		return len(b)
+	}
+	return min(len(b), int(so.rcvLowat.Load()))
+}
+
+// receiveAll receives least bytes or more, and fewer only at the end of the stream, at an error or when time is up.
+func (so *socket) receiveAll(b []byte, least int, flags int, dontWait bool) (int, Message, error) {
 	got := 0
 	err := so.wait(&so.rd, dontWait, func() error {
 		for {
@@ -174,7 +208,7 @@ func (so *socket) receiveAll(b []byte, flags int, dontWait bool) (int, Message, 
 			n, _, err := so.recv(b[got:], flags)
 			got += n
 			switch {
-			case err != nil || n == 0 || got == len(b):
+			case err != nil || n == 0 || got >= least:
 				return err
 			case flags&MSG_PEEK != 0 && ready&poll.RdHup != 0:
 				return nil

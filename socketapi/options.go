@@ -2,6 +2,7 @@ package socketapi
 
 import (
 	"encoding/binary"
+	"maps"
 	"math"
 	"syscall"
 	"time"
@@ -159,24 +160,57 @@ func fixed(get func(so *socket) int) option {
 	return option{get: func(so *socket) (any, error) { return get(so), nil }}
 }
 
-// kept is an option that changes nothing here and is only remembered: Linux has it on every socket, or it asks for
-// something that Message always carries.
+// kept is a flag that changes nothing here and is only remembered: Linux has it on every socket, or it asks for something that
+// Message always carries.
 func kept(level, name int) option {
-	key := optname{level, name}
 	return flag(
-		func(so *socket) bool {
-			so.mu.Lock()
-			defer so.mu.Unlock()
-			return so.values[key]
-		},
-		func(so *socket, on bool) {
-			so.mu.Lock()
-			defer so.mu.Unlock()
-			if so.values == nil {
-				so.values = map[optname]bool{}
-			}
-			so.values[key] = on
-		})
+		func(so *socket) bool { return so.value(level, name) != 0 },
+		func(so *socket, on bool) { so.keep(level, name, bit(on)) })
+}
+
+// keptNumber is a number between low and high that is only remembered.
+func keptNumber(level, name, low, high int) option {
+	return number(low, high,
+		func(so *socket) int { return so.value(level, name) },
+		func(so *socket, n int) error { so.keep(level, name, n); return nil })
+}
+
+// initial are the options that are only kept and do not begin as 0.
+var initial = map[optname]int{
+	{SOL_SOCKET, SO_INCOMING_CPU}:    -1,
+	{SOL_SOCKET, SO_MAX_PACING_RATE}: unpaced,
+	{SOL_SOCKET, SO_RCVLOWAT}:        1,
+}
+
+// value is what keep has kept of an option.
+func (so *socket) value(level, name int) int {
+	so.mu.Lock()
+	defer so.mu.Unlock()
+	if n, ok := so.values[optname{level, name}]; ok {
+		return n
+	}
+	return initial[optname{level, name}]
+}
+
+// keep remembers the value of an option.
+func (so *socket) keep(level, name, n int) {
+	so.mu.Lock()
+	defer so.mu.Unlock()
+	if so.values == nil {
+		so.values = map[optname]int{}
+	}
+	so.values[optname{level, name}] = n
+}
+
+// inherit takes over from a listener what Linux's accepted sockets do.
+func (so *socket) inherit(listener *socket) {
+	listener.mu.Lock()
+	defer listener.mu.Unlock()
+	so.values = maps.Clone(listener.values)
+	so.rd.timeout.Store(listener.rd.timeout.Load())
+	so.rcvLowat.Store(listener.rcvLowat.Load())
+	so.inq.Store(listener.inq.Load())
+	so.wr.timeout.Store(listener.wr.timeout.Load())
 }
 
 // Linger is Linux's struct linger, for SO_LINGER.

@@ -15,7 +15,10 @@ import (
 var udpOptions = datagramOptions(map[optname]option{
 	{SOL_SOCKET, SO_REUSEADDR}: udpFlag(func(o *udp.Options) *bool { return &o.ReuseAddr }),
 	{SOL_SOCKET, SO_REUSEPORT}: udpFlag(func(o *udp.Options) *bool { return &o.ReusePort }),
-	{SOL_SOCKET, SO_NO_CHECK}:  udpFlag(func(o *udp.Options) *bool { return &o.NoCheck }),
+	{SOL_SOCKET, SO_PEEK_OFF}: number(math.MinInt32, math.MaxInt32,
+		func(so *socket) int { return so.endpoint.(datagram).PeekOffset() },
+		func(so *socket, n int) error { so.endpoint.(datagram).SetPeekOffset(n); return nil }),
+	{SOL_SOCKET, SO_NO_CHECK}: udpFlag(func(o *udp.Options) *bool { return &o.NoCheck }),
 })
 
 // rawOptions are those of a SOCK_RAW socket.
@@ -34,8 +37,10 @@ var rawOptions = datagramOptions(map[optname]option{
 // datagramOptions adds to own the options that datagram and raw sockets share.
 func datagramOptions(own map[optname]option) map[optname]option {
 	maps.Copy(own, map[optname]option{
-		{SOL_SOCKET, SO_BROADCAST}: dgramFlag(func(o *dgram.Options) *bool { return &o.Broadcast }),
-		{SOL_SOCKET, SO_RCVBUF}:    number(1, math.MaxInt32, getDatagramBuffer, setDatagramBuffer),
+		{SOL_SOCKET, SO_BROADCAST}:   dgramFlag(func(o *dgram.Options) *bool { return &o.Broadcast }),
+		{SOL_SOCKET, SO_TIMESTAMP}:   timestamp(SO_TIMESTAMP),
+		{SOL_SOCKET, SO_TIMESTAMPNS}: timestamp(SO_TIMESTAMPNS),
+		{SOL_SOCKET, SO_RCVBUF}:      number(1, math.MaxInt32, getDatagramBuffer, setDatagramBuffer),
 
 		{IPPROTO_IP, IP_MTU}:             {get: func(so *socket) (any, error) { return so.datagram().PathMTU() }},
 		{IPPROTO_IP, IP_MTU_DISCOVER}:    number(IP_PMTUDISC_DONT, IP_PMTUDISC_DO, getDiscover, setDiscover),
@@ -75,6 +80,13 @@ func dgramFlag(field func(*dgram.Options) *bool) option {
 	return flag(
 		func(so *socket) bool { o := so.datagram().dgram(); return *field(&o) },
 		func(so *socket, on bool) { so.datagram().setDgram(func(o *dgram.Options) { *field(o) = on }) })
+}
+
+// timestamp is SO_TIMESTAMP or SO_TIMESTAMPNS, of which one turns the other off.
+func timestamp(name int32) option {
+	return flag(
+		func(so *socket) bool { return so.timestamp.Load() == name },
+		func(so *socket, on bool) { so.timestamp.Store(name * int32(bit(on))) })
 }
 
 func getDatagramBuffer(so *socket) int {

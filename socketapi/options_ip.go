@@ -10,19 +10,35 @@ import (
 
 // ipOptions are those of level IPPROTO_IP that the sockets of every transport have.
 var ipOptions = map[optname]option{
-	{IPPROTO_IP, IP_TOS}:    ipNumber(math.MinInt32, math.MaxInt32, func(o *ipv4.SocketOptions) *uint8 { return &o.TOS }),
+	{IPPROTO_IP, IP_TOS}:    number(math.MinInt32, math.MaxInt32, func(so *socket) int { return int(so.ip().TOS) }, setTOS),
 	{IPPROTO_IP, IP_TTL}:    number(-1, math.MaxUint8, getTTL, setTTL),
 	{IPPROTO_IP, IP_MINTTL}: ipNumber(0, math.MaxUint8, func(o *ipv4.SocketOptions) *uint8 { return &o.MinTTL }),
 	{IPPROTO_IP, IP_RECVERR}: flag(
 		func(so *socket) bool { return so.ip().RecvErr },
 		func(so *socket, on bool) { so.setIP(func(o *ipv4.SocketOptions) { o.RecvErr = on }) }),
+	{IPPROTO_IP, IP_PKTINFO}:         kept(IPPROTO_IP, IP_PKTINFO),
+	{IPPROTO_IP, IP_RECVTTL}:         kept(IPPROTO_IP, IP_RECVTTL),
+	{IPPROTO_IP, IP_RECVTOS}:         kept(IPPROTO_IP, IP_RECVTOS),
+	{IPPROTO_IP, IP_RECVOPTS}:        kept(IPPROTO_IP, IP_RECVOPTS),
+	{IPPROTO_IP, IP_RETOPTS}:         kept(IPPROTO_IP, IP_RETOPTS),
+	{IPPROTO_IP, IP_RECVORIGDSTADDR}: kept(IPPROTO_IP, IP_RECVORIGDSTADDR),
 	{IPPROTO_IP, IP_OPTIONS}: {
 		func(so *socket) (any, error) { return so.ip().IPOptions, nil },
 		setIPOptions,
 	},
 }
 
-// ipNumber is an option that is an octet of ipv4.SocketOptions. Like Linux it keeps the lowest octet of IP_TOS.
+// setTOS keeps the lowest byte, like Linux, and sets SO_PRIORITY by it.
+func setTOS(so *socket, n int) error {
+	so.setIP(func(o *ipv4.SocketOptions) { o.TOS = uint8(n) })
+	so.keep(SOL_SOCKET, SO_PRIORITY, priorities[uint8(n)>>3&3])
+	return nil
+}
+
+// priorities are those of the bits for delay and throughput in IP_TOS (Linux ip(7), SO_PRIORITY).
+var priorities = [4]int{0, 2, 6, 4}
+
+// ipNumber is an option that is a byte of ipv4.SocketOptions.
 func ipNumber(low, high int, field func(*ipv4.SocketOptions) *uint8) option {
 	return number(low, high,
 		func(so *socket) int { o := so.ip(); return int(*field(&o)) },

@@ -16,16 +16,35 @@ var socketOptions = map[optname]option{
 	{SOL_SOCKET, SO_ERROR}:      fixed(takeError),
 	{SOL_SOCKET, SO_RCVTIMEO}:   timeout(func(so *socket) *direction { return &so.rd }),
 	{SOL_SOCKET, SO_SNDTIMEO}:   timeout(func(so *socket) *direction { return &so.wr }),
+	{SOL_SOCKET, SO_SNDLOWAT}:   fixed(func(*socket) int { return 1 }),
+	{SOL_SOCKET, SO_COOKIE}:     {get: func(so *socket) (any, error) { return so.cookie, nil }},
+	{SOL_SOCKET, SO_DEBUG}:      kept(SOL_SOCKET, SO_DEBUG),
 	{SOL_SOCKET, SO_REUSEADDR}:  kept(SOL_SOCKET, SO_REUSEADDR),
 	{SOL_SOCKET, SO_REUSEPORT}:  kept(SOL_SOCKET, SO_REUSEPORT),
 	{SOL_SOCKET, SO_BROADCAST}:  kept(SOL_SOCKET, SO_BROADCAST),
 	{SOL_SOCKET, SO_KEEPALIVE}:  kept(SOL_SOCKET, SO_KEEPALIVE),
 	{SOL_SOCKET, SO_OOBINLINE}:  kept(SOL_SOCKET, SO_OOBINLINE),
 	{SOL_SOCKET, SO_NO_CHECK}:   kept(SOL_SOCKET, SO_NO_CHECK),
-	{IPPROTO_IP, IP_PKTINFO}:    kept(IPPROTO_IP, IP_PKTINFO),
-	{IPPROTO_IP, IP_RECVTTL}:    kept(IPPROTO_IP, IP_RECVTTL),
-	{IPPROTO_IP, IP_RECVTOS}:    kept(IPPROTO_IP, IP_RECVTOS),
-	{IPPROTO_IP, IP_RECVOPTS}:   kept(IPPROTO_IP, IP_RECVOPTS),
+
+	{SOL_SOCKET, SO_PRIORITY}:         keptNumber(SOL_SOCKET, SO_PRIORITY, math.MinInt32, math.MaxInt32),
+	{SOL_SOCKET, SO_MARK}:             keptNumber(SOL_SOCKET, SO_MARK, math.MinInt32, math.MaxInt32),
+	{SOL_SOCKET, SO_INCOMING_CPU}:     keptNumber(SOL_SOCKET, SO_INCOMING_CPU, math.MinInt32, math.MaxInt32),
+	{SOL_SOCKET, SO_BUSY_POLL}:        keptNumber(SOL_SOCKET, SO_BUSY_POLL, 0, math.MaxInt32),
+	{SOL_SOCKET, SO_PREFER_BUSY_POLL}: kept(SOL_SOCKET, SO_PREFER_BUSY_POLL),
+	{SOL_SOCKET, SO_MAX_PACING_RATE}:  keptRate,
+	{SOL_SOCKET, SO_RCVLOWAT}:         keptLowat,
+	{SOL_SOCKET, SO_RCVBUFFORCE}:      forced(SO_RCVBUF),
+	{SOL_SOCKET, SO_SNDBUFFORCE}:      forced(SO_SNDBUF),
+}
+
+// forced is SO_RCVBUFFORCE or SO_SNDBUFFORCE: name, for no limit of an administrator is in its way here.
+func forced(name int) option {
+	return option{set: func(so *socket, v optvalue) error {
+		if o, ok := so.options()[optname{SOL_SOCKET, name}]; ok {
+			return o.set(so, v)
+		}
+		return syscall.ENOPROTOOPT
+	}}
 }
 
 // takeError is SO_ERROR: the pending error's number, once.

@@ -16,30 +16,43 @@ const (
 	maxKeepTime  = 32767 // seconds
 	maxKeepCount = 127
 	maxSynCount  = 127
+	maxLinger2   = 120           // seconds (TCP_FIN_TIMEOUT_MAX)
+	maxDefer     = math.MaxUint8 // retransmissions
 )
 
 // streamOptions are those of a SOCK_STREAM socket.
 var streamOptions = map[optname]option{
-	{SOL_SOCKET, SO_ACCEPTCONN}: fixed(func(so *socket) int { return bit(so.tcp().Info().State == tcp.Listen) }),
-	{SOL_SOCKET, SO_REUSEADDR}:  reuse(SO_REUSEADDR),
-	{SOL_SOCKET, SO_REUSEPORT}:  reuse(SO_REUSEPORT),
-	{SOL_SOCKET, SO_LINGER}:     {getLinger, setLinger},
-	{SOL_SOCKET, SO_KEEPALIVE}:  switched(func(p *tcp.Params) *bool { return &p.KeepAlive }),
-	{SOL_SOCKET, SO_OOBINLINE}:  switched(func(p *tcp.Params) *bool { return &p.OOBInline }),
-	{SOL_SOCKET, SO_RCVBUF}:     tuned(1, math.MaxInt32, 1, func(p *tcp.Params) *int { return &p.RcvBuf }),
-	{SOL_SOCKET, SO_SNDBUF}:     tuned(1, math.MaxInt32, 1, func(p *tcp.Params) *int { return &p.SndBuf }),
+	{SOL_SOCKET, SO_ACCEPTCONN}:      fixed(func(so *socket) int { return bit(so.tcp().Info().State == tcp.Listen) }),
+	{SOL_SOCKET, SO_REUSEADDR}:       reuse(SO_REUSEADDR),
+	{SOL_SOCKET, SO_REUSEPORT}:       reuse(SO_REUSEPORT),
+	{SOL_SOCKET, SO_RCVLOWAT}:        number(math.MinInt32, math.MaxInt32, func(so *socket) int { return max(so.tcp().Params().RcvLowat, 1) }, setStreamLowat),
+	{SOL_SOCKET, SO_MAX_PACING_RATE}: {getPacingRate, setPacingRate},
+	{SOL_SOCKET, SO_LINGER}:          {getLinger, setLinger},
+	{SOL_SOCKET, SO_KEEPALIVE}:       switched(func(p *tcp.Params) *bool { return &p.KeepAlive }),
+	{SOL_SOCKET, SO_OOBINLINE}:       switched(func(p *tcp.Params) *bool { return &p.OOBInline }),
+	{SOL_SOCKET, SO_RCVBUF}:          tuned(1, math.MaxInt32, 1, func(p *tcp.Params) *int { return &p.RcvBuf }),
+	{SOL_SOCKET, SO_SNDBUF}:          tuned(1, math.MaxInt32, 1, func(p *tcp.Params) *int { return &p.SndBuf }),
 
-	{IPPROTO_TCP, TCP_NODELAY}:      noDelay,
-	{IPPROTO_TCP, TCP_CORK}:         switched(func(p *tcp.Params) *bool { return &p.Cork }),
-	{IPPROTO_TCP, TCP_QUICKACK}:     flag(func(so *socket) bool { return so.tcp().QuickAck() }, func(so *socket, on bool) { so.tcp().SetQuickAck(on) }),
-	{IPPROTO_TCP, TCP_KEEPIDLE}:     tuned(1, maxKeepTime, time.Second, func(p *tcp.Params) *time.Duration { return &p.KeepIdle }),
-	{IPPROTO_TCP, TCP_KEEPINTVL}:    tuned(1, maxKeepTime, time.Second, func(p *tcp.Params) *time.Duration { return &p.KeepIntvl }),
-	{IPPROTO_TCP, TCP_KEEPCNT}:      tuned(1, maxKeepCount, 1, func(p *tcp.Params) *int { return &p.KeepCnt }),
-	{IPPROTO_TCP, TCP_SYNCNT}:       tuned(1, maxSynCount, 1, func(p *tcp.Params) *int { return &p.SynRetries }),
-	{IPPROTO_TCP, TCP_USER_TIMEOUT}: tuned(0, math.MaxInt32, time.Millisecond, func(p *tcp.Params) *time.Duration { return &p.UserTimeout }),
-	{IPPROTO_TCP, TCP_MAXSEG}:       number(0, maxMSS, func(so *socket) int { return so.tcp().MSS() }, setMaxSeg),
-	{IPPROTO_TCP, TCP_CONGESTION}:   {getCongestion, setCongestion},
-	{IPPROTO_TCP, TCP_INFO}:         {get: func(so *socket) (any, error) { return newTCPInfo(so.tcp().Info()), nil }},
+	{IPPROTO_TCP, TCP_NODELAY}:       noDelay,
+	{IPPROTO_TCP, TCP_CORK}:          switched(func(p *tcp.Params) *bool { return &p.Cork }),
+	{IPPROTO_TCP, TCP_QUICKACK}:      flag(func(so *socket) bool { return so.tcp().QuickAck() }, func(so *socket, on bool) { so.tcp().SetQuickAck(on) }),
+	{IPPROTO_TCP, TCP_KEEPIDLE}:      tuned(1, maxKeepTime, time.Second, func(p *tcp.Params) *time.Duration { return &p.KeepIdle }),
+	{IPPROTO_TCP, TCP_KEEPINTVL}:     tuned(1, maxKeepTime, time.Second, func(p *tcp.Params) *time.Duration { return &p.KeepIntvl }),
+	{IPPROTO_TCP, TCP_KEEPCNT}:       tuned(1, maxKeepCount, 1, func(p *tcp.Params) *int { return &p.KeepCnt }),
+	{IPPROTO_TCP, TCP_SYNCNT}:        tuned(1, maxSynCount, 1, func(p *tcp.Params) *int { return &p.SynRetries }),
+	{IPPROTO_TCP, TCP_USER_TIMEOUT}:  tuned(0, math.MaxInt32, time.Millisecond, func(p *tcp.Params) *time.Duration { return &p.UserTimeout }),
+	{IPPROTO_TCP, TCP_MAXSEG}:        number(0, maxMSS, func(so *socket) int { return so.tcp().MSS() }, setMaxSeg),
+	{IPPROTO_TCP, TCP_CONGESTION}:    {getCongestion, setCongestion},
+	{IPPROTO_TCP, TCP_LINGER2}:       {getLinger2, setLinger2},
+	{IPPROTO_TCP, TCP_DEFER_ACCEPT}:  number(math.MinInt32, math.MaxInt32, getDeferAccept, setDeferAccept),
+	{IPPROTO_TCP, TCP_WINDOW_CLAMP}:  number(math.MinInt32, math.MaxInt32, getWindowClamp, setWindowClamp),
+	{IPPROTO_TCP, TCP_NOTSENT_LOWAT}: number(math.MinInt32, math.MaxInt32, getNotsentLowat, setNotsentLowat),
+	{IPPROTO_TCP, TCP_SAVE_SYN}: number(0, 1,
+		func(so *socket) int { return bit(so.tcp().SaveSyn()) },
+		func(so *socket, n int) error { so.tcp().SetSaveSyn(n != 0); return nil }),
+	{IPPROTO_TCP, TCP_SAVED_SYN}: {get: func(so *socket) (any, error) { return so.tcp().SavedSyn(), nil }},
+	{IPPROTO_TCP, TCP_INQ}:       number(0, 1, func(so *socket) int { return bit(so.inq.Load()) }, func(so *socket, n int) error { so.inq.Store(n != 0); return nil }),
+	{IPPROTO_TCP, TCP_INFO}:      {get: func(so *socket) (any, error) { return newTCPInfo(so.tcp().Info()), nil }},
 }
 
 // tcp is the endpoint of a socket that uses streamOptions.
@@ -79,9 +92,7 @@ func reuse(name int) option {
 		if err := keep.set(so, v); err != nil {
 			return err
 		}
-		so.mu.Lock()
-		defer so.mu.Unlock()
-		so.tcp().SetReuse(so.values[optname{SOL_SOCKET, SO_REUSEADDR}], so.values[optname{SOL_SOCKET, SO_REUSEPORT}])
+		so.tcp().SetReuse(so.value(SOL_SOCKET, SO_REUSEADDR) != 0, so.value(SOL_SOCKET, SO_REUSEPORT) != 0)
 		return nil
 	}}
 }
@@ -117,4 +128,44 @@ func setCongestion(so *socket, v optvalue) error {
 	}
 	so.tcp().SetParams(func(p *tcp.Params) { p.Congestion = name })
 	return nil
+}
+
+// getLinger2 is -1 without FIN-WAIT-2.
+func getLinger2(so *socket) (any, error) {
+	return max(int(so.tcp().Params().FinTimeout/time.Second), -1), nil
+}
+
+// setLinger2 takes seconds: below 0 a closed socket does not stay in FIN-WAIT-2, and 0 is the stack's default.
+func setLinger2(so *socket, v optvalue) error {
+	n, err := v.int()
+	if err != nil {
+		return err
+	}
+	d := time.Duration(min(n, maxLinger2)) * time.Second
+	so.tcp().SetParams(func(p *tcp.Params) { p.FinTimeout = max(d, -time.Second) })
+	return nil
+}
+
+// getDeferAccept is in seconds: how long the retransmissions that TCP_DEFER_ACCEPT asks for take.
+func getDeferAccept(so *socket) int {
+	return deferSeconds(int(so.tcp().DeferAccept()))
+}
+
+// setDeferAccept takes seconds and, like Linux, keeps the number of retransmissions that take as long.
+func setDeferAccept(so *socket, seconds int) error {
+	n := 0
+	for n < maxDefer && deferSeconds(n) < seconds {
+		n++
+	}
+	so.tcp().SetDeferAccept(uint8(n))
+	return nil
+}
+
+// deferSeconds is how long n retransmissions of a SYN,ACK take: 1, 2, 4 ... up to 120 seconds each.
+func deferSeconds(n int) (total int) {
+	for timeout := 1; n > 0; n-- {
+		total += timeout
+		timeout = min(2*timeout, 120)
+	}
+	return total
 }

@@ -38,18 +38,22 @@ type endpoint interface {
 // socket is what a descriptor refers to: an endpoint and what blocking it takes.
 type socket struct {
 	endpoint
-	stack *Stack
-	fd    int
-	typ   int
-	proto int
+	stack  *Stack
+	fd     int
+	typ    int
+	proto  int
+	cookie uint64 // SO_COOKIE
 
 	nonblock   atomic.Bool // O_NONBLOCK
 	closed     atomic.Bool
 	connecting atomic.Bool // a Connect has begun and its caller has not been told the outcome
 	rd, wr     direction
+	rcvLowat   atomic.Int32 // SO_RCVLOWAT of a stream; 0: 1
+	inq        atomic.Bool  // TCP_INQ
+	timestamp  atomic.Int32 // which of SO_TIMESTAMP and SO_TIMESTAMPNS is on; 0: none
 
 	mu     sync.Mutex
-	values map[optname]bool // options that are only kept: see kept
+	values map[optname]int // options that are only kept: see keep
 }
 
 // Socket opens a socket. typ is SOCK_STREAM, SOCK_DGRAM or SOCK_RAW, perhaps with SOCK_NONBLOCK. Errors: EAFNOSUPPORT,
@@ -83,7 +87,7 @@ func (s *Stack) open(typ, proto int) (*socket, error) {
 
 // install makes a socket of ep and gives it a descriptor.
 func (s *Stack) install(typ, proto int, ep endpoint) (*socket, error) {
-	so := &socket{endpoint: ep, stack: s, typ: typ, proto: proto}
+	so := &socket{endpoint: ep, stack: s, typ: typ, proto: proto, cookie: s.cookies.Add(1)}
 	so.rd.mask, so.wr.mask = poll.In|poll.RdHup, poll.Out
 	if err := s.sockets.add(so); err != nil {
 		ep.Close()

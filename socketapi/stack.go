@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tunstack/icmp"
@@ -31,7 +32,6 @@ import (
 type Stack struct {
 	clock  clock.Clock
 	log    *slog.Logger
-	failed func(device string, err error) // Config.DeviceFailed
 	timers timer.Queue
 	ip     *ipv4.Stack
 	icmp   *icmp.Stack
@@ -44,6 +44,7 @@ type Stack struct {
 
 	addresses addresses
 	sockets   table
+	cookies   atomic.Uint64 // the last SO_COOKIE
 	sleepers  sync.Pool
 	ready     ready
 
@@ -56,7 +57,7 @@ func New(cfg Config) (*Stack, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	s := &Stack{clock: cfg.Clock, log: cfg.Logger, failed: cfg.DeviceFailed, ttl: cfg.IP.TTL}
+	s := &Stack{clock: cfg.Clock, log: cfg.Logger, ttl: cfg.IP.TTL}
 	s.ready.token = make(chan struct{}, 1)
 	if err := s.assemble(&cfg); err != nil {
 		return nil, fmt.Errorf("socketapi: %w", err)
@@ -99,11 +100,6 @@ func (cfg *Config) complete() error {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
-	}
-	if cfg.DeviceFailed == nil {
-		cfg.DeviceFailed = func(device string, err error) {
-			cfg.Logger.Error("reading from the device failed", "device", device, "error", err)
-		}
 	}
 	if cfg.IP.TTL == 0 {
 		cfg.IP.TTL = 64
@@ -180,6 +176,14 @@ func (s *Stack) start() {
 func (s *Stack) virtual() *clock.Virtual {
 	v, _ := s.clock.(*clock.Virtual)
 	return v
+}
+
+// wallTime is the time of day of a moment of the stack's time; a virtual clock begins at the Unix epoch.
+func (s *Stack) wallTime(at time.Duration) time.Time {
+	if s.virtual() != nil {
+		return time.Unix(0, int64(at))
+	}
+	return time.Now().Add(at - s.Now())
 }
 
 // Now is the time since the stack's birth.

@@ -221,7 +221,7 @@ func (c *Conn) setState(now time.Duration, s State) {
 		c.timers.armKeepAlive(now, c.params.Effective(c.cfg))
 	case FinWait2:
 		if c.orphan {
-			c.timers.linger = now + c.cfg.FinTimeout
+			c.awaitFin(now)
 		}
 	case TimeWait:
 		c.timers = timers{linger: now + 2*c.cfg.MSL}

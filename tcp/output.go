@@ -135,7 +135,9 @@ func (c *Conn) outputNew(now time.Duration, s *Segment) bool {
 	default:
 		return false
 	}
+	unsent := n.unsent()
 	n.nxt = w.End
+	c.sentSome(unsent)
 	n.board.push(w, now)
 	c.fill(s, w)
 	c.ecn.mark(s, true)

@@ -19,6 +19,11 @@ type Params struct {
 	Congestion  string        // TCP_CONGESTION: one of Algorithms; "": the stack's default
 	OOBInline   bool          // SO_OOBINLINE: urgent data stays in the stream
 
+	RcvLowat     int           // SO_RCVLOWAT: bytes that make the connection readable; 0: 1
+	NotsentLowat int           // TCP_NOTSENT_LOWAT: bytes not yet sent above which it is not writable; 0: no bound
+	WindowClamp  int           // TCP_WINDOW_CLAMP: the largest window to announce, in bytes; 0: the buffer's size
+	FinTimeout   time.Duration // TCP_LINGER2: how long a closed socket waits in FIN-WAIT-2; 0: Config.FinTimeout; below 0: not at all
+
 	MaxPacingRate uint64 // SO_MAX_PACING_RATE: bytes of data a second, by any congestion control; 0: no bound
 }
 
@@ -36,6 +41,8 @@ func (p Params) Effective(g *Config) Params {
 	set(&p.KeepCnt, keepCnt)
 	set(&p.SynRetries, g.SynRetries)
 	set(&p.RcvBuf, g.InitialRcvBuf)
+	set(&p.RcvLowat, 1)
+	set(&p.FinTimeout, g.FinTimeout)
 	set(&p.SndBuf, g.InitialSndBuf)
 	set(&p.Congestion, g.Congestion)
 	return p

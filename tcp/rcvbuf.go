@@ -31,12 +31,22 @@ func (a *arrivalRTT) echoed(now time.Duration, ecr, val uint32) {
 	a.at, a.val = 0, val
 }
 
-// rcvLimit is the size of the receive buffer in octets.
+// rcvLimit is the size of the receive buffer in octets: at least twice SO_RCVLOWAT, at most TCP_WINDOW_CLAMP.
 func (c *Conn) rcvLimit() int {
+	limit := max(c.rcv.buffer, min(2*c.params.RcvLowat, c.maxReceiveBuffer()))
 	if c.params.RcvBuf > 0 {
-		return c.params.RcvBuf
+		limit = c.params.RcvBuf
 	}
-	return c.rcv.buffer
+	if c.params.WindowClamp > 0 {
+		limit = min(limit, c.params.WindowClamp)
+	}
+	return limit
+}
+
+// ReachesLowat says whether what can be read reaches SO_RCVLOWAT, or the peer can send no more before it is read.
+func (c *Conn) ReachesLowat() bool {
+	n := c.Readable()
+	return n >= max(c.params.RcvLowat, 1) || n > 0 && c.rcv.wnd() <= c.rcv.mss
 }
 
 // tuneReceiveBuffer lets the buffer grow with what the user takes in a round trip, so that the window never limits a peer

@@ -84,7 +84,7 @@ func (c *Conn) fits(p []byte) int {
 	if !c.CanSend() {
 		return 0
 	}
-	return min(len(p), max(c.sndLimit()-c.snd.buf.Len(), 0))
+	return min(len(p), max(c.sndLimit()-c.snd.buf.Len(), 0), c.notsentRoom())
 }
 
 func (c *Conn) wrote(now time.Duration, n int) {
@@ -118,7 +118,9 @@ func (c *Conn) sndLimit() int {
 }
 
 // canWrite says whether enough of the send buffer is free for a writer to be woken: a third, as Linux has it.
-func (c *Conn) canWrite() bool { return c.CanSend() && 3*c.snd.buf.Len() <= 2*c.sndLimit() }
+func (c *Conn) canWrite() bool {
+	return c.CanSend() && 3*c.snd.buf.Len() <= 2*c.sndLimit() && c.belowLowat()
+}
 
 // Writable says whether Write should be tried: there is room, or an error to learn of.
 func (c *Conn) Writable() bool {
@@ -176,8 +178,21 @@ func (c *Conn) Close(now time.Duration) {
 		return
 	}
 	c.closeWrite(now)
-	if c.state == FinWait2 {
-		c.timers.linger = now + c.cfg.FinTimeout
+	switch {
+	case c.state == FinWait2 && c.params.FinTimeout < 0:
+		c.Abort(now)
+	case c.state == FinWait2:
+		c.awaitFin(now)
+	}
+}
+
+// awaitFin bounds the time that a connection without an owner spends in FIN-WAIT-2 (TCP_LINGER2). Without any it ends, and
+// says so only if its owner closes it now: Linux sends a reset in that case alone.
+func (c *Conn) awaitFin(now time.Duration) {
+	if d := c.params.Effective(c.cfg).FinTimeout; d >= 0 {
+		c.timers.linger = now + d
+	} else {
+		c.setState(now, Closed)
 	}
 }
 

@@ -3,7 +3,6 @@ package tun
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
 	"slices"
@@ -79,10 +78,7 @@ func Open(cfg Config) (Device, error) {
 		return nil, fmt.Errorf("tun: %w", err)
 	}
 	d, err := open(cfg)
-	switch {
-	case errors.Is(err, fs.ErrExist):
-		return nil, fmt.Errorf("tun: %w", err) // which names the interface
-	case err != nil:
+	if err != nil {
 		return nil, fmt.Errorf("tun: open %s: %w", cfg.label(), err)
 	}
 	if err := configureHost(d.Name(), cfg); err != nil {
@@ -96,7 +92,7 @@ func Open(cfg Config) (Device, error) {
 func (cfg *Config) software() bool { return cfg.Offload && cfg.MTU <= maxMTU/2 }
 
 func open(cfg Config) (Device, error) {
-	if err := checkFree(cfg.Name, cfg.Driver); err != nil {
+	if err := checkFree(cfg.Name, cfg.Kind); err != nil {
 		return nil, err
 	}
 	switch cfg.Driver {

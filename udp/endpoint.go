@@ -214,6 +214,12 @@ func (e *Endpoint) TakeError() error { return e.inbox.TakeError() }
 // RecvError removes the oldest entry of the error queue (MSG_ERRQUEUE). Errors: EAGAIN.
 func (e *Endpoint) RecvError() (errqueue.Error, error) { return e.inbox.RecvError() }
 
+// SetPeekOffset sets SO_PEEK_OFF, where peeks begin; below 0 turns it off.
+func (e *Endpoint) SetPeekOffset(n int) { e.inbox.SetPeekOffset(n) }
+
+// PeekOffset is SO_PEEK_OFF; -1 when it is off.
+func (e *Endpoint) PeekOffset() int { return e.inbox.PeekOffset() }
+
 // Buffered is the size of the first waiting datagram (FIONREAD).
 func (e *Endpoint) Buffered() int { return e.inbox.Buffered() }
 

@@ -19,7 +19,7 @@ func (s *Stack) Input(now time.Duration, ih *ipv4.Header, p *packet.Buffer) {
 	}
 	local, remote := netip.AddrPortFrom(ih.Dst, h.DstPort), netip.AddrPortFrom(ih.Src, h.SrcPort)
 	if ih.Cast != packet.Unicast {
-		s.deliverAll(local, remote, ih, &h, p)
+		s.deliverAll(now, local, remote, ih, &h, p)
 		return
 	}
 	e := s.sockets.lookup(local, remote)
@@ -29,7 +29,7 @@ func (s *Stack) Input(now time.Duration, ih *ipv4.Header, p *packet.Buffer) {
 		p.Free()
 		return
 	}
-	s.deliver(e, local, remote, ih, &h, p)
+	s.deliver(now, e, local, remote, ih, &h, p)
 }
 
 // valid parses and checks the header; what it refuses it counts.
@@ -54,11 +54,11 @@ func (s *Stack) valid(h *Header, ih *ipv4.Header, p *packet.Buffer) bool {
 }
 
 // deliver queues the payload of p for e.
-func (s *Stack) deliver(e *Endpoint, local, remote netip.AddrPort, ih *ipv4.Header, h *Header, p *packet.Buffer) {
+func (s *Stack) deliver(now time.Duration, e *Endpoint, local, remote netip.AddrPort, ih *ipv4.Header, h *Header, p *packet.Buffer) {
 	if q := uint32(p.Queue); e.queue.Load() != q {
 		e.queue.Store(q)
 	}
-	d := Datagram{From: remote, To: local, Interface: ih.If.Name(), TOS: ih.TOS, TTL: ih.TTL}
+	d := Datagram{From: remote, To: local, Interface: ih.If.Name(), TOS: ih.TOS, TTL: ih.TTL, At: now}
 	if len(ih.Options) > 0 {
 		d.IPOptions = slices.Clone(ih.Options)
 	}
@@ -77,14 +77,14 @@ func (s *Stack) deliver(e *Endpoint, local, remote netip.AddrPort, ih *ipv4.Head
 }
 
 // deliverAll gives a broadcast or multicast datagram to every socket that it suits.
-func (s *Stack) deliverAll(local, remote netip.AddrPort, ih *ipv4.Header, h *Header, p *packet.Buffer) {
+func (s *Stack) deliverAll(now time.Duration, local, remote netip.AddrPort, ih *ipv4.Header, h *Header, p *packet.Buffer) {
 	var last *Endpoint
 	for _, e := range s.sockets.on(h.DstPort) {
 		if e.state.Load().match(local, remote) == 0 {
 			continue
 		}
 		if last != nil {
-			s.deliver(last, local, remote, ih, h, p.Clone())
+			s.deliver(now, last, local, remote, ih, h, p.Clone())
 		}
 		last = e
 	}
@@ -93,7 +93,7 @@ func (s *Stack) deliverAll(local, remote netip.AddrPort, ih *ipv4.Header, h *Hea
 		p.Free()
 		return
 	}
-	s.deliver(last, local, remote, ih, h, p)
+	s.deliver(now, last, local, remote, ih, h, p)
 }
 
 // Advise takes an ICMP error from IP (ipv4.Protocol).

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync"
 	"syscall"
+	"time"
 
 	"tunstack/internal/packet"
 	"tunstack/internal/poll"
@@ -21,7 +22,8 @@ type Datagram struct {
 	Interface string
 	TOS, TTL  uint8
 	IPOptions []byte
-	Size      int // of the whole payload; larger than the copied count when it was cut (MSG_TRUNC)
+	At        time.Duration // when it came, in the stack's time
+	Size      int           // of the whole payload; larger than the copied count when it was cut (MSG_TRUNC)
 }
 
 // Inbox is the receiving half of a datagram socket. The zero value is ready for use; it is safe for concurrent use.
@@ -31,8 +33,9 @@ type Inbox struct {
 	mu        sync.Mutex
 	ring      []entry // a power of two long
 	head, n   int
-	used      int            // octets of store that the entries hold
-	limit     int            // 0: DefaultLimit
+	used      int // octets of store that the entries hold
+	limit     int // 0: DefaultLimit
+	peekOff   peekOffset
 	err       syscall.Errno  // pending
 	errors    errqueue.Queue // IP_RECVERR
 	readShut  bool
@@ -96,9 +99,16 @@ func (q *Inbox) Recv(b []byte, peek bool) (int, Datagram, error) {
 		q.mu.Unlock()
 		return 0, Datagram{}, err
 	}
+	if peek && q.peekOff.on {
+		defer q.mu.Unlock()
+		return q.peekAt(b)
+	}
 	e := &q.ring[q.head]
 	d := e.Datagram
 	d.Size = e.size()
+	if !peek {
+		q.peekOff.read(d.Size)
+	}
 	if peek || d.Size < e.p.Len() {
 		n := copy(b, e.p.Bytes()[:d.Size])
 		if !peek {

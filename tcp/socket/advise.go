@@ -34,7 +34,7 @@ func (e *Endpoint) advise(now time.Duration, err *ipv4.Error, quoted []byte) {
 		e.demux.ip.UpdatePMTU(now, err) // settle sees the route's new MTU
 	case err.Errno() != 0:
 		if e.conn.State() == tcp.SynSent {
-			e.errors.Push(errqueue.FromICMP(err, e.id.remotePort, quoted))
+			e.uncommon().errors.Push(errqueue.FromICMP(err, e.id.remotePort, quoted))
 		}
 		e.doubt(now, err.Errno())
 	}

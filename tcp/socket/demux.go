@@ -134,7 +134,7 @@ func (d *Demux) dispatch(now time.Duration, a *arrival, p *packet.Buffer) {
 	case l.endpoint.tooFar(a):
 		d.stats.DropMinTTL.Inc()
 	default:
-		l.input(now, a)
+		l.input(now, a, p)
 	}
 	p.Free()
 }

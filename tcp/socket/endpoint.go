@@ -43,13 +43,27 @@ type Endpoint struct {
 	bound       netip.Addr // what Bind said; the zero Addr before
 	port        ports.Reservation
 	err         syscall.Errno // pending: reported once
-	errors      errqueue.Queue
+	rare        *rare         // nil while there is nothing in it
 	soft        syscall.Errno // what the network said: it explains a later timeout
 	established bool          // the connection is, or was
 	gone        bool          // out of the table
 	closed      bool          // by its owner
 	readShut    bool
 	delayAck    bool // TCP_QUICKACK was switched off, before there was a connection
+}
+
+// rare is what few sockets have: it is apart, for the sake of the others' memory.
+type rare struct {
+	errors   errqueue.Queue
+	savedSyn []byte // TCP_SAVED_SYN
+}
+
+// uncommon is e.rare, made if need be.
+func (e *Endpoint) uncommon() *rare {
+	if e.rare == nil {
+		e.rare = new(rare)
+	}
+	return e.rare
 }
 
 // NewEndpoint returns an idle socket.
@@ -182,15 +196,14 @@ func (e *Endpoint) take(now time.Duration, a *arrival, p *packet.Buffer) {
 	}
 }
 
-// input runs the machine on a segment. The final ACK of a handshake waits while the accept queue is full, as on Linux.
+// input runs the machine on a segment. The final ACK of a handshake may have to wait.
 func (e *Endpoint) input(now time.Duration, a *arrival) {
 	if e.conn == nil {
 		return
 	}
 	e.queue = a.queue
 	s := &a.seg
-	if e.parent != nil && e.conn.State() == tcp.SynReceived && s.Flags&(tcp.ACK|tcp.RST) == tcp.ACK && e.parent.full() {
-		e.demux.stats.DropBacklog.Inc()
+	if e.parent != nil && e.conn.State() == tcp.SynReceived && s.Flags&(tcp.ACK|tcp.RST) == tcp.ACK && e.postpones(s) {
 		return
 	}
 	if len(a.ipOptions) == 0 {

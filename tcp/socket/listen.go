@@ -1,13 +1,16 @@
 package socket
 
 import (
+	"bytes"
 	"time"
 
+	"tunstack/internal/packet"
+	"tunstack/ipv4"
 	"tunstack/tcp"
 )
 
 // input is RFC 9293 section 3.10.7.2: a segment for a port in LISTEN.
-func (l *listener) input(now time.Duration, a *arrival) {
+func (l *listener) input(now time.Duration, a *arrival, p *packet.Buffer) {
 	d := l.demux
 	switch {
 	case a.seg.Flags.Has(tcp.RST): // first
@@ -18,14 +21,14 @@ func (l *listener) input(now time.Duration, a *arrival) {
 			d.reset(now, a)
 		}
 	case a.seg.Flags.Has(tcp.SYN): // third
-		l.answerSyn(now, a)
+		l.answerSyn(now, a, p)
 	default: // fourth
 		d.stats.DropListen.Inc()
 	}
 }
 
 // answerSyn answers a SYN and remembers it as a connection in SYN-RECEIVED if there is room.
-func (l *listener) answerSyn(now time.Duration, a *arrival) {
+func (l *listener) answerSyn(now time.Duration, a *arrival, p *packet.Buffer) {
 	d := l.demux
 	f, err := d.flowBack(a)
 	if err != nil {
@@ -44,6 +47,9 @@ func (l *listener) answerSyn(now time.Duration, a *arrival) {
 			setup.ISS = a.minISS
 		}
 		if e := l.adopt(f, set, tcp.Accept(now, &d.cfg.Config, set.params, setup, &a.seg)); e != nil {
+			if set.saveSyn {
+				e.uncommon().savedSyn = a.datagram(p)
+			}
 			e.unlock(now) // sends the SYN,ACK
 		}
 	}
@@ -80,4 +86,13 @@ func (l *listener) redeem(now time.Duration, a *arrival) bool {
 		e.unlock(now)
 	}
 	return true
+}
+
+// datagram is a copy of the headers of the segment in p, the IP header first (TCP_SAVED_SYN).
+func (a *arrival) datagram(p *packet.Buffer) []byte {
+	n := ipv4.HeaderLen + len(a.ipOptions)
+	p.Prepend(n)
+	header := bytes.Clone(p.Bytes()[:n+a.seg.HeaderLen()])
+	p.TrimFront(n)
+	return header
 }

@@ -61,6 +61,19 @@ func (l *listener) admit(now time.Duration, a *arrival) (settings, admission) {
 	return set, room
 }
 
+// postpones says whether the final ACK of a handshake has to come again, as on Linux: while the accept queue is full, or with
+// TCP_DEFER_ACCEPT while it brings no data.
+func (e *Endpoint) postpones(s *tcp.Segment) bool {
+	switch {
+	case e.parent.full():
+		e.demux.stats.DropBacklog.Inc()
+		return true
+	case s.DataLen() > 0 || s.Flags.Has(tcp.FIN):
+		return false
+	}
+	return e.conn.Info().Retransmits < int(e.deferAccept)
+}
+
 // adopt makes an endpoint for a half-open connection and returns it locked; nil when the listener has closed meanwhile or
 // another device queue was faster with the same segment.
 func (l *listener) adopt(f flow, set settings, conn *tcp.Conn) *Endpoint {

@@ -11,8 +11,10 @@ import (
 // settings are what the user of a socket chooses, and what a listener's connections take over from it.
 type settings struct {
 	params             tcp.Params
-	ipv4.SocketOptions      // a listener's connections share its IPOptions
-	routed             bool // the user chose IPOptions, so that the peer's source route does not
+	ipv4.SocketOptions       // a listener's connections share its IPOptions
+	routed             bool  // the user chose IPOptions, so that the peer's source route does not
+	deferAccept        uint8 // TCP_DEFER_ACCEPT: SYN,ACKs before a connection without data is accepted
+	saveSyn            bool  // TCP_SAVE_SYN
 	reuse              ports.Flags
 	linger             linger
 }
@@ -123,8 +125,8 @@ func (e *Endpoint) SetIP(change func(*ipv4.SocketOptions)) {
 		change(&s.SocketOptions)
 		s.TOS &^= ecnMask // the ECN field is TCP's own
 		e.restrict(&s.SocketOptions)
-		if !s.RecvErr {
-			e.errors.Purge()
+		if e.rare != nil && !s.RecvErr {
+			e.rare.errors.Purge()
 		}
 		if !same(before, s.IPOptions) {
 			s.routed = len(s.IPOptions) > 0
@@ -140,4 +142,40 @@ func same(a, b []byte) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] =
 func (e *Endpoint) IP() ipv4.SocketOptions {
 	defer e.release(e.lock())
 	return e.SocketOptions.Clone()
+}
+
+// SetDeferAccept sets TCP_DEFER_ACCEPT of a listener: a connection without data is accepted only after so many retransmissions
+// of its SYN,ACK; 0 accepts it at once.
+func (e *Endpoint) SetDeferAccept(retransmissions uint8) {
+	defer e.release(e.lock())
+	e.set(func(s *settings) { s.deferAccept = retransmissions })
+}
+
+// DeferAccept is what SetDeferAccept set.
+func (e *Endpoint) DeferAccept() uint8 {
+	defer e.release(e.lock())
+	return e.deferAccept
+}
+
+// SetSaveSyn sets TCP_SAVE_SYN of a listener: its connections keep the headers of their SYN for SavedSyn.
+func (e *Endpoint) SetSaveSyn(on bool) {
+	defer e.release(e.lock())
+	e.set(func(s *settings) { s.saveSyn = on })
+}
+
+// SaveSyn is what SetSaveSyn set.
+func (e *Endpoint) SaveSyn() bool {
+	defer e.release(e.lock())
+	return e.saveSyn
+}
+
+// SavedSyn returns the IP and TCP headers of the peer's SYN, once; nil if they were not kept.
+func (e *Endpoint) SavedSyn() []byte {
+	defer e.release(e.lock())
+	if e.rare == nil {
+		return nil
+	}
+	syn := e.rare.savedSyn
+	e.rare.savedSyn = nil
+	return syn
 }

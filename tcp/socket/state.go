@@ -2,6 +2,7 @@ package socket
 
 import (
 	"net/netip"
+	"syscall"
 
 	"tunstack/internal/poll"
 	"tunstack/ip/errqueue"
@@ -22,7 +23,7 @@ func (e *Endpoint) Ready() poll.Mask {
 	}
 	c := e.conn
 	var m poll.Mask
-	if e.errors.Len() > 0 {
+	if e.rare != nil && e.rare.errors.Len() > 0 {
 		m |= poll.Err
 	}
 	if e.err != 0 {
@@ -31,7 +32,7 @@ func (e *Endpoint) Ready() poll.Mask {
 	if c.UrgentPending() {
 		m |= poll.Pri
 	}
-	if c.Readable() > 0 || c.AtEOF() {
+	if c.ReachesLowat() || c.AtEOF() {
 		m |= poll.In
 	}
 	if c.PeerClosed() || e.readShut || c.State() == tcp.Closed {
@@ -61,7 +62,10 @@ func (e *Endpoint) Waiters() *poll.Queue { return &e.waiters }
 // RecvError removes the oldest entry of the error queue (MSG_ERRQUEUE). Errors: EAGAIN.
 func (e *Endpoint) RecvError() (errqueue.Error, error) {
 	defer e.release(e.lock())
-	return e.errors.Pop(&e.err)
+	if e.rare == nil {
+		return errqueue.Error{}, syscall.EAGAIN
+	}
+	return e.rare.errors.Pop(&e.err)
 }
 
 // TakeError returns and clears the pending error (SO_ERROR).
