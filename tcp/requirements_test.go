@@ -354,3 +354,23 @@ func TestTinySegmentsAreBounded(t *testing.T) {
 		require.Zero(t, g.memory)
 	}
 }
+
+// TCP-050, TCP-054: R2 is a time as well as a number. A peer that goes on reporting what follows the first segment, but never acknowledges
+// that, ends the backing off with each report; it has as long as one that is silent.
+func TestR2IsATime(t *testing.T) {
+	s := newScript(t).with(func(g *Config, _ *Params) { g.NoSACK = false }).established("mss 100,sackOK").write(60000)
+	began := s.now
+	for s.c.State() == Established {
+		s.silence(s.c.Deadline() - s.now)
+		for range 2 { // of what was in flight, and of what that lets go
+			s.silence(10 * time.Millisecond)
+			if s.una().Add(200).Less(s.nxt()) {
+				s.recv((&Segment{Flags: ACK, Seq: 5001, Ack: 1001, Wnd: 64240,
+					Options: Options{SackCount: 1, Sack: [4]Range{{1101, s.nxt()}}}}).String())
+			}
+		}
+	}
+	require.Equal(t, syscall.ETIMEDOUT, s.c.Err())
+	require.Greater(t, s.now-began, 15*time.Minute)
+	require.Less(t, s.now-began, 20*time.Minute)
+}

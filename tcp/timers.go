@@ -145,8 +145,9 @@ func (c *Conn) patience(now time.Duration) time.Duration {
 	return max(c.params.UserTimeout-(now-c.snd.stalledAt), 1)
 }
 
-// givenUp says whether R2 is reached (RFC 9293 section 3.8.3). The user timeout counts also while a closed window is
-// probed, and the probes are answered, as in Linux.
+// givenUp says whether R2 is reached (RFC 9293 section 3.8.3): so many retransmissions, and the time that they take when nothing ends
+// the backing off. What the peer reports beyond a hole ends it, but does not fill the hole. The user timeout counts also while a closed
+// window is probed, and the probes are answered, as in Linux.
 func (c *Conn) givenUp(now time.Duration) bool {
 	if c.params.UserTimeout > 0 {
 		return now-c.snd.stalledAt >= c.params.UserTimeout
@@ -155,7 +156,15 @@ func (c *Conn) givenUp(now time.Duration) bool {
 	if !c.state.synchronized() {
 		limit = c.params.Effective(c.cfg).SynRetries
 	}
-	return c.snd.retries >= limit
+	return c.snd.retries >= limit && now-c.snd.stalledAt >= c.cfg.backedOff(limit)
+}
+
+// backedOff is the least time that a segment and so many retransmissions go unanswered when each waits twice as long as the one before.
+func (g *Config) backedOff(retries int) (sum time.Duration) {
+	for i := range retries + 1 {
+		sum += min(g.MinRTO<<min(i, 16), g.MaxRTO)
+	}
+	return sum
 }
 
 func (t *timers) armKeepAlive(now time.Duration, p Params) {
