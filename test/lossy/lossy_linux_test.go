@@ -1,0 +1,204 @@
+package lossy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/netns"
+	"tunstack/tun"
+)
+
+var update = flag.Bool("update", false, "write testdata/table.md anew")
+
+// pairs are who sends to whom.
+var pairs = [...]struct {
+	name     string
+	from, to maker
+}{
+	{"kernel to kernel", newKernel, newKernel},
+	{"kernel to stack", newKernel, newStack},
+	{"stack to kernel", newStack, newKernel},
+}
+
+// wires are what happens to packets, in both directions alike.
+var wires = [...]string{
+	"delay=20ms,loss=10%", "delay=20ms,loss=20%", "delay=20ms,loss=25%",
+	"delay=20ms,loss=5%,reorder=5%,duplicate=5%",
+}
+
+// relay joins two devices by a bad wire until the test ends.
+func relay(t *testing.T, left, right tun.Device, wire string, seed uint64) {
+	cfg, err := tun.ParseImpairment(wire)
+	require.NoError(t, err)
+	cfg.Seed = seed
+	bad := tun.Impair(left, cfg)
+	var running sync.WaitGroup
+	running.Go(func() { pump(bad.Queues()[0], right.Queues()[0]) })
+	running.Go(func() { pump(right.Queues()[0], bad.Queues()[0]) })
+	t.Cleanup(func() {
+		bad.Close()
+		right.Close()
+		running.Wait()
+	})
+}
+
+// pump carries packets until a device is closed. One that the other device does not take is lost.
+func pump(from, to tun.Queue) {
+	for {
+		p, err := from.TryRead()
+		if p != nil {
+			to.Write(p)
+			continue
+		}
+		if err == nil {
+			err = from.Wait()
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// run is one transfer.
+type run struct {
+	from, to maker
+	wire     string
+	seed     uint64
+	size     int
+}
+
+// transfer returns how long it takes from the end of the handshake until the last byte has arrived, at most patience.
+func (r run) transfer(t *testing.T, patience time.Duration) time.Duration {
+	from, left := r.from(t, netip.MustParsePrefix("10.8.0.1/24"))
+	to, right := r.to(t, netip.MustParsePrefix("10.8.0.2/24"))
+	relay(t, left, right, r.wire, r.seed)
+	l, err := to.listen("10.8.0.2:7")
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { l.Close() })() // ends Accept as well
+	data := make([]byte, r.size)
+	rand.NewChaCha8([32]byte{byte(r.seed)}).Read(data)
+	dialed, err := from.dial(ctx, "10.8.0.2:7")
+	if errors.Is(err, context.DeadlineExceeded) {
+		return patience
+	}
+	require.NoError(t, err)
+	began := time.Now()
+	go send(dialed, data)
+	t.Cleanup(func() { dialed.Close() })
+	accepted, err := l.Accept()
+	if ctx.Err() != nil {
+		return patience
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { accepted.Close() })
+	accepted.SetDeadline(began.Add(patience))
+	got := make([]byte, r.size)
+	n, err := io.ReadFull(accepted, got)
+	took := time.Since(began)
+	require.True(t, bytes.Equal(data[:n], got[:n]), "what arrives is what was sent")
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return patience
+	}
+	require.NoError(t, err)
+	return took
+}
+
+// send writes all and then waits for the peer, so that the connection's end is no part of the transfer.
+func send(c net.Conn, data []byte) {
+	if _, err := c.Write(data); err == nil {
+		io.Copy(io.Discard, c)
+	}
+}
+
+// each runs the transfers at once, for they mostly wait, and returns their times.
+func each(t *testing.T, runs []run, patience time.Duration) []time.Duration {
+	took := make([]time.Duration, len(runs))
+	t.Run("transfers", func(t *testing.T) {
+		for i, r := range runs {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				t.Parallel()
+				took[i] = r.transfer(t, patience)
+			})
+		}
+	})
+	return took
+}
+
+func seeds(n int, r run) (runs []run) {
+	for seed := range n {
+		r.seed = uint64(seed)
+		runs = append(runs, r)
+	}
+	return runs
+}
+
+// All that is sent arrives, whatever the wire does.
+func TestArrives(t *testing.T) {
+	netns.Need(t)
+	for _, p := range pairs {
+		for _, wire := range []string{"delay=2ms,loss=10%", "delay=2ms,loss=3%,reorder=10%,duplicate=10%"} {
+			t.Run(p.name+" "+wire, func(t *testing.T) {
+				const patience = 5 * time.Minute
+				for seed, took := range each(t, seeds(2, run{from: p.from, to: p.to, wire: wire, size: 100_000}), patience) {
+					require.Less(t, took, patience, "seed %d", seed)
+				}
+			})
+		}
+	}
+}
+
+const (
+	longSize     = 300_000
+	longSeeds    = 10
+	longPatience = 5 * time.Minute
+)
+
+// TestTimes makes the table. With CUBIC and a loss of 25 % both ways the stack takes at most half as long again as the kernel, in the
+// median and at worst.
+func TestTimes(t *testing.T) {
+	netns.Need(t)
+	if os.Getenv("TUNSTACK_LONG") != "1" {
+		t.Skip("for TUNSTACK_LONG=1: it takes minutes")
+	}
+	var table strings.Builder
+	for _, wire := range wires {
+		fmt.Fprintf(&table, "| %s |", wire)
+		var kernel [2]time.Duration
+		for i, p := range pairs {
+			took := each(t, seeds(longSeeds, run{from: p.from, to: p.to, wire: wire, size: longSize}), longPatience)
+			slices.Sort(took)
+			got := [2]time.Duration{(took[(len(took)-1)/2] + took[len(took)/2]) / 2, took[len(took)-1]}
+			t.Log(p.name, wire, took)
+			fmt.Fprintf(&table, " %.1f, %.1f |", got[0].Seconds(), got[1].Seconds())
+			if i == 0 {
+				kernel = got
+			}
+			if strings.Contains(wire, "25%") && (2*got[0] > 3*kernel[0] || 2*got[1] > 3*kernel[1]) {
+				t.Errorf("%s takes %v, between kernels it takes %v", p.name, got, kernel)
+			}
+		}
+		table.WriteByte('\n')
+	}
+	t.Log("\n" + table.String())
+	if *update {
+		require.NoError(t, os.WriteFile("testdata/table.md", []byte(table.String()), 0o644))
+	}
+}
