@@ -70,6 +70,8 @@ func start(o options, serve string) error {
 	case o.list:
 		list()
 		return nil
+	case o.rounds < 1 || !(o.window > 0):
+		return errors.New("-rounds and -seconds must be more than 0")
 	case !netns.Inside():
 		status, err := netns.Run(netns.Reexec(os.Args[1:]...))
 		if err == nil {
@@ -77,11 +79,41 @@ func start(o options, serve string) error {
 		}
 		return err
 	}
+	if err := prepareOutput(o); err != nil {
+		return err
+	}
 	if err := loads.PrepareNamespace(); err != nil {
 		return err
 	}
 	debug.SetGCPercent(-1) // the load generator's threads must not wait for a collector; it allocates little
 	return run(o)
+}
+
+// prepareOutput finds out before the measurements whether their results can be written.
+func prepareOutput(o options) error {
+	for _, dir := range []string{o.out, o.profile} {
+		if dir == "" {
+			continue
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		probe, err := os.CreateTemp(dir, ".writable")
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+			return err
+		}
+	}
+	if o.pgo == "" {
+		return nil
+	}
+	f, err := os.OpenFile(o.pgo, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func list() {

@@ -17,9 +17,6 @@ func report(o options, r *results) error {
 	if o.out == "" {
 		return nil
 	}
-	if err := os.MkdirAll(o.out, 0o755); err != nil {
-		return err
-	}
 	raw, err := r.json()
 	if err != nil {
 		return err

@@ -72,9 +72,6 @@ func measure(o options, l loads.Load, p stacks.Peer, number int) (result loads.R
 		Addr: netip.AddrFrom4([4]byte{10, byte(100 + number>>8), byte(number), 1}), Impair: l.Impaired,
 	}
 	if o.profile != "" {
-		if err := os.MkdirAll(o.profile, 0o755); err != nil {
-			return nil, err
-		}
 		spec.Profile = filepath.Join(o.profile, p.Name+"."+l.Name+".pprof")
 		before := netstat()
 		defer func() { err = errors.Join(err, saveNetstat(spec.Profile+".client", before)) }()

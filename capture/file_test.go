@@ -239,3 +239,10 @@ func FuzzPrinter(f *testing.F) {
 		j.packet(&held{Packet: Packet{Out: true}}, b)
 	})
 }
+
+func TestCommentsAreEscaped(t *testing.T) { // SEC-041
+	p := NewPrinter(Source{Link: layers.LinkTypeRaw})
+	line := p.Line(&Packet{Data: tcpPacket(t, 1, "x"), Comment: "\x1b]0;title\a\nIP 10.0.0.9 forged"})
+	require.Contains(t, line, `  # \x1b]0;title\x07\nIP 10.0.0.9 forged`)
+	require.NotContains(t, line, "\n")
+}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gopacket/gopacket/layers"
 
+	"tunstack/internal/escape"
 	"tunstack/ipv4"
 	"tunstack/udp"
 )
@@ -25,7 +26,7 @@ func NewPrinter(s Source) *Printer { return &Printer{s, map[ends]numbers{}} }
 func (p *Printer) Line(packet *Packet) string {
 	line := packet.At.Local().Format("15:04:05.000000 ") + p.packet(packet.Data)
 	if packet.Comment != "" {
-		line += "  # " + packet.Comment
+		line += "  # " + escape.String(packet.Comment)
 	}
 	return line
 }

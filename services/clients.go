@@ -9,6 +9,7 @@ import (
 // clients are the connections of one service.
 type clients struct {
 	handle func(net.Conn)
+	seats  *seats
 	next   chan *client // to goroutines whose client has left
 	ended  chan struct{}
 	wg     sync.WaitGroup
@@ -18,10 +19,19 @@ type clients struct {
 	look *time.Timer // for idle connections
 }
 
-func newClients(handle func(net.Conn)) *clients {
-	s := &clients{handle: handle, next: make(chan *client), ended: make(chan struct{}), open: map[*client]bool{}}
+func newClients(handle func(net.Conn), l limits) *clients {
+	s := &clients{handle: handle, seats: newSeats(l), next: make(chan *client), ended: make(chan struct{}), open: map[*client]bool{}}
 	s.look = time.AfterFunc(idleStep, s.closeIdle)
 	return s
+}
+
+// accept serves the client behind c, or refuses it if the service has all the clients that it may have.
+func (s *clients) accept(c net.Conn) {
+	if from := sourceOf(c); s.seats.take(from) {
+		s.serve(newClient(c, from, s.seats.idle))
+	} else {
+		refuse(c)
+	}
 }
 
 // serve serves a client in a goroutine, if possible one that has served before: its stack has grown already, which is a
@@ -50,6 +60,7 @@ func (s *clients) work(c *client) {
 		s.mu.Lock()
 		delete(s.open, c)
 		s.mu.Unlock()
+		s.seats.leave(c.from)
 		timer.Reset(breather)
 		select {
 		case c = <-s.next:

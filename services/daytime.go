@@ -7,7 +7,7 @@ import (
 
 // daytime sends the date and time as a line and closes; what the client sends is of no interest (RFC 867, TCP).
 func daytime(c net.Conn) {
-	c.SetWriteDeadline(time.Now().Add(idleLimit))
+	c.SetWriteDeadline(time.Now().Add(cheap.idle))
 	c.Write(dateLine())
 }
 

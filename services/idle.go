@@ -3,17 +3,14 @@ package services
 import (
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// A client may move nothing, in neither direction, for idleLimit before its connection is closed. It is looked after every
-// idleStep: deadlines on each connection would cost every read and write a look at the clock.
-const (
-	idleStep  = time.Minute
-	idleLimit = 30 * time.Minute
-)
+// idleStep is how often a service looks for idle connections: deadlines on each would cost every read and write a look at the clock.
+const idleStep = time.Minute
 
 // counting is a connection that knows how many octets have come and gone. Those of our stack do.
 type counting interface {
@@ -24,16 +21,18 @@ type counting interface {
 // client is a connection that is closed when nothing moves.
 type client struct {
 	counting
+	from  netip.Addr
+	idle  time.Duration // how long nothing may move
 	seen  uint64
 	still time.Duration // how long nothing has moved
 }
 
-func newClient(c net.Conn) *client {
+func newClient(c net.Conn, from netip.Addr, idle time.Duration) *client {
 	counts, ok := c.(counting)
 	if !ok {
 		counts = &countingConn{Conn: c}
 	}
-	return &client{counting: counts}
+	return &client{counting: counts, from: from, idle: idle}
 }
 
 // closeIdle closes the connection if nothing has moved for too long. It is called every idleStep.
@@ -42,7 +41,7 @@ func (c *client) closeIdle() {
 	if c.still += idleStep; now != c.seen {
 		c.seen, c.still = now, 0
 	}
-	if c.still >= idleLimit {
+	if c.still >= c.idle {
 		c.Close()
 	}
 }

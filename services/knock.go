@@ -6,6 +6,8 @@ import (
 	"net"
 	"strings"
 	"unicode"
+
+	"tunstack/internal/escape"
 )
 
 // The two lines of the dialogue that never change.
@@ -109,7 +111,7 @@ func ask(l *lines, text string, out io.Writer) (string, error) {
 		return "", io.ErrUnexpectedEOF
 	}
 	if err == nil {
-		fmt.Fprintln(out, "server:", answer)
+		fmt.Fprintln(out, "server:", escape.String(answer))
 	}
 	return answer, err
 }

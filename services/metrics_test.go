@@ -1,7 +1,6 @@
 package services
 
 import (
-	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -90,19 +89,4 @@ func TestMetricsOfAStack(t *testing.T) {
 	others := len(tcpStates) + 3 + len(s.Interfaces())
 	require.Equal(t, len(s.Counters())+others, testutil.CollectAndCount(collector{s}))
 	require.NoError(t, prometheus.NewPedanticRegistry().Register(collector{s}))
-}
-
-func TestPages(t *testing.T) {
-	for path, want := range map[string]string{
-		"/":        `<a href="/metrics">`,
-		"/metrics": exposed,
-	} {
-		w := httptest.NewRecorder()
-		pages(observed{}).ServeHTTP(w, httptest.NewRequest("GET", path, nil))
-		require.Equal(t, 200, w.Code, path)
-		require.Contains(t, w.Body.String(), want, path)
-	}
-	w := httptest.NewRecorder()
-	pages(observed{}).ServeHTTP(w, httptest.NewRequest("GET", "/missing", nil))
-	require.Equal(t, 404, w.Code)
 }

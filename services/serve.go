@@ -12,10 +12,10 @@ import (
 const retryAfter = 50 * time.Millisecond
 
 // eachConn makes a TCP service of handle, which is called for each connection in a goroutine of its own. The connection
-// is closed when handle returns, and under it when the service ends or the client is idle for too long.
-func eachConn(handle func(net.Conn)) func(net.Listener) {
+// is closed when handle returns, and under it when the service ends or the client is idle for longer than max allows.
+func eachConn(max limits, handle func(net.Conn)) func(net.Listener) {
 	return func(l net.Listener) {
-		clients := newClients(handle)
+		clients := newClients(handle, max)
 		defer clients.end()
 		for {
 			c, err := l.Accept()
@@ -25,7 +25,7 @@ func eachConn(handle func(net.Conn)) func(net.Listener) {
 			case err != nil:
 				time.Sleep(retryAfter)
 			default:
-				clients.serve(newClient(c))
+				clients.accept(c)
 			}
 		}
 	}

@@ -23,13 +23,13 @@ type Service struct {
 // All returns the services in the order of their ports. of is what the http service shows.
 func All(of Observed) []Service {
 	return []Service{
-		{Name: "echo", Port: 7, Doc: "sends back what it receives (RFC 862)", TCP: eachConn(echo), UDP: eachDatagram(echoDatagram)},
-		{Name: "discard", Port: 9, Doc: "throws away what it receives (RFC 863)", TCP: eachConn(discard), UDP: eachDatagram(discardDatagram)},
-		{Name: "daytime", Port: 13, Doc: "tells date and time (RFC 867)", TCP: eachConn(daytime), UDP: eachDatagram(daytimeDatagram)},
-		{Name: "chargen", Port: 19, Doc: "sends characters without end (RFC 864)", TCP: eachConn(chargen)},
+		{Name: "echo", Port: 7, Doc: "sends back what it receives (RFC 862)", TCP: eachConn(cheap, echo), UDP: eachDatagram(echoDatagram)},
+		{Name: "discard", Port: 9, Doc: "throws away what it receives (RFC 863)", TCP: eachConn(cheap, discard), UDP: eachDatagram(discardDatagram)},
+		{Name: "daytime", Port: 13, Doc: "tells date and time (RFC 867)", TCP: eachConn(cheap, daytime), UDP: eachDatagram(daytimeDatagram)},
+		{Name: "chargen", Port: 19, Doc: "sends characters without end (RFC 864)", TCP: eachConn(cheap, chargen)},
 		{Name: "http", Port: 80, Doc: "shows this stack's state as a web page", TCP: web(of)},
-		{Name: "knock", Port: 1414, Doc: "listens to knock-knock jokes", TCP: eachConn(knock)},
-		{Name: "upper", Port: 12000, Doc: "answers one line in upper case", TCP: eachConn(upper)},
+		{Name: "knock", Port: 1414, Doc: "listens to knock-knock jokes", TCP: eachConn(typed, knock)},
+		{Name: "upper", Port: 12000, Doc: "answers one line in upper case", TCP: eachConn(typed, upper)},
 		{Name: "upper-udp", Port: 54321, Doc: "answers each datagram in upper case", UDP: eachDatagram(upperDatagram)},
 	}
 }

@@ -1,12 +1,16 @@
 package services
 
 import (
+	"crypto/sha256"
 	_ "embed"
+	"encoding/base64"
 	"html/template"
 	"io"
 	"log"
 	"net"
 	"net/http"
+	"net/netip"
+	"strings"
 	"time"
 
 	"tunstack/socketapi"
@@ -19,6 +23,17 @@ type Observed interface {
 	Counters() []socketapi.Counter
 }
 
+// Bounds of what clients of the page take. A client that does not read keeps its connection's send buffer full until writeTimeout, and its
+// answer among those that are being made.
+const (
+	sendBuffer   = 64 << 10 // bytes
+	writeTimeout = 30 * time.Second
+	maxRows      = 1000 // sockets on the page
+)
+
+// answers bound how many pages are made at once, which takes a look at all sockets.
+var answers = limits{total: 16, source: 4}
+
 //go:embed web.html
 var webPage string
 
@@ -28,13 +43,13 @@ func web(of Observed) func(net.Listener) {
 		server := &http.Server{
 			Handler:           pages(of),
 			ReadHeaderTimeout: time.Minute, // somebody may type the request
-			ReadTimeout:       2 * time.Minute,
-			WriteTimeout:      2 * time.Minute,
-			IdleTimeout:       2 * time.Minute,
+			ReadTimeout:       time.Minute,
+			WriteTimeout:      writeTimeout,
+			IdleTimeout:       pageConns.idle,
 			MaxHeaderBytes:    16 << 10,
 			ErrorLog:          log.New(io.Discard, "", 0), // of clients' mistakes
 		}
-		server.Serve(l) // until l is closed
+		server.Serve(seatedListener{l, newSeats(pageConns), sendBuffer}) // until l is closed
 		server.Close()
 	}
 }
@@ -45,8 +60,68 @@ func pages(of Observed) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		page.Execute(w, of) // fails only when the client has gone
+		page.Execute(w, newView(of)) // fails only when the client has gone
 	})
 	mux.Handle("GET /metrics", metricsHandler(of))
-	return mux
+	return guarded(mux)
+}
+
+// view is what the page shows.
+type view struct {
+	Observed
+	First []socketapi.SocketInfo // maxRows of the sockets at most
+	More  int                    // sockets that First leaves out
+}
+
+func newView(of Observed) *view {
+	v := &view{Observed: of}
+	for _, s := range of.Sockets() {
+		if len(v.First) < maxRows {
+			v.First = append(v.First, s)
+		} else {
+			v.More++
+		}
+	}
+	return v
+}
+
+// policy lets the page use its own style sheet and nothing else (Content Security Policy Level 3).
+var policy = func() string {
+	_, rest, _ := strings.Cut(webPage, "<style>")
+	style, _, _ := strings.Cut(rest, "</style>")
+	sum := sha256.Sum256([]byte(style))
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+}()
+
+// guarded answers as next does, for requests that name the stack by an address, and only so many at once. A web site in the browser
+// of a user of this network cannot read the page: a name of its own that leads here (DNS rebinding) is refused.
+func guarded(next http.Handler) http.Handler {
+	seats := newSeats(answers)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Content-Security-Policy", policy)
+		if !namesAddress(r.Host) {
+			http.Error(w, "ask for this page by an address, like http://10.0.0.2/", http.StatusMisdirectedRequest)
+			return
+		}
+		client, _ := netip.ParseAddrPort(r.RemoteAddr) // without one all clients count together
+		if !seats.take(client.Addr()) {
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, "too many requests at once", http.StatusServiceUnavailable)
+			return
+		}
+		defer seats.leave(client.Addr())
+		next.ServeHTTP(w, r)
+	})
+}
+
+// namesAddress says whether the Host of a request is an address, with or without a port, this machine's own name, or absent (HTTP/1.0).
+func namesAddress(host string) bool {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = host
+	}
+	_, err = netip.ParseAddr(strings.Trim(name, "[]"))
+	return err == nil || name == "" || strings.EqualFold(name, "localhost")
 }

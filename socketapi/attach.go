@@ -27,6 +27,7 @@ type statistics interface{ Stats() any }
 // queue is a way in: a device's queue and where its packets go.
 type queue struct {
 	tun.Queue
+	device  string // its name
 	number  uint16
 	pending packet.Batch
 	link    deviceLink
@@ -83,7 +84,7 @@ type linkLayer interface {
 func queuesOf(d tun.Device, l deviceLink) []*queue {
 	var queues []*queue
 	for i, q := range d.Queues() {
-		queues = append(queues, &queue{Queue: q, number: uint16(i), link: l})
+		queues = append(queues, &queue{Queue: q, device: d.Name(), number: uint16(i), link: l})
 	}
 	return queues
 }

@@ -25,8 +25,11 @@ type Config struct {
 	Clock Clock
 	// Rand is a cryptographic random source, read by New only; nil: crypto/rand.
 	Rand io.Reader
-	// Logger is told about addresses that are in use by another host, and about a device that fails; nil: slog.Default.
+	// Logger is told about addresses that are in use by another host; nil: slog.Default.
 	Logger *slog.Logger
+	// DeviceFailed is called, on a goroutine of the stack, when a device cannot be read any more although nobody has closed it: its interface
+	// was deleted. The stack goes on with its other interfaces. nil: Logger is told.
+	DeviceFailed func(device string, err error)
 
 	// The layers' own settings. Their fields Clock, Timers, Rand and Secret are New's to set.
 	IP   ipv4.Config

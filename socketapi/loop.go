@@ -31,7 +31,7 @@ func (s *Stack) receive(q *queue) {
 		}
 		if err != nil {
 			if !errors.Is(err, os.ErrClosed) {
-				s.log.Error("reading from the device failed", "error", err)
+				s.failed(q.device, err)
 			}
 			return
 		}

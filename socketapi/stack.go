@@ -32,6 +32,7 @@ import (
 type Stack struct {
 	clock  clock.Clock
 	log    *slog.Logger
+	failed func(device string, err error) // Config.DeviceFailed
 	timers timer.Queue
 	ip     *ipv4.Stack
 	icmp   *icmp.Stack
@@ -57,7 +58,7 @@ func New(cfg Config) (*Stack, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	s := &Stack{clock: cfg.Clock, log: cfg.Logger, ttl: cfg.IP.TTL}
+	s := &Stack{clock: cfg.Clock, log: cfg.Logger, failed: cfg.DeviceFailed, ttl: cfg.IP.TTL}
 	s.ready.token = make(chan struct{}, 1)
 	if err := s.assemble(&cfg); err != nil {
 		return nil, fmt.Errorf("socketapi: %w", err)
@@ -100,6 +101,11 @@ func (cfg *Config) complete() error {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
+	}
+	if cfg.DeviceFailed == nil {
+		cfg.DeviceFailed = func(device string, err error) {
+			cfg.Logger.Error("reading from the device failed", "device", device, "error", err)
+		}
 	}
 	if cfg.IP.TTL == 0 {
 		cfg.IP.TTL = 64

@@ -5,9 +5,11 @@
 package trace
 
 import (
+	"encoding/json"
 	"net/netip"
 	"time"
 
+	"tunstack/internal/escape"
 	"tunstack/tcp"
 )
 
@@ -52,6 +54,31 @@ type Record struct {
 	RTT      time.Duration  `json:"rtt,omitempty"`
 	Octets   int            `json:"octets,omitempty"`
 	Vars     Vars           `json:"vars"`
+}
+
+// UnmarshalJSON reads a Record that may be of anybody's making: it escapes what a terminal would act on.
+func (r *Record) UnmarshalJSON(b []byte) error {
+	type plain Record
+	if err := json.Unmarshal(b, (*plain)(r)); err != nil {
+		return err
+	}
+	r.Local, r.Remote = withoutZone(r.Local), withoutZone(r.Remote)
+	r.Kind = Kind(escape.String(string(r.Kind)))
+	for _, text := range []*string{&r.Why, &r.RFC, &r.Detail, &r.From, &r.Vars.State, &r.Vars.CAState} {
+		*text = escape.String(*text)
+	}
+	if s := r.Segment; s != nil {
+		for _, text := range []*string{&s.Flags, &s.Options, &s.Text} {
+			*text = escape.String(*text)
+		}
+		s.Payload = readable([]byte(s.Payload))
+	}
+	return nil
+}
+
+// withoutZone leaves out the zone of an IPv6 address, which can be any text.
+func withoutZone(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().WithZone(""), a.Port())
 }
 
 // Reason words why a segment went no further.

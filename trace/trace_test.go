@@ -1,6 +1,8 @@
 package trace_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -43,4 +45,23 @@ func TestEverySectionIsNamed(t *testing.T) {
 			require.Equal(t, 90, utf8.RuneCountInString(line), line)
 		}
 	}
+}
+
+// A record may be of anybody's making: no string of it, nor the zone of an address, brings a control character to the terminal or
+// markup into a picture.
+func TestRecordsOfAFileAreEscaped(t *testing.T) { // SEC-041
+	const evil = "\x1b[2J\u009b\n"
+	zone := netip.AddrPortFrom(netip.MustParseAddr("fe80::1").WithZone(`"><script>`+evil), 7)
+	r := trace.Record{Local: zone, Remote: zone, Kind: evil, Why: evil, RFC: evil, Detail: evil, From: evil,
+		Segment: &trace.Segment{Flags: evil, Options: evil, Text: evil, Payload: evil}, Vars: trace.Vars{State: evil, CAState: evil}}
+	b, err := json.Marshal(r)
+	require.NoError(t, err)
+	var read trace.Record
+	require.NoError(t, json.Unmarshal(b, &read))
+	require.Equal(t, "[fe80::1]:7", read.Local.String())
+	require.Equal(t, "[fe80::1]:7", read.Remote.String())
+	require.NotContains(t, fmt.Sprintf("%+v %+v", read, *read.Segment), "\x1b")
+	require.NotContains(t, fmt.Sprintf("%+v %+v", read, *read.Segment), "\u009b")
+	require.Equal(t, `\x1b[2J\x9b\n`, read.Why)
+	require.Empty(t, read.Segment.Payload, "only text is kept")
 }

@@ -13,25 +13,43 @@ import (
 // upTimeout is how long a link may take to come up. It takes microseconds; only a broken machine meets it.
 const upTimeout = 5 * time.Second
 
+// goneTimeout is how long the pair of a killed process may take to go.
+const goneTimeout = 2 * time.Second
+
 // checkFree gives a clear error when an interface of this name exists: one that another program uses, one that
-// was made persistent, or something else altogether. Our own never outlive their process.
-func checkFree(name string, kind Kind) error {
-	link, err := netlink.LinkByName(name)
-	if name == "" || errors.As(err, new(netlink.LinkNotFoundError)) {
-		return nil
+// was made persistent, or something else altogether. Our own never outlive their process, but the kernel removes a veth pair a
+// moment after it: the veth driver waits for that.
+func checkFree(name, driver string) error {
+	for deadline := time.Now().Add(goneTimeout); ; time.Sleep(time.Millisecond) {
+		link, err := netlink.LinkByName(name)
+		switch {
+		case name == "" || errors.As(err, new(netlink.LinkNotFoundError)):
+			return nil
+		case err != nil:
+			return fmt.Errorf("look up interface: %w", err)
+		case driver != "veth" || link.Type() != "veth" || time.Now().After(deadline):
+			return taken{link}
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("look up interface: %w", err)
-	}
-	t, ok := link.(*netlink.Tuntap)
+}
+
+// taken is the error of a name that an interface has already.
+type taken struct{ netlink.Link }
+
+func (e taken) Error() string {
+	name := e.Attrs().Name
+	t, ok := e.Link.(*netlink.Tuntap)
 	switch {
 	case !ok:
-		return fmt.Errorf("%w as an interface of type %s; choose another name", fs.ErrExist, link.Type())
+		return fmt.Sprintf("interface %s already exists (type %s); choose another name", name, e.Type())
 	case t.NonPersist:
-		return fmt.Errorf("%w and another program uses it; stop that program or choose another name", fs.ErrExist)
+		return fmt.Sprintf("interface %s already exists (another program uses it); stop that program or choose another name", name)
 	}
-	return fmt.Errorf("%w as a persistent interface; remove it (ip link delete %s) or choose another name", fs.ErrExist, name)
+	return fmt.Sprintf("interface %s already exists (persistent); delete it with \"ip link delete %s\" or choose another name", name, name)
 }
+
+// Is makes it an fs.ErrExist.
+func (e taken) Is(target error) bool { return target == fs.ErrExist }
 
 // configureHost sets the interface's MTU and hardware address, gives the host its address on it, and brings it up.
 func configureHost(name string, cfg Config) error {

@@ -21,7 +21,7 @@ func openVeth(Config) (Device, error) {
 }
 
 // checkFree has nothing to do: the system refuses a name that is taken.
-func checkFree(string, Kind) error { return nil }
+func checkFree(name, driver string) error { return nil }
 
 // configureHost sets the MTU, the host's address and the route to its network with the system's own tools, which
 // is all that macOS offers. Its TUN interfaces are point-to-point, hence the address twice.

@@ -3,6 +3,7 @@ package tun
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"slices"
@@ -78,7 +79,10 @@ func Open(cfg Config) (Device, error) {
 		return nil, fmt.Errorf("tun: %w", err)
 	}
 	d, err := open(cfg)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil, fmt.Errorf("tun: %w", err) // which names the interface
+	case err != nil:
 		return nil, fmt.Errorf("tun: open %s: %w", cfg.label(), err)
 	}
 	if err := configureHost(d.Name(), cfg); err != nil {
@@ -92,7 +96,7 @@ func Open(cfg Config) (Device, error) {
 func (cfg *Config) software() bool { return cfg.Offload && cfg.MTU <= maxMTU/2 }
 
 func open(cfg Config) (Device, error) {
-	if err := checkFree(cfg.Name, cfg.Kind); err != nil {
+	if err := checkFree(cfg.Name, cfg.Driver); err != nil {
 		return nil, err
 	}
 	switch cfg.Driver {

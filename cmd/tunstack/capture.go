@@ -46,8 +46,8 @@ FILE whose name ends in .pcap has none. The device's super-packets are shown as 
 			if err != nil {
 				return usageError{err}
 			}
-			if f.count < 0 {
-				return usage("-c %d: packets cannot be fewer than none", f.count)
+			if f.count < 0 || cmd.Flags().Changed("count") && f.count == 0 {
+				return usage("-c %d: the count must be at least 1", f.count)
 			}
 			return a.capture(cmd.Context(), f, expression, chosen)
 		},

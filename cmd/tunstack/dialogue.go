@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -25,8 +26,11 @@ dialogue. It fails when the server answers anything but what the game demands.`,
 		Example: `  tunstack knock 10.0.0.1
   tunstack knock --port 4444 10.0.0.1
   tunstack knock 127.0.0.1          the stack tells it to its own server`,
-		Args: operands(1, 1, "HOST"),
+		Args: operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkPort(port); err != nil {
+				return err
+			}
 			return a.with(cmd.Context(), "tcp", hostPort(args[0], port), func(c net.Conn) error {
 				joke := services.PickJoke(rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
 				return services.Knock(c, joke, a.out)
@@ -46,8 +50,11 @@ func (a *app) echoCommand() *cobra.Command {
 comes back; it fails when that is not the same. Without TEXT it sends its input.`,
 		Example: `  tunstack echo 10.0.0.1 hello
   tunstack echo 10.0.0.1 < big.iso | cmp - big.iso`,
-		Args: operands(1, -1, "HOST and perhaps TEXT"),
+		Args: operands(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkPort(port); err != nil {
+				return err
+			}
 			return a.with(cmd.Context(), "tcp", hostPort(args[0], port), func(c net.Conn) error {
 				if len(args) == 1 {
 					return join(c, a.in, a.out, 0)
@@ -63,7 +70,9 @@ comes back; it fails when that is not the same. Without TEXT it sends its input.
 // echo sends text, prints what comes back, and compares.
 func echo(c net.Conn, text string, out io.Writer) error {
 	var back bytes.Buffer
-	if err := join(c, strings.NewReader(text), io.MultiWriter(out, &back), 0); err != nil {
+	out, flush := forText(out)
+	err := join(c, strings.NewReader(text), io.MultiWriter(out, &back), 0)
+	if err = errors.Join(err, flush()); err != nil {
 		return err
 	}
 	if back.String() != text {
@@ -90,6 +99,14 @@ func guard(ctx context.Context, c io.Closer, use func() error) error {
 		return context.Cause(ctx)
 	}
 	return err
+}
+
+// checkPort refuses the port to which nobody can connect.
+func checkPort(port uint16) error {
+	if port == 0 {
+		return usage("--port 0: it must be from 1 to 65535")
+	}
+	return nil
 }
 
 func hostPort(host string, port uint16) string {

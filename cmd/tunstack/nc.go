@@ -23,7 +23,7 @@ func (a *app) ncCommand() *cobra.Command {
 		Use:   "nc [-u] [-l] [HOST] PORT",
 		Short: "Join input and output to a connection of the stack",
 		Long: `Connects from the stack to HOST and PORT, sends its input and prints what it receives, until
-the other side has said all. The end of the input is passed on as a half-close (FIN).
+the other side has said all; on a terminal without control characters. The end of the input is passed on as a half-close (FIN).
 With -l it waits for one connection to PORT instead, at the stack's address HOST or at all of them.
 Over UDP (-u) each read of the input is a datagram, and nc ends when nothing has come
 for a second after the end of the input.`,
@@ -31,7 +31,7 @@ for a second after the end of the input.`,
   tunstack nc -l 5000 > received            and on the host: nc 10.0.0.2 5000
   tunstack nc -u 10.0.0.1 9999
   tunstack nc 10.0.0.1 http`,
-		Args: operands(1, 2, "HOST and PORT, with -l perhaps PORT alone"),
+		Args: operands(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			network, quiet := "tcp", time.Duration(wait)
 			if udp {
@@ -41,7 +41,7 @@ for a second after the end of the input.`,
 				quiet = udpQuiet
 			}
 			if len(args) == 1 && !listen {
-				return usage("nc takes HOST and PORT, with -l perhaps PORT alone")
+				return usage("nc needs HOST and PORT; only with -l PORT is enough")
 			}
 			host := strings.Join(args[:len(args)-1], "")
 			address := net.JoinHostPort(host, args[len(args)-1])
@@ -76,6 +76,7 @@ func (a *app) listen(ctx context.Context, network, address string, quiet time.Du
 // nothing is received for quiet, that is the end too, unless quiet is 0.
 func join(c net.Conn, in io.Reader, out io.Writer, quiet time.Duration) error {
 	r := &quietReader{Conn: c, quiet: quiet}
+	out, flush := forText(out)
 	go func() {
 		io.Copy(c, in) // what goes wrong shows at the reading side
 		if half, ok := c.(interface{ CloseWrite() error }); ok {
@@ -83,7 +84,8 @@ func join(c net.Conn, in io.Reader, out io.Writer, quiet time.Duration) error {
 		}
 		r.inputEnded()
 	}()
-	if _, err := io.Copy(out, r); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+	_, err := io.Copy(out, r)
+	if err = errors.Join(err, flush()); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		return &net.OpError{Op: "read", Net: c.RemoteAddr().Network(), Addr: c.RemoteAddr(), Err: err}
 	}
 	return nil

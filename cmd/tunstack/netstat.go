@@ -39,7 +39,7 @@ the counters that are zero, and shows beside each value by how much it has grown
   tunstack netstat -i --watch
   tunstack netstat -s --watch 5
   tunstack netstat -s --json`,
-		Args: operands(0, 1, "no arguments but the SECONDS of --watch"),
+		Args: operands(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(cmd, args); err != nil {
 				return err
@@ -66,7 +66,7 @@ the counters that are zero, and shows beside each value by how much it has grown
 // check takes the operand, which is --watch's, and refuses what makes no sense.
 func (f *netstatFlags) check(cmd *cobra.Command, args []string) error {
 	if watch := cmd.Flags().Changed("watch"); !watch && len(args) > 0 {
-		return usage("netstat takes no arguments but the SECONDS of --watch")
+		return usage("usage: tunstack %s", cmd.Use)
 	} else if !watch {
 		return nil
 	}

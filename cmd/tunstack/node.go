@@ -27,12 +27,13 @@ type node struct {
 	clock    *clock.Steady
 	capture  *capture.Capture // of the device's packets; nil: no device
 	services []services.Service
+	failed   chan error     // the device's failure
 	closers  []func() error // in the order of starting
 }
 
 // start starts a node, and returns when it answers. On error nothing of it remains.
 func start(ctx context.Context, cfg upConfig, controlPath string, log *slog.Logger) (_ *node, err error) {
-	n := &node{}
+	n := &node{failed: make(chan error, 1)}
 	defer func() {
 		if err != nil {
 			n.close()
@@ -84,8 +85,9 @@ func (n *node) startStack(ctx context.Context, cfg upConfig, log *slog.Logger) e
 		Interfaces: []socketapi.Interface{{
 			Device: dev, MTU: dev.MTU(), Addrs: []netip.Prefix{cfg.addr}, Gateway: cfg.host, ACD: quickACD,
 		}},
-		Clock:  n.clock,
-		Logger: log,
+		Clock:        n.clock,
+		Logger:       log,
+		DeviceFailed: n.deviceFailed,
 	}
 	config.TCP.Congestion = cfg.congestion
 	n.stack, err = socketapi.New(config)
@@ -96,6 +98,27 @@ func (n *node) startStack(ctx context.Context, cfg upConfig, log *slog.Logger) e
 	n.onClose(n.stack.Close)
 	n.capture.Attach(n.stack)
 	return n.stack.Ready(ctx)
+}
+
+// deviceFailed is told that the device cannot be read any more.
+func (n *node) deviceFailed(_ string, err error) {
+	if failure := n.failure(); failure != nil {
+		err = failure
+	} else {
+		err = fmt.Errorf("interface %s failed: %w", n.dev, err)
+	}
+	select {
+	case n.failed <- err:
+	default: // each queue tells
+	}
+}
+
+// failure is that the interface does not exist any more, or nil.
+func (n *node) failure() error {
+	if _, err := net.InterfaceByName(n.dev); err != nil {
+		return fmt.Errorf("interface %s was deleted", n.dev)
+	}
+	return nil
 }
 
 // openDevice creates the interface, behind a bad wire and recorded if that is asked for.

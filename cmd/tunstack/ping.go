@@ -24,7 +24,7 @@ ping does. It runs until it is interrupted (Ctrl-C) or -c requests are answered,
 exits 1 when there was no reply at all.`,
 		Example: `  tunstack ping 10.0.0.1
   tunstack ping -c 3 -s 8000 10.0.0.1     in fragments`,
-		Args: operands(1, 1, "HOST"),
+		Args: operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg.Host, cfg.Interval, cfg.Wait = args[0], time.Duration(interval), time.Duration(wait)
 			switch {

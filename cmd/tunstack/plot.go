@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -25,7 +26,7 @@ knock-knock joke.`,
 		Example: `  tunstack plot --conn :1414 -o joke.svg
   tunstack plot -o transfer.png transfer.jsonl
   tunstack plot --sim --drop 5 -o joke.svg   no device, no root`,
-		Args: operands(0, 1, "at most a FILE"),
+		Args: operands(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			format := strings.TrimPrefix(filepath.Ext(output), ".")
 			if format != "svg" && format != "png" {
@@ -37,20 +38,26 @@ knock-knock joke.`,
 			if err := checkSource(cmd, sim, args); err != nil {
 				return err
 			}
-			kept, err := a.record(cmd.Context(), sourceOf(conn, sim, args), func(trace.Record) {})
-			if err != nil {
-				return err
-			}
-			records, err := only(kept)
-			if err != nil {
-				return err
-			}
-			title := fmt.Sprintf("%s - %s", records[0].Local, records[0].Remote)
-			return writeFile(output, func(w io.Writer) error { return chart.Write(w, format, title, trace.SeriesOf(records)) })
+			from := sourceOf(conn, sim, args)
+			return fill(output, func() (func(io.Writer) error, error) { return a.plot(cmd.Context(), from, format) })
 		},
 	}
 	cmd.Flags().StringVar(&conn, "conn", "", "only a connection with this `end`: ADDR:PORT, ADDR or :PORT")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "`picture` to make, .svg or .png")
 	sim = simulationFlags(cmd)
 	return cmd
+}
+
+// plot records a connection, and returns what writes its picture.
+func (a *app) plot(ctx context.Context, from source, format string) (func(io.Writer) error, error) {
+	kept, err := a.record(ctx, from, func(trace.Record) {})
+	if err != nil {
+		return nil, err
+	}
+	records, err := only(kept)
+	if err != nil {
+		return nil, err
+	}
+	title := fmt.Sprintf("%s - %s", records[0].Local, records[0].Remote)
+	return func(w io.Writer) error { return chart.Write(w, format, title, trace.SeriesOf(records)) }, nil
 }

@@ -35,7 +35,7 @@ ends with 0 whether or not the answers differ. The connection must be recorded f
 		Example: `  tunstack replay packets.pcapng
   tunstack replay --conn 10.0.0.1:40000 packets.pcapng
   tunstack replay --as 192.168.7.1 --tolerance 50ms kernel.pcap`,
-		Args: operands(1, 1, "a FILE"),
+		Args: operands(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			match, err := trace.ParseMatch(conn)
 			if err != nil {

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"tunstack/cmd/internal/control"
+	"tunstack/internal/escape"
 )
 
 // Exit statuses.
@@ -62,10 +64,10 @@ func status(cmd *cobra.Command, err error, parsed bool, s streams) int {
 	case errors.Is(err, context.Canceled):
 		return exitInterrupt
 	case !parsed || errors.As(err, &misused):
-		fmt.Fprintf(s.err, "tunstack: %v (see %s --help)\n", err, cmd.CommandPath())
+		fmt.Fprintf(s.err, "tunstack: %s (see %s --help)\n", escape.Lines(err.Error()), cmd.CommandPath())
 		return exitUsage
 	}
-	fmt.Fprintf(s.err, "tunstack: %v\n", err)
+	fmt.Fprintf(s.err, "tunstack: %s\n", escape.Lines(err.Error()))
 	return exitFailure
 }
 
@@ -106,11 +108,19 @@ running stack and act from its side: what they send comes from its address.`,
 	return root
 }
 
-// operands checks the number of arguments; usage names them as the help does. A negative most is no limit.
-func operands(least, most int, usage string) cobra.PositionalArgs {
+// operands checks the number of arguments; a negative most is no limit. None but those without limit may be empty: they name something,
+// and what an empty name stands for is nobody's intention.
+func operands(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
+		named := args
+		if most < 0 {
+			named = args[:min(least, len(args))]
+		}
 		if len(args) < least || most >= 0 && len(args) > most {
-			return fmt.Errorf("%s takes %s", cmd.Name(), usage)
+			return fmt.Errorf("usage: tunstack %s", cmd.Use)
+		}
+		if slices.Contains(named, "") {
+			return fmt.Errorf("an argument is empty; usage: tunstack %s", cmd.Use)
 		}
 		return nil
 	}

@@ -25,11 +25,11 @@ type simulation struct {
 func simulationFlags(cmd *cobra.Command) *simulation {
 	s := &simulation{dialogue: dialogue.Config{Delay: 5 * time.Millisecond}}
 	flags := cmd.Flags()
-	flags.BoolVar(&s.on, "sim", false, "two of our machines with each other, in virtual time")
-	flags.IntSliceVar(&s.dialogue.Drop, "drop", nil, "with --sim: lose the `N`th segment that is sent")
-	flags.Float64Var(&s.dialogue.Loss, "loss", 0, "with --sim: lose this `share` of the segments, by chance")
-	flags.Uint64Var(&s.dialogue.Seed, "seed", 1, "with --sim: of all chance")
-	flags.Var((*seconds)(&s.dialogue.Delay), "delay", "with --sim: of the wire, one way, in `seconds`")
+	flags.BoolVar(&s.on, "sim", false, "simulate two of our TCP machines in virtual time")
+	flags.IntSliceVar(&s.dialogue.Drop, "drop", nil, "lose the `N`th segment that is sent (with --sim)")
+	flags.Float64Var(&s.dialogue.Loss, "loss", 0, "lose this `share` of the segments at random (with --sim)")
+	flags.Uint64Var(&s.dialogue.Seed, "seed", 1, "random seed (with --sim)")
+	flags.Var((*seconds)(&s.dialogue.Delay), "delay", "one-way delay in `seconds` (with --sim)")
 	cmd.MarkFlagsMutuallyExclusive("sim", "conn")
 	return s
 }
@@ -41,8 +41,13 @@ func (s *simulation) check(cmd *cobra.Command) error {
 			return usage("--%s: it needs --sim", name)
 		}
 	}
-	if s.dialogue.Loss < 0 || s.dialogue.Loss > 1 {
-		return usage("--loss %g: it must be from 0 to 1", s.dialogue.Loss)
+	if loss := s.dialogue.Loss; !(loss >= 0 && loss <= 1) { // NaN is neither
+		return usage("--loss %g: it must be from 0 to 1", loss)
+	}
+	for _, n := range s.dialogue.Drop {
+		if n < 1 {
+			return usage("--drop %d: segments are counted from 1", n)
+		}
 	}
 	return nil
 }

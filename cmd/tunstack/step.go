@@ -39,7 +39,7 @@ With --break it runs on to there first. When the input is not a terminal it prin
   tunstack step --break state=FIN-WAIT-1
   tunstack step --sim --drop 3 --break retransmit
   tunstack step --sim --seed 7 --loss 0.2 < /dev/null | less`,
-		Args: operands(0, 0, "no arguments"),
+		Args: operands(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			breaks, err := f.check(cmd)
 			if err != nil {

@@ -10,7 +10,7 @@ import (
 func TestStepUsage(t *testing.T) {
 	noStack(t)
 	for _, tt := range []struct{ line, message string }{
-		{"step x", "step takes no arguments"},
+		{"step x", "usage: tunstack step [--sim]"},
 		{"step --drop 3", "--drop: it needs --sim"},
 		{"step --seed 3", "--seed: it needs --sim"},
 		{"step --sim --loss 2", "--loss 2: it must be from 0 to 1"},

@@ -45,7 +45,7 @@ func jsonFlag(cmd *cobra.Command, asJSON *bool) {
 // tableCommand is a command that prints one table.
 func tableCommand[Row any](a *app, cmd *cobra.Command, table string, print func(io.Writer, []Row)) *cobra.Command {
 	var asJSON bool
-	cmd.Args = operands(0, 0, "no arguments")
+	cmd.Args = operands(0, 0)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return show(cmd.Context(), a, table, asJSON, print) }
 	jsonFlag(cmd, &asJSON)
 	return cmd

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"tunstack/internal/escape"
 	"tunstack/trace"
 )
 
@@ -28,6 +29,16 @@ func terminalSize(f any) (columns, rows int) {
 		return 0, 0
 	}
 	return cmp.Or(int(size.Col), 80), cmp.Or(int(size.Row), 24)
+}
+
+// forText is where a command writes what a peer says: without control characters if w is a terminal, and else byte for byte. flush is
+// called at the end.
+func forText(w io.Writer) (text io.Writer, flush func() error) {
+	if columns(w) == 0 {
+		return w, func() error { return nil }
+	}
+	out := escape.NewWriter(w)
+	return out, out.Flush
 }
 
 // styleFor is how ladders look on w: plain ASCII unless it is a terminal, which may know no more either.

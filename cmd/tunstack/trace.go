@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
-	"tunstack/internal/outfile"
 	"tunstack/trace"
 )
 
@@ -39,12 +37,16 @@ machines tell each other over a simulated wire, as the server saw it.`,
   tunstack trace --conn 10.0.0.1:40000 --svg ladder.svg
   tunstack trace --sim --drop 5               no device, no root
   tunstack trace --json > joke.jsonl; tunstack trace joke.jsonl --mermaid`,
-		Args: operands(0, 1, "at most a FILE"),
+		Args: operands(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(cmd, args); err != nil {
 				return err
 			}
-			return a.trace(cmd.Context(), f, args)
+			from := sourceOf(f.conn, f.sim, args)
+			if f.svg != "" {
+				return fill(f.svg, func() (func(io.Writer) error, error) { return a.ladder(cmd.Context(), from) })
+			}
+			return a.trace(cmd.Context(), f, from)
 		},
 	}
 	flags := cmd.Flags()
@@ -71,8 +73,21 @@ func (f *traceFlags) check(cmd *cobra.Command, args []string) error {
 	return checkSource(cmd, f.sim, args)
 }
 
-func (a *app) trace(ctx context.Context, f *traceFlags, args []string) error {
-	from, show := sourceOf(f.conn, f.sim, args), func(trace.Record) {}
+// ladder records a connection, and returns what writes its ladder as a picture.
+func (a *app) ladder(ctx context.Context, from source) (func(io.Writer) error, error) {
+	kept, err := a.record(ctx, from, func(trace.Record) {})
+	if err != nil {
+		return nil, err
+	}
+	records, err := only(kept)
+	if err != nil {
+		return nil, err
+	}
+	return func(w io.Writer) error { return trace.WriteSVG(w, trace.Draw(records)) }, nil
+}
+
+func (a *app) trace(ctx context.Context, f *traceFlags, from source) error {
+	show := func(trace.Record) {}
 	switch {
 	case f.json:
 		out := json.NewEncoder(a.out)
@@ -118,15 +133,8 @@ func follower(w io.Writer) func(trace.Record) {
 	}
 }
 
-// draw draws what was recorded.
+// draw draws what was recorded as text.
 func (a *app) draw(f *traceFlags, kept *trace.Recording) error {
-	if f.svg != "" {
-		records, err := only(kept)
-		if err != nil {
-			return err
-		}
-		return writeFile(f.svg, func(w io.Writer) error { return trace.WriteSVG(w, trace.Draw(records)) })
-	}
 	write := styleFor(a.out).Write
 	if f.mermaid {
 		write = trace.WriteMermaid
@@ -140,13 +148,4 @@ func (a *app) draw(f *traceFlags, kept *trace.Recording) error {
 		}
 	}
 	return nil
-}
-
-// writeFile makes a file of what write writes.
-func writeFile(name string, write func(io.Writer) error) error {
-	f, err := outfile.Create(name, 0o666)
-	if err != nil {
-		return err
-	}
-	return errors.Join(write(f), f.Close())
 }

@@ -27,7 +27,7 @@ SYNs to port 80. Other kinds may get through where one is held up.`,
 		Example: `  tunstack traceroute 10.0.0.1
   tunstack traceroute -n -w 1 -m 10 10.1.0.2
   tunstack traceroute -T -p 443 10.1.0.2     as far as a web server`,
-		Args: operands(1, 1, "HOST"),
+		Args: operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg.Host, cfg.Wait = args[0], time.Duration(wait)
 			switch {
@@ -35,6 +35,9 @@ SYNs to port 80. Other kinds may get through where one is held up.`,
 				cfg.Method = traceroute.ICMP
 			case tcp:
 				cfg.Method = traceroute.TCP
+			}
+			if cmd.Flags().Changed("port") && cfg.Port == 0 {
+				return checkPort(cfg.Port)
 			}
 			if err := checkTraceroute(&cfg); err != nil {
 				return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -78,15 +79,19 @@ func serviceList() string {
 	return strings.Join(lines, "\n")
 }
 
-// up runs a stack on this machine's network until ctx ends, which is a success.
+// up runs a stack on this machine's network until ctx ends, which is a success, or its interface does, which is an error.
 func (a *app) up(ctx context.Context, cfg upConfig) error {
 	n, err := start(ctx, cfg, a.control, slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: cfg.logLevel})))
 	if err != nil {
 		return explain(err, cfg)
 	}
 	n.announce(a.out, cfg, "From the stack's side, in another terminal", "Ctrl-C ends it.")
-	<-ctx.Done()
-	return n.close()
+	select {
+	case <-ctx.Done():
+		return n.close()
+	case err := <-n.failed:
+		return errors.Join(err, n.close())
+	}
 }
 
 // sandbox runs a stack and a command, without args the user's shell, in a namespace of their own, and ends with the
@@ -128,5 +133,9 @@ func (a *app) inside(ctx context.Context, cfg upConfig, args []string) error {
 	}
 	defer n.close()
 	n.announce(out, cfg, "From the stack's side, here too", "The sandbox ends with this command.")
-	return exit(netns.Run(child))
+	status, err := netns.Run(child)
+	if failure := n.failure(); failure != nil {
+		return failure
+	}
+	return exit(status, err)
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,8 +15,8 @@ func TestUsageErrors(t *testing.T) {
 	noStack(t)
 	for _, tt := range []struct{ line, message string }{
 		{"nonsense", `unknown command "nonsense"`},
-		{"ping", "ping takes HOST"},
-		{"ping a b", "ping takes HOST"},
+		{"ping", "usage: tunstack ping HOST"},
+		{"ping a b", "usage: tunstack ping HOST"},
 		{"ping --nonsense a", "unknown flag: --nonsense"},
 		{"ping -c 0 127.0.0.1", "-c 0: the count must be at least 1"},
 		{"ping -c -1 127.0.0.1", "-c -1: the count must be at least 1"},
@@ -24,7 +26,7 @@ func TestUsageErrors(t *testing.T) {
 		{"ping -i 0 127.0.0.1", "-i 0: the interval must be at least 0.001 s"},
 		{"ping -i soon 127.0.0.1", `"soon" is not a number of seconds`},
 		{"ping -W NaN 127.0.0.1", `"NaN" is not a number of seconds`},
-		{"traceroute", "traceroute takes HOST"},
+		{"traceroute", "usage: tunstack traceroute HOST"},
 		{"traceroute -m 0 127.0.0.1", "-m 0: it must be from 1 to 255"},
 		{"traceroute -m 256 127.0.0.1", "-m 256: it must be from 1 to 255"},
 		{"traceroute -q 0 127.0.0.1", "-q 0: it must be from 1 to 10"},
@@ -34,16 +36,24 @@ func TestUsageErrors(t *testing.T) {
 		{"traceroute -p 65536 127.0.0.1", "value out of range"},
 		{"traceroute -I -p 80 127.0.0.1", "-p: echo requests have no port"},
 		{"traceroute -I -T 127.0.0.1", "[icmp tcp] were all set"},
-		{"nc", "nc takes HOST and PORT"},
-		{"nc 80", "nc takes HOST and PORT"},
-		{"nc a b c", "nc takes HOST and PORT"},
-		{"knock", "knock takes HOST"},
+		{"nc", "usage: tunstack nc [-u] [-l] [HOST] PORT"},
+		{"nc 80", "nc needs HOST and PORT; only with -l PORT is enough"},
+		{"nc a b c", "usage: tunstack nc [-u] [-l] [HOST] PORT"},
+		{"knock", "usage: tunstack knock HOST"},
 		{"knock --port 65536 127.0.0.1", "value out of range"},
-		{"echo", "echo takes HOST and perhaps TEXT"},
-		{"netstat x", "netstat takes no arguments but the SECONDS of --watch"},
-		{"netstat --watch 1 2", "netstat takes no arguments but the SECONDS of --watch"},
+		{"echo", "usage: tunstack echo HOST [TEXT...]"},
+		{"netstat x", "usage: tunstack netstat [--watch [SECONDS]]"},
+		{"netstat --watch 1 2", "usage: tunstack netstat [--watch [SECONDS]]"},
 		{"netstat --watch soon", `--watch "soon" is not a number of seconds`},
 		{"netstat --watch=0", "--watch 0: it must be at least 0.01 s"},
+		{"knock --port 0 127.0.0.1", "--port 0: it must be from 1 to 65535"},
+		{"echo --port 0 127.0.0.1", "--port 0: it must be from 1 to 65535"},
+		{"traceroute -p 0 127.0.0.1", "--port 0: it must be from 1 to 65535"},
+		{"capture -c 0", "-c 0: the count must be at least 1"},
+		{"capture -c -1", "-c -1: the count must be at least 1"},
+		{"trace --sim --drop -1", "--drop -1: segments are counted from 1"},
+		{"trace --sim --drop 5,0", "--drop 0: segments are counted from 1"},
+		{"step --sim --loss NaN", "--loss NaN: it must be from 0 to 1"},
 		{"trace --drop 5", "--drop: it needs --sim"},
 		{"trace --sim --loss 2", "--loss 2: it must be from 0 to 1"},
 		{"trace --sim joke.jsonl", "trace: either --sim or a FILE"},
@@ -53,15 +63,50 @@ func TestUsageErrors(t *testing.T) {
 		{"trace --svg a.svg --mermaid", "[mermaid svg] were all set"},
 		{"plot --sim -o joke.svg joke.jsonl", "plot: either --sim or a FILE"},
 		{"plot --seed 2 -o joke.svg", "--seed: it needs --sim"},
-		{"ifconfig x", "ifconfig takes no arguments"},
-		{"arp x", "arp takes no arguments"},
-		{"route x", "route takes no arguments"},
+		{"ifconfig x", "usage: tunstack ifconfig"},
+		{"arp x", "usage: tunstack arp"},
+		{"route x", "usage: tunstack route"},
 	} {
 		t.Run(tt.line, func(t *testing.T) {
 			r := tunstack("", strings.Fields(tt.line)...)
 			requireOneLine(t, r, exitUsage, tt.message)
 			require.Contains(t, r.err, "--help)\n")
 		})
+	}
+}
+
+// An empty argument is a mistake, such as a variable of a shell that is not set; it is not taken for this host or for no file.
+func TestEmptyArguments(t *testing.T) {
+	noStack(t)
+	for _, args := range [][]string{
+		{"ping", ""}, {"traceroute", ""}, {"knock", ""}, {"echo", ""}, {"echo", "", "text"}, {"nc", "", "80"}, {"nc", "127.0.0.1", ""},
+		{"nc", "-l", "", "80"}, {"nc", "-l", ""}, {"trace", ""}, {"plot", "-o", "a.svg", ""}, {"replay", ""}, {"netstat", "--watch", ""},
+	} {
+		requireOneLine(t, tunstack("", args...), exitUsage, "an argument is empty; usage: tunstack "+args[0])
+	}
+}
+
+// A file that cannot be written is an error before the work for it begins, and one that there is keeps its contents if the work fails.
+func TestOutputIsOpenedFirst(t *testing.T) {
+	noStack(t)
+	bad := filepath.Join(t.TempDir(), "missing", "a.svg")
+	kept := filepath.Join(t.TempDir(), "kept.svg")
+	require.NoError(t, os.WriteFile(kept, []byte("kept"), 0o600))
+	fresh := filepath.Join(t.TempDir(), "fresh.svg")
+	for _, args := range [][]string{{"plot", "-o"}, {"trace", "--svg"}} {
+		requireOneLine(t, tunstack("", append(args, bad)...), exitFailure, "no such file or directory")
+		for _, name := range []string{kept, fresh} {
+			requireOneLine(t, tunstack("", append(args, name)...), exitFailure, "no stack is running")
+		}
+		content, err := os.ReadFile(kept)
+		require.NoError(t, err)
+		require.Equal(t, "kept", string(content))
+		require.NoFileExists(t, fresh)
+		require.Equal(t, result{}, tunstack("", append(args, kept, "--sim")...))
+		content, err = os.ReadFile(kept)
+		require.NoError(t, err)
+		require.True(t, strings.HasSuffix(string(content), "</svg>\n"), "it is the picture alone")
+		require.NoError(t, os.WriteFile(kept, []byte("kept"), 0o600))
 	}
 }
 

@@ -13,6 +13,7 @@ var kinds = map[string][]string{
 	"tap":       {"--dev", "tap0", "--tap"},
 	"tun water": {"--dev", "tun0", "--driver", "water"},
 	"tap water": {"--dev", "tap0", "--tap", "--driver", "water"},
+	"veth":      {"--dev", "veth0", "--driver", "veth"},
 }
 
 func eachKind(t *testing.T, test func(t *testing.T, n *node)) {

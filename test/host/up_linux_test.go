@@ -4,6 +4,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -53,6 +54,36 @@ func TestSignals(t *testing.T) {
 			defer c.Close()
 			n.signal(s, 0)
 			require.False(t, exists("tun0"))
+		})
+	}
+}
+
+// Without its interface a stack is of no use: the program ends, and says why.
+func TestInterfaceDeleted(t *testing.T) {
+	for name, flags := range kinds {
+		t.Run(name, func(t *testing.T) {
+			n := start(t, flags...)
+			succeed(t, "ip", "link", "delete", flags[1])
+			timeout := time.AfterFunc(patience, func() { n.cmd.Process.Kill() })
+			defer timeout.Stop()
+			require.Error(t, n.cmd.Wait())
+			require.Equal(t, 1, n.cmd.ProcessState.ExitCode(), n.errs.String())
+			require.Equal(t, "tunstack: interface "+flags[1]+" was deleted\n", n.errs.String())
+		})
+	}
+	out, status := sandbox(t, "ip link delete tun0")
+	require.Equal(t, 1, status, out)
+	require.Contains(t, out, "tunstack: interface tun0 was deleted\n")
+}
+
+// An interface that is down for a while is not gone.
+func TestInterfaceDownAndUp(t *testing.T) {
+	for name, flags := range kinds {
+		t.Run(name, func(t *testing.T) {
+			up(t, flags...)
+			succeed(t, "ip", "link", "set", flags[1], "down")
+			succeed(t, "ip", "link", "set", flags[1], "up")
+			require.Equal(t, "hi\n", talkOnce(t, "hi"))
 		})
 	}
 }

@@ -164,6 +164,9 @@ func (t *tracer) handle(a answer) error {
 		}
 		return nil
 	}
+	if errors.Is(a.err, syscall.ECONNREFUSED) || errors.Is(a.err, syscall.ENOPROTOOPT) {
+		return nil // a connected socket's share of an ICMP message, which the ICMP socket receives whole
+	}
 	if a.err != nil {
 		return a.err
 	}

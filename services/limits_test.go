@@ -1,0 +1,71 @@
+package services
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/socketapi"
+)
+
+// How long a condition may take to hold that holds at once, and how often a test looks.
+const (
+	waitTime = 10 * time.Second
+	tick     = time.Millisecond
+)
+
+func TestSeats(t *testing.T) {
+	s := newSeats(limits{total: 3, source: 2})
+	a, b, c := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.3"), netip.MustParseAddr("10.0.0.4")
+	require.True(t, s.take(a))
+	require.True(t, s.take(a))
+	require.False(t, s.take(a), "its share is taken")
+	require.True(t, s.take(b))
+	require.False(t, s.take(c), "all are taken")
+	s.leave(a)
+	require.True(t, s.take(c))
+	for _, from := range []netip.Addr{a, b, c} {
+		s.leave(from)
+	}
+	require.Empty(t, s.sources)
+	require.Zero(t, s.taken)
+}
+
+// A service refuses a connection beyond its limits by a reset, and takes the next when one has gone.
+func TestClientsAreBounded(t *testing.T) {
+	s, err := socketapi.New(socketapi.Config{})
+	require.NoError(t, err)
+	defer s.Close()
+	l, err := s.Listen("tcp", ":7")
+	require.NoError(t, err)
+	done := make(chan bool)
+	go func() {
+		eachConn(limits{total: 2, source: 2, idle: time.Hour}, echo)(l)
+		close(done)
+	}()
+	dial := func() net.Conn {
+		c, err := s.Dial("tcp", "127.0.0.1:7")
+		require.NoError(t, err)
+		return c
+	}
+	echoes := func(c net.Conn) bool {
+		_, err := c.Write([]byte("x"))
+		if err == nil {
+			_, err = io.ReadFull(c, make([]byte, 1))
+		}
+		return err == nil
+	}
+	one, two := dial(), dial()
+	require.True(t, echoes(one))
+	require.True(t, echoes(two))
+	require.False(t, echoes(dial()))
+	one.Close()
+	require.Eventually(t, func() bool { return echoes(dial()) }, waitTime, tick)
+	require.True(t, echoes(two))
+	l.Close()
+	<-done
+}
