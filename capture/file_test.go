@@ -200,10 +200,10 @@ func TestBadFiles(t *testing.T) {
 // Packets are printed as tcpdump prints them; a comment is behind a #.
 func TestPrinter(t *testing.T) {
 	udp := &layers.UDP{SrcPort: 5000, DstPort: 7}
-	require.NoError(t, udp.SetNetworkLayerForChecksum(ip(layers.IPProtocolUDP)))
+	require.NoError(t, udp.SetNetworkLayerForChecksum(ipHeader(layers.IPProtocolUDP)))
 	unreachable := &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(3, 3)}
-	datagram := serialize(t, ip(layers.IPProtocolUDP), udp, gopacket.Payload("hello"))
-	fragment := ip(layers.IPProtocolUDP)
+	datagram := serialize(t, ipHeader(layers.IPProtocolUDP), udp, gopacket.Payload("hello"))
+	fragment := ipHeader(layers.IPProtocolUDP)
 	fragment.FragOffset = 10
 	p := NewPrinter(Source{Link: layers.LinkTypeRaw})
 	for _, tt := range []struct {
@@ -213,9 +213,9 @@ func TestPrinter(t *testing.T) {
 		{tcpPacket(t, 1000, "hello"), "IP 10.0.0.1.4000 > 10.0.0.2.7: Flags [P.], seq 1000:1005, ack 2000, win 500, length 5"},
 		{tcpPacket(t, 1005, "hi"), "IP 10.0.0.1.4000 > 10.0.0.2.7: Flags [P.], seq 5:7, ack 1, win 500, length 2"},
 		{datagram, "IP 10.0.0.1.5000 > 10.0.0.2.7: UDP, length 5"},
-		{serialize(t, ip(layers.IPProtocolICMPv4), unreachable, gopacket.Payload(datagram[:28])), "IP 10.0.0.1 > 10.0.0.2: ICMP 10.0.0.2 udp port 7 unreachable, length 36"},
+		{serialize(t, ipHeader(layers.IPProtocolICMPv4), unreachable, gopacket.Payload(datagram[:28])), "IP 10.0.0.1 > 10.0.0.2: ICMP 10.0.0.2 udp port 7 unreachable, length 36"},
 		{serialize(t, fragment, gopacket.Payload("rest")), "IP 10.0.0.1 > 10.0.0.2: udp"},
-		{serialize(t, ip(47), gopacket.Payload("x")), "IP 10.0.0.1 > 10.0.0.2: ip-proto-47 1"},
+		{serialize(t, ipHeader(47), gopacket.Payload("x")), "IP 10.0.0.1 > 10.0.0.2: ip-proto-47 1"},
 		{[]byte{0x45}, "IP truncated, length 1"},
 		{nil, "truncated, length 0"},
 	} {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"tunstack/ip"
 	"tunstack/ipv4"
 	"tunstack/tcp"
 	"tunstack/trace"
@@ -81,7 +82,7 @@ func (j *joiner) packet(h *held, data []byte) {
 // parse reads a TCP segment that is not a fragment, and its ends: local is its source.
 func parse(data []byte, s *tcp.Segment) (ends, bool) {
 	var h ipv4.Header
-	if !h.Parse(data) || h.Protocol != ipv4.ProtocolTCP || h.MF || h.Offset > 0 {
+	if !h.Parse(data) || h.Protocol != ip.ProtocolTCP || h.MF || h.Offset > 0 {
 		return ends{}, false
 	}
 	if n := int(h.TotalLen); n >= h.Len() && n < len(data) {

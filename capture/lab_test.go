@@ -17,14 +17,14 @@ func serialize(t testing.TB, all ...gopacket.SerializableLayer) []byte {
 	return b.Bytes()
 }
 
-// ip is a header from 10.0.0.1 to 10.0.0.2.
-func ip(protocol layers.IPProtocol) *layers.IPv4 {
+// ipHeader is a header from 10.0.0.1 to 10.0.0.2.
+func ipHeader(protocol layers.IPProtocol) *layers.IPv4 {
 	return &layers.IPv4{Version: 4, TTL: 64, Protocol: protocol, SrcIP: net.IP{10, 0, 0, 1}, DstIP: net.IP{10, 0, 0, 2}}
 }
 
 // tcpPacket is a datagram from 10.0.0.1:4000 to 10.0.0.2:7 with a segment.
 func tcpPacket(t testing.TB, seq uint32, payload string) []byte {
-	h := ip(layers.IPProtocolTCP)
+	h := ipHeader(layers.IPProtocolTCP)
 	s := &layers.TCP{SrcPort: 4000, DstPort: 7, Seq: seq, Ack: 2000, ACK: true, PSH: true, Window: 500}
 	require.NoError(t, s.SetNetworkLayerForChecksum(h))
 	return serialize(t, h, s, gopacket.Payload(payload))

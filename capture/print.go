@@ -9,6 +9,7 @@ import (
 	"github.com/gopacket/gopacket/layers"
 
 	"tunstack/internal/escape"
+	"tunstack/ip"
 	"tunstack/ipv4"
 	"tunstack/udp"
 )
@@ -62,11 +63,11 @@ func (p *Printer) ip(b []byte) string {
 	switch {
 	case h.Offset > 0:
 		return ends + protocolName(h.Protocol)
-	case h.Protocol == ipv4.ProtocolTCP:
+	case h.Protocol == ip.ProtocolTCP:
 		return p.tcp(&h, b)
-	case h.Protocol == ipv4.ProtocolUDP:
+	case h.Protocol == ip.ProtocolUDP:
 		return udpLine(&h, b)
-	case h.Protocol == ipv4.ProtocolICMP:
+	case h.Protocol == ip.ProtocolICMP:
 		return ends + icmpLine(b)
 	}
 	return fmt.Sprintf("%s%s %d", ends, protocolName(h.Protocol), len(b))
@@ -74,7 +75,7 @@ func (p *Printer) ip(b []byte) string {
 
 // protocolName is how tcpdump calls a protocol that it does not look into.
 func protocolName(n uint8) string {
-	names := map[uint8]string{ipv4.ProtocolICMP: "icmp", 2: "igmp", ipv4.ProtocolTCP: "tcp", ipv4.ProtocolUDP: "udp"}
+	names := map[uint8]string{ip.ProtocolICMP: "icmp", 2: "igmp", ip.ProtocolTCP: "tcp", ip.ProtocolUDP: "udp"}
 	if name, ok := names[n]; ok {
 		return name
 	}

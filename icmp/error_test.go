@@ -10,13 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/ip"
 	"tunstack/ipv4"
 )
 
 func TestPortUnreachable(t *testing.T) { // ICMP-003, ICMP-004, ICMP-010
 	l := newLab(t, ipv4.Config{}, Config{})
 	for i, tt := range []struct{ options, n, quoted int }{{0, 0, 20}, {0, 8, 28}, {4, 9, 33}, {0, 1000, 548}, {40, 1000, 548}} {
-		h := from(peerAddr, otherAddr, ipv4.ProtocolUDP)
+		h := from(peerAddr, otherAddr, ip.ProtocolUDP)
 		h.Options = make([]byte, tt.options)
 		for i := range h.Options {
 			h.Options[i] = 1
@@ -24,7 +25,7 @@ func TestPortUnreachable(t *testing.T) { // ICMP-003, ICMP-004, ICMP-010
 		b := datagram(h, pattern(tt.n))
 		out := l.recv(b)
 		require.Len(t, out, 1, i)
-		require.Equal(t, msg(ipv4.Unreachable, ipv4.CodePort, [4]byte{}, b[:tt.quoted]), out[0].icmp)
+		require.Equal(t, msg(Unreachable, CodePort, [4]byte{}, b[:tt.quoted]), out[0].icmp)
 		require.Equal(t, [2]netip.Addr{otherAddr, peerAddr}, [2]netip.Addr{out[0].h.Src, out[0].h.Dst})
 		require.LessOrEqual(t, int(out[0].h.TotalLen), 576)
 		require.Equal(t, uint8(0), out[0].h.TOS)
@@ -34,7 +35,7 @@ func TestPortUnreachable(t *testing.T) { // ICMP-003, ICMP-004, ICMP-010
 func TestSilence(t *testing.T) { // ICMP-005, ICMP-006, ICMP-007, ICMP-008
 	l := newLab(t, ipv4.Config{}, Config{})
 	closed := func(src, dst string) []byte {
-		return datagram(from(netip.MustParseAddr(src), netip.MustParseAddr(dst), ipv4.ProtocolUDP), pattern(20))
+		return datagram(from(netip.MustParseAddr(src), netip.MustParseAddr(dst), ip.ProtocolUDP), pattern(20))
 	}
 	require.Len(t, l.recv(closed("10.0.0.1", "10.0.0.2")), 1, "the measure: this one is answered")
 	require.Empty(t, l.recvAs(closed("10.0.0.1", "10.0.0.255"), packet.Broadcast))
@@ -44,8 +45,8 @@ func TestSilence(t *testing.T) { // ICMP-005, ICMP-006, ICMP-007, ICMP-008
 
 	about := func(h ipv4.Header, payload []byte) int {
 		p := packet.From(datagram(h, payload))
-		h.If = l.eth0
-		l.Report(l.now, ipv4.Error{Type: ipv4.Unreachable, Code: ipv4.CodeProtocol}, &h, p)
+		h.In, h.HeaderLen = l.eth0, h.Len()
+		l.Report(l.now, ip.Error{Kind: ip.ProtocolUnreachable}, &h.Datagram, p)
 		p.Free()
 		return len(l.wire.take(t))
 	}
@@ -73,34 +74,34 @@ func TestSilence(t *testing.T) { // ICMP-005, ICMP-006, ICMP-007, ICMP-008
 
 func TestNoErrorAboutAnErrorWithABadOption(t *testing.T) { // ICMP-005, ICMP-012
 	l := newLab(t, ipv4.Config{}, Config{})
-	h := from(peerAddr, ownAddr, ipv4.ProtocolICMP)
+	h := from(peerAddr, ownAddr, ip.ProtocolICMP)
 	h.Options = []byte{1, 30, 0, 0}
 	b := datagram(h, ping(8))
 	out := l.recv(b)
-	require.Equal(t, msg(ipv4.ParameterProblem, 0, [4]byte{21}, b), out[0].icmp)
-	require.Empty(t, l.recv(datagram(h, msg(ipv4.Unreachable, 1, [4]byte{}, pattern(28)))))
+	require.Equal(t, msg(ParameterProblem, 0, [4]byte{21}, b), out[0].icmp)
+	require.Empty(t, l.recv(datagram(h, msg(Unreachable, 1, [4]byte{}, pattern(28)))))
 }
 
 func TestForwardersErrors(t *testing.T) { // IP-042, IP-045, IP-049: what the messages carry
-	l := newLab(t, ipv4.Config{Forwarding: true, SendRedirects: true}, Config{})
-	h := from(netip.MustParseAddr("10.0.0.7"), farAddr, ipv4.ProtocolUDP)
+	l := newLabWith(t, ip.Config{Forwarding: true, SendRedirects: true}, ipv4.Config{}, Config{})
+	h := from(netip.MustParseAddr("10.0.0.7"), farAddr, ip.ProtocolUDP)
 	h.TTL = 1
 	b := datagram(h, pattern(20))
-	require.Equal(t, msg(ipv4.TimeExceeded, ipv4.CodeTTL, [4]byte{}, b), l.recv(b)[0].icmp)
+	require.Equal(t, msg(TimeExceeded, CodeTTL, [4]byte{}, b), l.recv(b)[0].icmp)
 
 	h.TTL = 9
 	b = datagram(h, pattern(20))
 	out := l.recv(b)
 	require.Len(t, out, 2)
-	require.Equal(t, msg(ipv4.Redirect, 1, [4]byte{10, 0, 0, 1}, b), out[0].icmp)
+	require.Equal(t, msg(Redirect, 1, [4]byte{10, 0, 0, 1}, b), out[0].icmp)
 	require.Equal(t, farAddr, out[1].h.Dst, "forwarded all the same")
 
-	m := message(&ipv4.Error{Type: ipv4.Unreachable, Code: ipv4.CodeFragNeeded, MTU: 576}, packet.From(b), maxError)
-	require.Equal(t, msg(ipv4.Unreachable, ipv4.CodeFragNeeded, [4]byte{0, 0, 2, 64}, b), m.Bytes())
+	m := message(&ip.Error{Kind: ip.TooBig, MTU: 576}, packet.From(b), maxError)
+	require.Equal(t, msg(Unreachable, CodeFragNeeded, [4]byte{0, 0, 2, 64}, b), m.Bytes())
 }
 
 func TestRateLimit(t *testing.T) { // ICMP-023
-	closed := func(src netip.Addr) []byte { return datagram(from(src, ownAddr, ipv4.ProtocolUDP), pattern(20)) }
+	closed := func(src netip.Addr) []byte { return datagram(from(src, ownAddr, ip.ProtocolUDP), pattern(20)) }
 	peer := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(10 + i)}) }
 	flood := func(l *lab, peers int) (n int) {
 		for i := range 1000 {
@@ -141,7 +142,7 @@ func TestRateLimit(t *testing.T) { // ICMP-023
 func TestTheLimitTellsNothingOfPorts(t *testing.T) { // ICMP-023
 	const batches, ports = 1000, 50
 	l := newLab(t, ipv4.Config{}, Config{})
-	l.ip.Register(ipv4.ProtocolUDP, &open{l.udp, 53})
+	l.ip.Register(ip.ProtocolUDP, &open{l.udp, 53})
 	right := 0
 	for batch := range batches {
 		isOpen := batch%2 == 0
@@ -151,9 +152,9 @@ func TestTheLimitTellsNothingOfPorts(t *testing.T) { // ICMP-023
 			if isOpen && i == 17 {
 				port = 53
 			}
-			l.recv(datagram(from(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), ownAddr, ipv4.ProtocolUDP), []byte{0, 9, 0, port, 0, 8, 0, 0}))
+			l.recv(datagram(from(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), ownAddr, ip.ProtocolUDP), []byte{0, 9, 0, port, 0, 8, 0, 0}))
 		}
-		heard := len(l.recv(datagram(from(peerAddr, ownAddr, ipv4.ProtocolUDP), pattern(20)))) > 0
+		heard := len(l.recv(datagram(from(peerAddr, ownAddr, ip.ProtocolUDP), pattern(20)))) > 0
 		if heard == isOpen {
 			right++
 		}
@@ -167,41 +168,43 @@ type open struct {
 	port byte
 }
 
-func (o *open) Input(now time.Duration, h *ipv4.Header, p *packet.Buffer) {
+func (o *open) Input(now time.Duration, d *ip.Datagram, p *packet.Buffer) {
 	if p.Bytes()[3] == o.port {
 		p.Free()
 		return
 	}
-	o.udp.Input(now, h, p)
+	o.udp.Input(now, d, p)
 }
 
 // sentUDP is a datagram of ours, with ports in its first octets.
 func sentUDP() []byte {
-	return datagram(from(ownAddr, farAddr, ipv4.ProtocolUDP), []byte{0x30, 0x39, 0, 53, 0, 28, 0, 0, 1, 2, 3})
+	return datagram(from(ownAddr, farAddr, ip.ProtocolUDP), []byte{0x30, 0x39, 0, 53, 0, 28, 0, 0, 1, 2, 3})
 }
 
 func TestErrorsReachTheirTransport(t *testing.T) { // ICMP-011
 	l := newLab(t, ipv4.Config{}, Config{})
-	h := from(ownAddr, farAddr, ipv4.ProtocolUDP)
+	h := from(ownAddr, farAddr, ip.ProtocolUDP)
 	h.Options = []byte{148, 4, 0, 0}
 	for _, quote := range [][]byte{sentUDP(), datagram(h, pattern(8))} {
-		for _, tt := range []ipv4.Error{
-			{Type: ipv4.Unreachable, Code: ipv4.CodeHost}, {Type: ipv4.Unreachable, Code: ipv4.CodePort},
-			{Type: ipv4.Unreachable, Code: ipv4.CodeFragNeeded, MTU: 1200}, {Type: ipv4.TimeExceeded, Code: ipv4.CodeTTL},
-			{Type: ipv4.ParameterProblem, Pointer: 9},
+		for _, tt := range []ip.Error{
+			{Type: Unreachable, Code: CodeHost}, {Type: Unreachable, Code: CodePort},
+			{Type: Unreachable, Code: CodeFragNeeded, MTU: 1200}, {Type: TimeExceeded, Code: CodeTTL},
+			{Type: ParameterProblem, Pointer: 9},
 		} {
-			rest := [4]byte{tt.Pointer}
-			binary.BigEndian.PutUint16(rest[2:], tt.MTU)
+			rest := [4]byte{byte(tt.Pointer)}
+			binary.BigEndian.PutUint16(rest[2:], uint16(tt.MTU))
 			require.Empty(t, l.recvError(peerAddr, tt.Type, tt.Code, rest, quote))
 			require.Len(t, l.udp.advice, 1)
 			e, q := l.udp.advice[0], l.udp.quoted[0]
 			l.udp.advice, l.udp.quoted = nil, nil
 			require.Equal(t, farAddr, e.Quoted.Dst)
 			require.Equal(t, peerAddr, e.From)
-			require.Equal(t, quote[e.Quoted.Len():], q)
+			require.Equal(t, quote[e.Quoted.HeaderLen:], q)
 			require.Equal(t, quote, e.Datagram)
-			e.Quoted, e.Datagram, e.From = nil, nil, netip.Addr{}
-			require.Equal(t, tt, e)
+			want := ErrorOf(tt.Type, tt.Code)
+			want.MTU, want.Pointer = tt.MTU, tt.Pointer
+			e.Quoted, e.Datagram, e.From = ip.Datagram{}, nil, netip.Addr{}
+			require.Equal(t, want, e)
 		}
 	}
 	r, err := l.ip.Route(farAddr, netip.Addr{})
@@ -211,13 +214,13 @@ func TestErrorsReachTheirTransport(t *testing.T) { // ICMP-011
 
 func TestErrorsAboutNothing(t *testing.T) { // ICMP-011, SEC-015
 	l := newLab(t, ipv4.Config{}, Config{})
-	foreign := datagram(from(peerAddr, farAddr, ipv4.ProtocolUDP), pattern(8))
-	late := from(ownAddr, farAddr, ipv4.ProtocolUDP)
+	foreign := datagram(from(peerAddr, farAddr, ip.ProtocolUDP), pattern(8))
+	late := from(ownAddr, farAddr, ip.ProtocolUDP)
 	late.Offset = 8
 	long := sentUDP()
 	long[0] = 4<<4 | 15
 	for _, quote := range [][]byte{nil, sentUDP()[:19], sentUDP()[:27], foreign, datagram(late, pattern(8)), long} {
-		require.Empty(t, l.recvError(peerAddr, ipv4.Unreachable, ipv4.CodePort, [4]byte{}, quote))
+		require.Empty(t, l.recvError(peerAddr, Unreachable, CodePort, [4]byte{}, quote))
 	}
 	require.Equal(t, uint64(6), l.stats.DropQuote.Value())
 	require.Empty(t, l.udp.advice)
@@ -227,9 +230,9 @@ func TestPathMTUOfPings(t *testing.T) { // IP-038, SEC-010
 	l := newLab(t, ipv4.Config{}, Config{})
 	r, err := l.ip.Route(farAddr, netip.Addr{})
 	require.NoError(t, err)
-	require.NoError(t, l.ip.Send(l.now, r, &ipv4.Header{DF: true, Protocol: ipv4.ProtocolICMP}, packet.From(ping(1400))))
+	require.NoError(t, l.ip.Send(l.now, r, ip.Outgoing{DontFragment: true, Protocol: ip.ProtocolICMP}, packet.From(ping(1400))))
 	tooBig := func(payload []byte) int {
-		l.recvError(peerAddr, ipv4.Unreachable, ipv4.CodeFragNeeded, [4]byte{0, 0, 0x04, 0xb0}, datagram(from(ownAddr, farAddr, 1), payload))
+		l.recvError(peerAddr, Unreachable, CodeFragNeeded, [4]byte{0, 0, 0x04, 0xb0}, datagram(from(ownAddr, farAddr, 1), payload))
 		return r.MTU()
 	}
 	require.Equal(t, 1500, tooBig(ping(1401)), "an echo request that was not sent")
@@ -247,10 +250,10 @@ func TestReceivedRedirects(t *testing.T) { // ICMP-013, ICMP-014
 			}
 			return ""
 		}
-		l.recvError(netip.MustParseAddr("10.0.0.66"), ipv4.Redirect, code, [4]byte{10, 0, 0, 9}, sentUDP())
-		l.recvError(peerAddr, ipv4.Redirect, code, [4]byte{172, 16, 0, 9}, sentUDP())
+		l.recvError(netip.MustParseAddr("10.0.0.66"), Redirect, code, [4]byte{10, 0, 0, 9}, sentUDP())
+		l.recvError(peerAddr, Redirect, code, [4]byte{172, 16, 0, 9}, sentUDP())
 		require.Empty(t, gateway())
-		l.recvError(peerAddr, ipv4.Redirect, code, [4]byte{10, 0, 0, 9}, sentUDP())
+		l.recvError(peerAddr, Redirect, code, [4]byte{10, 0, 0, 9}, sentUDP())
 		require.Equal(t, "192.0.2.9/32 10.0.0.9", gateway())
 		require.Empty(t, l.udp.advice)
 	}
@@ -258,8 +261,8 @@ func TestReceivedRedirects(t *testing.T) { // ICMP-013, ICMP-014
 
 func FuzzMessage(f *testing.F) { // SEC-015: octets as a message, with a good checksum
 	f.Add(ping(8), true)
-	f.Add(msg(ipv4.Unreachable, ipv4.CodePort, [4]byte{}, sentUDP()), false)
-	f.Add(msg(ipv4.Redirect, 1, [4]byte{10, 0, 0, 9}, sentUDP()), true)
+	f.Add(msg(Unreachable, CodePort, [4]byte{}, sentUDP()), false)
+	f.Add(msg(Redirect, 1, [4]byte{10, 0, 0, 9}, sentUDP()), true)
 	f.Fuzz(func(t *testing.T, b []byte, fix bool) {
 		if len(b) > 1400 {
 			return
@@ -286,14 +289,14 @@ func FuzzQuote(f *testing.F) { // ICMP-011: the parser of quoted headers, with o
 	f.Add(sentUDP())
 	f.Add(sentUDP()[:20])
 	f.Fuzz(func(t *testing.T, b []byte) {
-		e, quoted, ok := parseError(peerAddr, msg(ipv4.Unreachable, 0, [4]byte{}, b))
+		e, quoted, ok := parseError(peerAddr, msg(Unreachable, 0, [4]byte{}, b))
 		if !ok {
 			require.Nil(t, quoted)
 			return
 		}
-		require.Equal(t, len(b), e.Quoted.Len()+len(quoted))
+		require.Equal(t, len(b), e.Quoted.HeaderLen+len(quoted))
 		require.GreaterOrEqual(t, len(quoted), quotedLen)
-		again := datagram(*e.Quoted, nil)
-		require.Equal(t, again[12:], b[12:e.Quoted.Len()])
+		again := datagram(ipv4.Header{Datagram: e.Quoted}, nil)
+		require.Equal(t, again[12:], b[12:e.Quoted.HeaderLen])
 	})
 }

@@ -8,10 +8,11 @@ import (
 	"tunstack/internal/checksum"
 	"tunstack/internal/packet"
 	"tunstack/internal/stats"
+	"tunstack/ip"
 	"tunstack/ipv4"
 )
 
-// Message types (RFC 792); those of errors are in package ipv4.
+// Types of messages that are not errors (RFC 792).
 const (
 	EchoReply      = 0
 	EchoRequest    = 8
@@ -41,7 +42,7 @@ type Config struct {
 
 // Stack is the ICMP layer of one host.
 type Stack struct {
-	ip    *ipv4.Stack
+	ip    *ip.Stack
 	cfg   Config
 	stats counters
 	limit limiter
@@ -71,12 +72,12 @@ type counters struct {
 	SilentRate       stats.Counter `name:"icmp.silent.rate" doc:"no error because of the rate limits" rfc:"RFC 1812 4.3.2.8"`
 }
 
-// New returns the ICMP layer and registers it with ip, as a transport and as the reporter of errors.
-func New(ip *ipv4.Stack, cfg Config) *Stack {
-	s := &Stack{ip: ip, cfg: cfg}
+// New returns the ICMP layer and registers it, as a transport and as IPv4's reporter of errors.
+func New(stack *ip.Stack, v4 *ipv4.Stack, cfg Config) *Stack {
+	s := &Stack{ip: stack, cfg: cfg}
 	s.limit.init(cfg)
-	ip.Register(ipv4.ProtocolICMP, s)
-	ip.SetReporter(s)
+	stack.Register(ip.ProtocolICMP, s)
+	v4.SetReporter(s)
 	return s
 }
 
@@ -84,7 +85,7 @@ func New(ip *ipv4.Stack, cfg Config) *Stack {
 func (s *Stack) Stats() any { return &s.stats }
 
 // Input handles a message. Raw sockets have seen it already.
-func (s *Stack) Input(now time.Duration, h *ipv4.Header, p *packet.Buffer) {
+func (s *Stack) Input(now time.Duration, d *ip.Datagram, p *packet.Buffer) {
 	s.stats.InMessages.Inc()
 	b := p.Bytes()
 	switch {
@@ -93,7 +94,7 @@ func (s *Stack) Input(now time.Duration, h *ipv4.Header, p *packet.Buffer) {
 	case checksum.Sum(b, 0) != 0xffff:
 		s.drop(&s.stats.DropChecksum, p)
 	default:
-		s.dispatch(now, h, p)
+		s.dispatch(now, d, p)
 	}
 }
 
@@ -102,20 +103,20 @@ func (s *Stack) drop(why *stats.Counter, p *packet.Buffer) {
 	p.Free()
 }
 
-func (s *Stack) dispatch(now time.Duration, h *ipv4.Header, p *packet.Buffer) {
+func (s *Stack) dispatch(now time.Duration, d *ip.Datagram, p *packet.Buffer) {
 	switch p.Bytes()[0] {
 	case EchoRequest:
 		s.stats.InEchos.Inc()
-		s.echo(now, h, p)
+		s.echo(now, d, p)
 	case Timestamp:
-		s.timestamp(now, h, p)
+		s.timestamp(now, d, p)
 	case EchoReply, TimestampReply:
 		s.stats.InReplies.Inc()
 		p.Free()
-	case ipv4.Unreachable, ipv4.TimeExceeded, ipv4.ParameterProblem, ipv4.Redirect:
-		s.receiveError(now, h, p.Bytes())
+	case Unreachable, TimeExceeded, ParameterProblem, Redirect:
+		s.receiveError(now, d, p.Bytes())
 		p.Free()
-	case ipv4.SourceQuench:
+	case SourceQuench:
 		s.drop(&s.stats.DropSourceQuench, p)
 	default:
 		s.drop(&s.stats.DropUnknown, p)

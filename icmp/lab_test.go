@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/checksum"
-	"tunstack/internal/clock"
 	"tunstack/internal/packet"
 	"tunstack/internal/timer"
+	"tunstack/ip"
 	"tunstack/ipv4"
 )
 
@@ -49,7 +49,7 @@ func (w *wire) take(t *testing.T) []reply {
 		require.True(t, r.h.Parse(b))
 		r.icmp = b[r.h.Len():]
 		require.Equal(t, uint16(0xffff), checksum.Sum(b[:r.h.Len()], 0))
-		if r.h.Protocol == ipv4.ProtocolICMP && !r.h.MF && r.h.Offset == 0 {
+		if r.h.Protocol == ip.ProtocolICMP && !r.h.MF && r.h.Offset == 0 {
 			require.Equal(t, uint16(0xffff), checksum.Sum(r.icmp, 0)) // ICMP-002
 		}
 		replies = append(replies, r)
@@ -60,17 +60,17 @@ func (w *wire) take(t *testing.T) []reply {
 
 // udp is a transport that reports a closed port for everything, and remembers the errors it is advised of.
 type udp struct {
-	ip     *ipv4.Stack
-	advice []ipv4.Error
+	ip     *ip.Stack
+	advice []ip.Error
 	quoted [][]byte
 }
 
-func (u *udp) Input(now time.Duration, h *ipv4.Header, p *packet.Buffer) {
-	u.ip.Report(now, ipv4.Error{Type: ipv4.Unreachable, Code: ipv4.CodePort}, h, p)
+func (u *udp) Input(now time.Duration, d *ip.Datagram, p *packet.Buffer) {
+	u.ip.Report(now, ip.Error{Kind: ip.PortUnreachable}, d, p)
 	p.Free()
 }
 
-func (u *udp) Advise(_ time.Duration, e *ipv4.Error, quoted []byte) {
+func (u *udp) HandleError(_ time.Duration, e *ip.Error, quoted []byte) {
 	u.advice = append(u.advice, *e)
 	u.quoted = append(u.quoted, slices.Clone(quoted))
 }
@@ -81,7 +81,7 @@ type lab struct {
 	t      *testing.T
 	now    time.Duration
 	timers timer.Queue
-	eth0   *ipv4.Interface
+	eth0   *ip.Interface
 	wire   wire
 	udp    udp
 }
@@ -93,19 +93,23 @@ var (
 	farAddr   = netip.MustParseAddr("192.0.2.9")
 )
 
-func newLab(t *testing.T, ipConfig ipv4.Config, cfg Config) *lab {
+func newLab(t *testing.T, v4 ipv4.Config, cfg Config) *lab {
+	return newLabWith(t, ip.Config{}, v4, cfg)
+}
+
+func newLabWith(t *testing.T, shared ip.Config, v4 ipv4.Config, cfg Config) *lab {
 	l := &lab{t: t, now: time.Second}
-	ipConfig.Clock, ipConfig.Timers = new(clock.Virtual), &l.timers
-	ip := ipv4.New(ipConfig)
-	l.Stack = New(ip, cfg)
-	l.udp.ip = ip
-	ip.Register(ipv4.ProtocolUDP, &l.udp)
+	shared.Timers = &l.timers
+	stack := ip.New(shared)
+	l.Stack = New(stack, ipv4.New(stack, v4), cfg)
+	l.udp.ip = stack
+	stack.Register(ip.ProtocolUDP, &l.udp)
 	var err error
-	l.eth0, err = ip.AddInterface("eth0", &l.wire)
+	l.eth0, err = stack.AddInterface("eth0", &l.wire)
 	require.NoError(t, err)
 	require.NoError(t, l.eth0.AddAddress(netip.PrefixFrom(ownAddr, 24)))
 	require.NoError(t, l.eth0.AddAddress(netip.PrefixFrom(otherAddr, 24)))
-	require.NoError(t, ip.AddRoute(ipv4.RouteEntry{Prefix: netip.MustParsePrefix("0.0.0.0/0"), Gateway: peerAddr}))
+	require.NoError(t, stack.AddRoute(ip.RouteEntry{Prefix: netip.MustParsePrefix("0.0.0.0/0"), Gateway: peerAddr}))
 	return l
 }
 
@@ -124,7 +128,7 @@ func (l *lab) recvAs(b []byte, cast packet.Cast) []reply {
 }
 
 func from(src, dst netip.Addr, protocol uint8) ipv4.Header {
-	return ipv4.Header{Src: src, Dst: dst, TTL: 64, Protocol: protocol, ID: 77}
+	return ipv4.Header{Datagram: ip.Datagram{Src: src, Dst: dst, TTL: 64, Protocol: protocol}, ID: 77}
 }
 
 // datagram is h and payload as octets.
@@ -167,5 +171,5 @@ func ping(n int) []byte { return msg(EchoRequest, 0, idSeq, pattern(n)) }
 // recvError puts in an error that quotes b.
 func (l *lab) recvError(src netip.Addr, kind, code byte, rest [4]byte, b []byte) []reply {
 	l.t.Helper()
-	return l.recv(datagram(from(src, ownAddr, ipv4.ProtocolICMP), msg(kind, code, rest, b)))
+	return l.recv(datagram(from(src, ownAddr, ip.ProtocolICMP), msg(kind, code, rest, b)))
 }

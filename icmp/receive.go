@@ -5,51 +5,54 @@ import (
 	"net/netip"
 	"time"
 
+	"tunstack/ip"
 	"tunstack/ipv4"
 )
 
 // quotedLen is how much of a datagram's payload every error quotes at least (RFC 792).
 const quotedLen = 8
 
-// parseError reads a received error: what it says, the header of the datagram that it quotes, and the octets after that.
-func parseError(from netip.Addr, b []byte) (e ipv4.Error, quoted []byte, ok bool) {
-	e = ipv4.Error{Type: b[0], Code: b[1], From: from, Quoted: new(ipv4.Header)}
-	switch e.Type {
-	case ipv4.Unreachable:
-		if e.FragNeeded() {
-			e.MTU = binary.BigEndian.Uint16(b[6:])
-		}
-	case ipv4.ParameterProblem:
-		e.Pointer = b[4]
-	case ipv4.Redirect:
+// parseError reads a received error: what it says, the header of the datagram that it quotes, and the bytes after that. A quote of
+// a fragment other than the first has no transport header.
+func parseError(from netip.Addr, b []byte) (e ip.Error, quoted []byte, ok bool) {
+	e = ErrorOf(b[0], b[1])
+	e.From = from
+	switch e.Kind {
+	case ip.TooBig:
+		e.MTU = int(binary.BigEndian.Uint16(b[6:]))
+	case ip.BadParameter:
+		e.Pointer = int(b[4])
+	case ip.Redirect:
 		e.Gateway = netip.AddrFrom4([4]byte(b[4:]))
 	}
 	b = b[HeaderLen:]
 	e.Datagram = b
-	if !e.Quoted.Parse(b) || len(b) < e.Quoted.Len()+quotedLen {
+	var h ipv4.Header
+	if !h.Parse(b) || len(b) < h.Len()+quotedLen || h.Offset != 0 {
 		return e, nil, false
 	}
-	return e, b[e.Quoted.Len():], true
+	e.Quoted = h.Datagram
+	return e, b[h.Len():], true
 }
 
 // receiveError hands an error to the transport that sent the quoted datagram, or a Redirect to the route table.
-func (s *Stack) receiveError(now time.Duration, h *ipv4.Header, b []byte) {
-	e, quoted, ok := parseError(h.Src, b)
-	if !ok || e.Quoted.Offset != 0 || !s.ip.IsLocal(e.Quoted.Src) {
+func (s *Stack) receiveError(now time.Duration, d *ip.Datagram, b []byte) {
+	e, quoted, ok := parseError(d.Src, b)
+	if !ok || !s.ip.IsLocal(e.Quoted.Src) {
 		s.stats.DropQuote.Inc()
 		return
 	}
-	if e.Type == ipv4.Redirect {
+	if e.Kind == ip.Redirect {
 		s.stats.InRedirects.Inc()
-		s.ip.Redirect(now, h.If, &e)
+		s.ip.Redirect(now, d.In, &e)
 		return
 	}
 	s.stats.InErrors.Inc()
-	e.Local = h.If.Loopback()
-	s.ip.Advise(now, &e, quoted)
+	e.Local = d.In.Loopback()
+	s.ip.HandleError(now, &e, quoted)
 }
 
-// Advise handles an error about a message sent by a raw socket, which has seen the error itself.
-func (s *Stack) Advise(now time.Duration, e *ipv4.Error, quoted []byte) {
+// HandleError handles an error about a message sent by a raw socket, which has seen the error itself.
+func (s *Stack) HandleError(now time.Duration, e *ip.Error, quoted []byte) {
 	s.ip.UpdatePMTUIfSent(now, e, quoted)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/ip"
 	"tunstack/ipv4"
 )
 
@@ -16,7 +17,7 @@ func TestEcho(t *testing.T) { // ICMP-016, ICMP-017, ICMP-018, IP-034
 	l := newLab(t, ipv4.Config{}, Config{})
 	for _, dst := range []netip.Addr{ownAddr, otherAddr} {
 		for _, n := range []int{0, 1, 56, 57, 1472} {
-			h := from(peerAddr, dst, ipv4.ProtocolICMP)
+			h := from(peerAddr, dst, ip.ProtocolICMP)
 			h.TOS, h.TTL = 0x48, 1 // IP-010
 			out := l.recv(datagram(h, ping(n)))
 			require.Len(t, out, 1)
@@ -42,7 +43,7 @@ func TestLargeEcho(t *testing.T) { // ICMP-017, IP-017
 		request := ping(n)
 		var payload []byte
 		for at := 0; at < len(request); at += 1480 {
-			h := from(peerAddr, ownAddr, ipv4.ProtocolICMP)
+			h := from(peerAddr, ownAddr, ip.ProtocolICMP)
 			end := min(at+1480, len(request))
 			h.Offset, h.MF = uint16(at), end < len(request)
 			for _, f := range l.recv(datagram(h, request[at:end])) {
@@ -56,7 +57,7 @@ func TestLargeEcho(t *testing.T) { // ICMP-017, IP-017
 
 func TestEchoWithOptions(t *testing.T) { // RFC 1122 section 3.2.2.6, IP-014
 	l := newLab(t, ipv4.Config{AcceptSourceRouted: true}, Config{})
-	h := from(peerAddr, ownAddr, ipv4.ProtocolICMP)
+	h := from(peerAddr, ownAddr, ip.ProtocolICMP)
 	h.Options = []byte{7, 11, 8, 1, 1, 1, 1, 0, 0, 0, 0, 0}
 	out := l.recv(datagram(h, ping(9)))
 	require.Equal(t, []byte{7, 11, 12, 1, 1, 1, 1, 10, 0, 0, 2, 0}, out[0].h.Options)
@@ -70,9 +71,9 @@ func TestEchoWithOptions(t *testing.T) { // RFC 1122 section 3.2.2.6, IP-014
 func TestEchoReplyThatDoesNotFit(t *testing.T) { // ICMP-017: truncated to the maximum size
 	l := newLab(t, ipv4.Config{}, Config{})
 	p := packet.From(ping(65500))
-	h := from(peerAddr, ownAddr, ipv4.ProtocolICMP)
-	h.Options, h.If = []byte{7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0}, l.eth0
-	l.Input(l.now, &h, p)
+	h := from(peerAddr, ownAddr, ip.ProtocolICMP)
+	h.Options, h.In, h.HeaderLen = []byte{7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0}, l.eth0, 32
+	l.Input(l.now, &h.Datagram, p)
 	var payload []byte
 	for _, f := range l.wire.take(t) {
 		payload = append(payload, f.icmp...)
@@ -101,7 +102,7 @@ func TestBadMessages(t *testing.T) { // ICMP-001, ICMP-002, ICMP-015, ICMP-021
 	for _, m := range [][]byte{
 		bad, nil, bad[:7],
 		msg(99, 0, idSeq, pattern(20)), msg(15, 0, idSeq, nil), msg(17, 0, idSeq, pattern(4)), // information, address mask
-		msg(Timestamp, 0, idSeq, pattern(12)), msg(10, 0, idSeq, nil), msg(ipv4.SourceQuench, 0, idSeq, pattern(28)),
+		msg(Timestamp, 0, idSeq, pattern(12)), msg(10, 0, idSeq, nil), msg(SourceQuench, 0, idSeq, pattern(28)),
 		msg(EchoReply, 0, idSeq, pattern(8)), msg(TimestampReply, 0, idSeq, pattern(12)),
 	} {
 		require.Empty(t, l.recv(datagram(from(peerAddr, ownAddr, 1), m)))
@@ -116,16 +117,16 @@ func TestBadMessages(t *testing.T) { // ICMP-001, ICMP-002, ICMP-015, ICMP-021
 // tap remembers the types of the messages that a raw socket sees.
 type tap struct{ types []byte }
 
-func (t *tap) Advise(time.Duration, *ipv4.Error, []byte) {}
+func (t *tap) HandleError(time.Duration, *ip.Error, []byte) {}
 
-func (t *tap) Tap(_ time.Duration, h *ipv4.Header, p *packet.Buffer) {
-	t.types = append(t.types, p.Bytes()[h.Len()])
+func (t *tap) Tap(_ time.Duration, d *ip.Datagram, p *packet.Buffer) {
+	t.types = append(t.types, p.Bytes()[d.HeaderLen])
 }
 
 func TestRepliesReachRawSockets(t *testing.T) { // ICMP-020
 	l := newLab(t, ipv4.Config{}, Config{})
 	var seen tap
-	defer l.ip.AddTap(ipv4.ProtocolICMP, &seen)()
+	defer l.ip.AddTap(ip.ProtocolICMP, &seen)()
 	l.recv(datagram(from(peerAddr, ownAddr, 1), msg(EchoReply, 0, idSeq, pattern(8))))
 	require.Len(t, l.recv(datagram(from(peerAddr, ownAddr, 1), ping(8))), 1, "the tap takes nothing away")
 	require.Equal(t, []byte{EchoReply, EchoRequest}, seen.types)

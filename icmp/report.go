@@ -7,6 +7,7 @@ import (
 
 	"tunstack/internal/packet"
 	"tunstack/internal/stats"
+	"tunstack/ip"
 	"tunstack/ipv4"
 )
 
@@ -15,43 +16,54 @@ const maxError = 576
 
 // Report sends an error about the datagram p, which starts at its IP header and stays the caller's, unless one of the
 // rules of RFC 1122 section 3.2.2 or the rate limit is against it.
-func (s *Stack) Report(now time.Duration, e ipv4.Error, h *ipv4.Header, p *packet.Buffer) {
-	if why := s.silent(h, p.Bytes()); why != nil {
+func (s *Stack) Report(now time.Duration, e ip.Error, d *ip.Datagram, p *packet.Buffer) {
+	if why := s.silent(d, p.Bytes()); why != nil {
 		why.Inc()
 		return
 	}
 	src := netip.Addr{}
-	if s.ip.IsLocal(h.Dst) {
-		src = h.Dst
+	if s.ip.IsLocal(d.Dst) {
+		src = d.Dst
 	}
-	r, err := s.ip.Route(h.Src, src)
+	r, err := s.ip.Route(d.Src, src)
 	if err != nil {
 		s.stats.DropNoRoute.Inc()
 		return
 	}
-	if !s.ip.IsLocal(h.Src) && !e.FragNeeded() && !s.limit.allow(now, h.Src) {
+	if !s.ip.IsLocal(d.Src) && e.Kind != ip.TooBig && !s.limit.allow(now, d.Src) {
 		s.stats.SilentRate.Inc()
 		return
 	}
 	s.stats.OutErrors.Inc()
-	out := ipv4.Header{Protocol: ipv4.ProtocolICMP, Options: h.ReverseRoute(nil)} // RFC 1812 section 4.3.2.6
-	_ = s.ip.Send(now, r, &out, message(&e, p, maxError-out.Len()))
+	out := ip.Outgoing{Protocol: ip.ProtocolICMP, Options: s.ip.ReplyOptions(d)} // RFC 1812 section 4.3.2.6
+	_ = s.ip.Send(now, r, out, message(&e, p, maxError-ipv4.HeaderLen-out.OptionsLen()))
 }
 
 // silent says why there must be no error about the datagram b; nil if there may be one.
-func (s *Stack) silent(h *ipv4.Header, b []byte) *stats.Counter {
+func (s *Stack) silent(d *ip.Datagram, b []byte) *stats.Counter {
 	switch {
-	case h.Cast != packet.Unicast:
+	case d.Cast != packet.Unicast:
 		return &s.stats.SilentCast
-	case h.Offset != 0:
+	case !isFirst(b):
 		return &s.stats.SilentFragment
-	case !h.Src.Is4() || h.Src.IsUnspecified() || h.Src.IsLoopback() && !h.If.Loopback() || h.Src.As4()[0] >= 224 ||
-		s.ip.CastOf(h.Src) != packet.Unicast:
+	case !s.isSingleHost(d):
 		return &s.stats.SilentSource
-	case h.Protocol == ipv4.ProtocolICMP && !isQuery(b[h.Len():]):
+	case d.Protocol == ip.ProtocolICMP && !isQuery(b[d.HeaderLen:]):
 		return &s.stats.SilentError
 	}
 	return nil
+}
+
+// isFirst says whether the datagram b is whole or the first fragment of one.
+func isFirst(b []byte) bool {
+	var h ipv4.Header
+	return h.Parse(b) && h.Offset == 0
+}
+
+// isSingleHost says whether the source of a datagram is one host, to which an error can be sent.
+func (s *Stack) isSingleHost(d *ip.Datagram) bool {
+	c := s.ip.Class(d.Src)
+	return c.Cast == packet.Unicast && (c.Form == ip.FormHost || c.Form == ip.FormLoopback && d.In.Loopback())
 }
 
 // isQuery says whether a message is certainly no error.
@@ -67,20 +79,20 @@ func isQuery(b []byte) bool {
 }
 
 // message builds an error of at most size octets that quotes as much of p as fits.
-func message(e *ipv4.Error, p *packet.Buffer, size int) *packet.Buffer {
+func message(e *ip.Error, p *packet.Buffer, size int) *packet.Buffer {
 	quoted := p.Bytes()
 	quoted = quoted[:min(len(quoted), size-HeaderLen)]
 	m := packet.New(HeaderLen + len(quoted))
 	m.Queue = p.Queue
 	b := m.Extend(HeaderLen + len(quoted))
 	clear(b[:HeaderLen])
-	b[0], b[1] = e.Type, e.Code
-	switch {
-	case e.FragNeeded():
-		binary.BigEndian.PutUint16(b[6:], e.MTU)
-	case e.Type == ipv4.ParameterProblem:
-		b[4] = e.Pointer
-	case e.Type == ipv4.Redirect:
+	b[0], b[1] = sent[e.Kind].typ, sent[e.Kind].code
+	switch e.Kind {
+	case ip.TooBig:
+		binary.BigEndian.PutUint16(b[6:], uint16(e.MTU))
+	case ip.BadParameter:
+		b[4] = uint8(e.Pointer)
+	case ip.Redirect:
 		gateway := e.Gateway.As4()
 		copy(b[4:], gateway[:])
 	}

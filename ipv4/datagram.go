@@ -7,6 +7,7 @@ import (
 
 	"tunstack/internal/packet"
 	"tunstack/internal/stats"
+	"tunstack/ip"
 )
 
 // maxPieces bounds the disjoint pieces of one datagram, and with them the work that a fragment makes.
@@ -15,7 +16,7 @@ const maxPieces = 64
 // datagram is one datagram that is being put together.
 type datagram struct {
 	key          datagramKey
-	in           *Interface
+	in           *ip.Interface
 	cast         packet.Cast
 	expires      time.Duration
 	older, newer *datagram
@@ -116,7 +117,7 @@ func (d *datagram) finish() *packet.Buffer {
 	p := d.first(d.end)
 	var h Header
 	h.Parse(p.Bytes())
-	h.MF, h.TotalLen = false, uint16(p.Len())
+	h.MF, h.TotalLen = false, p.Len()
 	if d.ce {
 		h.TOS |= 3
 	}

@@ -7,39 +7,38 @@ import (
 
 	"tunstack/internal/packet"
 	"tunstack/internal/stats"
+	"tunstack/ip"
 )
 
 // forward passes on a datagram for another host (RFC 1812 section 5.2). It returns the reason for dropping it, or nil
 // when it has taken p over. Multicasts and broadcasts do not come here.
-func (s *Stack) forward(now time.Duration, t *table, h *Header, p *packet.Buffer) *stats.Counter {
-	if !forwardable(h.Src) || !forwardable(h.Dst) {
+func (s *Stack) forward(now time.Duration, h *Header, p *packet.Buffer) *stats.Counter {
+	if !s.forwardable(h.Src) || !s.forwardable(h.Dst) {
 		return &s.stats.DropMartian
 	}
 	if h.TTL <= 1 {
-		s.report(now, Error{Type: TimeExceeded, Code: CodeTTL}, h, p)
+		s.Report(now, ip.Error{Kind: ip.TTLExceeded}, &h.Datagram, p)
 		return &s.stats.DropTTL
 	}
-	var to path
-	to.nextHop = h.Dst
-	if err := to.choose(t, h.Dst, netip.Addr{}); err != nil {
-		s.report(now, Error{Type: Unreachable, Code: CodeNet}, h, p)
+	to, err := s.ip.NextHop(h.Dst)
+	if err != nil {
+		s.Report(now, ip.Error{Kind: ip.NetUnreachable}, &h.Datagram, p)
 		return &s.stats.DropNoRoute
 	}
-	to.mtu = to.out.mtu
-	if h.DF && wireLen(h, p) > to.mtu {
-		s.report(now, Error{Type: Unreachable, Code: CodeFragNeeded, MTU: uint16(to.mtu)}, h, p)
+	if h.DF && wireLen(h, p) > to.MTU {
+		s.Report(now, ip.Error{Kind: ip.TooBig, MTU: to.MTU}, &h.Datagram, p)
 		return &s.stats.DropTooBig
 	}
-	if s.cfg.SendRedirects && to.out == h.If {
-		s.redirectSender(now, t, &to, h, p)
+	if s.shared.SendRedirects && to.Out == h.In {
+		s.redirectSender(now, &to, h, p)
 	}
-	s.step(now, t, &to, h, p)
+	s.step(now, &to, h, p)
 	s.pass(now, &to, h, p)
 	return nil
 }
 
 // pass sends a transit datagram on. A next hop that is known to be dead draws an error about what of p was kept for it.
-func (s *Stack) pass(now time.Duration, to *path, h *Header, p *packet.Buffer) {
+func (s *Stack) pass(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer) {
 	var start [MaxHeaderLen + 8]byte
 	n := copy(start[:], p.Bytes())
 	s.stats.Forwarded.Inc()
@@ -50,17 +49,15 @@ func (s *Stack) pass(now time.Duration, to *path, h *Header, p *packet.Buffer) {
 	if s.emit(now, to, h, p) != syscall.EHOSTUNREACH {
 		return
 	}
-	s.stats.DropUnreachable.Inc()
 	quote := packet.From(start[:n])
 	h.Parse(quote.Bytes())
-	s.report(now, Error{Type: Unreachable, Code: CodeHost}, h, quote)
+	s.ip.ReportUnreachable(now, &h.Datagram, quote)
 	quote.Free()
 }
 
 // forwardable refuses martians (RFC 1812 section 5.3.7) and addresses that are of one link only (RFC 3927 section 2.7).
-func forwardable(a netip.Addr) bool {
-	a4 := a.As4()
-	return isHost(a4) && a4[0] != 127 && !a.IsLinkLocalUnicast()
+func (s *Stack) forwardable(a netip.Addr) bool {
+	return s.Form(a) == ip.FormHost && !a.IsLinkLocalUnicast()
 }
 
 // wireLen is how large a datagram is on the wire, where a super-packet travels in segments.
@@ -72,13 +69,13 @@ func wireLen(h *Header, p *packet.Buffer) int {
 }
 
 // step makes the changes of one hop to the header.
-func (s *Stack) step(now time.Duration, t *table, to *path, h *Header, p *packet.Buffer) {
+func (s *Stack) step(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer) {
 	b := p.Bytes()[:h.Len()]
 	b[8]--
 	h.TTL--
 	if len(h.Options) > 0 {
 		o, _ := scanOptions(h.Options)
-		own := t.sourceFor(to.out, to.nextHop)
+		own := s.ip.SourceFor(to.Out, to.NextHop)
 		if own.IsValid() {
 			record(o.record, own)
 			stamp(o.stamp, own, now)
@@ -88,31 +85,27 @@ func (s *Stack) step(now time.Duration, t *table, to *path, h *Header, p *packet
 }
 
 // redirectSender tells a host on the arrival network of the better first hop (RFC 1812 section 5.2.7.2).
-func (s *Stack) redirectSender(now time.Duration, t *table, to *path, h *Header, p *packet.Buffer) {
+func (s *Stack) redirectSender(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer) {
 	if o, _ := scanOptions(h.Options); o.source != nil {
 		return
 	}
-	for _, a := range t.addresses {
-		if a.owner == to.out && a.prefix.Contains(h.Src) && a.prefix.Contains(to.nextHop) {
-			s.report(now, Error{Type: Redirect, Code: CodeRedirectHost, Gateway: to.nextHop}, h, p)
-			return
-		}
+	if to.Out.OnLink(h.Src, to.NextHop) {
+		s.Report(now, ip.Error{Kind: ip.Redirect, Gateway: to.NextHop}, &h.Datagram, p)
 	}
 }
 
 // followSourceRoute sends a datagram that reached this host on to the next hop of its source route (RFC 791 section 3.1),
 // which in a strict one must be a neighbour.
-func (s *Stack) followSourceRoute(now time.Duration, t *table, h *Header, p *packet.Buffer) *stats.Counter {
+func (s *Stack) followSourceRoute(now time.Duration, h *Header, p *packet.Buffer) *stats.Counter {
 	o, _ := scanOptions(h.Options)
 	next := netip.AddrFrom4([4]byte(o.source[o.source[2]-1:]))
-	to := path{nextHop: next}
-	err := to.choose(t, next, netip.Addr{})
+	to, err := s.ip.NextHop(next)
 	strict := o.source[0] == optionStrictSourceRoute
-	if err != nil || to.out.loopback || to.cast != packet.Unicast || strict && to.nextHop != next {
-		s.report(now, Error{Type: Unreachable, Code: CodeSourceRouteFailed}, h, p)
+	if err != nil || to.Out.Loopback() || to.Cast != packet.Unicast || strict && to.NextHop != next {
+		s.Report(now, ip.Error{Kind: ip.SourceRouteFailed}, &h.Datagram, p)
 		return &s.stats.DropSourceRoute
 	}
-	own := t.sourceFor(to.out, to.nextHop)
+	own := s.ip.SourceFor(to.Out, to.NextHop)
 	if !own.IsValid() {
 		own = h.Dst
 	}
@@ -121,5 +114,5 @@ func (s *Stack) followSourceRoute(now time.Duration, t *table, h *Header, p *pac
 	dst := next.As4()
 	copy(p.Bytes()[16:], dst[:])
 	putChecksum(p.Bytes()[:h.Len()])
-	return s.forward(now, t, h, p)
+	return s.forward(now, h, p)
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"tunstack/internal/packet"
+	"tunstack/ip"
 )
 
 // reader reads a datagram's payload in order: the linear part, then the spans.
@@ -22,26 +23,26 @@ func (r *reader) fill(b []byte) {
 	}
 }
 
-// fragment sends the datagram p with header h in fragments of at most to.mtu octets (RFC 791 section 3.2); p may be a
+// fragment sends the datagram p with header h in fragments of at most to.MTU octets (RFC 791 section 3.2); p may be a
 // fragment itself. It takes p over.
-func (s *Stack) fragment(now time.Duration, to *path, h *Header, p *packet.Buffer) error {
+func (s *Stack) fragment(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer) error {
 	defer p.Free()
 	p.CompleteChecksum()
 	payload := payloadOf(p, h.Len())
 	f := *h
 	for rest := p.Len() - h.Len(); rest > 0; {
-		size := to.mtu - f.Len()
+		size := to.MTU - f.Len()
 		if f.MF = h.MF || rest > size; f.MF {
 			size &^= 7
 		}
 		size = min(size, rest)
 		b := packet.New(f.Len() + size)
 		b.Cast, b.Queue = p.Cast, p.Queue
-		f.TotalLen = uint16(f.Len() + size)
+		f.TotalLen = f.Len() + size
 		f.put(b.Extend(f.Len()))
 		payload.fill(b.Extend(size))
 		s.stats.FragmentsOut.Inc()
-		if err := to.out.transmit(now, b, to.nextHop); err != nil {
+		if err := to.Out.Transmit(now, b, to.NextHop); err != nil {
 			return err
 		}
 		f.Offset += uint16(size)

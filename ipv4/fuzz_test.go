@@ -18,7 +18,7 @@ func FuzzInput(f *testing.F) {
 		if len(b) > 4000 {
 			return
 		}
-		l, w := router(t, Config{AcceptSourceRouted: true, ForwardSourceRouted: true, SendRedirects: true}, 576)
+		l, w := router(t, config{Config: Config{AcceptSourceRouted: true, ForwardSourceRouted: true}, SendRedirects: true}, 576)
 		if n := HeaderLen; fixChecksum && len(b) >= n {
 			n = max(n, min(len(b), int(b[0]&15)*4))
 			putChecksum(b[:n])
@@ -30,8 +30,8 @@ func FuzzInput(f *testing.F) {
 			}
 		}
 		l.eth0.Unreachable(l.now, packet.From(b))
-		l.advance(l.cfg.ReassemblyTimeout)
-		if l.reassembly.memory != 0 {
+		l.advance(l.Config().ReassemblyTimeout)
+		if l.v4.reassembly.memory != 0 {
 			t.Fatal("reassembly keeps memory")
 		}
 	})

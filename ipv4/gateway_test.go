@@ -9,15 +9,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/ip"
 )
 
 // silent tells the stack that the next hop of a datagram to dst did not answer.
 func (l *lab) silent(dst netip.Addr) {
-	l.eth0.Unreachable(l.now, packet.From(dgram(Header{Src: ownAddr, Dst: dst, Protocol: testProtocol}, pattern(8))))
+	l.eth0.Unreachable(l.now, packet.From(dgram(Header{Datagram: ip.Datagram{Src: ownAddr, Dst: dst, Protocol: testProtocol}}, pattern(8))))
 }
 
 func TestGatewayFailure(t *testing.T) { // IP-028
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	l.route("0.0.0.0/0", "10.0.0.1", 1)
 	l.route("0.0.0.0/0", "10.0.0.3", 2)
 	require.Equal(t, "eth0 10.0.0.1", l.nextHop("192.0.2.9"))
@@ -41,7 +42,7 @@ func TestGatewayFailure(t *testing.T) { // IP-028
 }
 
 func TestGatewayKnownToBeDead(t *testing.T) { // IP-028: the link refuses at once
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	l.route("0.0.0.0/0", "10.0.0.1", 1)
 	l.route("0.0.0.0/0", "10.0.0.3", 2)
 	l.wire0.err = syscall.EHOSTUNREACH
@@ -54,11 +55,11 @@ func TestGatewayKnownToBeDead(t *testing.T) { // IP-028: the link refuses at onc
 }
 
 func TestRedirect(t *testing.T) { // ICMP-013, ICMP-014
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	eth1, _ := l.add("eth1", "10.1.0.2/24", 1500)
 	l.route("0.0.0.0/0", "10.0.0.1", 0)
-	redirect := func(i *Interface, from, gateway string) {
-		l.Redirect(l.now, i, &Error{Type: Redirect, Gateway: addr(gateway), From: addr(from), Quoted: &Header{Src: ownAddr, Dst: farAddr}})
+	redirect := func(i *ip.Interface, from, gateway string) {
+		l.Redirect(l.now, i, &ip.Error{Kind: ip.Redirect, Gateway: addr(gateway), From: addr(from), Quoted: ip.Datagram{Src: ownAddr, Dst: farAddr}})
 	}
 	redirect(l.eth0, "10.0.0.66", "10.0.0.3") // not from the first hop
 	redirect(l.eth0, "10.0.0.1", "192.0.2.1") // gateway on no network of ours
@@ -67,7 +68,7 @@ func TestRedirect(t *testing.T) { // ICMP-013, ICMP-014
 	redirect(l.eth0, "10.0.0.1", "10.0.0.1")  // nothing new
 	redirect(eth1, "10.0.0.1", "10.0.0.3")    // came in elsewhere
 	require.Equal(t, "eth0 10.0.0.1", l.nextHop("192.0.2.9"))
-	require.Equal(t, uint64(6), l.stats.RedirectIgnore.Value())
+	require.Equal(t, uint64(6), l.count("ip.redirect.ignored"))
 
 	redirect(l.eth0, "10.0.0.1", "10.0.0.3")
 	require.Equal(t, "eth0 10.0.0.3", l.nextHop("192.0.2.9"))
@@ -84,18 +85,18 @@ func TestRedirect(t *testing.T) { // ICMP-013, ICMP-014
 }
 
 func TestRoutersIgnoreRedirects(t *testing.T) { // RFC 1812 section 5.2.7.2
-	l := newLab(t, Config{Forwarding: true})
+	l := newLab(t, config{Forwarding: true})
 	l.route("0.0.0.0/0", "10.0.0.1", 0)
-	l.Redirect(l.now, l.eth0, &Error{Type: Redirect, Gateway: addr("10.0.0.3"), From: peerAddr, Quoted: &Header{Src: ownAddr, Dst: farAddr}})
+	l.Redirect(l.now, l.eth0, &ip.Error{Kind: ip.Redirect, Gateway: addr("10.0.0.3"), From: peerAddr, Quoted: ip.Datagram{Src: ownAddr, Dst: farAddr}})
 	require.Equal(t, "eth0 10.0.0.1", l.nextHop("192.0.2.9"))
 }
 
 func TestRedirectsAreBounded(t *testing.T) { // SEC-015
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	l.route("0.0.0.0/0", "10.0.0.1", 0)
-	for i := range 2 * maxRedirects {
+	for i := range 2 * 256 {
 		dst := netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)})
-		l.Redirect(l.now, l.eth0, &Error{Type: Redirect, Gateway: addr("10.0.0.3"), From: peerAddr, Quoted: &Header{Src: ownAddr, Dst: dst}})
+		l.Redirect(l.now, l.eth0, &ip.Error{Kind: ip.Redirect, Gateway: addr("10.0.0.3"), From: peerAddr, Quoted: ip.Datagram{Src: ownAddr, Dst: dst}})
 	}
-	require.Len(t, l.Routes(), 2+maxRedirects)
+	require.Len(t, l.Routes(), 2+256)
 }

@@ -7,13 +7,14 @@ import (
 
 	"tunstack/internal/checksum"
 	"tunstack/internal/packet"
+	"tunstack/ip"
 )
 
-// takes says whether the link splits the super-packet p itself.
-func (i *Interface) takes(p *packet.Buffer) bool {
-	limit := i.features.TSO
+// takes says whether a link with the features f splits the super-packet p itself.
+func takes(f packet.Features, p *packet.Buffer) bool {
+	limit := f.TSO
 	if p.Offload.Segmentation == packet.SegmentUDP {
-		limit = i.features.USO
+		limit = f.USO
 	}
 	return p.Len() <= limit
 }
@@ -23,9 +24,9 @@ func transportLen(h *Header, p *packet.Buffer) int {
 	b := p.Bytes()[h.Len():]
 	n := 0
 	switch {
-	case p.Offload.Segmentation == packet.SegmentUDP && h.Protocol == ProtocolUDP:
+	case p.Offload.Segmentation == packet.SegmentUDP && h.Protocol == ip.ProtocolUDP:
 		n = 8
-	case p.Offload.Segmentation == packet.SegmentTCP && h.Protocol == ProtocolTCP && len(b) >= 20:
+	case p.Offload.Segmentation == packet.SegmentTCP && h.Protocol == ip.ProtocolTCP && len(b) >= 20:
 		n = max(int(b[12]>>4)*4, 20)
 	}
 	if n > len(b) {
@@ -40,24 +41,24 @@ func segmentLen(h *Header, p *packet.Buffer) int {
 }
 
 // emitSuper is emit for a super-packet.
-func (s *Stack) emitSuper(now time.Duration, to *path, h *Header, p *packet.Buffer) error {
+func (s *Stack) emitSuper(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer) error {
 	size := segmentLen(h, p)
 	switch {
-	case transportLen(h, p) == 0 || p.Offload.Size == 0 || h.DF && size > to.mtu:
+	case transportLen(h, p) == 0 || p.Offload.Size == 0 || h.DF && size > to.MTU:
 		p.Free()
 		s.stats.DropTooBig.Inc()
 		return syscall.EMSGSIZE
 	case size == p.Len():
 		p.Offload.Segmentation = packet.SegmentNone
 		return s.emit(now, to, h, p)
-	case size <= to.mtu && to.out.takes(p):
-		return to.out.transmit(now, p, to.nextHop)
+	case size <= to.MTU && takes(to.Out.Features(), p):
+		return to.Out.Transmit(now, p, to.NextHop)
 	}
 	return s.segment(now, to, h, p)
 }
 
 // segment splits a super-packet in software and sends the parts, for a link that does not do it. It takes p over.
-func (s *Stack) segment(now time.Duration, to *path, h *Header, p *packet.Buffer) error {
+func (s *Stack) segment(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer) error {
 	defer p.Free()
 	n := h.Len() + transportLen(h, p)
 	payload := payloadOf(p, n)
@@ -68,10 +69,10 @@ func (s *Stack) segment(now time.Duration, to *path, h *Header, p *packet.Buffer
 		b.Cast, b.Queue = p.Cast, p.Queue
 		copy(b.Extend(n), p.Bytes())
 		payload.fill(b.Extend(size))
-		part.TotalLen = uint16(n + size)
+		part.TotalLen = n + size
 		part.put(b.Bytes()[:h.Len()])
 		transport := b.Bytes()[h.Len():]
-		if h.Protocol == ProtocolTCP {
+		if h.Protocol == ip.ProtocolTCP {
 			adjustTCP(transport, offset, offset+size == total)
 			askChecksum(h, b)
 		} else if adjustUDP(transport, p.Offload.Checksum) {
@@ -107,9 +108,9 @@ func adjustUDP(b []byte, c packet.Checksum) bool {
 // askChecksum leaves the transport checksum of p, a datagram with header h, to the link.
 func askChecksum(h *Header, p *packet.Buffer) {
 	p.Offload = packet.Offload{Checksum: packet.ChecksumPartial, Start: uint16(h.Len()), Offset: 16}
-	if h.Protocol == ProtocolUDP {
+	if h.Protocol == ip.ProtocolUDP {
 		p.Offload.Offset = 6
 	}
 	transport := p.Bytes()[h.Len():]
-	checksum.Put(transport[p.Offload.Offset:], checksum.Pseudo(h.Src.As4(), h.Dst.As4(), h.Protocol, len(transport)))
+	checksum.Put(transport[p.Offload.Offset:], h.PseudoSum(len(transport)))
 }

@@ -10,6 +10,7 @@ import (
 
 	"tunstack/internal/checksum"
 	"tunstack/internal/packet"
+	"tunstack/ip"
 )
 
 // super is a TCP or UDP super-packet without its IP header.
@@ -31,17 +32,16 @@ func super(kind packet.Segmentation, payload, size int) *packet.Buffer {
 func (l *lab) sendSuper(p *packet.Buffer, df bool) ([]sent, error) {
 	r, err := l.Route(peerAddr, netip.Addr{})
 	require.NoError(l.t, err)
-	h := Header{Protocol: ProtocolTCP, DF: df}
+	o := ip.Outgoing{Protocol: ip.ProtocolTCP, DontFragment: df}
 	if p.Offload.Segmentation == packet.SegmentUDP {
-		h.Protocol = ProtocolUDP
+		o.Protocol = ip.ProtocolUDP
 	}
-	err = l.Send(l.now, r, &h, p)
+	err = l.Send(l.now, r, o, p)
 	return l.wire0.take(), err
 }
 
 func TestSuperPacketsGoWholeToLinksThatTakeThem(t *testing.T) {
-	l := newLab(t, Config{})
-	l.eth0.features = packet.Features{Checksum: true, TSO: 65535, USO: 65535}
+	l := newLab(t, config{features: packet.Features{Checksum: true, TSO: 65535, USO: 65535}})
 	for _, kind := range []packet.Segmentation{packet.SegmentTCP, packet.SegmentUDP} {
 		out, err := l.sendSuper(super(kind, 40000, 1460), true)
 		require.NoError(t, err)
@@ -58,7 +58,7 @@ func TestSuperPacketsGoWholeToLinksThatTakeThem(t *testing.T) {
 }
 
 func TestSoftwareSegmentation(t *testing.T) {
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	for _, kind := range []packet.Segmentation{packet.SegmentTCP, packet.SegmentUDP} {
 		out, err := l.sendSuper(super(kind, 3000, 1400), true)
 		require.NoError(t, err)
@@ -68,7 +68,7 @@ func TestSoftwareSegmentation(t *testing.T) {
 			require.True(t, validChecksum(s.data))
 			require.Equal(t, len(s.data), int(s.h.TotalLen))
 			b := s.data[20:]
-			require.Equal(t, uint16(0xffff), checksum.Sum(b, checksum.Pseudo(ownAddr.As4(), peerAddr.As4(), s.h.Protocol, len(b))))
+			require.Equal(t, uint16(0xffff), checksum.Sum(b, checksum.Pseudo(ownAddr, peerAddr, s.h.Protocol, len(b))))
 			if kind == packet.SegmentUDP {
 				require.Equal(t, len(b), int(binary.BigEndian.Uint16(b[4:])))
 				payload = append(payload, b[8:]...)
@@ -83,8 +83,7 @@ func TestSoftwareSegmentation(t *testing.T) {
 }
 
 func TestSegmentsAreFragmentedWithoutDF(t *testing.T) {
-	l := newLab(t, Config{})
-	l.eth0.features = packet.Features{Checksum: true, TSO: 65535, USO: 65535}
+	l := newLab(t, config{features: packet.Features{Checksum: true, TSO: 65535, USO: 65535}})
 	out, err := l.sendSuper(super(packet.SegmentUDP, 4000, 2000), false)
 	require.NoError(t, err)
 	require.Len(t, out, 4)
@@ -92,7 +91,7 @@ func TestSegmentsAreFragmentedWithoutDF(t *testing.T) {
 }
 
 func TestDatagramsWithoutChecksumStayWithout(t *testing.T) { // RFC 768
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	p := super(packet.SegmentUDP, 3000, 1400)
 	p.Offload.Checksum = packet.ChecksumNone
 	out, err := l.sendSuper(p, true)
@@ -103,7 +102,7 @@ func TestDatagramsWithoutChecksumStayWithout(t *testing.T) { // RFC 768
 }
 
 func TestImpossibleSuperPackets(t *testing.T) { // SEC-015
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	for name, change := range map[string]func(p *packet.Buffer){
 		"no size":                 func(p *packet.Buffer) { p.Offload.Size = 0 },
 		"header cut off":          func(p *packet.Buffer) { p.Truncate(19) },
@@ -117,16 +116,16 @@ func TestImpossibleSuperPackets(t *testing.T) { // SEC-015
 		change(p)
 		r, err := l.Route(peerAddr, netip.Addr{})
 		require.NoError(t, err)
-		require.Equal(t, syscall.EMSGSIZE, l.Send(l.now, r, &Header{Protocol: ProtocolTCP}, p), name)
+		require.Equal(t, syscall.EMSGSIZE, l.Send(l.now, r, ip.Outgoing{Protocol: ip.ProtocolTCP}, p), name)
 	}
 	require.Empty(t, l.wire0.take())
 }
 
 func TestForwardedSuperPackets(t *testing.T) { // IP-045
-	l, w := router(t, Config{}, 576)
+	l, w := router(t, config{}, 576)
 	for _, df := range []bool{false, true} {
 		h := transit()
-		h.Protocol, h.DF = ProtocolTCP, df
+		h.Protocol, h.DF = ip.ProtocolTCP, df
 		p := super(packet.SegmentTCP, 3000, 1400).Own()
 		b := packet.From(dgram(h, p.Bytes()))
 		b.Offload = p.Offload
@@ -136,7 +135,7 @@ func TestForwardedSuperPackets(t *testing.T) { // IP-045
 		out := w.take()
 		if df {
 			require.Empty(t, out)
-			require.Equal(t, []Error{{Type: Unreachable, Code: CodeFragNeeded, MTU: 576}}, l.up.takeReports())
+			require.Equal(t, []ip.Error{{Kind: ip.TooBig, MTU: 576}}, l.up.takeReports())
 		} else {
 			require.Len(t, out, 3+3+1)
 		}
@@ -144,7 +143,7 @@ func TestForwardedSuperPackets(t *testing.T) { // IP-045
 }
 
 func TestForwardedChecksumVerdictEndsHere(t *testing.T) {
-	l, w := router(t, Config{}, 1500)
+	l, w := router(t, config{}, 1500)
 	p := packet.From(dgram(transit(), pattern(8)))
 	p.Offload.Checksum = packet.ChecksumValid
 	l.eth0.Input(l.now, p)

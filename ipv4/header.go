@@ -5,14 +5,14 @@ import (
 	"net/netip"
 
 	"tunstack/internal/checksum"
-	"tunstack/internal/packet"
+	"tunstack/ip"
 )
 
 const (
 	// HeaderLen is the length of a header without options.
 	HeaderLen = 20
 	// MaxDatagram is the largest datagram: what Total Length can say, and what reassembly accepts.
-	MaxDatagram = 65535
+	MaxDatagram = ip.MaxDatagram
 	// MaxHeaderLen is the length of a header with as many options as it can hold.
 	MaxHeaderLen = 60
 
@@ -21,26 +21,19 @@ const (
 	offsetMask = 0x1fff
 )
 
-// Header is a parsed IPv4 header (RFC 791 section 3.1).
+// Header is a parsed IPv4 header (RFC 791 section 3.1). Options are raw, as received, and valid as long as the packet.
 type Header struct {
-	TOS      uint8
-	TotalLen uint16
-	ID       uint16
-	DF, MF   bool
-	Offset   uint16 // of the fragment, in octets
-	TTL      uint8
-	Protocol uint8
-	Src, Dst netip.Addr
-	Options  []byte      // raw, as received; valid as long as the packet
-	Cast     packet.Cast // how it was addressed: own address, broadcast or multicast (by IP destination or by link)
-	If       *Interface  // where it came in
+	ip.Datagram
+	ID     uint16
+	DF, MF bool
+	Offset uint16 // of the fragment, in bytes
 }
 
 // Len is the header's length in octets, options and their padding included.
 func (h *Header) Len() int { return HeaderLen + (len(h.Options)+3)&^3 }
 
 // Parse reads the header at the start of b, which may be cut off anywhere behind it, as the quotes in ICMP errors are.
-// It checks the version and the header length and nothing else, and leaves Cast and If as they are.
+// It checks the version and the header length and nothing else, and leaves Cast and In as they are.
 func (h *Header) Parse(b []byte) bool {
 	if len(b) < HeaderLen || b[0]>>4 != 4 {
 		return false
@@ -51,7 +44,7 @@ func (h *Header) Parse(b []byte) bool {
 	}
 	fragment := binary.BigEndian.Uint16(b[6:])
 	h.TOS = b[1]
-	h.TotalLen = binary.BigEndian.Uint16(b[2:])
+	h.TotalLen, h.HeaderLen = int(binary.BigEndian.Uint16(b[2:])), n
 	h.ID = binary.BigEndian.Uint16(b[4:])
 	h.DF, h.MF = fragment&flagDF != 0, fragment&flagMF != 0
 	h.Offset = fragment & offsetMask * 8
@@ -71,7 +64,7 @@ func (h *Header) put(b []byte) {
 		fragment |= flagMF
 	}
 	b[0], b[1] = 4<<4|byte(len(b)/4), h.TOS
-	binary.BigEndian.PutUint16(b[2:], h.TotalLen)
+	binary.BigEndian.PutUint16(b[2:], uint16(h.TotalLen))
 	binary.BigEndian.PutUint16(b[4:], h.ID)
 	binary.BigEndian.PutUint16(b[6:], fragment)
 	b[8], b[9] = h.TTL, h.Protocol

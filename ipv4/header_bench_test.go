@@ -27,7 +27,7 @@ func BenchmarkHeader(b *testing.B) {
 
 // A datagram's way from the link to its protocol.
 func BenchmarkInput(b *testing.B) {
-	l := newLab(&testing.T{}, Config{})
+	l := newLab(&testing.T{}, config{})
 	h := unicast()
 	h.Protocol++
 	l.Register(h.Protocol, sink{})
@@ -36,5 +36,5 @@ func BenchmarkInput(b *testing.B) {
 	for b.Loop() {
 		l.recv(data)
 	}
-	require.Equal(b, l.stats.InPackets.Value(), l.stats.InDelivers.Value())
+	require.Equal(b, l.v4.stats.InPackets.Value(), l.v4.stats.InDelivers.Value())
 }

@@ -6,19 +6,15 @@ import (
 	"tunstack/internal/checksum"
 	"tunstack/internal/packet"
 	"tunstack/internal/stats"
+	"tunstack/ip"
 )
 
-// Input takes a received datagram from the link. It takes p over, whose Cast says how it was addressed on the link. It is safe for
-// concurrent use: every device queue has its own goroutine.
-func (i *Interface) Input(now time.Duration, p *packet.Buffer) {
-	s := i.stack
-	i.inPackets.Inc()
-	i.inOctets.Add(uint64(p.Len()))
+// Input takes a received datagram from an interface (ip.Family). It takes p over, whose Cast says how it was addressed on the link.
+func (s *Stack) Input(now time.Duration, i *ip.Interface, p *packet.Buffer) {
 	s.stats.InPackets.Inc()
-	p = p.Own()
 	h := s.headers.Get().(*Header)
-	h.If = i
-	if drop := i.receive(now, h, p); drop != nil {
+	h.In = i
+	if drop := s.receive(now, h, p); drop != nil {
 		drop.Inc()
 		p.Free()
 	}
@@ -27,13 +23,11 @@ func (i *Interface) Input(now time.Duration, p *packet.Buffer) {
 }
 
 // receive handles one datagram. It returns the reason for dropping it, or nil when it has taken p over.
-func (i *Interface) receive(now time.Duration, h *Header, p *packet.Buffer) *stats.Counter {
-	s := i.stack
+func (s *Stack) receive(now time.Duration, h *Header, p *packet.Buffer) *stats.Counter {
 	if drop := s.parse(h, p); drop != nil {
 		return drop
 	}
-	t := s.table.Load()
-	mine, drop := i.accept(t, h, p)
+	mine, drop := s.accept(h, p)
 	if drop != nil {
 		return drop
 	}
@@ -43,11 +37,11 @@ func (i *Interface) receive(now time.Duration, h *Header, p *packet.Buffer) *sta
 			return drop
 		}
 		if unfinished {
-			return s.followSourceRoute(now, t, h, p)
+			return s.followSourceRoute(now, h, p)
 		}
 	}
 	if !mine {
-		return s.forward(now, t, h, p)
+		return s.forward(now, h, p)
 	}
 	if h.MF || h.Offset != 0 {
 		s.reassemble(now, h, p)
@@ -63,31 +57,27 @@ func (s *Stack) parse(h *Header, p *packet.Buffer) *stats.Counter {
 	switch {
 	case len(b) < HeaderLen:
 		return &s.stats.DropTruncated
-	case b[0]>>4 != 4:
-		return &s.stats.DropVersion
 	case !h.Parse(b):
 		return &s.stats.DropHeaderLen
 	case checksum.Sum(b[:h.Len()], 0) != 0xffff:
 		return &s.stats.DropChecksum
-	case int(h.TotalLen) < h.Len() || int(h.TotalLen) > len(b):
+	case h.TotalLen < h.Len() || h.TotalLen > len(b):
 		return &s.stats.DropTotalLen
 	}
-	p.Truncate(int(h.TotalLen))
+	p.Truncate(h.TotalLen)
 	return nil
 }
 
-// accept checks the addresses and says whether the datagram is for this host.
-func (i *Interface) accept(t *table, h *Header, p *packet.Buffer) (mine bool, drop *stats.Counter) {
-	s := i.stack
-	src, dst := h.Src.As4(), h.Dst.As4()
-	to := t.classOf(dst)
-	h.Cast = to.cast
-	if drop := i.checkSource(t.classOf(src), src, dst); drop != nil {
+// accept checks the addresses and says whether the datagram is for this stack.
+func (s *Stack) accept(h *Header, p *packet.Buffer) (mine bool, drop *stats.Counter) {
+	to := s.ip.Class(h.Dst)
+	h.Cast = to.Cast
+	if drop := s.checkSource(h.In, s.ip.Class(h.Src), to); drop != nil {
 		return false, drop
 	}
 	switch {
 	case h.Cast == packet.Multicast:
-		if !i.Joined(h.Dst) {
+		if !h.In.Joined(h.Dst) {
 			return false, &s.stats.DropNotJoined
 		}
 		return true, nil
@@ -95,28 +85,27 @@ func (i *Interface) accept(t *table, h *Header, p *packet.Buffer) (mine bool, dr
 		return true, nil
 	case p.Cast != packet.Unicast:
 		return false, &s.stats.DropLinkBroadcast
-	case to.local:
+	case to.Local:
 		return true, nil
-	case !s.cfg.Forwarding:
+	case !s.shared.Forwarding:
 		return false, &s.stats.DropNotLocal
 	}
 	return false, nil
 }
 
-// checkSource refuses sources that are no other host's unicast address. 0.0.0.0 is heard from a host that broadcasts
-// because it has none yet.
-func (i *Interface) checkSource(from class, src, dst [4]byte) *stats.Counter {
-	s := i.stack
+// checkSource refuses a source that is not another host's unicast address. A host that has no address yet may broadcast from
+// 0.0.0.0.
+func (s *Stack) checkSource(in *ip.Interface, from, to ip.Class) *stats.Counter {
 	switch {
-	case src == [4]byte{} && dst == limitedBroadcast:
+	case from.Form == ip.FormUnspecified && to.Form == ip.FormBroadcast:
 		return nil
-	case !isHost(src) || from.cast != packet.Unicast:
+	case from.Form != ip.FormHost && from.Form != ip.FormLoopback || from.Cast != packet.Unicast:
 		return &s.stats.DropSource
-	case i.loopback:
+	case in.Loopback():
 		return nil
-	case src[0] == 127 || dst[0] == 127:
+	case from.Form == ip.FormLoopback || to.Form == ip.FormLoopback:
 		return &s.stats.DropLoopback
-	case from.local:
+	case from.Local:
 		return &s.stats.DropSource // our own address from outside: a forgery, or another host with our address
 	}
 	return nil
@@ -128,7 +117,7 @@ func (s *Stack) checkOptions(now time.Duration, h *Header, p *packet.Buffer, min
 	o, bad := scanOptions(h.Options)
 	switch {
 	case bad >= 0:
-		s.report(now, Error{Type: ParameterProblem, Pointer: uint8(HeaderLen + bad)}, h, p)
+		s.Report(now, ip.Error{Kind: ip.BadParameter, Pointer: HeaderLen + bad}, &h.Datagram, p)
 		return false, &s.stats.DropOption
 	case o.source == nil:
 		return false, nil
@@ -136,42 +125,20 @@ func (s *Stack) checkOptions(now time.Duration, h *Header, p *packet.Buffer, min
 		return false, &s.stats.DropSourceRouted
 	case full(o.source):
 		return false, nil
-	case mine && !(s.cfg.Forwarding && s.cfg.ForwardSourceRouted), !mine && o.source[0] == optionStrictSourceRoute:
-		s.report(now, Error{Type: Unreachable, Code: CodeSourceRouteFailed}, h, p)
+	case mine && !(s.shared.Forwarding && s.cfg.ForwardSourceRouted), !mine && o.source[0] == optionStrictSourceRoute:
+		s.Report(now, ip.Error{Kind: ip.SourceRouteFailed}, &h.Datagram, p)
 		return false, &s.stats.DropSourceRoute
 	}
 	return mine, nil
 }
 
-// deliver hands a whole datagram to the raw listeners and the transport. It takes p over.
+// deliver hands a whole datagram to the raw sockets and the transport. It takes p over.
 func (s *Stack) deliver(now time.Duration, h *Header, p *packet.Buffer) {
-	tapped := s.tap(now, h, p)
-	transport := s.protocols[h.Protocol]
-	if transport != nil {
+	if s.ip.Deliver(now, &h.Datagram, p) {
 		s.stats.InDelivers.Inc()
-		p.TrimFront(h.Len())
-		transport.Input(now, h, p)
 		return
 	}
-	if tapped {
-		s.stats.InDelivers.Inc()
-	} else {
-		s.stats.DropNoProtocol.Inc()
-		s.report(now, Error{Type: Unreachable, Code: CodeProtocol}, h, p)
-	}
+	s.stats.DropNoProtocol.Inc()
+	s.Report(now, ip.Error{Kind: ip.ProtocolUnreachable}, &h.Datagram, p)
 	p.Free()
-}
-
-// Unreachable is called by the link for a datagram whose next hop did not answer; p starts at its IP header. It takes p over,
-// and is not called from within Output, whose caller may hold the lock that the answer needs.
-func (i *Interface) Unreachable(now time.Duration, p *packet.Buffer) {
-	s := i.stack
-	defer p.Free()
-	h := &Header{If: i}
-	if !h.Parse(p.Bytes()) {
-		return
-	}
-	s.stats.DropUnreachable.Inc()
-	s.gateways.failTo(now, h.Dst)
-	s.report(now, Error{Type: Unreachable, Code: CodeHost}, h, p) // to ourselves, too: so raw sockets see it, as on Linux
 }

@@ -1,96 +1,131 @@
-// Package ipv4 is the Internet Protocol (RFC 791, RFC 1122 section 3): headers, routes, fragments, forwarding.
-//
-// Links call Interface.Input with what they receive; transports register themselves once and call Send.
+// Package ipv4 is version 4 of the Internet Protocol (RFC 791, RFC 1122 section 3), a Family of package ip: the header and its
+// options, identification, fragments, reassembly, forwarding.
 package ipv4
 
 import (
 	"net/netip"
+	"sync"
 	"time"
 
 	"tunstack/internal/packet"
+	"tunstack/ip"
 )
 
-// Protocol numbers of the transports.
-const (
-	ProtocolICMP = 1
-	ProtocolIGMP = 2
-	ProtocolTCP  = 6
-	ProtocolUDP  = 17
-)
+// Config of a Stack; zero values mean the documented defaults.
+type Config struct {
+	Secret [16]byte // keys the choice of identifications
 
-// Link is what an Interface sends through: Ethernet with ARP, a TUN device, the loopback, an embedder's callback.
-type Link interface {
-	// Output sends the datagram p towards nextHop, a neighbour on the link; p.Cast says how to address it. It takes
-	// p over and frees it. An error is one the sender should know at once (a syscall.Errno); most losses are silent.
-	Output(now time.Duration, p *packet.Buffer, nextHop netip.Addr) error
-	// MTU is the largest datagram in octets.
-	MTU() int
-	// Features is what the link takes over from senders.
-	Features() packet.Features
+	// AcceptSourceRouted accepts datagrams with a source route, at the route's end and in transit. By default they are dropped:
+	// replies follow the recorded route, so a sender can use any source address (RFC 7126 section 4.3, as Linux does).
+	AcceptSourceRouted  bool
+	ForwardSourceRouted bool // be a hop of others' source routes, if they are accepted (RFC 1122 section 3.3.5: off)
+
+	MinPMTU int // floor of path MTU estimates in bytes; default 552, never below 68
 }
 
-// MulticastFilter is a Link that receives only the multicast groups it is told to, as Ethernet does (RFC 1112 section 7.2).
-type MulticastFilter interface {
-	// Join receives a group until Leave has been called as often.
-	Join(group netip.Addr)
-	Leave(group netip.Addr)
+// Stack is IPv4. All methods are safe for concurrent use.
+type Stack struct {
+	ip         *ip.Stack
+	cfg        Config
+	shared     *ip.Config
+	stats      counters
+	reporter   Reporter
+	headers    sync.Pool // *Header: one per datagram on its way up
+	ids        identifications
+	reassembly reassembly
 }
 
-// Protocol is a transport above IP.
-type Protocol interface {
-	// Input handles a whole datagram addressed to this stack and takes p over; p starts after the IP header.
-	// h is valid during the call.
-	Input(now time.Duration, h *Header, p *packet.Buffer)
-	// Advise handles an ICMP error about a datagram that this protocol sent; quoted starts after its IP header
-	// and has at least 8 octets. All is valid during the call.
-	Advise(now time.Duration, e *Error, quoted []byte)
-}
-
-// Tap sees a copy of every datagram of one protocol before the transport does: a raw socket.
-type Tap interface {
-	// Tap is called with p starting at the IP header. p stays the caller's: who wants it clones it.
-	Tap(now time.Duration, h *Header, p *packet.Buffer)
-	// Advise is called with an ICMP error about a datagram of the protocol, as Protocol's Advise is.
-	Advise(now time.Duration, e *Error, quoted []byte)
-}
-
-// Reporter sends ICMP errors on ipv4's behalf; package icmp registers one.
+// Reporter sends ICMP errors; package icmp registers one.
 type Reporter interface {
 	// Report sends an error about the datagram p, which starts at its IP header and stays the caller's.
 	// It applies the rules on when to stay silent (RFC 1122 section 3.2.2) and the rate limit itself.
-	Report(now time.Duration, e Error, h *Header, p *packet.Buffer)
+	Report(now time.Duration, e ip.Error, d *ip.Datagram, p *packet.Buffer)
 }
 
-// ICMP error types and codes (RFC 792, RFC 1122 section 3.2.2, RFC 1812 section 5.2.7).
-const (
-	Unreachable      = 3
-	SourceQuench     = 4
-	Redirect         = 5
-	TimeExceeded     = 11
-	ParameterProblem = 12
+// New returns IPv4 and registers it with s.
+func New(s *ip.Stack, cfg Config) *Stack {
+	if cfg.MinPMTU == 0 {
+		cfg.MinPMTU = 552
+	}
+	cfg.MinPMTU = max(cfg.MinPMTU, minMTU)
+	v4 := &Stack{ip: s, cfg: cfg, shared: s.Config()}
+	v4.headers.New = func() any { return new(Header) }
+	v4.ids.init(cfg.Secret)
+	v4.reassembly.init(v4)
+	s.AddFamily(v4)
+	return v4
+}
 
-	CodeNet               = 0 // of Unreachable
-	CodeHost              = 1
-	CodeProtocol          = 2
-	CodePort              = 3
-	CodeFragNeeded        = 4
-	CodeSourceRouteFailed = 5
-	CodeAdminProhibited   = 13
+// SetReporter sets the sender of ICMP errors. It is called before any interface receives.
+func (s *Stack) SetReporter(r Reporter) { s.reporter = r }
 
-	CodeTTL        = 0 // of TimeExceeded
-	CodeReassembly = 1
+// Report sends an ICMP error through the Reporter (ip.Family).
+func (s *Stack) Report(now time.Duration, e ip.Error, d *ip.Datagram, p *packet.Buffer) {
+	if s.reporter != nil {
+		s.reporter.Report(now, e, d, p)
+	}
+}
 
-	CodeRedirectHost = 1 // of Redirect
-)
+// HeaderLen is the length of a header without options (ip.Family).
+func (s *Stack) HeaderLen() int { return HeaderLen }
 
-// Error is an ICMP error message, received or to be sent.
-type Error struct {
-	Type, Code uint8
-	MTU        uint16     // Unreachable/CodeFragNeeded: the next hop's MTU (RFC 1191), 0 from old routers
-	Pointer    uint8      // ParameterProblem: the offending octet
-	Gateway    netip.Addr // Redirect
-	From       netip.Addr // who sent it; of a received one
-	Quoted     *Header    // the header of the datagram it is about; of a received one
-	Datagram   []byte     // of a received one: what it quotes of that datagram, from the IP header on
-	Local      bool       // raised by this stack itself, about a next hop that does not answer
+// MaxPayload is the largest transport message of a datagram without options (ip.Family).
+func (s *Stack) MaxPayload() int { return MaxDatagram - HeaderLen }
+
+// minMTU is what every link carries at least (RFC 791 section 3.2).
+const minMTU = 68
+
+// MinMTU is what every link carries at least, in bytes (ip.Family).
+func (s *Stack) MinMTU() int { return minMTU }
+
+// MinPMTU is the floor of path MTU estimates, in bytes (ip.Family).
+func (s *Stack) MinPMTU() int { return s.cfg.MinPMTU }
+
+// Loopback is the prefix of the loopback interface (ip.Family).
+func (s *Stack) Loopback() netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 8)
+}
+
+var allHosts = netip.AddrFrom4([4]byte{224, 0, 0, 1})
+
+// AllHosts is the multicast group that every host is in (RFC 1112 section 4; ip.Family).
+func (s *Stack) AllHosts() netip.Addr { return allHosts }
+
+// Form classifies an address by its form (RFC 1122 section 3.2.1.3; ip.Family).
+func (s *Stack) Form(a netip.Addr) ip.Form {
+	b := a.As4()
+	switch {
+	case b == [4]byte{}:
+		return ip.FormUnspecified
+	case b[0] == 0:
+		return ip.FormInvalid
+	case b[0] == 127:
+		return ip.FormLoopback
+	case b[0] < 224:
+		return ip.FormHost
+	case b[0] < 240:
+		return ip.FormMulticast
+	case b == [4]byte{255, 255, 255, 255}:
+		return ip.FormBroadcast
+	}
+	return ip.FormInvalid
+}
+
+// Broadcast is the directed broadcast address of a network (ip.Family). A /31 has none (RFC 3021).
+func (s *Stack) Broadcast(network netip.Prefix) netip.Addr {
+	if network.Bits() >= 31 {
+		return netip.Addr{}
+	}
+	b := network.Addr().As4()
+	for bit := network.Bits(); bit < 32; bit++ {
+		b[bit/8] |= 0x80 >> (bit % 8)
+	}
+	return netip.AddrFrom4(b)
+}
+
+// Parse reads the header at the start of b (ip.Family).
+func (s *Stack) Parse(b []byte) (ip.Datagram, bool) {
+	var h Header
+	ok := h.Parse(b)
+	return h.Datagram, ok
 }

@@ -9,9 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/checksum"
-	"tunstack/internal/clock"
 	"tunstack/internal/packet"
+	"tunstack/internal/stats"
 	"tunstack/internal/timer"
+	"tunstack/ip"
 )
 
 // testProtocol is a protocol number that the tests' transport has.
@@ -58,30 +59,30 @@ func (w *wire) take() []sent {
 // transport is a Protocol and a Reporter that remembers what it is told.
 type transport struct {
 	in      []received
-	advice  []Error
+	advice  []ip.Error
 	quoted  [][]byte
-	reports []Error
+	reports []ip.Error
 	about   [][]byte
 }
 
 type received struct {
-	h       Header
+	h       ip.Datagram
 	payload []byte
 }
 
-func (r *transport) Input(_ time.Duration, h *Header, p *packet.Buffer) {
-	c := *h
-	c.Options = slices.Clone(h.Options)
+func (r *transport) Input(_ time.Duration, d *ip.Datagram, p *packet.Buffer) {
+	c := *d
+	c.Options = slices.Clone(d.Options)
 	r.in = append(r.in, received{c, slices.Clone(p.Bytes())})
 	p.Free()
 }
 
-func (r *transport) Advise(_ time.Duration, e *Error, quoted []byte) {
+func (r *transport) HandleError(_ time.Duration, e *ip.Error, quoted []byte) {
 	r.advice = append(r.advice, *e)
 	r.quoted = append(r.quoted, slices.Clone(quoted))
 }
 
-func (r *transport) Report(_ time.Duration, e Error, _ *Header, p *packet.Buffer) {
+func (r *transport) Report(_ time.Duration, e ip.Error, _ *ip.Datagram, p *packet.Buffer) {
 	r.reports = append(r.reports, e)
 	r.about = append(r.about, slices.Clone(p.Bytes()))
 }
@@ -93,7 +94,7 @@ func (r *transport) take() []received {
 	return in
 }
 
-func (r *transport) takeReports() []Error {
+func (r *transport) takeReports() []ip.Error {
 	e := r.reports
 	r.reports, r.about = nil, nil
 	return e
@@ -101,12 +102,13 @@ func (r *transport) takeReports() []Error {
 
 // lab is a stack in virtual time with one interface, eth0, and a transport that takes everything it is given.
 type lab struct {
-	*Stack
+	*ip.Stack
+	v4     *Stack
 	t      *testing.T
 	now    time.Duration
 	timers *timer.Queue
 	up     *transport
-	eth0   *Interface
+	eth0   *ip.Interface
 	wire0  *wire
 }
 
@@ -119,27 +121,55 @@ var (
 func addr(s string) netip.Addr     { return netip.MustParseAddr(s) }
 func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
 
-func newLab(t *testing.T, cfg Config) *lab {
+// config is of both layers.
+type config struct {
+	Config
+	TTL                       uint8
+	Forwarding, SendRedirects bool
+	PMTUAge                   time.Duration
+	ReassemblyTimeout         time.Duration
+	ReassemblyMemory          int
+	features                  packet.Features // of eth0
+}
+
+func newLab(t *testing.T, cfg config) *lab {
 	l := &lab{t: t, timers: new(timer.Queue), up: new(transport), now: time.Second}
-	cfg.Clock, cfg.Timers = new(clock.Virtual), l.timers
-	l.Stack = New(cfg)
+	l.Stack = ip.New(ip.Config{
+		Timers: l.timers, TTL: cfg.TTL, Forwarding: cfg.Forwarding, SendRedirects: cfg.SendRedirects, PMTUAge: cfg.PMTUAge,
+		ReassemblyTimeout: cfg.ReassemblyTimeout, ReassemblyMemory: cfg.ReassemblyMemory,
+	})
+	l.v4 = New(l.Stack, cfg.Config)
 	l.Register(testProtocol, l.up)
-	l.SetReporter(l.up)
-	l.eth0, l.wire0 = l.add("eth0", "10.0.0.2/24", 1500)
+	l.v4.SetReporter(l.up)
+	l.eth0, l.wire0 = l.attach("eth0", "10.0.0.2/24", &wire{mtu: 1500, features: cfg.features})
 	return l
 }
 
 // add attaches another interface.
-func (l *lab) add(name, address string, mtu int) (*Interface, *wire) {
-	w := &wire{mtu: mtu}
+func (l *lab) add(name, address string, mtu int) (*ip.Interface, *wire) {
+	return l.attach(name, address, &wire{mtu: mtu})
+}
+
+func (l *lab) attach(name, address string, w *wire) (*ip.Interface, *wire) {
 	i, err := l.AddInterface(name, w)
 	require.NoError(l.t, err)
 	require.NoError(l.t, i.AddAddress(prefix(address)))
 	return i, w
 }
 
+// count is a counter of package ip.
+func (l *lab) count(name string) uint64 {
+	for _, v := range stats.Read(l.Stats()) {
+		if v.Name == name {
+			return v.Value
+		}
+	}
+	l.t.Fatalf("no counter %s", name)
+	return 0
+}
+
 func (l *lab) route(p, gateway string, metric int) {
-	require.NoError(l.t, l.AddRoute(RouteEntry{Prefix: prefix(p), Gateway: addr(gateway), Metric: metric}))
+	require.NoError(l.t, l.AddRoute(ip.RouteEntry{Prefix: prefix(p), Gateway: addr(gateway), Metric: metric}))
 }
 
 func (l *lab) advance(d time.Duration) {
@@ -153,8 +183,8 @@ func (l *lab) send(dst netip.Addr, h Header, n int) ([]sent, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.Protocol = testProtocol
-	err = l.Send(l.now, r, &h, packet.From(pattern(n)))
+	o := ip.Outgoing{Protocol: testProtocol, TOS: h.TOS, TTL: h.TTL, DontFragment: h.DF, Options: h.Options}
+	err = l.Send(l.now, r, o, packet.From(pattern(n)))
 	return l.wire0.take(), err
 }
 
@@ -169,13 +199,13 @@ func pattern(n int) []byte {
 
 // unicast is the header of a datagram from the peer to the stack.
 func unicast() Header {
-	return Header{Src: peerAddr, Dst: ownAddr, TTL: 64, Protocol: testProtocol, ID: 1}
+	return Header{Datagram: ip.Datagram{Src: peerAddr, Dst: ownAddr, TTL: 64, Protocol: testProtocol}, ID: 1}
 }
 
 // dgram is a datagram of h, with its Total Length set, and payload.
 func dgram(h Header, payload []byte) []byte {
 	b := make([]byte, h.Len()+len(payload))
-	h.TotalLen = uint16(len(b))
+	h.TotalLen = len(b)
 	h.put(b[:h.Len()])
 	copy(b[h.Len():], payload)
 	return b
@@ -186,7 +216,7 @@ func (l *lab) recv(b []byte) { l.recvAs(b, packet.Unicast) }
 
 func (l *lab) recvAs(b []byte, cast packet.Cast) { l.recvOn(l.eth0, b, cast) }
 
-func (l *lab) recvOn(i *Interface, b []byte, cast packet.Cast) {
+func (l *lab) recvOn(i *ip.Interface, b []byte, cast packet.Cast) {
 	p := packet.From(b)
 	p.Cast = cast
 	i.Input(l.now, p)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tunstack/internal/packet"
+	"tunstack/ip"
 )
 
 // null is a Link that swallows all.
@@ -20,5 +21,5 @@ func (null) Features() packet.Features { return packet.Features{} }
 // sink is a Protocol that does so.
 type sink struct{}
 
-func (sink) Input(_ time.Duration, _ *Header, p *packet.Buffer) { p.Free() }
-func (sink) Advise(time.Duration, *Error, []byte)               {}
+func (sink) Input(_ time.Duration, _ *ip.Datagram, p *packet.Buffer) { p.Free() }
+func (sink) HandleError(time.Duration, *ip.Error, []byte)            {}

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
+
+	"tunstack/ip"
 )
 
 // Option kinds (RFC 791 section 3.1). The high bit says that every fragment carries a copy.
@@ -159,14 +161,14 @@ func copiedOptions(b []byte) []byte {
 	return kept
 }
 
-// ReverseRoute appends to b the source route of an answer to the received datagram: the recorded route backwards, in the form
-// that Send takes (RFC 1122 section 3.2.1.8(c)). Without a source route it returns b as it is.
-func (h *Header) ReverseRoute(b []byte) []byte {
-	o, bad := scanOptions(h.Options)
+// ReplyOptions is the source route of an answer to a datagram with the options received: the recorded route backwards, in the
+// form that Send takes (RFC 1122 section 3.2.1.8(c)); nil if there was none (ip.Family).
+func (s *Stack) ReplyOptions(received []byte) []byte {
+	o, bad := scanOptions(received)
 	if bad >= 0 || len(o.source) < 7 {
-		return b
+		return nil
 	}
-	return appendReversed(b, o.source)
+	return appendReversed(nil, o.source)
 }
 
 func appendReversed(b, route []byte) []byte {
@@ -178,12 +180,12 @@ func appendReversed(b, route []byte) []byte {
 	return b
 }
 
-// EchoOptions appends to b the options of the answer to a received echo request: the source route backwards, and Record
-// Route and Timestamp with this host added, so that they are of the whole round trip (RFC 1122 section 3.2.2.6).
-func (h *Header) EchoOptions(b []byte, now time.Duration) []byte {
-	o, bad := scanOptions(h.Options)
+// EchoOptions are the options of the answer to a received echo request: the source route backwards, and Record
+// Route and Timestamp with this stack added, so that they are of the whole round trip (RFC 1122 section 3.2.2.6).
+func EchoOptions(d *ip.Datagram, now time.Duration) (b []byte) {
+	o, bad := scanOptions(d.Options)
 	if bad >= 0 {
-		return b
+		return nil
 	}
 	if len(o.source) >= 7 {
 		b = appendReversed(b, o.source)
@@ -191,19 +193,19 @@ func (h *Header) EchoOptions(b []byte, now time.Duration) []byte {
 	if o.record != nil {
 		n := len(b)
 		b = append(b, o.record...)
-		record(b[n:], h.Dst)
+		record(b[n:], d.Dst)
 	}
 	if o.stamp != nil {
 		n := len(b)
 		b = append(b, o.stamp...)
-		stamp(b[n:], h.Dst, now)
+		stamp(b[n:], d.Dst, now)
 	}
 	return b
 }
 
 // applyOptions puts the options of a datagram to be sent into its header and returns the path to its first hop, which is
 // another than to if there is a source route.
-func (s *Stack) applyOptions(h *Header, opts []byte, to *path) (*path, error) {
+func (s *Stack) applyOptions(h *Header, opts []byte, to *ip.Path) (*ip.Path, error) {
 	o, bad := scanOptions(opts)
 	if bad >= 0 || len(opts) > maxOptionsLen {
 		return nil, syscall.EINVAL
@@ -221,6 +223,9 @@ func (s *Stack) applyOptions(h *Header, opts []byte, to *path) (*path, error) {
 	h.Dst = netip.AddrFrom4([4]byte(o.source[3:]))
 	copy(o.source[3:], o.source[7:])
 	copy(o.source[len(o.source)-4:], final[:])
-	to = s.resolve(h.Dst, h.Src)
-	return to, to.err
+	first, err := s.ip.Route(h.Dst, h.Src)
+	if err != nil {
+		return nil, err
+	}
+	return first.Path(), nil
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"tunstack/ip"
 )
 
 // opt is an option of the given kind and pointer with addresses as its data.
@@ -27,7 +29,7 @@ func (l *lab) recvOptions(options []byte) {
 }
 
 func TestOptionsComeUp(t *testing.T) { // IP-012
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	for _, o := range [][]byte{{30, 4, 9, 9}, {1, 30, 3, 7}, {148, 4, 0, 0}, {0, 255, 255, 255}, {1, 1, 1, 1}} {
 		l.recvOptions(o)
 		in := l.up.take()
@@ -38,7 +40,7 @@ func TestOptionsComeUp(t *testing.T) { // IP-012
 }
 
 func TestMalformedOptions(t *testing.T) { // IP-013, ICMP-012
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	for _, tt := range []struct {
 		name    string
 		options []byte
@@ -60,14 +62,14 @@ func TestMalformedOptions(t *testing.T) { // IP-013, ICMP-012
 	} {
 		l.recvOptions(tt.options)
 		require.Empty(t, l.up.take(), tt.name)
-		require.Equal(t, []Error{{Type: ParameterProblem, Pointer: tt.pointer}}, l.up.takeReports(), tt.name)
+		require.Equal(t, []ip.Error{{Kind: ip.BadParameter, Pointer: int(tt.pointer)}}, l.up.takeReports(), tt.name)
 	}
 }
 
 func TestOriginatedSourceRoute(t *testing.T) { // IP-014
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	l.route("0.0.0.0/0", "10.0.0.1", 0)
-	out, err := l.send(farAddr, Header{Options: opt(131, 4, "10.0.0.5", "10.9.9.9")}, 8)
+	out, err := l.send(farAddr, Header{Datagram: ip.Datagram{Options: opt(131, 4, "10.0.0.5", "10.9.9.9")}}, 8)
 	require.NoError(t, err)
 	require.Len(t, out, 1)
 	require.Equal(t, addr("10.0.0.5"), out[0].h.Dst)
@@ -81,43 +83,43 @@ func TestOriginatedSourceRoute(t *testing.T) { // IP-014
 		"malformed": {30, 9},
 		"too long":  make([]byte, 41),
 	} {
-		_, err := l.send(farAddr, Header{Options: o}, 8)
+		_, err := l.send(farAddr, Header{Datagram: ip.Datagram{Options: o}}, 8)
 		require.Equal(t, syscall.EINVAL, err, name)
 	}
 }
 
 func TestRecordedRouteIsReversed(t *testing.T) { // IP-014
-	l := newLab(t, Config{AcceptSourceRouted: true})
+	l := newLab(t, config{Config: Config{AcceptSourceRouted: true}})
 	l.recvOptions(opt(131, 12, "10.1.1.1", "10.2.2.2"))
 	h := l.up.take()[0].h
-	require.Equal(t, opt(131, 4, "10.2.2.2", "10.1.1.1"), h.ReverseRoute(nil))
+	require.Equal(t, opt(131, 4, "10.2.2.2", "10.1.1.1"), l.ReplyOptions(&h))
 
 	h.Options = []byte{1, 1, 30, 2}
-	require.Nil(t, h.ReverseRoute(nil))
+	require.Nil(t, l.ReplyOptions(&h))
 	h.Options = opt(131, 4)
-	require.Nil(t, h.ReverseRoute(nil), "a route without hops")
+	require.Nil(t, l.ReplyOptions(&h), "a route without hops")
 }
 
 func TestIncompleteSourceRouteIsRefused(t *testing.T) { // IP-015, IP-016
-	for _, cfg := range []Config{{AcceptSourceRouted: true}, {AcceptSourceRouted: true, Forwarding: true}} {
+	for _, cfg := range []config{{Config: Config{AcceptSourceRouted: true}}, {Config: Config{AcceptSourceRouted: true}, Forwarding: true}} {
 		l := newLab(t, cfg)
 		l.route("0.0.0.0/0", "10.0.0.1", 0)
 		l.recvOptions(opt(131, 4, "192.0.2.9"))
 		require.Empty(t, l.up.take())
 		require.Empty(t, l.wire0.take())
-		require.Equal(t, []Error{{Type: Unreachable, Code: CodeSourceRouteFailed}}, l.up.takeReports())
+		require.Equal(t, []ip.Error{{Kind: ip.SourceRouteFailed}}, l.up.takeReports())
 	}
 }
 
 func TestSourceRoutesAreRefused(t *testing.T) { // SEC-018
-	l := newLab(t, Config{Forwarding: true, ForwardSourceRouted: true})
+	l := newLab(t, config{Config: Config{ForwardSourceRouted: true}, Forwarding: true})
 	l.route("0.0.0.0/0", "10.0.0.1", 0)
 	for _, kind := range []byte{131, 137} {
 		for _, pointer := range []byte{4, 8} { // a hop ahead, and none
 			for _, dst := range []netip.Addr{ownAddr, farAddr} {
 				h := unicast()
 				h.Dst, h.Options = dst, opt(kind, pointer, "192.0.2.9")
-				l.dropped(dgram(h, pattern(8)), &l.stats.DropSourceRouted)
+				l.dropped(dgram(h, pattern(8)), &l.v4.stats.DropSourceRouted)
 			}
 		}
 	}
@@ -126,13 +128,13 @@ func TestSourceRoutesAreRefused(t *testing.T) { // SEC-018
 }
 
 func TestSourceRoutesCanBeAccepted(t *testing.T) { // SEC-018
-	l := newLab(t, Config{AcceptSourceRouted: true})
+	l := newLab(t, config{Config: Config{AcceptSourceRouted: true}})
 	l.recvOptions(opt(131, 8, "192.0.2.9"))
 	require.Len(t, l.up.take(), 1)
 }
 
 func TestHopOfASourceRoute(t *testing.T) { // IP-015
-	l := newLab(t, Config{AcceptSourceRouted: true, Forwarding: true, ForwardSourceRouted: true})
+	l := newLab(t, config{Config: Config{AcceptSourceRouted: true, ForwardSourceRouted: true}, Forwarding: true})
 	_, w := l.add("eth1", "10.1.0.2/24", 1500)
 	l.route("192.0.2.0/24", "10.1.0.1", 0)
 	h := unicast()
@@ -149,19 +151,19 @@ func TestHopOfASourceRoute(t *testing.T) { // IP-015
 	h.TTL = 1
 	l.recv(dgram(h, pattern(8)))
 	require.True(t, validChecksum(l.up.about[0]))
-	require.Equal(t, []Error{{Type: TimeExceeded, Code: CodeTTL}}, l.up.takeReports())
+	require.Equal(t, []ip.Error{{Kind: ip.TTLExceeded}}, l.up.takeReports())
 
 	l.recvOptions(opt(137, 4, "10.1.0.9"))
 	require.Equal(t, addr("10.1.0.9"), w.take()[0].nextHop, "a neighbour, as a strict route asks")
 	for _, next := range []string{"192.0.2.9", "127.0.0.1", "10.0.0.2", "224.0.0.1", "8.8.8.8"} {
 		l.recvOptions(opt(137, 4, next))
 		require.Empty(t, w.take(), next)
-		require.Equal(t, []Error{{Type: Unreachable, Code: CodeSourceRouteFailed}}, l.up.takeReports(), next)
+		require.Equal(t, []ip.Error{{Kind: ip.SourceRouteFailed}}, l.up.takeReports(), next)
 	}
 }
 
 func TestEchoOptions(t *testing.T) { // RFC 1122 section 3.2.2.6
-	h := Header{Dst: ownAddr}
+	h := Header{Datagram: ip.Datagram{Dst: ownAddr}}
 	now := 5 * time.Second
 	stampNow := []byte{0x80, 0, 0x13, 0x88}
 	own := []byte{10, 0, 0, 2}
@@ -182,7 +184,7 @@ func TestEchoOptions(t *testing.T) { // RFC 1122 section 3.2.2.6
 	} {
 		h.Options = tt.in
 		before := slices.Clone(tt.in)
-		require.Equal(t, tt.reply, h.EchoOptions(nil, now), tt.name)
+		require.Equal(t, tt.reply, EchoOptions(&h.Datagram, now), tt.name)
 		require.Equal(t, before, tt.in, "the request stays as it came")
 	}
 }
@@ -200,8 +202,8 @@ func FuzzOptions(f *testing.F) { // IP-013, SEC-015
 			t.Fatalf("error at %d of %d octets", bad, len(b))
 		}
 		copiedOptions(b)
-		h := Header{Options: b, Src: peerAddr, Dst: ownAddr}
-		for _, reply := range [][]byte{h.EchoOptions(nil, 0), h.ReverseRoute(nil)} {
+		h := Header{Datagram: ip.Datagram{Options: b, Src: peerAddr, Dst: ownAddr}}
+		for _, reply := range [][]byte{EchoOptions(&h.Datagram, 0), (*Stack)(nil).ReplyOptions(b)} {
 			if _, bad := scanOptions(reply); bad >= 0 || len(reply) > len(b) {
 				t.Fatalf("answer to % x is bad: % x", b, reply)
 			}
@@ -220,7 +222,7 @@ func FuzzOptions(f *testing.F) { // IP-013, SEC-015
 
 func FuzzHeader(f *testing.F) { // SEC-015: what is parsed and printed parses as the same
 	f.Add(dgram(unicast(), nil))
-	f.Add(dgram(Header{Src: peerAddr, Dst: ownAddr, DF: true, MF: true, Offset: 65528, Options: opt(7, 4, "1.2.3.4")}, nil))
+	f.Add(dgram(Header{Datagram: ip.Datagram{Src: peerAddr, Dst: ownAddr, Options: opt(7, 4, "1.2.3.4")}, DF: true, MF: true, Offset: 65528}, nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var h, again Header
 		if !h.Parse(b) {

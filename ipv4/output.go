@@ -2,38 +2,33 @@ package ipv4
 
 import (
 	"encoding/binary"
-	"net/netip"
 	"syscall"
 	"time"
 
 	"tunstack/internal/packet"
+	"tunstack/ip"
 )
 
-// Send sends p along r with the fields TOS, TTL (0: the default), DF, Protocol and Options of h. It takes p over,
-// which has headroom for the header. It fragments where that is needed and DF allows it. Errors: EMSGSIZE, EINVAL for
-// malformed options, what Stack.Route says when the way is lost, and what the link says.
-//
-// A route that has gone stale is looked up again on the way. A source route in Options lists the hops on the way to
-// r.Dst, as setsockopt(IP_OPTIONS) has it. p.Offload.Start counts from the transport header, and Send makes it count from the
-// IP header. A super-packet is measured by its segments, which Offload.Size must keep within Route.MTU.
-func (s *Stack) Send(now time.Duration, r *Route, h *Header, p *packet.Buffer) error {
-	to := r.path()
-	if to.err != nil {
-		return s.refuse(p, to.err)
+// Send sends p along r with the fields of o (ip.Family; see ip.Stack.Send).
+func (s *Stack) Send(now time.Duration, r *ip.Route, o ip.Outgoing, p *packet.Buffer) error {
+	to := r.Path()
+	if to.Err != nil {
+		return s.refuse(p, to.Err)
 	}
-	out := Header{TOS: h.TOS, DF: h.DF && !to.noDF, TTL: h.TTL, Protocol: h.Protocol, Src: r.Src, Dst: r.Dst}
-	if len(h.Options) > 0 {
+	var out Header
+	out.TOS, out.TTL, out.Protocol, out.Src, out.Dst, out.DF = o.TOS, o.TTL, o.Protocol, r.Src, r.Dst, o.DontFragment && !to.NoDF
+	if len(o.Options) > 0 {
 		var err error
-		if to, err = s.applyOptions(&out, h.Options, to); err != nil {
+		if to, err = s.applyOptions(&out, o.Options, to); err != nil {
 			return s.refuse(p, err)
 		}
 	}
 	switch {
 	case out.TTL != 0:
-	case to.cast == packet.Multicast:
+	case to.Cast == packet.Multicast:
 		out.TTL = 1 // RFC 1112 section 6.1
 	default:
-		out.TTL = s.cfg.TTL
+		out.TTL = s.shared.TTL
 	}
 	if !out.DF {
 		out.ID = s.ids.next(out.Src, out.Dst, out.Protocol)
@@ -42,12 +37,12 @@ func (s *Stack) Send(now time.Duration, r *Route, h *Header, p *packet.Buffer) e
 	if n+p.Len() > MaxDatagram {
 		return s.refuse(p, syscall.EMSGSIZE)
 	}
-	out.TotalLen = uint16(n + p.Len())
+	out.TotalLen = n + p.Len()
 	out.put(p.Prepend(n))
 	p.Offload.Start += uint16(n)
-	p.Cast = to.cast
-	if out.DF && out.Protocol != ProtocolTCP { // TCP knows what it has in flight
-		s.recent.note(now, &out, p)
+	p.Cast = to.Cast
+	if out.DF && out.Protocol != ip.ProtocolTCP { // TCP knows what it has in flight
+		s.ip.NoteSent(now, out.Src, out.Dst, out.Protocol, n, p)
 	}
 	s.stats.OutPackets.Inc()
 	return s.emit(now, to, &out, p)
@@ -61,12 +56,12 @@ func (s *Stack) refuse(p *packet.Buffer, err error) error {
 }
 
 // emit sends a complete datagram, whose header is also in h, whole, segmented or fragmented.
-func (s *Stack) emit(now time.Duration, to *path, h *Header, p *packet.Buffer) error {
+func (s *Stack) emit(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer) error {
 	switch {
 	case p.Offload.Segmentation != packet.SegmentNone:
 		return s.emitSuper(now, to, h, p)
-	case p.Len() <= to.mtu:
-		return to.out.transmit(now, p, to.nextHop)
+	case p.Len() <= to.MTU:
+		return to.Out.Transmit(now, p, to.NextHop)
 	case h.DF:
 		p.Free()
 		s.stats.DropTooBig.Inc()
@@ -75,27 +70,12 @@ func (s *Stack) emit(now time.Duration, to *path, h *Header, p *packet.Buffer) e
 	return s.fragment(now, to, h, p)
 }
 
-// transmit hands one packet to the link.
-func (i *Interface) transmit(now time.Duration, p *packet.Buffer, nextHop netip.Addr) error {
-	if !i.features.Checksum {
-		p.CompleteChecksum()
-	}
-	i.outPackets.Inc()
-	i.outOctets.Add(uint64(p.Len()))
-	err := i.link.Output(now, p, nextHop)
-	if err == syscall.EHOSTUNREACH {
-		i.stack.gateways.fail(now, nextHop)
-	}
-	return err
-}
-
-// SendRaw sends p, which starts with an IP header of the caller's making, along r (IP_HDRINCL of Linux). Total Length and
-// checksum are filled in, and so are the source and the identification where they are zero. It takes p over and never
-// fragments. Errors: EINVAL for what is no header, EMSGSIZE above the MTU of the first hop, and as of Send.
-func (s *Stack) SendRaw(now time.Duration, r *Route, p *packet.Buffer) error {
-	to := r.path()
-	if to.err != nil {
-		return s.refuse(p, to.err)
+// SendRaw sends p, which starts with an IP header of the caller's making, along r (ip.Family; see ip.Stack.SendRaw). It fills in
+// Total Length and checksum, and the source and the identification where they are zero.
+func (s *Stack) SendRaw(now time.Duration, r *ip.Route, p *packet.Buffer) error {
+	to := r.Path()
+	if to.Err != nil {
+		return s.refuse(p, to.Err)
 	}
 	p = p.Own()
 	b := p.Bytes()
@@ -103,7 +83,7 @@ func (s *Stack) SendRaw(now time.Duration, r *Route, p *packet.Buffer) error {
 	switch {
 	case !h.Parse(b):
 		return s.refuse(p, syscall.EINVAL)
-	case p.Len() > to.out.mtu:
+	case p.Len() > to.Out.MTU():
 		return s.refuse(p, syscall.EMSGSIZE)
 	}
 	if h.Src.IsUnspecified() {
@@ -116,9 +96,9 @@ func (s *Stack) SendRaw(now time.Duration, r *Route, p *packet.Buffer) error {
 	binary.BigEndian.PutUint16(b[2:], uint16(p.Len()))
 	putChecksum(b[:h.Len()])
 	if h.Parse(b); h.DF {
-		s.recent.note(now, &h, p)
+		s.ip.NoteSent(now, h.Src, h.Dst, h.Protocol, h.Len(), p)
 	}
-	p.Cast = to.cast
+	p.Cast = to.Cast
 	s.stats.OutPackets.Inc()
-	return to.out.transmit(now, p, to.nextHop)
+	return to.Out.Transmit(now, p, to.NextHop)
 }

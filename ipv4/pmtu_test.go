@@ -8,10 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/ip"
 )
 
-func (l *lab) tooBig(dst netip.Addr, mtu, size uint16) {
-	l.UpdatePMTU(l.now, &Error{Type: Unreachable, Code: CodeFragNeeded, MTU: mtu, Quoted: &Header{Src: ownAddr, Dst: dst, TotalLen: size}})
+func (l *lab) tooBig(dst netip.Addr, mtu, size int) {
+	l.UpdatePMTU(l.now, &ip.Error{Kind: ip.TooBig, MTU: mtu, Quoted: ip.Datagram{Src: ownAddr, Dst: dst, TotalLen: size}})
 }
 
 func (l *lab) mtuTo(dst netip.Addr) int {
@@ -21,7 +22,7 @@ func (l *lab) mtuTo(dst netip.Addr) int {
 }
 
 func TestPathMTU(t *testing.T) { // IP-021, IP-037, IP-038
-	l := newLab(t, Config{MinPMTU: 68})
+	l := newLab(t, config{Config: Config{MinPMTU: 68}})
 	l.route("0.0.0.0/0", "10.0.0.1", 0)
 	r, err := l.Route(farAddr, netip.Addr{})
 	require.NoError(t, err)
@@ -36,12 +37,12 @@ func TestPathMTU(t *testing.T) { // IP-021, IP-037, IP-038
 	require.Equal(t, 68, r.MTU())
 	require.Equal(t, 1500, l.mtuTo(peerAddr), "others are not concerned")
 
-	l.UpdatePMTU(l.now, &Error{Type: Unreachable, Code: CodeHost, MTU: 100, Quoted: &Header{Src: ownAddr, Dst: peerAddr}})
+	l.UpdatePMTU(l.now, &ip.Error{Kind: ip.HostUnreachable, MTU: 100, Quoted: ip.Datagram{Src: ownAddr, Dst: peerAddr}})
 	require.Equal(t, 1500, l.mtuTo(peerAddr), "another error")
 }
 
 func TestPathMTUFloor(t *testing.T) { // SEC-010
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	l.tooBig(peerAddr, 68, 1500)
 	require.Equal(t, 552, l.mtuTo(peerAddr))
 	out, err := l.send(peerAddr, Header{DF: true}, 532)
@@ -53,15 +54,15 @@ func TestPathMTUFloor(t *testing.T) { // SEC-010
 }
 
 func TestFragNeededWithoutMTU(t *testing.T) { // IP-039
-	l := newLab(t, Config{MinPMTU: 68})
+	l := newLab(t, config{Config: Config{MinPMTU: 68}})
 	for _, tt := range []struct{ size, want int }{{1500, 1492}, {1492, 1006}, {1006, 508}, {508, 296}, {296, 68}, {60, 68}} {
-		l.tooBig(peerAddr, 0, uint16(tt.size))
+		l.tooBig(peerAddr, 0, tt.size)
 		require.Equal(t, tt.want, l.mtuTo(peerAddr), tt.size)
 	}
 }
 
 func TestPathMTUAges(t *testing.T) { // IP-040
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	l.tooBig(peerAddr, 1400, 1500)
 	l.advance(2 * time.Minute)
 	l.tooBig(peerAddr, 1200, 1400)
@@ -73,28 +74,26 @@ func TestPathMTUAges(t *testing.T) { // IP-040
 }
 
 func TestPathMTUsAreBounded(t *testing.T) { // SEC-015
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	l.route("0.0.0.0/0", "10.0.0.1", 0)
 	dst := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}) }
-	for i := range maxPMTUs + 1 {
+	for i := range 4096 + 1 {
 		l.tooBig(dst(i), 1400, 1500)
 		l.now++
 	}
-	require.Len(t, l.pmtu.entries, maxPMTUs)
 	require.Equal(t, 1500, l.mtuTo(dst(0)), "the oldest gave way")
 	require.Equal(t, 1400, l.mtuTo(dst(1)))
-	require.Equal(t, maxPMTUs, l.pmtu.byAge.Len())
 	l.tooBig(dst(1), 1300, 1400) // as the youngest
 	l.tooBig(dst(0), 1400, 1500)
 	require.Equal(t, 1500, l.mtuTo(dst(2)))
 	require.Equal(t, 1300, l.mtuTo(dst(1)))
 	l.advance(10 * time.Minute)
-	require.Zero(t, l.pmtu.byAge.Len())
-	require.Empty(t, l.pmtu.entries)
+	require.Equal(t, 1500, l.mtuTo(dst(1)))
+	require.Zero(t, l.timers.Len())
 }
 
 func BenchmarkPathMTUEviction(b *testing.B) {
-	l := newLab(&testing.T{}, Config{})
+	l := newLab(&testing.T{}, config{})
 	l.route("0.0.0.0/0", "10.0.0.1", 0)
 	for i := 0; b.Loop(); i++ {
 		l.tooBig(netip.AddrFrom4([4]byte{198, byte(i >> 16), byte(i >> 8), byte(i)}), 1400, 1500)
@@ -102,75 +101,75 @@ func BenchmarkPathMTUEviction(b *testing.B) {
 }
 
 func TestRawSocketsLowerThePathMTU(t *testing.T) { // ICMP-011
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	r, err := l.Route(peerAddr, netip.Addr{})
 	require.NoError(t, err)
-	require.NoError(t, l.Send(l.now, r, &Header{Protocol: 99, DF: true}, packet.From(pattern(1400))))
-	e := &Error{Type: Unreachable, Code: CodeFragNeeded, MTU: 1300, Quoted: &Header{Src: ownAddr, Dst: peerAddr, Protocol: 99}}
-	l.Advise(l.now, e, pattern(8))
+	require.NoError(t, l.Send(l.now, r, ip.Outgoing{Protocol: 99, DontFragment: true}, packet.From(pattern(1400))))
+	e := &ip.Error{Kind: ip.TooBig, MTU: 1300, Quoted: ip.Datagram{Src: ownAddr, Dst: peerAddr, Protocol: 99}}
+	l.HandleError(l.now, e, pattern(8))
 	require.Equal(t, 1500, l.mtuTo(peerAddr), "nobody here sent that")
 	defer l.AddTap(99, &tap{})()
-	l.Advise(l.now, e, pattern(8))
+	l.HandleError(l.now, e, pattern(8))
 	require.Equal(t, 1300, l.mtuTo(peerAddr))
 
 	e.Quoted.Protocol, e.MTU = testProtocol, 1200
-	l.Advise(l.now, e, pattern(8))
+	l.HandleError(l.now, e, pattern(8))
 	require.Equal(t, 1300, l.mtuTo(peerAddr), "the transport decides")
 	require.Len(t, l.up.advice, 1)
 }
 
 // An error is believed only about a datagram that left with DF within the last seconds.
 func TestForgedFragNeeded(t *testing.T) { // SEC-010
-	l := newLab(t, Config{})
-	believed := func(change func(*Header, []byte)) bool {
-		h, start := Header{Src: ownAddr, Dst: peerAddr, Protocol: testProtocol}, pattern(8)
+	l := newLab(t, config{})
+	believed := func(change func(*ip.Datagram, []byte)) bool {
+		h, start := ip.Datagram{Src: ownAddr, Dst: peerAddr, Protocol: testProtocol}, pattern(8)
 		change(&h, start)
-		return l.UpdatePMTUIfSent(l.now, &Error{Type: Unreachable, Code: CodeFragNeeded, MTU: 1400, Quoted: &h}, start)
+		return l.UpdatePMTUIfSent(l.now, &ip.Error{Kind: ip.TooBig, MTU: 1400, Quoted: h}, start)
 	}
-	exactly := func(*Header, []byte) {}
+	exactly := func(*ip.Datagram, []byte) {}
 	_, _ = l.send(peerAddr, Header{}, 1000)
 	require.False(t, believed(exactly), "without DF routers make fragments")
 	_, _ = l.send(peerAddr, Header{DF: true}, 1000)
-	for name, change := range map[string]func(*Header, []byte){
-		"source":      func(h *Header, _ []byte) { h.Src = addr("10.0.0.3") },
-		"destination": func(h *Header, _ []byte) { h.Dst = farAddr },
-		"protocol":    func(h *Header, _ []byte) { h.Protocol++ },
-		"payload":     func(_ *Header, b []byte) { b[7]++ },
+	for name, change := range map[string]func(*ip.Datagram, []byte){
+		"source":      func(h *ip.Datagram, _ []byte) { h.Src = addr("10.0.0.3") },
+		"destination": func(h *ip.Datagram, _ []byte) { h.Dst = farAddr },
+		"protocol":    func(h *ip.Datagram, _ []byte) { h.Protocol++ },
+		"payload":     func(_ *ip.Datagram, b []byte) { b[7]++ },
 	} {
 		require.False(t, believed(change), name)
 	}
 	require.Equal(t, 1500, l.mtuTo(peerAddr))
-	require.Equal(t, uint64(5), l.stats.PMTUForged.Value())
+	require.Equal(t, uint64(5), l.count("ip.pmtu.ignored"))
 	require.True(t, believed(exactly))
 	require.Equal(t, 1400, l.mtuTo(peerAddr))
-	l.now += recentAge + time.Millisecond
+	l.now += 10*time.Second + time.Millisecond
 	require.False(t, believed(exactly), "too late")
 }
 
 // The first 8 bytes of a datagram are quoted as they were on the wire, wherever they were when it was sent.
 func TestFragNeededQuotesTheWire(t *testing.T) { // IP-038
 	quoted := []byte{0, 9, 0, 53, 3, 0xf0, 0xab, 0xcd} // ports, length 1008, the checksum that the device computes
-	for name, send := range map[string]func(l *lab, r *Route) error{
-		"spans": func(l *lab, r *Route) error {
+	for name, send := range map[string]func(l *lab, r *ip.Route) error{
+		"spans": func(l *lab, r *ip.Route) error {
 			p := packet.New(0)
 			p.Borrow([2][]byte{quoted[:5], append([]byte{quoted[5], 0, 0}, pattern(1000)...)})
-			return l.Send(l.now, r, &Header{DF: true, Protocol: ProtocolUDP}, p)
+			return l.Send(l.now, r, ip.Outgoing{DontFragment: true, Protocol: ip.ProtocolUDP}, p)
 		},
-		"super-packet": func(l *lab, r *Route) error {
+		"super-packet": func(l *lab, r *ip.Route) error {
 			p := packet.From(append([]byte{0, 9, 0, 53, 0xff, 0xff, 0, 0}, pattern(3000)...))
 			p.Offload.Segmentation, p.Offload.Size = packet.SegmentUDP, 1000
-			return l.Send(l.now, r, &Header{DF: true, Protocol: ProtocolUDP}, p)
+			return l.Send(l.now, r, ip.Outgoing{DontFragment: true, Protocol: ip.ProtocolUDP}, p)
 		},
-		"with its header": func(l *lab, r *Route) error {
-			h := Header{DF: true, Protocol: ProtocolUDP, Src: ownAddr, Dst: peerAddr}
+		"with its header": func(l *lab, r *ip.Route) error {
+			h := Header{DF: true, Datagram: ip.Datagram{Protocol: ip.ProtocolUDP, Src: ownAddr, Dst: peerAddr}}
 			return l.SendRaw(l.now, r, packet.From(dgram(h, append(quoted[:8:8], pattern(1000)...))))
 		},
 	} {
-		l := newLab(t, Config{})
+		l := newLab(t, config{})
 		r, err := l.Route(peerAddr, netip.Addr{})
 		require.NoError(t, err)
 		require.NoError(t, send(l, r), name)
-		e := &Error{Type: Unreachable, Code: CodeFragNeeded, MTU: 1400, Quoted: &Header{Src: ownAddr, Dst: peerAddr, Protocol: ProtocolUDP}}
+		e := &ip.Error{Kind: ip.TooBig, MTU: 1400, Quoted: ip.Datagram{Src: ownAddr, Dst: peerAddr, Protocol: ip.ProtocolUDP}}
 		require.True(t, l.UpdatePMTUIfSent(l.now, e, quoted), name)
 	}
 }

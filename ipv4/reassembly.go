@@ -10,6 +10,7 @@ import (
 	"tunstack/internal/packet"
 	"tunstack/internal/stats"
 	"tunstack/internal/timer"
+	"tunstack/ip"
 )
 
 // reassembly holds the datagrams of which not all fragments have come (RFC 791 section 3.2, RFC 1122 section 3.3.2).
@@ -47,7 +48,7 @@ func (r *reassembly) init(s *Stack) {
 	r.datagrams, r.bySource = make(map[datagramKey]*datagram), make(map[netip.Addr]int)
 	secret := s.cfg.Secret
 	r.random = rand.New(rand.NewPCG(binary.LittleEndian.Uint64(secret[:]), binary.LittleEndian.Uint64(secret[8:])))
-	r.timer.Init(s.cfg.Timers, r)
+	r.timer.Init(s.shared.Timers, r)
 }
 
 // reassemble takes a fragment over, and delivers the datagram that it completes.
@@ -111,7 +112,7 @@ func (r *reassembly) open(now time.Duration, key datagramKey, h *Header) *datagr
 		d = new(datagram)
 	}
 	*d = datagram{
-		key: key, in: h.If, cast: h.Cast, expires: now + r.stack.cfg.ReassemblyTimeout, older: r.last,
+		key: key, in: h.In, cast: h.Cast, expires: now + r.stack.shared.ReassemblyTimeout, older: r.last,
 		index: len(r.all), memory: emptyMemory,
 	}
 	r.all = append(r.all, d)
@@ -162,7 +163,7 @@ func (r *reassembly) charge(src netip.Addr, change int) {
 
 // makeRoom gives up datagrams until memory is within its bound.
 func (r *reassembly) makeRoom() {
-	for r.memory > r.stack.cfg.ReassemblyMemory {
+	for r.memory > r.stack.shared.ReassemblyMemory {
 		r.stack.stats.DropReassemblyFull.Inc()
 		r.close(r.victim())
 	}
@@ -194,7 +195,7 @@ func (r *reassembly) Expire(now time.Duration) {
 			r.mu.Unlock()
 			return
 		}
-		h := Header{Cast: d.cast, If: d.in}
+		h := Header{Datagram: ip.Datagram{Cast: d.cast, In: d.in}}
 		var first *packet.Buffer
 		if d.firstLen > 0 {
 			first = d.first(d.firstLen)
@@ -206,7 +207,7 @@ func (r *reassembly) Expire(now time.Duration) {
 			continue
 		}
 		if h.Parse(first.Bytes()) {
-			r.stack.report(now, Error{Type: TimeExceeded, Code: CodeReassembly}, &h, first)
+			r.stack.Report(now, ip.Error{Kind: ip.ReassemblyTimeout}, &h.Datagram, first)
 		}
 		first.Free()
 	}

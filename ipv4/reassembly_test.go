@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/ip"
 )
 
 // cut is the datagram of h and payload in fragments of size octets.
@@ -29,7 +30,7 @@ func part(h Header, payload []byte, start, end int) []byte {
 }
 
 func TestReassembly(t *testing.T) { // IP-017, IP-018
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i, size := range []int{9, 576, 4000, 65515} {
 		h := unicast()
@@ -52,22 +53,21 @@ func TestReassembly(t *testing.T) { // IP-017, IP-018
 				for _, in := range l.up.take() {
 					done++
 					require.Equal(t, pattern(size), in.payload)
-					require.Equal(t, Header{TotalLen: uint16(20 + size), ID: h.ID, TTL: 64, Protocol: testProtocol, Src: peerAddr, Dst: ownAddr,
-						Options: []byte{}, If: l.eth0}, in.h)
+					require.Equal(t, ip.Datagram{TotalLen: 20 + size, HeaderLen: 20, TTL: 64, Protocol: testProtocol, Src: peerAddr, Dst: ownAddr, Options: []byte{}, In: l.eth0}, in.h)
 				}
 			}
 			require.NotZero(t, done, "%d octets in fragments of %d", size, mtu)
 			l.advance(time.Minute) // what the duplicates began again
 		}
 	}
-	require.Zero(t, l.reassembly.memory)
-	require.Empty(t, l.reassembly.datagrams)
-	require.Empty(t, l.reassembly.bySource)
+	require.Zero(t, l.v4.reassembly.memory)
+	require.Empty(t, l.v4.reassembly.datagrams)
+	require.Empty(t, l.v4.reassembly.bySource)
 	require.Zero(t, l.timers.Len())
 }
 
 func TestReassembledDatagramIsWhole(t *testing.T) { // a raw socket sees one datagram with a good checksum
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	var seen tap
 	defer l.AddTap(testProtocol, &seen)()
 	h := unicast()
@@ -79,7 +79,7 @@ func TestReassembledDatagramIsWhole(t *testing.T) { // a raw socket sees one dat
 }
 
 func TestFragmentsAreMatchedByFourFields(t *testing.T) { // IP-018
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	require.NoError(t, l.eth0.AddAddress(prefix("10.0.0.3/24")))
 	f := cut(unicast(), pattern(32), 16)
 	l.recv(f[0])
@@ -99,7 +99,7 @@ func TestFragmentsAreMatchedByFourFields(t *testing.T) { // IP-018
 }
 
 func TestCongestionMarkSurvives(t *testing.T) { // RFC 3168 section 5.3
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	h := unicast()
 	h.TOS = 2
 	f := cut(h, pattern(32), 16)
@@ -110,7 +110,7 @@ func TestCongestionMarkSurvives(t *testing.T) { // RFC 3168 section 5.3
 }
 
 func TestReassemblyTimeout(t *testing.T) { // IP-019, IP-020
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	h := unicast()
 	h.TTL = 1 // the timeout does not depend on it
 	f := cut(h, pattern(48), 16)
@@ -123,15 +123,15 @@ func TestReassemblyTimeout(t *testing.T) { // IP-019, IP-020
 	require.Empty(t, l.up.reports)
 	l.advance(1)
 	require.Equal(t, f[0], l.up.about[0], "the first fragment as it came")
-	require.Equal(t, []Error{{Type: TimeExceeded, Code: CodeReassembly}}, l.up.takeReports())
+	require.Equal(t, []ip.Error{{Kind: ip.ReassemblyTimeout}}, l.up.takeReports())
 	l.recv(f[2])
 	require.Empty(t, l.up.take(), "too late")
 
 	l.advance(30 * time.Second)
 	require.Empty(t, l.up.takeReports(), "no first fragment, no error")
 	l.advance(time.Minute)
-	require.Equal(t, uint64(3), l.stats.DropReassemblyTime.Value())
-	require.Zero(t, l.reassembly.memory)
+	require.Equal(t, uint64(3), l.v4.stats.DropReassemblyTime.Value())
+	require.Zero(t, l.v4.reassembly.memory)
 }
 
 func TestOverlapsDropTheDatagram(t *testing.T) { // SEC-011
@@ -148,26 +148,26 @@ func TestOverlapsDropTheDatagram(t *testing.T) { // SEC-011
 		"beyond the end":    {part(h, data[:48], 40, 48), part(h, data, 48, 56)},
 		"end before others": {part(h, data, 40, 56), part(h, data[:16], 8, 16)},
 	} {
-		l := newLab(t, Config{})
+		l := newLab(t, config{})
 		for _, f := range fragments {
 			l.recv(f)
 		}
-		require.Equal(t, uint64(1), l.stats.DropOverlap.Value(), name)
+		require.Equal(t, uint64(1), l.v4.stats.DropOverlap.Value(), name)
 		require.Empty(t, l.up.take(), name)
-		require.Empty(t, l.reassembly.datagrams, name)
-		require.Zero(t, l.reassembly.memory, name)
+		require.Empty(t, l.v4.reassembly.datagrams, name)
+		require.Zero(t, l.v4.reassembly.memory, name)
 	}
 }
 
 func TestImpossibleFragments(t *testing.T) { // SEC-012
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	h := unicast()
 	h.MF = true
-	l.dropped(dgram(h, pattern(7)), &l.stats.DropFragment)
-	l.dropped(dgram(h, nil), &l.stats.DropFragment)
+	l.dropped(dgram(h, pattern(7)), &l.v4.stats.DropFragment)
+	l.dropped(dgram(h, nil), &l.v4.stats.DropFragment)
 	h.MF, h.Offset = false, 65512
-	l.dropped(dgram(h, pattern(4)), &l.stats.DropFragment)
-	require.Empty(t, l.reassembly.datagrams)
+	l.dropped(dgram(h, pattern(4)), &l.v4.stats.DropFragment)
+	require.Empty(t, l.v4.reassembly.datagrams)
 
 	// Each fragment fits, and the whole does not, as the first one's header is longer.
 	h = unicast()
@@ -175,18 +175,18 @@ func TestImpossibleFragments(t *testing.T) { // SEC-012
 	h.Options = []byte{1, 1, 1, 1}
 	l.recv(f[2])
 	l.recv(f[1])
-	l.dropped(cut(h, pattern(65515), 32752)[0], &l.stats.DropFragment)
-	require.Zero(t, l.reassembly.memory)
+	l.dropped(cut(h, pattern(65515), 32752)[0], &l.v4.stats.DropFragment)
+	require.Zero(t, l.v4.reassembly.memory)
 }
 
 func TestPiecesAreBounded(t *testing.T) { // SEC-013
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	for i := range maxPieces {
 		l.recv(part(unicast(), pattern(65000), i*16, i*16+8))
 	}
-	require.Len(t, l.reassembly.datagrams, 1)
-	l.dropped(part(unicast(), pattern(65000), maxPieces*16, maxPieces*16+8), &l.stats.DropPieces)
-	require.Empty(t, l.reassembly.datagrams)
+	require.Len(t, l.v4.reassembly.datagrams, 1)
+	l.dropped(part(unicast(), pattern(65000), maxPieces*16, maxPieces*16+8), &l.v4.stats.DropPieces)
+	require.Empty(t, l.v4.reassembly.datagrams)
 }
 
 // held is the memory in bytes of the datagrams that are being put together.
@@ -204,7 +204,7 @@ func (r *reassembly) held() (n int) {
 
 func TestReassemblyMemoryIsBoundedAndFair(t *testing.T) { // SEC-013
 	const limit = 200 << 10
-	l := newLab(t, Config{ReassemblyMemory: limit})
+	l := newLab(t, config{ReassemblyMemory: limit})
 	whole := pattern(1000)
 	victim := unicast()
 	victim.Src = addr("10.0.0.77")
@@ -214,25 +214,25 @@ func TestReassemblyMemoryIsBoundedAndFair(t *testing.T) { // SEC-013
 			h := unicast()
 			h.Src, h.ID = netip.AddrFrom4([4]byte{10, 0, 1, byte(id % sources)}), uint16(id)
 			l.recv(part(h, whole, 0, 504))
-			require.Equal(t, l.reassembly.held(), l.reassembly.memory)
-			require.LessOrEqual(t, l.reassembly.memory, limit)
+			require.Equal(t, l.v4.reassembly.held(), l.v4.reassembly.memory)
+			require.LessOrEqual(t, l.v4.reassembly.memory, limit)
 		}
 	}
 	flood(1)
 	flood(3) // less than limit / fairMemory
-	require.NotZero(t, l.stats.DropReassemblyFull.Value())
+	require.NotZero(t, l.v4.stats.DropReassemblyFull.Value())
 	l.recv(part(victim, whole, 504, 1000))
 	require.Len(t, l.up.take(), 1, "sources with more than fairMemory pay for the flood")
 	flood(250)
 	l.advance(time.Minute)
-	require.Zero(t, l.reassembly.memory)
-	require.Empty(t, l.reassembly.bySource)
-	require.Empty(t, l.reassembly.all)
+	require.Zero(t, l.v4.reassembly.memory)
+	require.Empty(t, l.v4.reassembly.bySource)
+	require.Empty(t, l.v4.reassembly.all)
 }
 
 // A fragment far from the start costs what it brings, so forged sources with one fragment each do not soon push out an honest datagram.
 func TestTailsAreChargedWhatTheyHold(t *testing.T) { // SEC-013
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	tail := func(id int) []byte {
 		h := unicast()
 		h.Src, h.ID, h.Offset = netip.AddrFrom4([4]byte{11, 0, byte(id >> 8), byte(id)}), uint16(id), 65480
@@ -242,7 +242,7 @@ func TestTailsAreChargedWhatTheyHold(t *testing.T) { // SEC-013
 		l.recv(tail(id))
 		l.now += time.Second / 20000
 	}
-	require.Greater(t, len(l.reassembly.all), 1000, "4 MiB are many tails")
+	require.Greater(t, len(l.v4.reassembly.all), 1000, "4 MiB are many tails")
 	whole := pattern(4000)
 	for id := range 100 { // 10 ms between fragments in a flood of 20,000 a second
 		h := unicast()
@@ -269,9 +269,9 @@ func (c *counted) Uint64() uint64 { c.n++; return c.Source.Uint64() }
 // The datagrams looked at to make room for a fragment are few, however many wait.
 func TestCostOfAFragment(t *testing.T) { // SEC-013
 	for _, limit := range []int{1 << 20, 16 << 20} {
-		l := newLab(t, Config{ReassemblyMemory: limit})
+		l := newLab(t, config{ReassemblyMemory: limit})
 		looks := &counted{Source: rand.NewPCG(1, 2)}
-		l.reassembly.random = rand.New(looks)
+		l.v4.reassembly.random = rand.New(looks)
 		for id := range 20000 {
 			h := unicast()
 			h.Src, h.ID, h.MF = netip.AddrFrom4([4]byte{11, 0, 0, byte(id % 3)}), uint16(id), true
@@ -288,20 +288,20 @@ func TestReassemblyAllocatesNothing(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	l := newLab(t, Config{})
-	l.protocols[testProtocol] = sink{}
+	l := newLab(t, config{})
+	l.Register(testProtocol, sink{})
 	fragments := cut(unicast(), pattern(4000), 1480)
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		for _, f := range fragments {
 			l.eth0.Input(l.now, packet.From(f))
 		}
 	}))
-	require.NotZero(t, l.stats.Reassembled.Value())
+	require.NotZero(t, l.v4.stats.Reassembled.Value())
 }
 
 func BenchmarkReassembly64K(b *testing.B) {
-	l := newLab(&testing.T{}, Config{})
-	l.protocols[testProtocol] = sink{}
+	l := newLab(&testing.T{}, config{})
+	l.Register(testProtocol, sink{})
 	fragments := cut(unicast(), pattern(65515), 1480)
 	b.SetBytes(65515)
 	b.ReportAllocs()
@@ -358,7 +358,7 @@ func FuzzReassembly(f *testing.F) { // IP-018, SEC-011, SEC-015
 	f.Add([]byte{0x02, 2, 0x83, 0, 0x83})    // out of order
 	f.Add([]byte{0, 0x81, 1, 0x81, 2, 0x02}) // overlaps
 	f.Fuzz(func(t *testing.T, actions []byte) {
-		l := newLab(t, Config{})
+		l := newLab(t, config{})
 		model := naive{octets: make(map[int]byte)}
 		for ; len(actions) >= 2; actions = actions[2:] {
 			// One fragment: offset in units, length in octets, more fragments, and other data.
@@ -388,7 +388,7 @@ func FuzzReassembly(f *testing.F) { // IP-018, SEC-011, SEC-015
 			}
 		}
 		l.advance(time.Minute)
-		require.Zero(t, l.reassembly.memory)
+		require.Zero(t, l.v4.reassembly.memory)
 		require.Zero(t, l.timers.Len())
 	})
 }

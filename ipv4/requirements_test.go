@@ -5,17 +5,19 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"tunstack/ip"
 )
 
 func TestIdentificationOfWholeDatagramsIsIgnored(t *testing.T) { // IP-024
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	h := unicast()
 	h.DF, h.ID = true, 7
 	for range 3 {
 		l.recv(dgram(h, pattern(8)))
 		require.Len(t, l.up.take(), 1)
 	}
-	l.recv(part(Header{Src: h.Src, Dst: h.Dst, Protocol: h.Protocol, ID: h.ID}, pattern(16), 0, 8))
+	l.recv(part(Header{Datagram: ip.Datagram{Src: h.Src, Dst: h.Dst, Protocol: h.Protocol}, ID: h.ID}, pattern(16), 0, 8))
 	l.recv(dgram(h, pattern(8)))
 	require.Len(t, l.up.take(), 1, "nor does it meet fragments of the same one")
 	for range 2 {
@@ -26,7 +28,7 @@ func TestIdentificationOfWholeDatagramsIsIgnored(t *testing.T) { // IP-024
 }
 
 func TestIdentificationsTellNothingOfOthers(t *testing.T) { // SEC-014: interleaved traffic leaves no pattern in the differences
-	l := newLab(t, Config{Secret: [16]byte{1, 2, 3}})
+	l := newLab(t, config{Config: Config{Secret: [16]byte{1, 2, 3}}})
 	other := addr("10.0.0.9")
 	seen := make(map[uint16]int)
 	for range 1000 {
@@ -49,7 +51,7 @@ func (f *filter) Join(group netip.Addr)  { f.calls = append(f.calls, "join "+gro
 func (f *filter) Leave(group netip.Addr) { f.calls = append(f.calls, "leave "+group.String()) }
 
 func TestLinksLearnTheirGroups(t *testing.T) { // IP-031
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	link := &filter{}
 	i, err := l.AddInterface("eth1", link)
 	require.NoError(t, err)

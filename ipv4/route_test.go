@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/internal/timer"
+	"tunstack/ip"
 )
 
 func (l *lab) nextHop(dst string) string {
@@ -16,11 +18,11 @@ func (l *lab) nextHop(dst string) string {
 	if err != nil {
 		return err.Error()
 	}
-	return r.path().out.name + " " + r.path().nextHop.String()
+	return r.Interface().Name() + " " + r.Path().NextHop.String()
 }
 
 func TestLongestPrefixWins(t *testing.T) { // IP-026, IP-027
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	l.add("eth1", "10.1.0.2/16", 1500)
 	require.Equal(t, "eth0 10.0.0.77", l.nextHop("10.0.0.77"), "on link without any gateway")
 	require.Equal(t, syscall.ENETUNREACH.Error(), l.nextHop("192.0.2.9"))
@@ -42,9 +44,9 @@ func TestLongestPrefixWins(t *testing.T) { // IP-026, IP-027
 }
 
 func TestRouteTableErrors(t *testing.T) {
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	add := func(p, gateway, out string) error {
-		e := RouteEntry{Prefix: prefix(p), Interface: out}
+		e := ip.RouteEntry{Prefix: prefix(p), Interface: out}
 		if gateway != "" {
 			e.Gateway = addr(gateway)
 		}
@@ -56,16 +58,16 @@ func TestRouteTableErrors(t *testing.T) {
 	require.Equal(t, syscall.ENETUNREACH, add("1.0.0.0/8", "10.0.0.2", ""), "the own address is no gateway")
 	require.Equal(t, syscall.ENODEV, add("1.0.0.0/8", "", "eth7"))
 	require.Equal(t, syscall.ENODEV, add("1.0.0.0/8", "10.0.0.1", "eth7"))
-	require.Equal(t, syscall.EINVAL, l.AddRoute(RouteEntry{}))
-	require.Equal(t, syscall.EINVAL, l.AddRoute(RouteEntry{Prefix: prefix("::/0"), Interface: "eth0"}))
+	require.Equal(t, syscall.EINVAL, l.AddRoute(ip.RouteEntry{}))
+	require.Equal(t, syscall.EINVAL, l.AddRoute(ip.RouteEntry{Prefix: prefix("::/0"), Interface: "eth0"}))
 	require.NoError(t, add("1.0.0.0/8", "", "eth0"))
 	require.Len(t, l.Routes(), 3)
-	require.Equal(t, RouteEntry{Prefix: prefix("0.0.0.0/0"), Gateway: peerAddr, Interface: "eth0"}, l.Routes()[2])
+	require.Equal(t, ip.RouteEntry{Prefix: prefix("0.0.0.0/0"), Gateway: peerAddr, Interface: "eth0"}, l.Routes()[2])
 
-	require.NoError(t, l.DelRoute(RouteEntry{Prefix: prefix("1.0.0.0/8")}))
-	require.Equal(t, syscall.ESRCH, l.DelRoute(RouteEntry{Prefix: prefix("1.0.0.0/8")}))
-	require.Equal(t, syscall.ESRCH, l.DelRoute(RouteEntry{Prefix: prefix("0.0.0.0/0"), Gateway: farAddr}))
-	require.Equal(t, syscall.ESRCH, l.DelRoute(RouteEntry{}))
+	require.NoError(t, l.DelRoute(ip.RouteEntry{Prefix: prefix("1.0.0.0/8")}))
+	require.Equal(t, syscall.ESRCH, l.DelRoute(ip.RouteEntry{Prefix: prefix("1.0.0.0/8")}))
+	require.Equal(t, syscall.ESRCH, l.DelRoute(ip.RouteEntry{Prefix: prefix("0.0.0.0/0"), Gateway: farAddr}))
+	require.Equal(t, syscall.ESRCH, l.DelRoute(ip.RouteEntry{}))
 
 	_, err := l.AddInterface("eth0", null{})
 	require.Equal(t, syscall.EEXIST, err)
@@ -78,12 +80,12 @@ func TestRouteTableErrors(t *testing.T) {
 }
 
 func TestSourceSelection(t *testing.T) { // IP-008, IP-035
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	require.NoError(t, l.eth0.AddAddress(prefix("10.0.0.3/24")))
 	require.NoError(t, l.eth0.AddAddress(prefix("172.16.0.2/16")))
 	l.add("eth1", "10.1.0.2/24", 1500)
 	l.route("0.0.0.0/0", "172.16.0.1", 0)
-	require.NoError(t, l.AddRoute(RouteEntry{Prefix: prefix("198.51.100.0/24"), Gateway: peerAddr, Source: addr("10.0.0.3")}))
+	require.NoError(t, l.AddRoute(ip.RouteEntry{Prefix: prefix("198.51.100.0/24"), Gateway: peerAddr, Source: addr("10.0.0.3")}))
 	src := func(dst, src string) string {
 		want := netip.Addr{}
 		if src != "" {
@@ -110,15 +112,15 @@ func TestSourceSelection(t *testing.T) { // IP-008, IP-035
 }
 
 func TestHostWithoutAddress(t *testing.T) { // IP-008: 0.0.0.0 only while it learns its address
-	l := newLab(t, Config{})
-	s := New(Config{Timers: l.timers})
+	s := ip.New(ip.Config{Timers: new(timer.Queue)})
+	New(s, Config{})
 	w := &wire{mtu: 1500}
 	_, err := s.AddInterface("eth0", w)
 	require.NoError(t, err)
-	require.NoError(t, s.AddRoute(RouteEntry{Prefix: prefix("0.0.0.0/0"), Interface: "eth0"}))
+	require.NoError(t, s.AddRoute(ip.RouteEntry{Prefix: prefix("0.0.0.0/0"), Interface: "eth0"}))
 	r, err := s.Route(addr("255.255.255.255"), netip.Addr{})
 	require.NoError(t, err)
-	require.NoError(t, s.Send(0, r, &Header{Protocol: 17}, packet.From(pattern(8))))
+	require.NoError(t, s.Send(0, r, ip.Outgoing{Protocol: 17}, packet.From(pattern(8))))
 	out := w.take()[0]
 	require.True(t, out.h.Src.IsUnspecified())
 	require.Equal(t, packet.Broadcast, out.cast)
@@ -127,19 +129,19 @@ func TestHostWithoutAddress(t *testing.T) { // IP-008: 0.0.0.0 only while it lea
 }
 
 func TestGroupInterfaceIsChosenBySource(t *testing.T) { // IP-031
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	_, w := l.add("eth1", "10.1.0.2/24", 1500)
 	for _, dst := range []string{"239.1.1.1", "255.255.255.255"} {
 		r, err := l.Route(addr(dst), addr("10.1.0.2"))
 		require.NoError(t, err)
-		require.NoError(t, l.Send(l.now, r, &Header{Protocol: testProtocol}, packet.From(pattern(8))))
+		require.NoError(t, l.Send(l.now, r, ip.Outgoing{Protocol: testProtocol}, packet.From(pattern(8))))
 		require.Len(t, w.take(), 1)
 		require.Empty(t, l.wire0.take())
 	}
 }
 
 func TestRoutesFollowTheTable(t *testing.T) { // a Route that is held sees changes at its next use
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	_, w := l.add("eth1", "10.1.0.2/24", 9000)
 	l.route("0.0.0.0/0", "10.0.0.1", 10)
 	r, err := l.Route(farAddr, netip.Addr{})
@@ -149,13 +151,13 @@ func TestRoutesFollowTheTable(t *testing.T) { // a Route that is held sees chang
 
 	l.route("0.0.0.0/0", "10.1.0.1", 1)
 	require.Equal(t, 9000, r.MTU())
-	require.NoError(t, l.Send(l.now, r, &Header{Protocol: testProtocol}, packet.From(pattern(8))))
+	require.NoError(t, l.Send(l.now, r, ip.Outgoing{Protocol: testProtocol}, packet.From(pattern(8))))
 	out := w.take()
 	require.Equal(t, addr("10.1.0.1"), out[0].nextHop)
 	require.Equal(t, ownAddr, out[0].h.Src, "the source stays")
 
-	require.NoError(t, l.DelRoute(RouteEntry{Prefix: prefix("0.0.0.0/0")}))
-	require.Equal(t, syscall.ENETUNREACH, l.Send(l.now, r, &Header{Protocol: testProtocol}, packet.From(pattern(8))))
+	require.NoError(t, l.DelRoute(ip.RouteEntry{Prefix: prefix("0.0.0.0/0")}))
+	require.Equal(t, syscall.ENETUNREACH, l.Send(l.now, r, ip.Outgoing{Protocol: testProtocol}, packet.From(pattern(8))))
 	require.Zero(t, r.MTU())
 	require.Nil(t, r.Interface())
 	require.Equal(t, packet.Features{}, r.Features())
@@ -164,21 +166,21 @@ func TestRoutesFollowTheTable(t *testing.T) { // a Route that is held sees chang
 }
 
 func TestInterfaceListing(t *testing.T) {
-	l := newLab(t, Config{})
+	l := newLab(t, config{})
 	require.NoError(t, l.Join(addr("239.1.2.3"), ownAddr))
 	_, err := l.send(peerAddr, Header{}, 80)
 	require.NoError(t, err)
 	l.recv(dgram(unicast(), pattern(30)))
-	require.Equal(t, []InterfaceInfo{{
-		Name: "eth0", Addresses: []netip.Prefix{prefix("10.0.0.2/24")}, Groups: []netip.Addr{AllHosts, addr("239.1.2.3")}, MTU: 1500,
-		InPackets: 1, InOctets: 50, OutPackets: 1, OutOctets: 100,
+	require.Equal(t, []ip.InterfaceInfo{{
+		Name: "eth0", Addresses: []netip.Prefix{prefix("10.0.0.2/24")}, Groups: []netip.Addr{allHosts, addr("239.1.2.3")}, MTU: 1500,
+		InPackets: 1, InBytes: 50, OutPackets: 1, OutBytes: 100,
 	}}, l.Interfaces())
 	require.Equal(t, 1500, l.eth0.MTU())
 }
 
 func TestConcurrentUse(t *testing.T) { // several device queues, senders and an administrator at once; for the race detector
-	l := newLab(t, Config{})
-	l.protocols[testProtocol] = sink{}
+	l := newLab(t, config{})
+	l.Register(testProtocol, sink{})
 	i, err := l.AddInterface("null", null{})
 	require.NoError(t, err)
 	require.NoError(t, i.AddAddress(prefix("10.7.0.2/24")))
@@ -191,15 +193,15 @@ func TestConcurrentUse(t *testing.T) { // several device queues, senders and an 
 				h := unicast()
 				h.ID, h.MF, h.Offset = uint16(k), n%2 == 0, uint16(n)*16
 				i.Input(l.now, packet.From(dgram(h, pattern(16))))
-				_ = l.Send(l.now, r, &Header{Protocol: testProtocol}, packet.From(pattern(8)))
+				_ = l.Send(l.now, r, ip.Outgoing{Protocol: testProtocol}, packet.From(pattern(8)))
 				_, _ = l.Route(addr("10.7.0.1"), netip.Addr{})
 			}
 		})
 	}
 	for range 50 {
-		_ = l.AddRoute(RouteEntry{Prefix: prefix("1.0.0.0/8"), Interface: "null"})
-		l.UpdatePMTU(l.now, &Error{Type: Unreachable, Code: CodeFragNeeded, MTU: 1400, Quoted: &Header{Src: ownAddr, Dst: addr("10.7.0.1")}})
-		_ = l.DelRoute(RouteEntry{Prefix: prefix("1.0.0.0/8")})
+		_ = l.AddRoute(ip.RouteEntry{Prefix: prefix("1.0.0.0/8"), Interface: "null"})
+		l.UpdatePMTU(l.now, &ip.Error{Kind: ip.TooBig, MTU: 1400, Quoted: ip.Datagram{Src: ownAddr, Dst: addr("10.7.0.1")}})
+		_ = l.DelRoute(ip.RouteEntry{Prefix: prefix("1.0.0.0/8")})
 	}
 	wg.Wait()
 	require.Equal(t, 1400, r.MTU())

@@ -14,14 +14,7 @@ type counters struct {
 	Duplicates   stats.Counter `name:"ipv4.reassembly.duplicates" doc:"fragments that were there already" rfc:"RFC 791 3.2"`
 	FragmentsOut stats.Counter `name:"ipv4.fragment.out" doc:"fragments made" rfc:"RFC 791 3.2"`
 
-	PMTULowered    stats.Counter `name:"ipv4.pmtu.lowered" doc:"path MTU estimates lowered" rfc:"RFC 1191 3"`
-	PMTUForged     stats.Counter `name:"ipv4.pmtu.ignored" doc:"Fragmentation Needed about what was not sent lately with DF" rfc:"RFC 5927 7.2"`
-	GatewayFailed  stats.Counter `name:"ipv4.gateway.failed" doc:"gateways that stopped to answer" rfc:"RFC 1122 3.3.1.4"`
-	Redirected     stats.Counter `name:"ipv4.redirect.accepted" doc:"destinations moved to another gateway" rfc:"RFC 1122 3.2.2.2"`
-	RedirectIgnore stats.Counter `name:"ipv4.redirect.ignored" doc:"redirects that failed the checks" rfc:"RFC 1122 3.2.2.2"`
-
 	DropTruncated      stats.Counter `name:"ipv4.drop.truncated" doc:"shorter than a header" rfc:"RFC 791 3.1"`
-	DropVersion        stats.Counter `name:"ipv4.drop.bad_version" doc:"version is not 4" rfc:"RFC 1122 3.2.1.1"`
 	DropHeaderLen      stats.Counter `name:"ipv4.drop.bad_header_length" doc:"header length under 20 or beyond the packet" rfc:"RFC 1812 5.2.2"`
 	DropChecksum       stats.Counter `name:"ipv4.drop.bad_checksum" doc:"header checksum wrong" rfc:"RFC 1122 3.2.1.2"`
 	DropTotalLen       stats.Counter `name:"ipv4.drop.bad_total_length" doc:"total length under the header's or beyond the packet" rfc:"RFC 1812 5.2.2"`
@@ -43,7 +36,6 @@ type counters struct {
 	DropTTL            stats.Counter `name:"ipv4.drop.ttl" doc:"time to live used up in transit" rfc:"RFC 1812 5.3.1"`
 	DropNoRoute        stats.Counter `name:"ipv4.drop.no_route" doc:"no route to the destination" rfc:"RFC 1812 5.2.7.1"`
 	DropTooBig         stats.Counter `name:"ipv4.drop.too_big" doc:"larger than the MTU, and not to be fragmented" rfc:"RFC 791 3.2"`
-	DropUnreachable    stats.Counter `name:"ipv4.drop.host_unreachable" doc:"next hop did not answer" rfc:"RFC 1122 2.3.2.2"`
 	DropOutput         stats.Counter `name:"ipv4.drop.output" doc:"could not be sent: the sender was told"`
 }
 

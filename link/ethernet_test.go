@@ -13,15 +13,15 @@ import (
 
 	"tunstack/internal/packet"
 	"tunstack/internal/timer"
-	"tunstack/ipv4"
+	"tunstack/ip"
 )
 
 var (
-	_ ipv4.Link = (*Ethernet)(nil)
-	_ ipv4.Link = (*Direct)(nil)
-	_ ipv4.Link = (*Loopback)(nil)
-	_ ipv4.Link = (*Callback)(nil)
-	_ Handler   = (*ipv4.Interface)(nil)
+	_ ip.Link = (*Ethernet)(nil)
+	_ ip.Link = (*Direct)(nil)
+	_ ip.Link = (*Loopback)(nil)
+	_ ip.Link = (*Callback)(nil)
+	_ Handler = (*ip.Interface)(nil)
 )
 
 func bytesOf(p *packet.Buffer) []byte { return bytes.Clone(p.Bytes()) }

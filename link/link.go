@@ -1,7 +1,7 @@
 // Package link joins ipv4 to what carries its datagrams: Ethernet with ARP on a TAP device (Ethernet), a bare
 // TUN device (Direct), the loopback network 127/8 (Loopback), and calls in and out for programs that embed a stack (Callback).
 //
-// All four send as ipv4.Link asks and hand what they receive to a Handler, which ipv4.Interface is. Input may run on
+// All four send as ipv4.Link asks and hand what they receive to a Handler, which ip.Interface is. Input may run on
 // several goroutines and Output on any at the same time.
 package link
 

@@ -9,9 +9,9 @@ import (
 
 	"tunstack/internal/packet"
 	"tunstack/internal/poll"
+	"tunstack/ip"
 	"tunstack/ip/dgram"
 	"tunstack/ip/errqueue"
-	"tunstack/ipv4"
 )
 
 // Datagram describes a received datagram; the ports are 0.
@@ -39,10 +39,10 @@ type Endpoint struct {
 // state is what packets need to know of a socket. It is never changed, only replaced, so they read it without a lock.
 type state struct {
 	options Options
-	bound   netip.Addr  // as Bind was told it
-	local   netip.Addr  // bound, or while connected the address that the route chose
-	remote  netip.Addr  // invalid: not connected
-	route   *ipv4.Route // to remote
+	bound   netip.Addr // as Bind was told it
+	local   netip.Addr // bound, or while connected the address that the route chose
+	remote  netip.Addr // invalid: not connected
+	route   *ip.Route  // to remote
 	headers dgram.Headers
 }
 
@@ -65,24 +65,24 @@ func (s *Stack) NewEndpoint(protocol uint8) *Endpoint {
 	return e
 }
 
-// Tap takes a copy of a received datagram (ipv4.Tap).
-func (e *Endpoint) Tap(now time.Duration, h *ipv4.Header, p *packet.Buffer) {
-	if !e.state.Load().wants(h, p) {
+// Tap takes a copy of a received datagram (ip.Tap).
+func (e *Endpoint) Tap(now time.Duration, d *ip.Datagram, p *packet.Buffer) {
+	if !e.state.Load().wants(d, p) {
 		return
 	}
-	d := Datagram{
-		From: netip.AddrPortFrom(h.Src, 0), To: netip.AddrPortFrom(h.Dst, 0),
-		Interface: h.If.Name(), TOS: h.TOS, TTL: h.TTL, At: now,
+	m := Datagram{
+		From: netip.AddrPortFrom(d.Src, 0), To: netip.AddrPortFrom(d.Dst, 0),
+		Interface: d.In.Name(), TOS: d.TOS, TTL: d.TTL, At: now,
 	}
-	if e.inbox.Push(d, p.Clone(), 0) {
+	if e.inbox.Push(m, p.Clone(), 0) {
 		e.stack.stats.InDatagrams.Inc()
 	} else {
 		e.stack.stats.DropFull.Inc()
 	}
 }
 
-// Advise takes an ICMP error about a datagram of the protocol (ipv4.Tap). The socket sees it if the quoted addresses are its own.
-func (e *Endpoint) Advise(_ time.Duration, ie *ipv4.Error, quoted []byte) {
+// HandleError takes an ICMP error about a datagram of the protocol (ip.Tap). The socket sees it if the quoted addresses are its own.
+func (e *Endpoint) HandleError(_ time.Duration, ie *ip.Error, quoted []byte) {
 	st := e.state.Load()
 	if st.local != wildcard && st.local != ie.Quoted.Src || st.remote.IsValid() && st.remote != ie.Quoted.Dst {
 		return
@@ -90,19 +90,19 @@ func (e *Endpoint) Advise(_ time.Duration, ie *ipv4.Error, quoted []byte) {
 	if st.options.HdrIncl {
 		quoted = ie.Datagram
 	}
-	e.inbox.Advise(&st.options.Options, st.remote.IsValid(), ie, 0, quoted)
+	e.inbox.HandleError(&st.options.Options, st.remote.IsValid(), ie, 0, quoted)
 }
 
-func (st *state) wants(h *ipv4.Header, p *packet.Buffer) bool {
+func (st *state) wants(d *ip.Datagram, p *packet.Buffer) bool {
 	switch {
-	case st.local != wildcard && st.local != h.Dst:
+	case st.local != wildcard && st.local != d.Dst:
 		return false
-	case st.remote.IsValid() && st.remote != h.Src:
+	case st.remote.IsValid() && st.remote != d.Src:
 		return false
-	case h.Protocol != ipv4.ProtocolICMP || st.options.ICMPFilter == 0 || p.Len() <= h.Len():
+	case d.Protocol != ip.ProtocolICMP || st.options.ICMPFilter == 0 || p.Len() <= d.HeaderLen:
 		return true
 	}
-	icmpType := p.Bytes()[h.Len()]
+	icmpType := p.Bytes()[d.HeaderLen]
 	return icmpType >= 32 || st.options.ICMPFilter>>icmpType&1 == 0
 }
 
@@ -166,7 +166,7 @@ func (e *Endpoint) Send(b []byte, to, src netip.Addr) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if len(b) > ipv4.MaxDatagram {
+	if len(b) > ip.MaxDatagram {
 		return 0, syscall.EMSGSIZE
 	}
 	if err := e.inbox.Sendable(); err != nil {
@@ -181,7 +181,7 @@ func (e *Endpoint) Send(b []byte, to, src netip.Addr) (int, error) {
 	return len(b), nil
 }
 
-func (e *Endpoint) route(st *state, to, src netip.Addr) (*ipv4.Route, error) {
+func (e *Endpoint) route(st *state, to, src netip.Addr) (*ip.Route, error) {
 	switch {
 	case !to.IsValid() && st.route == nil:
 		return nil, syscall.EDESTADDRREQ
@@ -193,7 +193,7 @@ func (e *Endpoint) route(st *state, to, src netip.Addr) (*ipv4.Route, error) {
 	return st.options.Route(e.stack.ip, to, src, st.bound)
 }
 
-func (e *Endpoint) transmit(st *state, route *ipv4.Route, b []byte) error {
+func (e *Endpoint) transmit(st *state, route *ip.Route, b []byte) error {
 	p := packet.New(0)
 	p.Borrow([2][]byte{b})
 	now := e.stack.clock.Now()

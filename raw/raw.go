@@ -10,7 +10,7 @@ import (
 
 	"tunstack/internal/clock"
 	"tunstack/internal/stats"
-	"tunstack/ipv4"
+	"tunstack/ip"
 )
 
 // ProtocolRaw is IPPROTO_RAW: a socket that only sends, and with headers of its own.
@@ -18,7 +18,7 @@ const ProtocolRaw = 255
 
 // Stack is the raw sockets of one host.
 type Stack struct {
-	ip    *ipv4.Stack
+	ip    *ip.Stack
 	clock clock.Clock
 	stats counters
 
@@ -34,8 +34,8 @@ type counters struct {
 }
 
 // New returns the raw sockets of ip.
-func New(ip *ipv4.Stack, clk clock.Clock) *Stack {
-	return &Stack{ip: ip, clock: clk, all: make(map[*Endpoint]struct{})}
+func New(stack *ip.Stack, clk clock.Clock) *Stack {
+	return &Stack{ip: stack, clock: clk, all: make(map[*Endpoint]struct{})}
 }
 
 // Stats is a pointer to the counters, for stats.Read.

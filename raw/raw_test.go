@@ -9,11 +9,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/icmp"
 	"tunstack/internal/checksum"
 	"tunstack/internal/clock"
 	"tunstack/internal/packet"
 	"tunstack/internal/poll"
 	"tunstack/internal/timer"
+	"tunstack/ip"
 	"tunstack/ip/errqueue"
 	"tunstack/ipv4"
 )
@@ -34,22 +36,23 @@ func (w *wire) Features() packet.Features { return packet.Features{} }
 // host is a stack at 10.0.0.2 and 10.0.0.3 whose ICMP layer only counts.
 type host struct {
 	wire wire
-	tun  *ipv4.Interface
+	tun  *ip.Interface
 	raw  *Stack
 	icmp int
 }
 
-func (h *host) Input(_ time.Duration, _ *ipv4.Header, p *packet.Buffer) { h.icmp++; p.Free() }
-func (h *host) Advise(time.Duration, *ipv4.Error, []byte)               {}
+func (h *host) Input(_ time.Duration, _ *ip.Datagram, p *packet.Buffer) { h.icmp++; p.Free() }
+func (h *host) HandleError(time.Duration, *ip.Error, []byte)            {}
 
 func newHost(t *testing.T) *host {
 	h := &host{}
 	clk := &clock.Virtual{}
-	ip := ipv4.New(ipv4.Config{Clock: clk, Timers: &timer.Queue{}})
-	ip.Register(ipv4.ProtocolICMP, h)
-	h.raw = New(ip, clk)
+	stack := ip.New(ip.Config{Timers: &timer.Queue{}})
+	ipv4.New(stack, ipv4.Config{})
+	stack.Register(ip.ProtocolICMP, h)
+	h.raw = New(stack, clk)
 	var err error
-	h.tun, err = ip.AddInterface("tun0", &h.wire)
+	h.tun, err = stack.AddInterface("tun0", &h.wire)
 	require.NoError(t, err)
 	require.NoError(t, h.tun.AddAddress(netip.MustParsePrefix("10.0.0.2/24")))
 	require.NoError(t, h.tun.AddAddress(netip.MustParsePrefix("10.0.0.3/24")))
@@ -154,13 +157,16 @@ func TestErrors(t *testing.T) {
 	other.SetOptions(func(o *Options) { o.RecvErr = true })
 	sent := header("10.0.0.2", "10.0.0.1", 200, "data data")
 	advise := func(code uint8) {
-		ie := ipv4.Error{Type: ipv4.Unreachable, Code: code, From: addr("10.0.0.9"), Quoted: new(ipv4.Header), Datagram: sent}
-		require.True(t, ie.Quoted.Parse(sent))
-		h.raw.ip.Advise(0, &ie, sent[20:])
+		e := icmp.ErrorOf(icmp.Unreachable, code)
+		e.From, e.Datagram = addr("10.0.0.9"), sent
+		var quoted ipv4.Header
+		require.True(t, quoted.Parse(sent))
+		e.Quoted = quoted.Datagram
+		h.raw.ip.HandleError(0, &e, sent[20:])
 	}
-	advise(ipv4.CodeHost)
+	advise(icmp.CodeHost)
 	require.NoError(t, connected.TakeError(), "a soft error")
-	advise(ipv4.CodeProtocol)
+	advise(icmp.CodeProtocol)
 	require.Equal(t, syscall.ENOPROTOOPT, connected.TakeError())
 	require.NoError(t, plain.TakeError())
 	require.NoError(t, other.TakeError())

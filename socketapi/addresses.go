@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"tunstack/ipv4"
+	"tunstack/ip"
 )
 
 // addresses brings the configured addresses into use. On Ethernet each is probed for first, so that it takes some seconds;
@@ -44,7 +44,7 @@ func (a *addresses) add(s *Stack, at attachment, addr netip.Prefix) {
 	a.mu.Unlock()
 	done := func(_ time.Duration, err error) {
 		if err == nil {
-			err = at.ipv4.AddAddress(addr)
+			err = at.ip.AddAddress(addr)
 		}
 		if err != nil {
 			err = fmt.Errorf("address %s: %w", addr, err)
@@ -72,9 +72,9 @@ func (a *addresses) decided(s *Stack, err error) error {
 	return errors.Join(a.errs...)
 }
 
-func (a *addresses) addRoutes(ip *ipv4.Stack) {
+func (a *addresses) addRoutes(stack *ip.Stack) {
 	for _, r := range a.routes {
-		if err := ip.AddRoute(r); err != nil {
+		if err := stack.AddRoute(r); err != nil {
 			a.errs = append(a.errs, fmt.Errorf("route %s: %w", r.Prefix, err))
 		}
 	}

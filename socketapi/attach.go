@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"tunstack/internal/packet"
-	"tunstack/ipv4"
+	"tunstack/ip"
 	"tunstack/link"
 	"tunstack/tun"
 )
@@ -18,7 +18,7 @@ type attachment struct {
 	callback *link.Callback // of a link without a device
 	device   tun.Device
 	queues   []*queue
-	ipv4     *ipv4.Interface
+	ip       *ip.Interface
 }
 
 // statistics is a link as far as counters go.
@@ -40,7 +40,7 @@ type deviceLink interface {
 	Uncork(queue uint16)
 }
 
-// attach adds an interface: it makes the link that the device calls for and joins it to ipv4.
+// attach adds an interface: it makes the link that the device calls for and joins it to ip.
 func (s *Stack) attach(c *Interface, random io.Reader) error {
 	a := attachment{name: c.Name, device: c.Device}
 	var l linkLayer
@@ -69,14 +69,14 @@ func (s *Stack) attach(c *Interface, random io.Reader) error {
 		return err
 	}
 	l.SetHandler(i)
-	a.link, a.ipv4 = l, i
+	a.link, a.ip = l, i
 	s.links = append(s.links, a)
 	return nil
 }
 
 // linkLayer is what all links are.
 type linkLayer interface {
-	ipv4.Link
+	ip.Link
 	statistics
 	SetHandler(link.Handler)
 }

@@ -8,6 +8,7 @@ import (
 
 	"tunstack/icmp"
 	"tunstack/internal/clock"
+	"tunstack/ip"
 	"tunstack/ipv4"
 	"tunstack/link"
 	tcpsocket "tunstack/tcp/socket"
@@ -32,7 +33,8 @@ type Config struct {
 	DeviceFailed func(device string, err error)
 
 	// The layers' own settings. Their fields Clock, Timers, Rand and Secret are New's to set.
-	IP   ipv4.Config
+	IP   ip.Config
+	IPv4 ipv4.Config
 	ICMP icmp.Config
 	UDP  udp.Config
 	TCP  tcpsocket.Config
@@ -45,7 +47,7 @@ type Clock = clock.Clock
 type VirtualClock = clock.Virtual
 
 // Route is one row of the route table. In a Config the fields Prefix and Gateway or Interface are enough.
-type Route = ipv4.RouteEntry
+type Route = ip.RouteEntry
 
 // Interface is one attachment of the stack to the world: either a Device or an Output function.
 type Interface struct {

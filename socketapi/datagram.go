@@ -1,9 +1,9 @@
 package socketapi
 
 import (
+	"tunstack/ip"
 	"tunstack/ip/dgram"
 	"tunstack/ip/errqueue"
-	"tunstack/ipv4"
 	"tunstack/udp"
 )
 
@@ -38,9 +38,9 @@ func (d datagram) options() map[optname]option { return udpOptions }
 
 func (d datagram) recvError() (errqueue.Error, error) { return d.RecvError() }
 
-func (d datagram) ip() ipv4.SocketOptions { return d.Options().SocketOptions }
+func (d datagram) ip() ip.SocketOptions { return d.Options().SocketOptions }
 
-func (d datagram) setIP(change func(*ipv4.SocketOptions)) {
+func (d datagram) setIP(change func(*ip.SocketOptions)) {
 	d.SetOptions(func(o *udp.Options) { change(&o.SocketOptions) })
 }
 

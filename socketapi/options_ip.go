@@ -5,17 +5,17 @@ import (
 	"slices"
 	"syscall"
 
-	"tunstack/ipv4"
+	"tunstack/ip"
 )
 
 // ipOptions are those of level IPPROTO_IP that the sockets of every transport have.
 var ipOptions = map[optname]option{
 	{IPPROTO_IP, IP_TOS}:    number(math.MinInt32, math.MaxInt32, func(so *socket) int { return int(so.ip().TOS) }, setTOS),
 	{IPPROTO_IP, IP_TTL}:    number(-1, math.MaxUint8, getTTL, setTTL),
-	{IPPROTO_IP, IP_MINTTL}: ipNumber(0, math.MaxUint8, func(o *ipv4.SocketOptions) *uint8 { return &o.MinTTL }),
+	{IPPROTO_IP, IP_MINTTL}: ipNumber(0, math.MaxUint8, func(o *ip.SocketOptions) *uint8 { return &o.MinTTL }),
 	{IPPROTO_IP, IP_RECVERR}: flag(
 		func(so *socket) bool { return so.ip().RecvErr },
-		func(so *socket, on bool) { so.setIP(func(o *ipv4.SocketOptions) { o.RecvErr = on }) }),
+		func(so *socket, on bool) { so.setIP(func(o *ip.SocketOptions) { o.RecvErr = on }) }),
 	{IPPROTO_IP, IP_PKTINFO}:         kept(IPPROTO_IP, IP_PKTINFO),
 	{IPPROTO_IP, IP_RECVTTL}:         kept(IPPROTO_IP, IP_RECVTTL),
 	{IPPROTO_IP, IP_RECVTOS}:         kept(IPPROTO_IP, IP_RECVTOS),
@@ -30,7 +30,7 @@ var ipOptions = map[optname]option{
 
 // setTOS keeps the lowest byte, like Linux, and sets SO_PRIORITY by it.
 func setTOS(so *socket, n int) error {
-	so.setIP(func(o *ipv4.SocketOptions) { o.TOS = uint8(n) })
+	so.setIP(func(o *ip.SocketOptions) { o.TOS = uint8(n) })
 	so.keep(SOL_SOCKET, SO_PRIORITY, priorities[uint8(n)>>3&3])
 	return nil
 }
@@ -38,12 +38,12 @@ func setTOS(so *socket, n int) error {
 // priorities are those of the bits for delay and throughput in IP_TOS (Linux ip(7), SO_PRIORITY).
 var priorities = [4]int{0, 2, 6, 4}
 
-// ipNumber is an option that is a byte of ipv4.SocketOptions.
-func ipNumber(low, high int, field func(*ipv4.SocketOptions) *uint8) option {
+// ipNumber is an option that is a byte of ip.SocketOptions.
+func ipNumber(low, high int, field func(*ip.SocketOptions) *uint8) option {
 	return number(low, high,
 		func(so *socket) int { o := so.ip(); return int(*field(&o)) },
 		func(so *socket, n int) error {
-			so.setIP(func(o *ipv4.SocketOptions) { *field(o) = uint8(n) })
+			so.setIP(func(o *ip.SocketOptions) { *field(o) = uint8(n) })
 			return nil
 		})
 }
@@ -60,7 +60,7 @@ func setTTL(so *socket, n int) error {
 	if n == 0 {
 		return syscall.EINVAL
 	}
-	so.setIP(func(o *ipv4.SocketOptions) { o.TTL = uint8(max(n, 0)) })
+	so.setIP(func(o *ip.SocketOptions) { o.TTL = uint8(max(n, 0)) })
 	return nil
 }
 
@@ -68,6 +68,6 @@ func setIPOptions(so *socket, v optvalue) error {
 	if len(v) > 40 {
 		return syscall.EINVAL
 	}
-	so.setIP(func(o *ipv4.SocketOptions) { o.IPOptions = slices.Clone([]byte(v)) })
+	so.setIP(func(o *ip.SocketOptions) { o.IPOptions = slices.Clone([]byte(v)) })
 	return nil
 }

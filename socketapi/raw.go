@@ -3,9 +3,9 @@ package socketapi
 import (
 	"net/netip"
 
+	"tunstack/ip"
 	"tunstack/ip/dgram"
 	"tunstack/ip/errqueue"
-	"tunstack/ipv4"
 	"tunstack/raw"
 )
 
@@ -42,9 +42,9 @@ func (r rawSocket) options() map[optname]option { return rawOptions }
 
 func (r rawSocket) recvError() (errqueue.Error, error) { return r.RecvError() }
 
-func (r rawSocket) ip() ipv4.SocketOptions { return r.Options().SocketOptions }
+func (r rawSocket) ip() ip.SocketOptions { return r.Options().SocketOptions }
 
-func (r rawSocket) setIP(change func(*ipv4.SocketOptions)) {
+func (r rawSocket) setIP(change func(*ip.SocketOptions)) {
 	r.SetOptions(func(o *raw.Options) { change(&o.SocketOptions) })
 }
 

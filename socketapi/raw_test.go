@@ -9,9 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/icmp"
 	"tunstack/internal/checksum"
 	"tunstack/internal/packet"
-	"tunstack/ipv4"
 	"tunstack/tun"
 )
 
@@ -64,7 +64,7 @@ func TestRawSocketHearsOfDeadNeighbour(t *testing.T) { // SOCK-046
 	n, from, err := h.RecvFrom(fd, got, MSG_DONTWAIT)
 	require.NoError(t, err)
 	require.Equal(t, addrA, from.Addr())
-	require.Equal(t, []byte{ipv4.Unreachable, ipv4.CodeHost}, got[20:22])
+	require.Equal(t, []byte{icmp.Unreachable, icmp.CodeHost}, got[20:22])
 	require.Equal(t, "data", string(got[n-4:n]))
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tunstack/ipv4"
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -19,7 +19,7 @@ func flooded(t *testing.T) (w *wire, fd int) {
 	for i := range 1000 {
 		from := netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)})
 		s := tcp.Segment{SrcPort: 1000, DstPort: 7, Flags: tcp.SYN, Seq: 5, Wnd: 1000, Options: tcp.Options{MSS: 1460}}
-		w.inject(ipPacket(from, addrB, ipv4.ProtocolTCP, nil, segment(from, addrB, s)))
+		w.inject(ipPacket(from, addrB, ip.ProtocolTCP, nil, segment(from, addrB, s)))
 	}
 	require.Len(t, w.Sockets(), 1+10, "the listener and what it remembers")
 	w.take()

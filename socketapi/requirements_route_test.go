@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tunstack/ipv4"
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -20,11 +20,11 @@ func lsrr(pointer byte, addrs ...string) []byte {
 	return append(b, 0)
 }
 
-func acceptSourceRouted(cfg *Config) { cfg.IP.AcceptSourceRouted = true }
+func acceptSourceRouted(cfg *Config) { cfg.IPv4.AcceptSourceRouted = true }
 
 // recvRouted is recv of a segment that came with IP options.
 func (w *wire) recvRouted(options []byte, s tcp.Segment) {
-	w.inject(ipPacket(addrA, addrB, ipv4.ProtocolTCP, options, segment(addrA, addrB, s)))
+	w.inject(ipPacket(addrA, addrB, ip.ProtocolTCP, options, segment(addrA, addrB, s)))
 }
 
 func TestSourceRouteOfAnActiveOpen(t *testing.T) { // TCP-115, TCP-116

@@ -8,7 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tunstack/ipv4"
+	"tunstack/icmp"
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -128,7 +129,7 @@ func TestOddSYNs(t *testing.T) { // TCP-112, TCP-124, TCP-125, SEC-016
 	in := func(src, dst string, options []byte) {
 		from, to := netip.MustParseAddr(src), netip.MustParseAddr(dst)
 		syn := segment(from, to, tcp.Segment{SrcPort: 7, DstPort: 7, Flags: tcp.SYN, Seq: 5, Wnd: 1000})
-		w.inject(ipPacket(from, to, ipv4.ProtocolTCP, options, syn))
+		w.inject(ipPacket(from, to, ip.ProtocolTCP, options, syn))
 	}
 	for _, src := range []string{"0.0.0.0", "127.0.0.1", "10.0.0.2", "10.0.0.255", "224.0.0.1", "240.0.0.1", "255.255.255.255"} {
 		in(src, "10.0.0.2", nil)
@@ -148,9 +149,9 @@ func TestErrorsInTheHandshake(t *testing.T) { // TCP-119, TCP-123, SEC-008
 	other, _ := w.dial("10.0.0.1:9")
 	forged := syn
 	forged.Seq += 1000
-	w.recvError(ipv4.Unreachable, ipv4.CodePort, 0, forged)
+	w.recvError(icmp.Unreachable, icmp.CodePort, 0, forged)
 	require.Equal(t, syscall.EALREADY, w.Connect(fd, ap("10.0.0.1:9")), "not a segment of ours")
-	w.recvError(ipv4.Unreachable, ipv4.CodePort, 0, syn)
+	w.recvError(icmp.Unreachable, icmp.CodePort, 0, syn)
 	require.Equal(t, syscall.ECONNREFUSED, w.soError(fd))
 	require.Equal(t, syscall.EALREADY, w.Connect(other, ap("10.0.0.1:9")))
 }
@@ -167,8 +168,8 @@ func TestErrorsOnAConnection(t *testing.T) { // TCP-104, TCP-120, TCP-121, TCP-1
 	w.send(p.fd, "data")
 	sent, before := w.one(), cwnd()
 	for _, e := range [][2]byte{
-		{ipv4.SourceQuench, 0}, {ipv4.ParameterProblem, 0}, {ipv4.TimeExceeded, 0}, {ipv4.TimeExceeded, 1},
-		{ipv4.Unreachable, 2}, {ipv4.Unreachable, 3}, {ipv4.Unreachable, 5}, {ipv4.Unreachable, 0}, {ipv4.Unreachable, 1},
+		{icmp.SourceQuench, 0}, {icmp.ParameterProblem, 0}, {icmp.TimeExceeded, 0}, {icmp.TimeExceeded, 1},
+		{icmp.Unreachable, 2}, {icmp.Unreachable, 3}, {icmp.Unreachable, 5}, {icmp.Unreachable, 0}, {icmp.Unreachable, 1},
 	} {
 		w.recvError(e[0], e[1], 0, sent)
 		require.Equal(t, before, cwnd())
@@ -181,7 +182,7 @@ func TestErrorsOnAConnection(t *testing.T) { // TCP-104, TCP-120, TCP-121, TCP-1
 
 	w.send(p.fd, "never acknowledged")
 	sent = w.one()
-	w.recvError(ipv4.Unreachable, ipv4.CodeHost, 0, sent)
+	w.recvError(icmp.Unreachable, icmp.CodeHost, 0, sent)
 	w.after(time.Hour)
 	require.Equal(t, syscall.EHOSTUNREACH, w.soError(p.fd), "the reason for the timeout")
 }
@@ -195,9 +196,9 @@ func TestPathMTUOfConnections(t *testing.T) { // TCP-035, SEC-008, SEC-010
 	require.Len(t, sent.Payload, 1460)
 	forged := sent
 	forged.Seq += 5000
-	w.recvError(ipv4.Unreachable, ipv4.CodeFragNeeded, 1000, forged)
+	w.recvError(icmp.Unreachable, icmp.CodeFragNeeded, 1000, forged)
 	w.silent()
-	w.recvError(ipv4.Unreachable, ipv4.CodeFragNeeded, 1000, sent)
+	w.recvError(icmp.Unreachable, icmp.CodeFragNeeded, 1000, sent)
 	w.after(time.Second)
 	frames := w.take()
 	require.NotEmpty(t, frames)
@@ -210,7 +211,7 @@ func TestPathMTUOfConnections(t *testing.T) { // TCP-035, SEC-008, SEC-010
 	w.take()
 
 	w.send(p.fd, string(data))
-	w.recvError(ipv4.Unreachable, ipv4.CodeFragNeeded, 68, w.take()[0])
+	w.recvError(icmp.Unreachable, icmp.CodeFragNeeded, 68, w.take()[0])
 	w.after(10 * time.Second)
 	require.EqualValues(t, 552, w.take()[0].ip.TotalLen, "not collapsed")
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tunstack/ipv4"
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -116,7 +116,7 @@ func TestBadTCPChecksum(t *testing.T) { // TCP-004
 	p := w.connected()
 	b := segment(addrA, addrB, tcp.Segment{SrcPort: 9, DstPort: p.dst, Flags: tcp.ACK, Seq: p.seq, Ack: p.ack, Wnd: 65535, Payload: []byte("data")})
 	b[len(b)-1]++
-	w.inject(ipPacket(addrA, addrB, ipv4.ProtocolTCP, nil, b))
+	w.inject(ipPacket(addrA, addrB, ip.ProtocolTCP, nil, b))
 	w.after(time.Second)
 	w.silent()
 	p.sends(tcp.ACK, "data")

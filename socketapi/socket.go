@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"tunstack/internal/poll"
+	"tunstack/ip"
 	"tunstack/ip/errqueue"
-	"tunstack/ipv4"
 	tcpsocket "tunstack/tcp/socket"
 )
 
@@ -31,8 +31,8 @@ type endpoint interface {
 	buffered() (in, out int)
 	options() map[optname]option
 	recvError() (errqueue.Error, error)
-	ip() ipv4.SocketOptions
-	setIP(change func(*ipv4.SocketOptions))
+	ip() ip.SocketOptions
+	setIP(change func(*ip.SocketOptions))
 }
 
 // socket is what a descriptor refers to: an endpoint and what blocking it takes.

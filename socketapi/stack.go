@@ -20,6 +20,7 @@ import (
 	"tunstack/internal/clock"
 	"tunstack/internal/ports"
 	"tunstack/internal/timer"
+	"tunstack/ip"
 	"tunstack/ipv4"
 	"tunstack/link"
 	"tunstack/raw"
@@ -34,7 +35,8 @@ type Stack struct {
 	log    *slog.Logger
 	failed func(device string, err error) // Config.DeviceFailed
 	timers timer.Queue
-	ip     *ipv4.Stack
+	ip     *ip.Stack
+	ipv4   *ipv4.Stack
 	icmp   *icmp.Stack
 	udp    *udp.Stack
 	raw    *raw.Stack
@@ -67,12 +69,13 @@ func New(cfg Config) (*Stack, error) {
 	return s, nil
 }
 
-// assemble wires the layers together: each transport registers itself with ipv4, and each link hands up to its
-// interface of ipv4 what it receives.
+// assemble wires the layers together: each transport registers itself with ip, and each link hands up to its
+// interface of ip what it receives.
 func (s *Stack) assemble(cfg *Config) error {
 	cfg.IP.Timers, cfg.TCP.Timers = &s.timers, &s.timers
-	s.ip = ipv4.New(cfg.IP)
-	s.icmp = icmp.New(s.ip, cfg.ICMP)
+	s.ip = ip.New(cfg.IP)
+	s.ipv4 = ipv4.New(s.ip, cfg.IPv4)
+	s.icmp = icmp.New(s.ip, s.ipv4, cfg.ICMP)
 	s.udp = udp.New(s.ip, cfg.UDP)
 	s.raw = raw.New(s.ip, s.clock)
 	s.tcp = tcpsocket.New(s.ip, cfg.TCP)
@@ -110,7 +113,7 @@ func (cfg *Config) complete() error {
 	if cfg.IP.TTL == 0 {
 		cfg.IP.TTL = 64
 	}
-	cfg.IP.Clock, cfg.UDP.Clock, cfg.TCP.Clock = cfg.Clock, cfg.Clock, cfg.Clock
+	cfg.UDP.Clock, cfg.TCP.Clock = cfg.Clock, cfg.Clock
 	if err := cfg.seed(); err != nil {
 		return err
 	}
@@ -137,7 +140,7 @@ func (cfg *Config) seed() error {
 	}
 	random := rand.NewChaCha8(seed)
 	cfg.Rand, cfg.UDP.Rand, cfg.TCP.Rand = random, random, random
-	_, _ = random.Read(cfg.IP.Secret[:])
+	_, _ = random.Read(cfg.IPv4.Secret[:])
 	_, _ = random.Read(cfg.ICMP.Secret[:])
 	return nil
 }

@@ -4,12 +4,12 @@ import (
 	"net/netip"
 
 	"tunstack/internal/stats"
-	"tunstack/ipv4"
+	"tunstack/ip"
 	"tunstack/link"
 )
 
 // InterfaceInfo is one row of Interfaces.
-type InterfaceInfo = ipv4.InterfaceInfo
+type InterfaceInfo = ip.InterfaceInfo
 
 // Neighbor is one row of Neighbors.
 type Neighbor = link.Neighbor
@@ -112,5 +112,5 @@ func (s *Stack) layers() []any {
 			sets = append(sets, a.ethernet.ARPStats())
 		}
 	}
-	return append(sets, s.ip.Stats(), s.icmp.Stats(), s.udp.Stats(), s.raw.Stats(), s.tcp.Stats())
+	return append(sets, s.ip.Stats(), s.ipv4.Stats(), s.icmp.Stats(), s.udp.Stats(), s.raw.Stats(), s.tcp.Stats())
 }

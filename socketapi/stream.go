@@ -1,8 +1,8 @@
 package socketapi
 
 import (
+	"tunstack/ip"
 	"tunstack/ip/errqueue"
-	"tunstack/ipv4"
 	tcpsocket "tunstack/tcp/socket"
 )
 
@@ -25,8 +25,8 @@ func (st stream) buffered() (in, out int) { return st.Buffered() }
 
 func (st stream) recvError() (errqueue.Error, error) { return st.RecvError() }
 
-func (st stream) ip() ipv4.SocketOptions { return st.IP() }
+func (st stream) ip() ip.SocketOptions { return st.IP() }
 
-func (st stream) setIP(change func(*ipv4.SocketOptions)) { st.SetIP(change) }
+func (st stream) setIP(change func(*ip.SocketOptions)) { st.SetIP(change) }
 
 func (st stream) options() map[optname]option { return streamOptions }

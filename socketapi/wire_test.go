@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/checksum"
+	"tunstack/ip"
 	"tunstack/ipv4"
 	"tunstack/tcp"
 )
@@ -51,14 +52,14 @@ func (w *wire) take() []frame {
 	for _, d := range w.sent {
 		var f frame
 		require.True(w.t, f.ip.Parse(d))
-		if f.ip.Protocol != ipv4.ProtocolTCP {
+		if f.ip.Protocol != ip.ProtocolTCP {
 			continue
 		}
 		b, dst := d[f.ip.Len():], f.ip.Dst.As4()
 		if n := len(f.ip.Options); n >= 8 { // by a source route, whose last hop is the destination
 			dst = [4]byte(f.ip.Options[n-5:])
 		}
-		require.Equal(w.t, uint16(0xffff), checksum.Sum(b, checksum.Pseudo(f.ip.Src.As4(), dst, ipv4.ProtocolTCP, len(b))))
+		require.Equal(w.t, uint16(0xffff), checksum.Sum(b, checksum.Pseudo(f.ip.Src, netip.AddrFrom4(dst), ip.ProtocolTCP, len(b))))
 		require.NoError(w.t, f.Parse(b))
 		frames = append(frames, f)
 	}
@@ -101,7 +102,7 @@ func segment(src, dst netip.Addr, s tcp.Segment) []byte {
 	b := make([]byte, s.HeaderLen())
 	s.PutHeader(b)
 	b = append(b, s.Payload...)
-	checksum.Put(b[16:], ^checksum.Sum(b, checksum.Pseudo(src.As4(), dst.As4(), ipv4.ProtocolTCP, len(b))))
+	checksum.Put(b[16:], ^checksum.Sum(b, checksum.Pseudo(src, dst, ip.ProtocolTCP, len(b))))
 	return b
 }
 
@@ -109,7 +110,7 @@ func (w *wire) inject(d []byte) { require.NoError(w.t, w.Inject("link0", d)) }
 
 // recv puts in a segment from 10.0.0.1.
 func (w *wire) recv(s tcp.Segment) {
-	w.inject(ipPacket(addrA, addrB, ipv4.ProtocolTCP, nil, segment(addrA, addrB, s)))
+	w.inject(ipPacket(addrA, addrB, ip.ProtocolTCP, nil, segment(addrA, addrB, s)))
 }
 
 // recvError puts in an ICMP error that quotes the start of a datagram sent.
@@ -118,7 +119,7 @@ func (w *wire) recvError(kind, code byte, mtu uint16, sent frame) {
 	b := []byte{kind, code, 0, 0, 0, 0, byte(mtu >> 8), byte(mtu)}
 	b = append(b, ipPacket(sent.ip.Src, sent.ip.Dst, sent.ip.Protocol, nil, quoted)...)
 	checksum.Put(b[2:], ^checksum.Sum(b, 0))
-	w.inject(ipPacket(addrA, addrB, ipv4.ProtocolICMP, nil, b))
+	w.inject(ipPacket(addrA, addrB, ip.ProtocolICMP, nil, b))
 }
 
 func (w *wire) listen(addr string) int {

@@ -21,6 +21,7 @@ import (
 	"tunstack/internal/packet"
 	"tunstack/internal/poll"
 	"tunstack/internal/timer"
+	"tunstack/ip"
 	"tunstack/ipv4"
 	"tunstack/tcp"
 	tcpsocket "tunstack/tcp/socket"
@@ -32,8 +33,8 @@ type host struct {
 	t       *testing.T
 	clk     clock.Virtual
 	timers  timer.Queue
-	ip      *ipv4.Stack
-	tun     *ipv4.Interface
+	ip      *ip.Stack
+	tun     *ip.Interface
 	d       *tcpsocket.Demux
 	e       *tcpsocket.Endpoint // the user's socket
 	waits   bool                // for Accept
@@ -49,7 +50,8 @@ var hostAddr, peerAddr = netip.MustParseAddrPort("10.0.0.2:7"), netip.MustParseA
 
 func newHost(t *testing.T) *host {
 	h := &host{t: t, port: hostAddr.Port(), wnd: 64240, s: 77777, u: 77777, r: 5001, w: 5001 + 65535}
-	h.ip = ipv4.New(ipv4.Config{Clock: &h.clk, Timers: &h.timers})
+	h.ip = ip.New(ip.Config{Timers: &h.timers})
+	ipv4.New(h.ip, ipv4.Config{})
 	h.d = tcpsocket.New(h.ip, tcpsocket.Config{Clock: &h.clk, Timers: &h.timers, Rand: rand.NewChaCha8([32]byte{1}),
 		Config: tcp.Config{NoTimestamps: true, NoSACK: true, NoWindowScale: true}})
 	var err error
@@ -189,8 +191,8 @@ func (h *host) input(s tcp.Segment) {
 	b = append(b, s.Payload...)
 	src, dst := peerAddr.Addr().As4(), hostAddr.Addr().As4()
 	t := b[ipv4.HeaderLen:]
-	checksum.Put(t[16:], ^checksum.Sum(t, checksum.Pseudo(src, dst, ipv4.ProtocolTCP, len(t))))
-	b[0], b[8], b[9] = 4<<4|5, 64, ipv4.ProtocolTCP
+	checksum.Put(t[16:], ^checksum.Sum(t, checksum.Pseudo(peerAddr.Addr(), hostAddr.Addr(), ip.ProtocolTCP, len(t))))
+	b[0], b[8], b[9] = 4<<4|5, 64, ip.ProtocolTCP
 	b[2], b[3] = byte(len(b)>>8), byte(len(b))
 	copy(b[12:], src[:])
 	copy(b[16:], dst[:])

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
+	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -35,7 +36,7 @@ func buildTCP(f segmentFields, payload []byte) *packet.Buffer {
 	binary.BigEndian.PutUint32(h[8:], f.ack)
 	h[12], h[13] = 5<<4, f.flags
 	binary.BigEndian.PutUint16(h[14:], 65535)
-	checksum.Put(h[16:], checksum.Pseudo(stackIP, hostIP, protocolTCP, p.Len()))
+	checksum.Put(h[16:], checksum.Pseudo(netip.AddrFrom4(stackIP), netip.AddrFrom4(hostIP), protocolTCP, p.Len()))
 	buildIP(p, protocolTCP)
 	p.Offload = packet.Offload{Checksum: packet.ChecksumPartial, Start: ipv4HeaderLen, Offset: 16}
 	return p
@@ -48,7 +49,7 @@ func buildUDP(srcPort, dstPort uint16, payload []byte) *packet.Buffer {
 	binary.BigEndian.PutUint16(h[0:], srcPort)
 	binary.BigEndian.PutUint16(h[2:], dstPort)
 	binary.BigEndian.PutUint16(h[4:], uint16(p.Len()))
-	checksum.Put(h[6:], checksum.Pseudo(stackIP, hostIP, protocolUDP, p.Len()))
+	checksum.Put(h[6:], checksum.Pseudo(netip.AddrFrom4(stackIP), netip.AddrFrom4(hostIP), protocolUDP, p.Len()))
 	buildIP(p, protocolUDP)
 	p.Offload = packet.Offload{Checksum: packet.ChecksumPartial, Start: ipv4HeaderLen, Offset: 6}
 	return p

@@ -89,7 +89,7 @@ func (r *joiner) plain(b []byte) bool {
 		int(binary.BigEndian.Uint16(ip[2:])) == len(ip) && tcp[13]&^tcpPSH == tcpACK &&
 		r.payload >= r.tcp+tcpHeaderLen && r.payload < len(b) &&
 		checksum.Sum(ip[:ipv4HeaderLen], 0) == 0xffff &&
-		checksum.Sum(tcp, checksum.Pseudo([4]byte(ip[12:16]), [4]byte(ip[16:20]), protocolTCP, len(tcp))) == 0xffff
+		checksum.Sum(tcp, checksum.PseudoOf(ip[12:20], protocolTCP, len(tcp))) == 0xffff
 }
 
 // follow counts the segment b and takes from it how it may go on.

@@ -56,7 +56,7 @@ func sealIP(b []byte) []byte {
 func sealTCP(b []byte) []byte {
 	tcp := b[ipv4HeaderLen:]
 	checksum.Put(tcp[16:], 0)
-	checksum.Put(tcp[16:], ^checksum.Sum(tcp, checksum.Pseudo([4]byte(b[12:16]), [4]byte(b[16:20]), protocolTCP, len(tcp))))
+	checksum.Put(tcp[16:], ^checksum.Sum(tcp, checksum.PseudoOf(b[12:20], protocolTCP, len(tcp))))
 	return b
 }
 

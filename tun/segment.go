@@ -135,6 +135,6 @@ func (s *segmenter) fixUDP(h []byte) bool {
 // askChecksum leaves p's transport checksum, whose field is at offset in its header, to whoever sends it.
 func askChecksum(p *packet.Buffer, network, transport int, protocol uint8, offset int) {
 	ip, h := p.Bytes()[network:], p.Bytes()[transport:]
-	checksum.Put(h[offset:], checksum.Pseudo([4]byte(ip[12:16]), [4]byte(ip[16:20]), protocol, len(h)))
+	checksum.Put(h[offset:], checksum.PseudoOf(ip[12:20], protocol, len(h)))
 	p.Offload = packet.Offload{Checksum: packet.ChecksumPartial, Start: uint16(transport - network), Offset: uint16(offset)}
 }

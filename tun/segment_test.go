@@ -34,7 +34,7 @@ func verify(t *testing.T, p *packet.Buffer) []byte {
 	require.Equal(t, len(ip), int(binary.BigEndian.Uint16(ip[2:])))
 	require.Equal(t, uint16(0xffff), checksum.Sum(ip[:ipv4HeaderLen], 0), "IP checksum")
 	h := ip[ipv4HeaderLen:]
-	pseudo := checksum.Pseudo([4]byte(ip[12:16]), [4]byte(ip[16:20]), ip[9], len(h))
+	pseudo := checksum.PseudoOf(ip[12:20], ip[9], len(h))
 	require.Equal(t, uint16(0xffff), checksum.Sum(h, pseudo), "transport checksum")
 	return h
 }

@@ -8,9 +8,9 @@ import (
 
 	"tunstack/internal/poll"
 	"tunstack/internal/ports"
+	"tunstack/ip"
 	"tunstack/ip/dgram"
 	"tunstack/ip/errqueue"
-	"tunstack/ipv4"
 )
 
 // Endpoint is one UDP socket. No method blocks: EAGAIN, and Waiters. All are safe for concurrent use.
@@ -31,7 +31,7 @@ type state struct {
 	bound       netip.Addr     // as Bind was told it; the wildcard without Bind
 	local       netip.AddrPort // bound, or while connected the address that the route chose; port 0: not bound
 	remote      netip.AddrPort // the zero AddrPort: not connected
-	route       *ipv4.Route    // to remote
+	route       *ip.Route      // to remote
 	reservation ports.Reservation
 	ephemeral   bool // the port was not asked for: disconnecting gives it up
 	headers     dgram.Headers
@@ -44,7 +44,7 @@ func (s *Stack) NewEndpoint() *Endpoint {
 	e := &Endpoint{stack: s}
 	st := &state{bound: wildcard, local: netip.AddrPortFrom(wildcard, 0)}
 	st.options.MulticastLoop = true
-	st.headers = st.options.Headers(ipv4.ProtocolUDP)
+	st.headers = st.options.Headers(ip.ProtocolUDP)
 	e.state.Store(st)
 	return e
 }
@@ -61,7 +61,7 @@ func (e *Endpoint) change(f func(*state) error) error {
 	if err := f(&next); err != nil {
 		return err
 	}
-	next.headers = next.options.Headers(ipv4.ProtocolUDP)
+	next.headers = next.options.Headers(ip.ProtocolUDP)
 	e.state.Store(&next)
 	e.moved(old.local.Port(), next.local.Port())
 	return nil

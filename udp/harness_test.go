@@ -14,6 +14,7 @@ import (
 	"tunstack/internal/clock"
 	"tunstack/internal/packet"
 	"tunstack/internal/timer"
+	"tunstack/ip"
 	"tunstack/ipv4"
 )
 
@@ -54,14 +55,14 @@ type host struct {
 	clock   clock.Virtual
 	timers  timer.Queue
 	wire    wire
-	ip      *ipv4.Stack
-	tun     *ipv4.Interface
+	ip      *ip.Stack
+	tun     *ip.Interface
 	udp     *Stack
-	reports []ipv4.Error
+	reports []ip.Error
 }
 
 // Report makes host the Reporter of its own stack.
-func (h *host) Report(_ time.Duration, e ipv4.Error, _ *ipv4.Header, _ *packet.Buffer) {
+func (h *host) Report(_ time.Duration, e ip.Error, _ *ip.Datagram, _ *packet.Buffer) {
 	h.reports = append(h.reports, e)
 }
 
@@ -70,9 +71,10 @@ func newHost(t testing.TB) *host { return newHostOn(t, 1500, packet.Features{}) 
 func newHostOn(t testing.TB, mtu int, f packet.Features) *host {
 	h := &host{t: t}
 	h.wire.mtu, h.wire.features = mtu, f
-	h.ip = ipv4.New(ipv4.Config{Clock: &h.clock, Timers: &h.timers})
+	h.ip = ip.New(ip.Config{Timers: &h.timers})
+	v4 := ipv4.New(h.ip, ipv4.Config{})
 	h.udp = New(h.ip, Config{Clock: &h.clock, Rand: rand.NewChaCha8([32]byte{1})})
-	h.ip.SetReporter(h)
+	v4.SetReporter(h)
 	var err error
 	h.tun, err = h.ip.AddInterface("tun0", &h.wire)
 	require.NoError(t, err)
@@ -161,3 +163,6 @@ func sum16(parts ...[]byte) uint16 {
 	}
 	return uint16(sum)
 }
+
+// maxPayload is the largest payload of a datagram without IP options.
+const maxPayload = 65535 - ipv4.HeaderLen - HeaderLen

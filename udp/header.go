@@ -2,16 +2,10 @@ package udp
 
 import (
 	"encoding/binary"
-
-	"tunstack/internal/checksum"
-	"tunstack/ipv4"
 )
 
 // HeaderLen is the length of the UDP header in octets.
 const HeaderLen = 8
-
-// MaxPayload is the largest payload in octets: what an IPv4 datagram without options leaves.
-const MaxPayload = 65535 - 20 - HeaderLen
 
 // checksumOffset is where the checksum field is in the header.
 const checksumOffset = 6
@@ -41,11 +35,6 @@ func (h *Header) Put(b []byte) {
 	binary.BigEndian.PutUint16(b[2:], h.DstPort)
 	binary.BigEndian.PutUint16(b[4:], h.Length)
 	binary.BigEndian.PutUint16(b[checksumOffset:], h.Checksum)
-}
-
-// pseudo is the sum of the pseudo-header.
-func pseudo(src, dst [4]byte, length int) uint16 {
-	return checksum.Pseudo(src, dst, ipv4.ProtocolUDP, length)
 }
 
 // fieldValue is what a sum over pseudo-header and datagram becomes in the header: zero is kept for "no checksum"

@@ -7,33 +7,33 @@ import (
 
 	"tunstack/internal/checksum"
 	"tunstack/internal/packet"
-	"tunstack/ipv4"
+	"tunstack/ip"
 )
 
-// Input takes a datagram from IP (ipv4.Protocol).
-func (s *Stack) Input(now time.Duration, ih *ipv4.Header, p *packet.Buffer) {
+// Input takes a datagram from IP (ip.Protocol).
+func (s *Stack) Input(now time.Duration, id *ip.Datagram, p *packet.Buffer) {
 	var h Header
-	if !s.valid(&h, ih, p) {
+	if !s.valid(&h, id, p) {
 		p.Free()
 		return
 	}
-	local, remote := netip.AddrPortFrom(ih.Dst, h.DstPort), netip.AddrPortFrom(ih.Src, h.SrcPort)
-	if ih.Cast != packet.Unicast {
-		s.deliverAll(now, local, remote, ih, &h, p)
+	local, remote := netip.AddrPortFrom(id.Dst, h.DstPort), netip.AddrPortFrom(id.Src, h.SrcPort)
+	if id.Cast != packet.Unicast {
+		s.deliverAll(now, local, remote, id, &h, p)
 		return
 	}
 	e := s.sockets.lookup(local, remote)
 	if e == nil {
 		s.stats.DropNoPort.Inc()
-		s.ip.Report(now, ipv4.Error{Type: ipv4.Unreachable, Code: ipv4.CodePort}, ih, p)
+		s.ip.Report(now, ip.Error{Kind: ip.PortUnreachable}, id, p)
 		p.Free()
 		return
 	}
-	s.deliver(now, e, local, remote, ih, &h, p)
+	s.deliver(now, e, local, remote, id, &h, p)
 }
 
 // valid parses and checks the header; what it refuses it counts.
-func (s *Stack) valid(h *Header, ih *ipv4.Header, p *packet.Buffer) bool {
+func (s *Stack) valid(h *Header, id *ip.Datagram, p *packet.Buffer) bool {
 	b := p.Bytes()
 	if !h.Parse(b) {
 		s.stats.DropShort.Inc()
@@ -46,7 +46,7 @@ func (s *Stack) valid(h *Header, ih *ipv4.Header, p *packet.Buffer) bool {
 	if h.Checksum == 0 || p.Offload.Checksum != packet.ChecksumNone {
 		return true
 	}
-	if checksum.Sum(b[:h.Length], pseudo(ih.Src.As4(), ih.Dst.As4(), int(h.Length))) != 0xffff {
+	if checksum.Sum(b[:h.Length], id.PseudoSum(int(h.Length))) != 0xffff {
 		s.stats.DropChecksum.Inc()
 		return false
 	}
@@ -54,13 +54,13 @@ func (s *Stack) valid(h *Header, ih *ipv4.Header, p *packet.Buffer) bool {
 }
 
 // deliver queues the payload of p for e.
-func (s *Stack) deliver(now time.Duration, e *Endpoint, local, remote netip.AddrPort, ih *ipv4.Header, h *Header, p *packet.Buffer) {
+func (s *Stack) deliver(now time.Duration, e *Endpoint, local, remote netip.AddrPort, id *ip.Datagram, h *Header, p *packet.Buffer) {
 	if q := uint32(p.Queue); e.queue.Load() != q {
 		e.queue.Store(q)
 	}
-	d := Datagram{From: remote, To: local, Interface: ih.If.Name(), TOS: ih.TOS, TTL: ih.TTL, At: now}
-	if len(ih.Options) > 0 {
-		d.IPOptions = slices.Clone(ih.Options)
+	d := Datagram{From: remote, To: local, Interface: id.In.Name(), TOS: id.TOS, TTL: id.TTL, At: now}
+	if len(id.Options) > 0 {
+		d.IPOptions = slices.Clone(id.Options)
 	}
 	unit, count := 0, 1
 	if p.Offload.Segmentation == packet.SegmentUDP && p.Offload.Size > 0 {
@@ -77,14 +77,14 @@ func (s *Stack) deliver(now time.Duration, e *Endpoint, local, remote netip.Addr
 }
 
 // deliverAll gives a broadcast or multicast datagram to every socket that it suits.
-func (s *Stack) deliverAll(now time.Duration, local, remote netip.AddrPort, ih *ipv4.Header, h *Header, p *packet.Buffer) {
+func (s *Stack) deliverAll(now time.Duration, local, remote netip.AddrPort, id *ip.Datagram, h *Header, p *packet.Buffer) {
 	var last *Endpoint
 	for _, e := range s.sockets.on(h.DstPort) {
 		if e.state.Load().match(local, remote) == 0 {
 			continue
 		}
 		if last != nil {
-			s.deliver(now, last, local, remote, ih, h, p.Clone())
+			s.deliver(now, last, local, remote, id, h, p.Clone())
 		}
 		last = e
 	}
@@ -93,11 +93,11 @@ func (s *Stack) deliverAll(now time.Duration, local, remote netip.AddrPort, ih *
 		p.Free()
 		return
 	}
-	s.deliver(now, last, local, remote, ih, h, p)
+	s.deliver(now, last, local, remote, id, h, p)
 }
 
-// Advise takes an ICMP error from IP (ipv4.Protocol).
-func (s *Stack) Advise(now time.Duration, ie *ipv4.Error, quoted []byte) {
+// HandleError takes an ICMP error from IP (ip.Protocol).
+func (s *Stack) HandleError(now time.Duration, ie *ip.Error, quoted []byte) {
 	var h Header
 	if !h.Parse(quoted) {
 		s.stats.DropUnknown.Inc()
@@ -109,9 +109,9 @@ func (s *Stack) Advise(now time.Duration, ie *ipv4.Error, quoted []byte) {
 		return
 	}
 	s.stats.InErrors.Inc()
-	if ie.FragNeeded() && !s.ip.UpdatePMTUIfSent(now, ie, quoted) {
+	if ie.Kind == ip.TooBig && !s.ip.UpdatePMTUIfSent(now, ie, quoted) {
 		return
 	}
 	st := e.state.Load()
-	e.inbox.Advise(&st.options.Options, st.remote.IsValid(), ie, h.DstPort, quoted[HeaderLen:])
+	e.inbox.HandleError(&st.options.Options, st.remote.IsValid(), ie, h.DstPort, quoted[HeaderLen:])
 }

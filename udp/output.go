@@ -6,7 +6,7 @@ import (
 
 	"tunstack/internal/checksum"
 	"tunstack/internal/packet"
-	"tunstack/ipv4"
+	"tunstack/ip"
 )
 
 // Send sends one datagram to the peer given, or with a zero AddrPort to the connected one. src, when valid, chooses
@@ -24,16 +24,16 @@ func (e *Endpoint) Send(b []byte, to netip.AddrPort, src netip.Addr) (int, error
 	if err != nil {
 		return 0, err
 	}
-	h := st.headers.For(route.Cast())
-	if len(b) > MaxPayload+ipv4.HeaderLen-h.Len() {
+	o := st.headers.For(route.Cast())
+	if len(b) > route.MaxPayload(o)-HeaderLen {
 		return 0, syscall.EMSGSIZE
 	}
 	if err := e.inbox.Sendable(); err != nil {
 		return 0, err
 	}
-	p := datagram(b, netip.AddrPortFrom(route.Src, st.local.Port()), to, st.options.NoCheck, route.Features().Checksum)
+	p := datagram(route, b, st.local.Port(), to.Port(), checksumBy(st, route))
 	p.Queue = uint16(e.queue.Load())
-	if err := e.stack.ip.Send(e.stack.clock.Now(), route, h, p); err != nil {
+	if err := e.stack.ip.Send(e.stack.clock.Now(), route, o, p); err != nil {
 		e.stack.stats.OutFailed.Inc()
 		e.inbox.Refused(&st.options.Options, err, to, route.MTU())
 		return 0, err
@@ -46,18 +46,20 @@ func (e *Endpoint) Send(b []byte, to netip.AddrPort, src netip.Addr) (int, error
 }
 
 // loop gives a broadcast, or a multicast to a group of ours, to the sockets of this host too.
-func (e *Endpoint) loop(st *state, route *ipv4.Route, b []byte, to netip.AddrPort) {
+func (e *Endpoint) loop(st *state, route *ip.Route, b []byte, to netip.AddrPort) {
 	i := route.Interface()
 	if i == nil || route.Cast() == packet.Multicast && !(st.options.MulticastLoop && i.Joined(route.Dst)) {
 		return
 	}
-	h := *st.headers.For(route.Cast())
-	h.Src, h.Dst, h.Cast, h.If = route.Src, route.Dst, route.Cast(), i
-	p := datagram(b, netip.AddrPortFrom(route.Src, st.local.Port()), to, false, true).Own()
-	e.stack.Input(e.stack.clock.Now(), &h, p)
+	o := st.headers.For(route.Cast())
+	d := ip.Datagram{
+		Src: route.Src, Dst: route.Dst, Protocol: o.Protocol, TOS: o.TOS, TTL: o.TTL, Options: o.Options, Cast: route.Cast(), In: i,
+	}
+	p := datagram(route, b, st.local.Port(), to.Port(), checksumLink).Own()
+	e.stack.Input(e.stack.clock.Now(), &d, p)
 }
 
-func (e *Endpoint) route(st *state, to netip.AddrPort, src netip.Addr) (*ipv4.Route, error) {
+func (e *Endpoint) route(st *state, to netip.AddrPort, src netip.Addr) (*ip.Route, error) {
 	switch {
 	case !to.IsValid():
 		return nil, syscall.EDESTADDRREQ
@@ -69,16 +71,35 @@ func (e *Endpoint) route(st *state, to netip.AddrPort, src netip.Addr) (*ipv4.Ro
 	return st.options.Route(e.stack.ip, to.Addr(), src, st.bound)
 }
 
-// datagram makes a packet of a header and, borrowed, the payload b. partial leaves the checksum to the link.
-func datagram(b []byte, from, to netip.AddrPort, noCheck, partial bool) *packet.Buffer {
-	h := Header{SrcPort: from.Port(), DstPort: to.Port(), Length: uint16(HeaderLen + len(b))}
+// summer says who computes a checksum.
+type summer uint8
+
+const (
+	checksumHere summer = iota
+	checksumLink        // the link
+	checksumNone        // nobody: SO_NO_CHECK
+)
+
+func checksumBy(st *state, route *ip.Route) summer {
+	switch {
+	case st.options.NoCheck:
+		return checksumNone
+	case route.Features().Checksum:
+		return checksumLink
+	}
+	return checksumHere
+}
+
+// datagram makes a packet along route of a header and, borrowed, the payload b.
+func datagram(route *ip.Route, b []byte, from, to uint16, by summer) *packet.Buffer {
+	h := Header{SrcPort: from, DstPort: to, Length: uint16(HeaderLen + len(b))}
 	p := packet.New(HeaderLen)
 	field := p.Extend(HeaderLen)
 	h.Put(field)
-	sum := pseudo(from.Addr().As4(), to.Addr().As4(), HeaderLen+len(b))
-	switch {
-	case noCheck:
-	case partial:
+	sum := route.PseudoSum(ip.ProtocolUDP, HeaderLen+len(b))
+	switch by {
+	case checksumNone:
+	case checksumLink:
 		checksum.Put(field[checksumOffset:], sum)
 		p.Offload = packet.Offload{Checksum: packet.ChecksumPartial, Offset: checksumOffset}
 	default:

@@ -13,7 +13,7 @@ import (
 	"tunstack/internal/packet"
 	"tunstack/internal/poll"
 	"tunstack/internal/stats"
-	"tunstack/ipv4"
+	"tunstack/ip"
 )
 
 // UDP-003, UDP-004, UDP-006: what is delivered, and what is dropped for which reason without an ICMP error.
@@ -245,7 +245,7 @@ func TestReceiveReusePort(t *testing.T) {
 func TestReceiveNoPort(t *testing.T) {
 	h := newHost(t)
 	h.receive("10.0.0.1:1000", "10.0.0.2:9", "x")
-	require.Equal(t, []ipv4.Error{{Type: ipv4.Unreachable, Code: ipv4.CodePort}}, h.reports)
+	require.Equal(t, []ip.Error{{Kind: ip.PortUnreachable}}, h.reports)
 	require.EqualValues(t, 1, h.udp.stats.DropNoPort.Value())
 }
 

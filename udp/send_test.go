@@ -109,7 +109,7 @@ func TestSendHeaderFields(t *testing.T) {
 	require.Equal(t, "x", string(udp.Payload))
 	require.Equal(t, byte(148), e.Options().IPOptions[0])
 
-	_, err = e.Send(make([]byte, MaxPayload-3), ap("10.0.0.1:2000"), netip.Addr{})
+	_, err = e.Send(make([]byte, maxPayload-3), ap("10.0.0.1:2000"), netip.Addr{})
 	require.Equal(t, syscall.EMSGSIZE, err, "options take room")
 }
 
@@ -151,7 +151,7 @@ func TestSendErrors(t *testing.T) {
 		to   string
 		err  error
 	}{
-		{"too large", MaxPayload + 1, "10.0.0.1:7", syscall.EMSGSIZE},
+		{"too large", maxPayload + 1, "10.0.0.1:7", syscall.EMSGSIZE},
 		{"no route", 1, "192.0.2.1:7", syscall.ENETUNREACH},
 		{"port 0", 1, "10.0.0.1:0", syscall.EINVAL},
 		{"IPv6", 1, "[::1]:7", syscall.EAFNOSUPPORT},
@@ -175,7 +175,7 @@ func TestSendErrors(t *testing.T) {
 // UDP-013: 65507 octets go, in fragments, and the checksum is that of the whole.
 func TestSendLargest(t *testing.T) {
 	h := newHost(t)
-	payload := strings.Repeat("0123456789", 6551)[:MaxPayload]
+	payload := strings.Repeat("0123456789", 6551)[:maxPayload]
 	_, err := h.udp.NewEndpoint().Send([]byte(payload), ap("10.0.0.1:7"), netip.Addr{})
 	require.NoError(t, err)
 	require.Len(t, h.wire.sent, 45)

@@ -10,11 +10,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/icmp"
 	"tunstack/internal/packet"
 	"tunstack/internal/poll"
 	"tunstack/internal/stats"
+	"tunstack/ip"
 	"tunstack/ip/errqueue"
-	"tunstack/ipv4"
 )
 
 // SOCK-001, SOCK-002, SOCK-004
@@ -142,12 +143,12 @@ func (h *host) advise(typ, code uint8, from, to string) {
 	src, dst := ap(from), ap(to)
 	q := make([]byte, HeaderLen)
 	(&Header{SrcPort: src.Port(), DstPort: dst.Port(), Length: 8}).Put(q)
-	quoted := &ipv4.Header{Protocol: ipv4.ProtocolUDP, Src: src.Addr(), Dst: dst.Addr(), TotalLen: 1500}
-	e := &ipv4.Error{Type: typ, Code: code, From: dst.Addr(), Quoted: quoted}
-	if e.FragNeeded() {
+	e := icmp.ErrorOf(typ, code)
+	e.From, e.Quoted = dst.Addr(), ip.Datagram{Protocol: ip.ProtocolUDP, Src: src.Addr(), Dst: dst.Addr(), TotalLen: 1500}
+	if e.Kind == ip.TooBig {
 		e.MTU = 1000
 	}
-	h.udp.Advise(0, e, append(q, "quoted"...))
+	h.udp.HandleError(0, &e, append(q, "quoted"...))
 }
 
 // UDP-007, SOCK-034: a connected socket sees the hard errors, with Linux's numbers, once. The soft ones it sees with IP_RECVERR.
@@ -158,17 +159,17 @@ func TestErrorConnected(t *testing.T) {
 		want      error
 		hard      bool
 	}{
-		{"port", ipv4.Unreachable, ipv4.CodePort, syscall.ECONNREFUSED, true},
-		{"net", ipv4.Unreachable, ipv4.CodeNet, syscall.ENETUNREACH, false},
-		{"host", ipv4.Unreachable, ipv4.CodeHost, syscall.EHOSTUNREACH, false},
-		{"protocol", ipv4.Unreachable, ipv4.CodeProtocol, syscall.ENOPROTOOPT, true},
-		{"source route", ipv4.Unreachable, ipv4.CodeSourceRouteFailed, syscall.EOPNOTSUPP, false},
-		{"prohibited", ipv4.Unreachable, ipv4.CodeAdminProhibited, syscall.EHOSTUNREACH, true},
-		{"unknown code", ipv4.Unreachable, 200, syscall.EHOSTUNREACH, false},
-		{"TTL", ipv4.TimeExceeded, ipv4.CodeTTL, syscall.EHOSTUNREACH, false},
-		{"parameter", ipv4.ParameterProblem, 0, syscall.EPROTO, true},
-		{"source quench", ipv4.SourceQuench, 0, nil, false},
-		{"fragmentation needed, no DF asked for", ipv4.Unreachable, ipv4.CodeFragNeeded, nil, false},
+		{"port", icmp.Unreachable, icmp.CodePort, syscall.ECONNREFUSED, true},
+		{"net", icmp.Unreachable, icmp.CodeNet, syscall.ENETUNREACH, false},
+		{"host", icmp.Unreachable, icmp.CodeHost, syscall.EHOSTUNREACH, false},
+		{"protocol", icmp.Unreachable, icmp.CodeProtocol, syscall.ENOPROTOOPT, true},
+		{"source route", icmp.Unreachable, icmp.CodeSourceRouteFailed, syscall.EOPNOTSUPP, false},
+		{"prohibited", icmp.Unreachable, icmp.CodeAdminProhibited, syscall.EHOSTUNREACH, true},
+		{"unknown code", icmp.Unreachable, 200, syscall.EHOSTUNREACH, false},
+		{"TTL", icmp.TimeExceeded, icmp.CodeTTL, syscall.EHOSTUNREACH, false},
+		{"parameter", icmp.ParameterProblem, 0, syscall.EPROTO, true},
+		{"source quench", icmp.SourceQuench, 0, nil, false},
+		{"fragmentation needed, no DF asked for", icmp.Unreachable, icmp.CodeFragNeeded, nil, false},
 	}
 	for _, tt := range tests {
 		for _, asking := range []bool{false, true} {
@@ -205,8 +206,8 @@ func TestErrorQueue(t *testing.T) {
 	e := h.bound("0.0.0.0:7", func(o *Options) { o.RecvErr, o.DontFragment = true, true })
 	_, err := e.Send(nil, ap("10.0.0.1:1000"), netip.Addr{})
 	require.NoError(t, err)
-	h.advise(ipv4.Unreachable, ipv4.CodeFragNeeded, "10.0.0.2:7", "10.0.0.1:1000")
-	h.advise(ipv4.TimeExceeded, ipv4.CodeTTL, "10.0.0.2:7", "10.0.0.9:53")
+	h.advise(icmp.Unreachable, icmp.CodeFragNeeded, "10.0.0.2:7", "10.0.0.1:1000")
+	h.advise(icmp.TimeExceeded, icmp.CodeTTL, "10.0.0.2:7", "10.0.0.9:53")
 	e.fails(t, syscall.EHOSTUNREACH)
 	require.NotZero(t, e.Ready()&poll.Err, "the queue is not empty")
 
@@ -228,7 +229,7 @@ func TestErrorQueue(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, errqueue.Error{Errno: syscall.EMSGSIZE, Origin: errqueue.Local, Info: 1500, To: ap("10.0.0.9:53")}, local)
 
-	h.advise(ipv4.Unreachable, ipv4.CodePort, "10.0.0.2:7", "10.0.0.1:1000")
+	h.advise(icmp.Unreachable, icmp.CodePort, "10.0.0.2:7", "10.0.0.1:1000")
 	e.SetOptions(func(o *Options) { o.RecvErr = false })
 	_, err = e.RecvError()
 	require.Equal(t, syscall.EAGAIN, err, "turning IP_RECVERR off empties the queue")
@@ -241,11 +242,11 @@ func TestErrorRightSocket(t *testing.T) {
 	connected, plain := h.bound("0.0.0.0:7"), h.bound("0.0.0.0:8")
 	asking := h.bound("0.0.0.0:9", func(o *Options) { o.RecvErr = true })
 	require.NoError(t, connected.Connect(ap("10.0.0.1:1000")))
-	h.advise(ipv4.Unreachable, ipv4.CodePort, "10.0.0.2:7", "10.0.0.1:1001")
-	h.advise(ipv4.Unreachable, ipv4.CodePort, "10.0.0.2:10", "10.0.0.1:1000")
+	h.advise(icmp.Unreachable, icmp.CodePort, "10.0.0.2:7", "10.0.0.1:1001")
+	h.advise(icmp.Unreachable, icmp.CodePort, "10.0.0.2:10", "10.0.0.1:1000")
 	require.EqualValues(t, 2, h.udp.stats.DropUnknown.Value())
-	h.advise(ipv4.Unreachable, ipv4.CodePort, "10.0.0.2:8", "10.0.0.1:1000")
-	h.advise(ipv4.Unreachable, ipv4.CodePort, "10.0.0.2:9", "10.0.0.1:1000")
+	h.advise(icmp.Unreachable, icmp.CodePort, "10.0.0.2:8", "10.0.0.1:1000")
+	h.advise(icmp.Unreachable, icmp.CodePort, "10.0.0.2:9", "10.0.0.1:1000")
 	require.NoError(t, connected.TakeError())
 	require.NoError(t, plain.TakeError())
 	require.Equal(t, syscall.ECONNREFUSED, asking.TakeError())
@@ -256,12 +257,12 @@ func TestErrorFragmentationNeeded(t *testing.T) {
 	h := newHost(t)
 	e := h.bound("0.0.0.0:7", func(o *Options) { o.DontFragment = true })
 	require.NoError(t, e.Connect(ap("10.0.0.1:1000")))
-	h.advise(ipv4.Unreachable, ipv4.CodeFragNeeded, "10.0.0.2:7", "10.0.0.1:1000")
+	h.advise(icmp.Unreachable, icmp.CodeFragNeeded, "10.0.0.2:7", "10.0.0.1:1000")
 	require.NoError(t, e.TakeError(), "nothing was sent")
 	_, err := e.Send(nil, netip.AddrPort{}, netip.Addr{})
 	require.NoError(t, err)
 	h.wire.sent = nil
-	h.advise(ipv4.Unreachable, ipv4.CodeFragNeeded, "10.0.0.2:7", "10.0.0.1:1000")
+	h.advise(icmp.Unreachable, icmp.CodeFragNeeded, "10.0.0.2:7", "10.0.0.1:1000")
 	require.Equal(t, syscall.EMSGSIZE, e.TakeError())
 	mtu, err := e.PathMTU()
 	require.NoError(t, err)
@@ -312,7 +313,7 @@ func TestLoopback(t *testing.T) {
 	server, client := h.bound("0.0.0.0:7"), h.udp.NewEndpoint()
 	for _, to := range []string{"127.0.0.1:7", "10.0.0.3:7"} {
 		require.NoError(t, client.Connect(ap(to)))
-		payload := strings.Repeat("x", MaxPayload)
+		payload := strings.Repeat("x", maxPayload)
 		_, err = client.Send([]byte(payload), netip.AddrPort{}, netip.Addr{})
 		require.NoError(t, err)
 		require.Len(t, link.waiting, 1)
@@ -320,7 +321,7 @@ func TestLoopback(t *testing.T) {
 		lo.Input(0, link.waiting[0])
 		link.waiting = nil
 		d := server.reads(t, payload)
-		require.Equal(t, Datagram{From: client.Local(), To: ap(to), Interface: "lo", TTL: 64, Size: MaxPayload}, d)
+		require.Equal(t, Datagram{From: client.Local(), To: ap(to), Interface: "lo", TTL: 64, Size: maxPayload}, d)
 		require.Equal(t, ap(to).Addr(), client.Local().Addr())
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"tunstack/internal/clock"
 	"tunstack/internal/ports"
 	"tunstack/internal/stats"
-	"tunstack/ipv4"
+	"tunstack/ip"
 )
 
 // Config of a Stack; zero values mean the documented defaults.
@@ -23,7 +23,7 @@ type Config struct {
 
 // Stack is the UDP layer of one host.
 type Stack struct {
-	ip      *ipv4.Stack
+	ip      *ip.Stack
 	clock   clock.Clock
 	ports   *ports.Table
 	sockets sockets
@@ -45,17 +45,17 @@ type counters struct {
 }
 
 // New returns the UDP layer and registers it with ip. It panics when the range of ports is empty or the random source fails.
-func New(ip *ipv4.Stack, cfg Config) *Stack {
+func New(stack *ip.Stack, cfg Config) *Stack {
 	if cfg.Rand == nil {
 		cfg.Rand = crand.Reader
 	}
-	s := &Stack{ip: ip, clock: cfg.Clock, ports: ports.New(ports.Config{Low: cfg.PortLow, High: cfg.PortHigh, Rand: cfg.Rand})}
+	s := &Stack{ip: stack, clock: cfg.Clock, ports: ports.New(ports.Config{Low: cfg.PortLow, High: cfg.PortHigh, Rand: cfg.Rand})}
 	var key [8]byte
 	if _, err := io.ReadFull(cfg.Rand, key[:]); err != nil {
 		panic("udp: no randomness: " + err.Error())
 	}
 	s.sockets.key = binary.BigEndian.Uint64(key[:]) | 1
-	ip.Register(ipv4.ProtocolUDP, s)
+	stack.Register(ip.ProtocolUDP, s)
 	return s
 }
 

@@ -184,5 +184,5 @@ func completeTCP(p []byte) {
 }
 
 func pseudo(p []byte, length int) uint16 {
-	return checksum.Pseudo([4]byte(p[12:16]), [4]byte(p[16:20]), 6, length)
+	return checksum.PseudoOf(p[12:20], 6, length)
 }

@@ -44,7 +44,7 @@ func TestJSON(t *testing.T) {
 		"netstat -u":  {"protocol", "state", "local"},
 		"netstat -w":  nil,
 		"netstat -s":  {"name", "value", "doc"},
-		"ifconfig":    {"name", "addresses", "mtu", "in_packets", "out_octets"},
+		"ifconfig":    {"name", "addresses", "mtu", "in_packets", "out_bytes"},
 		"arp":         nil,
 		"route":       {"prefix", "gateway", "interface", "metric"},
 		"netstat -tu": {"protocol"},

@@ -77,8 +77,8 @@ func printInterfaces(w io.Writer, rows []socketapi.InterfaceInfo) {
 			}
 			fmt.Fprintln(w)
 		}
-		fmt.Fprintf(w, "        RX packets %d  bytes %d\n", r.InPackets, r.InOctets)
-		fmt.Fprintf(w, "        TX packets %d  bytes %d\n", r.OutPackets, r.OutOctets)
+		fmt.Fprintf(w, "        RX packets %d  bytes %d\n", r.InPackets, r.InBytes)
+		fmt.Fprintf(w, "        TX packets %d  bytes %d\n", r.OutPackets, r.OutBytes)
 	}
 }
 

@@ -50,7 +50,7 @@ func TestPrintInterfaces(t *testing.T) {
 	printInterfaces(&out, []socketapi.InterfaceInfo{
 		{Name: "lo", Addresses: []netip.Prefix{prefix("127.0.0.1/8")}, MTU: 65535, Loopback: true},
 		{Name: "tun0", Addresses: []netip.Prefix{prefix("10.0.0.2/24"), prefix("10.1.0.0/31")}, MTU: 1500,
-			InPackets: 1, InOctets: 84, OutPackets: 2, OutOctets: 168},
+			InPackets: 1, InBytes: 84, OutPackets: 2, OutBytes: 168},
 	})
 	require.Equal(t, `lo: flags=<UP,LOOPBACK>  mtu 65535
         inet 127.0.0.1  netmask 255.0.0.0

@@ -4,6 +4,7 @@ package checksum
 import (
 	"encoding/binary"
 	"math/bits"
+	"net/netip"
 )
 
 // Sum adds data to initial in ones' complement and folds the result to 16 bits. It is not complemented:
@@ -81,8 +82,18 @@ func Swap(s uint16) uint16 { return s<<8 | s>>8 }
 // Put stores a checksum in network byte order.
 func Put(field []byte, c uint16) { binary.BigEndian.PutUint16(field, c) }
 
-// Pseudo is the sum of the IPv4 pseudo-header of TCP and UDP (RFC 9293 section 3.1, RFC 768).
-func Pseudo(src, dst [4]byte, protocol uint8, length int) uint16 {
-	sum := uint64(binary.BigEndian.Uint32(src[:])) + uint64(binary.BigEndian.Uint32(dst[:])) + uint64(protocol) + uint64(length)
-	return fold(sum, 0)
+// Pseudo is the sum of the pseudo-header of TCP and UDP, whose form differs between the families and whose sum does not (RFC 9293
+// section 3.1, RFC 8200 section 8.1). An IPv4 address counts as an IPv4-mapped IPv6 address: ones' complement ignores the 0xffff.
+func Pseudo(src, dst netip.Addr, protocol uint8, length int) uint16 {
+	s, d := src.As16(), dst.As16()
+	sum, carry := bits.Add64(binary.BigEndian.Uint64(s[:]), binary.BigEndian.Uint64(s[8:]), 0)
+	sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(d[:]), carry)
+	sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(d[8:]), carry)
+	sum, carry = bits.Add64(sum, uint64(protocol)+uint64(length), carry)
+	return fold(sum, carry)
+}
+
+// PseudoOf is Pseudo with the addresses as they stand side by side in a header.
+func PseudoOf(addresses []byte, protocol uint8, length int) uint16 {
+	return Sum(addresses, fold(uint64(protocol)+uint64(length), 0))
 }

@@ -2,6 +2,7 @@ package checksum
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 )
 
@@ -24,8 +25,9 @@ func BenchmarkSum(b *testing.B) {
 }
 
 func BenchmarkPseudo(b *testing.B) {
+	src, dst := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
 	b.ReportAllocs()
 	for b.Loop() {
-		sink = Pseudo([4]byte{10, 0, 0, 1}, [4]byte{10, 0, 0, 2}, 6, int(sink))
+		sink = Pseudo(src, dst, 6, int(sink))
 	}
 }

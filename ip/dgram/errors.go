@@ -5,21 +5,21 @@ import (
 	"syscall"
 
 	"tunstack/internal/poll"
+	"tunstack/ip"
 	"tunstack/ip/errqueue"
-	"tunstack/ipv4"
 )
 
-// Advise handles an ICMP error about a datagram to a port, of which payload was quoted. With IP_RECVERR each goes to the error
+// HandleError handles an ICMP error about a datagram to a port, of which payload was quoted. With IP_RECVERR each goes to the error
 // queue and becomes the pending error. Without it only a hard error counts, and only on a connected socket, because another cannot
 // tell which of its datagrams is meant (RFC 1122 section 4.1.3.3, Linux ip(7)).
-func (q *Inbox) Advise(o *Options, connected bool, e *ipv4.Error, port uint16, payload []byte) {
+func (q *Inbox) HandleError(o *Options, connected bool, e *ip.Error, port uint16, payload []byte) {
 	switch {
-	case e.FragNeeded() && !o.DontFragment:
+	case e.Kind == ip.TooBig && !o.DontFragment:
 		// The path MTU is lower now, and the next datagram goes in fragments.
 	case o.RecvErr:
 		q.Report(errqueue.FromICMP(e, port, payload))
-	case connected && (e.Hard() || e.FragNeeded()):
-		q.Fail(e.Errno())
+	case connected && (e.Hard || e.Kind == ip.TooBig):
+		q.Fail(e.Errno)
 	}
 }
 

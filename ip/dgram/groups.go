@@ -6,7 +6,7 @@ import (
 	"sync"
 	"syscall"
 
-	"tunstack/ipv4"
+	"tunstack/ip"
 )
 
 // Groups are the multicast groups that a socket has joined. The zero value is ready for use; it is safe for concurrent use.
@@ -30,7 +30,7 @@ func newMembership(group, iface netip.Addr) membership {
 
 // Join makes the stack a member of a group on the interface with the address iface; an invalid iface lets the
 // route to the group choose. Errors: EINVAL, EADDRINUSE, ENODEV, EBADF after Close.
-func (g *Groups) Join(ip *ipv4.Stack, group, iface netip.Addr) error {
+func (g *Groups) Join(stack *ip.Stack, group, iface netip.Addr) error {
 	m := newMembership(group, iface)
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -40,7 +40,7 @@ func (g *Groups) Join(ip *ipv4.Stack, group, iface netip.Addr) error {
 	case slices.Contains(g.joined, m):
 		return syscall.EADDRINUSE
 	}
-	if err := ip.Join(m.group, m.iface); err != nil {
+	if err := stack.Join(m.group, m.iface); err != nil {
 		return err
 	}
 	g.joined = append(g.joined, m)
@@ -48,7 +48,7 @@ func (g *Groups) Join(ip *ipv4.Stack, group, iface netip.Addr) error {
 }
 
 // Leave undoes Join. The error is EADDRNOTAVAIL without one.
-func (g *Groups) Leave(ip *ipv4.Stack, group, iface netip.Addr) error {
+func (g *Groups) Leave(stack *ip.Stack, group, iface netip.Addr) error {
 	m := newMembership(group, iface)
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -57,16 +57,16 @@ func (g *Groups) Leave(ip *ipv4.Stack, group, iface netip.Addr) error {
 		return syscall.EADDRNOTAVAIL
 	}
 	g.joined = slices.Delete(g.joined, i, i+1)
-	return ip.Leave(m.group, m.iface)
+	return stack.Leave(m.group, m.iface)
 }
 
 // Close leaves all groups.
-func (g *Groups) Close(ip *ipv4.Stack) {
+func (g *Groups) Close(stack *ip.Stack) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed = true
 	for _, m := range g.joined {
-		_ = ip.Leave(m.group, m.iface) // an interface that has gone has no members left
+		_ = stack.Leave(m.group, m.iface) // an interface that has gone has no members left
 	}
 	g.joined = nil
 }

@@ -5,12 +5,12 @@ import (
 	"syscall"
 
 	"tunstack/internal/packet"
-	"tunstack/ipv4"
+	"tunstack/ip"
 )
 
 // Options are the settings that all datagram sockets have.
 type Options struct {
-	ipv4.SocketOptions
+	ip.SocketOptions
 	Broadcast          bool       // SO_BROADCAST
 	RcvBuf             int        // octets of payload and overhead that may wait; 0: 208 KiB
 	MulticastTTL       uint8      // 0: 1
@@ -26,49 +26,49 @@ func (o Options) Clone() Options {
 }
 
 // Headers are what Options mean for IP. They are made once per change of the Options instead of once per datagram.
-type Headers struct{ unicast, multicast ipv4.Header }
+type Headers struct{ unicast, multicast ip.Outgoing }
 
 // Headers returns the headers for a transport.
 func (o *Options) Headers(protocol uint8) Headers {
-	h := ipv4.Header{Protocol: protocol, TOS: o.TOS, TTL: o.TTL, DF: o.DontFragment, Options: o.IPOptions}
+	h := ip.Outgoing{Protocol: protocol, TOS: o.TOS, TTL: o.TTL, DontFragment: o.DontFragment, Options: o.IPOptions}
 	m := h
 	m.TTL = max(o.MulticastTTL, 1)
 	return Headers{h, m}
 }
 
-// For is the header for datagrams that are addressed like cast. It must not be changed.
-func (h *Headers) For(cast packet.Cast) *ipv4.Header {
+// For is the header for datagrams that are addressed like cast.
+func (h *Headers) For(cast packet.Cast) ip.Outgoing {
 	if cast == packet.Multicast {
-		return &h.multicast
+		return h.multicast
 	}
-	return &h.unicast
+	return h.unicast
 }
 
 // Bindable says whether a socket may be bound to a: the wildcard, an own address, or a group or broadcast address to receive from.
 // Errors: EAFNOSUPPORT, EADDRNOTAVAIL.
-func Bindable(ip *ipv4.Stack, a netip.Addr) error {
+func Bindable(stack *ip.Stack, a netip.Addr) error {
 	switch {
 	case !a.Is4():
 		return syscall.EAFNOSUPPORT
-	case a.IsUnspecified() || ip.IsLocal(a) || ip.CastOf(a) != packet.Unicast:
+	case a.IsUnspecified() || stack.IsLocal(a) || stack.CastOf(a) != packet.Unicast:
 		return nil
 	}
 	return syscall.EADDRNOTAVAIL
 }
 
 // Route finds the way to dst for a socket bound to an address. src, when valid, is the source address to use; else it is
-// the bound one, unless that is no host's. Errors: EAFNOSUPPORT, EACCES for a broadcast without SO_BROADCAST, those of ipv4.Route.
-func (o *Options) Route(ip *ipv4.Stack, dst, src, bound netip.Addr) (*ipv4.Route, error) {
+// the bound one, unless that is no host's. Errors: EAFNOSUPPORT, EACCES for a broadcast without SO_BROADCAST, those of ip.Stack.Route.
+func (o *Options) Route(stack *ip.Stack, dst, src, bound netip.Addr) (*ip.Route, error) {
 	switch {
 	case !dst.Is4():
 		return nil, syscall.EAFNOSUPPORT
 	case src.IsValid():
-	case ip.IsLocal(bound):
+	case stack.IsLocal(bound):
 		src = bound
 	case dst.IsMulticast():
 		src = o.MulticastInterface
 	}
-	route, err := ip.Route(dst, src)
+	route, err := stack.Route(dst, src)
 	if err == nil && route.Cast() == packet.Broadcast && !o.Broadcast {
 		return nil, syscall.EACCES
 	}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"syscall"
 
-	"tunstack/ipv4"
+	"tunstack/ip"
 )
 
 // Origins of an Error, with Linux's numbers (SO_EE_ORIGIN_LOCAL, SO_EE_ORIGIN_ICMP).
@@ -28,9 +28,9 @@ type Error struct {
 }
 
 // FromICMP is the entry for a received ICMP error about a datagram to a port; payload is copied.
-func FromICMP(e *ipv4.Error, port uint16, payload []byte) Error {
+func FromICMP(e *ip.Error, port uint16, payload []byte) Error {
 	return Error{
-		Errno: e.Errno(), Origin: ICMP, Type: e.Type, Code: e.Code, Info: max(uint32(e.MTU), uint32(e.Pointer)),
+		Errno: e.Errno, Origin: ICMP, Type: e.Type, Code: e.Code, Info: max(uint32(e.MTU), uint32(e.Pointer)),
 		Offender: e.From, To: netip.AddrPortFrom(e.Quoted.Dst, port), Payload: slices.Clone(payload),
 	}
 }

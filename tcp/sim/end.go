@@ -5,7 +5,7 @@ import (
 
 	"tunstack/internal/checksum"
 	"tunstack/internal/packet"
-	"tunstack/ipv4"
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -164,7 +164,7 @@ func (e *End) arrive(p *parcel) {
 		return
 	}
 	var seg tcp.Segment
-	sum := checksum.Sum(p.data, checksum.Pseudo(pseudoSrc, pseudoDst, ipv4.ProtocolTCP, len(p.data)))
+	sum := checksum.Sum(p.data, checksum.Pseudo(pseudoSrc, pseudoDst, ip.ProtocolTCP, len(p.data)))
 	switch {
 	case len(p.data) == 0: // superseded
 	case sum != 0xffff:

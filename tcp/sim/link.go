@@ -1,10 +1,11 @@
 package sim
 
 import (
+	"net/netip"
 	"time"
 
 	"tunstack/internal/checksum"
-	"tunstack/ipv4"
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -78,7 +79,7 @@ var fateNames = [...]string{"", "lost", "queue full", "link cut", "too big", "co
 func (f Fate) String() string { return fateNames[f] }
 
 // The addresses that checksums are computed with.
-var pseudoSrc, pseudoDst = [4]byte{10, 0, 0, 1}, [4]byte{10, 0, 0, 2}
+var pseudoSrc, pseudoDst = netip.AddrFrom4([4]byte{10, 0, 0, 1}), netip.AddrFrom4([4]byte{10, 0, 0, 2})
 
 const ipHeaderLen = 20
 
@@ -110,7 +111,7 @@ func (l *Link) encode(s *Sim, b []byte, seg *tcp.Segment) []byte {
 	b = append(b, make([]byte, n)...)
 	squeezed.PutHeader(b)
 	b = append(append(b, seg.Payload...), seg.Wrap...)
-	checksum.Put(b[16:], ^checksum.Sum(b, checksum.Pseudo(pseudoSrc, pseudoDst, ipv4.ProtocolTCP, len(b))))
+	checksum.Put(b[16:], ^checksum.Sum(b, checksum.Pseudo(pseudoSrc, pseudoDst, ip.ProtocolTCP, len(b))))
 	return b
 }
 

@@ -13,7 +13,7 @@ import (
 	"tunstack/internal/packet"
 	"tunstack/internal/ports"
 	"tunstack/internal/timer"
-	"tunstack/ipv4"
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -31,7 +31,7 @@ type Config struct {
 // Demux is the TCP layer of one host.
 type Demux struct {
 	cfg       Config
-	ip        *ipv4.Stack
+	ip        *ip.Stack
 	ports     *ports.Table
 	conns     table
 	listeners listeners
@@ -43,7 +43,7 @@ type Demux struct {
 }
 
 // New returns the TCP layer and registers it with ip. It panics when the random source fails.
-func New(ip *ipv4.Stack, cfg Config) *Demux {
+func New(stack *ip.Stack, cfg Config) *Demux {
 	cfg.Config = cfg.Config.WithDefaults()
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
@@ -54,12 +54,12 @@ func New(ip *ipv4.Stack, cfg Config) *Demux {
 	if cfg.OrphanMemory == 0 {
 		cfg.OrphanMemory = 256 << 20
 	}
-	d := &Demux{cfg: cfg, ip: ip, stats: cfg.Stats,
+	d := &Demux{cfg: cfg, ip: stack, stats: cfg.Stats,
 		ports: ports.New(ports.Config{Rand: cfg.Rand, Low: cfg.PortLow, High: cfg.PortHigh})}
 	d.secret.init(cfg.Rand)
 	d.cookies.key.init(cfg.Rand)
 	d.conns.init(d.secret.table())
-	ip.Register(ipv4.ProtocolTCP, d)
+	stack.Register(ip.ProtocolTCP, d)
 	return d
 }
 
@@ -72,40 +72,32 @@ func (d *Demux) now() time.Duration { return d.cfg.Clock.Now() }
 type arrival struct {
 	seg       tcp.Segment
 	id        tuple
-	in        *ipv4.Interface // that it came by; nil if it waited in an inbox
+	in        *ip.Interface // that it came by; nil if it waited in an inbox
 	ttl       uint8
-	ipOptions []byte  // as received
+	headerLen int     // of the IP header
+	route     []byte  // options of the source route to the sender; nil if the segment came by none
 	queue     uint16  // of the device
 	minISS    tcp.Seq // where the sequence numbers of a new connection start at the lowest; 0: anywhere
 }
 
 // parse reads the segment in p, which starts after the IP header h.
-func (a *arrival) parse(h *ipv4.Header, p *packet.Buffer) error {
+func (a *arrival) parse(s *ip.Stack, h *ip.Datagram, p *packet.Buffer) error {
 	err := a.seg.Parse(p.Bytes())
 	a.seg.CE = h.TOS&ecnMask == ecnCE
 	a.id = tuple{local: h.Dst.As4(), remote: h.Src.As4(), localPort: a.seg.DstPort, remotePort: a.seg.SrcPort}
-	a.in, a.ttl, a.ipOptions, a.queue = h.If, h.TTL, h.Options, p.Queue
+	a.in, a.ttl, a.headerLen, a.route, a.queue = h.In, h.TTL, h.HeaderLen, s.ReplyOptions(h), p.Queue
 	return err
-}
-
-// routeBack is the source route to the sender, nil if the segment came by none.
-func (a *arrival) routeBack() []byte {
-	if len(a.ipOptions) == 0 {
-		return nil
-	}
-	h := ipv4.Header{Options: a.ipOptions}
-	return h.ReverseRoute(nil)
 }
 
 // Input handles a segment from the wire: to its connection, to a listener, or answered with a reset
 // (RFC 9293 section 3.10.7).
-func (d *Demux) Input(now time.Duration, h *ipv4.Header, p *packet.Buffer) {
+func (d *Demux) Input(now time.Duration, h *ip.Datagram, p *packet.Buffer) {
 	d.stats.SegsIn.Inc()
 	var a arrival
 	switch {
 	case h.Cast != packet.Unicast:
 		d.stats.DropAddress.Inc()
-	case a.parse(h, p) != nil:
+	case a.parse(d.ip, h, p) != nil:
 		d.stats.DropHeader.Inc()
 	case !verify(h, p):
 		d.stats.DropChecksum.Inc()
@@ -154,10 +146,10 @@ func (d *Demux) succeed(now time.Duration, e *Endpoint, a *arrival) bool {
 }
 
 // verify checks the checksum unless the device has, or the segment never crossed a wire.
-func verify(h *ipv4.Header, p *packet.Buffer) bool {
+func verify(h *ip.Datagram, p *packet.Buffer) bool {
 	if p.Offload.Checksum != packet.ChecksumNone {
 		return true
 	}
 	b := p.Bytes()
-	return checksum.Sum(b, checksum.Pseudo(h.Src.As4(), h.Dst.As4(), ipv4.ProtocolTCP, len(b))) == 0xffff
+	return checksum.Sum(b, h.PseudoSum(len(b))) == 0xffff
 }

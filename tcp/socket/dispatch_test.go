@@ -103,7 +103,7 @@ func TestBadSegments(t *testing.T) { // TCP-004, TCP-125, SEC-015
 		p.Prepend(20)
 		copy(p.Bytes(), b)
 		p.TrimFront(20)
-		l.Input(0, &h, p)
+		l.Input(0, &h.Datagram, p)
 	}
 	in(func(b []byte) []byte { b[30] ^= 1; return b })
 	require.EqualValues(t, 1, l.stats.DropChecksum.Value())
@@ -113,7 +113,7 @@ func TestBadSegments(t *testing.T) { // TCP-004, TCP-125, SEC-015
 	require.EqualValues(t, 3, l.stats.DropHeader.Value())
 	h := l.header(good)
 	h.Cast = packet.Broadcast
-	l.Input(0, &h, packet.From(good[20:]))
+	l.Input(0, &h.Datagram, packet.From(good[20:]))
 	require.EqualValues(t, 1, l.stats.DropAddress.Value())
 	l.silent()
 	require.Empty(t, l.state())

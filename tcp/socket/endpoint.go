@@ -12,7 +12,6 @@ import (
 	"tunstack/internal/ports"
 	"tunstack/internal/timer"
 	"tunstack/ip/errqueue"
-	"tunstack/ipv4"
 	"tunstack/tcp"
 )
 
@@ -130,7 +129,7 @@ func (e *Endpoint) Flush(now time.Duration) {
 // of the batch; those of a handshake do not, for the accept queue is to be counted.
 func (e *Endpoint) deliver(now time.Duration, a *arrival, p *packet.Buffer) {
 	if !e.mu.TryLock() {
-		if !e.inbox.put(ipv4.HeaderLen+len(a.ipOptions), p) {
+		if !e.inbox.put(a.headerLen, p) {
 			e.demux.stats.DropInbox.Inc()
 		}
 		e.look(now)
@@ -174,11 +173,10 @@ func (e *Endpoint) leave(now time.Duration) {
 func (e *Endpoint) drain(now time.Duration) {
 	for p := e.inbox.take(); p != nil; {
 		next := p.Next
-		var h ipv4.Header
 		var a arrival
-		h.Parse(p.Bytes())
-		p.TrimFront(h.Len())
-		if a.parse(&h, p) == nil {
+		d, _ := e.route.Family().Parse(p.Bytes())
+		p.TrimFront(d.HeaderLen)
+		if a.parse(e.demux.ip, &d, p) == nil {
 			e.take(now, &a, p)
 		} else {
 			p.Free()
@@ -206,7 +204,7 @@ func (e *Endpoint) input(now time.Duration, a *arrival) {
 	if e.parent != nil && e.conn.State() == tcp.SynReceived && s.Flags&(tcp.ACK|tcp.RST) == tcp.ACK && e.postpones(s) {
 		return
 	}
-	if len(a.ipOptions) == 0 {
+	if a.route == nil {
 		e.conn.Input(now, s)
 		return
 	}

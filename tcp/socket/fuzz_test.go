@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tunstack/internal/packet"
+	"tunstack/ip"
 	"tunstack/ipv4"
 	"tunstack/tcp"
 )
@@ -80,11 +81,11 @@ func (z *fuzzer) segment(from int) {
 // raw is what is left of the input, as a segment.
 func (z *fuzzer) raw(n int) {
 	n = min(n, len(z.rest))
-	h := ipv4.Header{Src: client(0).Addr(), Dst: here.Addr()}
+	h := ipv4.Header{Datagram: ip.Datagram{Src: client(0).Addr(), Dst: here.Addr()}}
 	p := packet.From(z.rest[:n])
 	z.rest = z.rest[n:]
 	p.Offload.Checksum = packet.ChecksumValid
-	z.Input(z.clk.Now(), &h, p)
+	z.Input(z.clk.Now(), &h.Datagram, p)
 }
 
 // user accepts a connection, or does something with the last one.

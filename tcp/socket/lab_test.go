@@ -11,10 +11,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/icmp"
 	"tunstack/internal/checksum"
 	"tunstack/internal/clock"
 	"tunstack/internal/packet"
 	"tunstack/internal/timer"
+	"tunstack/ip"
 	"tunstack/ipv4"
 	"tunstack/link"
 	"tunstack/tcp"
@@ -59,7 +61,7 @@ func (w *wire) Output(_ time.Duration, p *packet.Buffer, _ netip.Addr) error {
 	f.ip.Parse(b)
 	b = b[f.ip.Len():]
 	if f.Parse(b) != nil || f.offload.Segmentation == packet.SegmentNone &&
-		checksum.Sum(b, checksum.Pseudo(f.ip.Src.As4(), f.ip.Dst.As4(), ipv4.ProtocolTCP, len(b))) != 0xffff && len(f.ip.Options) == 0 {
+		checksum.Sum(b, checksum.Pseudo(f.ip.Src, f.ip.Dst, ip.ProtocolTCP, len(b))) != 0xffff && len(f.ip.Options) == 0 {
 		panic("a bad segment was sent")
 	}
 	w.mu.Lock()
@@ -78,7 +80,7 @@ type lab struct {
 	clk    clock.Virtual
 	timers timer.Queue
 	wire   *wire
-	tun    *ipv4.Interface
+	tun    *ip.Interface
 }
 
 func newLab(t testing.TB, change ...func(*Config)) *lab {
@@ -87,21 +89,22 @@ func newLab(t testing.TB, change ...func(*Config)) *lab {
 
 func newLabOn(t testing.TB, w *wire, change ...func(*Config)) *lab {
 	l := &lab{t: t, wire: w}
-	ip := ipv4.New(ipv4.Config{Clock: &l.clk, Timers: &l.timers, AcceptSourceRouted: true})
+	stack := ip.New(ip.Config{Timers: &l.timers})
+	ipv4.New(stack, ipv4.Config{AcceptSourceRouted: true})
 	cfg := Config{Clock: &l.clk, Timers: &l.timers, Rand: rand.NewChaCha8([32]byte{1})}
 	for _, f := range change {
 		f(&cfg)
 	}
-	l.Demux = New(ip, cfg)
+	l.Demux = New(stack, cfg)
 	loopback := link.NewLoopback(&l.timers)
-	lo, err := ip.AddLoopback("lo", loopback)
+	lo, err := stack.AddLoopback("lo", loopback)
 	require.NoError(l.t, err)
 	loopback.SetHandler(lo)
-	l.tun, err = ip.AddInterface("tun0", l.wire)
+	l.tun, err = stack.AddInterface("tun0", l.wire)
 	require.NoError(l.t, err)
 	require.NoError(l.t, l.tun.AddAddress(netip.MustParsePrefix("10.0.0.2/24")))
 	require.NoError(l.t, l.tun.AddAddress(netip.MustParsePrefix("10.0.0.3/24")))
-	require.NoError(l.t, ip.AddRoute(ipv4.RouteEntry{Prefix: netip.MustParsePrefix("0.0.0.0/0"), Gateway: there.Addr()}))
+	require.NoError(l.t, stack.AddRoute(ip.RouteEntry{Prefix: netip.MustParsePrefix("0.0.0.0/0"), Gateway: there.Addr()}))
 	return l
 }
 
@@ -149,8 +152,8 @@ func datagram(from, to netip.AddrPort, s tcp.Segment, options ...byte) []byte {
 	b := make([]byte, n+s.HeaderLen(), n+s.HeaderLen()+len(s.Payload))
 	s.PutHeader(b[n:])
 	b = append(b, s.Payload...)
-	checksum.Put(b[n+16:], ^checksum.Sum(b[n:], checksum.Pseudo(from.Addr().As4(), to.Addr().As4(), ipv4.ProtocolTCP, len(b)-n)))
-	b[0], b[8], b[9] = 4<<4|byte(n/4), 64, ipv4.ProtocolTCP
+	checksum.Put(b[n+16:], ^checksum.Sum(b[n:], checksum.Pseudo(from.Addr(), to.Addr(), ip.ProtocolTCP, len(b)-n)))
+	b[0], b[8], b[9] = 4<<4|byte(n/4), 64, ip.ProtocolTCP
 	if s.CE {
 		b[1] = ecnCE
 	}
@@ -172,7 +175,9 @@ func (l *lab) recvError(kind, code uint8, mtu uint16, f frame) {
 	h := f.ip
 	b := make([]byte, f.HeaderLen())
 	f.PutHeader(b)
-	l.ip.Advise(l.clk.Now(), &ipv4.Error{Type: kind, Code: code, MTU: mtu, From: there.Addr(), Quoted: &h}, b[:8])
+	e := icmp.ErrorOf(kind, code)
+	e.MTU, e.From, e.Quoted = int(mtu), there.Addr(), h.Datagram
+	l.ip.HandleError(l.clk.Now(), &e, b[:8])
 }
 
 // listen is a listener at an address.

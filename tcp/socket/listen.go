@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"tunstack/internal/packet"
-	"tunstack/ipv4"
 	"tunstack/tcp"
 )
 
@@ -90,7 +89,7 @@ func (l *listener) redeem(now time.Duration, a *arrival) bool {
 
 // datagram is a copy of the headers of the segment in p, the IP header first (TCP_SAVED_SYN).
 func (a *arrival) datagram(p *packet.Buffer) []byte {
-	n := ipv4.HeaderLen + len(a.ipOptions)
+	n := a.headerLen
 	p.Prepend(n)
 	header := bytes.Clone(p.Bytes()[:n+a.seg.HeaderLen()])
 	p.TrimFront(n)

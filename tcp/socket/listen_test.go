@@ -12,7 +12,7 @@ import (
 
 	"tunstack/internal/packet"
 	"tunstack/internal/ports"
-	"tunstack/ipv4"
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -136,7 +136,7 @@ func TestInheritance(t *testing.T) { // SOCK-032, SOCK-037
 	l := newLab(t)
 	listener := l.listen(here, 4)
 	listener.SetParams(func(p *tcp.Params) { p.NoDelay, p.MaxSeg = true, 500 })
-	listener.SetIP(func(o *ipv4.SocketOptions) { o.TOS, o.TTL = 0x28, 9 })
+	listener.SetIP(func(o *ip.SocketOptions) { o.TOS, o.TTL = 0x28, 9 })
 	listener.SetLinger(true, 0)
 	p := l.dial(there)
 	listener.SetParams(func(p *tcp.Params) { p.NoDelay = false })

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
-	"tunstack/ipv4"
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -177,7 +177,7 @@ func TestManyUsers(t *testing.T) {
 		p.e.MSS()
 	})
 	each(func(i int) {
-		p.e.SetIP(func(o *ipv4.SocketOptions) { o.TOS, o.TTL = uint8(i), uint8(i) })
+		p.e.SetIP(func(o *ip.SocketOptions) { o.TOS, o.TTL = uint8(i), uint8(i) })
 		p.e.SetLinger(i%2 == 0, 0)
 		p.e.SetReuse(true, false)
 	})
@@ -218,7 +218,7 @@ func TestListenerAtWork(t *testing.T) {
 	}
 	work.Go(func() {
 		for i := range 1000 {
-			listener.SetIP(func(o *ipv4.SocketOptions) { o.TOS = uint8(i) })
+			listener.SetIP(func(o *ip.SocketOptions) { o.TOS = uint8(i) })
 			listener.SetLinger(true, 0)
 			listener.SetReuse(true, true)
 			listener.setIPOptions(make([]byte, 4*(i%2)))

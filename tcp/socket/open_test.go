@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tunstack/ipv4"
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -28,8 +28,8 @@ func TestActiveOpen(t *testing.T) { // TCP-092, TCP-093, TCP-094, SOCK-012
 	p.sends(tcp.SYN|tcp.ACK, "")
 	require.Equal(t, fmt.Sprintf(". seq %d ack 5001", p.ack), l.one().start())
 	require.Equal(t, syscall.EISCONN, e.Connect(there))
-	require.NoError(t, l.ip.DelRoute(ipv4.RouteEntry{Prefix: netip.MustParsePrefix("10.0.0.0/24")}))
-	require.NoError(t, l.ip.AddRoute(ipv4.RouteEntry{Prefix: netip.MustParsePrefix("10.0.0.0/24"), Interface: "tun0", Source: netip.MustParseAddr("10.0.0.3")}))
+	require.NoError(t, l.ip.DelRoute(ip.RouteEntry{Prefix: netip.MustParsePrefix("10.0.0.0/24")}))
+	require.NoError(t, l.ip.AddRoute(ip.RouteEntry{Prefix: netip.MustParsePrefix("10.0.0.0/24"), Interface: "tun0", Source: netip.MustParseAddr("10.0.0.3")}))
 	e.writes(t, "data")
 	require.Equal(t, syn.ip.Src, l.one().ip.Src, "a connection keeps its address")
 
@@ -42,7 +42,7 @@ func TestActiveOpen(t *testing.T) { // TCP-092, TCP-093, TCP-094, SOCK-012
 
 func TestConnectErrors(t *testing.T) { // TCP-095, SOCK-010
 	l := newLab(t)
-	require.NoError(t, l.ip.DelRoute(ipv4.RouteEntry{Prefix: netip.MustParsePrefix("0.0.0.0/0")}))
+	require.NoError(t, l.ip.DelRoute(ip.RouteEntry{Prefix: netip.MustParsePrefix("0.0.0.0/0")}))
 	for to, want := range map[string]error{
 		"255.255.255.255:9": syscall.ENETUNREACH,
 		"10.0.0.255:9":      syscall.ENETUNREACH,

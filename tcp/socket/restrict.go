@@ -1,15 +1,15 @@
 package socket
 
-import "tunstack/ipv4"
+import "tunstack/ip"
 
 // restrictions are what a socket demands of the way that a segment came. A nil pointer demands nothing.
 type restrictions struct {
-	device *ipv4.Interface // SO_BINDTODEVICE; nil: any
-	minTTL uint8           // IP_MINTTL
+	device *ip.Interface // SO_BINDTODEVICE; nil: any
+	minTTL uint8         // IP_MINTTL
 }
 
 // restrict publishes what o demands, for dispatch, which does not lock the endpoint.
-func (e *Endpoint) restrict(o *ipv4.SocketOptions) {
+func (e *Endpoint) restrict(o *ip.SocketOptions) {
 	if o.Device == nil && o.MinTTL == 0 {
 		e.restricted.Store(nil)
 		return
@@ -18,7 +18,7 @@ func (e *Endpoint) restrict(o *ipv4.SocketOptions) {
 }
 
 // hears says whether the socket receives from an interface.
-func (e *Endpoint) hears(in *ipv4.Interface) bool {
+func (e *Endpoint) hears(in *ip.Interface) bool {
 	r := e.restricted.Load()
 	return r == nil || r.device == nil || r.device == in
 }

@@ -4,19 +4,19 @@ import (
 	"time"
 
 	"tunstack/internal/ports"
-	"tunstack/ipv4"
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
 // settings are what the user of a socket chooses, and what a listener's connections take over from it.
 type settings struct {
-	params             tcp.Params
-	ipv4.SocketOptions       // a listener's connections share its IPOptions
-	routed             bool  // the user chose IPOptions, so that the peer's source route does not
-	deferAccept        uint8 // TCP_DEFER_ACCEPT: SYN,ACKs before a connection without data is accepted
-	saveSyn            bool  // TCP_SAVE_SYN
-	reuse              ports.Flags
-	linger             linger
+	params           tcp.Params
+	ip.SocketOptions       // a listener's connections share its IPOptions
+	routed           bool  // the user chose IPOptions, so that the peer's source route does not
+	deferAccept      uint8 // TCP_DEFER_ACCEPT: SYN,ACKs before a connection without data is accepted
+	saveSyn          bool  // TCP_SAVE_SYN
+	reuse            ports.Flags
+	linger           linger
 }
 
 // linger is SO_LINGER.
@@ -26,14 +26,14 @@ type linger struct {
 }
 
 // mtu is what is left of the route's path MTU for segments without IP options; 0 when the way is lost.
-func (set *settings) mtu(route *ipv4.Route) int {
+func (set *settings) mtu(route *ip.Route) int {
 	return max(route.MTU()-(len(set.IPOptions)+3)&^3, 0)
 }
 
 // follow makes a flow go back the way the peer's segment came, if that was by a source route (RFC 9293 section 3.9.2.1).
 func (set *settings) follow(a *arrival) {
-	if back := a.routeBack(); back != nil && !set.routed {
-		set.IPOptions = back
+	if a.route != nil && !set.routed {
+		set.IPOptions = a.route
 	}
 }
 
@@ -118,7 +118,7 @@ func (e *Endpoint) SetParams(change func(*tcp.Params)) {
 // segments came by (RFC 9293 section 3.9.2.1, MUST-52). With RecvErr soft errors become pending errors at once, though the
 // connection lives on, and so does ETIMEDOUT when data has gone unacknowledged for long, R1 (RFC 9293 sections 3.8.3 and
 // 3.9.1.8); without it they only tell why a connection failed in the end.
-func (e *Endpoint) SetIP(change func(*ipv4.SocketOptions)) {
+func (e *Endpoint) SetIP(change func(*ip.SocketOptions)) {
 	defer e.release(e.lock())
 	e.set(func(s *settings) {
 		before := s.IPOptions
@@ -139,7 +139,7 @@ func same(a, b []byte) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] =
 
 // IP returns the settings at the level of IP. Its IPOptions are those that SetIP set, or the route back to a peer that came by
 // a source route.
-func (e *Endpoint) IP() ipv4.SocketOptions {
+func (e *Endpoint) IP() ip.SocketOptions {
 	defer e.release(e.lock())
 	return e.SocketOptions.Clone()
 }

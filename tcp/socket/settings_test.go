@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
-	"tunstack/ipv4"
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -21,7 +21,7 @@ func lsrr(pointer byte, addrs ...string) []byte {
 	return b
 }
 
-func (e *Endpoint) setIPOptions(b []byte) { e.SetIP(func(o *ipv4.SocketOptions) { o.IPOptions = b }) }
+func (e *Endpoint) setIPOptions(b []byte) { e.SetIP(func(o *ip.SocketOptions) { o.IPOptions = b }) }
 
 // via is the next hop of a segment that was sent.
 func via(f frame) string { return f.ip.Dst.String() }
@@ -30,7 +30,7 @@ func TestTOSAndTTL(t *testing.T) { // TCP-106, TCP-107, TCP-108, TCP-110
 	l := newLab(t)
 	p := l.active()
 	for _, v := range []uint8{0x28, 0xb8, 0} {
-		p.e.SetIP(func(o *ipv4.SocketOptions) { o.TOS, o.TTL = v|ecnCE, v })
+		p.e.SetIP(func(o *ip.SocketOptions) { o.TOS, o.TTL = v|ecnCE, v })
 		require.Equal(t, v, p.e.IP().TOS, "the ECN field is TCP's own")
 		require.Equal(t, v, p.e.IP().TTL)
 		p.e.writes(t, "data")
@@ -126,7 +126,7 @@ func TestECN(t *testing.T) { // TCP-049, TCP-196, TCP-197, TCP-199
 	p := &peer{l: l, e: e, at: there, to: e.Local(), seq: 5000, ack: syn.Seq + 1}
 	p.sends(tcp.SYN|tcp.ACK|tcp.ECE, "")
 	require.Zero(t, l.one().ip.TOS, "nor is an ACK")
-	e.SetIP(func(o *ipv4.SocketOptions) { o.TOS = 0x28 })
+	e.SetIP(func(o *ip.SocketOptions) { o.TOS = 0x28 })
 	e.writes(t, "data")
 	require.EqualValues(t, 0x28|ecnECT0, p.acks()[0].ip.TOS)
 

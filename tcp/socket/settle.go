@@ -77,7 +77,7 @@ func (e *Endpoint) announce(now time.Duration, events tcp.Events) {
 		e.established = true
 	}
 	if events&tcp.Troubled != 0 {
-		e.demux.ip.Doubt(now, e.route)
+		e.demux.ip.SuspectGateway(now, e.route)
 		e.report(syscall.ETIMEDOUT)
 	}
 	if events&tcp.Failed != 0 && !e.closed {

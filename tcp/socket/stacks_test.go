@@ -18,6 +18,7 @@ import (
 	"tunstack/internal/packet"
 	"tunstack/internal/poll"
 	"tunstack/internal/timer"
+	"tunstack/ip"
 	"tunstack/ipv4"
 	"tunstack/link"
 	"tunstack/tun"
@@ -35,10 +36,11 @@ type machine struct {
 // newMachine is a machine at an address of 10.0.0.0/24.
 func newMachine(t *testing.T, clk *clock.Virtual, d tun.Device, addr string) *machine {
 	m := &machine{clk: clk, device: d}
-	ip := ipv4.New(ipv4.Config{Clock: clk, Timers: &m.timers})
-	m.Demux = New(ip, Config{Clock: clk, Timers: &m.timers, Rand: rand.NewChaCha8([32]byte{1})})
+	stack := ip.New(ip.Config{Timers: &m.timers})
+	ipv4.New(stack, ipv4.Config{})
+	m.Demux = New(stack, Config{Clock: clk, Timers: &m.timers, Rand: rand.NewChaCha8([32]byte{1})})
 	direct := link.NewDirect(d)
-	i, err := ip.AddInterface("tun0", direct)
+	i, err := stack.AddInterface("tun0", direct)
 	require.NoError(t, err)
 	require.NoError(t, i.AddAddress(netip.MustParsePrefix(addr+"/24")))
 	direct.SetHandler(i)

@@ -5,18 +5,18 @@ import (
 
 	"tunstack/internal/checksum"
 	"tunstack/internal/packet"
-	"tunstack/ipv4"
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
 // flow is a connection as IP sees it.
 type flow struct {
 	id    tuple
-	route *ipv4.Route
+	route *ip.Route
 	queue uint16 // of the device that its segments came by: ours leave by it too
 }
 
-// flowBack is the flow of answers to a segment. The error is that of ipv4.Stack.Route.
+// flowBack is the flow of answers to a segment. The error is that of ip.Stack.Route.
 func (d *Demux) flowBack(a *arrival) (flow, error) {
 	route, err := d.ip.Route(a.id.remoteAddr(), a.id.localAddr())
 	return flow{a.id, route, a.queue}, err
@@ -29,6 +29,9 @@ const (
 	ecnCE   = 3
 )
 
+// maxIPHeader is the longest header of any family in front of a segment: IPv4's with as many options as it can hold.
+const maxIPHeader = 60
+
 // transmit sends a segment. Its payload is borrowed until the device has taken it. What the link refuses is lost, and
 // retransmission sees to it.
 func (d *Demux) transmit(now time.Duration, f *flow, set *settings, s *tcp.Segment) error {
@@ -38,17 +41,17 @@ func (d *Demux) transmit(now time.Duration, f *flow, set *settings, s *tcp.Segme
 	header := p.Extend(n)
 	s.PutHeader(header)
 	p.Borrow([2][]byte{s.Payload, s.Wrap})
-	checksum.Put(header[16:], checksum.Pseudo(f.id.local, f.id.remote, ipv4.ProtocolTCP, n+s.DataLen()))
+	checksum.Put(header[16:], f.route.PseudoSum(ip.ProtocolTCP, n+s.DataLen()))
 	p.Offload = packet.Offload{Checksum: packet.ChecksumPartial, Offset: 16}
 	if s.MSS > 0 {
 		p.Offload.Segmentation, p.Offload.Size = packet.SegmentTCP, uint16(s.MSS)
 	}
 	p.Queue = f.queue
-	h := ipv4.Header{Protocol: ipv4.ProtocolTCP, DF: true, TOS: set.TOS, TTL: set.TTL, Options: set.IPOptions}
+	o := ip.Outgoing{Protocol: ip.ProtocolTCP, DontFragment: true, TOS: set.TOS, TTL: set.TTL, Options: set.IPOptions}
 	if s.ECT {
-		h.TOS |= ecnECT0
+		o.TOS |= ecnECT0
 	}
-	return d.ip.Send(now, f.route, &h, p)
+	return d.ip.Send(now, f.route, o, p)
 }
 
 // reset answers a segment that belongs to no connection (RFC 9293 section 3.10.7.1).
@@ -74,7 +77,7 @@ func (d *Demux) setup(now time.Duration, f *flow, set *settings) tcp.Setup {
 		s.LinkMTU = i.MTU()
 	}
 	if tso := f.route.Features().TSO; tso > 0 {
-		s.MaxPayload = tso - ipv4.MaxHeaderLen - tcp.MaxHeaderLen
+		s.MaxPayload = tso - maxIPHeader - tcp.MaxHeaderLen
 	}
 	return s
 }

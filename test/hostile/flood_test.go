@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/ip"
 	"tunstack/ipv4"
 	"tunstack/socketapi"
 	"tunstack/tcp"
@@ -147,13 +148,13 @@ func TestFragmentFlood(t *testing.T) {
 	before, r := heap(), rand.New(rand.NewPCG(5, 6))
 	payload := make([]byte, 1480)
 	for i := range 50000 {
-		h := ipv4.Header{Protocol: ipv4.ProtocolUDP, Src: anyone(r).Addr(), Dst: victim.Addr(), ID: uint16(i), MF: i%2 == 0, Offset: uint16(r.IntN(5000) * 8)}
+		h := ipv4.Header{Datagram: ip.Datagram{Protocol: ip.ProtocolUDP, Src: anyone(r).Addr(), Dst: victim.Addr()}, ID: uint16(i), MF: i%2 == 0, Offset: uint16(r.IntN(5000) * 8)}
 		l.inject(datagram(h, payload))
 	}
 	require.Less(t, heap()-before, 4<<20+512<<10)
 	require.Positive(t, l.counter("ipv4.drop.reassembly_full"))
 	whole := udp(9, victim.Port(), []byte("in two pieces"))
-	h := ipv4.Header{Protocol: ipv4.ProtocolUDP, Src: honest.Addr(), Dst: victim.Addr(), MF: true}
+	h := ipv4.Header{Datagram: ip.Datagram{Protocol: ip.ProtocolUDP, Src: honest.Addr(), Dst: victim.Addr()}, MF: true}
 	l.inject(datagram(h, whole[:16]))
 	h.MF, h.Offset = false, 16
 	l.inject(datagram(h, whole[16:]))
@@ -195,8 +196,7 @@ func TestOverlappingFragments(t *testing.T) {
 						copy(body, udp(9, victim.Port(), nil))
 						binary.BigEndian.PutUint16(body[4:], 72)
 					}
-					l.inject(datagram(ipv4.Header{Protocol: ipv4.ProtocolUDP, Src: attacker, Dst: victim.Addr(),
-						ID: uint16(order), MF: p.more, Offset: uint16(p.offset)}, body))
+					l.inject(datagram(ipv4.Header{Datagram: ip.Datagram{Protocol: ip.ProtocolUDP, Src: attacker, Dst: victim.Addr()}, ID: uint16(order), MF: p.more, Offset: uint16(p.offset)}, body))
 				}
 			}
 			l.after(2 * time.Minute)

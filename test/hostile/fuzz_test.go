@@ -9,7 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/icmp"
 	"tunstack/internal/checksum"
+	"tunstack/ip"
 	"tunstack/ipv4"
 	"tunstack/socketapi"
 	"tunstack/tcp"
@@ -61,7 +63,7 @@ func newFuzzed(t *testing.T) *fuzzed {
 	z.datagrams = z.socket(socketapi.SOCK_DGRAM)
 	require.NoError(t, z.Bind(z.datagrams, victim))
 	var err error
-	z.raw, err = z.Socket(socketapi.AF_INET, socketapi.SOCK_RAW|socketapi.SOCK_NONBLOCK, ipv4.ProtocolICMP)
+	z.raw, err = z.Socket(socketapi.AF_INET, socketapi.SOCK_RAW|socketapi.SOCK_NONBLOCK, ip.ProtocolICMP)
 	require.NoError(t, err)
 	return z
 }
@@ -87,7 +89,7 @@ func (z *fuzzed) act(b []byte) {
 		z.receiveSegment(b[1:])
 	case 2:
 		port := victim.Port() + uint16(b[1]&1)
-		z.receive(datagram(ipv4.Header{Protocol: ipv4.ProtocolUDP, Src: honest.Addr(), Dst: victim.Addr()}, udp(9, port, b[2:])))
+		z.receive(datagram(ipv4.Header{Datagram: ip.Datagram{Protocol: ip.ProtocolUDP, Src: honest.Addr(), Dst: victim.Addr()}}, udp(9, port, b[2:])))
 	case 3:
 		z.receiveError(b[1:])
 	case 4:
@@ -97,9 +99,9 @@ func (z *fuzzed) act(b []byte) {
 	case 6:
 		z.use(b[1:])
 	case 7: // anything with a valid header
-		h := ipv4.Header{Protocol: b[1], Src: honest.Addr(), Dst: victim.Addr()}
+		h := ipv4.Header{Datagram: ip.Datagram{Protocol: b[1], Src: honest.Addr(), Dst: victim.Addr()}}
 		body := bytes.Clone(b[2:])
-		if h.Protocol == ipv4.ProtocolICMP && len(body) >= 4 {
+		if h.Protocol == ip.ProtocolICMP && len(body) >= 4 {
 			sumICMP(body)
 		}
 		z.receive(datagram(h, body))
@@ -112,8 +114,8 @@ func (z *fuzzed) receive(b []byte) {
 	var s tcp.Segment
 	if h.Parse(b) && h.Offset == 0 {
 		body := b[h.Len():]
-		z.reset = h.Protocol == ipv4.ProtocolTCP && s.Parse(body) == nil && s.Flags.Has(tcp.RST)
-		z.failure = h.Protocol == ipv4.ProtocolICMP && len(body) > 0 && isError(body[0])
+		z.reset = h.Protocol == ip.ProtocolTCP && s.Parse(body) == nil && s.Flags.Has(tcp.RST)
+		z.failure = h.Protocol == ip.ProtocolICMP && len(body) > 0 && isError(body[0])
 	}
 	z.inject(b)
 	z.reset, z.failure = false, false
@@ -148,13 +150,13 @@ func (z *fuzzed) receiveError(b []byte) {
 	var d [6]byte
 	copy(d[:], b)
 	body := append([]byte{d[0] % 20, d[1] % 20, 0, 0, d[2], d[3], d[4], d[5]}, z.quote...)
-	z.receive(datagram(ipv4.Header{Protocol: ipv4.ProtocolICMP, Src: attacker, Dst: victim.Addr()}, sumICMP(body)))
+	z.receive(datagram(ipv4.Header{Datagram: ip.Datagram{Protocol: ip.ProtocolICMP, Src: attacker, Dst: victim.Addr()}}, sumICMP(body)))
 }
 
 func (z *fuzzed) receiveFragment(b []byte) {
 	var d [3]byte
 	rest := b[copy(d[:], b):]
-	h := ipv4.Header{Protocol: d[0]%3*8 + 1, Src: honest.Addr(), Dst: victim.Addr(), ID: uint16(d[0] >> 6), MF: d[1]&1 != 0, Offset: uint16(d[2]) * 8}
+	h := ipv4.Header{Datagram: ip.Datagram{Protocol: d[0]%3*8 + 1, Src: honest.Addr(), Dst: victim.Addr()}, ID: uint16(d[0] >> 6), MF: d[1]&1 != 0, Offset: uint16(d[2]) * 8}
 	z.receive(datagram(h, rest))
 }
 
@@ -216,11 +218,11 @@ func (z *fuzzed) check(b []byte) {
 	}
 	body := b[h.Len():]
 	switch h.Protocol {
-	case ipv4.ProtocolTCP:
+	case ip.ProtocolTCP:
 		z.checkSegment(&h, body)
-	case ipv4.ProtocolUDP:
+	case ip.ProtocolUDP:
 		z.checkPseudo(&h, body)
-	case ipv4.ProtocolICMP:
+	case ip.ProtocolICMP:
 		require.Equal(z.t, uint16(0xffff), checksum.Sum(body, 0))
 		require.False(z.t, z.failure && isError(body[0]), "an error about an error")
 	}
@@ -238,13 +240,13 @@ func (z *fuzzed) checkSegment(h *ipv4.Header, body []byte) {
 }
 
 func (z *fuzzed) checkPseudo(h *ipv4.Header, body []byte) {
-	require.Equal(z.t, uint16(0xffff), checksum.Sum(body, checksum.Pseudo(h.Src.As4(), h.Dst.As4(), h.Protocol, len(body))))
+	require.Equal(z.t, uint16(0xffff), checksum.Sum(body, checksum.Pseudo(h.Src, h.Dst, h.Protocol, len(body))))
 }
 
 // isError says whether an ICMP type is that of an error message (RFC 1122 section 3.2.2).
 func isError(typ byte) bool {
 	switch typ {
-	case ipv4.Unreachable, ipv4.SourceQuench, ipv4.Redirect, ipv4.TimeExceeded, ipv4.ParameterProblem:
+	case icmp.Unreachable, icmp.SourceQuench, icmp.Redirect, icmp.TimeExceeded, icmp.ParameterProblem:
 		return true
 	}
 	return false

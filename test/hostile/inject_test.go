@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/icmp"
+	"tunstack/ip"
 	"tunstack/ipv4"
 	"tunstack/socketapi"
 	"tunstack/tcp"
@@ -167,11 +169,11 @@ func TestFragmentationNeeded(t *testing.T) {
 			l.inject(fragNeeded(p, first.Seq-1, mtu))
 			l.inject(fragNeeded(p, first.Seq.Add(1<<20), mtu))
 		}
-		require.Zero(t, l.counter("ipv4.pmtu.lowered"))
+		require.Zero(t, l.counter("ip.pmtu.lowered"))
 		for range 1000 {
 			l.inject(fragNeeded(p, first.Seq, mtu))
 		}
-		require.LessOrEqual(t, l.counter("ipv4.pmtu.lowered"), 10, "plateaus")
+		require.LessOrEqual(t, l.counter("ip.pmtu.lowered"), 10, "plateaus")
 		require.GreaterOrEqual(t, l.info(fd).SndMSS, uint32(552-40), "MTU %d", mtu)
 		l.after(time.Second)
 		p.ack = first.End()
@@ -183,8 +185,8 @@ func TestFragmentationNeeded(t *testing.T) {
 // fragNeeded is a forged error about a segment that the victim sent to p.
 func fragNeeded(p *peer, seq tcp.Seq, mtu uint16) []byte {
 	quoted := segment(victim, p.addr, tcp.Segment{Flags: tcp.ACK, Seq: seq, Payload: make([]byte, 1460)})[:28]
-	b := append([]byte{ipv4.Unreachable, ipv4.CodeFragNeeded, 0, 0, 0, 0, byte(mtu >> 8), byte(mtu)}, quoted...)
-	return datagram(ipv4.Header{Protocol: ipv4.ProtocolICMP, Src: attacker, Dst: victim.Addr()}, sumICMP(b))
+	b := append([]byte{icmp.Unreachable, icmp.CodeFragNeeded, 0, 0, 0, 0, byte(mtu >> 8), byte(mtu)}, quoted...)
+	return datagram(ipv4.Header{Datagram: ip.Datagram{Protocol: ip.ProtocolICMP, Src: attacker, Dst: victim.Addr()}}, sumICMP(b))
 }
 
 // SEC-016: a SYN that seems to come from its destination.
@@ -209,7 +211,7 @@ func TestHardErrors(t *testing.T) {
 		b := fragNeeded(p, first.Seq, 0)
 		b[21] = code
 		sumICMP(b[20:])
-		if code != ipv4.CodeFragNeeded {
+		if code != icmp.CodeFragNeeded {
 			l.inject(b)
 		}
 	}

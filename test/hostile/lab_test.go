@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/checksum"
+	"tunstack/ip"
 	"tunstack/ipv4"
 	"tunstack/socketapi"
 	"tunstack/tcp"
@@ -154,9 +155,9 @@ func segment(src, dst netip.AddrPort, s tcp.Segment) []byte {
 	b := make([]byte, s.HeaderLen(), s.HeaderLen()+len(s.Payload))
 	s.PutHeader(b)
 	b = append(b, s.Payload...)
-	pseudo := checksum.Pseudo(src.Addr().As4(), dst.Addr().As4(), ipv4.ProtocolTCP, len(b))
+	pseudo := checksum.Pseudo(src.Addr(), dst.Addr(), ip.ProtocolTCP, len(b))
 	checksum.Put(b[16:], ^checksum.Sum(b, pseudo))
-	return datagram(ipv4.Header{Protocol: ipv4.ProtocolTCP, Src: src.Addr(), Dst: dst.Addr()}, b)
+	return datagram(ipv4.Header{Datagram: ip.Datagram{Protocol: ip.ProtocolTCP, Src: src.Addr(), Dst: dst.Addr()}}, b)
 }
 
 // udp is a UDP header and payload, without a checksum.
@@ -217,7 +218,7 @@ func (p *peer) heard() []tcp.Segment {
 	for _, b := range p.l.sent {
 		var h ipv4.Header
 		var s tcp.Segment
-		if h.Parse(b) && h.Protocol == ipv4.ProtocolTCP && h.Dst == p.addr.Addr() {
+		if h.Parse(b) && h.Protocol == ip.ProtocolTCP && h.Dst == p.addr.Addr() {
 			require.NoError(p.l.t, s.Parse(b[h.Len():]))
 			if s.DstPort == p.addr.Port() {
 				list = append(list, s)

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/icmp"
+	"tunstack/ip"
 	"tunstack/ipv4"
 	"tunstack/socketapi"
 	"tunstack/tcp"
@@ -23,13 +25,15 @@ func TestSourceRoutedSegments(t *testing.T) {
 	l.listen()
 	forged := netip.MustParseAddr("99.1.2.3")
 	syn := segment(netip.AddrPortFrom(forged, 999), victim, tcp.Segment{Flags: tcp.SYN, Seq: 5, Wnd: 65535})
-	for _, h := range []ipv4.Header{{Protocol: ipv4.ProtocolTCP}, {Protocol: ipv4.ProtocolUDP}, {Protocol: ipv4.ProtocolICMP}, {Protocol: 199}} {
+	for _, protocol := range []uint8{ip.ProtocolTCP, ip.ProtocolUDP, ip.ProtocolICMP, 199} {
+		var h ipv4.Header
+		h.Protocol = protocol
 		h.Src, h.Dst, h.Options = forged, victim.Addr(), viaAttacker()
 		payload := syn[ipv4.HeaderLen:]
 		switch h.Protocol {
-		case ipv4.ProtocolUDP:
+		case ip.ProtocolUDP:
 			payload = udp(999, 9, []byte("to a closed port"))
-		case ipv4.ProtocolICMP:
+		case ip.ProtocolICMP:
 			payload = sumICMP([]byte{8, 0, 0, 0, 0, 1, 0, 1})
 		}
 		l.inject(datagram(h, payload))
@@ -41,10 +45,10 @@ func TestSourceRoutedSegments(t *testing.T) {
 
 // tooBig is a Fragmentation Needed from the attacker about a datagram of the victim.
 func tooBig(protocol uint8, dst netip.Addr, payload []byte) []byte {
-	quote := datagram(ipv4.Header{Protocol: protocol, Src: victim.Addr(), Dst: dst}, payload)
+	quote := datagram(ipv4.Header{Datagram: ip.Datagram{Protocol: protocol, Src: victim.Addr(), Dst: dst}}, payload)
 	binary.BigEndian.PutUint16(quote[6:], 0x4000) // DF
-	b := append([]byte{ipv4.Unreachable, ipv4.CodeFragNeeded, 0, 0, 0, 0, 2, 64}, quote...)
-	return datagram(ipv4.Header{Protocol: ipv4.ProtocolICMP, Src: attacker, Dst: victim.Addr()}, sumICMP(b))
+	b := append([]byte{icmp.Unreachable, icmp.CodeFragNeeded, 0, 0, 0, 0, 2, 64}, quote...)
+	return datagram(ipv4.Header{Datagram: ip.Datagram{Protocol: ip.ProtocolICMP, Src: attacker, Dst: victim.Addr()}}, sumICMP(b))
 }
 
 // SEC-010: an error about a datagram that was not sent changes no path MTU, though a socket could have sent it.
@@ -52,13 +56,13 @@ func TestFragNeededAboutNothing(t *testing.T) {
 	l := newLab(t, nil)
 	fd := l.socket(socketapi.SOCK_DGRAM)
 	require.NoError(t, l.Bind(fd, victim))
-	l.inject(tooBig(ipv4.ProtocolUDP, honest.Addr(), udp(victim.Port(), honest.Port(), make([]byte, 1400))))
+	l.inject(tooBig(ip.ProtocolUDP, honest.Addr(), udp(victim.Port(), honest.Port(), make([]byte, 1400))))
 	require.NoError(t, l.Connect(fd, honest))
-	l.inject(tooBig(ipv4.ProtocolUDP, honest.Addr(), udp(victim.Port(), honest.Port(), make([]byte, 1400))))
-	l.inject(tooBig(ipv4.ProtocolICMP, honest.Addr(), sumICMP(make([]byte, 1400))))
-	l.inject(tooBig(ipv4.ProtocolTCP, honest.Addr(), make([]byte, 1400)))
-	require.Zero(t, l.counter("ipv4.pmtu.lowered"))
-	require.Equal(t, 3, l.counter("ipv4.pmtu.ignored"))
+	l.inject(tooBig(ip.ProtocolUDP, honest.Addr(), udp(victim.Port(), honest.Port(), make([]byte, 1400))))
+	l.inject(tooBig(ip.ProtocolICMP, honest.Addr(), sumICMP(make([]byte, 1400))))
+	l.inject(tooBig(ip.ProtocolTCP, honest.Addr(), make([]byte, 1400)))
+	require.Zero(t, l.counter("ip.pmtu.lowered"))
+	require.Equal(t, 3, l.counter("ip.pmtu.ignored"))
 	var mtu int
 	_, err := l.GetSockOpt(fd, socketapi.IPPROTO_IP, socketapi.IP_MTU, &mtu)
 	require.NoError(t, err)

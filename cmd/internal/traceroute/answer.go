@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"tunstack/ip"
 	"tunstack/ipv4"
 	"tunstack/tcp"
 )
@@ -63,7 +64,7 @@ func receive(ctx context.Context, conn net.Conn, parse parser, answers chan<- an
 // parseICMP makes an answer of an IP datagram with an error about a probe, or with an echo reply.
 func (t *tracer) parseICMP(b []byte) (answer, bool) {
 	h, message, ok := split(b)
-	if !ok || h.Protocol != ipv4.ProtocolICMP {
+	if !ok || h.Protocol != ip.ProtocolICMP {
 		return answer{}, false
 	}
 	a := answer{from: h.Src}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/checksum"
+	"tunstack/ip"
 	"tunstack/ipv4"
 )
 
@@ -82,8 +83,8 @@ func (h *host) probe(b []byte) error {
 	require.Len(h.t, b, 60)
 	message := b[header.Len():]
 	sum := uint16(0)
-	if header.Protocol != ipv4.ProtocolICMP {
-		sum = checksum.Pseudo(us.As4(), header.Dst.As4(), header.Protocol, len(message))
+	if header.Protocol != ip.ProtocolICMP {
+		sum = checksum.Pseudo(us, header.Dst, header.Protocol, len(message))
 	}
 	require.Equal(h.t, uint16(0xffff), checksum.Sum(message, sum), "the checksum")
 	h.sent = append(h.sent, header)

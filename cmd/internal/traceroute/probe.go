@@ -6,6 +6,7 @@ import (
 	"math/bits"
 
 	"tunstack/internal/checksum"
+	"tunstack/ip"
 	"tunstack/ipv4"
 	"tunstack/tcp"
 	"tunstack/udp"
@@ -16,9 +17,9 @@ type Method uint8
 
 // The methods, and the ports that they go to.
 const (
-	UDP  Method = ipv4.ProtocolUDP
-	ICMP Method = ipv4.ProtocolICMP // echo requests
-	TCP  Method = ipv4.ProtocolTCP  // SYNs
+	UDP  Method = ip.ProtocolUDP
+	ICMP Method = ip.ProtocolICMP // echo requests
+	TCP  Method = ip.ProtocolTCP  // SYNs
 
 	DefaultPortUDP = 33434
 	DefaultPortTCP = 80
@@ -75,7 +76,7 @@ func (t *tracer) packet(i int) []byte {
 	b[0], b[8], b[9] = 4<<4|ipv4.HeaderLen/4, byte(i/t.cfg.Queries+1), byte(t.cfg.Method)
 	copy(b[16:], dst[:])
 	m := b[ipv4.HeaderLen:]
-	pseudo := checksum.Pseudo(t.cfg.Local.As4(), dst, byte(t.cfg.Method), len(m))
+	pseudo := checksum.Pseudo(t.cfg.Local, t.cfg.Addr, byte(t.cfg.Method), len(m))
 	switch t.cfg.Method {
 	case ICMP:
 		m[0] = typeEcho

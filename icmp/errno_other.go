@@ -1,6 +1,6 @@
 //go:build !linux
 
-package ipv4
+package icmp
 
 import "syscall"
 

@@ -9,15 +9,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/icmp"
 	"tunstack/internal/poll"
+	"tunstack/ip"
 	"tunstack/ipv4"
 	"tunstack/tcp"
 )
 
 func TestErrorsWhileConnecting(t *testing.T) { // TCP-119, TCP-123, SEC-008, SOCK-010
 	for code, want := range map[uint8]syscall.Errno{
-		ipv4.CodeNet: syscall.ENETUNREACH, ipv4.CodeHost: syscall.EHOSTUNREACH, ipv4.CodePort: syscall.ECONNREFUSED,
-		ipv4.CodeProtocol: syscall.ENOPROTOOPT, ipv4.CodeAdminProhibited: syscall.EHOSTUNREACH,
+		icmp.CodeNet: syscall.ENETUNREACH, icmp.CodeHost: syscall.EHOSTUNREACH, icmp.CodePort: syscall.ECONNREFUSED,
+		icmp.CodeProtocol: syscall.ENOPROTOOPT, icmp.CodeAdminProhibited: syscall.EHOSTUNREACH,
 	} {
 		l := newLab(t)
 		e, other := l.NewEndpoint(), l.NewEndpoint()
@@ -25,11 +27,11 @@ func TestErrorsWhileConnecting(t *testing.T) { // TCP-119, TCP-123, SEC-008, SOC
 		syn := l.take()[0]
 		forged := syn
 		forged.Seq++
-		l.recvError(ipv4.Unreachable, code, 0, forged)
+		l.recvError(icmp.Unreachable, code, 0, forged)
 		forged.Seq -= 2
-		l.recvError(ipv4.Unreachable, code, 0, forged)
+		l.recvError(icmp.Unreachable, code, 0, forged)
 		require.Equal(t, syscall.EALREADY, e.Connect(there), "no segment of ours")
-		l.recvError(ipv4.Unreachable, code, 0, syn)
+		l.recvError(icmp.Unreachable, code, 0, syn)
 		require.Equal(t, want, e.TakeError())
 		require.Equal(t, syscall.EALREADY, other.Connect(there), "only the connection that is meant")
 	}
@@ -41,7 +43,7 @@ func TestErrorQueueWhileConnecting(t *testing.T) {
 	e := l.NewEndpoint()
 	_ = e.Connect(there)
 	syn := l.one()
-	l.recvError(ipv4.Unreachable, ipv4.CodeHost, 0, syn)
+	l.recvError(icmp.Unreachable, icmp.CodeHost, 0, syn)
 	require.Equal(t, syscall.EHOSTUNREACH, e.TakeError())
 	require.NotZero(t, e.Ready()&poll.Err, "the queue is not empty")
 	q, err := e.RecvError()
@@ -61,9 +63,9 @@ func TestErrorsOnAConnection(t *testing.T) { // TCP-104, TCP-120, TCP-121, TCP-1
 	p.e.writes(t, "data")
 	sent, before := l.one(), p.e.Info()
 	for _, e := range [][2]uint8{
-		{ipv4.SourceQuench, 0}, {ipv4.Redirect, 0}, {ipv4.ParameterProblem, 0}, {ipv4.TimeExceeded, ipv4.CodeTTL},
-		{ipv4.TimeExceeded, ipv4.CodeReassembly}, {ipv4.Unreachable, ipv4.CodeNet}, {ipv4.Unreachable, ipv4.CodeHost},
-		{ipv4.Unreachable, ipv4.CodeProtocol}, {ipv4.Unreachable, ipv4.CodePort}, {ipv4.Unreachable, ipv4.CodeSourceRouteFailed},
+		{icmp.SourceQuench, 0}, {icmp.Redirect, 0}, {icmp.ParameterProblem, 0}, {icmp.TimeExceeded, icmp.CodeTTL},
+		{icmp.TimeExceeded, icmp.CodeReassembly}, {icmp.Unreachable, icmp.CodeNet}, {icmp.Unreachable, icmp.CodeHost},
+		{icmp.Unreachable, icmp.CodeProtocol}, {icmp.Unreachable, icmp.CodePort}, {icmp.Unreachable, icmp.CodeSourceRouteFailed},
 	} {
 		l.recvError(e[0], e[1], 0, sent)
 		require.NoError(t, p.e.TakeError(), "%v", e)
@@ -73,18 +75,18 @@ func TestErrorsOnAConnection(t *testing.T) { // TCP-104, TCP-120, TCP-121, TCP-1
 	require.Equal(t, tcp.Established, after.State)
 	l.after(time.Hour)
 	require.Equal(t, syscall.EOPNOTSUPP, p.e.TakeError(), "the last one tells why the peer was silent")
-	l.recvError(ipv4.Unreachable, ipv4.CodeHost, 0, sent) // of a connection that is no more
+	l.recvError(icmp.Unreachable, icmp.CodeHost, 0, sent) // of a connection that is no more
 }
 
 // TCP-052, TCP-105: who asks for it learns of soft errors at once, and of data that goes unacknowledged for long.
 func TestRecvErr(t *testing.T) {
 	l := newLab(t)
 	p := l.active()
-	p.e.SetIP(func(o *ipv4.SocketOptions) { o.RecvErr = true })
+	p.e.SetIP(func(o *ip.SocketOptions) { o.RecvErr = true })
 	require.True(t, p.e.IP().RecvErr)
 	p.e.writes(t, "data")
 	sent := l.one()
-	l.recvError(ipv4.Unreachable, ipv4.CodeHost, 0, sent)
+	l.recvError(icmp.Unreachable, icmp.CodeHost, 0, sent)
 	require.NotZero(t, p.e.Ready()&poll.Err)
 	require.Equal(t, syscall.EHOSTUNREACH, p.e.TakeError())
 	require.NoError(t, p.e.TakeError())
@@ -107,16 +109,16 @@ func TestPathMTU(t *testing.T) { // TCP-035, SEC-008, SEC-010
 	require.True(t, sent.ip.DF)
 	forged := sent
 	forged.Seq -= 1000
-	l.recvError(ipv4.Unreachable, ipv4.CodeFragNeeded, 1000, forged)
+	l.recvError(icmp.Unreachable, icmp.CodeFragNeeded, 1000, forged)
 	l.silent("no segment that is in flight")
-	l.recvError(ipv4.Unreachable, ipv4.CodeFragNeeded, 1000, sent)
+	l.recvError(icmp.Unreachable, icmp.CodeFragNeeded, 1000, sent)
 	require.Equal(t, 960, p.e.MSS())
 	again := l.take()
 	require.NotEmpty(t, again, "at once")
 	require.Equal(t, sent.Seq, again[0].Seq)
 	require.Len(t, again[0].Payload, 960)
 
-	l.recvError(ipv4.Unreachable, ipv4.CodeFragNeeded, 68, again[0])
+	l.recvError(icmp.Unreachable, icmp.CodeFragNeeded, 68, again[0])
 	require.Equal(t, 552-40, p.e.MSS(), "no less than the floor")
 	l.take()
 	other := l.active()
@@ -128,14 +130,14 @@ func TestPathMTU(t *testing.T) { // TCP-035, SEC-008, SEC-010
 func TestErrorsOfOurOwn(t *testing.T) {
 	l := newLab(t)
 	p := l.connect()
-	h := ipv4.Header{Src: p.to.Addr(), Dst: p.at.Addr()}
-	e := ipv4.Error{Type: ipv4.Unreachable, Code: ipv4.CodeHost, Quoted: &h, Local: true}
+	h := ipv4.Header{Datagram: ip.Datagram{Src: p.to.Addr(), Dst: p.at.Addr()}}
+	e := ip.Error{Kind: ip.HostUnreachable, Errno: syscall.EHOSTUNREACH, Quoted: h.Datagram, Local: true}
 	quoted := []byte{byte(p.to.Port() >> 8), byte(p.to.Port()), byte(p.at.Port() >> 8), byte(p.at.Port()), 0, 0, 0, 0}
 	p.e.mu.Lock()
-	l.Advise(0, &e, quoted)
+	l.HandleError(0, &e, quoted)
 	p.e.mu.Unlock()
 	require.NoError(t, p.e.TakeError())
-	l.Advise(0, &e, quoted)
+	l.HandleError(0, &e, quoted)
 	require.Equal(t, syscall.EHOSTUNREACH, p.e.TakeError())
 }
 
@@ -143,8 +145,8 @@ func TestErrorsOfOurOwn(t *testing.T) {
 func TestLostPath(t *testing.T) {
 	l := newLab(t)
 	p := l.active()
-	net := ipv4.RouteEntry{Prefix: netip.MustParsePrefix("10.0.0.0/24"), Interface: "tun0"}
-	require.NoError(t, l.ip.DelRoute(ipv4.RouteEntry{Prefix: netip.MustParsePrefix("0.0.0.0/0")}))
+	net := ip.RouteEntry{Prefix: netip.MustParsePrefix("10.0.0.0/24"), Interface: "tun0"}
+	require.NoError(t, l.ip.DelRoute(ip.RouteEntry{Prefix: netip.MustParsePrefix("0.0.0.0/0")}))
 	require.NoError(t, l.ip.DelRoute(net))
 	p.e.writes(t, "data")
 	l.silent()

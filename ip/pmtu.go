@@ -1,4 +1,4 @@
-package ipv4
+package ip
 
 import (
 	"container/list"
@@ -9,10 +9,7 @@ import (
 	"tunstack/internal/timer"
 )
 
-const (
-	minMTU   = 68   // every link carries that much (RFC 791 section 3.2)
-	maxPMTUs = 4096 // destinations with an estimate of their own
-)
+const maxPMTUs = 4096 // destinations with an estimate of their own
 
 // pmtuCache holds the path MTU estimates that are below the first hop's (RFC 1191 section 6). What a Route needs of it is
 // copied into the Route, and a change starts a new generation.
@@ -51,22 +48,22 @@ func (c *pmtuCache) get(dst netip.Addr, firstHop int) (int, bool) {
 
 // UpdatePMTU lowers the path MTU estimate for the destination of a datagram that was too big, as a received Fragmentation
 // Needed says; other errors, and MTUs that are no reduction, are ignored. The transport calls it once it believes the error.
-// A reported MTU below Config.MinPMTU counts as MinPMTU, and DF is then left clear on datagrams to that destination, so that
+// A reported MTU below the family's MinPMTU counts as that, and DF is then left clear on datagrams to that destination, so that
 // a forged error costs little and a true one stops nothing (RFC 1191 section 3, RFC 5927 section 7.2).
 func (s *Stack) UpdatePMTU(now time.Duration, e *Error) {
-	if e.Type != Unreachable || e.Code != CodeFragNeeded || e.Local {
+	if e.Kind != TooBig || e.Local {
 		return
 	}
 	p := s.resolve(e.Quoted.Dst, e.Quoted.Src)
-	if p.err != nil {
+	if p.Err != nil {
 		return
 	}
-	reported := int(e.MTU)
+	reported := e.MTU
 	if reported == 0 {
-		reported = plateau(int(e.Quoted.TotalLen))
+		reported = plateau(e.Quoted.TotalLen)
 	}
-	floor := min(s.cfg.MinPMTU, p.mtu)
-	if reported >= p.mtu || p.noDF && floor == p.mtu {
+	floor := min(s.FamilyOf(e.Quoted.Dst).MinPMTU(), p.MTU)
+	if reported >= p.MTU || p.NoDF && floor == p.MTU {
 		return
 	}
 	s.pmtu.set(pmtuEntry{dst: e.Quoted.Dst, mtu: max(reported, floor), noDF: reported < floor, expires: now + s.cfg.PMTUAge})
@@ -77,10 +74,10 @@ func (s *Stack) UpdatePMTU(now time.Duration, e *Error) {
 // lately with DF that has the addresses, the protocol and the first 8 bytes of payload that the error quotes: anybody can
 // send an error about datagrams that he imagines. It reports whether it believed the error.
 func (s *Stack) UpdatePMTUIfSent(now time.Duration, e *Error, quoted []byte) bool {
-	if e.Type != Unreachable || e.Code != CodeFragNeeded {
+	if e.Kind != TooBig {
 		return false
 	}
-	if !s.recent.has(now, e.Quoted, quoted) {
+	if !s.sentLately(now, &e.Quoted, quoted) {
 		s.stats.PMTUForged.Inc()
 		return false
 	}
@@ -126,5 +123,5 @@ func plateau(size int) int {
 			return mtu
 		}
 	}
-	return minMTU
+	return 68 // every link carries that much (RFC 791 section 3.2)
 }

@@ -1,4 +1,4 @@
-package ipv4
+package ip
 
 import (
 	"net/netip"
@@ -11,7 +11,7 @@ import (
 
 const (
 	gatewayRetry  = time.Minute      // how long a gateway that did not answer is passed over for its alternates
-	gatewaySettle = time.Second      // no neighbour is found dead sooner, so earlier failures are still the last gateway's
+	gatewaySettle = time.Second      // the link needs as long to declare a neighbour dead: failures within it belong to the previous gateway
 	redirectAge   = 10 * time.Minute // how long a Redirect is followed
 	maxRedirects  = 256
 )
@@ -40,15 +40,14 @@ func (g *gateways) failTo(now time.Duration, dst netip.Addr) {
 	g.mu.Lock()
 	settled := now-g.lastFail >= gatewaySettle
 	g.mu.Unlock()
-	if r := g.stack.table.Load().lookup(dst.As4()); settled && r != nil {
+	if r := g.stack.table.Load().lookup(dst); settled && r != nil {
 		g.fail(now, r.gateway)
 	}
 }
 
 // fail notes that a next hop does not answer. It matters if that is the gateway of a route.
 func (g *gateways) fail(now time.Duration, gateway netip.Addr) {
-	uses := func(r routeEntry) bool { return r.gateway == gateway && !r.failed }
-	if !gateway.IsValid() || !slices.ContainsFunc(g.stack.table.Load().routes, uses) {
+	if !gateway.IsValid() || !g.stack.table.Load().usesGateway(gateway) {
 		return
 	}
 	g.mu.Lock()
@@ -58,29 +57,37 @@ func (g *gateways) fail(now time.Duration, gateway netip.Addr) {
 	g.timer.ArmEarlier(now + gatewayRetry)
 	g.stack.stats.GatewayFailed.Inc()
 	_ = g.stack.changeTable(func(t *table) error {
-		t.routes = slices.DeleteFunc(t.routes, func(r routeEntry) bool { return r.redirected && r.gateway == gateway })
-		t.markFailed(gateway, true)
+		t.changeRoutes(func(_ netip.Prefix, r *routeEntry) bool {
+			r.failed = r.failed || r.gateway == gateway
+			return !(r.redirected && r.gateway == gateway)
+		})
 		return nil
 	})
 }
 
-func (t *table) markFailed(gateway netip.Addr, failed bool) {
-	for i := range t.routes {
-		if t.routes[i].gateway == gateway {
-			t.routes[i].failed = failed
+// usesGateway says whether a route leads over gateway, as far as it is known to answer.
+func (t *table) usesGateway(gateway netip.Addr) bool {
+	for _, list := range t.routes.All() {
+		if slices.ContainsFunc(list, func(r routeEntry) bool { return r.gateway == gateway && !r.failed }) {
+			return true
 		}
 	}
+	return false
 }
 
-// Doubt takes a transport's advice that datagrams along r go unanswered (RFC 1122 section 3.3.1.4). If they leave by a gateway
-// that has an alternate, that is tried; the advice is no more than a hint, and a gateway without alternate stays in use.
-func (s *Stack) Doubt(now time.Duration, r *Route) {
-	via := r.path().nextHop
-	alternate := func(e routeEntry) bool {
-		return e.gateway.IsValid() && e.gateway != via && !e.failed && e.prefix.Contains(r.Dst)
+// SuspectGateway takes a transport's advice that datagrams along r go unanswered (RFC 1122 section 3.3.1.4). If they leave by a
+// gateway that has an alternate, the stack tries the alternate. The advice is only a hint: a gateway without alternate stays in use.
+func (s *Stack) SuspectGateway(now time.Duration, r *Route) {
+	via := r.Path().NextHop
+	alternate := func(e routeEntry) bool { return e.gateway.IsValid() && e.gateway != via && !e.failed }
+	if via == r.Dst {
+		return
 	}
-	if via != r.Dst && slices.ContainsFunc(s.table.Load().routes, alternate) {
-		s.gateways.fail(now, via)
+	for _, list := range s.table.Load().routes.Supernets(netip.PrefixFrom(r.Dst, r.Dst.BitLen())) {
+		if slices.ContainsFunc(list, alternate) {
+			s.gateways.fail(now, via)
+			return
+		}
 	}
 }
 
@@ -98,9 +105,9 @@ func (s *Stack) Redirect(now time.Duration, i *Interface, e *Error) {
 func (g *gateways) redirect(now time.Duration, i *Interface, e *Error) bool {
 	s, dst := g.stack, e.Quoted.Dst
 	t := s.table.Load()
-	r := t.lookup(dst.As4())
+	r := t.lookup(dst)
 	if s.cfg.Forwarding || r == nil || !r.gateway.IsValid() || r.gateway != e.From || r.out != i || e.Gateway == e.From ||
-		!e.Gateway.Is4() || !isHost(e.Gateway.As4()) || t.isLocal(e.Gateway.As4()) || t.connected(e.Gateway) != i {
+		!s.isUnicast(e.Gateway) || s.IsLocal(e.Gateway) || t.connected(e.Gateway) != i {
 		return false
 	}
 	g.mu.Lock()
@@ -112,14 +119,14 @@ func (g *gateways) redirect(now time.Duration, i *Interface, e *Error) bool {
 	g.timer.ArmEarlier(now + redirectAge)
 	_ = s.changeTable(func(t *table) error {
 		t.dropRedirect(dst)
-		t.addRoute(routeEntry{prefix: netip.PrefixFrom(dst, 32), gateway: e.Gateway, out: i, metric: -1, redirected: true})
+		t.addRoute(netip.PrefixFrom(dst, dst.BitLen()), routeEntry{gateway: e.Gateway, out: i, metric: -1, redirected: true})
 		return nil
 	})
 	return true
 }
 
 func (t *table) dropRedirect(dst netip.Addr) {
-	t.routes = slices.DeleteFunc(t.routes, func(r routeEntry) bool { return r.redirected && r.prefix.Addr() == dst })
+	t.changeRoutesTo(netip.PrefixFrom(dst, dst.BitLen()), func(r *routeEntry) bool { return !r.redirected })
 }
 
 // Expire lets failed gateways be tried again and ends Redirects.
@@ -128,12 +135,15 @@ func (g *gateways) Expire(now time.Duration) {
 	defer g.mu.Unlock()
 	_ = g.stack.changeTable(func(t *table) error {
 		for a, until := range g.failed {
-			if until <= now {
-				delete(g.failed, a)
-				t.markFailed(a, false)
-			} else {
+			if until > now {
 				g.timer.ArmEarlier(until)
+				continue
 			}
+			delete(g.failed, a)
+			t.changeRoutes(func(_ netip.Prefix, r *routeEntry) bool {
+				r.failed = r.failed && r.gateway != a
+				return true
+			})
 		}
 		for dst, until := range g.redirects {
 			if until <= now {

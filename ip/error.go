@@ -1,0 +1,39 @@
+package ip
+
+import (
+	"net/netip"
+	"syscall"
+)
+
+// Kind is what an ICMP error means, in the words that both families share.
+type Kind uint8
+
+const (
+	OtherError          Kind = iota // an error that no protocol acts on
+	NetUnreachable                  // no route to the destination
+	HostUnreachable                 // the last router or this stack's link found no neighbour
+	ProtocolUnreachable             // no transport for the protocol number
+	PortUnreachable                 // no socket
+	TooBig                          // larger than the next hop's MTU, and not to be fragmented
+	SourceRouteFailed
+	Prohibited // by a filter
+	TTLExceeded
+	ReassemblyTimeout
+	BadParameter // Error.Pointer says where
+	Redirect     // Error.Gateway is the better next hop
+)
+
+// Error is an ICMP error message, received or to be sent.
+type Error struct {
+	Kind       Kind
+	Type, Code uint8         // of a received one: the family's ICMP numbers
+	Errno      syscall.Errno // of a received one: what a socket reports; 0: nothing
+	Hard       bool          // of a received one: to try again does not help
+	MTU        int           // TooBig: the next hop's MTU in bytes, 0 from old routers
+	Pointer    int           // BadParameter: the index of the offending byte
+	Gateway    netip.Addr    // Redirect
+	From       netip.Addr    // the sender of a received one
+	Quoted     Datagram      // of a received one: the header of the datagram that it is about
+	Datagram   []byte        // of a received one: what it quotes of that datagram, from the IP header on
+	Local      bool          // raised by this stack itself, about a next hop that does not answer
+}

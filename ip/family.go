@@ -1,0 +1,88 @@
+package ip
+
+import (
+	"net/netip"
+	"time"
+
+	"tunstack/internal/packet"
+)
+
+// Family is one version of the Internet Protocol: its header, and the rules for its addresses.
+type Family interface {
+	// HeaderLen is the length of a header without options, in bytes.
+	HeaderLen() int
+	// MaxPayload is the largest transport message of a datagram without options, in bytes.
+	MaxPayload() int
+	// MinMTU is what every link carries at least, in bytes.
+	MinMTU() int
+	// MinPMTU is the floor of path MTU estimates, in bytes.
+	MinPMTU() int
+	// Form classifies an address of this family by its form alone.
+	Form(a netip.Addr) Form
+	// Broadcast is the directed broadcast address of a network; the zero Addr if there is none.
+	Broadcast(network netip.Prefix) netip.Addr
+	// Loopback is the prefix of the loopback interface.
+	Loopback() netip.Prefix
+	// AllHosts is the multicast group that every interface is in.
+	AllHosts() netip.Addr
+
+	// Input takes a received datagram from the link and takes p over. It is safe for concurrent use.
+	Input(now time.Duration, i *Interface, p *packet.Buffer)
+	// Send sends p, a transport header and its payload, along r: see Stack.Send.
+	Send(now time.Duration, r *Route, o Outgoing, p *packet.Buffer) error
+	// SendRaw sends p, which starts with a header of the caller's making, along r: see Stack.SendRaw.
+	SendRaw(now time.Duration, r *Route, p *packet.Buffer) error
+	// Report sends an ICMP error about the datagram p, which starts at its IP header and stays the caller's. It stays silent
+	// where the RFCs ask for that, or beyond the rate limit.
+	Report(now time.Duration, e Error, d *Datagram, p *packet.Buffer)
+
+	// Parse reads the header at the start of b, which may be cut off anywhere behind it, as the quotes in ICMP errors are. Cast
+	// and In stay zero. It returns false for a header that is malformed.
+	Parse(b []byte) (Datagram, bool)
+	// ReplyOptions turns the options of a received datagram into those of its answer; nil: none.
+	ReplyOptions(received []byte) []byte
+}
+
+// Form is what the form of an address says, whatever the stack's own addresses are.
+type Form uint8
+
+const (
+	FormInvalid     Form = iota // never a destination: 0/8 and class E
+	FormUnspecified             // 0.0.0.0
+	FormHost                    // a single host's
+	FormLoopback                // never seen on a wire
+	FormMulticast
+	FormBroadcast // limited broadcast
+)
+
+// families are the registered Families, IPv4 first.
+type families [2]Family
+
+func index(a netip.Addr) int {
+	if a.Is4() {
+		return 0
+	}
+	return 1
+}
+
+// FamilyOf is the family of an address, nil if the stack does not have it. IPv4-mapped addresses are to be unmapped before.
+func (s *Stack) FamilyOf(a netip.Addr) Family {
+	if !a.IsValid() {
+		return nil
+	}
+	return s.families[index(a)]
+}
+
+// byVersion is the family of a received datagram.
+func (s *Stack) byVersion(b []byte) Family {
+	if len(b) == 0 {
+		return nil
+	}
+	switch b[0] >> 4 {
+	case 4:
+		return s.families[0]
+	case 6:
+		return s.families[1]
+	}
+	return nil
+}

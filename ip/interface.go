@@ -1,0 +1,275 @@
+package ip
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"tunstack/internal/packet"
+	"tunstack/internal/stats"
+)
+
+// MaxDatagram is the largest datagram in bytes that any family carries.
+const MaxDatagram = 65535
+
+// Interface is one attachment of a Stack to a link.
+type Interface struct {
+	stack    *Stack
+	name     string
+	link     Link
+	mtu      int
+	features packet.Features
+	loopback bool
+	groups   atomic.Pointer[map[netip.Addr]int] // members per joined multicast group
+
+	inPackets, inBytes, outPackets, outBytes stats.Counter
+}
+
+// InterfaceInfo is one row of ifconfig.
+type InterfaceInfo struct {
+	Name       string         `json:"name"`
+	Addresses  []netip.Prefix `json:"addresses"`
+	Groups     []netip.Addr   `json:"groups"` // multicast groups with members here
+	MTU        int            `json:"mtu"`
+	Loopback   bool           `json:"loopback"`
+	InPackets  uint64         `json:"in_packets"`
+	InBytes    uint64         `json:"in_bytes"` // IP headers included, link headers not
+	OutPackets uint64         `json:"out_packets"`
+	OutBytes   uint64         `json:"out_bytes"`
+}
+
+// AddInterface attaches a link, whose MTU and Features are read now and must not change. Errors: EEXIST for a name in use,
+// EINVAL for an MTU that is too small for a registered family (68 bytes for IPv4, RFC 791 section 3.2).
+func (s *Stack) AddInterface(name string, l Link) (*Interface, error) {
+	return s.attach(&Interface{name: name, link: l})
+}
+
+// AddLoopback attaches the link back to this stack: it gets each family's loopback address, and everything sent to an own
+// address goes through it. The link calls Input on a goroutine of its own. Errors as of AddInterface.
+func (s *Stack) AddLoopback(name string, l Link) (*Interface, error) {
+	i, err := s.attach(&Interface{name: name, link: l, loopback: true})
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range s.families {
+		if f == nil {
+			continue
+		}
+		if err := i.AddAddress(f.Loopback()); err != nil {
+			return nil, err
+		}
+	}
+	return i, nil
+}
+
+func (s *Stack) attach(i *Interface) (*Interface, error) {
+	i.stack, i.mtu, i.features = s, min(i.link.MTU(), MaxDatagram), i.link.Features()
+	for _, f := range s.families {
+		if f != nil && i.mtu < f.MinMTU() {
+			return nil, syscall.EINVAL
+		}
+	}
+	i.groups.Store(&map[netip.Addr]int{})
+	return i, s.changeTable(func(t *table) error {
+		if t.byName(i.name) != nil {
+			return syscall.EEXIST
+		}
+		t.interfaces = append(t.interfaces, i)
+		if i.loopback && t.loopback == nil {
+			t.loopback = i
+		}
+		return nil
+	})
+}
+
+// Stack is the stack that the interface belongs to.
+func (i *Interface) Stack() *Stack { return i.stack }
+
+// Name is the name given to AddInterface.
+func (i *Interface) Name() string { return i.name }
+
+// MTU is the largest datagram in bytes that the link carries.
+func (i *Interface) MTU() int { return i.mtu }
+
+// Features is what the link takes over from senders.
+func (i *Interface) Features() packet.Features { return i.features }
+
+// Loopback says whether the link leads back to this stack.
+func (i *Interface) Loopback() bool { return i.loopback }
+
+// Input takes a received datagram from the link. It takes p over, whose Cast says how it was addressed on the link. It is safe for
+// concurrent use: every device queue has its own goroutine.
+func (i *Interface) Input(now time.Duration, p *packet.Buffer) {
+	i.inPackets.Inc()
+	i.inBytes.Add(uint64(p.Len()))
+	p = p.Own()
+	f := i.stack.byVersion(p.Bytes())
+	if f == nil {
+		i.stack.stats.DropVersion.Inc()
+		p.Free()
+		return
+	}
+	f.Input(now, i, p)
+}
+
+// Transmit hands one datagram to the link and takes p over.
+func (i *Interface) Transmit(now time.Duration, p *packet.Buffer, nextHop netip.Addr) error {
+	if !i.features.Checksum {
+		p.CompleteChecksum()
+	}
+	i.outPackets.Inc()
+	i.outBytes.Add(uint64(p.Len()))
+	err := i.link.Output(now, p, nextHop)
+	if err == syscall.EHOSTUNREACH {
+		i.stack.gateways.fail(now, nextHop)
+	}
+	return err
+}
+
+// Unreachable is called by the link for a datagram whose next hop did not answer; p starts at its IP header. It takes p over,
+// and is not called from within Output, whose caller may hold the lock that the answer needs.
+func (i *Interface) Unreachable(now time.Duration, p *packet.Buffer) {
+	s := i.stack
+	defer p.Free()
+	f := s.byVersion(p.Bytes())
+	if f == nil {
+		return
+	}
+	d, ok := f.Parse(p.Bytes())
+	if !ok {
+		return
+	}
+	d.In = i
+	s.gateways.failTo(now, d.Dst)
+	s.ReportUnreachable(now, &d, p) // to ourselves, too: so raw sockets see it, as on Linux
+}
+
+// ReportUnreachable counts and reports a datagram whose next hop did not answer; p starts at its IP header and stays the caller's.
+func (s *Stack) ReportUnreachable(now time.Duration, d *Datagram, p *packet.Buffer) {
+	s.stats.DropUnreachable.Inc()
+	s.FamilyOf(d.Src).Report(now, Error{Kind: HostUnreachable}, d, p)
+}
+
+// AddAddress gives the interface an address; the connected network becomes a route. Errors: EINVAL for an address that
+// no interface may have, EEXIST for one that the stack has already.
+func (i *Interface) AddAddress(a netip.Prefix) error {
+	if !a.IsValid() || !i.stack.isUnicast(a.Addr()) {
+		return syscall.EINVAL
+	}
+	return i.stack.changeTable(func(t *table) error {
+		if _, taken := t.local[keyOf(a.Addr())]; taken {
+			return syscall.EEXIST
+		}
+		t.addresses = append(t.addresses, address{a, i})
+		if connected := a.Masked(); !a.IsSingleIP() && !t.hasRoute(connected, netip.Addr{}, i) {
+			t.addRoute(connected, routeEntry{out: i, src: a.Addr()})
+		}
+		return nil
+	})
+}
+
+// RemoveAddress takes an address from the interface, and with the last address of its network the connected route and the routes
+// by gateways there. The error is EADDRNOTAVAIL for an address that the interface does not have.
+func (i *Interface) RemoveAddress(a netip.Addr) error {
+	return i.stack.changeTable(func(t *table) error {
+		at := slices.IndexFunc(t.addresses, func(own address) bool { return own.prefix.Addr() == a && own.owner == i })
+		if at < 0 {
+			return syscall.EADDRNOTAVAIL
+		}
+		connected := t.addresses[at].prefix.Masked()
+		t.addresses = slices.Delete(t.addresses, at, at+1)
+		rest := slices.IndexFunc(t.addresses, func(own address) bool { return own.owner == i && own.prefix.Masked() == connected })
+		t.changeRoutes(func(p netip.Prefix, r *routeEntry) bool {
+			switch {
+			case r.src == a && rest >= 0 && p == connected:
+				r.src = t.addresses[rest].prefix.Addr()
+			case r.src == a, rest < 0 && r.out == i && r.gateway.IsValid() && connected.Contains(r.gateway):
+				return false
+			}
+			return true
+		})
+		return nil
+	})
+}
+
+// IsHost says whether a can be the address of a host on the interface's link (link.Handler): it is neither of a form that no
+// host has nor a broadcast address of a connected network.
+func (i *Interface) IsHost(a netip.Addr) bool {
+	c := i.stack.Class(a)
+	return c.Form == FormHost && c.Cast == packet.Unicast
+}
+
+// Addresses lists the interface's addresses in the order they were added.
+func (i *Interface) Addresses() []netip.Prefix {
+	var list []netip.Prefix
+	for _, a := range i.stack.table.Load().addresses {
+		if a.owner == i {
+			list = append(list, a.prefix)
+		}
+	}
+	return list
+}
+
+// Joined says whether a multicast group has a member on the interface.
+func (i *Interface) Joined(group netip.Addr) bool {
+	return (*i.groups.Load())[group] > 0 || group == i.stack.FamilyOf(group).AllHosts()
+}
+
+// Join adds a member to a multicast group on the interface with the address iface; an invalid or unspecified one
+// lets the route to the group choose. Errors: EINVAL for an address that is not a group's, ENODEV without such an interface.
+func (s *Stack) Join(group, iface netip.Addr) error { return s.changeMembers(group, iface, 1) }
+
+// Leave undoes Join. It also returns EADDRNOTAVAIL where there is no member.
+func (s *Stack) Leave(group, iface netip.Addr) error { return s.changeMembers(group, iface, -1) }
+
+func (s *Stack) changeMembers(group, iface netip.Addr, change int) error {
+	if !group.IsMulticast() || s.FamilyOf(group) == nil {
+		return syscall.EINVAL
+	}
+	i := s.table.Load().groupInterface(group, iface)
+	if i == nil {
+		return syscall.ENODEV
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	groups := maps.Clone(*i.groups.Load())
+	if groups[group]+change < 0 {
+		return syscall.EADDRNOTAVAIL
+	}
+	if groups[group] += change; groups[group] == 0 {
+		delete(groups, group)
+	}
+	i.groups.Store(&groups)
+	if f, ok := i.link.(MulticastFilter); ok && change > 0 {
+		f.Join(group)
+	} else if ok {
+		f.Leave(group)
+	}
+	return nil
+}
+
+// Interfaces lists the interfaces for ifconfig.
+func (s *Stack) Interfaces() []InterfaceInfo {
+	var list []InterfaceInfo
+	for _, i := range s.table.Load().interfaces {
+		info := InterfaceInfo{
+			Name: i.name, Addresses: i.Addresses(), MTU: i.mtu, Loopback: i.loopback,
+			InPackets: i.inPackets.Value(), InBytes: i.inBytes.Value(),
+			OutPackets: i.outPackets.Value(), OutBytes: i.outBytes.Value(),
+		}
+		for _, f := range s.families {
+			if f != nil {
+				info.Groups = append(info.Groups, f.AllHosts())
+			}
+		}
+		for g := range *i.groups.Load() {
+			info.Groups = append(info.Groups, g)
+		}
+		slices.SortFunc(info.Groups, netip.Addr.Compare)
+		list = append(list, info)
+	}
+	return list
+}

@@ -1,0 +1,194 @@
+package ip
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"sync/atomic"
+	"syscall"
+
+	"tunstack/internal/checksum"
+	"tunstack/internal/packet"
+)
+
+// Route is the way to a destination, looked up once and kept by whoever sends there often. Routes are shared and safe
+// for concurrent use: after a change of the stack's tables they look themselves up again, at the next use.
+type Route struct {
+	Src, Dst netip.Addr
+
+	stack  *Stack
+	wanted netip.Addr // what Stack.Route was asked for as source
+	born   uint64     // the generation whose choice Src is
+	cached atomic.Pointer[Path]
+}
+
+// Path is what a Route knows, as of one generation of the stack's tables.
+type Path struct {
+	Out     *Interface
+	NextHop netip.Addr
+	Cast    packet.Cast
+	MTU     int
+	NoDF    bool  // the path MTU is below the floor: routers on the path must be allowed to fragment
+	Err     error // no way now
+
+	generation uint64
+	src        netip.Addr // for a Route that has none yet
+}
+
+// Route finds the way to dst. src chooses the source address; the zero Addr (or an unspecified one) leaves it to the stack. For a
+// multicast or the limited broadcast src also chooses the interface. Errors:
+// ENETUNREACH without a route, EADDRNOTAVAIL if src is not an own address, EINVAL for a dst that is not a destination.
+func (s *Stack) Route(dst, src netip.Addr) (*Route, error) {
+	dst, src = dst.Unmap(), src.Unmap()
+	if src.IsUnspecified() {
+		src = netip.Addr{}
+	}
+	if s.FamilyOf(dst) == nil || src.IsValid() && src.Is4() != dst.Is4() {
+		return nil, syscall.EINVAL
+	}
+	slot := &s.routes[routeSlot(dst, src)]
+	if r := slot.Load(); r != nil && r.Dst == dst && r.wanted == src && r.born == s.generation.Load() {
+		return r, nil
+	}
+	p := s.resolve(dst, src)
+	if p.Err != nil {
+		return nil, p.Err
+	}
+	r := &Route{Src: p.src, Dst: dst, stack: s, wanted: src, born: p.generation}
+	r.cached.Store(p)
+	slot.Store(r)
+	return r, nil
+}
+
+func routeSlot(dst, src netip.Addr) uint8 {
+	d := dst.As16()
+	h := binary.BigEndian.Uint64(d[:])*31 + binary.BigEndian.Uint64(d[8:])
+	if src.IsValid() {
+		a := src.As16()
+		h += binary.BigEndian.Uint64(a[8:]) * 5
+	}
+	return uint8(h * 0x9e3779b97f4a7c15 >> 56)
+}
+
+// Path is the way as the tables are now. It must not be changed.
+func (r *Route) Path() *Path {
+	p := r.cached.Load()
+	if p.generation == r.stack.generation.Load() {
+		return p
+	}
+	p = r.stack.resolve(r.Dst, r.Src)
+	r.cached.Store(p)
+	return p
+}
+
+// MTU is the path MTU in bytes as it is known now (RFC 1191); 0 when the way is lost. The largest transport message that goes
+// unfragmented, MMS_S of RFC 1122 section 3.3.3, is HeaderLen and the options less.
+func (r *Route) MTU() int { return r.Path().MTU }
+
+// HeaderLen is the length of the family's header without options, in bytes.
+func (r *Route) HeaderLen() int { return r.Family().HeaderLen() }
+
+// MaxPayload is the largest transport message in bytes, header included, that a datagram with the fields of o carries.
+func (r *Route) MaxPayload(o Outgoing) int { return r.Family().MaxPayload() - o.OptionsLen() }
+
+// Family is the version of IP that the route is of.
+func (r *Route) Family() Family { return r.stack.families[index(r.Dst)] }
+
+// PseudoSum is the checksum of the pseudo-header over n bytes of transport header and payload (RFC 9293 section 3.1).
+func (r *Route) PseudoSum(protocol uint8, n int) uint16 {
+	return checksum.Pseudo(r.Src, r.Dst, protocol, n)
+}
+
+// Features is what the link of the route takes over.
+func (r *Route) Features() packet.Features {
+	if p := r.Path(); p.Out != nil {
+		return p.Out.features
+	}
+	return packet.Features{}
+}
+
+// Cast is how packets to the destination are addressed.
+func (r *Route) Cast() packet.Cast { return r.Path().Cast }
+
+// Interface is where the route leaves the stack, nil when the way is lost. Its MTU is the first hop's, whatever the path's.
+func (r *Route) Interface() *Interface { return r.Path().Out }
+
+// resolve finds the way to dst from src, which is chosen if it is the zero Addr.
+func (s *Stack) resolve(dst, src netip.Addr) *Path {
+	p := &Path{generation: s.generation.Load(), src: src, NextHop: dst}
+	t := s.table.Load()
+	if p.Err = s.choose(t, p, dst, src); p.Err == nil && !p.src.IsValid() {
+		p.Err = s.chooseSource(t, p, dst)
+	}
+	if p.Err != nil {
+		p.Out = nil
+		return p
+	}
+	p.MTU, p.NoDF = s.pmtu.get(dst, p.Out.mtu)
+	return p
+}
+
+// NextHop finds the way to dst for a datagram in transit, which has its source address. MTU is the first hop's.
+func (s *Stack) NextHop(dst netip.Addr) (Path, error) {
+	p := Path{NextHop: dst}
+	if err := s.choose(s.table.Load(), &p, dst, netip.Addr{}); err != nil {
+		return p, err
+	}
+	p.MTU = p.Out.mtu
+	return p, nil
+}
+
+// choose sets the interface, the next hop and the cast.
+func (s *Stack) choose(t *table, p *Path, dst, src netip.Addr) error {
+	if src.IsValid() && !src.IsUnspecified() && !s.classIn(t, src).Local {
+		return syscall.EADDRNOTAVAIL
+	}
+	to := s.classIn(t, dst)
+	p.Cast = to.Cast
+	switch {
+	case to.Form == FormInvalid || to.Form == FormUnspecified:
+		return syscall.EINVAL
+	case to.Local || to.Form == FormLoopback:
+		p.Out = t.loopback
+	case to.Form == FormMulticast || to.Form == FormBroadcast:
+		p.Out = t.groupInterface(dst, src)
+	default:
+		p.follow(t.lookup(dst), src)
+	}
+	switch {
+	case p.Out == nil:
+		return syscall.ENETUNREACH
+	case src.IsLoopback() && !p.Out.loopback: // RFC 1122 section 3.2.1.3(g)
+		return syscall.EINVAL
+	}
+	return nil
+}
+
+// follow takes interface, next hop and preferred source from a route; nil: there is none.
+func (p *Path) follow(r *routeEntry, src netip.Addr) {
+	if r == nil {
+		return
+	}
+	p.Out = r.out
+	if !src.IsValid() {
+		p.src = r.src
+	}
+	if r.gateway.IsValid() {
+		p.NextHop = r.gateway
+	}
+}
+
+func (s *Stack) chooseSource(t *table, p *Path, dst netip.Addr) error {
+	if t.local[keyOf(dst)] != nil {
+		p.src = dst // a stack talks to itself from the address it is asked for
+	} else {
+		p.src = t.sourceFor(p.Out, p.NextHop)
+	}
+	switch {
+	case p.src.IsValid():
+		return nil
+	case s.FamilyOf(dst).Form(dst) != FormBroadcast:
+		return syscall.EADDRNOTAVAIL
+	}
+	p.src = netip.IPv4Unspecified() // a stack that is learning its address (RFC 1122 section 3.2.1.3)
+	return nil
+}

@@ -1,0 +1,159 @@
+package ip
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"syscall"
+)
+
+// routeEntry is one route to a prefix.
+type routeEntry struct {
+	gateway    netip.Addr // zero: the network is connected
+	out        *Interface
+	src        netip.Addr // preferred source; zero: none
+	metric     int
+	redirected bool // learned from an ICMP Redirect
+	failed     bool // the gateway did not answer
+}
+
+// addRoute adds a route behind those to the prefix that have no higher metric.
+func (t *table) addRoute(p netip.Prefix, r routeEntry) {
+	old, _ := t.routes.Get(p)
+	list := append(slices.Clone(old), r)
+	slices.SortStableFunc(list, func(a, b routeEntry) int { return cmp.Compare(a.metric, b.metric) })
+	t.routes = t.routes.InsertPersist(p, list)
+}
+
+func (t *table) hasRoute(p netip.Prefix, gateway netip.Addr, out *Interface) bool {
+	list, _ := t.routes.Get(p)
+	return slices.ContainsFunc(list, func(r routeEntry) bool { return r.gateway == gateway && r.out == out })
+}
+
+// changeRoutes calls change for a copy of each route, and keeps those for which it returns true.
+func (t *table) changeRoutes(change func(p netip.Prefix, r *routeEntry) (keep bool)) {
+	for p := range t.routes.All() {
+		t.changeRoutesTo(p, func(r *routeEntry) bool { return change(p, r) })
+	}
+}
+
+// changeRoutesTo is changeRoutes for the routes to one prefix. It returns how many it removed.
+func (t *table) changeRoutesTo(p netip.Prefix, change func(r *routeEntry) (keep bool)) (removed int) {
+	old, _ := t.routes.Get(p)
+	var list []routeEntry
+	for _, r := range old {
+		if change(&r) {
+			list = append(list, r)
+		}
+	}
+	switch {
+	case slices.Equal(list, old):
+	case len(list) == 0:
+		t.routes = t.routes.DeletePersist(p)
+	default:
+		t.routes = t.routes.InsertPersist(p, list)
+	}
+	return len(old) - len(list)
+}
+
+// lookup finds the route to a by longest prefix. Of several with one prefix the first whose gateway answers counts
+// (RFC 1122 section 3.3.1.4), and when none does, the first. nil: there is no route.
+func (t *table) lookup(a netip.Addr) *routeEntry {
+	list, ok := t.routes.Lookup(a)
+	if !ok {
+		return nil
+	}
+	for i := range list {
+		if !list[i].failed {
+			return &list[i]
+		}
+	}
+	return &list[0]
+}
+
+// RouteEntry is one row of the route table.
+type RouteEntry struct {
+	Prefix    netip.Prefix `json:"prefix"`
+	Gateway   netip.Addr   `json:"gateway"`   // zero: the network is on the link
+	Interface string       `json:"interface"` // for AddRoute with a Gateway it may be left empty
+	Source    netip.Addr   `json:"source"`    // preferred source address; zero: by the rules of the stack
+	Metric    int          `json:"metric"`    // of routes with one prefix the lowest counts whose gateway answers
+	Redirect  bool         `json:"redirect"`  // listed only: learned from an ICMP Redirect
+	Failed    bool         `json:"failed"`    // listed only: the gateway does not answer
+}
+
+// Routes lists the route table, longest prefixes first, and of one prefix in the order of preference.
+func (s *Stack) Routes() []RouteEntry {
+	var list []RouteEntry
+	for p, routes := range s.table.Load().routes.AllSorted() {
+		for _, r := range routes {
+			list = append(list, RouteEntry{
+				Prefix: p, Gateway: r.gateway, Interface: r.out.name, Source: r.src,
+				Metric: r.metric, Redirect: r.redirected, Failed: r.failed,
+			})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b RouteEntry) int { return cmp.Compare(b.Prefix.Bits(), a.Prefix.Bits()) })
+	return list
+}
+
+// AddRoute adds a route. Errors: EINVAL for a bad prefix or address, ENODEV for an unknown interface, ENETUNREACH for a
+// gateway that is not on a connected network, EEXIST for a route that is there.
+func (s *Stack) AddRoute(e RouteEntry) error {
+	return s.changeTable(func(t *table) error {
+		if !e.Prefix.IsValid() || s.FamilyOf(e.Prefix.Addr()) == nil {
+			return syscall.EINVAL
+		}
+		out, err := t.outOf(e)
+		if err != nil {
+			return err
+		}
+		if t.hasRoute(e.Prefix.Masked(), e.Gateway, out) {
+			return syscall.EEXIST
+		}
+		t.addRoute(e.Prefix.Masked(), routeEntry{gateway: e.Gateway, out: out, src: e.Source, metric: e.Metric})
+		return nil
+	})
+}
+
+// outOf is the interface that a new route leaves by.
+func (t *table) outOf(e RouteEntry) (*Interface, error) {
+	sameFamily := func(a netip.Addr) bool { return a.Is4() == e.Prefix.Addr().Is4() }
+	if e.Gateway.IsValid() && !sameFamily(e.Gateway) {
+		return nil, syscall.EINVAL
+	}
+	if e.Source.IsValid() && !(sameFamily(e.Source) && t.local[keyOf(e.Source)] != nil) {
+		return nil, syscall.EINVAL
+	}
+	out := t.byName(e.Interface)
+	if !e.Gateway.IsValid() {
+		if out == nil {
+			return nil, syscall.ENODEV
+		}
+		return out, nil
+	}
+	via := t.connected(e.Gateway)
+	switch {
+	case e.Interface != "" && out == nil:
+		return nil, syscall.ENODEV
+	case via == nil || out != nil && via != out:
+		return nil, syscall.ENETUNREACH
+	}
+	return via, nil
+}
+
+// DelRoute removes the routes with e's prefix; a Gateway or an Interface in e must match too. Errors: ESRCH when there is none.
+func (s *Stack) DelRoute(e RouteEntry) error {
+	return s.changeTable(func(t *table) error {
+		if !e.Prefix.IsValid() {
+			return syscall.ESRCH
+		}
+		matches := func(r *routeEntry) bool {
+			return (!e.Gateway.IsValid() || r.gateway == e.Gateway) && (e.Interface == "" || r.out.name == e.Interface)
+		}
+		if t.changeRoutesTo(e.Prefix.Masked(), func(r *routeEntry) bool { return !matches(r) }) == 0 {
+			return syscall.ESRCH
+		}
+		return nil
+	})
+}

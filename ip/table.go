@@ -1,0 +1,195 @@
+package ip
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/gaissmai/bart"
+
+	"tunstack/internal/packet"
+)
+
+// table is all that decides where a datagram goes: interfaces, addresses, routes. It never changes once it is
+// published, so the packet path reads it without a lock; a change publishes another one.
+type table struct {
+	interfaces []*Interface
+	loopback   *Interface
+	addresses  []address
+	routes     *bart.Table[[]routeEntry] // of both families; the entries of a prefix by metric, lowest first
+
+	local   map[key]*Interface // own addresses
+	classes map[key]Class      // of own addresses and the directed broadcasts of the connected networks
+}
+
+// key is an address of either family as a key of maps: IPv4 in the form of an IPv4-mapped IPv6 address.
+type key [16]byte
+
+func keyOf(a netip.Addr) key { return a.As16() }
+
+// Class is what an address is to this stack.
+type Class struct {
+	Form  Form
+	Cast  packet.Cast
+	Local bool // one of our own
+}
+
+type address struct {
+	prefix netip.Prefix
+	owner  *Interface
+}
+
+func newTable() *table {
+	t := &table{routes: new(bart.Table[[]routeEntry])}
+	t.local, t.classes = make(map[key]*Interface), make(map[key]Class)
+	return t
+}
+
+// changeTable publishes a changed copy of the table, unless change returns an error.
+func (s *Stack) changeTable(change func(*table) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.table.Load()
+	t := &table{
+		interfaces: slices.Clone(old.interfaces), loopback: old.loopback,
+		addresses: slices.Clone(old.addresses), routes: old.routes, // which has its own copies on write
+		local: old.local, classes: old.classes,
+	}
+	if err := change(t); err != nil {
+		return err
+	}
+	if !slices.Equal(t.addresses, old.addresses) {
+		t.index(s)
+	}
+	s.table.Store(t)
+	s.generation.Add(1)
+	return nil
+}
+
+// index makes the maps from the addresses.
+func (t *table) index(s *Stack) {
+	t.local, t.classes = make(map[key]*Interface), make(map[key]Class)
+	for _, a := range t.addresses {
+		t.local[keyOf(a.prefix.Addr())] = a.owner
+		if b := s.FamilyOf(a.prefix.Addr()).Broadcast(a.prefix); b.IsValid() {
+			t.classes[keyOf(b)] = Class{Cast: packet.Broadcast}
+		}
+	}
+	for a := range t.local {
+		t.classes[a] = Class{Local: true}
+	}
+}
+
+// Class classifies an address. An address of a family that the stack does not have is invalid.
+func (s *Stack) Class(a netip.Addr) Class { return s.classIn(s.table.Load(), a) }
+
+func (s *Stack) classIn(t *table, a netip.Addr) Class {
+	f := s.FamilyOf(a)
+	if f == nil {
+		return Class{}
+	}
+	form := f.Form(a)
+	switch form {
+	case FormMulticast:
+		return Class{Form: form, Cast: packet.Multicast}
+	case FormBroadcast:
+		return Class{Form: form, Cast: packet.Broadcast}
+	case FormLoopback:
+		return Class{Form: form, Local: t.loopback != nil}
+	}
+	c := t.classes[keyOf(a)]
+	c.Form = form
+	return c
+}
+
+// IsLocal says whether a is one of the stack's unicast addresses; all of 127/8 is, once there is a loopback interface.
+func (s *Stack) IsLocal(a netip.Addr) bool { return s.Class(a).Local }
+
+// CastOf classifies a destination address: Broadcast for limited and directed broadcasts of connected networks.
+func (s *Stack) CastOf(a netip.Addr) packet.Cast { return s.Class(a).Cast }
+
+// isUnicast says whether a has the form of a single stack's address (RFC 1122 section 3.2.1.3).
+func (s *Stack) isUnicast(a netip.Addr) bool {
+	f := s.FamilyOf(a)
+	return f != nil && (f.Form(a) == FormHost || f.Form(a) == FormLoopback)
+}
+
+func (t *table) byName(name string) *Interface {
+	for _, i := range t.interfaces {
+		if i.name == name {
+			return i
+		}
+	}
+	return nil
+}
+
+// connected is the interface whose network holds a neighbour, or nil.
+func (t *table) connected(a netip.Addr) *Interface {
+	for _, own := range t.addresses {
+		if own.prefix.Contains(a) && own.prefix.Addr() != a {
+			return own.owner
+		}
+	}
+	return nil
+}
+
+// OnLink says whether the addresses are all in one of the networks that i is connected to.
+func (i *Interface) OnLink(addrs ...netip.Addr) bool {
+	for _, own := range i.stack.table.Load().addresses {
+		outside := func(a netip.Addr) bool { return !own.prefix.Contains(a) }
+		if own.owner == i && !slices.ContainsFunc(addrs, outside) {
+			return true
+		}
+	}
+	return false
+}
+
+// groupInterface is where a multicast or limited broadcast goes: the interface with address own if one is given, else
+// that of the route, else the first that leaves the stack. nil: there is none.
+func (t *table) groupInterface(dst, own netip.Addr) *Interface {
+	if own.IsValid() && !own.IsUnspecified() {
+		return t.owner(own)
+	}
+	if r := t.lookup(dst); r != nil {
+		return r.out
+	}
+	for _, i := range t.interfaces {
+		if !i.loopback {
+			return i
+		}
+	}
+	return t.loopback
+}
+
+// owner is the interface that has an own address.
+func (t *table) owner(a netip.Addr) *Interface {
+	if a.IsLoopback() {
+		return t.loopback
+	}
+	return t.local[keyOf(a)]
+}
+
+// sourceFor selects the source address of datagrams that leave by out for nextHop: one of the next hop's network, else the
+// interface's first, else the stack's first; the zero Addr if there is none.
+func (t *table) sourceFor(out *Interface, nextHop netip.Addr) netip.Addr {
+	var onInterface, any netip.Addr
+	for _, a := range t.addresses {
+		switch {
+		case a.prefix.Addr().Is4() != nextHop.Is4():
+		case a.owner == out && a.prefix.Contains(nextHop):
+			return a.prefix.Addr()
+		case a.owner == out && !onInterface.IsValid():
+			onInterface = a.prefix.Addr()
+		case !a.owner.loopback && !any.IsValid():
+			any = a.prefix.Addr()
+		}
+	}
+	if onInterface.IsValid() {
+		return onInterface
+	}
+	return any
+}
+
+// SourceFor selects the source address of datagrams that leave by out for nextHop; the zero Addr if there is none.
+func (s *Stack) SourceFor(out *Interface, nextHop netip.Addr) netip.Addr {
+	return s.table.Load().sourceFor(out, nextHop)
+}
