@@ -224,6 +224,40 @@ func TestPrinter(t *testing.T) {
 	require.Regexp(t, `^\d\d:\d\d:\d\d\.123456 truncated, length 0  # why$`, p.Line(&Packet{At: start, Comment: "why"}))
 }
 
+// written is a file of a Writer.
+func written(f testing.TB, format Format, link layers.LinkType, packets ...*Packet) []byte {
+	var b bytes.Buffer
+	w, err := NewWriter(&b, format, Source{Link: link, Name: "tun0"})
+	require.NoError(f, err)
+	require.NoError(f, w.Write(packets))
+	return b.Bytes()
+}
+
+// Any file can be read: its packets come back up to its end, or to an error, and each can be printed.
+func FuzzReader(f *testing.F) {
+	one := &Packet{At: start, Data: tcpPacket(f, 1, "x"), Comment: "a comment", Out: true}
+	for _, format := range []Format{PCAP, PCAPNG} {
+		for _, link := range []layers.LinkType{layers.LinkTypeRaw, layers.LinkTypeEthernet} {
+			f.Add(written(f, format, link, one, one))
+			f.Add(written(f, format, link, one)[:100])
+		}
+	}
+	f.Fuzz(func(t *testing.T, file []byte) {
+		r, err := NewReader(bytes.NewReader(file))
+		if err != nil {
+			return
+		}
+		printer := NewPrinter(r.Source)
+		for {
+			p, err := r.Next()
+			if err != nil {
+				return
+			}
+			require.NotEmpty(t, printer.Line(&p))
+		}
+	})
+}
+
 // Anything can be printed.
 func FuzzPrinter(f *testing.F) {
 	f.Add(tcpPacket(f, 1, "x"), false)

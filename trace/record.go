@@ -6,6 +6,8 @@ package trace
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -56,11 +58,18 @@ type Record struct {
 	Vars     Vars           `json:"vars"`
 }
 
-// UnmarshalJSON reads a Record that may be of anybody's making: it escapes what a terminal would act on.
+// UnmarshalJSON reads a Record that may be of anybody's making: it refuses one that New does not make, and escapes what a terminal would
+// act on.
 func (r *Record) UnmarshalJSON(b []byte) error {
 	type plain Record
 	if err := json.Unmarshal(b, (*plain)(r)); err != nil {
 		return err
+	}
+	switch {
+	case r.Segment == nil && (r.Kind == In || r.Kind == Out || r.Kind == Drop):
+		return fmt.Errorf("a record of kind %q without a segment", r.Kind)
+	case r.At < 0 || r.RTT < 0 || r.Octets < 0:
+		return errors.New("a record with a negative number")
 	}
 	r.Local, r.Remote = withoutZone(r.Local), withoutZone(r.Remote)
 	r.Kind = Kind(escape.String(string(r.Kind)))
@@ -199,7 +208,8 @@ func readable(p []byte) string {
 	return string(p)
 }
 
-// ended says whether the connection has nothing more to tell: TIME-WAIT only waits.
-func (r *Record) ended() bool {
-	return r.Kind == State && (r.Vars.State == tcp.Closed.String() || r.Vars.State == tcp.TimeWait.String())
-}
+// ended says whether the connection has nothing more to tell.
+func (r *Record) ended() bool { return r.Kind == State && over(r.Vars.State) }
+
+// over says whether a connection in a state has nothing more to tell: TIME-WAIT only waits.
+func over(state string) bool { return state == tcp.Closed.String() || state == tcp.TimeWait.String() }

@@ -1,6 +1,9 @@
 package trace
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // Recording keeps records, connection by connection. The zero value is ready for use.
 type Recording struct {
@@ -29,9 +32,14 @@ func (g *Recording) Add(r Record) {
 	}
 }
 
+// find is the connection of a record: the last one between its ends, or a new one if that has ended and the record is of another state.
+// A saved trace may hold several, one after the other, as when ports are used again or traces are joined.
 func (g *Recording) find(r *Record) *recorded {
-	for _, c := range g.conns {
+	for _, c := range slices.Backward(g.conns) {
 		if c.local == r.Local && c.remote == r.Remote {
+			if c.ended && !over(r.Vars.State) {
+				break
+			}
 			return c
 		}
 	}

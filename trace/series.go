@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -24,9 +25,15 @@ type Series struct {
 // Bins is into how many parts the time is divided for Series.Goodput.
 const Bins = 100
 
-// SeriesOf gathers what there is to plot in the records of one connection, up to TIME-WAIT, in which nothing happens for long.
+// SeriesOf gathers what there is to plot in the records of one connection, up to TIME-WAIT, in which nothing happens for long. The records
+// need not be in the order of time: those of a file are in the file's.
 func SeriesOf(records []Record) Series {
 	var s Series
+	inOrder := func(a, b Record) int { return cmp.Compare(a.At, b.At) }
+	if !slices.IsSortedFunc(records, inOrder) {
+		records = slices.Clone(records)
+		slices.SortStableFunc(records, inOrder)
+	}
 	timeWait := func(r Record) bool { return r.Vars.State == tcp.TimeWait.String() }
 	if end := slices.IndexFunc(records, timeWait); end >= 0 {
 		records = records[:end]
@@ -83,7 +90,9 @@ func goodput(records []Record, start time.Duration) []Point {
 	for i := range records {
 		if r := &records[i]; r.Kind != Gap {
 			is := r.Vars.Acked + r.Vars.Received
-			points[min(int((r.At-start)/width), Bins-1)].Value += float64(is-was) / width.Seconds()
+			if is > was { // else it is a record of another connection
+				points[min(int((r.At-start)/width), Bins-1)].Value += float64(is-was) / width.Seconds()
+			}
 			was = is
 		}
 	}

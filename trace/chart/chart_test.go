@@ -3,6 +3,7 @@ package chart
 import (
 	"bytes"
 	"image/png"
+	"io"
 	"testing"
 	"time"
 
@@ -47,4 +48,19 @@ func peak(points []trace.Point) (top float64) {
 		top = max(top, p.Value)
 	}
 	return top
+}
+
+// Whatever a file says, its plot is a picture.
+func TestOddSeries(t *testing.T) {
+	const most = 1 << 63
+	for name, s := range map[string]trace.Series{
+		"nothing":      {},
+		"one moment":   {Cwnd: []trace.Point{{At: 0, Value: 1}}, Flight: []trace.Point{{At: 0, Value: 0}}, Resent: []time.Duration{0}},
+		"all at zero":  {RTT: []trace.Point{{At: 0, Value: 0}}, Goodput: []trace.Point{{At: 0, Value: 0}, {At: 1, Value: 0}}},
+		"huge numbers": {Cwnd: []trace.Point{{At: 0, Value: -most}, {At: most - 1, Value: most}}, RTT: []trace.Point{{At: most - 1, Value: most}}},
+		"below zero":   {Flight: []trace.Point{{At: 0, Value: -2}, {At: 1, Value: -1}}},
+	} {
+		require.NoError(t, Write(io.Discard, "svg", name, s), name)
+		require.NoError(t, Write(io.Discard, "png", name, s), name)
+	}
 }
