@@ -26,7 +26,7 @@ func ParseMatch(text string) (Match, error) {
 		addr, err = netip.ParseAddr(host)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%q is no end of a connection: ADDR:PORT, ADDR or :PORT", text)
+		return nil, fmt.Errorf("invalid endpoint %q: it must be ADDR:PORT, ADDR or :PORT", text)
 	}
 	is := func(a netip.AddrPort) bool {
 		return (host == "" || addr == a.Addr()) && (port == 0 || uint16(port) == a.Port())

@@ -1,6 +1,7 @@
 package tun
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -22,7 +23,10 @@ func ParseImpairment(words string) (Impairment, error) {
 		if !ok {
 			return Impairment{}, fmt.Errorf("impairment %q is not a name=value", word)
 		}
-		if err := cfg.set(name, value); err != nil {
+		switch err := cfg.set(name, value); {
+		case err == errUnknown:
+			return Impairment{}, fmt.Errorf("unknown impairment %s; valid: %s", name, impairments)
+		case err != nil:
 			return Impairment{}, fmt.Errorf("impairment %s: %w", word, err)
 		}
 	}
@@ -33,6 +37,10 @@ func ParseImpairment(words string) (Impairment, error) {
 	}
 	return cfg, nil
 }
+
+const impairments = "loss, burst, duplicate, corrupt, delay, jitter, reorder, rate, limit, seed"
+
+var errUnknown = errors.New("unknown impairment")
 
 func (cfg *Impairment) set(name, value string) (err error) {
 	if name == "seed" {
@@ -74,7 +82,7 @@ func (p *Path) set(name, value string) (err error) {
 	case "limit":
 		p.Limit, err = parseLimit(value)
 	default:
-		err = fmt.Errorf("unknown: there are loss, burst, duplicate, corrupt, delay, jitter, reorder, rate, limit and seed")
+		err = errUnknown
 	}
 	return err
 }

@@ -35,8 +35,8 @@ func TestParseImpairmentRefuses(t *testing.T) {
 	for words, say := range map[string]string{
 		"":                    `"" is not a name=value`,
 		"loss":                `"loss" is not a name=value`,
-		"lost=1%":             "lost=1%: unknown",
-		"up.loss=1%":          "unknown",
+		"lost=1%":             "unknown impairment lost; valid: loss, burst",
+		"up.loss=1%":          "unknown impairment up.loss; valid: ",
 		"loss=101%":           "not a share",
 		"loss=-1":             "not a share",
 		"loss=NaN":            "not a share",

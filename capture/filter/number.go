@@ -154,7 +154,7 @@ func (p *parser) octets(depth int) (number, error) {
 	size := uint32(1)
 	if p.take(":") {
 		if size, err = value(p.token()); err != nil || size != 1 && size != 2 && size != 4 {
-			return nil, fmt.Errorf("%q octets are not to be read at once: 1, 2 or 4 are", p.token())
+			return nil, fmt.Errorf("load size %q: it must be 1, 2 or 4", p.token())
 		}
 		p.at++
 	}

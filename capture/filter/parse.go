@@ -35,7 +35,7 @@ func (p *parser) lex(text string) error {
 		}
 		t := token.FindString(text)
 		if t == "" {
-			return fmt.Errorf("%q is not to be understood", text)
+			return fmt.Errorf("syntax error near %q", text)
 		}
 		if p.tokens = append(p.tokens, t); len(p.tokens) > maxTokens {
 			return errTooLong
@@ -69,9 +69,9 @@ func (p *parser) take(any ...string) bool {
 // unexpected is the error of the next token.
 func (p *parser) unexpected() error {
 	if p.token() == "" {
-		return errors.New("the expression ends too early")
+		return errors.New("syntax error: unexpected end of the expression")
 	}
-	return fmt.Errorf("%q is not expected there", p.token())
+	return fmt.Errorf("syntax error: unexpected %q", p.token())
 }
 
 // expression reads terms with and and or between them, of which neither goes before the other.

@@ -99,7 +99,7 @@ func (q qualifiers) check() error {
 		return fmt.Errorf("%s has no ports", q.proto)
 	}
 	if bad {
-		return fmt.Errorf("%s does not go together", strings.Join(strings.Fields(q.proto+" "+q.dir+" "+q.kind), " "))
+		return fmt.Errorf("%s cannot be combined", strings.Join(strings.Fields(q.proto+" "+q.dir+" "+q.kind), " "))
 	}
 	return nil
 }
@@ -139,8 +139,11 @@ func numbered6(n uint32) predicate {
 // identifier reads what the qualifiers are about.
 func (p *parser) identifier(q qualifiers) (predicate, error) {
 	id := p.token()
-	if id == "" {
+	switch {
+	case id == "":
 		return nil, p.unexpected()
+	case !isWord(id):
+		return nil, fmt.Errorf("syntax error at %q: expected a primitive", id)
 	}
 	p.at++
 	switch q.kind {
@@ -166,6 +169,12 @@ func (p *parser) identifier(q qualifiers) (predicate, error) {
 		return nil, fmt.Errorf("%q is not an address", id)
 	}
 	return hosts(q, netip.PrefixFrom(addr, addr.BitLen()))
+}
+
+// isWord says whether a token can name something: it is no operator.
+func isWord(token string) bool {
+	operator := slices.Contains([]string{"and", "or", "not"}, token)
+	return !operator && strings.ContainsFunc(token, func(r rune) bool { return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' })
 }
 
 // network reads the rest of a net: ADDR/LEN, ADDR mask MASK, or an address of which the last parts are missing.

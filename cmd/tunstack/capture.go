@@ -99,7 +99,7 @@ func (a *app) openPackets(ctx context.Context, f *captureFlags, expression strin
 	r, err := capture.NewReader(file)
 	if err != nil {
 		file.Close()
-		return nil, capture.Source{}, fmt.Errorf("%s: not a capture to be read: %w", f.read, err)
+		return nil, capture.Source{}, fmt.Errorf("%s: not a pcap or pcapng file: %w", f.read, err)
 	}
 	return savedPackets{file, r, chosen}, r.Source, nil
 }

@@ -22,18 +22,18 @@ func TestCaptureAndReplayErrors(t *testing.T) {
 		message string
 	}{
 		{"capture port http or ftpx", exitUsage, `filter: "ftpx" is not a port`},
-		{"capture tcp and", exitUsage, "filter: the expression ends too early"},
+		{"capture tcp and", exitUsage, "filter: syntax error: unexpected end of the expression"},
 		{"capture -c -1", exitUsage, "-c -1: the count must be at least 1"},
 		{"capture", exitFailure, "no stack is running behind"},
 		{"capture -r no/such.pcap", exitFailure, "no such file"},
-		{"capture -r " + bad, exitFailure, "not a capture to be read"},
+		{"capture -r " + bad, exitFailure, "not a pcap or pcapng file"},
 		{"capture -w no/such/file.pcap -r " + kernelCapture, exitFailure, "no such file"},
 		{"replay", exitUsage, "usage: tunstack replay FILE"},
-		{"replay --conn x f", exitUsage, `--conn "x" is no end of a connection`},
-		{"replay --as : f", exitUsage, `--as ":" is no end of a connection`},
+		{"replay --conn x f", exitUsage, `--conn: invalid endpoint "x"`},
+		{"replay --as : f", exitUsage, `--as: invalid endpoint ":"`},
 		{"replay --tolerance -1s f", exitUsage, "--tolerance -1s: it must not be negative"},
 		{"replay no/such.pcap", exitFailure, "no such file"},
-		{"replay " + bad, exitFailure, "not a capture to be read"},
+		{"replay " + bad, exitFailure, "not a pcap or pcapng file"},
 		{"replay --conn :99 " + kernelCapture, exitFailure, "no TCP connection was recorded from its SYN on"},
 	} {
 		t.Run(tt.line, func(t *testing.T) { requireOneLine(t, tunstack("", strings.Fields(tt.line)...), tt.status, tt.message) })

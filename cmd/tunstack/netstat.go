@@ -57,7 +57,7 @@ the counters that are zero, and shows beside each value by how much it has grown
 	cmd.Flags().BoolVarP(&f.raw, "raw", "w", false, "raw sockets")
 	cmd.Flags().BoolVarP(&f.info, "info", "i", false, "what TCP connections know of themselves")
 	cmd.Flags().BoolVarP(&f.statistics, "statistics", "s", false, "counters and drop reasons instead of sockets")
-	cmd.Flags().Var(&f.watch, "watch", "again every so many `seconds`")
+	cmd.Flags().Var(&f.watch, "watch", "repeat every so many `seconds`")
 	cmd.Flags().Lookup("watch").NoOptDefVal = "1"
 	jsonFlag(cmd, &f.json)
 	return cmd

@@ -33,7 +33,7 @@ knock-knock joke.`,
 				return usage("plot: -o %s: the name must end in .svg or .png", output)
 			}
 			if _, err := trace.ParseMatch(conn); err != nil {
-				return usage("--conn %w", err)
+				return usage("--conn: %w", err)
 			}
 			if err := checkSource(cmd, sim, args); err != nil {
 				return err

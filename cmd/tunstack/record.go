@@ -98,7 +98,7 @@ func only(kept *trace.Recording) ([]trace.Record, error) {
 	case 1:
 		return conns[0], nil
 	default:
-		return nil, fmt.Errorf("%d connections do not fit into one picture; choose one with --conn", len(conns))
+		return nil, fmt.Errorf("the trace has %d connections; select one with --conn", len(conns))
 	}
 }
 

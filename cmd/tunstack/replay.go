@@ -39,10 +39,10 @@ ends with 0 whether or not the answers differ. The connection must be recorded f
 		RunE: func(_ *cobra.Command, args []string) error {
 			match, err := trace.ParseMatch(conn)
 			if err != nil {
-				return usage("--conn %w", err)
+				return usage("--conn: %w", err)
 			}
 			if _, err := trace.ParseMatch(as); err != nil {
-				return usage("--as %w", err)
+				return usage("--as: %w", err)
 			}
 			if tolerance < 0 {
 				return usage("--tolerance %v: it must not be negative", tolerance)
@@ -65,7 +65,7 @@ func (a *app) replay(name string, match trace.Match, as string, tolerance time.D
 	defer f.Close()
 	in, err := capture.NewReader(f)
 	if err != nil {
-		return fmt.Errorf("%s: not a capture to be read: %w", name, err)
+		return fmt.Errorf("%s: not a pcap or pcapng file: %w", name, err)
 	}
 	c, err := replay.Load(in, match, as)
 	if err != nil {

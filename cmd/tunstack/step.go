@@ -61,7 +61,7 @@ func (f *stepFlags) check(cmd *cobra.Command) ([]step.Break, error) {
 		return nil, err
 	}
 	if _, err := trace.ParseMatch(f.conn); err != nil {
-		return nil, usage("--conn %w", err)
+		return nil, usage("--conn: %w", err)
 	}
 	var breaks []step.Break
 	for _, text := range f.breaks {

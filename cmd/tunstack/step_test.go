@@ -14,7 +14,7 @@ func TestStepUsage(t *testing.T) {
 		{"step --drop 3", "--drop: it needs --sim"},
 		{"step --seed 3", "--seed: it needs --sim"},
 		{"step --sim --loss 2", "--loss 2: it must be from 0 to 1"},
-		{"step --conn nonsense", `--conn "nonsense" is no end of a connection: ADDR:PORT, ADDR or :PORT`},
+		{"step --conn nonsense", `--conn: invalid endpoint "nonsense": it must be ADDR:PORT, ADDR or :PORT`},
 		{"step --break lost", `--break "lost": it must be state=NAME, retransmit, loss or drop`},
 		{"step --sim --conn :80", "none of the others can be"},
 	} {

@@ -62,7 +62,7 @@ machines tell each other over a simulated wire, as the server saw it.`,
 
 func (f *traceFlags) check(cmd *cobra.Command, args []string) error {
 	if _, err := trace.ParseMatch(f.conn); err != nil {
-		return usage("--conn %w", err)
+		return usage("--conn: %w", err)
 	}
 	if f.follow && (f.svg != "" || f.mermaid) {
 		return usage("trace: --follow draws text; --svg and --mermaid want the whole trace")

@@ -60,7 +60,7 @@ func Load(r *capture.Reader, match trace.Match, as string) (*Connection, error) 
 	case as == "" || own(found.src, found.src):
 		return found.played(found.src, found.dst), nil
 	}
-	return nil, fmt.Errorf("%s is no end of the connection from %s to %s", as, found.src, found.dst)
+	return nil, fmt.Errorf("%s is not an end of the connection from %s to %s", as, found.src, found.dst)
 }
 
 // loader collects connections.
@@ -130,7 +130,7 @@ func (l *loader) only() (*recorded, error) {
 	if len(l.conns) > shownConns {
 		names = append(names, "...")
 	}
-	return nil, fmt.Errorf("%d connections were recorded; choose one with --conn: from %s", len(l.conns), strings.Join(names, ", "))
+	return nil, fmt.Errorf("the capture has %d connections; select one with --conn: from %s", len(l.conns), strings.Join(names, ", "))
 }
 
 // played is the connection as seen from one of its ends.

@@ -160,7 +160,7 @@ func TestLoadErrors(t *testing.T) {
 	r = newRecording(t)
 	r.add(0, a, b, true, &syn)
 	_, err = r.load("", "10.0.0.9")
-	require.EqualError(t, err, "10.0.0.9 is no end of the connection from 10.0.0.1:40000 to 10.0.0.2:1414")
+	require.EqualError(t, err, "10.0.0.9 is not an end of the connection from 10.0.0.1:40000 to 10.0.0.2:1414")
 
 	r = newRecording(t)
 	for seq := range tcp.Seq(7) {
@@ -168,7 +168,7 @@ func TestLoadErrors(t *testing.T) {
 		r.add(0, a, b, true, &syn)
 	}
 	_, err = r.load("", "")
-	require.ErrorContains(t, err, "7 connections were recorded; choose one with --conn: from 10.0.0.1:40000, ")
+	require.ErrorContains(t, err, "the capture has 7 connections; select one with --conn: from 10.0.0.1:40000, ")
 	require.True(t, strings.HasSuffix(err.Error(), ", ..."))
 
 	r = newRecording(t)

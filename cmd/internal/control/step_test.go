@@ -74,7 +74,7 @@ func TestStepAlone(t *testing.T) {
 		return err == nil && again.Close() == nil
 	}, patience, 1)
 	_, err = c.Step(t.Context(), "nonsense")
-	require.ErrorContains(t, err, "is no end of a connection")
+	require.ErrorContains(t, err, "invalid endpoint")
 }
 
 // While the stack holds, the server answers what does not ask the held connection; what does, and who begins to watch, waits
