@@ -125,7 +125,7 @@ func (c *Conn) receiving() bool {
 // let the peer tie up memory (RFC 6429 section 3).
 func (c *Conn) peerAlive(now time.Duration) {
 	c.rcv.lastAt = now
-	if c.timers.probes > 0 {
+	if c.timers.keepAlivesUnanswered > 0 {
 		c.timers.armKeepAlive(now, c.params.Effective(c.cfg))
 	}
 	if c.snd.wnd == 0 && !c.orphan {

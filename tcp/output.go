@@ -162,24 +162,27 @@ func (c *Conn) sizeNew(now time.Duration) (size int, fin bool) {
 	if n.una == n.nxt && now-n.lastSent > c.rtt.timeout(c.cfg) {
 		c.cc.algorithm.restart(c)
 	}
-	window := n.una.Add(n.wnd).Sub(n.nxt)
+	window := n.una.Add(n.wnd).Sub(n.nxt) // the usable window
 	room := c.cc.cwnd - n.pipe()
-	n.limited = room < min(avail, window, n.mss)
-	if window < min(avail, n.mss) {
-		c.cc.algorithm.starved()
-	}
+	c.noteLimits(avail, window, room)
 	size = max(min(avail, window, room, c.payloadLimit()), 0)
-	if size < avail && size > n.mss {
-		size -= size % n.mss
-	}
 	fin = n.finUnsent() && size == avail && window > size
-	if size > n.mss && !fin && !c.params.NoDelay {
-		size -= size % n.mss // the rest is Nagle's to decide on
+	if size > n.mss && !fin && (size < avail || !c.params.NoDelay) {
+		size -= size % n.mss // whole segments first: the rest waits for a window, or for Nagle's algorithm to decide
 	}
 	if size > 0 && size < n.mss && !fin && !c.sendSmall(now, size, avail) {
 		return 0, false
 	}
 	return size, fin
+}
+
+// noteLimits notes whether the congestion window or the peer's window keeps the sender from sending more.
+func (c *Conn) noteLimits(avail, window, room int) {
+	n := &c.snd
+	n.limited = room < min(avail, window, n.mss)
+	if window < min(avail, n.mss) {
+		c.cc.algorithm.starved()
+	}
 }
 
 // sendSmall decides on less than a full-sized segment: silly window avoidance (RFC 9293 section 3.8.6.2.1), Nagle's

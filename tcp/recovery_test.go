@@ -22,7 +22,7 @@ func sackEstablished(t *testing.T, n int) *script {
 func TestTailLossProbe(t *testing.T) {
 	s := sackEstablished(t, 3)
 	s.after(202 * time.Millisecond).sends(segLine(3001, 1000, "P"))
-	require.Zero(t, s.c.timers.probe)
+	require.Zero(t, s.c.timers.tlp)
 	s.after(s.c.timers.rexmt - s.now).sends(segLine(1001, 1000, ""))
 }
 
@@ -303,7 +303,7 @@ func TestLastSegmentWithFin(t *testing.T) {
 	s.after(100 * time.Millisecond).recv(". seq 5001 ack 1001 win 64240").write(2000).do((*Conn).CloseWrite)
 	fin := "FP. seq 2001:3001(1000) ack 5001 win 65535"
 	s.sends(segLine(1001, 1000, ""), fin)
-	s.after(s.c.timers.probe - s.now).sends(fin)
+	s.after(s.c.timers.tlp - s.now).sends(fin)
 	s.after(s.c.timers.rexmt - s.now).sends(segLine(1001, 1000, ""))
 	s.recv(". seq 5001 ack 2001 win 64240").sends(fin).quiet()
 }

@@ -7,15 +7,15 @@ import (
 
 // timers are the deadlines of a connection; 0 is off.
 type timers struct {
-	rexmt   time.Duration // retransmission (RFC 6298); runs while anything is in flight
-	persist time.Duration // window probes (RFC 9293 section 3.8.6.1); runs while nothing is
-	probe   time.Duration // tail loss probe (RFC 8985 section 7)
-	reorder time.Duration // RACK's reordering window (RFC 8985 section 6.2)
-	delack  time.Duration // delayed acknowledgment
-	keep    time.Duration // keep-alive
-	linger  time.Duration // end of TIME-WAIT, or of an orphan's FIN-WAIT-2
-	cork    time.Duration // end of TCP_CORK's or MSG_MORE's patience
-	probes  int           // keep-alive probes without an answer
+	rexmt                time.Duration // retransmission (RFC 6298); runs while anything is in flight
+	persist              time.Duration // window probes (RFC 9293 section 3.8.6.1); runs while nothing is
+	tlp                  time.Duration // tail loss probe (RFC 8985 section 7)
+	reorder              time.Duration // RACK's reordering window (RFC 8985 section 6.2)
+	delack               time.Duration // delayed acknowledgment
+	keep                 time.Duration // keep-alive
+	linger               time.Duration // end of TIME-WAIT, or of an orphan's FIN-WAIT-2
+	cork                 time.Duration // end of TCP_CORK's or MSG_MORE's patience
+	keepAlivesUnanswered int           // keep-alive probes sent since the peer was last heard from
 }
 
 // Deadline is when Output must be asked again although nothing else happens; 0: never.
@@ -34,7 +34,7 @@ func (c *Conn) Deadline() time.Duration {
 
 // deadlines lists the timers in the order of timerNames.
 func (t *timers) deadlines() [len(timerNames)]time.Duration {
-	return [...]time.Duration{t.rexmt, t.probe, t.reorder, t.delack, t.keep, t.linger, t.cork, t.persist}
+	return [...]time.Duration{t.rexmt, t.tlp, t.reorder, t.delack, t.keep, t.linger, t.cork, t.persist}
 }
 
 var timerNames = [...]string{"retransmission", "tail loss probe", "reordering", "delayed ACK", "keep-alive", "linger", "cork", "persist"}
@@ -56,7 +56,7 @@ func (c *Conn) runTimers(now time.Duration) {
 	t := &c.timers
 	c.cc.pace.expire(now)
 	c.blackhole.expire(now, c)
-	if c.due(now, &t.probe, "tail loss probe") { // in place of a timeout that is due as well (RFC 8985 section 7.2)
+	if c.due(now, &t.tlp, "tail loss probe") { // in place of a timeout that is due as well (RFC 8985 section 7.2)
 		c.tlp.send = true
 		c.armRexmt(now, true)
 	}
@@ -97,7 +97,7 @@ func (c *Conn) retransmissionTimeout(now time.Duration) {
 	if n.retries == retriesR1 {
 		c.events |= Troubled
 	}
-	c.timers.probe, c.tlp = 0, tlp{}
+	c.timers.tlp, c.tlp = 0, tlp{}
 	c.blackhole.suspect(now, c, n.board.flights[0].Len())
 	wasLost := n.board.lost
 	n.board.timeout(c.lostBefore(now))
@@ -168,7 +168,7 @@ func (g *Config) backedOff(retries int) (sum time.Duration) {
 }
 
 func (t *timers) armKeepAlive(now time.Duration, p Params) {
-	t.keep, t.probes = 0, 0
+	t.keep, t.keepAlivesUnanswered = 0, 0
 	if p.KeepAlive {
 		t.keep = now + p.KeepIdle
 	}
@@ -184,16 +184,16 @@ func (c *Conn) keepAlive(now time.Duration) {
 		c.timers.keep = now + p.KeepIdle
 		return
 	}
-	if next := c.rcv.lastAt + p.KeepIdle; next > now && c.timers.probes == 0 {
+	if next := c.rcv.lastAt + p.KeepIdle; next > now && c.timers.keepAlivesUnanswered == 0 {
 		c.timers.keep = next
 		return
 	}
-	if p.UserTimeout == 0 && c.timers.probes >= p.KeepCnt || c.unheard(now, p.UserTimeout) {
+	if p.UserTimeout == 0 && c.timers.keepAlivesUnanswered >= p.KeepCnt || c.unheard(now, p.UserTimeout) {
 		c.ack.now, c.reset = false, pendingReset{pending: true, flags: RST | ACK, seq: c.snd.nxt, ack: c.rcv.nxt}
 		c.fail(now, syscall.ETIMEDOUT)
 		return
 	}
-	c.timers.probes++
+	c.timers.keepAlivesUnanswered++
 	c.timers.keep = now + p.KeepIntvl
 	c.snd.keepAlive = true
 }
@@ -201,5 +201,5 @@ func (c *Conn) keepAlive(now time.Duration) {
 // unheard says whether a peer that is being probed has been silent for longer than a user timeout, which takes the place of
 // the number of probes (Linux tcp(7)).
 func (c *Conn) unheard(now, timeout time.Duration) bool {
-	return timeout > 0 && c.timers.probes > 0 && now-c.rcv.lastAt >= timeout
+	return timeout > 0 && c.timers.keepAlivesUnanswered > 0 && now-c.rcv.lastAt >= timeout
 }

@@ -17,7 +17,7 @@ const maxAckDelay = 200 * time.Millisecond
 
 // schedule sets the probe timer after new data was sent or acknowledged (RFC 8985 section 7.2).
 func (t *tlp) schedule(now time.Duration, c *Conn) {
-	c.timers.probe = 0
+	c.timers.tlp = 0
 	n := &c.snd
 	if !c.sackOK || c.cc.state != open || n.board.sacked > 0 || t.active || !t.sampled || n.una == n.nxt || n.wnd == 0 || !c.state.synchronized() {
 		return
@@ -29,7 +29,7 @@ func (t *tlp) schedule(now time.Duration, c *Conn) {
 			wait += maxAckDelay
 		}
 	}
-	c.timers.probe = min(now+wait, c.timers.rexmt)
+	c.timers.tlp = min(now+wait, c.timers.rexmt)
 }
 
 // outputTail sends the probe: new data if the window takes it, else the last segment again (RFC 8985 section 7.3).
