@@ -5,9 +5,12 @@ package main
 import (
 	"io"
 	"os"
+
+	"tunstack/internal/netns"
 )
 
 func main() {
+	netns.Init()
 	os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
 }
 

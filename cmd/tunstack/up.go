@@ -133,7 +133,7 @@ func (a *app) inside(ctx context.Context, cfg upConfig, args []string) error {
 	}
 	defer n.close()
 	n.announce(out, cfg, "From the stack's side, here too", "The sandbox ends with this command.")
-	status, err := netns.Run(child)
+	status, err := netns.Run(netns.Isolate(child))
 	if failure := n.failure(); failure != nil {
 		return failure
 	}

@@ -84,6 +84,6 @@ func explainStart(cmd *exec.Cmd, err error) error {
 		return err
 	}
 	switches := []string{"user.max_user_namespaces", "kernel.unprivileged_userns_clone", "kernel.apparmor_restrict_unprivileged_userns"}
-	return fmt.Errorf("create a user and network namespace: %w (see sysctl %s; a container may need --privileged)",
+	return fmt.Errorf("create a namespace: %w (see sysctl %s; a container may need --privileged)",
 		err, strings.Join(switches, ", "))
 }

@@ -38,6 +38,7 @@ var children = map[string]func(){
 }
 
 func TestMain(m *testing.M) {
+	Init()
 	if f := children[os.Getenv(childEnv)]; f != nil {
 		f()
 		return
@@ -134,6 +135,43 @@ func TestParentKilled(t *testing.T) {
 	_, err = r.ReadString('\n')
 	require.ErrorIs(t, err, io.EOF)
 	require.Error(t, cmd.Wait())
+}
+
+// An isolated command reaches no process outside, though it is the same user's, and leaves none behind.
+func TestIsolate(t *testing.T) { // SEC-042
+	Need(t)
+	var out strings.Builder
+	cmd := exec.Command("/bin/sh", "-c", `echo parent $PPID; kill -0 $OUTSIDE || echo no such; test -d /proc/$OUTSIDE || echo not shown; (true &); exit 7`)
+	cmd.Env = append(os.Environ(), fmt.Sprintf("OUTSIDE=%d", os.Getppid()))
+	cmd.Stdout = &out
+	status, err := Run(Isolate(cmd))
+	require.NoError(t, err)
+	require.Equal(t, 7, status)
+	require.Equal(t, "parent 1\nno such\nnot shown\n", out.String())
+	for name, want := range map[string]int{"killed": 128 + 9, "missing": 1} {
+		cmd := child(name)
+		if name == "missing" {
+			cmd = exec.Command("/no/such/program")
+		}
+		status, err := Run(Isolate(cmd))
+		require.NoError(t, err)
+		require.Equal(t, want, status, name)
+	}
+}
+
+func TestIsolatedSignals(t *testing.T) {
+	Need(t)
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	cmd := child("signal")
+	cmd.Stdout = w
+	go func() {
+		bufio.NewReader(r).ReadString('\n')
+		unix.Kill(os.Getpid(), unix.SIGTERM)
+	}()
+	status, err := Run(Isolate(cmd))
+	require.NoError(t, err)
+	require.Equal(t, 9, status)
 }
 
 func TestRunWhereNamespacesAreForbidden(t *testing.T) {

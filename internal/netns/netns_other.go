@@ -14,6 +14,12 @@ var errUnsupported = fmt.Errorf("network namespaces need Linux: %w", errors.ErrU
 // Reexec returns a command that Run refuses.
 func Reexec(args ...string) *exec.Cmd { return exec.Command(os.Args[0], args...) }
 
+// Isolate returns a command that Run refuses.
+func Isolate(cmd *exec.Cmd) *exec.Cmd { return cmd }
+
+// Init does nothing.
+func Init() {}
+
 // Run says that there are no namespaces on this system.
 func Run(*exec.Cmd) (status int, err error) { return 0, errUnsupported }
 

@@ -17,7 +17,7 @@ func Run(cmd *exec.Cmd) (status int, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP)
+	signal.Notify(signals, forwarded...)
 	defer signal.Stop(signals)
 	if err := cmd.Start(); err != nil {
 		return 0, explainStart(cmd, err)
@@ -26,11 +26,18 @@ func Run(cmd *exec.Cmd) (status int, err error) {
 	defer close(done)
 	go forward(cmd.Process, signals, done)
 	cmd.Wait() // the state tells more than the error
-	if ws := cmd.ProcessState.Sys().(syscall.WaitStatus); ws.Signaled() {
-		return 128 + int(ws.Signal()), nil
-	}
-	return cmd.ProcessState.ExitCode(), nil
+	return exitStatus(cmd.ProcessState.Sys().(syscall.WaitStatus)), nil
 }
+
+func exitStatus(ws syscall.WaitStatus) int {
+	if ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return ws.ExitStatus()
+}
+
+// forwarded are the signals that a command is passed.
+var forwarded = []os.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP}
 
 // forward passes signals to the process, except those which the terminal has sent to it too.
 func forward(p *os.Process, signals <-chan os.Signal, done <-chan struct{}) {

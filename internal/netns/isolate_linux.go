@@ -1,0 +1,83 @@
+package netns
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// initEnv, set to 1, makes Init act.
+const initEnv = "TUNSTACK_INIT"
+
+// Isolate returns a command, not yet started, that runs cmd in a PID and a mount namespace of its own: it sees and signals no process
+// but its own, and its mounts are nobody else's. Files stay those of the user. This program is process 1 there, by Init.
+func Isolate(cmd *exec.Cmd) *exec.Cmd {
+	isolated := exec.Command(self, append([]string{cmd.Path}, cmd.Args...)...)
+	isolated.Args[0] = os.Args[0]
+	isolated.Stdin, isolated.Stdout, isolated.Stderr = cmd.Stdin, cmd.Stdout, cmd.Stderr
+	isolated.Env = append(cmd.Environ(), initEnv+"=1")
+	isolated.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
+	return isolated
+}
+
+// Init is called first by a program that uses Isolate. If this process was started by that, it runs the command and exits with
+// its status.
+func Init() {
+	if os.Getenv(initEnv) != "1" || os.Getpid() != 1 {
+		return
+	}
+	os.Unsetenv(initEnv)
+	os.Unsetenv(insideEnv) // a parent's number means nothing here
+	status, err := runInit(os.Args[1], os.Args[2:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
+	}
+	os.Exit(status)
+}
+
+func runInit(path string, args []string) (status int, err error) {
+	if err := mountProc(); err != nil {
+		return 0, err
+	}
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, forwarded...)
+	cmd := &exec.Cmd{Path: path, Args: args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	go forward(cmd.Process, signals, nil)
+	return reap(cmd.Process.Pid)
+}
+
+// mountProc shows the namespace's processes in /proc. A container that hides parts of /proc does not allow that, and the old one stays:
+// it shows processes that cannot be reached.
+func mountProc() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make the mounts private: %w", err)
+	}
+	err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+	if err != nil && !errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("mount /proc: %w", err)
+	}
+	return nil
+}
+
+// reap waits for the process pid, and for every other one whose parent has died, which is left to process 1.
+func reap(pid int) (status int, err error) {
+	for {
+		var ws unix.WaitStatus
+		switch ended, err := unix.Wait4(-1, &ws, 0, nil); {
+		case err == unix.EINTR:
+		case err != nil:
+			return 0, fmt.Errorf("wait for process %d: %w", pid, err)
+		case ended == pid:
+			return exitStatus(syscall.WaitStatus(ws)), nil
+		}
+	}
+}
