@@ -51,7 +51,7 @@ func (c *Conn) inputAck(now time.Duration, s *Segment) bool {
 		defer c.established(now)
 	}
 	c.probeAcked(s.Ack)
-	if c.snd.nxt.Less(s.Ack) || s.Ack.Less(c.snd.una.Add(-c.snd.maxWnd)) { // RFC 5961 section 5.2
+	if !c.ackAcceptable(s) {
 		c.drop(now, s, &c.cfg.Stats.DropAck, ackNotOfSent)
 		c.challenge(now)
 		return false
@@ -70,6 +70,11 @@ func (c *Conn) inputAck(now time.Duration, s *Segment) bool {
 		}
 	}
 	return true
+}
+
+// ackAcceptable says whether a segment acknowledges what was sent, not too long ago (RFC 5961 section 5.2).
+func (c *Conn) ackAcceptable(s *Segment) bool {
+	return s.Flags.Has(ACK) && s.Ack.LessEq(c.snd.nxt) && c.snd.una.Add(-c.snd.maxWnd).LessEq(s.Ack)
 }
 
 // established sets what only a completed handshake tells.
@@ -156,20 +161,20 @@ func (c *Conn) advanceUna(ack, highest Seq, d *delivery) {
 }
 
 // sampleRTT measures the round trip of the flight that was sent last, of those newly covered: what drew this acknowledgment was
-// sent no later. Two cases measure nothing, for what they cover may have arrived long before: a flight that was sent again, unless
-// the echoed timestamp is as young as its last copy (Karn's rule, RFC 7323 section 4.1, RFC 3522 section 3.2), and an
-// acknowledgment with a D-SACK, which a needless copy has drawn. A receiver answers such a copy with the timestamp of the
-// first, so that an echo by itself measures all the time between the two.
+// sent no later. A flight that was sent again counts only if the echoed timestamp is as young as its last copy (Karn's rule,
+// RFC 7323 section 4.1, RFC 3522 section 3.2), and one that was sent once does not count beside a D-SACK: a needless copy of
+// something else has drawn the acknowledgment, and the flight may have arrived long before. The echo by itself is no measure:
+// a receiver may answer a needless copy with the timestamp of the first.
 func (c *Conn) sampleRTT(now time.Duration, s *Segment, advanced int, d *delivery) {
-	if !d.any || c.rack.duplicate {
+	switch f := &d.latest; {
+	case !d.any:
 		return
-	}
-	if f := &d.latest; f.retrans {
-		o := &s.Options
-		echoed := advanced > 0 && c.tsOK && o.TSEcr != 0 && int32(o.TSEcr-c.timestamp(f.sent)) >= 0
-		if !echoed || now-f.sent < c.rtt.min { // within one tick of the clock both copies have the same timestamp
-			return
-		}
+	case !f.retrans && c.rack.duplicate:
+		return
+	case f.retrans && now-f.sent < c.rtt.min: // within one tick of the clock both copies have the same timestamp
+		return
+	case f.retrans && !(advanced > 0 && c.tsOK && s.Options.TSEcr != 0 && int32(s.Options.TSEcr-c.timestamp(f.sent)) >= 0):
+		return
 	}
 	d.rtt = max(now-d.latest.sent, time.Microsecond)
 	c.rtt.sample(d.rtt, c.cfg)

@@ -169,7 +169,8 @@ func (c *Conn) checkTimestamp(now time.Duration, s *Segment) bool {
 }
 
 // noteTimestamp keeps TS.Recent up to date (RFC 7323 section 4.3). A segment whose sequence or acknowledgment number is guessed
-// does not come here: it could make all that the peer sends look old.
+// does not come here: it could make all that the peer sends look old. A duplicate that ends at RCV.NXT does, as in Linux: the echo
+// tells a peer whose ACKs were lost that its last copy has arrived, and so how long a round trip is.
 func (c *Conn) noteTimestamp(now time.Duration, s *Segment) {
 	if r := &c.rcv; c.tsOK && s.Options.HasTS && s.Seq.LessEq(r.lastAck) && r.lastAck.LessEq(s.End()) {
 		r.tsRecent, r.tsRecentAt = s.Options.TSVal, now
@@ -242,6 +243,9 @@ func (c *Conn) inputDuplicate(now time.Duration, s *Segment) {
 	}
 	c.ack.now = true
 	c.probeAcked(s.Ack)
+	if c.ackAcceptable(s) {
+		c.noteTimestamp(now, s)
+	}
 	if c.state == TimeWait && s.Flags.Has(FIN) && s.End() == c.rcv.nxt {
 		c.timers.linger = now + 2*c.cfg.MSL
 	}

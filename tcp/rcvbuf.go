@@ -3,8 +3,8 @@ package tcp
 import "time"
 
 // arrivalRTT is the round-trip time as a receiver sees it, which sends nothing that would be acknowledged: from an acknowledgment
-// to the first data that echoes its timestamp (RFC 7323 section 3.1). A peer that had nothing to send for a while makes one sample
-// too large, so that small ones count at once and large ones little by little.
+// to the first data that echoes its timestamp (RFC 7323 section 3.1). A peer that had nothing to send for a while, or whose
+// segments were lost, makes one sample too large, so that small ones count at once and large ones little by little.
 type arrivalRTT struct {
 	rtt time.Duration // 0: none yet
 	at  time.Duration // when an acknowledgment went out whose echo is waited for; 0: none
@@ -18,15 +18,20 @@ func (a *arrivalRTT) sent(now time.Duration, val uint32) {
 	}
 }
 
-// echoed takes a timestamp that came with data; val is what we would send now.
+// echoed takes a timestamp that came with data; val is what we would send now. An echo that is younger than the acknowledgment waited for
+// answers a later one: the first was lost, or overtaken on the way.
 func (a *arrivalRTT) echoed(now time.Duration, ecr, val uint32) {
 	if a.at == 0 || int32(ecr-a.val) < 0 {
 		return
 	}
-	if m := now - a.at; a.rtt == 0 || m < a.rtt {
+	m := now - a.at
+	if ecr != a.val {
+		m = min(m, time.Duration(val-ecr+1)*time.Millisecond)
+	}
+	if a.rtt == 0 || m < a.rtt {
 		a.rtt = m
 	} else {
-		a.rtt += (m - a.rtt) / 8
+		a.rtt += min(m-a.rtt, a.rtt) / 8
 	}
 	a.at, a.val = 0, val
 }

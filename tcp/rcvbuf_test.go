@@ -71,3 +71,37 @@ func TestReceiveBufferOfPausingPeer(t *testing.T) {
 	require.LessOrEqual(t, s.c.rcv.arrival.rtt, 3*time.Millisecond)
 	require.LessOrEqual(t, s.c.rcv.buffer, 256<<10)
 }
+
+// TCP-173: the receiver's round trip runs from the acknowledgment that is echoed, and not from an earlier one that was lost. A long wait
+// of the peer's makes it a little longer.
+func TestArrivalRTT(t *testing.T) {
+	var a arrivalRTT
+	stamp := func(now time.Duration) uint32 { return uint32(now / ms) }
+	exchange := func(sent, echoed, arrives time.Duration) {
+		a.sent(sent, stamp(sent))
+		a.sent(echoed, stamp(echoed))
+		a.echoed(arrives, stamp(echoed), stamp(arrives))
+	}
+	exchange(1000*ms, 1000*ms, 1010*ms)
+	require.Equal(t, 10*ms, a.rtt)
+	exchange(2000*ms, 9000*ms, 9010*ms)
+	require.LessOrEqual(t, a.rtt, 11*ms)
+	exchange(20*time.Second, 20*time.Second, 80*time.Second)
+	require.LessOrEqual(t, a.rtt, 12*ms)
+	for now := 80 * time.Second; now < 84*time.Second; now += 100 * ms {
+		exchange(now, now, now+40*ms)
+	}
+	require.InDelta(t, 40*ms, a.rtt, float64(5*ms))
+}
+
+// TCP-173: a segment that fills a gap was sent again, after a wait of the peer's: its echo measures nothing.
+func TestArrivalRTTOfRetransmission(t *testing.T) {
+	s := floodScript(t).after(time.Second).recv("P. seq 5001:5011(10) ack 1001 win 64240 <TS val 1 ecr 0>")
+	s.silence(0)
+	s.recv("P. seq 5021:5031(10) ack 1001 win 64240 <TS val 2 ecr 0>").silence(0)
+	s.after(10*time.Second).recv("P. seq 5011:5021(10) ack 1001 win 64240 <TS val 3 ecr 2000>").reads(5001, 30)
+	require.Zero(t, s.c.rcv.arrival.rtt)
+	s.silence(0)
+	s.after(10 * time.Millisecond).recv("P. seq 5031:5041(10) ack 1001 win 64240 <TS val 4 ecr 12000>")
+	require.InDelta(t, 10*ms, s.c.rcv.arrival.rtt, float64(ms))
+}

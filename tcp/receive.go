@@ -68,7 +68,7 @@ func (r *receiver) release() {
 func (c *Conn) receiveData(now time.Duration, s *Segment) {
 	r := &c.rcv
 	r.mss = max(r.mss, min(len(s.Payload), c.advMSS))
-	if c.tsOK && s.Options.HasTS {
+	if c.tsOK && s.Options.HasTS && r.gaps.end(r.nxt).LessEq(s.Seq) { // what was sent again comes after a wait of the peer's
 		r.arrival.echoed(now, s.Options.TSEcr, c.timestamp(now))
 	}
 	w := Range{s.Seq, s.Seq.Add(len(s.Payload))}

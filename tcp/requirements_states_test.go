@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"fmt"
 	"syscall"
 	"testing"
 	"time"
@@ -147,6 +148,17 @@ func TestNoSampleOfEarlierCopy(t *testing.T) {
 		require.Zero(t, s.c.rtt.backoff)
 		require.Less(t, s.c.rtt.srtt, 101*time.Millisecond)
 	}
+}
+
+// TCP-040: a D-SACK that comes with the last copy's own timestamp shows which copy has drawn the acknowledgment.
+func TestSampleOfLastCopy(t *testing.T) {
+	s := newScript(t).with(all).established("mss 1460,sackOK,TS val 1 ecr 0")
+	s.after(100 * time.Millisecond).write(10).silence(time.Second)
+	at := s.c.timestamp(s.c.snd.board.flights[0].sent)
+	require.NotZero(t, s.c.rtt.backoff)
+	s.recv(fmt.Sprintf(". seq 5001 ack 1011 win 64240 <TS val 2 ecr %d,sack 1 {1001:1011}>", at))
+	require.Zero(t, s.c.rtt.backoff)
+	require.Less(t, s.c.rtt.srtt, time.Second)
 }
 
 // TCP-172: an echo in a segment that acknowledges nothing new is no measurement.

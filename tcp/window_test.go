@@ -51,11 +51,22 @@ func TestTimestampOfForgedSegments(t *testing.T) {
 	s := newScript(t).with(all).established("mss 1460,TS val 1 ecr 0")
 	before := s.c.rcv.tsRecent
 	s.recv("P. seq 5001:5011(10) ack 9999 win 100 <TS val 2000000000 ecr 0>")
-	s.recv("P. seq 4991:5001(10) ack 1001 win 100 <TS val 2000000000 ecr 0>")
+	s.recv("P. seq 4990:5000(10) ack 1001 win 100 <TS val 2000000000 ecr 0>")
+	s.recv("P. seq 4991:5001(10) ack 9999 win 100 <TS val 2000000000 ecr 0>")
 	s.silence(0)
 	require.Equal(t, before, s.c.rcv.tsRecent)
 	s.recv("P. seq 5001:5011(10) ack 1001 win 100 <TS val 7 ecr 0>").reads(5001, 10)
 	require.EqualValues(t, 7, s.c.rcv.tsRecent)
+}
+
+// TCP-173: the last segment, repeated because its ACK was lost, brings a timestamp that counts; an earlier one does not.
+func TestTimestampOfDuplicates(t *testing.T) {
+	s := newScript(t).with(all).established("mss 1460,sackOK,TS val 1 ecr 0")
+	s.recv("P. seq 5001:5011(10) ack 1001 win 100 <TS val 7 ecr 0>").sends(". seq 1001 ack 5011 win 65525 <TS val 0 ecr 7>")
+	s.recv("P. seq 5001:5011(10) ack 1001 win 100 <TS val 9 ecr 0>")
+	s.sends(". seq 1001 ack 5011 win 65525 <TS val 0 ecr 9,sack 1 {5001:5011}>")
+	s.recv("P. seq 5001:5006(5) ack 1001 win 100 <TS val 11 ecr 0>")
+	s.sends(". seq 1001 ack 5011 win 65525 <TS val 0 ecr 9,sack 1 {5001:5006}>")
 }
 
 // TCP-051, TCP-156: the user timeout ends a connection when it is over, not at the next retransmission after it.
