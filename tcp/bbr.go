@@ -90,7 +90,7 @@ func (b *bbr) acked(now time.Duration, c *Conn, f feedback) {
 	}
 	s := b.rate.acked(now, &f.delivery, c.rtt.min)
 	s.windowed = f.limited
-	if len(c.snd.board.flights) == 0 {
+	if c.snd.board.empty() {
 		b.rate.forget()
 	}
 	m := &b.model
@@ -180,6 +180,8 @@ func (b *bbr) mark(*Conn) {
 	b.model.noteLoss(b.rate.delivered)
 	b.marked = true
 }
+
+func (b *bbr) memory() int { return cap(b.rate.log) * transmissionSize }
 
 // enter, leave and timeout are section 5.6.4.4.
 func (b *bbr) enter(c *Conn, _ int) {

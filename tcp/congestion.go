@@ -57,6 +57,8 @@ type algorithm interface {
 	restart(c *Conn)
 	// deliveryRate is what was measured in the last round trip, in bytes a second; 0: the algorithm does not measure.
 	deliveryRate() uint64
+	// memory is what the algorithm holds besides itself, in bytes.
+	memory() int
 	// end frees what the algorithm holds: nothing is sent any more.
 	end()
 }
@@ -71,6 +73,7 @@ func (passive) measured(time.Duration)             {}
 func (passive) lost(time.Duration, *Conn, *flight) {}
 func (passive) restart(*Conn)                      {}
 func (passive) deliveryRate() uint64               { return 0 }
+func (passive) memory() int                        { return 0 }
 func (passive) end()                               {}
 
 // algorithms is the registry: all that the rest of the program knows of the kinds of congestion control. The first is the default.

@@ -1,6 +1,9 @@
 package tcp
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Check holds the inside of a connection to what must be true at every moment.
 func (c *Conn) Check() error {
@@ -29,9 +32,21 @@ func (c *Conn) Check() error {
 func (c *Conn) checkScoreboard() error {
 	n := &c.snd
 	sacked, lost, at := 0, 0, n.una
-	for _, f := range n.board.flights {
-		if f.Start != at || f.Len() <= 0 || f.sacked && f.lost {
+	b := &n.board
+	visits := b.visits
+	for p := b.first(); b.valid(p); p = b.next(p) {
+		f := b.at(p)
+		if f.Start != at || f.Len() <= 0 || f.sacked && f.lost || f.size == 0 {
 			return fmt.Errorf("flight %+v after %d", f, at)
+		}
+		if f.waiting() && !f.retrans && f.Start.Less(b.fresh) {
+			return fmt.Errorf("flight %+v before %d, where those sent once begin", f, b.fresh)
+		}
+		if f.lost && !slices.ContainsFunc(b.losses.holes, func(s Seq) bool { return s.Less(f.End) }) {
+			return fmt.Errorf("lost flight %+v is not to be found", f)
+		}
+		if q := b.find(f.Start); q != p {
+			return fmt.Errorf("flight %+v is found at %v, not %v", f, q, p)
 		}
 		at = f.End
 		if f.sacked {
@@ -41,6 +56,7 @@ func (c *Conn) checkScoreboard() error {
 			lost += f.Len()
 		}
 	}
+	b.visits = visits
 	if at != n.nxt || sacked != n.board.sacked || lost != n.board.lost || n.pipe() < 0 {
 		return fmt.Errorf("scoreboard ends at %d (SND.NXT %d), sacked %d (%d), lost %d (%d), pipe %d",
 			at, n.nxt, sacked, n.board.sacked, lost, n.board.lost, n.pipe())

@@ -19,6 +19,8 @@ type held struct {
 	queue packet.Queue // its octets; empty when nobody will read them
 }
 
+const heldSize = 48
+
 // maxGaps bounds the stretches; an honest path never comes near (SEC-020).
 const maxGaps = 1024
 

@@ -72,14 +72,14 @@ func (c *Conn) outputReset(now time.Duration, s *Segment) {
 // outputLost sends again what is lost, as far as both windows allow.
 func (c *Conn) outputLost(now time.Duration, s *Segment) bool {
 	n := &c.snd
-	i := n.board.nextLost()
-	if i < 0 {
+	p, any := n.board.nextLost()
+	if !any {
 		return false
 	}
-	w := n.board.flights[i].Range
+	w := n.board.at(p).Range
 	if w.Start != n.iss {
 		limit := c.payloadLimit()
-		w = n.board.lostFrom(i, limit)
+		w = n.board.lostFrom(p, limit)
 		allowed := c.cc.cwnd - n.pipe()
 		if n.resend {
 			allowed = max(allowed, n.mss)
@@ -88,6 +88,9 @@ func (c *Conn) outputLost(now time.Duration, s *Segment) bool {
 			limit, allowed = limit+1, allowed+1
 		}
 		size := min(w.Len(), n.una.Add(n.wnd).Sub(w.Start), limit)
+		if size < min(w.Len(), n.mss) && w.Start != n.una { // a window that shrinks must not cut what waits ever smaller
+			return false
+		}
 		if size <= 0 || allowed < min(size, n.mss) || !n.resend && c.paced(now) {
 			return false
 		}
@@ -97,7 +100,7 @@ func (c *Conn) outputLost(now time.Duration, s *Segment) bool {
 		w.End = w.Start.Add(size)
 	}
 	n.resend, n.lastSent = false, now
-	n.board.resent(i, w.Len(), now)
+	n.board.resent(p, w.Len(), max(n.mss, 1), now)
 	c.fill(s, w)
 	c.countRetransmit(w)
 	c.armRexmt(now, w.Start == n.una && !c.impatient(n.una))
@@ -138,7 +141,7 @@ func (c *Conn) outputNew(now time.Duration, s *Segment) bool {
 	unsent := n.unsent()
 	n.nxt = w.End
 	c.sentSome(unsent)
-	n.board.push(w, now)
+	n.board.push(w, max(n.mss, 1), now)
 	c.fill(s, w)
 	c.ecn.mark(s, true)
 	n.push = n.push && n.unsent() > 0

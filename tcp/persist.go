@@ -47,7 +47,7 @@ func (c *Conn) outputWindowProbe(now time.Duration, s *Segment) bool {
 	}
 	n.persist.send = false
 	if n.una != n.nxt {
-		n.board.resent(0, 1, now)
+		n.board.resent(n.board.first(), 1, n.mss, now)
 		c.armRexmt(now, true)
 	} else {
 		n.persist.probed, n.lastSent = true, now
@@ -61,8 +61,8 @@ func (c *Conn) outputWindowProbe(now time.Duration, s *Segment) bool {
 // have been sent more than once.
 func (c *Conn) probeAcked(ack Seq) {
 	if n := &c.snd; n.persist.probed && n.una == n.nxt && ack == n.nxt+1 {
-		n.board.push(Range{n.nxt, ack}, n.lastSent)
-		n.board.flights[len(n.board.flights)-1].retrans = true
+		n.board.push(Range{n.nxt, ack}, n.mss, n.lastSent)
+		n.board.last().retrans = true
 		n.nxt = ack
 	}
 }

@@ -22,6 +22,8 @@ type transmission struct {
 	limited                    bool
 }
 
+const transmissionSize = 56
+
 // rateSample is what an acknowledgment tells of the path.
 type rateSample struct {
 	rate      float64       // octets a second; 0: unknown
@@ -56,12 +58,12 @@ func (r *rateSampler) sent(now time.Duration, b *scoreboard, n, inFlight int) {
 // prune forgets what no flight names any more, and makes room if that is too little.
 func (r *rateSampler) prune(b *scoreboard) {
 	oldest := time.Duration(1<<63 - 1)
-	for i := range b.flights {
-		oldest = min(oldest, b.flights[i].sent)
+	for p := b.first(); b.valid(p); p = b.next(p) {
+		oldest = min(oldest, b.at(p).sent)
 	}
 	i, _ := r.find(oldest)
 	n := copy(r.log, r.log[i:])
-	r.log = slices.Grow(r.log[:n], max(n, 16))
+	r.log = slices.Grow(r.log[:n], max(n, b.len(), 16)) // not to look at all flights again before as many are sent
 }
 
 // at is what was known when something was sent at that time.

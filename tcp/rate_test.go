@@ -19,8 +19,8 @@ type sampling struct {
 func (s *sampling) send(at time.Duration) {
 	w := Range{s.nxt, s.nxt + 1000}
 	s.nxt = w.End
-	s.board.push(w, at)
-	s.rateSampler.sent(at, &s.board, 1000, s.nxt.Sub(s.board.flights[0].Start))
+	s.board.push(w, 1000, at)
+	s.rateSampler.sent(at, &s.board, 1000, s.nxt.Sub(s.board.front().Start))
 }
 
 func (s *sampling) ack(at time.Duration, to Seq) rateSample {

@@ -159,50 +159,41 @@ func (c *Conn) detectLoss(now time.Duration) {
 // detectByTime is RFC 8985 section 6.2, step 5. It returns when to look again; 0: no need.
 func (c *Conn) detectByTime(now time.Duration) time.Duration {
 	b := &c.snd.board
-	again := time.Duration(0)
 	if b.sacked == 0 && c.cc.state == open { // nothing was delivered out of order
 		return 0
 	}
 	wait := c.rack.rtt + c.rack.window(c)
-	for i := range b.flights {
-		f := &b.flights[i]
-		if !f.retrans && f.sent > c.rack.xmit {
-			break // all that follows was first sent later still
+	for f := b.oldest(); f != nil && f.before(c.rack.xmit, c.rack.end); f = b.oldest() {
+		if at := f.sent + wait; at > now {
+			return at
 		}
-		if f.sacked || f.lost || f.sent > c.rack.xmit || f.sent == c.rack.xmit && !f.End.Less(c.rack.end) {
-			continue
-		}
-		if at := f.sent + wait; at <= now {
-			c.lose(now, i)
-		} else if again == 0 || at < again {
-			again = at
-		}
+		c.lose(now, f)
 	}
-	return again
+	return 0
 }
 
 // detectByDuplicates is fast retransmit (RFC 5681 section 3.2), and in recovery the partial acknowledgment that
 // uncovers the next hole (RFC 6582 section 3.2).
 func (c *Conn) detectByDuplicates(now time.Duration) {
 	b := &c.snd.board
-	if len(b.flights) == 0 || b.lost > 0 {
+	if b.empty() || b.lost > 0 {
 		return
 	}
-	first := &b.flights[0]
+	first := b.front()
 	fresh := c.cc.state == open && c.snd.dupAcks >= dupThresh && c.cc.recover.LessEq(c.snd.una)
 	partial := c.cc.state == recovery && first.Start == c.snd.una && !first.retrans
 	if fresh || partial {
 		if first.Len() > c.snd.mss {
-			b.split(first.Start.Add(c.snd.mss))
+			b.split(b.first(), first.Start.Add(c.snd.mss))
 		}
-		c.lose(now, 0)
+		c.lose(now, b.front())
 	}
 }
 
-// lose takes flight i for lost.
-func (c *Conn) lose(now time.Duration, i int) {
-	c.snd.board.markLost(i)
-	c.cc.algorithm.lost(now, c, &c.snd.board.flights[i])
+// lose takes f for lost.
+func (c *Conn) lose(now time.Duration, f *flight) {
+	c.snd.board.markLost(f)
+	c.cc.algorithm.lost(now, c, f)
 }
 
 // impatient says that a partial acknowledgment, which has moved SND.UNA on from una, leaves the retransmission timer alone: without

@@ -154,7 +154,7 @@ func TestNoSampleOfEarlierCopy(t *testing.T) {
 func TestSampleOfLastCopy(t *testing.T) {
 	s := newScript(t).with(all).established("mss 1460,sackOK,TS val 1 ecr 0")
 	s.after(100 * time.Millisecond).write(10).silence(time.Second)
-	at := s.c.timestamp(s.c.snd.board.flights[0].sent)
+	at := s.c.timestamp(s.c.snd.board.front().sent)
 	require.NotZero(t, s.c.rtt.backoff)
 	s.recv(fmt.Sprintf(". seq 5001 ack 1011 win 64240 <TS val 2 ecr %d,sack 1 {1001:1011}>", at))
 	require.Zero(t, s.c.rtt.backoff)

@@ -1,26 +1,16 @@
 package tcp
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // scoreboard remembers what is in flight: between SND.UNA and SND.NXT, in order, as it was last sent. It is what
-// RFC 6675's scoreboard and RFC 8985's transmission times are here, counted in octets.
+// RFC 6675's scoreboard and RFC 8985's transmission times are here, counted in bytes. The work of an acknowledgment is in proportion to
+// what it newly tells; besides, a flight is found in a time that grows with the logarithm of their number.
 type scoreboard struct {
-	flights []flight
-	base    []flight // the memory that flights is a window of
-	sacked  int      // octets the peer has reported as received
-	lost    int      // octets taken for lost and not sent again
-}
-
-// flight is a stretch of sequence space that was sent at one time.
-type flight struct {
-	Range
-	sent    time.Duration
-	sacked  bool
-	lost    bool
-	retrans bool // sent more than once
+	flights
+	fresh  Seq     // below it none waits of what was sent only once
+	losses *losses // nil while nothing was lost
+	sacked int     // bytes the peer has reported as received
+	lost   int     // bytes taken for lost and not sent again
 }
 
 // delivery is what an acknowledgment says about the flights it newly covers.
@@ -37,57 +27,58 @@ func (d *delivery) add(f *flight, highest Seq) {
 	if !f.retrans && f.End.Less(highest) {
 		d.reordered = true
 	}
-	if !d.any || f.sent > d.latest.sent || f.sent == d.latest.sent && d.latest.End.Less(f.End) {
+	if !d.any || d.latest.before(f.sent, f.End) {
 		d.latest, d.any = *f, true
 	}
 }
 
-// push records that w was sent for the first time.
-func (b *scoreboard) push(w Range, now time.Duration) {
-	if n := len(b.flights); n > 0 {
-		if l := &b.flights[n-1]; l.sent == now && l.End == w.Start && !l.sacked && !l.lost && !l.retrans {
-			l.End = w.End
-			return
-		}
+// push records that w was sent for the first time, in segments of size bytes. Together with what went just before it is one flight, unless
+// that ends with a shorter segment: its end would be forgotten.
+func (b *scoreboard) push(w Range, size int, now time.Duration) {
+	if l := b.last(); l == nil {
+		b.fresh = w.Start
+	} else if l.sent == now && l.End == w.Start && l.waiting() && !l.retrans && int(l.size) == size && (l.Len()+int(l.skipped))%size == 0 {
+		l.End = w.End
+		return
 	}
-	b.room()
-	b.flights = append(b.flights, flight{Range: w, sent: now})
+	b.flights.push(flight{Range: w, size: uint16(size), sent: now})
 }
 
 // ackTo removes what is below una.
 func (b *scoreboard) ackTo(una, highest Seq, d *delivery) {
-	n := 0
-	for n < len(b.flights) && b.flights[n].Start.Less(una) {
-		f := b.flights[n]
+	for f := b.front(); f != nil && f.Start.Less(una); f = b.front() {
 		if una.Less(f.End) {
-			b.flights[n].Start, f.End = una, una
-		} else {
-			n++
+			gone := *f
+			gone.End = una
+			b.acked(&gone, highest, d)
+			f.cutFront(una)
+			break
 		}
-		b.uncount(&f)
-		if !f.sacked {
-			d.add(&f, highest)
-		}
+		b.acked(f, highest, d)
+		b.pop()
 	}
-	b.flights = b.flights[n:]
-	if len(b.flights) == 0 {
-		b.flights = b.base[:0]
-		if cap(b.base) > 64 {
-			b.flights, b.base = nil, nil
-		}
+	if b.fresh.Less(una) {
+		b.fresh = una
+	}
+	if b.empty() {
+		b.release()
+		b.losses = nil
+	} else if b.losses != nil {
+		b.losses.ackTo(una)
 	}
 }
 
-// room makes space for one more flight, by moving all to the front of the memory when at least half of that is free.
-func (b *scoreboard) room() {
-	if n := len(b.flights); n == cap(b.flights) {
-		if n > 0 && 2*n <= cap(b.base) {
-			b.flights = b.base[:copy(b.base[:n], b.flights)]
-			return
-		}
-		b.base = append(make([]flight, 0, max(4, 2*n)), b.flights...)
-		b.flights = b.base
+func (b *scoreboard) acked(f *flight, highest Seq, d *delivery) {
+	b.uncount(f)
+	if !f.sacked {
+		d.add(f, highest)
 	}
+}
+
+// cutFront lets f begin at seq, which lies within it.
+func (f *flight) cutFront(seq Seq) {
+	f.skipped = uint16((int(f.skipped) + seq.Sub(f.Start)) % int(f.size))
+	f.Start = seq
 }
 
 func (b *scoreboard) uncount(f *flight) {
@@ -99,115 +90,158 @@ func (b *scoreboard) uncount(f *flight) {
 	}
 }
 
-// find is the index of the flight that contains or follows seq.
-func (b *scoreboard) find(seq Seq) int {
-	i, _ := slices.BinarySearchFunc(b.flights, seq, func(f flight, s Seq) int {
-		if f.End.LessEq(s) {
-			return -1
-		}
-		return 1
-	})
-	return i
-}
-
-// split makes seq a boundary between flights and returns the index of the one that starts there.
-func (b *scoreboard) split(seq Seq) int {
-	i := b.find(seq)
-	if i == len(b.flights) || seq.LessEq(b.flights[i].Start) {
-		return i
+// split makes seq, which lies in the flight at p, a boundary between flights, and returns the place of the one that starts there.
+func (b *scoreboard) split(p place, seq Seq) place {
+	f := b.at(p)
+	if seq == f.Start {
+		return p
 	}
-	b.room()
-	b.flights = slices.Insert(b.flights, i+1, b.flights[i])
-	b.flights[i].End = seq
-	b.flights[i+1].Start = seq
-	return i + 1
+	rest := *f
+	rest.cutFront(seq)
+	f.End = seq
+	if rest.lost {
+		b.losses.lost(seq)
+	}
+	return b.insert(p, rest)
 }
 
-// sack marks w as received by the peer.
+// sack marks w as received by the peer, as far as it is whole segments.
 func (b *scoreboard) sack(w Range, highest Seq, d *delivery) {
-	i := b.find(w.Start)
-	if i == len(b.flights) || b.covered(i, w) {
-		return
-	}
-	for i = b.split(w.Start); i < len(b.flights) && b.flights[i].Start.Less(w.End); i++ {
-		if w.End.Less(b.flights[i].End) {
-			b.split(w.End)
+	for p := b.find(w.Start); b.valid(p) && b.at(p).Start.Less(w.End); p = b.next(p) {
+		f := b.at(p)
+		if f.sacked {
+			continue
 		}
-		if f := &b.flights[i]; !f.sacked {
-			d.add(f, highest)
-			b.uncount(f)
-			f.sacked, f.lost = true, false
-			b.sacked += f.Len()
+		in := f.segments(w)
+		if in.End.LessEq(in.Start) {
+			continue
 		}
+		p = b.split(p, in.Start)
+		if in.End.Less(b.at(p).End) {
+			p, _ = b.previous(b.split(p, in.End))
+		}
+		f = b.at(p)
+		d.add(f, highest)
+		b.uncount(f)
+		b.sacked += f.Len()
+		f.sacked, f.lost = true, false
+		p = b.join(p)
 	}
 }
 
-// covered is the quick way out for a block that repeats what is known.
-func (b *scoreboard) covered(i int, w Range) bool {
-	for ; i < len(b.flights) && b.flights[i].Start.Less(w.End); i++ {
-		if !b.flights[i].sacked {
-			return false
-		}
+// join makes one flight of the sacked one at p and its sacked neighbours, and returns its place: who reports them again is soon answered.
+func (b *scoreboard) join(p place) place {
+	if q := b.next(p); b.valid(q) && b.at(q).sacked {
+		b.at(p).End = b.at(q).End
+		b.remove(q)
 	}
-	return true
+	if q, ok := b.previous(p); ok && b.at(q).sacked {
+		b.at(q).End = b.at(p).End
+		b.remove(p)
+		return q
+	}
+	return p
 }
 
-// markLost takes flight i for lost.
-func (b *scoreboard) markLost(i int) {
-	if f := &b.flights[i]; !f.lost && !f.sacked {
+// markLost takes f for lost.
+func (b *scoreboard) markLost(f *flight) {
+	if f.waiting() {
 		f.lost = true
+		r := b.mending()
+		if b.lost == 0 {
+			r.holes = r.holes[:0]
+		}
+		r.lost(f.Start)
 		b.lost += f.Len()
 	}
 }
 
 func (b *scoreboard) markAllLost() {
-	for i := range b.flights {
-		b.markLost(i)
+	for f := b.oldest(); f != nil; f = b.oldest() {
+		b.markLost(f)
 	}
 }
 
 // timeout takes the first flight and all that was sent up to before for lost. If the peer has taken back what it had reported (the first flight is sacked, yet
-// not acknowledged), none of its reports count any more (RFC 2018 section 8).
+// not acknowledged), none of its reports count any more, and all of it is lost (RFC 2018 section 8).
 func (b *scoreboard) timeout(before time.Duration) {
-	if len(b.flights) > 0 && b.flights[0].sacked {
-		for i := range b.flights {
-			b.flights[i].sacked = false
-		}
+	if b.front().sacked {
 		b.sacked = 0
-	}
-	for i := range b.flights {
-		if i == 0 || b.flights[i].sent <= before {
-			b.markLost(i)
+		for p := b.first(); b.valid(p); p = b.next(p) {
+			if f := b.at(p); f.sacked {
+				f.sacked = false
+				b.markLost(f)
+			}
 		}
 	}
-}
-
-// nextLost is the index of the first flight to be sent again; -1: none.
-func (b *scoreboard) nextLost() int {
-	if b.lost == 0 {
-		return -1
+	b.markLost(b.front())
+	for f := b.oldest(); f != nil && f.sent <= before; f = b.oldest() {
+		b.markLost(f)
 	}
-	return slices.IndexFunc(b.flights, func(f flight) bool { return f.lost })
 }
 
-// lostFrom is flight i, a lost one, and what is lost right behind it, as far as that is needed for size octets.
-func (b *scoreboard) lostFrom(i, size int) Range {
-	w := b.flights[i].Range
-	for i++; i < len(b.flights) && b.flights[i].lost && w.Len() < size; i++ {
-		w.End = b.flights[i].End
+// lostFrom is what is lost from the flight at p on, a lost one, as far as that is needed for size bytes.
+func (b *scoreboard) lostFrom(p place, size int) Range {
+	w := b.at(p).Range
+	for p = b.next(p); w.Len() < size && b.valid(p) && b.at(p).lost; p = b.next(p) {
+		w.End = b.at(p).End
 	}
 	return w
 }
 
-// resent records that n octets from the start of flight i on are sent again, as one from now on: what was cut small once
-// does not remain so.
-func (b *scoreboard) resent(i, n int, now time.Duration) {
-	w := Range{b.flights[i].Start, b.flights[i].Start.Add(n)}
-	b.split(w.End)
-	j := i
-	for ; j < len(b.flights) && b.flights[j].Start.Less(w.End); j++ {
-		b.uncount(&b.flights[j])
+// resent records that n bytes from the start of the flight at p on are sent again, in segments of size bytes and as one flight from now
+// on: what was cut small once does not remain so.
+func (b *scoreboard) resent(p place, n, size int, now time.Duration) {
+	f := b.at(p)
+	w := Range{f.Start, f.Start.Add(n)}
+	if w.End.Less(f.End) {
+		p, _ = b.previous(b.split(p, w.End))
+		f = b.at(p)
 	}
-	b.flights[i] = flight{Range: w, retrans: true, sent: now}
-	b.flights = slices.Delete(b.flights, i+1, j)
+	b.uncount(f)
+	end := f.End
+	*f = flight{Range: w, retrans: true, sent: now, size: uint16(size)}
+	for end.Less(w.End) {
+		end = b.cover(b.next(p), w.End)
+	}
+	b.mending().resent(w, now)
+}
+
+// cover removes the flight at p as far as end, and returns how far that was.
+func (b *scoreboard) cover(p place, end Seq) Seq {
+	f := b.at(p)
+	if f.End.LessEq(end) {
+		end = f.End
+		b.uncount(f)
+		b.remove(p)
+		return end
+	}
+	gone := *f
+	gone.End = end
+	b.uncount(&gone)
+	if f.cutFront(end); f.lost {
+		b.losses.lost(end)
+	}
+	return end
+}
+
+// oldest is the flight on its way that was sent first; nil: none is.
+func (b *scoreboard) oldest() *flight {
+	f, again := b.oldestFresh(), b.oldestResent()
+	if f == nil || again != nil && again.before(f.sent, f.End) {
+		return again
+	}
+	return f
+}
+
+// oldestFresh is the same of the flights that were sent only once: their order in time is that of their sequence.
+func (b *scoreboard) oldestFresh() *flight {
+	for p := b.find(b.fresh); b.valid(p); p = b.next(p) {
+		f := b.at(p)
+		if f.waiting() && !f.retrans {
+			return f
+		}
+		b.fresh = f.End
+	}
+	return nil
 }

@@ -84,7 +84,7 @@ func (c *Conn) fits(p []byte) int {
 	if !c.CanSend() {
 		return 0
 	}
-	return min(len(p), max(c.sndLimit()-c.snd.buf.Len(), 0), c.notsentRoom())
+	return min(len(p), max(c.sndLimit()-c.snd.memory(), 0), c.notsentRoom())
 }
 
 func (c *Conn) wrote(now time.Duration, n int) {
@@ -114,13 +114,16 @@ func (c *Conn) sndLimit() int {
 	if c.params.SndBuf > 0 {
 		return c.params.SndBuf
 	}
-	return min(max(c.snd.buffer, 2*c.cc.cwnd), c.cfg.MaxSndBuf)
+	return min(max(c.snd.buffer, 2*c.cc.cwnd)+c.snd.board.memory(), c.cfg.MaxSndBuf)
 }
 
 // canWrite says whether enough of the send buffer is free for a writer to be woken: a third, as Linux has it.
 func (c *Conn) canWrite() bool {
-	return c.CanSend() && 3*c.snd.buf.Len() <= 2*c.sndLimit() && c.belowLowat()
+	return c.CanSend() && 3*c.snd.memory() <= 2*c.sndLimit() && c.belowLowat()
 }
+
+// memory is what the send buffer is charged with: the bytes in it, and the flights that the peer has split by SACK.
+func (n *sender) memory() int { return n.buf.Len() + n.board.memory() }
 
 // Writable says whether Write should be tried: there is room, or an error to learn of.
 func (c *Conn) Writable() bool {
@@ -129,6 +132,13 @@ func (c *Conn) Writable() bool {
 
 // Unacked is the number of octets in the send buffer: written but not acknowledged.
 func (c *Conn) Unacked() int { return c.snd.buf.Len() }
+
+// Memory is what the connection holds besides itself, in bytes: what it has to send, what was received and not read, and what it
+// remembers of both.
+func (c *Conn) Memory() int {
+	return c.snd.buf.Memory() + c.snd.board.memory() + c.snd.board.losses.memory() + c.cc.algorithm.memory() +
+		c.rcv.queue.Memory() + c.rcv.gaps.memory + cap(c.rcv.gaps.held)*heldSize
+}
 
 // Delivered says whether all that was written, and the FIN if there is one, has been acknowledged or given up.
 func (c *Conn) Delivered() bool {
@@ -177,6 +187,7 @@ func (c *Conn) Close(now time.Duration) {
 		c.Abort(now)
 		return
 	}
+	c.rcv.release() // what was received ahead of a gap, too: what fills the gap is answered by a reset
 	c.closeWrite(now)
 	switch {
 	case c.state == FinWait2 && c.params.FinTimeout < 0:

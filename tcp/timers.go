@@ -98,7 +98,7 @@ func (c *Conn) retransmissionTimeout(now time.Duration) {
 		c.events |= Troubled
 	}
 	c.timers.tlp, c.tlp = 0, tlp{}
-	c.blackhole.suspect(now, c, n.board.flights[0].Len())
+	c.blackhole.suspect(now, c, n.board.front().Len())
 	wasLost := n.board.lost
 	n.board.timeout(c.lostBefore(now))
 	c.trace(now, Event{Kind: LossDetected, Octets: n.board.lost, Why: "timeout"})

@@ -43,10 +43,10 @@ func (c *Conn) outputTail(now time.Duration, s *Segment) bool {
 	w := Range{n.nxt, n.nxt.Add(size)}
 	if size > 0 {
 		n.nxt = w.End
-		n.board.push(w, now)
+		n.board.push(w, n.mss, now)
 	} else {
 		w = n.lastSegment()
-		n.board.resent(n.board.split(w.Start), w.Len(), now)
+		n.board.resent(n.board.split(n.board.find(w.Start), w.Start), w.Len(), n.mss, now)
 		c.countRetransmit(w)
 	}
 	c.tlp = tlp{active: true, retrans: size <= 0, end: n.nxt}
@@ -58,7 +58,7 @@ func (c *Conn) outputTail(now time.Duration, s *Segment) bool {
 
 // lastSegment is what was sent last of what is in flight: a full-sized segment, the rest, or with either our FIN.
 func (n *sender) lastSegment() Range {
-	w := n.board.flights[len(n.board.flights)-1].Range
+	w := n.board.last().Range
 	data := w.Len()
 	if n.ownsFin(w) {
 		data--

@@ -27,6 +27,18 @@ type piece struct {
 // Len is the number of octets.
 func (q *Queue) Len() int { return q.len }
 
+// Memory is what the Queue keeps from being used otherwise, in bytes: its pages, and what was lent to it.
+func (q *Queue) Memory() (n int) {
+	for i := range q.pieces {
+		if p := &q.pieces[i]; p.page != nil {
+			n += len(p.page.b)
+		} else {
+			n += len(p.b)
+		}
+	}
+	return n
+}
+
 // Write appends a copy of p. The caller bounds the size.
 func (q *Queue) Write(p []byte) {
 	for len(p) > 0 {

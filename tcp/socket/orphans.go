@@ -15,17 +15,17 @@ import (
 type orphans struct {
 	mu     sync.Mutex // taken after an endpoint's
 	list   list.List  // of *Endpoint, the one closed first in front
-	memory int        // octets that they hold together
+	memory int        // bytes that they hold together
 }
 
 // orphan is an Endpoint's part in it.
 type orphan struct {
 	place  *list.Element // nil: it is none
-	weight int           // octets, counted in orphans.memory
+	weight int           // bytes, counted in orphans.memory
 	doomed atomic.Bool   // it is to be given up
 }
 
-// orphanWeight is what a connection costs besides the octets that it has to send.
+// orphanWeight is what a connection costs besides what it holds (tcp.Conn.Memory), in bytes.
 const orphanWeight = 4 << 10
 
 // orphaned enters a connection that its owner has just closed, unless that has ended it, and makes room for it.
@@ -66,7 +66,7 @@ func (o *orphans) update(e *Endpoint) {
 
 func (o *orphans) weigh(e *Endpoint) {
 	o.memory -= e.weight
-	e.weight = orphanWeight + e.conn.Unacked()
+	e.weight = orphanWeight + e.conn.Memory()
 	o.memory += e.weight
 }
 

@@ -92,3 +92,57 @@ func TestWeightOfOrphans(t *testing.T) {
 	require.Equal(t, count, l.connections())
 	require.Less(t, (heap()-before)/count, 4096)
 }
+
+// SEC-061: what a peer makes a connection hold is charged to it when its owner is gone, or given back: bytes received ahead of a gap, flights split
+// by SACK, and the records of gaps after SHUT_RD.
+func TestOrphansOfEachKind(t *testing.T) {
+	const limit, count = 32 << 20, 4000
+	for _, kind := range []struct {
+		name string
+		hold func(l *lab, p *peer, fd int)
+	}{
+		{"ahead of a gap", func(l *lab, p *peer, fd int) {
+			for i := range 3 {
+				p.send(tcp.Segment{Flags: tcp.ACK, Seq: p.seq.Add(1 + i*20001), Payload: make([]byte, 20000)})
+			}
+		}},
+		{"split flights", func(l *lab, p *peer, fd int) {
+			_, err := l.Send(fd, make([]byte, 40000), 0)
+			require.NoError(l.t, err)
+			for i := range 40 {
+				s := tcp.Segment{Flags: tcp.ACK}
+				s.Options.SackCount = 4
+				for j := range 4 {
+					start := p.ack.Add((2*(4*i+j) + 1) * 100)
+					s.Options.Sack[j] = tcp.Range{Start: start, End: start.Add(100)}
+				}
+				p.send(s)
+			}
+		}},
+		{"gaps after SHUT_RD", func(l *lab, p *peer, fd int) {
+			require.NoError(l.t, l.Shutdown(fd, socketapi.SHUT_RD))
+			for i := range 100 {
+				p.send(tcp.Segment{Flags: tcp.ACK, Seq: p.seq.Add(1 + 2*i), Payload: []byte("x")})
+			}
+		}},
+	} {
+		t.Run(kind.name, func(t *testing.T) {
+			l := newLab(t, func(c *socketapi.Config) { c.TCP.OrphanMemory = limit })
+			l.out = func([]byte) {}
+			listener := l.listen()
+			before := heap()
+			for i := range count {
+				l.out = nil
+				p := l.open(netip.AddrPortFrom(attacker, uint16(1024+i)), tcp.Options{MSS: 100, SackPermitted: true})
+				l.out = func([]byte) {}
+				fd := l.accept(listener)
+				kind.hold(l, p, fd)
+				require.NoError(t, l.Close(fd))
+			}
+			require.Less(t, heap()-before, limit+4<<20)
+			require.Greater(t, l.connections(), 100)
+			l.after(20 * time.Minute)
+			require.Zero(t, l.connections())
+		})
+	}
+}
