@@ -122,9 +122,9 @@ func (c *Conn) acknowledge(now time.Duration, s *Segment) {
 	}
 }
 
-// updateWindow takes SND.WND from segments that are newer than the last one used (WL1, WL2). A retransmission has an old
-// sequence number, but what it acknowledges shows that it was sent after all that has come: were its window left out, the
-// right edge would move as far as SND.UNA does, unasked.
+// updateWindow takes SND.WND from segments that are newer than the last one used (WL1, WL2). A retransmitted segment fails the WL1 test
+// although it is new. If it acknowledges new data, its window is taken: otherwise SND.UNA would advance with the old SND.WND, and the
+// right edge with it.
 func (c *Conn) updateWindow(s *Segment) {
 	n := &c.snd
 	if s.Ack.Less(n.una) || s.Flags.Has(SYN) {

@@ -153,3 +153,16 @@ func TestShutdownOfReadingKeepsTheQueue(t *testing.T) {
 	require.Equal(t, 5, s.c.Read(s.now, make([]byte, 100)))
 	require.True(t, s.c.AtEOF())
 }
+
+// TCP-025, SOCK-026: text after the user has shut down both directions resets its sender, as on Linux; what was received before stays
+// readable. After one direction alone it does not.
+func TestDataAfterShutdownOfBothResets(t *testing.T) {
+	s := newScript(t).established("").recv("P. seq 5001:5011(10) ack 1001 win 64240").sends(". seq 1001 ack 5011 win 65525")
+	s.c.CloseRead()
+	s.recv("P. seq 5011:5021(10) ack 1001 win 64240").sends(". seq 1001 ack 5021 win 65515")
+	s.do((*Conn).CloseWrite).sends("F. seq 1001 ack 5021 win 65515")
+	s.recv("P. seq 5011:5021(10) ack 1001 win 64240").sends(". seq 1002 ack 5021 win 65515").is(FinWait1) // nothing new
+	s.recv("P. seq 5021:5031(10) ack 1002 win 64240").sends("R seq 1002 win 0").is(Closed)
+	require.Equal(t, syscall.ECONNRESET, s.c.Err())
+	s.reads(5001, 10)
+}

@@ -107,8 +107,8 @@ func (c *Conn) advance(n int) {
 	c.counts.bytesReceived += uint64(n)
 }
 
-// moveTo appends the part w of a segment's octets to q. It passes on the Buffer that they lie in if they fill it well,
-// and copies them if not: what waits should not cost much more memory than it is worth.
+// moveTo appends the part w of a segment's bytes to q. If they fill at least half of their Buffer, the Buffer itself is queued; otherwise
+// they are copied, so that small segments do not pin large buffers.
 func (s *Segment) moveTo(q *packet.Queue, w Range) {
 	data := s.Payload[w.Start.Sub(s.Seq):w.End.Sub(s.Seq)]
 	b := s.Buffer
