@@ -26,7 +26,7 @@ type Conn struct {
 	ack     ackState
 	reset   pendingReset
 	passive bool // opened by the peer's SYN (RFC 9293 section 3.5, MUST-11)
-	orphan  bool // the user has closed or aborted: nobody will read what arrived
+	orphan  bool // the user has closed or aborted and will not read
 	err     syscall.Errno
 	events  Events
 
@@ -35,14 +35,14 @@ type Conn struct {
 	params Params
 	cfg    *Config
 
-	mtu        int // path MTU in octets
+	mtu        int // path MTU in bytes
 	blackhole  blackhole
-	maxPayload int // largest super-segment in octets of payload; 0: none
+	maxPayload int // largest super-segment in bytes of payload; 0: none
 	advMSS     int // the MSS we announced
 	counts     counts
 
-	tracer Tracer    // nil: nobody watches
-	traced *snapshot // what it knows
+	tracer Tracer    // nil: none
+	traced *snapshot // the state that it was last told
 }
 
 // counts feed Info.
@@ -51,28 +51,28 @@ type counts struct {
 	bytesAcked, bytesReceived, bytesSent, bytesRetrans uint64
 }
 
-// Events are what happened to a connection since its owner last asked.
+// Events are the changes of a connection since its owner last asked.
 type Events uint16
 
 const (
-	Readable  Events = 1 << iota // octets, the end of the stream or an error can be read
+	Readable  Events = 1 << iota // bytes, the end of the stream or an error can be read
 	Writable                     // room in the send buffer
 	Connected                    // ESTABLISHED was reached
 	Ended                        // CLOSED or TIME-WAIT was reached: nothing more comes
 	Failed                       // an error is pending
 	Acked                        // all that was sent, FIN included, is acknowledged
 	Urgent                       // urgent data was announced, or reaches further than was known
-	Troubled                     // R1 is reached: what was sent has gone unacknowledged for long (RFC 9293 section 3.8.3)
+	Troubled                     // R1 is reached: data has gone unacknowledged for long (RFC 9293 section 3.8.3)
 )
 
-// Setup is what a new connection needs from its surroundings.
+// Setup is the environment of a new connection.
 type Setup struct {
 	ISS        Seq    // initial send sequence number (RFC 6528)
 	TSOffset   uint32 // added to the clock in timestamps (RFC 7323 section 5.4)
-	MTU        int    // path MTU in octets, less the IP options of each segment
+	MTU        int    // path MTU in bytes, less the IP options of each segment
 	LinkMTU    int    // the largest datagram we can receive: the MSS we announce is derived from it
-	MaxPayload int    // largest super-segment the device takes, in octets of payload; 0: none
-	Tracer     Tracer // is told from the first; nil: nobody
+	MaxPayload int    // largest super-segment the device takes, in bytes of payload; 0: none
+	Tracer     Tracer // of the connection from its first event on; nil: none
 }
 
 func newConn(cfg *Config, p Params, s Setup) *Conn {
@@ -101,7 +101,7 @@ func newConn(cfg *Config, p Params, s Setup) *Conn {
 }
 
 // marks are the sequence numbers that were noted once and are compared with SND.UNA ever after. They start at the ISS, and follow
-// SND.UNA once it has passed them: zero, or what lies 2^31 octets back, would seem to lie ahead.
+// SND.UNA once it has passed them: zero, or what lies 2^31 bytes back, would seem to lie ahead.
 func (c *Conn) marks() [5]*Seq {
 	return [...]*Seq{&c.cc.recover, &c.rack.highest, &c.rack.end, &c.rack.roundEnd, &c.ecn.until}
 }
@@ -109,7 +109,7 @@ func (c *Conn) marks() [5]*Seq {
 // DefaultMSS is assumed of a peer that sends no MSS option (RFC 9293 section 3.7.1, MUST-15).
 const DefaultMSS = 536
 
-// windowShift is the smallest scale that can announce a window of size octets (RFC 7323 section 2.3).
+// windowShift is the smallest scale that can announce a window of size bytes (RFC 7323 section 2.3).
 func windowShift(size int) uint8 {
 	shift := uint8(0)
 	for shift < MaxWindowScale && size > 65535<<shift {
@@ -165,7 +165,7 @@ func (c *Conn) learnSyn(now time.Duration, syn *Segment) {
 	c.updateMSS()
 }
 
-// minMSS bounds what a hostile peer's MSS option or an ICMP error can make us send: 68 octets of datagram (RFC 791).
+// minMSS bounds what a hostile peer's MSS option or an ICMP error can make us send: 68 bytes of datagram (RFC 791).
 const minMSS = 28
 
 // updateMSS derives the payload of a full-sized segment: Eff.snd.MSS of RFC 9293 section 3.7.1.
@@ -195,13 +195,13 @@ func (c *Conn) SetMTU(mtu int) {
 	}
 }
 
-// MTU is the path MTU the connection works with, in octets.
+// MTU is the path MTU the connection works with, in bytes.
 func (c *Conn) MTU() int { return c.mtu }
 
 // State is the connection's state.
 func (c *Conn) State() State { return c.state }
 
-// MSS is the payload of a full-sized segment in octets.
+// MSS is the payload of a full-sized segment in bytes.
 func (c *Conn) MSS() int {
 	if c.snd.mss == 0 {
 		return DefaultMSS
@@ -251,7 +251,7 @@ func (c *Conn) fail(now time.Duration, err syscall.Errno) {
 // synchronized says whether both sides know each other's sequence numbers.
 func (s State) synchronized() bool { return s >= Established }
 
-// Events returns what happened since the last call and clears it.
+// Events returns the events since the last call and clears them.
 func (c *Conn) Events() Events {
 	e := c.events
 	c.events = 0
@@ -297,7 +297,7 @@ func (c *Conn) Refuse(now time.Duration, err syscall.Errno) {
 	}
 }
 
-// InFlight says whether seq has been sent and is not acknowledged: what a genuine ICMP error quotes (RFC 5927 section 4.1).
+// InFlight reports whether seq has been sent and is not acknowledged: a genuine ICMP error quotes such a number (RFC 5927 section 4.1).
 func (c *Conn) InFlight(seq Seq) bool {
 	n := &c.snd
 	return n.una.LessEq(seq) && seq.Less(n.nxt) || n.persist.probed && seq == n.nxt

@@ -13,7 +13,7 @@ type pendingReset struct {
 }
 
 // Input takes a segment that arrived for this connection (RFC 9293 section 3.10.7). Its checksum has been verified.
-// s is not kept, but its Buffer is taken over where its octets can wait in it. What it calls for is sent by the following Outputs.
+// s is not kept, but its Buffer may be taken over to queue the payload. The following Outputs send the answers.
 func (c *Conn) Input(now time.Duration, s *Segment) {
 	c.counts.segsIn++
 	c.traceSegment(now, Event{Kind: SegmentIn}, s)
@@ -146,7 +146,7 @@ func (c *Conn) refuseData(now time.Duration, s *Segment) bool {
 }
 
 // inputTimeWait answers an acceptable segment in TIME-WAIT and restarts the 2 MSL timer (RFC 9293 section 3.10.7.4, fifth). An empty
-// segment at RCV.NXT is what the peer sends when nothing is wrong: it gets no answer, or two ends in TIME-WAIT would exchange ACKs.
+// segment at RCV.NXT gets no answer, because it may itself answer our ACK: two ends would exchange ACKs without end.
 func (c *Conn) inputTimeWait(now time.Duration, s *Segment) {
 	if s.Len() == 0 && s.Seq == c.rcv.nxt {
 		return

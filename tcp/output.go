@@ -24,7 +24,7 @@ func (c *Conn) Output(now time.Duration, s *Segment) bool {
 	return true
 }
 
-// next finds what is to be sent, the most urgent first, and says what for; "" is nothing.
+// next fills in the most urgent segment that is due and returns its reason; "" if none is due.
 func (c *Conn) next(now time.Duration, s *Segment) (why string) {
 	switch {
 	case c.reset.pending:
@@ -69,7 +69,7 @@ func (c *Conn) outputReset(now time.Duration, s *Segment) {
 	}
 }
 
-// outputLost sends again what is lost, as far as both windows allow.
+// outputLost retransmits lost flights, as far as both windows allow.
 func (c *Conn) outputLost(now time.Duration, s *Segment) bool {
 	n := &c.snd
 	p, any := n.board.nextLost()
@@ -113,13 +113,13 @@ func (c *Conn) countRetransmit(w Range) {
 	c.cfg.Stats.Retransmits.Inc()
 }
 
-// payloadLimit is the most octets one Output may carry.
+// payloadLimit is the most bytes one Output may carry.
 func (c *Conn) payloadLimit() int {
 	limit := min(c.maxPayload, c.cc.pace.quantum(c.snd.mss))
 	return max(limit-limit%c.snd.mss, c.snd.mss)
 }
 
-// outputNew sends what was never sent: the SYN, data, the FIN.
+// outputNew sends for the first time: the SYN, data, the FIN.
 func (c *Conn) outputNew(now time.Duration, s *Segment) bool {
 	n := &c.snd
 	w := Range{n.nxt, n.nxt}
@@ -153,7 +153,7 @@ func (c *Conn) outputNew(now time.Duration, s *Segment) bool {
 	return true
 }
 
-// sizeNew decides how many new octets to send, and whether the FIN goes with them.
+// sizeNew decides how many new bytes to send, and whether the FIN goes with them.
 func (c *Conn) sizeNew(now time.Duration) (size int, fin bool) {
 	n := &c.snd
 	avail := n.unsent()
@@ -256,7 +256,7 @@ func (c *Conn) fill(s *Segment, w Range) {
 	}
 }
 
-// synOptions are what our SYN offers, or our SYN,ACK accepts.
+// synOptions sets the options that our SYN offers, or our SYN,ACK accepts.
 func (c *Conn) synOptions(o *Options) {
 	o.MSS = uint16(min(c.advMSS, 65535))
 	offer := c.state == SynSent
@@ -266,7 +266,7 @@ func (c *Conn) synOptions(o *Options) {
 	o.Scale = c.rcv.shift
 }
 
-// stamp adds what every segment of the connection carries: acknowledgment, window, timestamps, SACK blocks.
+// stamp adds the fields of every segment of the connection: acknowledgment, window, timestamps, SACK blocks.
 func (c *Conn) stamp(now time.Duration, s *Segment) {
 	o := &s.Options
 	if c.tsOK {

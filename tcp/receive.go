@@ -12,22 +12,22 @@ type receiver struct {
 	edge   Seq // the right edge we have announced; RCV.WND is edge - nxt
 	irs    Seq
 	shift  uint8        // our window scale
-	queue  packet.Queue // what the user can read
+	queue  packet.Queue // for the user to read
 	gaps   gaps
 	fin    Seq  // where the peer's FIN stands
 	hasFin bool // it has arrived, perhaps ahead of data
 	closed bool // RCV.NXT has passed it: the stream is at its end
 	shut   bool // the user has shut down reading
-	shutAt Seq  // then: RCV.NXT at that time, where what can be read ends
+	shutAt Seq  // then: RCV.NXT at that time, the end of the readable bytes
 
 	urgent  urgent
-	oob     byte // an urgent octet that was taken out of the stream
+	oob     byte // an urgent byte that was taken out of the stream
 	oobHeld bool // and not read
 
 	quick    int8 // acknowledgments still to be sent without delay
 	dialogue bool // the user replies to what arrives: acknowledgments can ride on the replies
 	mss      int  // largest payload seen, at most the MSS we announced: RMSS
-	unacked  int  // octets received since the last acknowledgment
+	unacked  int  // bytes received since the last acknowledgment
 	lastAt   time.Duration
 	lastAck  Seq // Last.ACK.sent of RFC 7323
 	tsRecent uint32
@@ -36,7 +36,7 @@ type receiver struct {
 	dsack      Range // a duplicate to report in the next ACK (RFC 2883)
 
 	buffer  int           // size the automatic sizing has reached
-	copied  int           // octets the user took in this round
+	copied  int           // bytes the user took in this round
 	roundAt time.Duration // when the round began
 	arrival arrivalRTT
 }
@@ -54,17 +54,17 @@ func (r *receiver) openWindow(limit int) { r.edge = r.nxt.Add(min(limit, 65535))
 
 func (r *receiver) limitUnscaled() { r.edge = r.nxt.Add(min(r.wnd(), 65535)) }
 
-// wnd is RCV.WND in octets.
+// wnd is RCV.WND in bytes.
 func (r *receiver) wnd() int { return r.edge.Sub(r.nxt) }
 
-// release forgets what the user has not read.
+// release frees the bytes that the user has not read.
 func (r *receiver) release() {
 	r.queue.Release()
 	r.gaps.release()
 	r.urgent, r.oobHeld = urgent{}, false
 }
 
-// receiveData queues the octets of a segment, which has passed the sequence check (RFC 9293 section 3.10.7.4, seventh).
+// receiveData queues the bytes of a segment, which has passed the sequence check (RFC 9293 section 3.10.7.4, seventh).
 func (c *Conn) receiveData(now time.Duration, s *Segment) {
 	r := &c.rcv
 	r.mss = max(r.mss, min(len(s.Payload), c.advMSS))
@@ -121,7 +121,7 @@ func (s *Segment) moveTo(q *packet.Queue, w Range) {
 	q.Add(b)
 }
 
-// holdOutOfOrder keeps octets that arrived ahead of a gap.
+// holdOutOfOrder keeps bytes that arrived ahead of a gap.
 func (c *Conn) holdOutOfOrder(now time.Duration, s *Segment, w Range) {
 	r := &c.rcv
 	c.ack.now = true
@@ -188,21 +188,21 @@ func (c *Conn) receiveFin(now time.Duration, s *Segment) {
 	}
 }
 
-// Read moves received octets to p and returns how many; it never blocks. 0 means none now, or the end when AtEOF.
+// Read moves received bytes to p and returns how many; it never blocks. 0 means none now, or the end when AtEOF.
 func (c *Conn) Read(now time.Duration, p []byte) int {
 	n := c.rcv.queue.Read(p[:c.beforeMark(len(p))])
 	c.consumed(now, n)
 	return n
 }
 
-// Take is Read without a copy: it moves up to n received octets to the caller in the Buffers they lie in.
+// Take is Read without a copy: it moves up to n received bytes to the caller in the Buffers they lie in.
 func (c *Conn) Take(now time.Duration, n int) packet.Queue {
 	q := c.rcv.queue.Take(c.beforeMark(n))
 	c.consumed(now, q.Len())
 	return q
 }
 
-// consumed notes that the user took n octets.
+// consumed notes that the user took n bytes.
 func (c *Conn) consumed(now time.Duration, n int) {
 	if n > 0 {
 		c.trace(now, Event{Kind: UserRead, Octets: n})
@@ -211,7 +211,7 @@ func (c *Conn) consumed(now time.Duration, n int) {
 	}
 }
 
-// Peek copies received octets to p without taking them: those that Read would return.
+// Peek copies received bytes to p without taking them: those that Read would return.
 func (c *Conn) Peek(p []byte) int {
 	r, skip := &c.rcv, 0
 	if ahead := r.urgent.mark.Sub(r.readSeq()); r.urgent.valid && ahead > 0 {
@@ -222,7 +222,7 @@ func (c *Conn) Peek(p []byte) int {
 	return r.queue.Peek(skip, p)
 }
 
-// Readable is the number of octets Read can return now.
+// Readable is the number of bytes Read can return now.
 func (c *Conn) Readable() int { return c.rcv.queue.Len() }
 
 // AtEOF says whether Read will never return more: the peer's FIN was reached, the user shut down reading, or the
@@ -262,7 +262,7 @@ func (c *Conn) newEdge() Seq {
 	return edge
 }
 
-// openWindow asks for an ACK when reading has freed enough for the peer to be worth telling: twice what it may still send.
+// openWindow asks for an ACK when reading has freed so much that a window update is worthwhile: twice the window that the peer still has.
 func (c *Conn) openWindow() {
 	if !c.state.synchronized() || c.rcv.closed {
 		return

@@ -17,16 +17,16 @@ type sender struct {
 	shift    uint8 // the peer's window scale
 	maxWnd   int   // the largest window the peer has offered
 	mss      int   // payload of a full-sized segment
-	peerMSS  int   // what its MSS option allows
+	peerMSS  int   // the peer's MSS option
 
-	buf    sendq.Queue // octets from una on
+	buf    sendq.Queue // bytes from una on
 	closed bool        // the user will write no more
 	fin    Seq         // then: where our FIN stands
 	board  scoreboard
 
-	up        Seq  // SND.UP: the octet after the urgent data
+	up        Seq  // SND.UP: the byte after the urgent data
 	urgent    bool // SND.UP lies ahead of una
-	push      bool // what waits goes out although it is little, until all has gone out
+	push      bool // waiting data is sent although it is little, until none is left
 	more      bool // MSG_MORE: hold a partial segment
 	resend    bool // the retransmission timer has expired: the first segment goes whatever the congestion window says
 	keepAlive bool // send a keep-alive probe
@@ -34,15 +34,15 @@ type sender struct {
 	persist   persist
 
 	dupAcks   int
-	retries   int           // retransmissions of what stands at una
-	stalled   bool          // what stands at una, or the closed window, has not moved for a timeout
+	retries   int           // retransmissions of the segment at una
+	stalled   bool          // una, or the closed window, has not moved for a timeout
 	synResent bool          // our SYN was sent more than once
 	stalledAt time.Duration // since when
 	lastSent  time.Duration
 	buffer    int // size the automatic sizing has reached
 }
 
-// dataStart is the sequence number of the first octet in the buffer.
+// dataStart is the sequence number of the first byte in the buffer.
 func (n *sender) dataStart() Seq {
 	if n.una == n.iss {
 		return n.iss + 1
@@ -53,7 +53,7 @@ func (n *sender) dataStart() Seq {
 // dataEnd is the sequence number after the last one.
 func (n *sender) dataEnd() Seq { return n.dataStart().Add(n.buf.Len()) }
 
-// unsent is the number of octets never sent; the FIN not counted.
+// unsent is the number of bytes never sent; the FIN not counted.
 func (n *sender) unsent() int { return max(n.dataEnd().Sub(maxSeq(n.nxt, n.dataStart())), 0) }
 
 func (n *sender) finUnsent() bool { return n.closed && n.nxt.LessEq(n.fin) }
@@ -63,7 +63,7 @@ func (n *sender) ownsFin(w Range) bool { return n.closed && w.End == n.fin+1 }
 
 func (n *sender) finAcked() bool { return n.closed && n.fin.Less(n.una) }
 
-// Write queues octets of p and returns how many fit. It never blocks.
+// Write queues bytes of p and returns how many fit. It never blocks.
 func (c *Conn) Write(now time.Duration, p []byte) int {
 	n := c.fits(p)
 	c.snd.buf.Write(p[:n])
@@ -71,7 +71,7 @@ func (c *Conn) Write(now time.Duration, p []byte) int {
 	return n
 }
 
-// Lend is Write without a copy: what fits of p, if that is much, must not change until the loan is returned.
+// Lend is Write without a copy: the bytes of p that fit, if they are many, must not change until the loan is returned.
 func (c *Conn) Lend(now time.Duration, p []byte, loan *sendq.Loan) int {
 	n := c.fits(p)
 	c.snd.buf.Lend(p[:n], loan)
@@ -79,7 +79,7 @@ func (c *Conn) Lend(now time.Duration, p []byte, loan *sendq.Loan) int {
 	return n
 }
 
-// fits is how many octets of p there is room for.
+// fits is how many bytes of p there is room for.
 func (c *Conn) fits(p []byte) int {
 	if !c.CanSend() {
 		return 0
@@ -93,12 +93,12 @@ func (c *Conn) wrote(now time.Duration, n int) {
 	}
 }
 
-// CanSend says whether the connection is, or is becoming, one that takes more octets.
+// CanSend says whether the connection is, or is becoming, one that takes more bytes.
 func (c *Conn) CanSend() bool {
 	return !c.snd.closed && (c.state == Established || c.state == CloseWait || c.state == SynSent || c.state == SynReceived)
 }
 
-// More tells whether the octets just written are to wait for others (MSG_MORE).
+// More tells whether the bytes just written are to wait for others (MSG_MORE).
 func (c *Conn) More(more bool) { c.snd.more = more }
 
 // Push sends what TCP_CORK, MSG_MORE and Nagle's algorithm hold, and nothing written later: setting TCP_NODELAY does, also when it is
@@ -108,7 +108,7 @@ func (c *Conn) Push() {
 	c.timers.cork = 0
 }
 
-// sndLimit is the size of the send buffer in octets. By itself it follows the congestion window, so that one flight
+// sndLimit is the size of the send buffer in bytes. By itself it follows the congestion window, so that one flight
 // can be on its way while the next is being written.
 func (c *Conn) sndLimit() int {
 	if c.params.SndBuf > 0 {
@@ -130,7 +130,7 @@ func (c *Conn) Writable() bool {
 	return c.canWrite() && c.state.synchronized() || c.snd.closed || c.state == Closed || c.state == TimeWait
 }
 
-// Unacked is the number of octets in the send buffer: written but not acknowledged.
+// Unacked is the number of bytes in the send buffer: written but not acknowledged.
 func (c *Conn) Unacked() int { return c.snd.buf.Len() }
 
 // Memory is what the connection holds besides itself, in bytes: what it has to send, what was received and not read, and what it
@@ -145,7 +145,7 @@ func (c *Conn) Delivered() bool {
 	return c.state == Closed || c.state == TimeWait || c.snd.buf.Len() == 0 && (!c.snd.closed || c.snd.finAcked())
 }
 
-// CloseWrite ends sending: the FIN follows the octets already written (RFC 9293 section 3.10.4).
+// CloseWrite ends sending: the FIN follows the bytes already written (RFC 9293 section 3.10.4).
 func (c *Conn) CloseWrite(now time.Duration) {
 	c.trace(now, Event{Kind: UserClosed, Why: "shutdown"})
 	c.closeWrite(now)
@@ -177,7 +177,7 @@ func (c *Conn) enterClosing(now time.Duration) {
 	}
 }
 
-// Close gives the connection up: what was written is still sent, but nobody will read any more. Octets left unread
+// Close gives the connection up: written data is still sent, but the user reads no more. Bytes left unread
 // make it a reset, so that the peer learns that they were lost (RFC 9293 section 3.6.1).
 func (c *Conn) Close(now time.Duration) {
 	c.trace(now, Event{Kind: UserClosed, Why: "close"})

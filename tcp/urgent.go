@@ -2,17 +2,17 @@ package tcp
 
 import "time"
 
-// Urgent data (RFC 9293 section 3.8.5). The pointer names the octet after the urgent data, in both directions. For the
-// user the last urgent octet is special, as Linux has it: without OOBInline it is taken out of the stream.
+// Urgent data (RFC 9293 section 3.8.5). The pointer names the byte after the urgent data, in both directions. For the
+// user the last urgent byte is special, as Linux has it: without OOBInline it is taken out of the stream.
 
 // urgent is the receiver's part.
 type urgent struct {
-	mark  Seq  // the last urgent octet
+	mark  Seq  // the last urgent byte
 	valid bool // there is one
 	read  bool // the user has it
 }
 
-// WriteUrgent queues octets of p and makes the last of those that fit the end of the urgent data. It returns how many fit.
+// WriteUrgent queues bytes of p and makes the last of those that fit the end of the urgent data. It returns how many fit.
 func (c *Conn) WriteUrgent(now time.Duration, p []byte) int {
 	n := c.Write(now, p)
 	if n > 0 {
@@ -66,7 +66,7 @@ func (r *receiver) dataNxt() Seq {
 	return r.nxt
 }
 
-// beforeMark is how many of n octets may be read in one go: a read ends before the mark. At the mark itself, an octet
+// beforeMark is how many of n bytes may be read in one go: a read ends before the mark. At the mark itself, a byte
 // that is not inline is skipped first.
 func (c *Conn) beforeMark(n int) int {
 	u, r := &c.rcv.urgent, &c.rcv
@@ -91,7 +91,7 @@ func (c *Conn) beforeMark(n int) int {
 	return n
 }
 
-// AtMark says whether the next octet to be read is the last urgent one (sockatmark).
+// AtMark says whether the next byte to be read is the last urgent one (sockatmark).
 func (c *Conn) AtMark() bool {
 	return c.rcv.urgent.valid && c.rcv.urgent.mark == c.rcv.readSeq()
 }
@@ -99,7 +99,7 @@ func (c *Conn) AtMark() bool {
 // UrgentPending says whether urgent data is announced that the user has not read up to.
 func (c *Conn) UrgentPending() bool { return c.rcv.urgent.valid && !c.rcv.urgent.read || c.rcv.oobHeld }
 
-// ReadUrgent returns the last urgent octet out of band. here is false while it is announced but has not arrived; ok is
+// ReadUrgent returns the last urgent byte out of band. here is false while it is announced but has not arrived; ok is
 // false when there is none, it was read before, or it is inline.
 func (c *Conn) ReadUrgent(peek bool) (b byte, here, ok bool) {
 	u, r := &c.rcv.urgent, &c.rcv
