@@ -203,7 +203,8 @@ func TestErrorsReachTheirTransport(t *testing.T) { // ICMP-011
 			require.Equal(t, quote, e.Datagram)
 			want := ErrorOf(tt.Type, tt.Code)
 			want.MTU, want.Pointer = tt.MTU, tt.Pointer
-			e.Quoted, e.Datagram, e.From = ip.Datagram{}, nil, netip.Addr{}
+			require.Equal(t, l.eth0, e.In)
+			e.Quoted, e.Datagram, e.From, e.In = ip.Datagram{}, nil, netip.Addr{}, nil
 			require.Equal(t, want, e)
 		}
 	}
@@ -250,12 +251,19 @@ func TestReceivedRedirects(t *testing.T) { // ICMP-013, ICMP-014
 			}
 			return ""
 		}
-		l.recvError(netip.MustParseAddr("10.0.0.66"), Redirect, code, [4]byte{10, 0, 0, 9}, sentUDP())
-		l.recvError(peerAddr, Redirect, code, [4]byte{172, 16, 0, 9}, sentUDP())
+		r, err := l.ip.Route(farAddr, netip.Addr{})
+		require.NoError(t, err)
+		require.NoError(t, l.ip.Send(l.now, r, ip.Outgoing{DontFragment: true, Protocol: ip.ProtocolICMP}, packet.From(ping(100))))
+		sent, forged := datagram(from(ownAddr, farAddr, 1), ping(100)), datagram(from(ownAddr, farAddr, 1), ping(101))
+		l.recvError(netip.MustParseAddr("10.0.0.66"), Redirect, code, [4]byte{10, 0, 0, 9}, sent)
+		l.recvError(peerAddr, Redirect, code, [4]byte{172, 16, 0, 9}, sent)
+		l.recvError(peerAddr, Redirect, code, [4]byte{10, 0, 0, 9}, forged)
 		require.Empty(t, gateway())
-		l.recvError(peerAddr, Redirect, code, [4]byte{10, 0, 0, 9}, sentUDP())
+		l.recvError(peerAddr, Redirect, code, [4]byte{10, 0, 0, 9}, sent)
 		require.Equal(t, "192.0.2.9/32 10.0.0.9", gateway())
-		require.Empty(t, l.udp.advice)
+
+		l.recvError(peerAddr, Redirect, code, [4]byte{10, 0, 0, 9}, sentUDP())
+		require.Equal(t, ip.Redirect, l.udp.advice[0].Kind, "the transport believes it, or not")
 	}
 }
 

@@ -35,7 +35,7 @@ func parseError(from netip.Addr, b []byte) (e ip.Error, quoted []byte, ok bool) 
 	return e, b[h.Len():], true
 }
 
-// receiveError hands an error to the transport that sent the quoted datagram, or a Redirect to the route table.
+// receiveError hands an error to the transport that sent the quoted datagram.
 func (s *Stack) receiveError(now time.Duration, d *ip.Datagram, b []byte) {
 	e, quoted, ok := parseError(d.Src, b)
 	if !ok || !s.ip.IsLocal(e.Quoted.Src) {
@@ -44,15 +44,14 @@ func (s *Stack) receiveError(now time.Duration, d *ip.Datagram, b []byte) {
 	}
 	if e.Kind == ip.Redirect {
 		s.stats.InRedirects.Inc()
-		s.ip.Redirect(now, d.In, &e)
-		return
+	} else {
+		s.stats.InErrors.Inc()
 	}
-	s.stats.InErrors.Inc()
-	e.Local = d.In.Loopback()
+	e.In, e.Local = d.In, d.In.Loopback()
 	s.ip.HandleError(now, &e, quoted)
 }
 
 // HandleError handles an error about a message sent by a raw socket, which has seen the error itself.
 func (s *Stack) HandleError(now time.Duration, e *ip.Error, quoted []byte) {
-	s.ip.UpdatePMTUIfSent(now, e, quoted)
+	s.ip.ApplyIfSent(now, e, quoted)
 }

@@ -32,6 +32,7 @@ type Error struct {
 	MTU        int           // TooBig: the next hop's MTU in bytes, 0 from old routers
 	Pointer    int           // BadParameter: the index of the offending byte
 	Gateway    netip.Addr    // Redirect
+	In         *Interface    // of a received one: where it came in
 	From       netip.Addr    // the sender of a received one
 	Quoted     Datagram      // of a received one: the header of the datagram that it is about
 	Datagram   []byte        // of a received one: what it quotes of that datagram, from the IP header on

@@ -91,11 +91,11 @@ func (s *Stack) SuspectGateway(now time.Duration, r *Route) {
 	}
 }
 
-// Redirect moves a destination to another gateway, as an ICMP Redirect that came in by i says. It is ignored unless the sender
+// Redirect moves a destination to another gateway, as an ICMP Redirect says. It is ignored unless the sender
 // is the current first hop to the destination and the new gateway is another host on the same network (RFC 1122 section
-// 3.2.2.2), and by routers (RFC 1812 section 5.2.7.2).
-func (s *Stack) Redirect(now time.Duration, i *Interface, e *Error) {
-	if !s.gateways.redirect(now, i, e) {
+// 3.2.2.2), and by routers (RFC 1812 section 5.2.7.2). A transport calls it that knows that it sent what the error quotes.
+func (s *Stack) Redirect(now time.Duration, e *Error) {
+	if !s.gateways.redirect(now, e.In, e) {
 		s.stats.RedirectIgnore.Inc()
 		return
 	}
@@ -112,7 +112,7 @@ func (g *gateways) redirect(now time.Duration, i *Interface, e *Error) bool {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.redirects) >= maxRedirects {
+	if _, known := g.redirects[dst]; !known && len(g.redirects) >= maxRedirects {
 		return false
 	}
 	g.redirects[dst] = now + redirectAge

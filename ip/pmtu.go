@@ -70,18 +70,29 @@ func (s *Stack) UpdatePMTU(now time.Duration, e *Error) {
 	s.stats.PMTULowered.Inc()
 }
 
-// UpdatePMTUIfSent is UpdatePMTU for transports that keep no record of what they send. It ignores an error unless a datagram left
-// lately with DF that has the addresses, the protocol and the first 8 bytes of payload that the error quotes: anybody can
-// send an error about datagrams that he imagines. It reports whether it believed the error.
-func (s *Stack) UpdatePMTUIfSent(now time.Duration, e *Error, quoted []byte) bool {
-	if e.Kind != TooBig {
+// Apply does what a TooBig or a Redirect asks for. A transport calls it that knows from its own state that it sent what the error
+// quotes: anybody can send an error about datagrams that he imagines.
+func (s *Stack) Apply(now time.Duration, e *Error) {
+	switch e.Kind {
+	case TooBig:
+		s.UpdatePMTU(now, e)
+	case Redirect:
+		s.Redirect(now, e)
+	}
+}
+
+// ApplyIfSent is Apply for transports that keep no record of what they send. It ignores an error unless a datagram left
+// lately with DF that has the addresses, the protocol and the first 8 bytes of payload that the error quotes. It reports whether it
+// believed the error.
+func (s *Stack) ApplyIfSent(now time.Duration, e *Error, quoted []byte) bool {
+	if e.Kind != TooBig && e.Kind != Redirect {
 		return false
 	}
 	if !s.sentLately(now, &e.Quoted, quoted) {
-		s.stats.PMTUForged.Inc()
+		s.stats.ErrorForged.Inc()
 		return false
 	}
-	s.UpdatePMTU(now, e)
+	s.Apply(now, e)
 	return true
 }
 

@@ -141,17 +141,19 @@ func (s *Stack) Report(now time.Duration, e Error, d *Datagram, p *packet.Buffer
 }
 
 // HandleError hands an ICMP error to the raw sockets of the protocol and to the transport whose datagram it is about; quoted
-// starts after the quoted IP header. The transport decides whether it believes the error, and calls UpdatePMTU or
-// UpdatePMTUIfSent. With raw sockets only, HandleError calls the latter itself.
+// starts after the quoted IP header. The transport decides whether it believes the error, and calls Apply or
+// ApplyIfSent. A Redirect is not for sockets. With raw sockets only, HandleError calls the latter itself.
 func (s *Stack) HandleError(now time.Duration, e *Error, quoted []byte) {
 	taps := s.tapsOf(e.Quoted.Protocol)
 	for _, t := range taps {
-		t.HandleError(now, e, quoted)
+		if e.Kind != Redirect {
+			t.HandleError(now, e, quoted)
+		}
 	}
 	if p := s.protocols[e.Quoted.Protocol]; p != nil {
 		p.HandleError(now, e, quoted)
 	} else if len(taps) > 0 {
-		s.UpdatePMTUIfSent(now, e, quoted)
+		s.ApplyIfSent(now, e, quoted)
 	}
 }
 

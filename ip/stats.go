@@ -5,7 +5,7 @@ import "tunstack/internal/stats"
 // counters of what the families share.
 type counters struct {
 	PMTULowered    stats.Counter `name:"ip.pmtu.lowered" doc:"path MTU estimates lowered" rfc:"RFC 1191 3"`
-	PMTUForged     stats.Counter `name:"ip.pmtu.ignored" doc:"too-big errors about datagrams that were not sent lately" rfc:"RFC 5927 7.2"`
+	ErrorForged    stats.Counter `name:"ip.icmp.ignored" doc:"errors that change MTUs or routes, about what was not sent lately with DF" rfc:"RFC 5927 7.2"`
 	GatewayFailed  stats.Counter `name:"ip.gateway.failed" doc:"gateways that stopped answering" rfc:"RFC 1122 3.3.1.4"`
 	Redirected     stats.Counter `name:"ip.redirect.accepted" doc:"destinations moved to another gateway" rfc:"RFC 1122 3.2.2.2"`
 	RedirectIgnore stats.Counter `name:"ip.redirect.ignored" doc:"redirects that failed the checks" rfc:"RFC 1122 3.2.2.2"`

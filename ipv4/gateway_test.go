@@ -59,7 +59,7 @@ func TestRedirect(t *testing.T) { // ICMP-013, ICMP-014
 	eth1, _ := l.add("eth1", "10.1.0.2/24", 1500)
 	l.route("0.0.0.0/0", "10.0.0.1", 0)
 	redirect := func(i *ip.Interface, from, gateway string) {
-		l.Redirect(l.now, i, &ip.Error{Kind: ip.Redirect, Gateway: addr(gateway), From: addr(from), Quoted: ip.Datagram{Src: ownAddr, Dst: farAddr}})
+		l.Redirect(l.now, &ip.Error{In: i, Kind: ip.Redirect, Gateway: addr(gateway), From: addr(from), Quoted: ip.Datagram{Src: ownAddr, Dst: farAddr}})
 	}
 	redirect(l.eth0, "10.0.0.66", "10.0.0.3") // not from the first hop
 	redirect(l.eth0, "10.0.0.1", "192.0.2.1") // gateway on no network of ours
@@ -87,7 +87,7 @@ func TestRedirect(t *testing.T) { // ICMP-013, ICMP-014
 func TestRoutersIgnoreRedirects(t *testing.T) { // RFC 1812 section 5.2.7.2
 	l := newLab(t, config{Forwarding: true})
 	l.route("0.0.0.0/0", "10.0.0.1", 0)
-	l.Redirect(l.now, l.eth0, &ip.Error{Kind: ip.Redirect, Gateway: addr("10.0.0.3"), From: peerAddr, Quoted: ip.Datagram{Src: ownAddr, Dst: farAddr}})
+	l.Redirect(l.now, &ip.Error{In: l.eth0, Kind: ip.Redirect, Gateway: addr("10.0.0.3"), From: peerAddr, Quoted: ip.Datagram{Src: ownAddr, Dst: farAddr}})
 	require.Equal(t, "eth0 10.0.0.1", l.nextHop("192.0.2.9"))
 }
 
@@ -96,7 +96,7 @@ func TestRedirectsAreBounded(t *testing.T) { // SEC-015
 	l.route("0.0.0.0/0", "10.0.0.1", 0)
 	for i := range 2 * 256 {
 		dst := netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)})
-		l.Redirect(l.now, l.eth0, &ip.Error{Kind: ip.Redirect, Gateway: addr("10.0.0.3"), From: peerAddr, Quoted: ip.Datagram{Src: ownAddr, Dst: dst}})
+		l.Redirect(l.now, &ip.Error{In: l.eth0, Kind: ip.Redirect, Gateway: addr("10.0.0.3"), From: peerAddr, Quoted: ip.Datagram{Src: ownAddr, Dst: dst}})
 	}
 	require.Len(t, l.Routes(), 2+256)
 }

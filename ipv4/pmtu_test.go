@@ -124,7 +124,7 @@ func TestForgedFragNeeded(t *testing.T) { // SEC-010
 	believed := func(change func(*ip.Datagram, []byte)) bool {
 		h, start := ip.Datagram{Src: ownAddr, Dst: peerAddr, Protocol: testProtocol}, pattern(8)
 		change(&h, start)
-		return l.UpdatePMTUIfSent(l.now, &ip.Error{Kind: ip.TooBig, MTU: 1400, Quoted: h}, start)
+		return l.ApplyIfSent(l.now, &ip.Error{Kind: ip.TooBig, MTU: 1400, Quoted: h}, start)
 	}
 	exactly := func(*ip.Datagram, []byte) {}
 	_, _ = l.send(peerAddr, Header{}, 1000)
@@ -139,7 +139,7 @@ func TestForgedFragNeeded(t *testing.T) { // SEC-010
 		require.False(t, believed(change), name)
 	}
 	require.Equal(t, 1500, l.mtuTo(peerAddr))
-	require.Equal(t, uint64(5), l.count("ip.pmtu.ignored"))
+	require.Equal(t, uint64(5), l.count("ip.icmp.ignored"))
 	require.True(t, believed(exactly))
 	require.Equal(t, 1400, l.mtuTo(peerAddr))
 	l.now += 10*time.Second + time.Millisecond
@@ -170,6 +170,6 @@ func TestFragNeededQuotesTheWire(t *testing.T) { // IP-038
 		require.NoError(t, err)
 		require.NoError(t, send(l, r), name)
 		e := &ip.Error{Kind: ip.TooBig, MTU: 1400, Quoted: ip.Datagram{Src: ownAddr, Dst: peerAddr, Protocol: ip.ProtocolUDP}}
-		require.True(t, l.UpdatePMTUIfSent(l.now, e, quoted), name)
+		require.True(t, l.ApplyIfSent(l.now, e, quoted), name)
 	}
 }

@@ -109,9 +109,16 @@ func (s *Stack) HandleError(now time.Duration, ie *ip.Error, quoted []byte) {
 		return
 	}
 	s.stats.InErrors.Inc()
-	if ie.Kind == ip.TooBig && !s.ip.UpdatePMTUIfSent(now, ie, quoted) {
+	st := e.state.Load()
+	switch {
+	case ie.Kind == ip.Redirect && st.remote.IsValid(): // the four-tuple is hard to guess, and not much depends on it
+		s.ip.Apply(now, ie)
+		return
+	case ie.Kind == ip.Redirect:
+		s.ip.ApplyIfSent(now, ie, quoted)
+		return
+	case ie.Kind == ip.TooBig && !s.ip.ApplyIfSent(now, ie, quoted):
 		return
 	}
-	st := e.state.Load()
 	e.inbox.HandleError(&st.options.Options, st.remote.IsValid(), ie, h.DstPort, quoted[HeaderLen:])
 }

@@ -30,8 +30,8 @@ func (e *Endpoint) handleError(now time.Duration, err *ip.Error, quoted []byte) 
 	defer e.unlock(now)
 	switch {
 	case e.conn == nil || !err.Local && !e.conn.InFlight(tcp.Seq(binary.BigEndian.Uint32(quoted[4:]))):
-	case err.Kind == ip.TooBig:
-		e.demux.ip.UpdatePMTU(now, err) // settle sees the route's new MTU
+	case err.Kind == ip.TooBig, err.Kind == ip.Redirect:
+		e.demux.ip.Apply(now, err) // settle sees the route's new MTU
 	case err.Errno != 0:
 		if e.conn.State() == tcp.SynSent {
 			e.uncommon().errors.Push(errqueue.FromICMP(err, e.id.remotePort, quoted))

@@ -3,6 +3,7 @@ package hostile
 import (
 	"encoding/binary"
 	"net/netip"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -62,9 +63,41 @@ func TestFragNeededAboutNothing(t *testing.T) {
 	l.inject(tooBig(ip.ProtocolICMP, honest.Addr(), sumICMP(make([]byte, 1400))))
 	l.inject(tooBig(ip.ProtocolTCP, honest.Addr(), make([]byte, 1400)))
 	require.Zero(t, l.counter("ip.pmtu.lowered"))
-	require.Equal(t, 3, l.counter("ip.pmtu.ignored"))
+	require.Equal(t, 3, l.counter("ip.icmp.ignored"))
 	var mtu int
 	_, err := l.GetSockOpt(fd, socketapi.IPPROTO_IP, socketapi.IP_MTU, &mtu)
 	require.NoError(t, err)
 	require.Equal(t, 1500, mtu)
+}
+
+// SEC-010: a Redirect about a datagram that was not sent moves no destination to a gateway of the attacker's choice.
+func TestRedirectAboutNothing(t *testing.T) {
+	l := newLab(t, nil)
+	far, router := netip.MustParseAddrPort("198.51.100.1:9"), netip.MustParseAddr("10.0.0.1")
+	redirect := func(protocol uint8, payload []byte) {
+		quote := datagram(ipv4.Header{Datagram: ip.Datagram{Protocol: protocol, Src: victim.Addr(), Dst: far.Addr()}}, payload)
+		b := append([]byte{icmp.Redirect, 1, 0, 0, 10, 0, 0, 66}, quote...)
+		l.inject(datagram(ipv4.Header{Datagram: ip.Datagram{Protocol: ip.ProtocolICMP, Src: router, Dst: victim.Addr()}}, sumICMP(b)))
+	}
+	fd := l.socket(socketapi.SOCK_DGRAM)
+	require.NoError(t, l.Bind(fd, victim))
+	about := udp(victim.Port(), far.Port(), make([]byte, 20))
+	redirect(ip.ProtocolUDP, about)
+	redirect(ip.ProtocolICMP, sumICMP(make([]byte, 64)))
+	redirect(ip.ProtocolTCP, make([]byte, 20))
+	require.Zero(t, l.counter("ip.redirect.accepted"))
+	require.Equal(t, 2, l.counter("ip.icmp.ignored"))
+
+	require.NoError(t, l.Connect(fd, far))
+	redirect(ip.ProtocolUDP, about)
+	require.Equal(t, 1, l.counter("ip.redirect.accepted"), "a connected socket could have sent it")
+	conn := l.socket(socketapi.SOCK_STREAM)
+	require.Equal(t, syscall.EINPROGRESS, l.Connect(conn, netip.AddrPortFrom(far.Addr(), 10)))
+	syn := l.sent[len(l.sent)-1]
+	redirect(ip.ProtocolTCP, syn[ipv4.HeaderLen:])
+	require.Equal(t, 1, l.counter("ip.redirect.accepted"), "the first hop is now 10.0.0.66")
+	require.Equal(t, 1, l.counter("ip.redirect.ignored"), "but TCP believed that it sent it")
+	syn[ipv4.HeaderLen+4]++ // the sequence number
+	redirect(ip.ProtocolTCP, syn[ipv4.HeaderLen:])
+	require.Equal(t, 1, l.counter("ip.redirect.ignored"))
 }
