@@ -138,8 +138,22 @@ func TestDataBeforeResetStaysReadable(t *testing.T) {
 	require.Equal(t, syscall.ECONNRESET, s.c.Err())
 	require.Zero(t, s.c.rcv.gaps.memory)
 	require.False(t, s.c.AtEOF())
-	s.reads(5001, 50)
+	s.reads(5001, 20)
+	require.False(t, s.c.AtEOF())
+	s.reads(5021, 30)
 	require.True(t, s.c.AtEOF())
+}
+
+// A user who closes instead of reading what was received before a reset frees it.
+func TestCloseAfterResetReleases(t *testing.T) {
+	for name, end := range map[string]func(*Conn, time.Duration){"close": (*Conn).Close, "abort": (*Conn).Abort} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t).established("").recv("P. seq 5001:5051(50) ack 1001 win 64240").sends(". seq 1001 ack 5051 win 65485")
+			s.recv("R seq 5051 win 0").is(Closed).do(end).quiet()
+			require.Zero(t, s.c.Readable())
+			require.Equal(t, syscall.ECONNRESET, s.c.Err())
+		})
+	}
 }
 
 // SOCK-024: shutting down reading keeps what is queued, with the urgent byte in its place.

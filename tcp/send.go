@@ -216,6 +216,7 @@ func (c *Conn) Abort(now time.Duration) {
 		c.reset = pendingReset{pending: true, flags: RST | ACK, seq: c.snd.nxt, ack: c.rcv.nxt}
 		c.fail(now, syscall.ECONNABORTED)
 	case Closed:
+		c.rcv.release()
 	default:
 		c.setState(now, Closed)
 	}
