@@ -17,8 +17,6 @@ type Family interface {
 	MinMTU() int
 	// MinPMTU is the floor of path MTU estimates, in bytes.
 	MinPMTU() int
-	// Form classifies an address of this family by its form alone.
-	Form(a netip.Addr) Form
 	// Broadcast is the directed broadcast address of a network; the zero Addr if there is none.
 	Broadcast(network netip.Prefix) netip.Addr
 	// Loopback is the prefix of the loopback interface.
@@ -42,18 +40,6 @@ type Family interface {
 	// ReplyOptions turns the options of a received datagram into those of its answer; nil: none.
 	ReplyOptions(received []byte) []byte
 }
-
-// Form is what the form of an address says, whatever the stack's own addresses are.
-type Form uint8
-
-const (
-	FormInvalid     Form = iota // never a destination: 0/8 and class E
-	FormUnspecified             // 0.0.0.0
-	FormHost                    // a single host's
-	FormLoopback                // never seen on a wire
-	FormMulticast
-	FormBroadcast // limited broadcast
-)
 
 // families are the registered Families, IPv4 first.
 type families [2]Family

@@ -186,7 +186,7 @@ func (s *Stack) chooseSource(t *table, p *Path, dst netip.Addr) error {
 	switch {
 	case p.src.IsValid():
 		return nil
-	case s.FamilyOf(dst).Form(dst) != FormBroadcast:
+	case FormOf(dst) != FormBroadcast:
 		return syscall.EADDRNOTAVAIL
 	}
 	p.src = netip.IPv4Unspecified() // a stack that is learning its address (RFC 1122 section 3.2.1.3)

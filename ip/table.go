@@ -18,7 +18,48 @@ type table struct {
 	routes     *bart.Table[[]routeEntry] // of both families; the entries of a prefix by metric, lowest first
 
 	local   map[key]*Interface // own addresses
-	classes map[key]Class      // of own addresses and the directed broadcasts of the connected networks
+	classes classes            // of own addresses and the directed broadcasts of the connected networks
+}
+
+// classes are addresses that the stack treats in a way of their own. Few are compared one by one, which takes less time than
+// to hash an address.
+type classes struct {
+	few  []classed
+	many map[key]Class // instead, if there are more than maxFew
+}
+
+type classed struct {
+	addr  netip.Addr
+	class Class
+}
+
+const maxFew = 8
+
+func (c *classes) of(a netip.Addr) Class {
+	if c.many != nil {
+		return c.many[keyOf(a)]
+	}
+	for i := range c.few {
+		if c.few[i].addr == a {
+			return c.few[i].class
+		}
+	}
+	return Class{}
+}
+
+// indexed returns the classes of a list, in which a later entry replaces an earlier one.
+func indexed(list []classed) (c classes) {
+	many := make(map[key]Class)
+	for _, e := range list {
+		many[keyOf(e.addr)] = e.class
+	}
+	if len(many) > maxFew {
+		return classes{many: many}
+	}
+	for k, class := range many {
+		c.few = append(c.few, classed{netip.AddrFrom16(k).Unmap(), class})
+	}
+	return c
 }
 
 // key is an address of either family as a key of maps: IPv4 in the form of an IPv4-mapped IPv6 address.
@@ -40,7 +81,7 @@ type address struct {
 
 func newTable() *table {
 	t := &table{routes: new(bart.Table[[]routeEntry])}
-	t.local, t.classes = make(map[key]*Interface), make(map[key]Class)
+	t.local = make(map[key]*Interface)
 	return t
 }
 
@@ -67,28 +108,31 @@ func (s *Stack) changeTable(change func(*table) error) error {
 
 // index makes the maps from the addresses.
 func (t *table) index(s *Stack) {
-	t.local, t.classes = make(map[key]*Interface), make(map[key]Class)
+	t.local = make(map[key]*Interface)
+	var own, broadcasts []classed
 	for _, a := range t.addresses {
 		t.local[keyOf(a.prefix.Addr())] = a.owner
+		own = append(own, classed{a.prefix.Addr(), Class{Local: true}})
 		if b := s.FamilyOf(a.prefix.Addr()).Broadcast(a.prefix); b.IsValid() {
-			t.classes[keyOf(b)] = Class{Cast: packet.Broadcast}
+			broadcasts = append(broadcasts, classed{b, Class{Cast: packet.Broadcast}})
 		}
 	}
-	for a := range t.local {
-		t.classes[a] = Class{Local: true}
-	}
+	t.classes = indexed(append(broadcasts, own...))
 }
 
 // Class classifies an address. An address of a family that the stack does not have is invalid.
 func (s *Stack) Class(a netip.Addr) Class { return s.classIn(s.table.Load(), a) }
 
 func (s *Stack) classIn(t *table, a netip.Addr) Class {
-	f := s.FamilyOf(a)
-	if f == nil {
+	form := FormOf(a)
+	if s.families[index(a)] == nil {
 		return Class{}
 	}
-	form := f.Form(a)
 	switch form {
+	case FormHost:
+		c := t.classes.of(a)
+		c.Form = form
+		return c
 	case FormMulticast:
 		return Class{Form: form, Cast: packet.Multicast}
 	case FormBroadcast:
@@ -96,9 +140,7 @@ func (s *Stack) classIn(t *table, a netip.Addr) Class {
 	case FormLoopback:
 		return Class{Form: form, Local: t.loopback != nil}
 	}
-	c := t.classes[keyOf(a)]
-	c.Form = form
-	return c
+	return Class{Form: form}
 }
 
 // IsLocal says whether a is one of the stack's unicast addresses; all of 127/8 is, once there is a loopback interface.
@@ -109,8 +151,8 @@ func (s *Stack) CastOf(a netip.Addr) packet.Cast { return s.Class(a).Cast }
 
 // isUnicast says whether a has the form of a single stack's address (RFC 1122 section 3.2.1.3).
 func (s *Stack) isUnicast(a netip.Addr) bool {
-	f := s.FamilyOf(a)
-	return f != nil && (f.Form(a) == FormHost || f.Form(a) == FormLoopback)
+	form := FormOf(a)
+	return s.FamilyOf(a) != nil && (form == FormHost || form == FormLoopback)
 }
 
 func (t *table) byName(name string) *Interface {

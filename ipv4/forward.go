@@ -13,7 +13,7 @@ import (
 // forward passes on a datagram for another host (RFC 1812 section 5.2). It returns the reason for dropping it, or nil
 // when it has taken p over. Multicasts and broadcasts do not come here.
 func (s *Stack) forward(now time.Duration, h *Header, p *packet.Buffer) *stats.Counter {
-	if !s.forwardable(h.Src) || !s.forwardable(h.Dst) {
+	if !forwardable(h.Src) || !forwardable(h.Dst) {
 		return &s.stats.DropMartian
 	}
 	if h.TTL <= 1 {
@@ -56,9 +56,7 @@ func (s *Stack) pass(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer
 }
 
 // forwardable refuses martians (RFC 1812 section 5.3.7) and addresses that are of one link only (RFC 3927 section 2.7).
-func (s *Stack) forwardable(a netip.Addr) bool {
-	return s.Form(a) == ip.FormHost && !a.IsLinkLocalUnicast()
-}
+func forwardable(a netip.Addr) bool { return ip.FormOf(a) == ip.FormHost && !a.IsLinkLocalUnicast() }
 
 // wireLen is how large a datagram is on the wire, where a super-packet travels in segments.
 func wireLen(h *Header, p *packet.Buffer) int {

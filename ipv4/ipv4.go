@@ -91,26 +91,6 @@ var allHosts = netip.AddrFrom4([4]byte{224, 0, 0, 1})
 // AllHosts is the multicast group that every host is in (RFC 1112 section 4; ip.Family).
 func (s *Stack) AllHosts() netip.Addr { return allHosts }
 
-// Form classifies an address by its form (RFC 1122 section 3.2.1.3; ip.Family).
-func (s *Stack) Form(a netip.Addr) ip.Form {
-	b := a.As4()
-	switch {
-	case b == [4]byte{}:
-		return ip.FormUnspecified
-	case b[0] == 0:
-		return ip.FormInvalid
-	case b[0] == 127:
-		return ip.FormLoopback
-	case b[0] < 224:
-		return ip.FormHost
-	case b[0] < 240:
-		return ip.FormMulticast
-	case b == [4]byte{255, 255, 255, 255}:
-		return ip.FormBroadcast
-	}
-	return ip.FormInvalid
-}
-
 // Broadcast is the directed broadcast address of a network (ip.Family). A /31 has none (RFC 3021).
 func (s *Stack) Broadcast(network netip.Prefix) netip.Addr {
 	if network.Bits() >= 31 {
