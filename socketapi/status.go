@@ -1,11 +1,14 @@
 package socketapi
 
 import (
+	"iter"
 	"net/netip"
 
 	"tunstack/internal/stats"
 	"tunstack/ip"
 	"tunstack/link"
+	"tunstack/tcp"
+	tcpsocket "tunstack/tcp/socket"
 )
 
 // InterfaceInfo is one row of Interfaces.
@@ -48,20 +51,47 @@ type SocketInfo struct {
 	SendQ    int            `json:"send_q"`   // octets; of a listener: its backlog
 	Local    netip.AddrPort `json:"local"`
 	Remote   netip.AddrPort `json:"remote"`
+	Info     *tcp.Info      `json:"info,omitempty"` // of a TCP connection, if it was asked for
 }
 
-// Sockets lists the sockets of all protocols, TCP's without an owner among them.
+// AllSockets goes through the sockets of all protocols, TCP's without an owner among them: TCP's listeners first, then its connections, in no
+// order, then the others. It needs little memory however many there are. info asks for what TCP connections know of themselves.
+func (s *Stack) AllSockets(info bool) iter.Seq[SocketInfo] {
+	return func(yield func(SocketInfo) bool) {
+		for t := range s.tcp.All(info) {
+			if !yield(tcpRow(t)) {
+				return
+			}
+		}
+		for _, row := range s.otherSockets() {
+			if !yield(row) {
+				return
+			}
+		}
+	}
+}
+
+// Sockets lists the same, TCP's in order of their addresses.
 func (s *Stack) Sockets() []SocketInfo {
 	var rows []SocketInfo
 	for _, t := range s.tcp.Endpoints() {
-		rows = append(rows, SocketInfo{"tcp", t.State, t.RecvQ, t.SendQ, t.Local, t.Remote})
+		rows = append(rows, tcpRow(t))
 	}
+	return append(rows, s.otherSockets()...)
+}
+
+func tcpRow(t tcpsocket.Status) SocketInfo {
+	return SocketInfo{"tcp", t.State, t.RecvQ, t.SendQ, t.Local, t.Remote, t.Info}
+}
+
+// otherSockets are those of UDP and the raw ones.
+func (s *Stack) otherSockets() (rows []SocketInfo) {
 	for _, u := range s.udp.Endpoints() {
-		rows = append(rows, SocketInfo{"udp", connected(u.Remote), u.RecvQ, 0, u.Local, u.Remote})
+		rows = append(rows, SocketInfo{"udp", connected(u.Remote), u.RecvQ, 0, u.Local, u.Remote, nil})
 	}
 	for _, r := range s.raw.Endpoints() {
 		local, remote := netip.AddrPortFrom(r.Local, 0), netip.AddrPortFrom(r.Remote, 0)
-		rows = append(rows, SocketInfo{"raw", connected(remote), r.RecvQ, 0, local, remote})
+		rows = append(rows, SocketInfo{"raw", connected(remote), r.RecvQ, 0, local, remote, nil})
 	}
 	return rows
 }

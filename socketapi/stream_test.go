@@ -339,7 +339,7 @@ func TestSocketsTable(t *testing.T) {
 	p.a.send(client, "x")
 	p.rest()
 	require.ElementsMatch(t, []SocketInfo{
-		{"tcp", "LISTEN", 0, 8, ap("0.0.0.0:7"), ap("0.0.0.0:0")},
-		{"tcp", "ESTAB", 1, 0, ap("10.0.0.2:7"), p.a.name(client)},
+		{"tcp", "LISTEN", 0, 8, ap("0.0.0.0:7"), ap("0.0.0.0:0"), nil},
+		{"tcp", "ESTAB", 1, 0, ap("10.0.0.2:7"), p.a.name(client), nil},
 	}, p.b.Sockets())
 }

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"net"
+	"slices"
 	"syscall"
 
 	"tunstack/capture"
+	"tunstack/cmd/internal/control"
 	"tunstack/internal/clock"
 	"tunstack/socketapi"
 )
@@ -29,16 +32,19 @@ func (h host) Hold() { h.clock.Hold() }
 func (h host) Release() { h.clock.Release() }
 
 // Tables implements control.Stack.
-func (h host) Tables() map[string]func() any {
-	return map[string]func() any{
-		"interfaces": func() any { return h.Interfaces() },
-		"routes":     func() any { return h.Routes() },
-		"neighbors":  func() any { return h.Neighbors() },
-		"sockets":    func() any { return h.Sockets() },
-		"counters":   func() any { return h.Counters() },
-
-		"connections": func() any { return h.Connections() },
+func (h host) Tables() map[string]func() iter.Seq[any] {
+	return map[string]func() iter.Seq[any]{
+		"interfaces": table(h.Interfaces),
+		"routes":     table(h.Routes),
+		"neighbors":  table(h.Neighbors),
+		"counters":   table(h.Counters),
+		"sockets":    func() iter.Seq[any] { return control.Rows(h.AllSockets(false)) },
+		"details":    func() iter.Seq[any] { return control.Rows(h.AllSockets(true)) },
 	}
+}
+
+func table[T any](list func() []T) func() iter.Seq[any] {
+	return func() iter.Seq[any] { return control.Rows(slices.Values(list())) }
 }
 
 // DialContext implements control.Stack. A raw ICMP connection is one for ping, see icmpConn.

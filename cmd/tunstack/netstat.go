@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"slices"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"tunstack/cmd/internal/control"
 	"tunstack/socketapi"
-	"tunstack/tcp"
 )
 
 // netstatFlags are the flags of `tunstack netstat`.
@@ -102,56 +101,31 @@ func (a *app) counters(ctx context.Context) (rows []socketapi.Counter, err error
 	return rows, a.client().Get(ctx, "counters", &rows)
 }
 
-// sockets prints the sockets of the protocols that f asks for.
+// sockets prints the sockets of the protocols that f asks for, as they come.
 func (a *app) sockets(ctx context.Context, f *netstatFlags, out io.Writer) error {
-	var rows []socketapi.SocketInfo
-	if err := a.client().Get(ctx, "sockets", &rows); err != nil {
+	shown := map[string]bool{"tcp": f.tcp || !f.udp && !f.raw, "udp": f.udp, "raw": f.raw}
+	several := shown["tcp"] && shown["udp"] || shown["tcp"] && shown["raw"] || shown["udp"] && shown["raw"]
+	var rows interface {
+		add(socketapi.SocketInfo) error
+		end() error
+	} = &socketTable{w: out, withProtocol: several}
+	if f.json {
+		rows = &jsonRows[socketapi.SocketInfo]{w: out}
+	}
+	table := "sockets"
+	if f.info {
+		table = "details"
+	}
+	err := control.Each(ctx, a.client(), table, func(s socketapi.SocketInfo) error {
+		if !shown[s.Protocol] {
+			return nil
+		}
+		return rows.add(s)
+	})
+	if err != nil {
 		return err
 	}
-	shown := map[string]bool{"tcp": f.tcp || !f.udp && !f.raw, "udp": f.udp, "raw": f.raw}
-	rows = slices.DeleteFunc(rows, func(s socketapi.SocketInfo) bool { return !shown[s.Protocol] })
-	var connections map[ends]*tcp.Info
-	if f.info {
-		var err error
-		if connections, err = a.connections(ctx); err != nil {
-			return err
-		}
-	}
-	if f.json {
-		return printJSON(out, withInfo(rows, connections))
-	}
-	several := shown["tcp"] && shown["udp"] || shown["tcp"] && shown["raw"] || shown["udp"] && shown["raw"]
-	printSockets(out, rows, several, connections)
-	return nil
-}
-
-// printSockets prints the table of ss: addresses end, and ports begin, at a colon that all rows share.
-func printSockets(w io.Writer, rows []socketapi.SocketInfo, withProtocol bool, info map[ends]*tcp.Info) {
-	lines := [][]string{{"Netid", "State", "Recv-Q", "Send-Q", "Local Address", "Port", "Peer Address", "Port"}}
-	for _, s := range rows {
-		local, localPort := endText(s.Local)
-		remote, remotePort := endText(s.Remote)
-		lines = append(lines, []string{s.Protocol, s.State, strconv.Itoa(s.RecvQ), strconv.Itoa(s.SendQ), local, localPort, remote, remotePort})
-	}
-	width := make([]int, len(lines[0]))
-	for _, l := range lines {
-		for i, cell := range l {
-			width[i] = max(width[i], len(cell))
-		}
-	}
-	for i, l := range lines {
-		if withProtocol {
-			fmt.Fprintf(w, "%-*s ", width[0], l[0])
-		}
-		fmt.Fprintf(w, "%-*s %-*s %-*s %*s:%-*s %*s:%s\n", width[1], l[1], width[2], l[2], width[3], l[3],
-			width[4], l[4], width[5], l[5], width[6], l[6], l[7])
-		if i == 0 || rows[i-1].Protocol != "tcp" {
-			continue
-		}
-		if v := info[ends{rows[i-1].Local, rows[i-1].Remote}]; v != nil {
-			fmt.Fprintf(w, "\t %s\n", infoText(v))
-		}
-	}
+	return rows.end()
 }
 
 // endText is one end of a socket, with ss's words for an address or port that is not set.

@@ -1,50 +1,13 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
-	"tunstack/socketapi"
 	"tunstack/tcp"
 )
-
-// ends are those of a connection.
-type ends struct{ local, remote netip.AddrPort }
-
-// connections fetches what each connection knows of itself.
-func (a *app) connections(ctx context.Context) (map[ends]*tcp.Info, error) {
-	var rows []socketapi.ConnectionInfo
-	if err := a.client().Get(ctx, "connections", &rows); err != nil {
-		return nil, err
-	}
-	infos := map[ends]*tcp.Info{}
-	for i := range rows {
-		infos[ends{rows[i].Local, rows[i].Remote}] = &rows[i].Info
-	}
-	return infos, nil
-}
-
-// detailed is a row of "netstat -i --json".
-type detailed struct {
-	socketapi.SocketInfo
-	Info *tcp.Info `json:"info,omitempty"` // of a TCP connection, if that was asked for
-}
-
-// withInfo joins the sockets with what their connections know.
-func withInfo(rows []socketapi.SocketInfo, infos map[ends]*tcp.Info) []detailed {
-	all := make([]detailed, len(rows))
-	for i, s := range rows {
-		all[i].SocketInfo = s
-		if s.Protocol == "tcp" {
-			all[i].Info = infos[ends{s.Local, s.Remote}]
-		}
-	}
-	return all
-}
 
 // infoText is what "ss -i" says of a connection: words, then name:value, those that are 0 left out. cwnd and what is counted
 // of the flight are in segments there, as on Linux.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +13,6 @@ import (
 
 	"tunstack/cmd/internal/control"
 	"tunstack/socketapi"
-	"tunstack/tcp"
 )
 
 // written is an output that passes on what is written, write by write.
@@ -100,19 +98,4 @@ func TestInPlace(t *testing.T) {
 	require.Equal(t, "\x1b[Hone\x1b[K\n... 2 more lines\x1b[K\n\x1b[J", inPlace("one\ntwo\nthree\n", 80, 3, false))
 	require.Equal(t, "\x1b[Hone\x1b[K\n... 1 more lines\x1b[K\n\x1b[J", inPlace("one\nit wraps\n", 5, 3, false))
 	require.Equal(t, "\x1b[H... 2 more lines\x1b[K\n\x1b[J", inPlace("one\ntwo\n", 80, 2, false))
-}
-
-// Only what belongs to a TCP connection has details.
-func TestWithInfo(t *testing.T) {
-	end := netip.MustParseAddrPort
-	local, remote := end("10.0.0.2:7"), end("10.0.0.1:4000")
-	rows := []socketapi.SocketInfo{
-		{Protocol: "tcp", State: "ESTAB", Local: local, Remote: remote},
-		{Protocol: "udp", State: "ESTAB", Local: local, Remote: remote},
-	}
-	b, err := json.Marshal(withInfo(rows, map[ends]*tcp.Info{{local, remote}: {SndMSS: 1448}}))
-	require.NoError(t, err)
-	require.Equal(t, 1, strings.Count(string(b), `"info":{`), string(b))
-	require.Contains(t, string(b), `"protocol":"tcp"`)
-	require.Contains(t, string(b), `"snd_mss":1448`)
 }

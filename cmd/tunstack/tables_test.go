@@ -9,7 +9,50 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/socketapi"
+	"tunstack/tcp"
 )
+
+func printRows(t *testing.T, table *socketTable, rows []socketapi.SocketInfo) {
+	t.Helper()
+	for _, r := range rows {
+		require.NoError(t, table.add(r))
+	}
+	require.NoError(t, table.end())
+}
+
+// Rows come by the million: those beyond the first do not wait for the last, and keep the columns.
+func TestSocketsArePrintedAsTheyCome(t *testing.T) {
+	end := netip.MustParseAddrPort
+	row := socketapi.SocketInfo{Protocol: "tcp", State: "ESTAB", Local: end("10.0.0.2:7"), Remote: end("10.0.0.1:40000"), Info: &tcp.Info{Congestion: "reno"}}
+	var out strings.Builder
+	table := &socketTable{w: &out}
+	for range tableRows - 1 {
+		require.NoError(t, table.add(row))
+	}
+	require.Zero(t, out.Len())
+	require.NoError(t, table.add(row))
+	before := out.Len()
+	require.Equal(t, 1+2*tableRows, strings.Count(out.String(), "\n"))
+	require.NoError(t, table.add(row))
+	require.Equal(t, "ESTAB 0      0           10.0.0.2:7        10.0.0.1:40000\n\t reno rto:0\n", out.String()[before:])
+	require.NoError(t, table.end())
+	require.Equal(t, 1, strings.Count(out.String(), "Recv-Q"))
+}
+
+// The same JSON comes row by row as all at once.
+func TestJSONRows(t *testing.T) {
+	rows := []socketapi.Counter{{Name: "a", Value: 1}, {Name: "b"}}
+	for n := range len(rows) + 1 {
+		var out, all strings.Builder
+		j := &jsonRows[socketapi.Counter]{w: &out}
+		for _, r := range rows[:n] {
+			require.NoError(t, j.add(r))
+		}
+		require.NoError(t, j.end())
+		require.NoError(t, printJSON(&all, rows[:n]))
+		require.Equal(t, all.String(), out.String())
+	}
+}
 
 func TestPrintSockets(t *testing.T) {
 	end := netip.MustParseAddrPort
@@ -19,7 +62,7 @@ func TestPrintSockets(t *testing.T) {
 		{Protocol: "udp", State: "UNCONN", Local: end("0.0.0.0:54321")},
 	}
 	var out strings.Builder
-	printSockets(&out, rows, false, nil)
+	printRows(t, &socketTable{w: &out}, rows)
 	require.Equal(t, `State  Recv-Q Send-Q Local Address:Port  Peer Address:Port
 LISTEN 0      128          0.0.0.0:7          0.0.0.0:*
 ESTAB  12     34567       10.0.0.2:1414      10.0.0.1:40000
@@ -27,7 +70,7 @@ UNCONN 0      0            0.0.0.0:54321      0.0.0.0:*
 `, out.String())
 
 	out.Reset()
-	printSockets(&out, rows[2:], true, nil)
+	printRows(t, &socketTable{w: &out, withProtocol: true}, rows[2:])
 	require.Equal(t, `Netid State  Recv-Q Send-Q Local Address:Port  Peer Address:Port
 udp   UNCONN 0      0            0.0.0.0:54321      0.0.0.0:*
 `, out.String())

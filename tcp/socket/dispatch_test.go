@@ -2,6 +2,7 @@ package socket
 
 import (
 	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
@@ -151,14 +152,43 @@ func TestStatus(t *testing.T) {
 	p.sends(tcp.ACK, "waits")
 	l.take()
 	require.ElementsMatch(t, []Status{
-		{"LISTEN", 1, 3, ap("0.0.0.0:7"), ap("0.0.0.0:0")},
-		{"ESTAB", 5, 0, here, there},
+		{"LISTEN", 1, 3, ap("0.0.0.0:7"), ap("0.0.0.0:0"), nil},
+		{"ESTAB", 5, 0, here, there, nil},
 	}, l.Endpoints())
 	p.accept(listener)
 	p.e.writes(t, "unacknowledged")
 	l.take()
 	require.ElementsMatch(t, []Status{
-		{"LISTEN", 0, 3, ap("0.0.0.0:7"), ap("0.0.0.0:0")},
-		{"ESTAB", 5, 14, here, there},
+		{"LISTEN", 0, 3, ap("0.0.0.0:7"), ap("0.0.0.0:0"), nil},
+		{"ESTAB", 5, 14, here, there, nil},
 	}, l.Endpoints())
+}
+
+// To go through the endpoints takes no list of them all, and holds no lock while it tells of one; it may be left early.
+func TestAllEndpoints(t *testing.T) {
+	const count = 20_000
+	l := newLab(t, func(c *Config) { c.MaxHalfOpen = count })
+	l.wire.discard = true
+	listener := l.listen(ap("0.0.0.0:7"), 3)
+	for i := range count {
+		l.recv(client(i), netip.AddrPortFrom(here.Addr(), 7), tcp.Segment{Flags: tcp.SYN, Seq: tcp.Seq(i), Wnd: 1000})
+	}
+	rows, listeners := 0, 0
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for row := range l.All(false) {
+		if rows++; row.State == listening {
+			listeners++
+		}
+	}
+	runtime.ReadMemStats(&after)
+	require.Equal(t, []int{1 + count, 1}, []int{rows, listeners})
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(count), "a byte each, where a list takes a hundred")
+	for row := range l.All(true) {
+		if row.State != listening {
+			require.NotZero(t, row.Info.RTO)
+			require.NoError(t, listener.Close(), "it may do what it likes meanwhile")
+			break
+		}
+	}
 }

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"cmp"
+	"iter"
 	"net/netip"
 	"slices"
 
@@ -11,8 +12,9 @@ import (
 // Status is one row of netstat.
 type Status struct {
 	State         string // as ss prints it: ESTAB, LISTEN, TIME-WAIT ...
-	RecvQ, SendQ  int    // octets; of a listener: waiting connections and backlog
+	RecvQ, SendQ  int    // bytes; of a listener: waiting connections and backlog
 	Local, Remote netip.AddrPort
+	Info          *tcp.Info // of a connection, if it was asked for
 }
 
 var stateNames = map[tcp.State]string{
@@ -21,15 +23,26 @@ var stateNames = map[tcp.State]string{
 	tcp.LastAck: "LAST-ACK", tcp.TimeWait: "TIME-WAIT",
 }
 
-// Endpoints lists all listeners and connections for netstat, TIME-WAIT, half-open and ownerless ones included: the listeners
-// first, then by addresses.
-func (d *Demux) Endpoints() []Status {
-	rows := d.listeners.status()
-	for _, e := range d.conns.all() {
-		if row, ok := e.status(); ok {
-			rows = append(rows, row)
+// All goes through all listeners and connections for netstat, TIME-WAIT, half-open and ownerless ones included: the listeners first, then
+// the connections in no order. It holds no more than a 64th of them at a time. info asks for what connections know of themselves.
+func (d *Demux) All(info bool) iter.Seq[Status] {
+	return func(yield func(Status) bool) {
+		for _, row := range d.listeners.status() {
+			if !yield(row) {
+				return
+			}
+		}
+		for e := range d.conns.all() {
+			if row, ok := e.status(info); ok && !yield(row) {
+				return
+			}
 		}
 	}
+}
+
+// Endpoints lists the same: the listeners first, then by addresses.
+func (d *Demux) Endpoints() []Status {
+	rows := slices.Collect(d.All(false))
 	slices.SortFunc(rows, func(a, b Status) int {
 		return cmp.Or(rank(a)-rank(b), a.Local.Compare(b.Local), a.Remote.Compare(b.Remote))
 	})
@@ -47,15 +60,20 @@ func rank(s Status) int {
 const listening = "LISTEN"
 
 // status is the endpoint's row; false when it has ended, or not begun, since it was found in the table.
-func (e *Endpoint) status() (Status, bool) {
+func (e *Endpoint) status(info bool) (Status, bool) {
 	defer e.release(e.lock())
 	if e.conn == nil || e.gone {
 		return Status{}, false
 	}
-	return Status{
+	row := Status{
 		State: stateNames[e.conn.State()], RecvQ: e.conn.Readable(), SendQ: e.conn.Unacked(),
 		Local: e.id.localEnd(), Remote: e.id.remoteEnd(),
-	}, true
+	}
+	if info {
+		i := e.conn.Info()
+		row.Info = &i
+	}
+	return row, true
 }
 
 func (t *listeners) status() []Status {

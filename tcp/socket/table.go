@@ -2,6 +2,7 @@ package socket
 
 import (
 	"encoding/binary"
+	"iter"
 	"net/netip"
 	"sync"
 )
@@ -76,15 +77,26 @@ func (t *table) remove(id tuple, e *Endpoint) {
 	}
 }
 
-func (t *table) all() []*Endpoint {
-	var list []*Endpoint
-	for i := range t.stripes {
-		s := &t.stripes[i]
-		s.mu.RLock()
-		for _, e := range s.conns {
-			list = append(list, e)
+// all goes through the connections, with no lock held while it tells of one.
+func (t *table) all() iter.Seq[*Endpoint] {
+	return func(yield func(*Endpoint) bool) {
+		var list []*Endpoint
+		for i := range t.stripes {
+			list = t.stripes[i].appendTo(list[:0])
+			for _, e := range list {
+				if !yield(e) {
+					return
+				}
+			}
 		}
-		s.mu.RUnlock()
+	}
+}
+
+func (s *stripe) appendTo(list []*Endpoint) []*Endpoint {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, e := range s.conns {
+		list = append(list, e)
 	}
 	return list
 }

@@ -18,7 +18,7 @@ func (d *Demux) SetTracer(of func(local, remote netip.AddrPort) tcp.Tracer) {
 	} else {
 		d.tracers.Store(&of)
 	}
-	for _, e := range d.conns.all() {
+	for e := range d.conns.all() {
 		now := e.lock()
 		if e.conn != nil {
 			e.conn.SetTracer(d.tracer(e.id))

@@ -20,7 +20,31 @@ const protocol = "tunstack-stream"
 // Client asks a running `tunstack up` through its control socket.
 type Client struct{ Path string }
 
-// Get fills v with one of the tables: interfaces, routes, neighbors, sockets, connections, counters.
+// Each gives f the rows of one of the tables, one by one: what it needs does not grow with their number. f's error ends it, and is its own.
+func Each[T any](ctx context.Context, c *Client, table string, f func(T) error) error {
+	conn, response, err := c.request(ctx, "/"+table, nil)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	d := json.NewDecoder(response.Body)
+	if _, err := d.Token(); err != nil {
+		return err
+	}
+	for d.More() {
+		var row T
+		if err := d.Decode(&row); err != nil {
+			return err
+		}
+		if err := f(row); err != nil {
+			return err
+		}
+	}
+	_, err = d.Token() // its absence says that rows are missing
+	return err
+}
+
+// Get fills v with one of the tables: interfaces, routes, neighbors, sockets, details, counters.
 func (c *Client) Get(ctx context.Context, table string, v any) error {
 	f, response, err := c.request(ctx, "/"+table, nil)
 	if err != nil {

@@ -2,9 +2,11 @@ package control
 
 import (
 	"io"
+	"iter"
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -29,10 +31,10 @@ func (s stack) Release() { s.clock.Release() }
 
 func (s stack) Capture() *capture.Capture { return nil }
 
-func (s stack) Tables() map[string]func() any {
-	return map[string]func() any{
-		"interfaces": func() any { return s.Interfaces() },
-		"sockets":    func() any { return s.Sockets() },
+func (s stack) Tables() map[string]func() iter.Seq[any] {
+	return map[string]func() iter.Seq[any]{
+		"interfaces": func() iter.Seq[any] { return Rows(slices.Values(s.Interfaces())) },
+		"sockets":    func() iter.Seq[any] { return Rows(s.AllSockets(false)) },
 	}
 }
 

@@ -2,8 +2,8 @@
 // up, and upgraded connections that carry a connection of the stack, so that a client program speaks its protocol
 // as if it ran on the stack itself.
 //
-//	GET  /interfaces /routes /neighbors /sockets
-//	     /connections /counters                               JSON arrays
+//	GET  /interfaces /routes /neighbors /counters
+//	     /sockets /details (with what connections know)       JSON arrays
 //	GET  /trace/ADDR:PORT                                     what connections do, as JSON values, until one hangs up
 //	GET  /capture/FILTER                                      packets as pcapng, until one hangs up
 //	POST /step/ADDR:PORT                                      101, and then the same, held at each until the client goes on
@@ -17,6 +17,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -40,8 +42,8 @@ type Stack interface {
 	// Hold stops the stack's time until Release has been called as often.
 	Hold()
 	Release()
-	// Tables are the functions behind GET, by name; each returns something that marshals to JSON.
-	Tables() map[string]func() any
+	// Tables are the functions behind GET, by name; each returns rows that marshal to JSON.
+	Tables() map[string]func() iter.Seq[any]
 }
 
 // Server answers clients.
@@ -63,7 +65,7 @@ func NewServer(stack Stack, log *slog.Logger) *Server {
 	for name, table := range stack.Tables() {
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
-			json.NewEncoder(w).Encode(table()) // fails only when the client has gone
+			writeRows(w, table())
 		})
 	}
 	mux.HandleFunc("GET /trace/{end...}", s.trace)
@@ -77,6 +79,32 @@ func NewServer(stack Stack, log *slog.Logger) *Server {
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	return s
+}
+
+// Rows makes what goes through rows of one type fit for Tables.
+func Rows[T any](rows iter.Seq[T]) iter.Seq[any] {
+	return func(yield func(any) bool) {
+		for row := range rows {
+			if !yield(row) {
+				return
+			}
+		}
+	}
+}
+
+// writeRows writes a JSON array, row by row, until the client has gone.
+func writeRows(w io.Writer, rows iter.Seq[any]) {
+	e, separator := json.NewEncoder(w), "["
+	for row := range rows {
+		if _, err := io.WriteString(w, separator); err != nil || e.Encode(row) != nil {
+			return
+		}
+		separator = ","
+	}
+	if separator == "[" {
+		io.WriteString(w, separator)
+	}
+	io.WriteString(w, "]\n")
 }
 
 // Serve answers the clients of l until Close; then it returns nil.
