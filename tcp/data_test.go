@@ -1,7 +1,6 @@
 package tcp
 
 import (
-	"fmt"
 	"syscall"
 	"testing"
 	"time"
@@ -18,15 +17,6 @@ func TestNagle(t *testing.T) {
 	p.NoDelay = true
 	s.c.SetParams(s.now, p)
 	s.write(1).sends("P. seq 1004:1005(1) ack 5001 win 65535")
-}
-
-// SOCK-039: TCP_CORK holds a partial segment for at most 200 ms.
-func TestCork(t *testing.T) {
-	s := newScript(t).with(func(_ *Config, p *Params) { p.Cork = true }).established("")
-	s.write(100).after(200 * time.Millisecond).sends("P. seq 1001:1101(100) ack 5001 win 65535")
-	s.recv(". seq 5001 ack 1101 win 64240").write(100).quiet()
-	s.c.SetParams(s.now, Params{})
-	s.sends("P. seq 1101:1201(100) ack 5001 win 65535")
 }
 
 // TCP-087, TCP-088, TCP-089
@@ -131,124 +121,6 @@ func TestSackRecovery(t *testing.T) {
 	require.Equal(t, open, s.c.cc.state)
 }
 
-// TCP-079, TCP-081, TCP-082, TCP-083: probes for hours, and then on with the data.
-func TestZeroWindow(t *testing.T) {
-	s := newScript(t).established("").recv(". seq 5001 ack 1001 win 0").write(3)
-	rto := s.c.rtt.timeout(s.c.cfg)
-	for i := range 40 {
-		s.after(min(rto<<min(i, 16), 120*time.Second)).sends(segLine(1001, 1, ""))
-		s.recv(". seq 5001 ack 1001 win 0").is(Established)
-	}
-	require.Greater(t, s.now, time.Hour)
-	s.recv(". seq 5001 ack 1001 win 100").sends(segLine(1001, 3, "P")).quiet()
-	s.recv(". seq 5001 ack 1004 win 100").quiet()
-}
-
-// TCP-085: a window that opens after probes is filled with full-sized segments, whether the peer took the probe's byte or not.
-func TestWindowOpensAfterProbe(t *testing.T) {
-	probed := func() *script {
-		s := newScript(t).established("mss 1000").recv(". seq 5001 ack 1001 win 0").write(1000)
-		return s.after(s.c.rtt.timeout(s.c.cfg)).sends(segLine(1001, 1, ""))
-	}
-	s := probed().recv(". seq 5001 ack 1001 win 64240").sends(segLine(1001, 1000, "P")).quiet()
-	s.recv(". seq 5001 ack 1002 win 64240").quiet() // the probe had been held up, and was taken
-	s.recv(". seq 5001 ack 2001 win 64240").quiet()
-	require.Zero(t, s.c.Unacked())
-
-	s = probed().recv(". seq 5001 ack 1002 win 64240").sends(segLine(1002, 999, "P")).quiet()
-	s.recv(". seq 5001 ack 2001 win 64240").quiet()
-	require.Zero(t, s.c.Unacked())
-
-	s = probed().recv(". seq 5001 ack 1002 win 0").quiet() // a byte at a time
-	s.after(s.c.timers.persist - s.now).sends(segLine(1002, 1, ""))
-	require.Zero(t, s.c.cfg.Stats.Retransmits.Value())
-	s.recv(". seq 5001 ack 1004 win 0").sends(". seq 1002 ack 5001 win 65535") // of what was never sent
-}
-
-// TCP-079: a FIN that waits alone is probed with, and counted as sent when it is acknowledged.
-func TestFinIntoClosedWindow(t *testing.T) {
-	s := newScript(t).established("mss 1000").recv(". seq 5001 ack 1001 win 0").do((*Conn).CloseWrite).is(FinWait1)
-	s.after(s.c.rtt.timeout(s.c.cfg)).sends("F. seq 1001 ack 5001 win 65535")
-	s.recv(". seq 5001 ack 1002 win 0").is(FinWait2).quiet()
-	require.Zero(t, s.c.Deadline())
-}
-
-// TCP-205: what is held has not been sent: the retransmission timer starts when it is.
-func TestHeldDataStartsNoRetransmissionTimer(t *testing.T) {
-	for name, hold := range map[string]func(*script){
-		"TCP_CORK": func(s *script) { s.c.SetParams(s.now, Params{Cork: true}) },
-		"MSG_MORE": func(s *script) { s.c.More(true) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t).established("").write(1).sends(segLine(1001, 1, "P"))
-			s.after(50 * time.Millisecond).recv(". seq 5001 ack 1002 win 64240").quiet()
-			hold(s)
-			cwnd := s.c.Info().SndCwnd
-			s.write(100).after(200 * time.Millisecond).sends(segLine(1002, 100, "P"))
-			s.after(50 * time.Millisecond).recv(". seq 5001 ack 1102 win 64240").after(time.Minute).quiet()
-			require.GreaterOrEqual(t, s.c.Info().SndCwnd, cwnd)
-			require.Zero(t, s.c.cfg.Stats.Retransmits.Value())
-		})
-	}
-}
-
-// SOCK-039: uncorking with nothing queued pushes nothing that is written later.
-func TestUncorkWithNothingQueued(t *testing.T) {
-	s := newScript(t).established("")
-	s.c.SetParams(s.now, Params{Cork: true})
-	s.c.SetParams(s.now, Params{})
-	s.c.More(true)
-	s.write(10).after(200 * time.Millisecond).sends(segLine(1001, 10, "P"))
-	s.c.More(false)
-	s.write(10).quiet() // Nagle
-	s.recv(". seq 5001 ack 1011 win 64240").sends(segLine(1011, 10, "P"))
-}
-
-// SOCK-039: the timer of TCP_CORK and MSG_MORE dies with what was held, whatever sends it.
-func TestCorkTimerDies(t *testing.T) {
-	held := func(t *testing.T) *script {
-		s := newScript(t).with(func(_ *Config, p *Params) { p.Cork = true }).established("mss 1000").write(100)
-		return s.after(150 * time.Millisecond).quiet()
-	}
-	for name, end := range map[string]func(s *script){
-		"a full-sized segment": func(s *script) { s.write(900).sends(segLine(1001, 1000, "P")) },
-		"uncorked":             func(s *script) { s.c.SetParams(s.now, Params{}); s.sends(segLine(1001, 100, "P")) },
-		"TCP_NODELAY":          func(s *script) { s.c.Push(); s.sends(segLine(1001, 100, "P")) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := held(t)
-			end(s)
-			require.Zero(t, s.c.timers.cork)
-			at := int(s.nxt())
-			s.recv(fmt.Sprintf(". seq 5001 ack %d win 64240", at))
-			s.c.SetParams(s.now, Params{Cork: true})
-			s.write(10).after(200 * time.Millisecond).sends(segLine(at, 10, "P"))
-		})
-	}
-	s := newScript(t).established("mss 1000").write(1).sends(segLine(1001, 1, "P"))
-	s.c.More(true)
-	s.write(10).quiet()
-	s.c.More(false) // now only Nagle holds it
-	s.quiet()
-	require.Zero(t, s.c.timers.cork)
-}
-
-// SOCK-038: TCP_NODELAY, also when it is set already, sends what is held; the rest stays corked.
-func TestPushSendsWhatIsHeld(t *testing.T) {
-	s := newScript(t).with(func(_ *Config, p *Params) { p.Cork, p.NoDelay = true, true }).established("mss 1000").write(100).quiet()
-	s.c.Push()
-	s.sends(segLine(1001, 100, "P")).write(100).quiet()
-}
-
-// TCP-079: what acknowledges data while a probe is out lies within the closed window, or a peer that checks the sequence
-// number first (RFC 9293 section 3.10.7.4) would not look at the acknowledgment, and two that wait for each other's would wait for ever.
-func TestAckBesideProbe(t *testing.T) {
-	s := newScript(t).established("").recv(". seq 5001 ack 1001 win 0").write(3)
-	s.after(s.c.rtt.timeout(s.c.cfg)).sends(segLine(1001, 1, ""))
-	s.recv("P. seq 5001:5101(100) ack 1001 win 0").sends(". seq 1001 ack 5101 win 65435")
-	s.recv("P. seq 5001:5101(100) ack 1001 win 0").sends(". seq 1001 ack 5101 win 65435")
-}
-
 // TCP-085: a window opened by little is not used at once.
 func TestSenderSillyWindow(t *testing.T) {
 	s := newScript(t).established("").recv(". seq 5001 ack 1001 win 10").write(3000).quiet()
@@ -264,17 +136,6 @@ func TestReceiverSillyWindow(t *testing.T) {
 		s.reads(s.rcvNxt().Add(-s.c.Readable()), 1).quiet()
 	}
 	s.reads(6460, 1).sends(". seq 1001 ack 9001 win 1460")
-}
-
-// TCP-084, TCP-015
-func TestProbeAtClosedWindow(t *testing.T) {
-	s := newScript(t).with(func(_ *Config, p *Params) { p.RcvBuf = 1000 }).established("mss 1000")
-	s.recv("P. seq 5001:6001(1000) ack 1001 win 64240").sends(". seq 1001 ack 6001 win 0")
-	s.recv(". seq 6001:6002(1) ack 1001 win 64240").sends(". seq 1001 ack 6001 win 0")
-	s.write(5).sends("P. seq 1001:1006(5) ack 6001 win 0")
-	s.recv(". seq 6001:6002(1) ack 1006 win 64240").sends(". seq 1006 ack 6001 win 0")
-	require.Zero(t, s.c.Unacked())
-	s.recv("R seq 6001 win 0").is(Closed)
 }
 
 // TCP-058 to TCP-064
