@@ -20,7 +20,7 @@ func TestSecurityPage(t *testing.T) {
 		require.Contains(t, testsOf(t, string(m[1])), "func "+string(m[2])+"(", "%s", m[0])
 	}
 	l := newLab(t, nil)
-	for _, m := range regexp.MustCompile("`((?:tcp|udp|icmp|ipv4)\\.[a-z_.]+)`").FindAllSubmatch(page, -1) {
+	for _, m := range regexp.MustCompile("`((?:tcp|udp|icmp|ipv4|ip)\\.[a-z_.]+)`").FindAllSubmatch(page, -1) {
 		l.counter(string(m[1]))
 	}
 }
