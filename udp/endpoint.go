@@ -63,21 +63,17 @@ func (e *Endpoint) change(f func(*state) error) error {
 	}
 	next.headers = next.options.Headers(ip.ProtocolUDP)
 	e.state.Store(&next)
-	e.moved(old.local.Port(), next.local.Port())
+	e.moved(old, &next)
 	return nil
 }
 
-// moved lists the socket under another port; 0: none.
-func (e *Endpoint) moved(from, to uint16) {
-	if from == to {
+// moved lists the socket under its new state, in place of the old one.
+func (e *Endpoint) moved(old, next *state) {
+	if old.local == next.local && old.remote == next.remote {
 		return
 	}
-	if to != 0 {
-		e.stack.sockets.add(to, e)
-	}
-	if from != 0 {
-		e.stack.sockets.remove(from, e)
-	}
+	e.stack.sockets.add(e, next)
+	e.stack.sockets.remove(e, old)
 }
 
 // Bind gives the socket its address. Errors: EADDRINUSE, EADDRNOTAVAIL, EINVAL when already bound. Port 0 picks a free
@@ -174,7 +170,7 @@ func (e *Endpoint) Close() error {
 	defer e.mu.Unlock()
 	e.closed = true
 	st := e.state.Load()
-	e.moved(st.local.Port(), 0)
+	e.stack.sockets.remove(e, st)
 	e.stack.ports.Release(st.reservation)
 	e.groups.Close(e.stack.ip)
 	return nil

@@ -107,3 +107,29 @@ func BenchmarkEcho(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkConnected measures one datagram to one of n sockets that are connected from the same port, and its answer.
+func BenchmarkConnected(b *testing.B) {
+	for _, n := range []int{1, 4000} {
+		b.Run(fmt.Sprintf("sockets=%d", n), func(b *testing.B) {
+			h := newHostOn(b, 1500, packet.Features{Checksum: true})
+			h.wire.discard = true
+			var e *Endpoint
+			for i := range n {
+				e = h.bound("0.0.0.0:443", func(o *Options) { o.ReuseAddr = true })
+				require.NoError(b, e.Connect(ap(fmt.Sprintf("10.0.0.1:%d", 1000+i))))
+			}
+			in := build(b, fmt.Sprintf("10.0.0.1:%d", 1000+n/2), "10.0.0.2:443", "0123456789abcdef")
+			e = h.udp.sockets.lookup(ap("10.0.0.2:443"), ap(fmt.Sprintf("10.0.0.1:%d", 1000+n/2)))
+			buf := make([]byte, 2000)
+			b.ReportAllocs()
+			for b.Loop() {
+				p := packet.From(in)
+				p.Offload.Checksum = packet.ChecksumValid
+				h.tun.Input(0, p)
+				m, _, _ := e.Recv(buf, false)
+				_, _ = e.Send(buf[:m], netip.AddrPort{}, netip.Addr{})
+			}
+		})
+	}
+}

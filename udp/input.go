@@ -79,14 +79,16 @@ func (s *Stack) deliver(now time.Duration, e *Endpoint, local, remote netip.Addr
 // deliverAll gives a broadcast or multicast datagram to every socket that it suits.
 func (s *Stack) deliverAll(now time.Duration, local, remote netip.AddrPort, id *ip.Datagram, h *Header, p *packet.Buffer) {
 	var last *Endpoint
-	for _, e := range s.sockets.on(h.DstPort) {
-		if e.state.Load().match(local, remote) == 0 {
-			continue
+	for _, list := range s.sockets.candidates(local, remote) {
+		for _, e := range list {
+			if e.state.Load().match(local, remote) == 0 {
+				continue
+			}
+			if last != nil {
+				s.deliver(now, last, local, remote, id, h, p.Clone())
+			}
+			last = e
 		}
-		if last != nil {
-			s.deliver(now, last, local, remote, id, h, p.Clone())
-		}
-		last = e
 	}
 	if last == nil {
 		s.stats.DropNoListener.Inc()

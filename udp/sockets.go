@@ -1,55 +1,122 @@
 package udp
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"tunstack/ip"
 )
 
-// sockets finds the sockets of a port. Packets look up without a lock: two levels of pointers lead to a list that is
-// never changed, only replaced, so the path costs the same with one socket and with all ports in use.
+// sockets finds the socket of a datagram: a connected one by its four-tuple, another by its port.
+//
+// Packets look up a port without a lock: two levels of pointers lead to an entry that is never changed, only replaced. The path
+// costs the same with one socket and with all ports in use, and with one connected socket on the port and with many.
 type sockets struct {
-	pages [256]atomic.Pointer[page] // by the upper octet of the port
-	mu    sync.Mutex                // for those who replace lists
-	key   uint64                    // odd; keys the spread over SO_REUSEPORT sockets
+	pages     [256]atomic.Pointer[page] // by the upper byte of the port
+	connected [64]stripe                // by a hash of the four-tuple
+	mu        sync.Mutex                // for changes of pages and entries
+	key       uint64                    // keys the hash
 }
 
-type page [256]atomic.Pointer[[]*Endpoint] // by the lower octet; the newest socket comes first
+type page [256]atomic.Pointer[entry] // by the lower byte of the port
 
-// on returns the sockets bound to a port. The slice must not be changed.
-func (t *sockets) on(port uint16) []*Endpoint {
+// entry is the sockets of a port. The zero value is a port without sockets.
+type entry struct {
+	unconnected []*Endpoint // the newest comes first
+	connected   int         // how many are in the stripes
+}
+
+// stripe is a part of the connected sockets. Several share a four-tuple only by SO_REUSEADDR or SO_REUSEPORT; the newest
+// comes first. A list is never changed, only replaced.
+type stripe struct {
+	mu    sync.RWMutex
+	lists map[ip.FourTuple][]*Endpoint
+}
+
+// on returns the sockets of a port.
+func (t *sockets) on(port uint16) entry {
 	if p := t.pages[port>>8].Load(); p != nil {
-		if list := p[port&0xff].Load(); list != nil {
-			return *list
+		if e := p[port&0xff].Load(); e != nil {
+			return *e
 		}
 	}
-	return nil
+	return entry{}
 }
 
-// add lists e under a port.
-func (t *sockets) add(port uint16, e *Endpoint) {
+// change replaces the entry of a port.
+func (t *sockets) change(port uint16, f func(*entry)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	slot := &t.pages[port>>8]
 	if slot.Load() == nil {
 		slot.Store(new(page))
 	}
-	list := append([]*Endpoint{e}, t.on(port)...)
-	slot.Load()[port&0xff].Store(&list)
+	next := t.on(port)
+	f(&next)
+	if len(next.unconnected) == 0 && next.connected == 0 {
+		slot.Load()[port&0xff].Store(nil)
+	} else {
+		slot.Load()[port&0xff].Store(&next)
+	}
 }
 
-// remove undoes add.
-func (t *sockets) remove(port uint16, e *Endpoint) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	slot := &t.pages[port>>8].Load()[port&0xff]
-	if list := slices.DeleteFunc(slices.Clone(*slot.Load()), func(o *Endpoint) bool { return o == e }); len(list) > 0 {
-		slot.Store(&list)
-	} else {
-		slot.Store(nil)
+// add lists e where its state st says. A socket without a port is in no list.
+func (t *sockets) add(e *Endpoint, st *state) {
+	switch {
+	case st.local.Port() == 0:
+	case st.remote.IsValid():
+		t.stripe(st.local, st.remote).change(st, func(list []*Endpoint) []*Endpoint { return append([]*Endpoint{e}, list...) })
+		t.change(st.local.Port(), func(n *entry) { n.connected++ })
+	default:
+		t.change(st.local.Port(), func(n *entry) { n.unconnected = append([]*Endpoint{e}, n.unconnected...) })
 	}
+}
+
+// remove undoes add with the same state.
+func (t *sockets) remove(e *Endpoint, st *state) {
+	without := func(list []*Endpoint) []*Endpoint {
+		return slices.DeleteFunc(slices.Clone(list), func(o *Endpoint) bool { return o == e })
+	}
+	switch {
+	case st.local.Port() == 0:
+	case st.remote.IsValid():
+		t.change(st.local.Port(), func(n *entry) { n.connected-- })
+		t.stripe(st.local, st.remote).change(st, without)
+	default:
+		t.change(st.local.Port(), func(n *entry) { n.unconnected = without(n.unconnected) })
+	}
+}
+
+func (t *sockets) stripe(local, remote netip.AddrPort) *stripe {
+	tuple := ip.NewFourTuple(local, remote)
+	return &t.connected[tuple.Hash(t.key)%uint64(len(t.connected))]
+}
+
+func (s *stripe) change(st *state, f func([]*Endpoint) []*Endpoint) {
+	tuple := ip.NewFourTuple(st.local, st.remote)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := f(s.lists[tuple])
+	switch {
+	case len(list) > 0 && s.lists == nil:
+		s.lists = map[ip.FourTuple][]*Endpoint{tuple: list}
+	case len(list) > 0:
+		s.lists[tuple] = list
+	default:
+		if delete(s.lists, tuple); len(s.lists) == 0 {
+			s.lists = nil // a Go map never shrinks
+		}
+	}
+}
+
+// between returns the sockets connected from local to remote.
+func (t *sockets) between(local, remote netip.AddrPort) []*Endpoint {
+	s := t.stripe(local, remote)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.lists[ip.NewFourTuple(local, remote)]
 }
 
 // all returns every bound socket.
@@ -59,19 +126,37 @@ func (t *sockets) all() []*Endpoint {
 		p := t.pages[i].Load()
 		for lo := range 256 {
 			if p != nil {
-				list = append(list, t.on(uint16(i<<8|lo))...)
+				list = append(list, t.on(uint16(i<<8|lo)).unconnected...)
 			}
 		}
+	}
+	for i := range t.connected {
+		s := &t.connected[i]
+		s.mu.RLock()
+		for _, l := range s.lists {
+			list = append(list, l...)
+		}
+		s.mu.RUnlock()
 	}
 	return list
 }
 
-// lookup finds the one socket for a datagram between local and remote: the most specific match; among equal ones that share the
-// port by SO_REUSEPORT the one the four-tuple hashes to, else the newest.
+// lookup finds the one socket for a datagram between local and remote: a connected one, else the most specific match on the
+// port. Among equal ones that share the port by SO_REUSEPORT it is the one that the four-tuple hashes to, else the newest.
 func (t *sockets) lookup(local, remote netip.AddrPort) *Endpoint {
+	port := t.on(local.Port())
+	if port.connected > 0 {
+		if e := t.choose(t.between(local, remote), local, remote); e != nil {
+			return e
+		}
+	}
+	return t.choose(port.unconnected, local, remote)
+}
+
+// choose is lookup in one list.
+func (t *sockets) choose(list []*Endpoint, local, remote netip.AddrPort) *Endpoint {
 	var best *Endpoint
 	score, sharing := 0, 0
-	list := t.on(local.Port())
 	for _, e := range list {
 		st := e.state.Load()
 		switch n := st.match(local, remote); {
@@ -87,7 +172,8 @@ func (t *sockets) lookup(local, remote netip.AddrPort) *Endpoint {
 	if sharing < 2 {
 		return best
 	}
-	chosen := t.spread(local, remote, sharing)
+	tuple := ip.NewFourTuple(local, remote)
+	chosen := int(tuple.Hash(t.key) >> 32 % uint64(sharing))
 	for _, e := range list {
 		if st := e.state.Load(); st.options.ReusePort && st.match(local, remote) == score {
 			if chosen == 0 {
@@ -99,11 +185,12 @@ func (t *sockets) lookup(local, remote netip.AddrPort) *Endpoint {
 	return best
 }
 
-// spread maps a four-tuple to 0 to n-1.
-func (t *sockets) spread(local, remote netip.AddrPort, n int) int {
-	l, r := local.Addr().As4(), remote.Addr().As4()
-	h := uint64(binary.BigEndian.Uint32(r[:]))<<16 | uint64(remote.Port())
-	h = (h ^ uint64(binary.BigEndian.Uint32(l[:]))<<32) * t.key
-	h = (h ^ h>>32) * t.key
-	return int(h >> 32 % uint64(n))
+// candidates are the lists in which every socket is that a broadcast or multicast datagram between local and remote may suit.
+func (t *sockets) candidates(local, remote netip.AddrPort) (lists [2][]*Endpoint) {
+	port := t.on(local.Port())
+	if port.connected > 0 {
+		lists[0] = t.between(local, remote)
+	}
+	lists[1] = port.unconnected
+	return lists
 }

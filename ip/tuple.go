@@ -1,0 +1,41 @@
+package ip
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+// FourTuple identifies a connection, or a connected socket, of either family. It is comparable.
+type FourTuple struct {
+	local, remote         key
+	LocalPort, RemotePort uint16
+}
+
+// NewFourTuple returns the FourTuple between two ends of one family.
+func NewFourTuple(local, remote netip.AddrPort) FourTuple {
+	return FourTuple{keyOf(local.Addr()), keyOf(remote.Addr()), local.Port(), remote.Port()}
+}
+
+// LocalAddr is the own address.
+func (t *FourTuple) LocalAddr() netip.Addr { return netip.AddrFrom16(t.local).Unmap() }
+
+// RemoteAddr is the peer's address.
+func (t *FourTuple) RemoteAddr() netip.Addr { return netip.AddrFrom16(t.remote).Unmap() }
+
+// Local is the own end.
+func (t *FourTuple) Local() netip.AddrPort { return netip.AddrPortFrom(t.LocalAddr(), t.LocalPort) }
+
+// Remote is the peer's end.
+func (t *FourTuple) Remote() netip.AddrPort { return netip.AddrPortFrom(t.RemoteAddr(), t.RemotePort) }
+
+// Hash mixes the tuple with a secret key, so that nobody outside can choose tuples that hash alike.
+func (t *FourTuple) Hash(key uint64) uint64 {
+	const prime = 0x9e3779b97f4a7c15
+	x := key
+	for _, half := range [...][]byte{t.remote[:8], t.remote[8:], t.local[:8], t.local[8:]} {
+		x = (x ^ binary.LittleEndian.Uint64(half)) * prime
+		x ^= x >> 29
+	}
+	x = (x ^ uint64(t.RemotePort)<<16 ^ uint64(t.LocalPort)) * prime
+	return x ^ x>>32
+}
