@@ -110,7 +110,7 @@ func (c *Conn) acknowledge(now time.Duration, s *Segment) {
 	delivered := c.countDuplicate(s, advanced, wasWnd, &d)
 	c.tlp.acked(c, s, c.rack.duplicate)
 	c.ecn.echoed(c, s)
-	c.recover(now, feedback{delivery: d, acked: delivered, advanced: advanced > 0, limited: limited})
+	c.recover(now, s, feedback{delivery: d, acked: delivered, advanced: advanced > 0, limited: limited})
 	if advanced > 0 && !c.impatient(wasUna) || c.snd.una == c.snd.nxt {
 		c.armRexmt(now, true)
 	}

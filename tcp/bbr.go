@@ -23,6 +23,16 @@ type bbr struct {
 	priorCwnd  int    // before a loss or a probe of the round trip
 	recoveryAt uint64 // what had been delivered when recovery began
 	lostEnd    Seq    // where what was lost last ends
+	before     bbrBefore
+}
+
+// bbrBefore is the model before the first loss of a recovery.
+type bbrBefore struct {
+	saved   bool // since the connection was open last
+	state   bbrState
+	reached bool // the pipe had been full
+	bwLo    float64
+	hi, lo  int
 }
 
 // bbrState is what a connection is about (section 5.3).
@@ -148,6 +158,7 @@ func (b *bbr) lost(now time.Duration, c *Conn, f *flight) {
 	if b.state == bbrOff {
 		return
 	}
+	b.remember()
 	b.model.noteLoss(b.rate.delivered)
 	if f.Start != b.lostEnd {
 		b.model.lossEvents++
@@ -189,10 +200,40 @@ func (b *bbr) enter(c *Conn, _ int) {
 	b.recoveryAt = b.rate.delivered
 }
 
-func (b *bbr) leave(c *Conn) { b.restoreCwnd(c) }
+func (b *bbr) leave(c *Conn) {
+	b.restoreCwnd(c)
+	b.before.saved = false
+}
+
+// remember keeps the model as it is before a recovery, for undo.
+func (b *bbr) remember() {
+	if !b.before.saved {
+		m := &b.model
+		b.before = bbrBefore{true, b.state, b.pipe.reached, m.bwLo, m.hi, m.lo}
+	}
+}
+
+// undo takes back what a loss that was none made of the model (section 5.5.10.4).
+func (b *bbr) undo(c *Conn) {
+	m, was := &b.model, &b.before
+	m.lossInRound = false
+	b.pipe.reset(0)
+	m.bwLo, m.hi, m.lo = max(m.bwLo, was.bwLo), max(m.hi, was.hi), max(m.lo, was.lo)
+	if was.state != b.state && b.state != bbrProbeRTT {
+		switch was.state {
+		case bbrStartup:
+			b.state, b.pipe.reached = bbrStartup, was.reached
+		case bbrProbeUp:
+			b.cycle.samples = true
+			b.probeUp(c, &rateSample{})
+		}
+	}
+	was.saved = false
+}
 
 func (b *bbr) timeout(c *Conn, lost int, _ bool) {
 	b.saveCwnd(c)
+	b.remember()
 	b.rate.lost += uint64(lost)
 	b.model.noteLoss(b.rate.delivered)
 	c.cc.cwnd = c.snd.pipe() + c.snd.mss

@@ -18,7 +18,8 @@ type congestion struct {
 
 // repair is what a connection keeps of its latest recovery. Most connections have none, and are smaller for it.
 type repair struct {
-	prr prr
+	prr  prr
+	undo undo
 }
 
 // ccState is Linux's TCP_INFO word for where the sender stands.
@@ -49,6 +50,8 @@ type algorithm interface {
 	// enter begins recovery, with so many octets of the window in use, and leave ends it, or what followed a timeout.
 	enter(c *Conn, flight int)
 	leave(c *Conn)
+	// undo brings back the state from before enter or timeout: nothing was lost. The window is what it was then.
+	undo(c *Conn)
 	// timeout is an expiry of the retransmission timer that takes so many octets for lost, again one that follows another.
 	timeout(c *Conn, lost int, again bool)
 	// mark is a congestion mark (RFC 3168 section 6.1.2), or a loss that is repaired already.
@@ -72,6 +75,7 @@ func (passive) starved()                           {}
 func (passive) measured(time.Duration)             {}
 func (passive) lost(time.Duration, *Conn, *flight) {}
 func (passive) restart(*Conn)                      {}
+func (passive) undo(*Conn)                         {}
 func (passive) deliveryRate() uint64               { return 0 }
 func (passive) memory() int                        { return 0 }
 func (passive) end()                               {}
@@ -146,7 +150,7 @@ func (g *congestion) sent(now time.Duration, c *Conn, n int) {
 // end frees what the algorithm holds, and lets the pacer ask for nothing more.
 func (g *congestion) end() {
 	g.algorithm.end()
-	g.pace, g.repair = nil, nil
+	g.state, g.pace, g.repair = open, nil, nil
 }
 
 // flightSize is what of the window was in use when something was sent last. Acknowledgments are taken in batches: what the
@@ -162,9 +166,11 @@ func (g *congestion) flightSize(n *sender) int {
 // enter begins recovery.
 func (g *congestion) enter(c *Conn) {
 	flight := g.flightSize(&c.snd)
+	r := g.keep()
+	r.undo.begin(c)
 	g.algorithm.enter(c, flight)
 	g.state, g.recover = recovery, c.snd.nxt
-	g.keep().prr = prr{recoverFS: max(flight, 1)}
+	r.prr = prr{recoverFS: max(flight, 1)}
 }
 
 // keep is the record of a recovery, made when it is needed first.
@@ -179,10 +185,16 @@ func (g *congestion) keep() *repair {
 func (g *congestion) leave(c *Conn) {
 	g.algorithm.leave(c)
 	g.state = open
+	g.repair.undo.until = c.snd.nxt
 }
 
 // timeout starts over; so many octets are taken for lost.
 func (g *congestion) timeout(c *Conn, lost int) {
+	r := g.keep()
+	if g.state == open {
+		r.undo.begin(c)
+	}
+	r.undo.timedOut(c, g.state == open)
 	g.algorithm.timeout(c, lost, g.state == loss)
 	g.state, g.recover = loss, c.snd.nxt
 	c.snd.dupAcks = 0

@@ -58,7 +58,11 @@ func (e *ecn) received(c *Conn, s *Segment) {
 
 // echoed reduces the window, once per window of data, when the peer reports a mark (RFC 3168 section 6.1.2).
 func (e *ecn) echoed(c *Conn, s *Segment) {
-	if !e.ok || s.Flags&(ECE|SYN) != ECE || c.snd.una.Less(e.until) || c.cc.state != open {
+	if !e.ok || s.Flags&(ECE|SYN) != ECE || c.snd.una.Less(e.until) {
+		return
+	}
+	c.cc.cannotUndo()
+	if c.cc.state != open {
 		return
 	}
 	e.until, e.reduced = c.snd.nxt, true

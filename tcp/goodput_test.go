@@ -37,6 +37,8 @@ func TestGoodput(t *testing.T) {
 	fairness(&doc)
 	filling(&doc)
 	recoveries(&doc)
+	reordering(&doc)
+	doc.WriteString(goodputChanges)
 	const name = "../docs/goodput.md"
 	if *update {
 		require.NoError(t, os.WriteFile(name, doc.Bytes(), 0o644))
@@ -51,6 +53,18 @@ const goodputIntro = `# Goodput
 What connections of this stack get out of a path, measured in the simulator (package tcp/sim): two machines, virtual time,
 an MTU of 1500, timestamps and SACK, a tail-drop queue of one bandwidth-delay product (30 kB at least). This page is written by
 ` + "`go test ./tcp -run TestGoodput -update`" + ` and compared by every ` + "`go test`" + `.
+`
+
+const goodputChanges = `
+## What has changed
+
+- The window grows only on ACKs that move SND.UNA (RFC 5681 section 3.2), and the ACK that ends a recovery counts only what no ACK has
+  counted before. Shares under random loss are within a point of what they were: from 60.3 to 59.8 with Reno, from 64.1 to 63.5 with CUBIC
+  for 10 Mbit/s, 10 ms and 3 %. To count all bytes that the last ACK of a recovery covers would give more, but proportional rate reduction
+  has counted them already: Reno would gain a segment for each loss.
+- After a timeout that one ACK repairs the window is two segments, and not one.
+- A spurious recovery is undone. Without it the paths of the last table gave, without SACK, less than a quarter: 22 % with CUBIC and
+  19 % with Reno for 20 Mbit/s, 40 ms and 1 % reordering, where it is 94 to 95 % now. With SACK RACK had waited for most late segments before.
 `
 
 // path is a bottleneck with its queue.

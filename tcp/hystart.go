@@ -4,9 +4,9 @@ import "time"
 
 // hystart leaves slow start when round-trip times grow, before losses say so (HyStart++, RFC 9406).
 type hystart struct {
-	end             Seq // the round ends when this is acknowledged
+	end             Seq   // the round ends when this is acknowledged
+	samples, rounds uint8 // samples in this round; rounds spent in conservative slow start
 	last, current   time.Duration
-	samples, rounds uint8         // samples in this round; rounds spent in conservative slow start
 	baseline        time.Duration // the round's RTT when conservative slow start began; 0: ordinary slow start
 }
 

@@ -73,7 +73,7 @@ func (c *Conn) outputReset(now time.Duration, s *Segment) {
 func (c *Conn) outputLost(now time.Duration, s *Segment) bool {
 	n := &c.snd
 	p, any := n.board.nextLost()
-	if !any {
+	if !any || c.cc.holding() && !n.resend {
 		return false
 	}
 	w := n.board.at(p).Range
@@ -103,6 +103,9 @@ func (c *Conn) outputLost(now time.Duration, s *Segment) bool {
 	n.board.resent(p, w.Len(), max(n.mss, 1), now)
 	c.fill(s, w)
 	c.countRetransmit(w)
+	if c.cc.state != open {
+		c.cc.repair.undo.repeated(c, now, w)
+	}
 	c.armRexmt(now, w.Start == n.una && !c.impatient(n.una))
 	return true
 }

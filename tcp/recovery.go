@@ -10,15 +10,19 @@ const dupThresh = 3
 
 // rack is what RFC 8985 section 5.2 keeps of the delivered flight that was sent last.
 type rack struct {
-	xmit      time.Duration
-	end       Seq
-	rtt       time.Duration
+	rackMark
 	highest   Seq // highest sequence number acknowledged or SACKed
 	reordered bool
 	duplicate bool  // the acknowledgment at hand carries a D-SACK
 	steps     uint8 // extra quarters of min RTT in the reordering window, from D-SACK
 	persist   uint8 // for so many recoveries without another
 	roundEnd  Seq   // steps grows at most once until this is acknowledged
+}
+
+// rackMark is which flight that is, and how long it took.
+type rackMark struct {
+	xmit, rtt time.Duration
+	end       Seq
 }
 
 // update takes a delivery (RFC 8985 section 6.2, steps 1 to 3).
@@ -95,6 +99,9 @@ func (c *Conn) duplicated(w Range) {
 	}
 	r := &c.rack
 	r.duplicate = true
+	if rep := c.cc.repair; rep != nil && rep.undo.armed {
+		rep.undo.duplicated(w)
+	}
 	if r.roundEnd.LessEq(c.snd.una) && r.steps < 16 {
 		r.steps++
 		r.persist = rackPersist
@@ -124,8 +131,10 @@ func (c *Conn) countDuplicate(s *Segment, advanced, wasWnd int, d *delivery) (de
 }
 
 // recover draws the conclusions of an acknowledgment.
-func (c *Conn) recover(now time.Duration, f feedback) {
-	c.rack.update(now, &f.delivery, c.rtt.min)
+func (c *Conn) recover(now time.Duration, s *Segment, f feedback) {
+	if undone := c.tryUndo(now, s, &f); !undone || !f.latest.retrans {
+		c.rack.update(now, &f.delivery, c.rtt.min)
+	}
 	f.limited = f.limited || c.cc.state == loss
 	if c.cc.state != open && c.cc.recover.LessEq(c.snd.una) {
 		c.cc.leave(c)

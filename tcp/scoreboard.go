@@ -20,12 +20,14 @@ type delivery struct {
 	latest    flight        // the one sent last
 	any       bool
 	reordered bool // a flight sent once was delivered after later ones
+	mistaken  bool // a flight taken for lost was delivered before it was sent again
 }
 
 func (d *delivery) add(f *flight, highest Seq) {
 	d.octets += f.Len()
-	if !f.retrans && f.End.Less(highest) {
-		d.reordered = true
+	if !f.retrans {
+		d.reordered = d.reordered || f.End.Less(highest)
+		d.mistaken = d.mistaken || f.lost
 	}
 	if !d.any || d.latest.before(f.sent, f.End) {
 		d.latest, d.any = *f, true

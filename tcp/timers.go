@@ -97,7 +97,7 @@ func (c *Conn) retransmissionTimeout(now time.Duration) {
 	if n.retries == retriesR1 {
 		c.events |= Troubled
 	}
-	c.timers.tlp, c.tlp = 0, tlp{}
+	c.timers.tlp = 0
 	c.blackhole.suspect(now, c, n.board.front().Len())
 	wasLost := n.board.lost
 	n.board.timeout(c.lostBefore(now))
@@ -107,6 +107,7 @@ func (c *Conn) retransmissionTimeout(now time.Duration) {
 	if c.state.synchronized() { // the window of a connection whose SYN was lost is set when it is established
 		c.cc.timeout(c, n.board.lost-wasLost)
 	}
+	c.tlp = tlp{}
 }
 
 // backOff counts an expiry of the retransmission or the persist timer, and doubles the next. It returns false if it was the last one, R2:

@@ -24,6 +24,7 @@ const (
 	VariablesChanged                  // what Variables reports, by a call that has just done its work
 	RoundTripSample                   // RTT
 	LossDetected                      // Octets are taken for lost; Why is the rule
+	RecoveryUndone                    // nothing was lost; Why is the rule that shows it
 	UserRead                          // Octets were read
 	UserWrote                         // Octets were written
 	UserClosed                        // Why is "close", "shutdown" or "abort"

@@ -8,6 +8,7 @@ type windowed[C any, P curve[C]] struct {
 	passive
 	state   C
 	hystart hystart
+	before  *C  // the state before the latest recovery, or timeout
 	held    int // bytes that SACKs and duplicate ACKs reported since SND.UNA moved last
 }
 
@@ -44,10 +45,22 @@ func (w *windowed[C, P]) restart(c *Conn) {
 }
 
 func (w *windowed[C, P]) enter(c *Conn, flight int) {
-	w.held = 0
+	w.begin()
 	c.cc.ssthresh = P(&w.state).reduce(c.cc.cwnd, flight, c.snd.mss)
 	c.cc.cwnd = c.snd.pipe() + c.snd.mss // until an acknowledgment says more
 }
+
+// begin remembers the state for undo.
+func (w *windowed[C, P]) begin() {
+	w.held = 0
+	if w.before == nil {
+		w.before = new(C)
+	}
+	*w.before = w.state
+}
+
+// undo brings back the curve as well (RFC 9438 section 4.9).
+func (w *windowed[C, P]) undo(*Conn) { w.held, w.state = 0, *w.before }
 
 func (w *windowed[C, P]) leave(c *Conn) {
 	if g := &c.cc; g.state == recovery {
@@ -57,7 +70,9 @@ func (w *windowed[C, P]) leave(c *Conn) {
 
 // timeout starts over from one segment (RFC 5681 section 3.1).
 func (w *windowed[C, P]) timeout(c *Conn, _ int, again bool) {
-	w.held = 0
+	if w.held = 0; c.cc.state == open {
+		w.begin()
+	}
 	if !again {
 		w.reduce(c)
 	}

@@ -139,6 +139,8 @@ func rungOf(r *Record) (Rung, bool) {
 		return Rung{Text: "timer: " + r.Why, Mark: NoteMark}, r.Why != "delayed ACK"
 	case Loss:
 		return Rung{Text: fmt.Sprintf("%s lost, by %s (%s)", octets(r.Octets), r.Why, r.RFC), Mark: NoteMark}, true
+	case Undone:
+		return Rung{Text: fmt.Sprintf("nothing was lost, by %s (%s)", r.Why, r.RFC), Mark: NoteMark}, true
 	case Drop:
 		return Rung{Text: "dropped: " + r.Reason(), Mark: NoteMark}, true
 	case Again:

@@ -29,6 +29,7 @@ const (
 	Change Kind = "change"    // Vars are no longer what they were when the segment came, the timer expired or the user called
 	RTT    Kind = "rtt"       // a round trip of RTT was measured
 	Loss   Kind = "loss"      // Octets are taken for lost by the rule Why
+	Undone Kind = "undone"    // nothing was lost, as the rule Why shows: the window is what it was before
 	Read   Kind = "read"      // the user took Octets
 	Write  Kind = "write"     // the user queued Octets
 	Close  Kind = "close"     // the user's close, shutdown or abort, as Why says
@@ -38,7 +39,7 @@ const (
 var kinds = map[tcp.EventKind]Kind{
 	tcp.SegmentIn: In, tcp.SegmentOut: Out, tcp.SegmentDropped: Drop, tcp.SegmentDuplicate: Again, tcp.StateChanged: State,
 	tcp.TimerArmed: Timer, tcp.TimerFired: Fired, tcp.VariablesChanged: Change, tcp.RoundTripSample: RTT,
-	tcp.LossDetected: Loss, tcp.UserRead: Read, tcp.UserWrote: Write, tcp.UserClosed: Close,
+	tcp.LossDetected: Loss, tcp.RecoveryUndone: Undone, tcp.UserRead: Read, tcp.UserWrote: Write, tcp.UserClosed: Close,
 }
 
 // Record is one tcp.Event as a plain value, with the connection's variables as they were then.

@@ -17,6 +17,8 @@ func section(r *Record) string {
 		return "RFC 6298 2"
 	case Loss:
 		return lossSections[r.Why]
+	case Undone:
+		return undoSections[r.Why]
 	case Read:
 		return "RFC 9293 3.10.3"
 	case Write:
@@ -91,3 +93,5 @@ var timerSections = map[string]string{
 var lossSections = map[string]string{"RACK": "RFC 8985 6.2", "duplicate ACKs": "RFC 5681 3.2, RFC 6582 3.2", "timeout": "RFC 6298 5.4"}
 
 var closeSections = map[string]string{"close": "RFC 9293 3.10.4", "shutdown": "RFC 9293 3.10.4", "abort": "RFC 9293 3.10.5"}
+
+var undoSections = map[string]string{"D-SACK": "RFC 3708 2", "Eifel": "RFC 4015 3.2", "F-RTO": "RFC 5682 2.1"}

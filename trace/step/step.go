@@ -80,6 +80,8 @@ func (s *stepper) tell(name string, r *trace.Record) {
 		s.say("    %s has it already: %s", name, r.Reason())
 	case trace.Loss:
 		s.say("    %s takes %d octets for lost, by %s (%s)", name, r.Octets, r.Why, r.RFC)
+	case trace.Undone:
+		s.say("    %s finds that nothing was lost, by %s (%s)", name, r.Why, r.RFC)
 	case trace.Fired:
 		s.say("    %s: the %s timer expires (%s)", name, r.Why, r.RFC)
 	case trace.Timer:
