@@ -9,17 +9,19 @@ import (
 // gaps are the stretches received beyond RCV.NXT, in order of sequence, none touching the next.
 type gaps struct {
 	held   []held
-	stamp  uint32
-	memory int // of the octets, as in packet.Queue
+	latest *latest
+	memory int // of the bytes, as in packet.Queue
 }
+
+// latest are sequence numbers in the stretches that changed last, the last one first: those that SACK reports.
+type latest [len(Options{}.Sack)]Seq
 
 type held struct {
 	Range
-	stamp uint32       // when it last changed: SACK reports the latest first
 	queue packet.Queue // its octets; empty when nobody will read them
 }
 
-const heldSize = 48
+const heldSize = 40
 
 // maxGaps bounds the stretches; an honest path never comes near (SEC-020).
 const maxGaps = 1024
@@ -42,8 +44,7 @@ func (g *gaps) add(s *Segment, w Range, keep bool) bool {
 	if i == j && len(g.held) >= maxGaps {
 		return false
 	}
-	g.stamp++
-	m := held{Range: Range{w.Start, w.Start}, stamp: g.stamp}
+	m := held{Range: Range{w.Start, w.Start}}
 	for k := range g.held[i:j] {
 		h := &g.held[i+k]
 		g.memory -= h.queue.Memory()
@@ -54,6 +55,7 @@ func (g *gaps) add(s *Segment, w Range, keep bool) bool {
 	m.fill(s, w.End, keep)
 	g.memory += m.queue.Memory()
 	g.held = slices.Replace(g.held, i, j, m)
+	g.note(m.Range)
 	return true
 }
 
@@ -68,16 +70,39 @@ func (h *held) fill(s *Segment, end Seq, keep bool) {
 	h.End = end
 }
 
-// covered reports whether all of w is held already.
-func (g *gaps) covered(w Range) (Range, bool) {
-	for i := range g.held {
-		if h := &g.held[i]; h.Start.LessEq(w.Start) && w.End.LessEq(h.End) {
-			g.stamp++
-			h.stamp = g.stamp
-			return w, true
+// find is the index of the stretch that contains or follows seq.
+func (g *gaps) find(seq Seq) int {
+	i, _ := slices.BinarySearchFunc(g.held, seq, func(h held, s Seq) int {
+		if h.End.LessEq(s) {
+			return -1
+		}
+		return 1
+	})
+	return i
+}
+
+// duplicate is the first part of w that is held already, empty if none is (RFC 2883 section 4).
+func (g *gaps) duplicate(w Range) Range {
+	i := g.find(w.Start)
+	if i == len(g.held) || w.End.LessEq(g.held[i].Start) {
+		return Range{}
+	}
+	return Range{maxSeq(w.Start, g.held[i].Start), minSeq(w.End, g.held[i].End)}
+}
+
+// note makes w, which lies in one stretch, the latest. What was noted of the same stretch is forgotten.
+func (g *gaps) note(w Range) {
+	list, n := latest{w.Start, w.Start, w.Start, w.Start}, 1
+	if g.latest == nil {
+		g.latest = &latest{w.Start, w.Start, w.Start, w.Start}
+	}
+	for _, seq := range g.latest {
+		if n < len(list) && (seq.Less(w.Start) || w.End.LessEq(seq)) {
+			list[n] = seq
+			n++
 		}
 	}
-	return Range{}, false
+	*g.latest = list
 }
 
 // take removes what RCV.NXT, now at nxt, has reached, and returns what of it lies beyond nxt.
@@ -92,7 +117,7 @@ func (g *gaps) take(nxt Seq) held {
 		return reached
 	}
 	if g.held = slices.Delete(g.held, 0, n); len(g.held) == 0 {
-		g.held = nil
+		g.held, g.latest = nil, nil
 	}
 	reached.queue.Discard(min(nxt.Sub(reached.Start), reached.queue.Len()))
 	reached.Range = Range{nxt, maxSeq(nxt, reached.End)}
@@ -120,27 +145,30 @@ func (g *gaps) release() {
 	*g = gaps{}
 }
 
-// sackBlocks writes the blocks of an ACK, the latest first (RFC 2018 section 4), a duplicate before all (RFC 2883).
+// sackBlocks writes the blocks of an ACK: a duplicate before all (RFC 2883), the stretches that changed last, the latest first, and
+// then, as far as there is room, the first others (RFC 2018 section 4).
 func (r *receiver) sackBlocks(o *Options, room int) {
 	if r.dsack != (Range{}) {
 		o.Sack[0] = r.dsack
 		o.SackCount = 1
 		r.dsack = Range{}
 	}
-	bound := r.gaps.stamp + 1
-	for int(o.SackCount) < room {
-		var best *held
-		for i := range r.gaps.held {
-			h := &r.gaps.held[i]
-			if int32(h.stamp-bound) < 0 && (best == nil || int32(h.stamp-best.stamp) > 0) {
-				best = h
-			}
+	first, g := int(o.SackCount), &r.gaps
+	report := func(w Range) {
+		if n := int(o.SackCount); n < room && !slices.Contains(o.Sack[first:n], w) {
+			o.Sack[n] = w
+			o.SackCount++
 		}
-		if best == nil {
-			return
+	}
+	if len(g.held) == 0 {
+		return
+	}
+	for _, seq := range g.latest {
+		if i := g.find(seq); i < len(g.held) && g.held[i].Start.LessEq(seq) {
+			report(g.held[i].Range)
 		}
-		o.Sack[o.SackCount] = best.Range
-		o.SackCount++
-		bound = best.stamp
+	}
+	for i := range g.held[:min(len(g.held), len(o.Sack))] {
+		report(g.held[i].Range)
 	}
 }

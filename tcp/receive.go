@@ -73,8 +73,7 @@ func (c *Conn) receiveData(now time.Duration, s *Segment) {
 	}
 	w := Range{s.Seq, s.Seq.Add(len(s.Payload))}
 	if w.Start.Less(r.nxt) { // the front has been received before
-		r.dsack = Range{w.Start, minSeq(w.End, r.nxt)}
-		c.ack.now = true
+		c.reportDuplicate(Range{w.Start, minSeq(w.End, r.nxt)})
 		w.Start = r.nxt
 	}
 	w.End = minSeq(w.End, r.edge)
@@ -87,6 +86,9 @@ func (c *Conn) receiveData(now time.Duration, s *Segment) {
 	if w.Start != r.nxt {
 		c.holdOutOfOrder(now, s, w)
 		return
+	}
+	if dup := r.gaps.duplicate(w); dup.Len() > 0 && w.Start == s.Seq {
+		c.reportDuplicate(dup)
 	}
 	filled := r.gaps.take(w.End)
 	if !r.shut {
@@ -105,6 +107,13 @@ func (c *Conn) advance(n int) {
 	c.rcv.nxt = c.rcv.nxt.Add(n)
 	c.rcv.unacked += n
 	c.counts.bytesReceived += uint64(n)
+}
+
+// reportDuplicate lets the next ACK, which goes at once, say that w came again. Of several parts of a segment the first is
+// reported, and the cumulative ACK and the other blocks cover the rest (RFC 2883 section 4).
+func (c *Conn) reportDuplicate(w Range) {
+	c.rcv.dsack = w
+	c.ack.now = true
 }
 
 // moveTo appends the part w of a segment's bytes to q. If they fill at least half of their Buffer, the Buffer itself is queued; otherwise
@@ -126,9 +135,12 @@ func (c *Conn) holdOutOfOrder(now time.Duration, s *Segment, w Range) {
 	r := &c.rcv
 	c.ack.now = true
 	c.cfg.Stats.OutOfOrder.Inc()
-	if dup, all := r.gaps.covered(w); all {
-		r.dsack = dup
-		return
+	if dup := r.gaps.duplicate(w); dup.Len() > 0 {
+		c.reportDuplicate(dup)
+		if dup == w {
+			r.gaps.note(r.gaps.held[r.gaps.find(w.Start)].Range)
+			return
+		}
 	}
 	if r.queue.Memory()+r.gaps.memory > max(maxWaste*c.rcvLimit(), leastWaste) || !r.gaps.add(s, w, !r.shut) {
 		c.drop(now, s, &c.cfg.Stats.DropFragments, nil)
