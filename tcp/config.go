@@ -12,8 +12,11 @@ type Config struct {
 	DelayedAck time.Duration // at most 500 ms (RFC 9293 section 3.8.6.3); 40 ms
 	FinTimeout time.Duration // how long a closed socket waits in FIN-WAIT-2; 60 s
 
-	SynRetries  int // retransmissions of a SYN before giving up; 6 as Linux, which takes 127 s; RFC 9293 section 3.8.3 asks for 3 minutes, which 7 give
-	DataRetries int // retransmissions of data before giving up; 15, which takes over 15 minutes
+	SynRetries    int // retransmissions of a SYN before giving up; 6 as Linux, which takes 127 s; RFC 9293 section 3.8.3 asks for 3 minutes, which 7 give
+	SynAckRetries int // retransmissions of a SYN,ACK, unless TCP_SYNCNT says otherwise; 5 as Linux: who is silent is forgotten after 63 s
+	DataRetries   int // retransmissions of data before giving up; 15, which takes over 15 minutes
+
+	MinMSS int // taken for any smaller MSS option, so that a peer cannot ask for the work of tiny segments; 48 bytes as Linux, 536 is safe where all peers are known
 
 	InitialRcvBuf int // octets; 256 KiB
 	MaxRcvBuf     int // automatic sizing stops here; 8 MiB
@@ -40,7 +43,9 @@ func (g Config) WithDefaults() Config {
 	set(&g.DelayedAck, 40*time.Millisecond)
 	set(&g.FinTimeout, 60*time.Second)
 	set(&g.SynRetries, 6)
+	set(&g.SynAckRetries, 5)
 	set(&g.DataRetries, 15)
+	set(&g.MinMSS, 48)
 	set(&g.InitialRcvBuf, 256<<10)
 	set(&g.MaxRcvBuf, 8<<20)
 	set(&g.InitialSndBuf, 256<<10)

@@ -154,7 +154,7 @@ func (c *Conn) learnSyn(now time.Duration, syn *Segment) {
 		c.rcv.limitUnscaled()
 	}
 	if o.MSS != 0 {
-		c.snd.peerMSS = max(int(o.MSS), minMSS)
+		c.snd.peerMSS = max(int(o.MSS), c.cfg.MinMSS)
 	}
 	if c.tsOK {
 		c.rcv.tsRecent, c.rcv.tsRecentAt = o.TSVal, now
@@ -164,9 +164,6 @@ func (c *Conn) learnSyn(now time.Duration, syn *Segment) {
 	c.ecn.negotiate(c, syn)
 	c.updateMSS()
 }
-
-// minMSS bounds what a hostile peer's MSS option or an ICMP error can make us send: 68 bytes of datagram (RFC 791).
-const minMSS = 28
 
 // updateMSS derives the payload of a full-sized segment: Eff.snd.MSS of RFC 9293 section 3.7.1.
 func (c *Conn) updateMSS() {

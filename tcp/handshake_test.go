@@ -170,3 +170,17 @@ func TestTextOnCrossingSyn(t *testing.T) {
 	s.recv("S. seq 5000 ack 1001 win 64240 <mss 1460>").is(CloseWait).sends(". seq 1001 ack 5012 win 65524")
 	require.Equal(t, 10, s.c.Readable())
 }
+
+// SEC-062: segments of a byte, or of 16, are the peer's to ask for, but not to get.
+func TestTinyMSSOption(t *testing.T) {
+	for _, c := range []struct {
+		floor   int
+		options string
+		want    int
+	}{
+		{0, "mss 1", 48}, {0, "mss 47", 48}, {0, "mss 48", 48}, {0, "mss 49", 49}, {536, "mss 48", 536}, {536, "mss 537", 537},
+	} {
+		s := newScript(t).with(func(g *Config, _ *Params) { g.MinMSS = c.floor }).established(c.options)
+		require.Equal(t, c.want, s.c.MSS(), "%s with a floor of %d", c.options, c.floor)
+	}
+}

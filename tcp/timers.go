@@ -154,7 +154,11 @@ func (c *Conn) givenUp(now time.Duration) bool {
 		return now-c.snd.stalledAt >= c.params.UserTimeout
 	}
 	limit := c.cfg.DataRetries
-	if !c.state.synchronized() {
+	switch {
+	case c.state.synchronized():
+	case c.passive && c.params.SynRetries == 0:
+		limit = c.cfg.SynAckRetries
+	default:
 		limit = c.params.Effective(c.cfg).SynRetries
 	}
 	return c.snd.retries >= limit && now-c.snd.stalledAt >= c.cfg.backedOff(limit)

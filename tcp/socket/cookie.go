@@ -3,31 +3,33 @@ package socket
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"tunstack/tcp"
 )
 
-// SYN cookies (RFC 4987 section 3.6): while a listener has as many half-open connections as it may, its SYN,ACK holds all
-// that it would otherwise remember. The sequence number has a counter of minutes, a class of MSS and a keyed hash;
-// the timestamp, which the peer echoes, has window scale, SACK and ECN in its low bits.
+// SYN cookies (RFC 4987 section 3.6): while there are as many half-open connections as there may be, a SYN,ACK holds all that would
+// otherwise be remembered. The sequence number is a keyed hash of the connection, the peer's sequence number, the minute and a class of
+// MSS, in all its 32 bits: nothing can be read from it, and of 2^32 numbers 8 are right at a time. The timestamp, which the peer echoes,
+// has window scale, SACK and ECN in its low bits.
 
 const (
 	cookiePeriod   = 64 * time.Second
-	cookieLifetime = 2  // periods
-	cookieBits     = 24 // of the hash
-	cookieTSBits   = 6  // of the timestamp: scale (4, 15 for none), SACK, ECN
+	cookieLifetime = 2 // periods
+	cookieTSBits   = 6 // of the timestamp: scale (4, 15 for none), SACK, ECN
 	cookieNoScale  = 15
 )
 
-// cookieMSS are the classes of MSS, from large to small, that three bits can tell.
-var cookieMSS = [...]uint16{8960, 4312, 1460, 1440, 1360, 1220, 536, 88}
+// cookieMSS are the classes of MSS, from large to small. Each more makes guessing easier.
+var cookieMSS = [...]uint16{1460, 1360, 536, 88}
 
 // cookies make and check SYN cookies.
 type cookies struct{ key secret }
 
-func (k *cookies) hash(id tuple, syn tcp.Seq, period uint32, class uint32) uint32 {
-	var b [40]byte
+// numbers are the cookies of a SYN in a period, one for each class.
+func (k *cookies) numbers(id tuple, syn tcp.Seq, period uint32) (list [len(cookieMSS)]tcp.Seq) {
+	var b [36]byte
 	copy(b[:], k.key[:])
 	copy(b[16:], id.local[:])
 	copy(b[20:], id.remote[:])
@@ -35,9 +37,11 @@ func (k *cookies) hash(id tuple, syn tcp.Seq, period uint32, class uint32) uint3
 	binary.BigEndian.PutUint16(b[26:], id.remotePort)
 	binary.BigEndian.PutUint32(b[28:], uint32(syn))
 	binary.BigEndian.PutUint32(b[32:], period)
-	binary.BigEndian.PutUint32(b[36:], class)
 	h := sha256.Sum256(b[:])
-	return binary.BigEndian.Uint32(h[:]) >> (32 - cookieBits)
+	for i := range list {
+		list[i] = tcp.Seq(binary.BigEndian.Uint32(h[4*i:]))
+	}
+	return list
 }
 
 // make is the initial sequence number of the SYN,ACK that answers syn.
@@ -46,26 +50,23 @@ func (k *cookies) make(now time.Duration, id tuple, syn *tcp.Segment) tcp.Seq {
 	if mss == 0 {
 		mss = tcp.DefaultMSS
 	}
-	class := uint32(len(cookieMSS) - 1)
-	for i, m := range cookieMSS {
-		if m <= mss {
-			class = uint32(i)
-			break
-		}
+	class := slices.IndexFunc(cookieMSS[:], func(m uint16) bool { return m <= mss })
+	if class < 0 {
+		class = len(cookieMSS) - 1
 	}
-	period := uint32(now / cookiePeriod)
-	return tcp.Seq(period<<27 | class<<cookieBits | k.hash(id, syn.Seq, period, class))
+	return k.numbers(id, syn.Seq, uint32(now/cookiePeriod))[class]
 }
 
 // check returns the MSS that the cookie holds; false for one that was not made by this host for this connection lately.
 func (k *cookies) check(now time.Duration, id tuple, cookie, syn tcp.Seq) (uint16, bool) {
 	current := uint32(now / cookiePeriod)
-	age := (current - uint32(cookie)>>27) & 31
-	class := uint32(cookie) >> cookieBits & 7
-	if age >= cookieLifetime || age > current || uint32(cookie)&(1<<cookieBits-1) != k.hash(id, syn, current-age, class) {
-		return 0, false
+	for age := range min(cookieLifetime, current+1) {
+		list := k.numbers(id, syn, current-age)
+		if class := slices.Index(list[:], cookie); class >= 0 {
+			return cookieMSS[class], true
+		}
 	}
-	return cookieMSS[class], true
+	return 0, false
 }
 
 // cookieTimestamp is a timestamp not after now with the options of a SYN in its low bits.

@@ -32,7 +32,7 @@ func TestCookies(t *testing.T) { // SEC-006, SEC-007
 		{"plain", 1460, tcp.Options{}, 0, 1460, "", false},
 		{"no MSS", 0, tcp.Options{}, 0, 536, "", false},
 		{"tiny MSS", 100, tcp.Options{}, 0, 88, "", false},
-		{"MSS between classes", 1459, tcp.Options{}, 0, 1440, "", false},
+		{"MSS between classes", 1459, tcp.Options{}, 0, 1360, "", false},
 		{"jumbo", 9000, tcp.Options{}, 0, 1460, "", false}, // bounded by the MTU
 		{"all", 1460, full, tcp.ECE | tcp.CWR, 1448, "ts sack ecn wscale:7,8", true},
 		{"no ECN", 1460, full, 0, 1448, "ts sack wscale:7,8", false},
@@ -80,8 +80,7 @@ func TestForgedCookies(t *testing.T) { // SEC-007
 	p := l.dial(there)
 	for name, forge := range map[string]func(*peer, *tcp.Segment){
 		"another number":       func(_ *peer, s *tcp.Segment) { s.Ack++ },
-		"another MSS":          func(_ *peer, s *tcp.Segment) { s.Ack += 1 << cookieBits },
-		"another minute":       func(_ *peer, s *tcp.Segment) { s.Ack += 1 << 27 },
+		"another high bit":     func(_ *peer, s *tcp.Segment) { s.Ack ^= 1 << 31 },
 		"another SYN":          func(_ *peer, s *tcp.Segment) { s.Seq++ },
 		"another port":         func(p *peer, _ *tcp.Segment) { p.at = ap("10.0.0.1:1001") },
 		"another host":         func(p *peer, _ *tcp.Segment) { p.at = ap("10.0.0.9:1000") },
@@ -140,4 +139,31 @@ func TestCookiesInSeason(t *testing.T) { // SEC-006, SOCK-007
 	require.NoError(t, err)
 	second.accept(listener)
 	require.EqualValues(t, 1, l.stats.CookiesIn.Value())
+}
+
+// SEC-064: all bits of a cookie look random: none tells the time or the MSS, and of many numbers no more are right than of 2^32 eight.
+func TestCookiesTellNothing(t *testing.T) {
+	l := newLab(t)
+	const count = 4096
+	var set [32]int
+	for i := range count {
+		now := time.Duration(i) * cookiePeriod / 4
+		cookie := l.cookies.make(now, tuple{localPort: 7}, &tcp.Segment{Seq: 5000, Options: tcp.Options{MSS: 1460}})
+		for bit := range set {
+			set[bit] += int(cookie >> bit & 1)
+		}
+	}
+	for bit, n := range set {
+		require.InDelta(t, count/2, n, count/8, "bit %d", bit)
+	}
+	right := 0
+	for guess := range tcp.Seq(1 << 20) {
+		if _, ok := l.cookies.check(time.Hour, tuple{localPort: 7}, guess*4099, 5000); ok {
+			right++
+		}
+	}
+	require.Zero(t, right, "eight in 2^32: two in a thousand such tests")
+	numbers := l.cookies.numbers(tuple{localPort: 7}, 5000, 1)
+	require.Len(t, numbers, 4)
+	require.EqualValues(t, 2, cookieLifetime)
 }

@@ -24,7 +24,7 @@ type Config struct {
 	Timers            *timer.Queue
 	Rand              io.Reader // a cryptographic source, read at the start; nil: crypto/rand
 	PortLow, PortHigh uint16    // ephemeral ports; 0: 49152-65535
-	MaxHalfOpen       int       // connections in SYN-RECEIVED per listener, beyond which it answers with cookies; 1024
+	MaxHalfOpen       int       // connections in SYN-RECEIVED of all listeners, a quarter of them from one source, beyond which SYNs are answered with cookies; 1024
 	OrphanMemory      int       // octets that connections without an owner may hold, 4 KiB for each included; 256 MiB
 }
 
@@ -36,6 +36,7 @@ type Demux struct {
 	conns     table
 	listeners listeners
 	orphans   orphans
+	halfOpen  halfOpen
 	secret    secret
 	cookies   cookies
 	stats     *tcp.Stats

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"fmt"
 	"net/netip"
 	"runtime"
 	"slices"
@@ -261,4 +262,53 @@ func TestEndpointsAreInOrder(t *testing.T) {
 		require.Equal(t, uint16(7+i), row.Local.Port())
 	}
 	require.True(t, slices.IsSortedFunc(rows[3:], func(a, b Status) int { return a.Remote.Compare(b.Remote) }))
+}
+
+// SEC-063: the half-open connections of all listeners together are bounded, and one source gets a quarter; others are remembered beside it, and
+// all of them are forgotten again.
+func TestHalfOpenOfOneSource(t *testing.T) {
+	l := newLab(t)
+	listeners := []*Endpoint{l.listen(here, 100), l.listen(ap("10.0.0.3:8"), 100)}
+	l.wire.discard = true
+	syn := func(source string, port uint16, listener int) {
+		to := here
+		if listener == 1 {
+			to = ap("10.0.0.3:8")
+		}
+		l.recv(netip.AddrPortFrom(netip.MustParseAddr(source), port), to, tcp.Segment{Flags: tcp.SYN, Seq: 1, Wnd: 1000})
+	}
+	half := func() int { return len(listeners[0].listener.half) + len(listeners[1].listener.half) }
+	for i := range 2000 {
+		syn("10.0.0.9", uint16(1000+i), i%2)
+	}
+	require.Equal(t, 256, half())
+	require.EqualValues(t, 2000-256, l.stats.CookiesOut.Value())
+	syn("10.0.0.10", 1000, 0)
+	require.Equal(t, 257, half(), "another is remembered")
+	for i := range 2000 {
+		syn(fmt.Sprintf("10.1.%d.%d", i/200, 1+i%200), 1000, i%2)
+	}
+	require.Equal(t, 1024, half())
+	l.after(2 * time.Minute)
+	require.Zero(t, half())
+	require.Zero(t, l.halfOpen.total)
+	require.Empty(t, l.halfOpen.sources)
+	syn("10.0.0.9", 1000, 0)
+	require.NoError(t, listeners[0].Close())
+	require.Zero(t, l.halfOpen.total)
+}
+
+// SEC-063: a silent source draws six SYN,ACKs, as on Linux, and what TCP_SYNCNT says of the listener.
+func TestSynAcksToTheSilent(t *testing.T) {
+	for _, count := range []int{0, 2} {
+		l := newLab(t)
+		l.listen(here, 100).SetParams(func(p *tcp.Params) { p.SynRetries = count })
+		l.recv(there, here, tcp.Segment{Flags: tcp.SYN, Seq: 1, Wnd: 1000})
+		l.after(5 * time.Minute)
+		if count == 0 {
+			count = 5
+		}
+		require.Len(t, l.take(), 1+count)
+		require.Zero(t, l.halfOpen.total)
+	}
 }

@@ -54,7 +54,7 @@ func (l *listener) admit(now time.Duration, a *arrival) (settings, admission) {
 	}
 	set, room := l.endpoint.settings, admitted
 	set.follow(a) // MUST-53
-	if len(l.half) >= l.demux.cfg.MaxHalfOpen {
+	if !l.demux.halfOpen.room(a.id.remote, l.demux.cfg.MaxHalfOpen) {
 		room = crowded
 		l.cookiesUntil = now + (cookieLifetime+1)*cookiePeriod
 	}
@@ -101,6 +101,7 @@ func (l *listener) add(e *Endpoint) bool {
 	}
 	e.port = l.demux.ports.Accept(l.endpoint.port, e.id.localAddr())
 	l.half[e] = struct{}{}
+	l.demux.halfOpen.add(e.id.remote)
 	return true
 }
 
@@ -115,14 +116,22 @@ func (l *listener) sentCookies(now time.Duration) bool {
 func (l *listener) lost(e *Endpoint) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.half, e)
+	l.forget(e)
 	l.queue = slices.DeleteFunc(l.queue, func(q *Endpoint) bool { return q == e })
+}
+
+// forget takes a connection that is half-open no longer out of those that are.
+func (l *listener) forget(e *Endpoint) {
+	if _, ok := l.half[e]; ok {
+		delete(l.half, e)
+		l.demux.halfOpen.remove(e.id.remote)
+	}
 }
 
 // ready queues an established connection for Accept; false when the listener has closed.
 func (l *listener) ready(e *Endpoint) bool {
 	l.mu.Lock()
-	delete(l.half, e)
+	l.forget(e)
 	open := !l.closed
 	if open {
 		l.queue = append(l.queue, e)
@@ -170,6 +179,7 @@ func (l *listener) close(now time.Duration) {
 	orphans := append([]*Endpoint(nil), l.queue...)
 	for e := range l.half {
 		orphans = append(orphans, e)
+		l.forget(e)
 	}
 	l.queue, l.half = nil, nil
 	l.mu.Unlock()
