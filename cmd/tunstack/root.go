@@ -94,6 +94,7 @@ running stack and act from its side: what they send comes from its address.`,
   tunstack up --sandbox -- ping -c 3 10.0.0.2
   sudo tunstack up                           on this machine's own network
   tunstack ping 10.0.0.1                     the stack pings the host`,
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -104,7 +105,7 @@ running stack and act from its side: what they send comes from its address.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().StringVar(&a.control, "control", control.DefaultPath(), "Unix `socket` of the running stack; $"+control.Env+" sets the default")
 	root.AddCommand(a.upCommand(), a.knockCommand(), a.echoCommand(), a.ncCommand(), a.pingCommand(), a.tracerouteCommand(),
-		a.netstatCommand(), a.ifconfigCommand(), a.arpCommand(), a.routeCommand(), a.traceCommand(), a.captureCommand(), a.replayCommand(), a.plotCommand(), a.stepCommand())
+		a.netstatCommand(), a.ifconfigCommand(), a.arpCommand(), a.routeCommand(), a.traceCommand(), a.captureCommand(), a.replayCommand(), a.plotCommand(), a.stepCommand(), a.manCommand())
 	return root
 }
 
