@@ -30,13 +30,18 @@ type options struct {
 	profile string
 	pgo     string
 	list    bool
+	smoke   bool
 }
+
+// smokeStacks are those of -smoke: the drivers of our own with offload, the limit of the device, and the kernel.
+const smokeStacks = "tunstack-vnet,tunstack-veth,tunstack-bbr,kernel,reflector-vnet"
 
 func main() {
 	var o options
 	var serve string
 	seconds := flag.Float64("seconds", 1, "how long each cell is measured, in `seconds`")
 	quick := flag.Bool("quick", false, "one round of half a second each")
+	smoke := flag.Bool("smoke", false, "find out in a minute whether each row can still be measured: one short round on few stacks, without a report")
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each cell is measured")
 	flag.StringVar(&o.rows, "rows", "", "only these loads: `names` with commas between, or prefixes of names")
 	flag.StringVar(&o.stacks, "stacks", "", "only these stacks: `names` with commas between, or prefixes of names")
@@ -49,6 +54,9 @@ func main() {
 	o.window = time.Duration(*seconds * float64(time.Second))
 	if *quick {
 		o.rounds, o.window = 1, time.Second/2
+	}
+	if *smoke {
+		o.rounds, o.window, o.stacks, o.out, o.smoke = 1, time.Second/5, smokeStacks, "", true
 	}
 	if err := start(o, serve); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -40,7 +40,26 @@ func run(o options) error {
 			return err
 		}
 	}
-	return report(o, r)
+	if err := report(o, r); err != nil {
+		return err
+	}
+	return r.complete(o)
+}
+
+// complete is an error if a measurement has failed, or with -smoke if a row has no figure.
+func (r *results) complete(o options) error {
+	for _, c := range r.Cells {
+		if len(c.Errors) > 0 {
+			return fmt.Errorf("%s on %s failed: %s", c.Load, c.Stack, c.Errors[0])
+		}
+	}
+	for _, w := range rows {
+		measured := func(stack string) bool { return len(r.values(w.load, stack, w.metric)) > 0 }
+		if o.smoke && chosen(o.rows, w.load) && !slices.ContainsFunc(r.stacks(), measured) {
+			return fmt.Errorf("the row %q has no figure: no load %s measures %s", w.title, w.load, w.metric)
+		}
+	}
+	return nil
 }
 
 // present are the chosen stacks that can run here; it says what is left out.
