@@ -68,7 +68,7 @@ func metricName(counter string) string {
 // sockets counts sockets and connections.
 func (c collector) sockets(metrics chan<- prometheus.Metric) {
 	protocols, states := map[string]int{}, map[string]int{}
-	for _, s := range c.of.Sockets() {
+	for s := range c.of.AllSockets(false) {
 		protocols[s.Protocol]++
 		if s.Protocol == "tcp" {
 			states[s.State]++

@@ -1,7 +1,9 @@
 package services
 
 import (
+	"iter"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,16 +22,16 @@ func (observed) Interfaces() []socketapi.InterfaceInfo {
 	return []socketapi.InterfaceInfo{{Name: "lo", MTU: 65535, Loopback: true}, {Name: "tun0", MTU: 1500}}
 }
 
-// Sockets implements Observed.
-func (observed) Sockets() []socketapi.SocketInfo {
+// AllSockets implements Observed.
+func (observed) AllSockets(bool) iter.Seq[socketapi.SocketInfo] {
 	end := netip.MustParseAddrPort
-	return []socketapi.SocketInfo{
+	return slices.Values([]socketapi.SocketInfo{
 		{Protocol: "tcp", State: "LISTEN", Local: end("0.0.0.0:7")},
 		{Protocol: "tcp", State: "ESTAB", Local: end("10.0.0.2:7"), Remote: end("10.0.0.1:4000")},
 		{Protocol: "tcp", State: "ESTAB", Local: end("10.0.0.2:7"), Remote: end("10.0.0.1:4001")},
 		{Protocol: "tcp", State: "TIME-WAIT", Local: end("10.0.0.2:7"), Remote: end("10.0.0.1:4002")},
 		{Protocol: "udp", State: "UNCONN", Local: end("0.0.0.0:7")},
-	}
+	})
 }
 
 // Counters implements Observed.

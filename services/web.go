@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"html/template"
 	"io"
+	"iter"
 	"log"
 	"net"
 	"net/http"
@@ -19,7 +20,7 @@ import (
 // Observed is what the web page and the metrics show of a stack. *socketapi.Stack is one.
 type Observed interface {
 	Interfaces() []socketapi.InterfaceInfo
-	Sockets() []socketapi.SocketInfo
+	AllSockets(info bool) iter.Seq[socketapi.SocketInfo]
 	Counters() []socketapi.Counter
 }
 
@@ -75,7 +76,7 @@ type view struct {
 
 func newView(of Observed) *view {
 	v := &view{Observed: of}
-	for _, s := range of.Sockets() {
+	for s := range of.AllSockets(false) {
 		if len(v.First) < maxRows {
 			v.First = append(v.First, s)
 		} else {

@@ -5,10 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"io"
+	"iter"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -70,13 +72,10 @@ func TestPageIsAskedForByAddress(t *testing.T) {
 // crowded is a stack with more sockets than the page shows.
 type crowded struct{ observed }
 
-// Sockets implements Observed.
-func (crowded) Sockets() []socketapi.SocketInfo {
-	rows := make([]socketapi.SocketInfo, maxRows+7)
-	for i := range rows {
-		rows[i] = socketapi.SocketInfo{Protocol: "tcp", State: "ESTAB", Local: netip.MustParseAddrPort("10.0.0.2:7")}
-	}
-	return rows
+// AllSockets implements Observed.
+func (crowded) AllSockets(bool) iter.Seq[socketapi.SocketInfo] {
+	row := socketapi.SocketInfo{Protocol: "tcp", State: "ESTAB", Local: netip.MustParseAddrPort("10.0.0.2:7")}
+	return slices.Values(slices.Repeat([]socketapi.SocketInfo{row}, maxRows+7))
 }
 
 func TestPageOfManySockets(t *testing.T) {

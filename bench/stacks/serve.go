@@ -54,7 +54,7 @@ func countConnections(n network) int {
 	switch n := n.(type) {
 	case *socketapi.Stack:
 		open := 0
-		for _, s := range n.Sockets() {
+		for s := range n.AllSockets(false) {
 			if s.Protocol == "tcp" && s.State != "LISTEN" && s.State != "TIME-WAIT" {
 				open++
 			}
