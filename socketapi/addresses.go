@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 
 	"tunstack/ip"
@@ -42,20 +43,68 @@ func (a *addresses) add(s *Stack, at attachment, addr netip.Prefix) {
 	a.mu.Lock()
 	a.pending++
 	a.mu.Unlock()
-	done := func(_ time.Duration, err error) {
+	at.addAddress(s.Now(), addr, func(err error) { _ = a.decided(s, err) })
+}
+
+// addAddress brings an address into use, on Ethernet once it is claimed, and calls done.
+func (at attachment) addAddress(now time.Duration, addr netip.Prefix, done func(error)) {
+	claimed := func(_ time.Duration, err error) {
 		if err == nil {
 			err = at.ip.AddAddress(addr)
 		}
 		if err != nil {
 			err = fmt.Errorf("address %s: %w", addr, err)
 		}
-		_ = a.decided(s, err)
+		done(err)
 	}
 	if at.ethernet == nil {
-		done(0, nil)
+		claimed(now, nil)
 		return
 	}
-	at.ethernet.Claim(s.Now(), addr.Addr(), done)
+	at.ethernet.Claim(now, addr.Addr(), claimed)
+}
+
+// AddAddress gives an interface one more address. On Ethernet it probes first, and waits as Ready does until the address may be used; with
+// ctx's error it is given up. Other errors: ENODEV without such an interface, EEXIST for an address that the stack has, EINVAL for one that no
+// host can have, and *link.Conflict when another host has it.
+func (s *Stack) AddAddress(ctx context.Context, device string, addr netip.Prefix) error {
+	at, err := s.attachment(device)
+	if err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	at.addAddress(s.Now(), addr, func(err error) { done <- err })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		_ = s.RemoveAddress(device, addr.Addr()) // EADDRNOTAVAIL if it is not in use yet
+		return ctx.Err()
+	}
+}
+
+// RemoveAddress takes an address from an interface, and with the last address of a network the routes that lead through it. Sockets bound to it
+// keep it, as on Linux: what they send fails and nothing reaches them. Errors: ENODEV without such an interface, EADDRNOTAVAIL for an
+// address that it does not have.
+func (s *Stack) RemoveAddress(device string, addr netip.Addr) error {
+	at, err := s.attachment(device)
+	if err != nil {
+		return err
+	}
+	if at.ethernet != nil {
+		at.ethernet.Release(addr)
+	}
+	return at.ip.RemoveAddress(addr)
+}
+
+// attachment is the interface of that name.
+func (s *Stack) attachment(device string) (attachment, error) {
+	for _, a := range s.links {
+		if a.name == device {
+			return a, nil
+		}
+	}
+	return attachment{}, syscall.ENODEV
 }
 
 // decided counts one address as in use or given up. The last adds the routes. It returns the errors so far.

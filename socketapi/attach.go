@@ -92,4 +92,12 @@ func queuesOf(d tun.Device, l deviceLink) []*queue {
 // conflict is told by ARP that another host uses an address of ours.
 func (s *Stack) conflict(_ time.Duration, c *link.Conflict) {
 	s.log.Warn("address conflict", "address", c.Addr, "other", c.MAC.String(), "lost", c.Lost)
+	if !c.Lost {
+		return
+	}
+	for _, a := range s.links {
+		if a.ethernet != nil && a.ip.RemoveAddress(c.Addr) == nil { // else it is another interface's
+			return
+		}
+	}
 }
