@@ -120,6 +120,7 @@ func (g *congestion) init(name string) {
 func (g *congestion) use(name string) {
 	g.chosen = uint8(max(slices.Index(Algorithms, name), 0))
 	g.algorithm = algorithms[g.chosen].make()
+	g.cannotUndo() // what another has begun
 	g.setModelRate(0)
 }
 

@@ -61,7 +61,7 @@ func (e *ecn) echoed(c *Conn, s *Segment) {
 	if !e.ok || s.Flags&(ECE|SYN) != ECE || c.snd.una.Less(e.until) {
 		return
 	}
-	c.cc.cannotUndo()
+	c.cc.cannotUndo() // the network is congested, whatever was lost
 	if c.cc.state != open {
 		return
 	}

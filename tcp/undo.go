@@ -157,7 +157,7 @@ func (g *congestion) undo(c *Conn) {
 // holding says whether F-RTO lets new data go instead of what is lost.
 func (g *congestion) holding() bool { return g.repair != nil && g.repair.undo.frto == frtoNew }
 
-// cannotUndo makes a recovery stay, for the network says that it is congested.
+// cannotUndo makes a recovery stay.
 func (g *congestion) cannotUndo() {
 	if g.repair != nil {
 		g.repair.undo.armed, g.repair.undo.frto = false, frtoOff

@@ -214,6 +214,23 @@ func TestNoUndoByDSACK(t *testing.T) {
 	require.Equal(t, undoneNever, s.undone())
 }
 
+// TCP-244: what another algorithm began cannot be undone.
+func TestNoUndoAfterChange(t *testing.T) {
+	for _, algorithm := range Algorithms {
+		s := fastRetransmitted(t, "reno").do(func(c *Conn, now time.Duration) {
+			p := c.Params()
+			p.Congestion = algorithm
+			c.SetParams(now, p)
+		})
+		s.recv(". seq 5001 ack 5001 win 64240").recv(". seq 5001 ack 5001 win 64240 <sack 1 {1001:2001}>")
+		if algorithm == "reno" {
+			require.Equal(t, undoneDSACK, s.undone())
+		} else {
+			require.Equal(t, undoneNever, s.undone())
+		}
+	}
+}
+
 // TCP-244: CUBIC's curve goes on as if nothing had happened (RFC 9438 section 4.9).
 func TestUndoRestoresCurve(t *testing.T) {
 	s := fastRetransmitted(t, "cubic")

@@ -135,6 +135,9 @@ func (t *Trial) end(mtu, size, index int) *End {
 	if t.maybe(10) {
 		u.Size = 0
 	}
+	if t.maybe(8) {
+		e.Params.MaxPacingRate = 20_000 + t.r.Uint64N(2_000_000)
+	}
 	e.User, t.Streams[index] = u, u
 	return e
 }
