@@ -35,6 +35,7 @@ func (r Reservation) Port() uint16 { return r.port }
 type Table struct {
 	stripes   [64]stripe
 	ephemeral ephemeral
+	crowded   crowded
 }
 
 type stripe struct {
@@ -74,15 +75,37 @@ func (t *Table) Bind(local netip.AddrPort, f Flags) (Reservation, error) {
 // taken. It is called with the port locked and must not call the Table. The error is EADDRNOTAVAIL.
 func (t *Table) Connect(local netip.Addr, remote netip.AddrPort, f Flags, claim func(port uint16) bool) (Reservation, error) {
 	r := Reservation{addr: local.As4(), flags: f&(ReuseAddr|ReusePort) | connected}
-	first, step := t.ephemeral.sequence(r.addr, remote)
-	for i := range t.ephemeral.size {
-		r.port = t.ephemeral.port(first + i)
-		if t.reserve(r, connectConflict, claim) {
-			step(i)
+	d := destination{r.addr, remote}
+	for port, known := t.crowded.next(d); known; port, known = t.crowded.next(d) {
+		if port == 0 {
+			return Reservation{}, syscall.EADDRNOTAVAIL
+		}
+		if r.port = port; t.reserve(r, connectConflict, claim) {
 			return r, nil
 		}
 	}
+	if t.search(&r, remote, claim) {
+		return r, nil
+	}
+	t.crowded.enter(d)
+	if t.search(&r, remote, claim) { // a port that was given back during the first search
+		t.crowded.leave(d)
+		return r, nil
+	}
 	return Reservation{}, syscall.EADDRNOTAVAIL
+}
+
+// search tries all ephemeral ports, in the order of the destination.
+func (t *Table) search(r *Reservation, remote netip.AddrPort, claim func(port uint16) bool) bool {
+	first, step := t.ephemeral.sequence(r.addr, remote)
+	for i := range t.ephemeral.size {
+		r.port = t.ephemeral.port(first + i)
+		if t.reserve(*r, connectConflict, claim) {
+			step(i)
+			return true
+		}
+	}
+	return false
 }
 
 // Listen marks the holder as a listener and returns its new Reservation in place of r. The error is EADDRINUSE when
@@ -133,6 +156,7 @@ func (t *Table) Release(r Reservation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.remove(r)
+	t.crowded.release(r.port)
 }
 
 func (t *Table) stripe(port uint16) *stripe { return &t.stripes[port%uint16(len(t.stripes))] }
