@@ -6,8 +6,8 @@ import (
 )
 
 // bbr is BBR version 3 (draft-ietf-ccwg-bbr-06, whose section numbers are given here). It keeps a model of the path: the rate at which
-// octets are delivered, and the shortest round trip. It sends at that rate, and keeps in flight what the two make. Losses matter when
-// they exceed two per cent. Sizes are in octets, rates in octets a second.
+// bytes are delivered, and the shortest round trip. It sends at that rate, and keeps in flight what the two make. Losses matter when
+// they exceed two per cent. Sizes are in octets, rates in bytes a second.
 type bbr struct {
 	passive
 	state bbrState
@@ -28,7 +28,7 @@ type bbr struct {
 
 // bbrBefore is the model before the first loss of a recovery.
 type bbrBefore struct {
-	saved   bool // since the connection was open last
+	saved   bool // the rest is set
 	state   bbrState
 	reached bool // the pipe had been full
 	bwLo    float64
@@ -118,7 +118,7 @@ func (b *bbr) acked(now time.Duration, c *Conn, f feedback) {
 	b.control(c, &s)
 }
 
-// sent is section 5.2.2, and what the measurements need to know of n octets that go out.
+// sent is section 5.2.2, and what the measurements need to know of n bytes that go out.
 func (b *bbr) sent(now time.Duration, c *Conn, n int) {
 	inFlight := c.snd.pipe()
 	before := inFlight - n
@@ -140,7 +140,7 @@ func (b *bbr) deliveryRate() uint64 { return uint64(b.model.bwLatest) }
 
 func (b *bbr) end() { b.rate.log = nil }
 
-// restarted is section 5.4.1: the first octets after a pause go at the rate known.
+// restarted is section 5.4.1: the first bytes after a pause go at the rate known.
 func (b *bbr) restarted(now time.Duration, c *Conn) {
 	b.idle = true
 	b.model.extraFrom = now
@@ -175,7 +175,7 @@ func (b *bbr) lost(now time.Duration, c *Conn, f *flight) {
 	}
 }
 
-// inFlightAtLoss is how much was in flight when losses became too many, in the middle of a flight of so many octets (section 5.5.10.2).
+// inFlightAtLoss is how much was in flight when losses became too many, in the middle of a flight of so many bytes (section 5.5.10.2).
 func inFlightAtLoss(s *rateSample, size int) int {
 	before, lost := float64(s.inFlight-size), float64(s.lost-size)
 	return int(before + max(bbrLossThresh*before-lost, 0)/(1-bbrLossThresh))
@@ -213,7 +213,8 @@ func (b *bbr) remember() {
 	}
 }
 
-// undo takes back what a loss that was none made of the model (section 5.5.10.4).
+// undo restores the model's bounds from before a spurious recovery, and the state if it probed for more then (the draft's
+// HandleSpuriousLossDetection).
 func (b *bbr) undo(c *Conn) {
 	m, was := &b.model, &b.before
 	m.lossInRound = false

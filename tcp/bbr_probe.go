@@ -15,7 +15,7 @@ type bbrCycle struct {
 
 	upRounds int
 	upAcked  int
-	upPerInc int // octets acknowledged for each segment more
+	upPerInc int // bytes acknowledged for each segment more
 
 	drainFrom int // the round in which Drain began
 	random    uint32

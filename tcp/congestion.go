@@ -7,7 +7,7 @@ import (
 
 // congestion keeps the congestion window: what an algorithm decides on, and where the sender stands in repairing losses.
 type congestion struct {
-	cwnd, ssthresh int // octets
+	cwnd, ssthresh int // bytes
 	state          ccState
 	recover        Seq     // recovery ends when this is acknowledged
 	chosen         uint8   // in algorithms
@@ -47,20 +47,20 @@ type algorithm interface {
 	measured(rtt time.Duration)
 	// lost takes a flight that acknowledgments show to be lost.
 	lost(now time.Duration, c *Conn, f *flight)
-	// enter begins recovery, with so many octets of the window in use, and leave ends it, or what followed a timeout.
+	// enter begins recovery, with flight bytes of the window in use; leave ends it, or the repair after a timeout.
 	enter(c *Conn, flight int)
 	leave(c *Conn)
-	// undo brings back the state from before enter or timeout: nothing was lost. The window is what it was then.
+	// undo restores the state from before enter or timeout, for nothing was lost. The caller has restored the window.
 	undo(c *Conn)
-	// timeout is an expiry of the retransmission timer that takes so many octets for lost, again one that follows another.
+	// timeout follows an expiry of the retransmission timer, which marks lost bytes as lost; again: the last one is not repaired yet.
 	timeout(c *Conn, lost int, again bool)
 	// mark is a congestion mark (RFC 3168 section 6.1.2), or a loss that is repaired already.
 	mark(c *Conn)
-	// restart comes before the first octet after a silence longer than a timeout.
+	// restart comes before the first byte after a silence longer than a timeout.
 	restart(c *Conn)
-	// deliveryRate is what was measured in the last round trip, in bytes a second; 0: the algorithm does not measure.
+	// deliveryRate is the rate measured in the last round trip, in bytes a second; 0: the algorithm does not measure.
 	deliveryRate() uint64
-	// memory is what the algorithm holds besides itself, in bytes.
+	// memory is the number of bytes that the algorithm holds besides itself.
 	memory() int
 	// end frees what the algorithm holds: nothing is sent any more.
 	end()
@@ -80,7 +80,7 @@ func (passive) deliveryRate() uint64               { return 0 }
 func (passive) memory() int                        { return 0 }
 func (passive) end()                               {}
 
-// algorithms is the registry: all that the rest of the program knows of the kinds of congestion control. The first is the default.
+// algorithms is the registry of congestion controls. The first is the default. Names in the API and help texts come from here.
 var algorithms = [...]struct {
 	name string
 	make func() algorithm
@@ -189,7 +189,7 @@ func (g *congestion) leave(c *Conn) {
 	g.repair.undo.until = c.snd.nxt
 }
 
-// timeout starts over; so many octets are taken for lost.
+// timeout starts over; so many bytes are taken for lost.
 func (g *congestion) timeout(c *Conn, lost int) {
 	r := g.keep()
 	if g.state == open {

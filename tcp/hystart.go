@@ -19,7 +19,7 @@ const (
 	hystartCSSRounds  = 5
 )
 
-// grow is slow start for n acknowledged octets. It returns the new window, and false when slow start is over.
+// grow is slow start for n acknowledged bytes. It returns the new window, and false when slow start is over.
 func (h *hystart) grow(c *Conn, n int) (cwnd int, more bool) {
 	g := &c.cc
 	if h.end.LessEq(c.snd.una) {

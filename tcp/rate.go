@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// rateSampler measures at what rate octets are delivered (draft-ietf-ccwg-bbr-06 section 4.1).
+// rateSampler measures at what rate bytes are delivered (draft-ietf-ccwg-bbr-06 section 4.1).
 type rateSampler struct {
-	delivered, lost uint64        // octets so far
+	delivered, lost uint64        // bytes so far
 	deliveredAt     time.Duration // when that last rose
 	firstSent       time.Duration // when the flight that was delivered last had been sent: the sample's sending begins there
 	limitedUntil    uint64        // the application, and not the path, sets the rate until so much is delivered; 0: it does not
@@ -26,18 +26,18 @@ const transmissionSize = 56
 
 // rateSample is what an acknowledgment tells of the path.
 type rateSample struct {
-	rate      float64       // octets a second; 0: unknown
-	delivered int           // octets since the newest flight that it covers was sent
+	rate      float64       // bytes a second; 0: unknown
+	delivered int           // bytes since the newest flight that it covers was sent
 	prior     uint64        // delivered before that
-	lost      int           // octets taken for lost since then
-	inFlight  int           // octets on their way then
-	acked     int           // octets newly covered
+	lost      int           // bytes taken for lost since then
+	inFlight  int           // bytes on their way then
+	acked     int           // bytes newly covered
 	rtt       time.Duration // 0: unknown
 	limited   bool          // by the application
 	windowed  bool          // by the congestion window
 }
 
-// sent records that n octets went out, with which inFlight are on their way.
+// sent records that n bytes went out, with which inFlight are on their way.
 func (r *rateSampler) sent(now time.Duration, b *scoreboard, n, inFlight int) {
 	if inFlight <= n {
 		r.firstSent, r.deliveredAt = now, now

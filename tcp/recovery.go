@@ -211,7 +211,7 @@ func (c *Conn) impatient(una Seq) bool {
 	return !c.sackOK && c.cc.state == recovery && una.Add(c.cc.repair.prr.recoverFS) != c.cc.recover
 }
 
-// pipe is the number of octets in the network (RFC 6675 section 4).
+// pipe is the number of bytes in the network (RFC 6675 section 4).
 func (n *sender) pipe() int {
 	left := min(n.dupAcks*n.mss, n.nxt.Sub(n.una)-n.board.lost)
 	return n.nxt.Sub(n.una) - n.board.sacked - n.board.lost - left

@@ -13,9 +13,9 @@ type Stats struct {
 	Retransmits    stats.Counter `name:"tcp.retransmit.segments" doc:"segments sent again" rfc:"RFC 9293 3.8.1"`
 	Timeouts       stats.Counter `name:"tcp.retransmit.timeouts" doc:"expiries of the retransmission timer" rfc:"RFC 6298 5"`
 	FastRecoveries stats.Counter `name:"tcp.recovery.fast" doc:"losses detected by acknowledgments" rfc:"RFC 8985, RFC 6582"`
-	UndoDSACK      stats.Counter `name:"tcp.undo.dsack" doc:"recoveries undone because D-SACKs reported all that was sent again" rfc:"RFC 3708"`
+	UndoDSACK      stats.Counter `name:"tcp.undo.dsack" doc:"recoveries undone because D-SACKs reported all retransmitted data" rfc:"RFC 3708"`
 	UndoEifel      stats.Counter `name:"tcp.undo.eifel" doc:"recoveries undone because the ACK echoed a timestamp from before the retransmission" rfc:"RFC 3522, RFC 4015"`
-	UndoFRTO       stats.Counter `name:"tcp.undo.frto" doc:"timeouts undone because ACKs covered what was not sent again" rfc:"RFC 5682"`
+	UndoFRTO       stats.Counter `name:"tcp.undo.frto" doc:"timeouts undone because ACKs covered data that was not retransmitted" rfc:"RFC 5682"`
 	Probes         stats.Counter `name:"tcp.probe.window" doc:"zero-window probes sent" rfc:"RFC 9293 3.8.6.1"`
 	CookiesOut     stats.Counter `name:"tcp.cookie.sent" doc:"SYNs answered with a cookie because too many connections were half-open" rfc:"RFC 4987 3.6"`
 	CookiesIn      stats.Counter `name:"tcp.cookie.redeemed" doc:"connections made of a cookie" rfc:"RFC 4987 3.6"`

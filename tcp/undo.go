@@ -4,30 +4,29 @@ import "time"
 
 // A recovery is spurious if nothing was lost: segments were only late, or overtook each other. Three kinds of evidence show it:
 //
-//   - D-SACK (RFC 3708): the peer reports as duplicate all that was sent again.
-//   - Eifel (RFC 3522): the ACK that covers what was sent again echoes a timestamp from before that.
-//   - F-RTO (RFC 5682), after a timeout, for connections without timestamps: ACKs cover what was taken for lost and not sent again.
+//   - D-SACK (RFC 3708): the peer reports all retransmitted data as duplicate.
+//   - Eifel (RFC 3522): the ACK that covers the retransmitted data echoes a timestamp from before the first retransmission.
+//   - F-RTO (RFC 5682), after a timeout, for connections without timestamps: ACKs cover data that was marked lost and not retransmitted.
 //
-// The backoff of the retransmission timer stays until a round trip is measured: a path may just have become slower than its timer.
-//
-// The response is Linux's (tcp_undo_cwnd_reduction): window, threshold and the algorithm's state become again what they were.
-// RFC 4015 would let the window only grow back to that; but all that is in flight counts again, so no burst follows.
+// The response is Linux's (tcp_undo_cwnd_reduction): window, threshold and the algorithm's state return to their values from before the
+// recovery. RFC 4015 lets the window grow back to them; but no burst follows, for all data in flight counts again.
+// The backoff of the retransmission timer stays until a round trip is measured: the path may be slower than the timer from now on.
 
-// undo is what a recovery may be undone with.
+// undo holds the values from before a recovery, and the evidence that it was spurious.
 type undo struct {
 	armed   bool
-	resent  bool // something was sent again
+	resent  bool // data was retransmitted
 	timeout bool // the retransmission timer has expired
 	frto    frtoStep
 
 	cwnd, ssthresh int // before
 	rack           rackMark
 	marker         Seq    // SND.UNA when recovery began (Linux: undo_marker)
-	high           Seq    // the end of what was sent again
+	high           Seq    // the end of the retransmitted data
 	probed         Seq    // the end of a tail loss probe that was out
-	retrans        int    // bytes sent again and not reported as duplicates (Linux: undo_retrans)
+	retrans        int    // bytes retransmitted and not reported as duplicates (Linux: undo_retrans)
 	stamp          uint32 // timestamp of the first retransmission (Linux: retrans_stamp)
-	until          Seq    // once this is acknowledged after recovery, no evidence comes any more
+	until          Seq    // when this is acknowledged after recovery, it is too late for a D-SACK
 }
 
 // frtoStep is where F-RTO stands (RFC 5682 sections 2.1 and 3.1).
@@ -36,10 +35,10 @@ type frtoStep uint8
 const (
 	frtoOff  frtoStep = iota
 	frtoWait          // for the first new ACK after the retransmission
-	frtoNew           // new data goes instead of what is lost; the next ACK decides
+	frtoNew           // new data is sent and lost data held; the next ACK decides
 )
 
-// begin remembers what a recovery, or a timeout, is about to change. A tail loss probe that is out may yet be reported as duplicate.
+// begin saves the values that a recovery, or a timeout, changes. A tail loss probe in flight may yet be reported as duplicate.
 func (u *undo) begin(c *Conn) {
 	n := &c.snd
 	*u = undo{armed: true, cwnd: c.cc.cwnd, ssthresh: c.cc.ssthresh, rack: c.rack.rackMark, marker: n.una, high: n.una, probed: n.una, until: n.nxt}
@@ -48,7 +47,7 @@ func (u *undo) begin(c *Conn) {
 	}
 }
 
-// repeated notes that w is sent again.
+// repeated notes that w is retransmitted.
 func (u *undo) repeated(c *Conn, now time.Duration, w Range) {
 	if !u.resent {
 		u.resent, u.stamp = true, c.timestamp(now)
@@ -57,14 +56,14 @@ func (u *undo) repeated(c *Conn, now time.Duration, w Range) {
 	u.high = maxSeq(u.high, w.End)
 }
 
-// duplicated takes a D-SACK. Of what was not sent again the network has made a copy.
+// duplicated takes a D-SACK. It ignores data that was not retransmitted: the network made that copy.
 func (u *undo) duplicated(w Range) {
 	if u.marker.LessEq(w.Start) && w.End.LessEq(maxSeq(u.high, u.probed)) {
 		u.retrans -= w.Len()
 	}
 }
 
-// spurious returns the rule by which an acknowledgment shows that the recovery was needless; "" is none.
+// spurious returns the rule by which an ACK shows that the recovery was spurious; "": none.
 func (u *undo) spurious(c *Conn, s *Segment, f *feedback) (rule string) {
 	switch {
 	case !u.resent:
@@ -79,23 +78,23 @@ func (u *undo) spurious(c *Conn, s *Segment, f *feedback) (rule string) {
 	return ""
 }
 
-// eifel is RFC 3522 section 3.2, asked when all that was sent again is covered. A peer without D-SACK that acknowledges all that is in
-// flight proves nothing: all its ACKs may have been lost (step 5).
+// eifel is RFC 3522 section 3.2, for the ACK that covers all retransmitted data. If a peer without D-SACK acknowledges all data in flight,
+// that proves nothing: all its earlier ACKs may have been lost (step 5).
 func (u *undo) eifel(c *Conn, s *Segment, f *feedback) bool {
 	echo := s.Options.TSEcr
 	return c.tsOK && f.advanced && echo != 0 && int32(echo-u.stamp) < 0 && u.high.LessEq(c.snd.una) &&
 		!c.rack.duplicate && (c.snd.una != c.snd.nxt || c.rack.steps > 0)
 }
 
-// forward takes a step of F-RTO and returns true when it finds the timeout spurious. The first new ACK proves nothing, for what it covers
-// beside the retransmission may have arrived long ago while ACKs were lost.
+// forward takes a step of F-RTO and returns true when it finds the timeout spurious. The first new ACK proves nothing: the data that it
+// covers beside the retransmission may have arrived long ago, and its ACKs been lost.
 func (u *undo) forward(c *Conn, f *feedback) bool {
 	n := &c.snd
-	duplicate := !f.advanced && (!c.sackOK && f.acked > 0)
+	duplicate := !c.sackOK && !f.advanced && f.acked > 0
 	switch {
 	case duplicate || f.advanced && c.cc.recover.LessEq(n.una):
 		u.frto = frtoOff
-	case u.frto == frtoNew && f.any && c.cc.recover.Less(f.latest.End): // new data arrived before what was taken for lost
+	case u.frto == frtoNew && f.any && c.cc.recover.Less(f.latest.End): // new data arrived, and the data marked lost did not
 		u.frto = frtoOff
 	case u.frto == frtoNew:
 		return f.mistaken
@@ -107,8 +106,8 @@ func (u *undo) forward(c *Conn, f *feedback) bool {
 	return false
 }
 
-// timedOut goes on with the evidence after a timeout. Timestamps tell more than F-RTO does. F-RTO needs a timeout that is the first to
-// send anything again (RFC 5682 section 2.1 step 1).
+// timedOut begins F-RTO at a timeout, unless the connection has timestamps, which tell more, or other data was retransmitted before (RFC
+// 5682 section 2.1 step 1).
 func (u *undo) timedOut(c *Conn, first bool) {
 	if u.timeout = true; c.tsOK || !first && u.frto != frtoWait {
 		u.frto = frtoOff
@@ -117,7 +116,7 @@ func (u *undo) timedOut(c *Conn, first bool) {
 	}
 }
 
-// tryUndo undoes a spurious recovery, if an acknowledgment shows that it was one.
+// tryUndo undoes the recovery if an ACK shows that it was spurious, and says whether it did.
 func (c *Conn) tryUndo(now time.Duration, s *Segment, f *feedback) bool {
 	r := c.cc.repair
 	if r == nil || !r.undo.armed {
@@ -136,7 +135,7 @@ func (c *Conn) tryUndo(now time.Duration, s *Segment, f *feedback) bool {
 		return false
 	}
 	c.trace(now, Event{Kind: RecoveryUndone, Why: rule})
-	if rule != "D-SACK" || c.cc.state == loss { // D-SACKs tell of what was sent again, and nothing of what else is taken for lost
+	if rule != "D-SACK" || c.cc.state == loss { // D-SACKs say nothing of lost data that was not retransmitted
 		c.snd.board.spare()
 	}
 	c.snd.dupAcks = 0
@@ -154,25 +153,25 @@ func (g *congestion) undo(c *Conn) {
 	u.armed, u.frto = false, frtoOff
 }
 
-// holding says whether F-RTO lets new data go instead of what is lost.
+// holding says whether F-RTO holds lost data back and lets new data go.
 func (g *congestion) holding() bool { return g.repair != nil && g.repair.undo.frto == frtoNew }
 
-// cannotUndo makes a recovery stay.
+// cannotUndo drops the means to undo a recovery.
 func (g *congestion) cannotUndo() {
 	if g.repair != nil {
 		g.repair.undo.armed, g.repair.undo.frto = false, frtoOff
 	}
 }
 
-// restore takes back what RACK learned from ACKs of originals that it took for those of copies. Segments that overtake each other start
-// a recovery again unless RACK waits for them.
+// restore drops the deliveries of a spurious recovery, for RACK may have taken originals for their copies. After a spurious fast retransmit
+// RACK waits for segments that are late.
 func (r *rack) restore(u *undo) {
 	if r.rackMark = u.rack; !u.timeout {
 		r.reordered = true
 	}
 }
 
-// spare takes nothing for lost any more but what was lost when it was sent again.
+// spare unmarks the lost flights, except retransmitted ones.
 func (b *scoreboard) spare() {
 	if b.lost == 0 {
 		return

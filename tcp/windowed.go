@@ -15,7 +15,7 @@ type windowed[C any, P curve[C]] struct {
 // curve is NewReno or CUBIC. Sizes are in bytes.
 type curve[C any] interface {
 	*C
-	// grow returns the window after octets were delivered in congestion avoidance.
+	// grow returns the window after bytes were delivered in congestion avoidance.
 	grow(now time.Duration, g growth) int
 	// reduce returns the slow-start threshold after a loss.
 	reduce(cwnd, flight, mss int) int
@@ -107,9 +107,9 @@ func (w *windowed[C, P]) acked(now time.Duration, c *Conn, f feedback) {
 	}
 }
 
-// count returns by how many bytes an acknowledgment lets the window grow. Only one that moves SND.UNA does (RFC 5681 section 3.2 step 1).
-// It then also counts what others reported before it, unless a loss was behind that. No more than a window of bytes can have been sent
-// for it: after a timeout one acknowledgment may cover all that had arrived before.
+// count returns the bytes by which an ACK lets the window grow. An ACK that does not move SND.UNA lets it grow by none (RFC 5681 section 3.2
+// step 1); the next that does counts its bytes, if no loss was found meanwhile. The window bounds them: after a timeout one ACK may cover
+// much data that arrived before.
 func (w *windowed[C, P]) count(c *Conn, f feedback) int {
 	if !f.advanced {
 		if c.cc.state == open {
