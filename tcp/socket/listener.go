@@ -116,16 +116,19 @@ func (l *listener) sentCookies(now time.Duration) bool {
 func (l *listener) lost(e *Endpoint) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.forget(e)
-	l.queue = slices.DeleteFunc(l.queue, func(q *Endpoint) bool { return q == e })
+	if !l.forget(e) {
+		l.queue = slices.DeleteFunc(l.queue, func(q *Endpoint) bool { return q == e })
+	}
 }
 
-// forget takes a connection that is half-open no longer out of those that are.
-func (l *listener) forget(e *Endpoint) {
-	if _, ok := l.half[e]; ok {
-		delete(l.half, e)
-		l.demux.halfOpen.remove(e.id.remote)
+// forget takes a connection that is half-open no longer out of those that are; false if it was none of them.
+func (l *listener) forget(e *Endpoint) bool {
+	if _, ok := l.half[e]; !ok {
+		return false
 	}
+	delete(l.half, e)
+	l.demux.halfOpen.remove(e.id.remote)
+	return true
 }
 
 // ready queues an established connection for Accept; false when the listener has closed.
