@@ -55,10 +55,15 @@ func lowat(n int) int {
 const unpaced = -1
 
 func getPacingRate(so *socket) (any, error) {
-	if rate := so.tcp().Params().MaxPacingRate; rate != 0 {
-		return rate, nil
+	return maxPacingRate(so.tcp().Params().MaxPacingRate), nil
+}
+
+// maxPacingRate is a bound as Linux reports it: all bits set if there is none.
+func maxPacingRate(rate uint64) uint64 {
+	if rate == 0 {
+		return math.MaxUint64
 	}
-	return ^uint64(0), nil
+	return rate
 }
 
 // setPacingRate takes bytes a second, in four bytes or eight; all bits set lift the bound.

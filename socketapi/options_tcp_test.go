@@ -1,6 +1,7 @@
 package socketapi
 
 import (
+	"math"
 	"syscall"
 	"testing"
 	"time"
@@ -173,9 +174,11 @@ func TestTCPInfo(t *testing.T) { // SOCK-042
 func TestInfoConversion(t *testing.T) { // SOCK-042
 	i := newTCPInfo(tcp.Info{
 		State: tcp.CloseWait, CAState: "recovery", Options: "ts sack ecn wscale:7,9", SndWscale: 7, RcvWscale: 9, SndMSS: 1000,
-		Unacked: 2500, SndCwnd: 10000, RTT: 1500 * time.Microsecond, Retransmits: 300, PacingRate: 9, DeliveryRate: 8,
+		Unacked: 2500, SndCwnd: 10000, RTT: 1500 * time.Microsecond, Retransmits: 300, PacingRate: 9, DeliveryRate: 8, MaxPacingRate: 7,
 	})
 	require.EqualValues(t, 9, i.PacingRate)
+	require.EqualValues(t, 7, i.MaxPacingRate)
+	require.EqualValues(t, uint64(math.MaxUint64), newTCPInfo(tcp.Info{}).MaxPacingRate, "no bound")
 	require.EqualValues(t, 8, i.DeliveryRate)
 	require.EqualValues(t, 8, i.State)
 	require.EqualValues(t, 3, i.CAState)

@@ -69,6 +69,7 @@ func newTCPInfo(i tcp.Info) TCPInfo {
 		BytesAcked: i.BytesAcked, BytesReceived: i.BytesReceived, BytesSent: i.BytesSent, BytesRetrans: i.BytesRetrans,
 		SegsOut: uint32(i.SegsOut), SegsIn: uint32(i.SegsIn), NotsentBytes: uint32(i.NotsentBytes),
 		SndWnd: uint32(i.SndWnd), RcvWnd: uint32(i.RcvWnd), PacingRate: i.PacingRate, DeliveryRate: i.DeliveryRate,
+		MaxPacingRate: maxPacingRate(i.MaxPacingRate),
 	}
 }
 
