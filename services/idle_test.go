@@ -22,7 +22,7 @@ func (q queue) Accept() (net.Conn, error) {
 func (q queue) Close() error   { return nil }
 func (q queue) Addr() net.Addr { return nil }
 
-// A client that says nothing for half an hour is hung up on; one that says something now and then is not.
+// SEC-050: a client that says nothing for half an hour is hung up on; one that says something now and then is not.
 func TestIdleClientsAreHungUpOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := make(queue)

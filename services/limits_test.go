@@ -35,7 +35,7 @@ func TestSeats(t *testing.T) {
 	require.Zero(t, s.taken)
 }
 
-// A service refuses a connection beyond its limits by a reset, and takes the next when one has gone.
+// SEC-050: a service refuses a connection beyond its limits by a reset, and takes the next when one has gone.
 func TestClientsAreBounded(t *testing.T) {
 	s, err := socketapi.New(socketapi.Config{})
 	require.NoError(t, err)
