@@ -5,14 +5,20 @@ import (
 	"slices"
 	"syscall"
 
+	"tunstack/internal/ports"
 	"tunstack/ip"
 )
 
 // ipOptions are those of level IPPROTO_IP that the sockets of every transport have.
 var ipOptions = map[optname]option{
-	{IPPROTO_IP, IP_TOS}:    number(math.MinInt32, math.MaxInt32, func(so *socket) int { return int(so.ip().TOS) }, setTOS),
-	{IPPROTO_IP, IP_TTL}:    number(-1, math.MaxUint8, getTTL, setTTL),
-	{IPPROTO_IP, IP_MINTTL}: ipNumber(0, math.MaxUint8, func(o *ip.SocketOptions) *uint8 { return &o.MinTTL }),
+	{IPPROTO_IP, IP_TOS}:      number(math.MinInt32, math.MaxInt32, func(so *socket) int { return int(so.ip().TOS) }, setTOS),
+	{IPPROTO_IP, IP_TTL}:      number(-1, math.MaxUint8, getTTL, setTTL),
+	{IPPROTO_IP, IP_MINTTL}:   ipNumber(0, math.MaxUint8, func(o *ip.SocketOptions) *uint8 { return &o.MinTTL }),
+	{IPPROTO_IP, IP_PROTOCOL}: fixed(protocolOption),
+	{IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT}: flag(
+		func(so *socket) bool { return so.ip().NoPort },
+		func(so *socket, on bool) { so.setIP(func(o *ip.SocketOptions) { o.NoPort = on }) }),
+	{IPPROTO_IP, IP_LOCAL_PORT_RANGE}: number(math.MinInt32, math.MaxInt32, getPortRange, setPortRange),
 	{IPPROTO_IP, IP_RECVERR}: flag(
 		func(so *socket) bool { return so.ip().RecvErr },
 		func(so *socket, on bool) { so.setIP(func(o *ip.SocketOptions) { o.RecvErr = on }) }),
@@ -37,6 +43,29 @@ func setTOS(so *socket, n int) error {
 
 // priorities are those of the bits for delay and throughput in IP_TOS (Linux ip(7), SO_PRIORITY).
 var priorities = [4]int{0, 2, 6, 4}
+
+// getPortRange is the lowest port below the highest, 16 bits each; 0: as far as the stack's range goes.
+func getPortRange(so *socket) int {
+	r := so.ip().Ports
+	return int(int32(uint32(r.High)<<16 | uint32(r.Low)))
+}
+
+func setPortRange(so *socket, n int) error {
+	r := ports.Range{Low: uint16(n), High: uint16(uint32(n) >> 16)}
+	if r.Low != 0 && r.High != 0 && r.Low > r.High {
+		return syscall.EINVAL
+	}
+	so.setIP(func(o *ip.SocketOptions) { o.Ports = r })
+	return nil
+}
+
+// protocolOption is IP_PROTOCOL, which Linux gives 0 for unless the socket is a raw one.
+func protocolOption(so *socket) int {
+	if so.typ == SOCK_RAW {
+		return so.proto
+	}
+	return 0
+}
 
 // ipNumber is an option that is a byte of ip.SocketOptions.
 func ipNumber(low, high int, field func(*ip.SocketOptions) *uint8) option {

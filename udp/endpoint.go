@@ -91,6 +91,10 @@ func (e *Endpoint) Bind(local netip.AddrPort) error {
 			return syscall.EINVAL
 		}
 		st.bound = addr
+		if local.Port() == 0 && st.options.NoPort {
+			st.local = netip.AddrPortFrom(addr, 0)
+			return nil
+		}
 		return e.reserve(st, local.Port())
 	})
 }
@@ -104,7 +108,7 @@ func (e *Endpoint) reserve(st *state, port uint16) error {
 	if st.options.ReusePort {
 		f |= ports.ReusePort
 	}
-	r, err := e.stack.ports.Bind(netip.AddrPortFrom(st.bound, port), f)
+	r, err := e.stack.ports.Within(st.options.Ports).Bind(netip.AddrPortFrom(st.bound, port), f)
 	if err != nil {
 		return err
 	}

@@ -68,18 +68,15 @@ func New(cfg Config) *Table {
 	return t
 }
 
-// port maps any number to the range.
-func (e *ephemeral) port(n uint32) uint16 { return uint16(e.low + n%e.size) }
-
 func (e *ephemeral) random() uint32 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return uint32(e.source.Uint64())
 }
 
-// sequence returns where the search for a port begins, and what to call with the number of ports tried in vain before
+// sequence returns where the search for one of size ports begins, and what to call with the number of ports tried in vain before
 // the one that was taken.
-func (e *ephemeral) sequence(local [4]byte, remote netip.AddrPort) (first uint32, step func(tried uint32)) {
+func (e *ephemeral) sequence(local [4]byte, remote netip.AddrPort, size uint32) (first uint32, step func(tried uint32)) {
 	var in, out [aes.BlockSize]byte
 	dst := remote.Addr().As4()
 	copy(in[:], local[:])
@@ -88,7 +85,7 @@ func (e *ephemeral) sequence(local [4]byte, remote netip.AddrPort) (first uint32
 	e.prf.Encrypt(out[:], in[:])
 	offset := binary.BigEndian.Uint32(out[:])           // F of RFC 6056
 	counter := &e.counters[int(out[4])%len(e.counters)] // G
-	return offset%e.size + counter.Load()%e.size, func(tried uint32) {
+	return offset%size + counter.Load()%size, func(tried uint32) {
 		counter.Add(tried + 1 + e.random()%4)
 	}
 }

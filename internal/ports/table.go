@@ -50,62 +50,14 @@ type group struct {
 	count int
 }
 
-// Bind reserves a port at an address as bind(2) does; the wildcard address overlaps with every other. Port 0 picks an
-// ephemeral port that nobody else holds at an overlapping address. The error is EADDRINUSE.
+// Bind is that of the Scope of all ephemeral ports.
 func (t *Table) Bind(local netip.AddrPort, f Flags) (Reservation, error) {
-	r := Reservation{addr: local.Addr().As4(), port: local.Port(), flags: f & (ReuseAddr | ReusePort)}
-	if r.port != 0 {
-		if !t.reserve(r, bindConflict, nil) {
-			return Reservation{}, syscall.EADDRINUSE
-		}
-		return r, nil
-	}
-	first := t.ephemeral.random() % t.ephemeral.size
-	for i := range t.ephemeral.size {
-		r.port = t.ephemeral.port(first + i)
-		if t.reserve(r, overlap, nil) {
-			return r, nil
-		}
-	}
-	return Reservation{}, syscall.EADDRINUSE
+	return t.Within(Range{}).Bind(local, f)
 }
 
-// Connect reserves an ephemeral port for a connection from local to remote. Connections share a port as long as
-// their four-tuples differ: claim is asked to take the four-tuple with the port, and returns false when it is
-// taken. It is called with the port locked and must not call the Table. The error is EADDRNOTAVAIL.
+// Connect is that of the Scope of all ephemeral ports.
 func (t *Table) Connect(local netip.Addr, remote netip.AddrPort, f Flags, claim func(port uint16) bool) (Reservation, error) {
-	r := Reservation{addr: local.As4(), flags: f&(ReuseAddr|ReusePort) | connected}
-	d := destination{r.addr, remote}
-	for port, known := t.crowded.next(d); known; port, known = t.crowded.next(d) {
-		if port == 0 {
-			return Reservation{}, syscall.EADDRNOTAVAIL
-		}
-		if r.port = port; t.reserve(r, connectConflict, claim) {
-			return r, nil
-		}
-	}
-	if t.search(&r, remote, claim) {
-		return r, nil
-	}
-	t.crowded.enter(d)
-	if t.search(&r, remote, claim) { // a port that was given back during the first search
-		t.crowded.leave(d)
-		return r, nil
-	}
-	return Reservation{}, syscall.EADDRNOTAVAIL
-}
-
-// search tries all ephemeral ports, in the order of the destination.
-func (t *Table) search(r *Reservation, remote netip.AddrPort, claim func(port uint16) bool) bool {
-	first, step := t.ephemeral.sequence(r.addr, remote)
-	for i := range t.ephemeral.size {
-		r.port = t.ephemeral.port(first + i)
-		if t.reserve(*r, connectConflict, claim) {
-			step(i)
-			return true
-		}
-	}
-	return false
+	return t.Within(Range{}).Connect(local, remote, f, claim)
 }
 
 // Listen marks the holder as a listener and returns its new Reservation in place of r. The error is EADDRINUSE when

@@ -23,12 +23,21 @@ func (e *Endpoint) Bind(local netip.AddrPort) error {
 	if !addr.Is4() || !addr.IsUnspecified() && !e.demux.ip.IsLocal(addr) {
 		return syscall.EADDRNOTAVAIL
 	}
-	port, err := e.demux.ports.Bind(netip.AddrPortFrom(addr, local.Port()), e.reuse)
+	if local.Port() == 0 && e.NoPort {
+		e.bound, e.id.local = addr, addr.As4()
+		return nil
+	}
+	return e.reserve(addr, local.Port())
+}
+
+// reserve takes a port at an own address; 0: any.
+func (e *Endpoint) reserve(addr netip.Addr, port uint16) error {
+	r, err := e.demux.ports.Within(e.Ports).Bind(netip.AddrPortFrom(addr, port), e.reuse)
 	if err != nil {
 		return err
 	}
-	e.port, e.bound = port, addr
-	e.id.local, e.id.localPort = addr.As4(), port.Port()
+	e.port, e.bound = r, addr
+	e.id.local, e.id.localPort = addr.As4(), r.Port()
 	return nil
 }
 
@@ -47,6 +56,11 @@ func (e *Endpoint) Listen(backlog int) error {
 	case e.listener != nil:
 		e.listener.setBacklog(backlog)
 		return nil
+	}
+	if e.port.Port() == 0 { // bound with IP_BIND_ADDRESS_NO_PORT
+		if err := e.reserve(e.bound, 0); err != nil {
+			return err
+		}
 	}
 	port, err := e.demux.ports.Listen(e.port)
 	if err != nil {
@@ -132,7 +146,7 @@ func (e *Endpoint) open(now time.Duration, remote netip.AddrPort) error {
 		if !claim(e.port.Port()) {
 			return syscall.EADDRNOTAVAIL
 		}
-	} else if e.port, err = d.ports.Connect(route.Src, netip.AddrPortFrom(addr, remote.Port()), e.reuse, claim); err != nil {
+	} else if e.port, err = d.ports.Within(e.Ports).Connect(route.Src, netip.AddrPortFrom(addr, remote.Port()), e.reuse, claim); err != nil {
 		return err
 	}
 	e.flow = flow{id: id, route: route}

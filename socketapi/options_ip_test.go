@@ -1,0 +1,60 @@
+package socketapi
+
+import (
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// IP_LOCAL_PORT_RANGE bounds the choice of a port, for bind, connect and the first send.
+func TestLocalPortRange(t *testing.T) { // SOCK-071
+	h := alone(t)
+	const low, high = 40000, 40001
+	for _, typ := range []int{SOCK_STREAM, SOCK_DGRAM} {
+		open := func() int {
+			fd := h.socket(typ|SOCK_NONBLOCK, 0)
+			h.set(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, high<<16|low)
+			require.Equal(t, uint32(high<<16|low), uint32(h.get(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE)))
+			return fd
+		}
+		for range 2 {
+			fd := open()
+			require.NoError(t, h.Bind(fd, ap("127.0.0.1:0")))
+			require.Contains(t, []uint16{low, high}, h.name(fd).Port())
+		}
+		fd := open()
+		require.Equal(t, syscall.EADDRINUSE, h.Bind(fd, ap("127.0.0.1:0")))
+		require.NoError(t, h.Bind(fd, ap("127.0.0.1:30000")), "a port that is asked for may lie elsewhere")
+		require.Equal(t, syscall.EINVAL, h.SetSockOpt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, low<<16|high))
+	}
+	fd := h.socket(SOCK_STREAM|SOCK_NONBLOCK, 0)
+	h.set(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, 50000<<16|50000)
+	_ = h.Connect(fd, ap("127.0.0.1:9"))
+	require.Equal(t, uint16(50000), h.name(fd).Port())
+}
+
+// IP_BIND_ADDRESS_NO_PORT leaves the port to connect, listen or the first send.
+func TestBindAddressNoPort(t *testing.T) { // SOCK-071
+	h := alone(t)
+	open := func(typ int) int {
+		fd := h.socket(typ|SOCK_NONBLOCK, 0)
+		h.set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+		require.NoError(t, h.Bind(fd, ap("127.0.0.5:0")))
+		require.Equal(t, ap("127.0.0.5:0"), h.name(fd))
+		return fd
+	}
+	for _, typ := range []int{SOCK_STREAM, SOCK_DGRAM} {
+		fd := open(typ)
+		_ = h.Connect(fd, ap("127.0.0.1:9"))
+		require.Equal(t, "127.0.0.5", h.name(fd).Addr().String())
+		require.NotZero(t, h.name(fd).Port())
+	}
+	fd := open(SOCK_STREAM)
+	require.NoError(t, h.Listen(fd, 1))
+	require.NotZero(t, h.name(fd).Port())
+	fd = open(SOCK_DGRAM)
+	_, err := h.SendTo(fd, nil, 0, ap("127.0.0.1:9"))
+	require.NoError(t, err)
+	require.NotZero(t, h.name(fd).Port())
+}
