@@ -67,7 +67,8 @@ func (s *Stack) NewEndpoint(protocol uint8) *Endpoint {
 
 // Tap takes a copy of a received datagram (ip.Tap).
 func (e *Endpoint) Tap(now time.Duration, d *ip.Datagram, p *packet.Buffer) {
-	if !e.state.Load().wants(d, p) {
+	st := e.state.Load()
+	if !st.wants(d, p) || d.Cast == packet.Multicast && !e.groups.Allows(d.Dst, d.Src, !st.options.OnlyJoined) {
 		return
 	}
 	m := Datagram{
@@ -275,6 +276,15 @@ func (e *Endpoint) PathMTU() (int, error) {
 	}
 	return st.route.MTU(), nil
 }
+
+// AddSource receives a multicast group from one source more, and joins it if need be. Errors: those of dgram.Groups.AddSource.
+func (e *Endpoint) AddSource(s dgram.Source) error { return e.groups.AddSource(e.stack.ip, s) }
+
+// DropSource undoes AddSource, and leaves the group with the last source.
+func (e *Endpoint) DropSource(s dgram.Source) error { return e.groups.DropSource(e.stack.ip, s) }
+
+// Groups are the multicast groups of the socket, for the filters of their sources.
+func (e *Endpoint) Groups() *dgram.Groups { return &e.groups }
 
 // Options returns the settings.
 func (e *Endpoint) Options() Options {

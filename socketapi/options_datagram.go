@@ -36,6 +36,7 @@ var rawOptions = datagramOptions(map[optname]option{
 
 // datagramOptions adds to own the options that datagram and raw sockets share.
 func datagramOptions(own map[optname]option) map[optname]option {
+	maps.Copy(own, multicastOptions)
 	maps.Copy(own, map[optname]option{
 		{SOL_SOCKET, SO_BROADCAST}:   dgramFlag(func(o *dgram.Options) *bool { return &o.Broadcast }),
 		{SOL_SOCKET, SO_TIMESTAMP}:   timestamp(SO_TIMESTAMP),
@@ -60,6 +61,9 @@ type datagramSocket interface {
 	PathMTU() (int, error)
 	Join(group, iface netip.Addr) error
 	Leave(group, iface netip.Addr) error
+	AddSource(s dgram.Source) error
+	DropSource(s dgram.Source) error
+	Groups() *dgram.Groups
 }
 
 func (so *socket) datagram() datagramSocket { return so.endpoint.(datagramSocket) }

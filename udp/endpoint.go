@@ -243,6 +243,15 @@ func (e *Endpoint) Leave(group, iface netip.Addr) error {
 	return e.groups.Leave(e.stack.ip, group, iface)
 }
 
+// AddSource receives a multicast group from one source more, and joins it if need be. Errors: those of dgram.Groups.AddSource.
+func (e *Endpoint) AddSource(s dgram.Source) error { return e.groups.AddSource(e.stack.ip, s) }
+
+// DropSource undoes AddSource, and leaves the group with the last source.
+func (e *Endpoint) DropSource(s dgram.Source) error { return e.groups.DropSource(e.stack.ip, s) }
+
+// Groups are the multicast groups of the socket, for the filters of their sources.
+func (e *Endpoint) Groups() *dgram.Groups { return &e.groups }
+
 // Options returns the settings.
 func (e *Endpoint) Options() Options {
 	o := e.state.Load().options

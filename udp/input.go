@@ -81,7 +81,8 @@ func (s *Stack) deliverAll(now time.Duration, local, remote netip.AddrPort, id *
 	var last *Endpoint
 	for _, list := range s.sockets.candidates(local, remote) {
 		for _, e := range list {
-			if e.state.Load().match(local, remote) == 0 {
+			st := e.state.Load()
+			if st.match(local, remote) == 0 || id.Cast == packet.Multicast && !e.groups.Allows(id.Dst, id.Src, !st.options.OnlyJoined) {
 				continue
 			}
 			if last != nil {

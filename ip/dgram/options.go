@@ -16,6 +16,7 @@ type Options struct {
 	MulticastTTL       uint8      // 0: 1
 	MulticastLoop      bool       // IP_MULTICAST_LOOP, on for a new socket
 	MulticastInterface netip.Addr // IP_MULTICAST_IF
+	OnlyJoined         bool       // IP_MULTICAST_ALL off: receive only from groups that the socket has joined
 	DontFragment       bool       // IP_MTU_DISCOVER as IP_PMTUDISC_DO
 }
 
