@@ -173,7 +173,8 @@ func TestTCPInfo(t *testing.T) { // SOCK-042
 
 func TestInfoConversion(t *testing.T) { // SOCK-042
 	i := newTCPInfo(tcp.Info{
-		State: tcp.CloseWait, CAState: "recovery", Options: "ts sack ecn wscale:7,9", SndWscale: 7, RcvWscale: 9, SndMSS: 1000,
+		State: tcp.CloseWait, CAState: tcp.CARecovery, Options: tcp.UsesTimestamps | tcp.UsesSACK | tcp.UsesECN | tcp.UsesWindowScale,
+		SndWscale: 7, RcvWscale: 9, SndMSS: 1000,
 		Unacked: 2500, SndCwnd: 10000, RTT: 1500 * time.Microsecond, Retransmits: 300, PacingRate: 9, DeliveryRate: 8, MaxPacingRate: 7,
 	})
 	require.EqualValues(t, 9, i.PacingRate)

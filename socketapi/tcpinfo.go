@@ -1,7 +1,6 @@
 package socketapi
 
 import (
-	"strings"
 	"time"
 
 	"tunstack/tcp"
@@ -49,7 +48,7 @@ var linuxStates = [...]uint8{
 }
 
 // linuxCAStates are Linux's numbers of what congestion control is at.
-var linuxCAStates = map[string]uint8{"open": 0, "disorder": 1, "recovery": 3, "loss": 4}
+var linuxCAStates = [...]uint8{tcp.CAOpen: 0, tcp.CARecovery: 3, tcp.CALoss: 4}
 
 func newTCPInfo(i tcp.Info) TCPInfo {
 	micro := func(d time.Duration) uint32 { return uint32(d / time.Microsecond) }
@@ -73,16 +72,18 @@ func newTCPInfo(i tcp.Info) TCPInfo {
 	}
 }
 
-// infoBits are the bits of the negotiated options, by their names in tcp.Info.
-var infoBits = map[string]uint8{
-	"ts": TCPI_OPT_TIMESTAMPS, "sack": TCPI_OPT_SACK, "wscale": TCPI_OPT_WSCALE, "ecn": TCPI_OPT_ECN,
-}
-
-// infoOptions reads the negotiated options as ss prints them: "ts sack ecn wscale:7,7".
-func infoOptions(text string) (bits uint8) {
-	for _, word := range strings.Fields(text) {
-		name, _, _ := strings.Cut(word, ":")
-		bits |= infoBits[name]
+// infoOptions are the bits of the negotiated options.
+func infoOptions(n tcp.Negotiated) (bits uint8) {
+	for _, o := range [...]struct {
+		flag tcp.Negotiated
+		bit  uint8
+	}{
+		{tcp.UsesTimestamps, TCPI_OPT_TIMESTAMPS}, {tcp.UsesSACK, TCPI_OPT_SACK},
+		{tcp.UsesWindowScale, TCPI_OPT_WSCALE}, {tcp.UsesECN, TCPI_OPT_ECN},
+	} {
+		if n.Has(o.flag) {
+			bits |= o.bit
+		}
 	}
 	return bits
 }

@@ -241,7 +241,7 @@ func (b *bbr) timeout(c *Conn, lost int, _ bool) {
 }
 
 func (b *bbr) saveCwnd(c *Conn) {
-	if c.cc.state == open && b.state != bbrProbeRTT {
+	if c.cc.state == CAOpen && b.state != bbrProbeRTT {
 		b.priorCwnd = 0
 	}
 	b.priorCwnd = max(b.priorCwnd, c.cc.cwnd)

@@ -45,7 +45,7 @@ func (b *bbr) leaveStartup(c *Conn, s *rateSample) {
 		return
 	}
 	m := &b.model
-	lossy := c.cc.state == recovery && (!c.sackOK ||
+	lossy := c.cc.state == CARecovery && (!c.sackOK ||
 		m.lossRoundStart && s.prior >= b.recoveryAt && m.lossEvents >= bbrStartupLoss && b.tooHigh(c, s))
 	if lossy || b.marked {
 		b.pipe.reached = true

@@ -8,7 +8,7 @@ import (
 // congestion keeps the congestion window: what an algorithm decides on, and where the sender stands in repairing losses.
 type congestion struct {
 	cwnd, ssthresh int // bytes
-	state          ccState
+	state          CAState
 	recover        Seq     // recovery ends when this is acknowledged
 	chosen         uint8   // in algorithms
 	repair         *repair // nil before the first recovery
@@ -21,17 +21,6 @@ type repair struct {
 	prr  prr
 	undo undo
 }
-
-// ccState is Linux's TCP_INFO word for where the sender stands.
-type ccState uint8
-
-const (
-	open     ccState = iota // no loss known
-	recovery                // repairing a loss that acknowledgments told of
-	loss                    // repairing after a timeout
-)
-
-func (s ccState) String() string { return [...]string{"open", "recovery", "loss"}[s] }
 
 // algorithm is one way of congestion control. It embeds passive and implements the hooks that it needs.
 type algorithm interface {
@@ -141,7 +130,7 @@ func (g *congestion) start(now time.Duration, c *Conn) {
 
 // sent follows each segment with n bytes of data.
 func (g *congestion) sent(now time.Duration, c *Conn, n int) {
-	if g.state == recovery {
+	if g.state == CARecovery {
 		g.repair.prr.out += n
 	}
 	g.algorithm.sent(now, c, n)
@@ -151,7 +140,7 @@ func (g *congestion) sent(now time.Duration, c *Conn, n int) {
 // end frees what the algorithm holds, and lets the pacer ask for nothing more.
 func (g *congestion) end() {
 	g.algorithm.end()
-	g.state, g.pace, g.repair = open, nil, nil
+	g.state, g.pace, g.repair = CAOpen, nil, nil
 }
 
 // flightSize is what of the window was in use when something was sent last. Acknowledgments are taken in batches: what the
@@ -170,7 +159,7 @@ func (g *congestion) enter(c *Conn) {
 	r := g.keep()
 	r.undo.begin(c)
 	g.algorithm.enter(c, flight)
-	g.state, g.recover = recovery, c.snd.nxt
+	g.state, g.recover = CARecovery, c.snd.nxt
 	r.prr = prr{recoverFS: max(flight, 1)}
 }
 
@@ -185,18 +174,18 @@ func (g *congestion) keep() *repair {
 // leave ends recovery; una has reached recover.
 func (g *congestion) leave(c *Conn) {
 	g.algorithm.leave(c)
-	g.state = open
+	g.state = CAOpen
 	g.repair.undo.until = c.snd.nxt
 }
 
 // timeout starts over; so many bytes are taken for lost.
 func (g *congestion) timeout(c *Conn, lost int) {
 	r := g.keep()
-	if g.state == open {
+	if g.state == CAOpen {
 		r.undo.begin(c)
 	}
-	r.undo.timedOut(c, g.state == open)
-	g.algorithm.timeout(c, lost, g.state == loss)
-	g.state, g.recover = loss, c.snd.nxt
+	r.undo.timedOut(c, g.state == CAOpen)
+	g.algorithm.timeout(c, lost, g.state == CALoss)
+	g.state, g.recover = CALoss, c.snd.nxt
 	c.snd.dupAcks = 0
 }

@@ -89,9 +89,9 @@ func TestFastRetransmit(t *testing.T) {
 	s.recv(". seq 5001 ack 1001 win 64240").sends(segLine(12001, 1000, "")).quiet()
 	s.recv(". seq 5001 ack 1001 win 64240").sends(segLine(1001, 1000, ""))
 	require.Equal(t, 6000, s.c.cc.ssthresh)
-	require.Equal(t, recovery, s.c.cc.state)
+	require.Equal(t, CARecovery, s.c.cc.state)
 	s.recv(". seq 5001 ack 13001 win 64240")
-	require.Equal(t, open, s.c.cc.state)
+	require.Equal(t, CAOpen, s.c.cc.state)
 	require.InDelta(t, 6000, s.c.cc.cwnd, 1000)
 }
 
@@ -116,9 +116,9 @@ func TestSackRecovery(t *testing.T) {
 	s.recv(". seq 5001 ack 2001 win 64240 <sack 1 {3001:4001}>").quiet()
 	s.recv(". seq 5001 ack 2001 win 64240 <sack 1 {3001:5001}>").quiet()
 	s.recv(". seq 5001 ack 2001 win 64240 <sack 1 {3001:6001}>").sends(segLine(2001, 1000, ""))
-	require.Equal(t, recovery, s.c.cc.state)
+	require.Equal(t, CARecovery, s.c.cc.state)
 	s.recv(". seq 5001 ack 11001 win 64240").quiet()
-	require.Equal(t, open, s.c.cc.state)
+	require.Equal(t, CAOpen, s.c.cc.state)
 }
 
 // TCP-085: a window opened by little is not used at once.

@@ -62,7 +62,7 @@ func (e *ecn) echoed(c *Conn, s *Segment) {
 		return
 	}
 	c.cc.cannotUndo() // the network is congested, whatever was lost
-	if c.cc.state != open {
+	if c.cc.state != CAOpen {
 		return
 	}
 	e.until, e.reduced = c.snd.nxt, true

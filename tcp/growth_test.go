@@ -38,11 +38,11 @@ func TestGrowthAfterTimeout(t *testing.T) {
 				s := newScript(t).with(func(g *Config, _ *Params) { g.NoSACK, g.Congestion = !sack, algorithm })
 				s.established("mss 1000,sackOK").write(1000 * segments)
 				s.silence(0)
-				for s.c.cc.state != loss {
+				for s.c.cc.state != CALoss {
 					s.silence(10 * time.Millisecond)
 				}
 				s.recv(fmt.Sprintf(". seq 5001 ack %d win 64240", 1001+1000*segments))
-				require.Equal(t, open, s.c.cc.state)
+				require.Equal(t, CAOpen, s.c.cc.state)
 				s.write(10_000).sends(segLine(1001+1000*segments, 1000, ""), segLine(2001+1000*segments, 1000, "")).quiet()
 			}
 		}
@@ -57,9 +57,9 @@ func TestGrowthAtEndOfRecovery(t *testing.T) {
 		s.recv(". seq 5001 ack 1001 win 64240")
 		s.silence(0)
 	}
-	require.Equal(t, recovery, s.c.cc.state)
+	require.Equal(t, CARecovery, s.c.cc.state)
 	require.Equal(t, 6000, s.c.cc.ssthresh, "half of twelve segments")
 	s.recv(". seq 5001 ack 13001 win 64240")
-	require.Equal(t, open, s.c.cc.state)
+	require.Equal(t, CAOpen, s.c.cc.state)
 	require.Equal(t, 6000+1000*3000/6000, s.c.cc.cwnd, "nine of them were counted")
 }

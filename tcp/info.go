@@ -1,17 +1,14 @@
 package tcp
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // Info is a connection's state in the terms of Linux's struct tcp_info; sizes are in octets where not said otherwise.
 type Info struct {
 	State         State         `json:"state"`
-	CAState       string        `json:"ca_state"`    // open, recovery, loss
+	CAState       CAState       `json:"ca_state"`
 	Retransmits   int           `json:"retransmits"` // of what stands at una, since the last progress
 	Backoff       int           `json:"backoff"`
-	Options       string        `json:"options"` // as ss prints them: "ts sack ecn wscale:7,8"
+	Options       Negotiated    `json:"options"`
 	RTO           time.Duration `json:"rto"`
 	ATO           time.Duration `json:"ato"`
 	SndMSS        int           `json:"snd_mss"`
@@ -48,9 +45,9 @@ type Info struct {
 // Info reports the connection's state.
 func (c *Conn) Info() Info {
 	n, r := &c.snd, &c.rcv
-	i := Info{
-		State: c.state, CAState: c.cc.state.String(), Retransmits: n.retries, Backoff: int(c.rtt.backoff),
-		Options: c.optionNames(), RTO: c.rtt.timeout(c.cfg), ATO: c.cfg.DelayedAck,
+	return Info{
+		State: c.state, CAState: c.cc.state, Retransmits: n.retries, Backoff: int(c.rtt.backoff),
+		Options: c.negotiated(), RTO: c.rtt.timeout(c.cfg), ATO: c.cfg.DelayedAck,
 		SndMSS: c.MSS(), RcvMSS: r.mss, Unacked: n.nxt.Sub(n.una), Sacked: n.board.sacked, Lost: n.board.lost,
 		RTT: c.rtt.srtt, RTTVar: c.rtt.rttvar, MinRTT: c.rtt.min, RcvRTT: r.arrival.rtt, SndCwnd: c.cc.cwnd, SndSsthresh: c.cc.ssthresh,
 		SndWnd: n.wnd, RcvWnd: r.wnd(), RcvSpace: c.rcvLimit(), SndWscale: n.shift, RcvWscale: r.shift, PMTU: c.mtu,
@@ -59,25 +56,4 @@ func (c *Conn) Info() Info {
 		PacingRate: uint64(c.cc.pace.rate()), MaxPacingRate: c.params.MaxPacingRate, DeliveryRate: c.cc.algorithm.deliveryRate(),
 		NotsentBytes: n.unsent(), Congestion: c.cc.name(),
 	}
-	return i
-}
-
-func (c *Conn) optionNames() string {
-	s := ""
-	if c.tsOK {
-		s += " ts"
-	}
-	if c.sackOK {
-		s += " sack"
-	}
-	if c.ecn.ok {
-		s += " ecn"
-	}
-	if c.scaleOK {
-		s += fmt.Sprintf(" wscale:%d,%d", c.snd.shift, c.rcv.shift)
-	}
-	if s == "" {
-		return ""
-	}
-	return s[1:]
 }

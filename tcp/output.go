@@ -103,7 +103,7 @@ func (c *Conn) outputLost(now time.Duration, s *Segment) bool {
 	n.board.resent(p, w.Len(), max(n.mss, 1), now)
 	c.fill(s, w)
 	c.countRetransmit(w)
-	if c.cc.state != open {
+	if c.cc.state != CAOpen {
 		c.cc.repair.undo.repeated(c, now, w)
 	}
 	c.armRexmt(now, w.Start == n.una && !c.impatient(n.una))

@@ -45,7 +45,7 @@ func (r *rack) update(now time.Duration, d *delivery, min time.Duration) {
 
 // window is the reordering window (RFC 8985 section 6.2, step 4).
 func (r *rack) window(c *Conn) time.Duration {
-	if !r.reordered && (c.cc.state != open || c.snd.board.sacked >= dupThresh*c.snd.mss) {
+	if !r.reordered && (c.cc.state != CAOpen || c.snd.board.sacked >= dupThresh*c.snd.mss) {
 		return 0
 	}
 	return min(time.Duration(1+r.steps)*c.rtt.min/4, c.rtt.srtt)
@@ -120,7 +120,7 @@ func (c *Conn) countDuplicate(s *Segment, advanced, wasWnd int, d *delivery) (de
 	case advanced > 0:
 		left := max(n.dupAcks-(advanced-1)/n.mss, 0)
 		delivered = max(advanced-(n.dupAcks-left)*n.mss, min(advanced, n.mss))
-		if n.dupAcks = left; c.cc.state == open {
+		if n.dupAcks = left; c.cc.state == CAOpen {
 			n.dupAcks = 0
 		}
 	case s.Len() == 0 && s.Ack == n.una && n.wnd == wasWnd && n.una != n.nxt:
@@ -135,8 +135,8 @@ func (c *Conn) recover(now time.Duration, s *Segment, f feedback) {
 	if undone := c.tryUndo(now, s, &f); !undone || !f.latest.retrans {
 		c.rack.update(now, &f.delivery, c.rtt.min)
 	}
-	f.limited = f.limited || c.cc.state == loss
-	if c.cc.state != open && c.cc.recover.LessEq(c.snd.una) {
+	f.limited = f.limited || c.cc.state == CALoss
+	if c.cc.state != CAOpen && c.cc.recover.LessEq(c.snd.una) {
 		c.cc.leave(c)
 		c.snd.dupAcks = 0
 		c.rack.recovered()
@@ -159,7 +159,7 @@ func (c *Conn) detectLoss(now time.Duration) {
 	if n := c.snd.board.lost - was; n > 0 {
 		c.trace(now, Event{Kind: LossDetected, Octets: n, Why: rule})
 	}
-	if c.snd.board.lost > 0 && c.cc.state == open {
+	if c.snd.board.lost > 0 && c.cc.state == CAOpen {
 		c.cfg.Stats.FastRecoveries.Inc()
 		c.cc.enter(c)
 	}
@@ -168,7 +168,7 @@ func (c *Conn) detectLoss(now time.Duration) {
 // detectByTime is RFC 8985 section 6.2, step 5. It returns when to look again; 0: no need.
 func (c *Conn) detectByTime(now time.Duration) time.Duration {
 	b := &c.snd.board
-	if b.sacked == 0 && c.cc.state == open { // nothing was delivered out of order
+	if b.sacked == 0 && c.cc.state == CAOpen { // nothing was delivered out of order
 		return 0
 	}
 	wait := c.rack.rtt + c.rack.window(c)
@@ -189,8 +189,8 @@ func (c *Conn) detectByDuplicates(now time.Duration) {
 		return
 	}
 	first := b.front()
-	fresh := c.cc.state == open && c.snd.dupAcks >= dupThresh && c.cc.recover.LessEq(c.snd.una)
-	partial := c.cc.state == recovery && first.Start == c.snd.una && !first.retrans
+	fresh := c.cc.state == CAOpen && c.snd.dupAcks >= dupThresh && c.cc.recover.LessEq(c.snd.una)
+	partial := c.cc.state == CARecovery && first.Start == c.snd.una && !first.retrans
 	if fresh || partial {
 		if first.Len() > c.snd.mss {
 			b.split(b.first(), first.Start.Add(c.snd.mss))
@@ -208,7 +208,7 @@ func (c *Conn) lose(now time.Duration, f *flight) {
 // impatient says that a partial acknowledgment, which has moved SND.UNA on from una, leaves the retransmission timer alone: without
 // SACK only the first one restarts it, so that many losses do not take a round trip each (RFC 6582 section 3.2, step 3).
 func (c *Conn) impatient(una Seq) bool {
-	return !c.sackOK && c.cc.state == recovery && una.Add(c.cc.repair.prr.recoverFS) != c.cc.recover
+	return !c.sackOK && c.cc.state == CARecovery && una.Add(c.cc.repair.prr.recoverFS) != c.cc.recover
 }
 
 // pipe is the number of bytes in the network (RFC 6675 section 4).

@@ -31,9 +31,9 @@ func TestTailLossProbeOfOneSegment(t *testing.T) {
 	s := sackEstablished(t, 1)
 	s.after(300 * time.Millisecond).sends(segLine(1001, 1000, "P")).quiet()
 	require.Zero(t, s.c.cfg.Stats.Timeouts.Value())
-	require.Equal(t, open, s.c.cc.state)
+	require.Equal(t, CAOpen, s.c.cc.state)
 	s.after(300 * time.Millisecond).sends(segLine(1001, 1000, "P"))
-	require.Equal(t, loss, s.c.cc.state)
+	require.Equal(t, CALoss, s.c.cc.state)
 }
 
 // TCP-186: new data goes instead of old.
@@ -67,7 +67,7 @@ func TestLossInBatch(t *testing.T) {
 		s := sackEstablished(t, 10).write(10000).do(func(c *Conn, _ time.Duration) { c.cc.use(tt.algorithm) }).quiet()
 		s.after(100 * time.Millisecond).recv(". seq 5001 ack 7001 win 64240")
 		s.recv(". seq 5001 ack 7001 win 64240 <sack 1 {8001:11001}>")
-		require.Equal(t, recovery, s.c.cc.state)
+		require.Equal(t, CARecovery, s.c.cc.state)
 		require.Equal(t, tt.ssthresh, s.c.cc.ssthresh, tt.algorithm)
 	}
 }
@@ -80,7 +80,7 @@ func TestLostRetransmission(t *testing.T) {
 	s.recv(". seq 5001 ack 1001 win 64240 <sack 1 {4001:10001}>").sends(segLine(3001, 1000, ""))
 	s.after(100 * time.Millisecond).recv(". seq 5001 ack 1001 win 64240 <sack 2 {2001:4001} {4001:10001}>")
 	s.sends(segLine(1001, 1000, ""))
-	require.Equal(t, recovery, s.c.cc.state)
+	require.Equal(t, CARecovery, s.c.cc.state)
 }
 
 // TCP-184: reordering within a quarter of the round-trip time is no loss.
@@ -88,7 +88,7 @@ func TestReorderingWindow(t *testing.T) {
 	s := sackEstablished(t, 3).after(100 * time.Millisecond)
 	s.recv(". seq 5001 ack 1001 win 64240 <sack 1 {2001:3001}>").after(20 * time.Millisecond).quiet()
 	s.recv(". seq 5001 ack 3001 win 64240")
-	require.Equal(t, open, s.c.cc.state)
+	require.Equal(t, CAOpen, s.c.cc.state)
 	require.Zero(t, s.c.counts.retransmits)
 }
 
@@ -127,7 +127,7 @@ func TestNoRecoveryAfterTimeout(t *testing.T) {
 	for range 4 {
 		s.recv(". seq 5001 ack 1001 win 64240")
 	}
-	require.Equal(t, loss, s.c.cc.state)
+	require.Equal(t, CALoss, s.c.cc.state)
 	require.Equal(t, 1000, s.c.cc.cwnd)
 }
 
@@ -142,7 +142,7 @@ func TestWindowAfterTimeoutAndIdle(t *testing.T) {
 		}
 	}
 	flight := s.nxt().Sub(s.una())
-	for s.c.cc.state != loss {
+	for s.c.cc.state != CALoss {
 		s.now = s.c.Deadline()
 		var seg Segment
 		for s.output(&seg) {
@@ -253,7 +253,7 @@ func TestRetransmissionIsNotIdle(t *testing.T) {
 	s.after(100 * time.Millisecond).recv(". seq 5001 ack 1001 win 10000 <sack 1 {2001:11001}>").sends(segLine(1001, 1000, ""))
 	s.c.cc.ssthresh = 50000
 	s.after(s.c.timers.rexmt - s.now).sends(segLine(1001, 1000, ""))
-	s.c.cc.cwnd, s.c.cc.state = 50000, open
+	s.c.cc.cwnd, s.c.cc.state = 50000, CAOpen
 	s.after(350 * time.Millisecond).recv(". seq 5001 ack 11001 win 64240")
 	s.silence(0)
 	require.Equal(t, 50000, s.c.cc.cwnd)
@@ -326,6 +326,6 @@ func TestImpatientRecovery(t *testing.T) {
 		require.Equal(t, i == 0, s.c.timers.rexmt != before, "partial acknowledgment %d", i)
 	}
 	s.after(s.c.timers.rexmt - s.now).sends(segLine(4001, 1000, "")).quiet()
-	require.Equal(t, loss, s.c.cc.state)
+	require.Equal(t, CALoss, s.c.cc.state)
 	s.recv(". seq 5001 ack 5001 win 64240").sends(segLine(5001, 1000, ""), segLine(6001, 1000, ""))
 }

@@ -82,7 +82,7 @@ func TestPRRBelowThreshold(t *testing.T) {
 	report(8001)
 	report(9001)
 	sent := report(10001)
-	require.Equal(t, recovery, s.c.cc.state)
+	require.Equal(t, CARecovery, s.c.cc.state)
 	require.Less(t, s.c.snd.pipe(), s.c.cc.ssthresh)
 	for _, end := range []int{11001, 12001, 13001} {
 		n := report(end)
@@ -90,7 +90,7 @@ func TestPRRBelowThreshold(t *testing.T) {
 		sent += n
 	}
 	require.GreaterOrEqual(t, sent, 4)
-	for s.c.cc.state == recovery {
+	for s.c.cc.state == CARecovery {
 		s.recv((&Segment{Flags: ACK, Seq: 5001, Ack: s.nxt(), Wnd: 64240}).String())
 	}
 	require.InDelta(t, s.c.cc.ssthresh, s.c.cc.cwnd, 1000)

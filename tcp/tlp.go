@@ -19,7 +19,7 @@ const maxAckDelay = 200 * time.Millisecond
 func (t *tlp) schedule(now time.Duration, c *Conn) {
 	c.timers.tlp = 0
 	n := &c.snd
-	if !c.sackOK || c.cc.state != open || n.board.sacked > 0 || t.active || !t.sampled || n.una == n.nxt || n.wnd == 0 || !c.state.synchronized() {
+	if !c.sackOK || c.cc.state != CAOpen || n.board.sacked > 0 || t.active || !t.sampled || n.una == n.nxt || n.wnd == 0 || !c.state.synchronized() {
 		return
 	}
 	wait := time.Second
@@ -74,7 +74,7 @@ func (t *tlp) acked(c *Conn, s *Segment, duplicate bool) {
 		return
 	}
 	t.active = false
-	if t.retrans && !duplicate && c.cc.state == open {
+	if t.retrans && !duplicate && c.cc.state == CAOpen {
 		c.cc.algorithm.mark(c)
 	}
 }

@@ -131,11 +131,11 @@ func (c *Conn) tryUndo(now time.Duration, s *Segment, f *feedback) bool {
 	case "F-RTO":
 		c.cfg.Stats.UndoFRTO.Inc()
 	default:
-		r.undo.armed = c.cc.state != open || !f.advanced || c.snd.una.Less(r.undo.until)
+		r.undo.armed = c.cc.state != CAOpen || !f.advanced || c.snd.una.Less(r.undo.until)
 		return false
 	}
 	c.trace(now, Event{Kind: RecoveryUndone, Why: rule})
-	if rule != "D-SACK" || c.cc.state == loss { // D-SACKs say nothing of lost data that was not retransmitted
+	if rule != "D-SACK" || c.cc.state == CALoss { // D-SACKs say nothing of lost data that was not retransmitted
 		c.snd.board.spare()
 	}
 	c.snd.dupAcks = 0
@@ -149,7 +149,7 @@ func (g *congestion) undo(c *Conn) {
 	u := &g.repair.undo
 	g.cwnd, g.ssthresh = max(g.cwnd, u.cwnd), max(g.ssthresh, u.ssthresh)
 	g.algorithm.undo(c)
-	g.state, g.recover = open, c.snd.una
+	g.state, g.recover = CAOpen, c.snd.una
 	u.armed, u.frto = false, frtoOff
 }
 

@@ -39,7 +39,7 @@ func (w *windowed[C, P]) measured(rtt time.Duration) { w.hystart.sample(rtt) }
 
 // restart cuts the window of a connection that was idle for longer than a timeout (RFC 5681 section 4.1).
 func (w *windowed[C, P]) restart(c *Conn) {
-	if g := &c.cc; g.state == open {
+	if g := &c.cc; g.state == CAOpen {
 		g.cwnd = min(g.cwnd, initialWindow(c.snd.mss))
 	}
 }
@@ -63,14 +63,14 @@ func (w *windowed[C, P]) begin() {
 func (w *windowed[C, P]) undo(*Conn) { w.held, w.state = 0, *w.before }
 
 func (w *windowed[C, P]) leave(c *Conn) {
-	if g := &c.cc; g.state == recovery {
+	if g := &c.cc; g.state == CARecovery {
 		g.cwnd = max(g.ssthresh, c.snd.mss)
 	}
 }
 
 // timeout starts over from one segment (RFC 5681 section 3.1).
 func (w *windowed[C, P]) timeout(c *Conn, _ int, again bool) {
-	if w.held = 0; c.cc.state == open {
+	if w.held = 0; c.cc.state == CAOpen {
 		w.begin()
 	}
 	if !again {
@@ -93,7 +93,7 @@ func (w *windowed[C, P]) reduce(c *Conn) {
 func (w *windowed[C, P]) acked(now time.Duration, c *Conn, f feedback) {
 	g := &c.cc
 	w.hystart.end = maxSeq(w.hystart.end, c.snd.una) // as Conn.marks
-	if g.state == recovery {
+	if g.state == CARecovery {
 		g.reduceRate(c, f.acked, f.good)
 		return
 	}
@@ -112,7 +112,7 @@ func (w *windowed[C, P]) acked(now time.Duration, c *Conn, f feedback) {
 // much data that arrived before.
 func (w *windowed[C, P]) count(c *Conn, f feedback) int {
 	if !f.advanced {
-		if c.cc.state == open {
+		if c.cc.state == CAOpen {
 			w.held += f.acked
 		}
 		return 0

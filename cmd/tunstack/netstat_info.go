@@ -14,10 +14,9 @@ import (
 func infoText(v *tcp.Info) string {
 	mss := max(v.SndMSS, 1)
 	segments := func(octets int) int { return (octets + mss - 1) / mss }
-	options, scale, _ := strings.Cut(v.Options, "wscale")
-	words := append(strings.Fields(options), v.Congestion)
-	if scale != "" {
-		words = append(words, "wscale"+scale)
+	words := append(strings.Fields((v.Options &^ tcp.UsesWindowScale).String()), v.Congestion)
+	if v.Options.Has(tcp.UsesWindowScale) {
+		words = append(words, fmt.Sprintf("wscale:%d,%d", v.SndWscale, v.RcvWscale))
 	}
 	words = append(words, "rto:"+millis(v.RTO))
 	if v.RTT > 0 {

@@ -12,7 +12,7 @@ import (
 // The line is ss's: what is 0 is left out, and the windows are in segments.
 func TestInfoText(t *testing.T) {
 	v := tcp.Info{
-		Options: "ts sack wscale:7,8", Congestion: "cubic", RTO: 204 * time.Millisecond, RTT: 1500 * time.Microsecond,
+		Options: tcp.UsesTimestamps | tcp.UsesSACK | tcp.UsesWindowScale, SndWscale: 7, RcvWscale: 8, Congestion: "cubic", RTO: 204 * time.Millisecond, RTT: 1500 * time.Microsecond,
 		RTTVar: 250 * time.Microsecond, MinRTT: time.Millisecond, SndMSS: 1448, PMTU: 1500, SndCwnd: 14480, SndSsthresh: 1 << 30,
 		Unacked: 1449, BytesSent: 3000, SegsOut: 5, TotalRetrans: 2,
 	}
