@@ -54,7 +54,7 @@ func (s *Stack) UpdatePMTU(now time.Duration, e *Error) {
 	if e.Kind != TooBig || e.Local {
 		return
 	}
-	p := s.resolve(e.Quoted.Dst, e.Quoted.Src)
+	p := s.resolve(e.Quoted.Dst, e.Quoted.Src, Via{})
 	if p.Err != nil {
 		return
 	}

@@ -16,6 +16,7 @@ type Route struct {
 	Src, Dst netip.Addr
 
 	stack  *Stack
+	via    Via
 	wanted netip.Addr // what Stack.Route was asked for as source
 	born   uint64     // the generation whose choice Src is
 	cached atomic.Pointer[Path]
@@ -37,7 +38,10 @@ type Path struct {
 // Route finds the way to dst. src chooses the source address; the zero Addr (or an unspecified one) leaves it to the stack. For a
 // multicast or the limited broadcast src also chooses the interface. Errors:
 // ENETUNREACH without a route, EADDRNOTAVAIL if src is not an own address, EINVAL for a dst that is not a destination.
-func (s *Stack) Route(dst, src netip.Addr) (*Route, error) {
+func (s *Stack) Route(dst, src netip.Addr) (*Route, error) { return s.RouteVia(dst, src, Via{}) }
+
+// RouteVia is Route by a way that via allows.
+func (s *Stack) RouteVia(dst, src netip.Addr, via Via) (*Route, error) {
 	dst, src = dst.Unmap(), src.Unmap()
 	if src.IsUnspecified() {
 		src = netip.Addr{}
@@ -46,14 +50,14 @@ func (s *Stack) Route(dst, src netip.Addr) (*Route, error) {
 		return nil, syscall.EINVAL
 	}
 	slot := &s.routes[routeSlot(dst, src)]
-	if r := slot.Load(); r != nil && r.Dst == dst && r.wanted == src && r.born == s.generation.Load() {
+	if r := slot.Load(); r != nil && r.Dst == dst && r.wanted == src && r.via == via && r.born == s.generation.Load() {
 		return r, nil
 	}
-	p := s.resolve(dst, src)
+	p := s.resolve(dst, src, via)
 	if p.Err != nil {
 		return nil, p.Err
 	}
-	r := &Route{Src: p.src, Dst: dst, stack: s, wanted: src, born: p.generation}
+	r := &Route{Src: p.src, Dst: dst, stack: s, via: via, wanted: src, born: p.generation}
 	r.cached.Store(p)
 	slot.Store(r)
 	return r, nil
@@ -75,7 +79,7 @@ func (r *Route) Path() *Path {
 	if p.generation == r.stack.generation.Load() {
 		return p
 	}
-	p = r.stack.resolve(r.Dst, r.Src)
+	p = r.stack.resolve(r.Dst, r.Src, r.via)
 	r.cached.Store(p)
 	return p
 }
@@ -113,10 +117,10 @@ func (r *Route) Cast() packet.Cast { return r.Path().Cast }
 func (r *Route) Interface() *Interface { return r.Path().Out }
 
 // resolve finds the way to dst from src, which is chosen if it is the zero Addr.
-func (s *Stack) resolve(dst, src netip.Addr) *Path {
+func (s *Stack) resolve(dst, src netip.Addr, via Via) *Path {
 	p := &Path{generation: s.generation.Load(), src: src, NextHop: dst}
 	t := s.table.Load()
-	if p.Err = s.choose(t, p, dst, src); p.Err == nil && !p.src.IsValid() {
+	if p.Err = s.choose(t, p, dst, src, via); p.Err == nil && !p.src.IsValid() {
 		p.Err = s.chooseSource(t, p, dst)
 	}
 	if p.Err != nil {
@@ -130,7 +134,7 @@ func (s *Stack) resolve(dst, src netip.Addr) *Path {
 // NextHop finds the way to dst for a datagram in transit, which has its source address. MTU is the first hop's.
 func (s *Stack) NextHop(dst netip.Addr) (Path, error) {
 	p := Path{NextHop: dst}
-	if err := s.choose(s.table.Load(), &p, dst, netip.Addr{}); err != nil {
+	if err := s.choose(s.table.Load(), &p, dst, netip.Addr{}, Via{}); err != nil {
 		return p, err
 	}
 	p.MTU = p.Out.mtu
@@ -138,7 +142,7 @@ func (s *Stack) NextHop(dst netip.Addr) (Path, error) {
 }
 
 // choose sets the interface, the next hop and the cast.
-func (s *Stack) choose(t *table, p *Path, dst, src netip.Addr) error {
+func (s *Stack) choose(t *table, p *Path, dst, src netip.Addr, via Via) error {
 	if src.IsValid() && !src.IsUnspecified() && !s.classIn(t, src).Local {
 		return syscall.EADDRNOTAVAIL
 	}
@@ -150,9 +154,9 @@ func (s *Stack) choose(t *table, p *Path, dst, src netip.Addr) error {
 	case to.Local || to.Form == FormLoopback:
 		p.Out = t.loopback
 	case to.Form == FormMulticast || to.Form == FormBroadcast:
-		p.Out = t.groupInterface(dst, src)
+		p.Out = t.group(dst, src, via)
 	default:
-		p.follow(t.lookup(dst), src)
+		p.follow(t.lookupVia(dst, via), src)
 	}
 	switch {
 	case p.Out == nil:

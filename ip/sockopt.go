@@ -12,11 +12,15 @@ type SocketOptions struct {
 	TOS, TTL  uint8       // IP_TOS, IP_TTL; TTL 0: the stack's default
 	MinTTL    uint8       // IP_MINTTL: a segment with a lower TTL is dropped (RFC 5082)
 	Device    *Interface  // SO_BINDTODEVICE: the one interface that it receives from and sends by; nil: all
+	DontRoute bool        // SO_DONTROUTE: sends only to neighbours
 	NoPort    bool        // IP_BIND_ADDRESS_NO_PORT: Bind to port 0 leaves the choice of the port to Connect
 	Ports     ports.Range // IP_LOCAL_PORT_RANGE: where a port is chosen from
 	RecvErr   bool        // IP_RECVERR: ICMP errors go to the error queue
 	IPOptions []byte      // IP_OPTIONS
 }
+
+// Via is the way that the socket's packets may take.
+func (o *SocketOptions) Via() Via { return Via{o.Device, o.DontRoute} }
 
 // Clone returns a copy that shares no memory with o.
 func (o SocketOptions) Clone() SocketOptions {

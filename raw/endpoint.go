@@ -96,6 +96,8 @@ func (e *Endpoint) HandleError(_ time.Duration, ie *ip.Error, quoted []byte) {
 
 func (st *state) wants(d *ip.Datagram, p *packet.Buffer) bool {
 	switch {
+	case st.options.Device != nil && st.options.Device != d.In:
+		return false
 	case st.local != wildcard && st.local != d.Dst:
 		return false
 	case st.remote.IsValid() && st.remote != d.Src:
@@ -300,6 +302,11 @@ func (e *Endpoint) SetOptions(change func(*Options)) {
 		change(&st.options)
 		st.options.Options = st.options.Clone()
 		e.inbox.SetLimit(st.options.RcvBuf)
+		if st.route != nil {
+			if route, err := st.options.Route(e.stack.ip, st.remote, netip.Addr{}, st.bound); err == nil {
+				st.route = route
+			}
+		}
 		if !st.options.RecvErr {
 			e.inbox.PurgeErrors()
 		}

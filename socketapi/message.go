@@ -6,19 +6,22 @@ import (
 	"time"
 
 	"tunstack/internal/poll"
+	"tunstack/ip"
+	"tunstack/ipv4"
 )
 
 // Message is what goes with the octets of SendMsg and RecvMsg: addresses, flags, and what Linux passes in control messages.
 type Message struct {
-	Addr      netip.AddrPort // who sent it; when sending, where to, the zero AddrPort being the connected peer
-	Local     netip.Addr     // IP_PKTINFO: where it was sent to; when sending, the source, the zero Addr leaving it to the stack
-	Interface string         // IP_PKTINFO: where it came in; unused when sending
-	Flags     int            // MSG_TRUNC: the datagram was longer than the buffer; MSG_OOB: urgent data; unused when sending
-	Size      int            // of the whole datagram in octets; unused when sending
-	TOS, TTL  uint8          // IP_RECVTOS, IP_RECVTTL; unused when sending
-	Options   []byte         // IP_RECVOPTS; unused when sending
-	Time      time.Time      // SO_TIMESTAMP, SO_TIMESTAMPNS: when it came; unused when sending
-	Inq       int            // TCP_INQ: bytes that are left to be received; unused when sending
+	Addr          netip.AddrPort // who sent it; when sending, where to, the zero AddrPort being the connected peer
+	Local         netip.Addr     // IP_PKTINFO: where it was sent to; when sending, the source, the zero Addr leaving it to the stack
+	Interface     string         // IP_PKTINFO: where it came in; unused when sending
+	Flags         int            // MSG_TRUNC: the datagram was longer than the buffer; MSG_OOB: urgent data; unused when sending
+	Size          int            // of the whole datagram in octets; unused when sending
+	TOS, TTL      uint8          // IP_RECVTOS, IP_RECVTTL; unused when sending
+	Options       []byte         // IP_RECVOPTS; unused when sending
+	ReturnOptions []byte         // IP_RETOPTS: the Options as an answer is to have them (IP_OPTIONS); unused when sending
+	Time          time.Time      // SO_TIMESTAMP, SO_TIMESTAMPNS: when it came; unused when sending
+	Inq           int            // TCP_INQ: bytes that are left to be received; unused when sending
 
 	// With MSG_ERRQUEUE: the error, and who reported it, the zero Addr being the stack itself. Addr is then where the datagram
 	// was sent to, and the data is what came back of it.
@@ -164,6 +167,10 @@ func (so *socket) annotate(m *Message) {
 	}
 	if so.timestamp.Load() != 0 && so.typ != SOCK_STREAM {
 		m.Time = so.stack.wallTime(m.at)
+	}
+	if len(m.Options) > 0 && so.value(IPPROTO_IP, IP_RETOPTS) != 0 {
+		received := ip.Datagram{Src: m.Addr.Addr(), Dst: m.Local, Options: m.Options}
+		m.ReturnOptions = ipv4.EchoOptions(&received, m.at)
 	}
 	m.at = 0
 }

@@ -63,9 +63,14 @@ func (so *socket) setOption(level, name int, value any) error {
 	return o.set(so, v)
 }
 
+// tables are the options of the socket: its protocol's own, then those of all sockets.
+func (so *socket) tables() [4]map[optname]option {
+	return [...]map[optname]option{so.options(), ipOptions, deviceOptions, socketOptions}
+}
+
 // lookup finds an option: the protocol's own first, then what all sockets have.
 func (so *socket) lookup(level, name int) (option, bool) {
-	for _, table := range [...]map[optname]option{so.options(), ipOptions, socketOptions} {
+	for _, table := range so.tables() {
 		if o, ok := table[optname{level, name}]; ok {
 			return o, true
 		}

@@ -58,3 +58,25 @@ func TestBindAddressNoPort(t *testing.T) { // SOCK-071
 	require.NoError(t, err)
 	require.NotZero(t, h.name(fd).Port())
 }
+
+// IP_RETOPTS turns the options of a received datagram into those of an answer.
+func TestReturnOptions(t *testing.T) { // SOCK-071
+	var clk VirtualClock
+	a, b := pair(t, &clk)
+	sender, fd := a.socket(SOCK_DGRAM, 0), b.bound(SOCK_DGRAM, "10.0.0.2:7")
+	a.set(sender, IPPROTO_IP, IP_OPTIONS, []byte{7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0}) // Record Route
+	for on := range 2 {
+		b.set(fd, IPPROTO_IP, IP_RETOPTS, on)
+		_, err := a.SendTo(sender, []byte("x"), 0, ap("10.0.0.2:7"))
+		require.NoError(t, err)
+		rest(0, a, b)
+		_, m, err := b.RecvMsg(fd, make([]byte, 1), 0)
+		require.NoError(t, err)
+		require.Equal(t, byte(7), m.Options[0])
+		if on == 0 {
+			require.Empty(t, m.ReturnOptions)
+			continue
+		}
+		require.Equal(t, addrB.AsSlice(), m.ReturnOptions[3:7], "with this host added")
+	}
+}

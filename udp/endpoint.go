@@ -266,6 +266,11 @@ func (e *Endpoint) SetOptions(change func(*Options)) {
 		change(&st.options)
 		st.options.Options = st.options.Clone()
 		e.inbox.SetLimit(st.options.RcvBuf)
+		if st.route != nil {
+			if route, err := st.options.Route(e.stack.ip, st.remote.Addr(), netip.Addr{}, st.bound); err == nil {
+				st.route = route
+			}
+		}
 		if !st.options.RecvErr {
 			e.inbox.PurgeErrors()
 		}

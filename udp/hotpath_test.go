@@ -120,7 +120,7 @@ func BenchmarkConnected(b *testing.B) {
 				require.NoError(b, e.Connect(ap(fmt.Sprintf("10.0.0.1:%d", 1000+i))))
 			}
 			in := build(b, fmt.Sprintf("10.0.0.1:%d", 1000+n/2), "10.0.0.2:443", "0123456789abcdef")
-			e = h.udp.sockets.lookup(ap("10.0.0.2:443"), ap(fmt.Sprintf("10.0.0.1:%d", 1000+n/2)))
+			e = h.udp.sockets.lookup(ap("10.0.0.2:443"), ap(fmt.Sprintf("10.0.0.1:%d", 1000+n/2)), nil)
 			buf := make([]byte, 2000)
 			b.ReportAllocs()
 			for b.Loop() {

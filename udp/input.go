@@ -22,7 +22,7 @@ func (s *Stack) Input(now time.Duration, id *ip.Datagram, p *packet.Buffer) {
 		s.deliverAll(now, local, remote, id, &h, p)
 		return
 	}
-	e := s.sockets.lookup(local, remote)
+	e := s.sockets.lookup(local, remote, id.In)
 	if e == nil {
 		s.stats.DropNoPort.Inc()
 		s.ip.Report(now, ip.Error{Kind: ip.PortUnreachable}, id, p)
@@ -82,7 +82,7 @@ func (s *Stack) deliverAll(now time.Duration, local, remote netip.AddrPort, id *
 	for _, list := range s.sockets.candidates(local, remote) {
 		for _, e := range list {
 			st := e.state.Load()
-			if st.match(local, remote) == 0 || id.Cast == packet.Multicast && !e.groups.Allows(id.Dst, id.Src, !st.options.OnlyJoined) {
+			if st.match(local, remote, id.In) == 0 || id.Cast == packet.Multicast && !e.groups.Allows(id.Dst, id.Src, !st.options.OnlyJoined) {
 				continue
 			}
 			if last != nil {
@@ -106,7 +106,7 @@ func (s *Stack) HandleError(now time.Duration, ie *ip.Error, quoted []byte) {
 		s.stats.DropUnknown.Inc()
 		return
 	}
-	e := s.sockets.lookup(netip.AddrPortFrom(ie.Quoted.Src, h.SrcPort), netip.AddrPortFrom(ie.Quoted.Dst, h.DstPort))
+	e := s.sockets.lookup(netip.AddrPortFrom(ie.Quoted.Src, h.SrcPort), netip.AddrPortFrom(ie.Quoted.Dst, h.DstPort), nil)
 	if e == nil {
 		s.stats.DropUnknown.Inc()
 		return

@@ -141,25 +141,25 @@ func (t *sockets) all() []*Endpoint {
 	return list
 }
 
-// lookup finds the one socket for a datagram between local and remote: a connected one, else the most specific match on the
-// port. Among equal ones that share the port by SO_REUSEPORT it is the one that the four-tuple hashes to, else the newest.
-func (t *sockets) lookup(local, remote netip.AddrPort) *Endpoint {
+// lookup finds the one socket for a datagram between local and remote that came by in: a connected one, else the most specific
+// match on the port. Among equal ones that share the port by SO_REUSEPORT it is the one that the four-tuple hashes to, else the newest.
+func (t *sockets) lookup(local, remote netip.AddrPort, in *ip.Interface) *Endpoint {
 	port := t.on(local.Port())
 	if port.connected > 0 {
-		if e := t.choose(t.between(local, remote), local, remote); e != nil {
+		if e := t.choose(t.between(local, remote), local, remote, in); e != nil {
 			return e
 		}
 	}
-	return t.choose(port.unconnected, local, remote)
+	return t.choose(port.unconnected, local, remote, in)
 }
 
 // choose is lookup in one list.
-func (t *sockets) choose(list []*Endpoint, local, remote netip.AddrPort) *Endpoint {
+func (t *sockets) choose(list []*Endpoint, local, remote netip.AddrPort, in *ip.Interface) *Endpoint {
 	var best *Endpoint
 	score, sharing := 0, 0
 	for _, e := range list {
 		st := e.state.Load()
-		switch n := st.match(local, remote); {
+		switch n := st.match(local, remote, in); {
 		case n > score:
 			best, score, sharing = e, n, 0
 			if st.options.ReusePort {
@@ -175,7 +175,7 @@ func (t *sockets) choose(list []*Endpoint, local, remote netip.AddrPort) *Endpoi
 	tuple := ip.NewFourTuple(local, remote)
 	chosen := int(tuple.Hash(t.key) >> 32 % uint64(sharing))
 	for _, e := range list {
-		if st := e.state.Load(); st.options.ReusePort && st.match(local, remote) == score {
+		if st := e.state.Load(); st.options.ReusePort && st.match(local, remote, in) == score {
 			if chosen == 0 {
 				return e
 			}

@@ -11,13 +11,14 @@ import (
 // Options are the settings that all datagram sockets have.
 type Options struct {
 	ip.SocketOptions
-	Broadcast          bool       // SO_BROADCAST
-	RcvBuf             int        // octets of payload and overhead that may wait; 0: 208 KiB
-	MulticastTTL       uint8      // 0: 1
-	MulticastLoop      bool       // IP_MULTICAST_LOOP, on for a new socket
-	MulticastInterface netip.Addr // IP_MULTICAST_IF
-	OnlyJoined         bool       // IP_MULTICAST_ALL off: receive only from groups that the socket has joined
-	DontFragment       bool       // IP_MTU_DISCOVER as IP_PMTUDISC_DO
+	Broadcast          bool          // SO_BROADCAST
+	RcvBuf             int           // octets of payload and overhead that may wait; 0: 208 KiB
+	MulticastTTL       uint8         // 0: 1
+	MulticastLoop      bool          // IP_MULTICAST_LOOP, on for a new socket
+	MulticastInterface netip.Addr    // IP_MULTICAST_IF
+	UnicastIf          *ip.Interface // IP_UNICAST_IF: that unicast datagrams leave by; nil: any
+	OnlyJoined         bool          // IP_MULTICAST_ALL off: receive only from groups that the socket has joined
+	DontFragment       bool          // IP_MTU_DISCOVER as IP_PMTUDISC_DO
 }
 
 // Clone returns a copy that shares no memory with o.
@@ -69,7 +70,11 @@ func (o *Options) Route(stack *ip.Stack, dst, src, bound netip.Addr) (*ip.Route,
 	case dst.IsMulticast():
 		src = o.MulticastInterface
 	}
-	route, err := stack.Route(dst, src)
+	via := o.Via()
+	if via.Device == nil && !dst.IsMulticast() {
+		via.Device = o.UnicastIf
+	}
+	route, err := stack.RouteVia(dst, src, via)
 	if err == nil && route.Cast() == packet.Broadcast && !o.Broadcast {
 		return nil, syscall.EACCES
 	}

@@ -29,7 +29,7 @@ func (l *listener) input(now time.Duration, a *arrival, p *packet.Buffer) {
 // answerSyn answers a SYN and remembers it as a connection in SYN-RECEIVED if there is room.
 func (l *listener) answerSyn(now time.Duration, a *arrival, p *packet.Buffer) {
 	d := l.demux
-	f, err := d.flowBack(a)
+	f, err := d.flowBack(a, l.endpoint.via())
 	if err != nil {
 		d.stats.DropAddress.Inc()
 		return
@@ -60,7 +60,7 @@ func (l *listener) redeem(now time.Duration, a *arrival) bool {
 	if !l.sentCookies(now) {
 		return false
 	}
-	f, err := d.flowBack(a)
+	f, err := d.flowBack(a, l.endpoint.via())
 	if err != nil {
 		return false
 	}

@@ -75,7 +75,7 @@ func (l *listener) score(a *arrival) int {
 	case !l.addr.IsUnspecified():
 		return 0
 	}
-	if r := l.endpoint.restricted.Load(); r != nil && r.device != nil {
+	if r := l.endpoint.restricted.Load(); r != nil && r.via.Device != nil {
 		score++
 	}
 	return score

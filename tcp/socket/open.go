@@ -133,7 +133,7 @@ func (e *Endpoint) open(now time.Duration, remote netip.AddrPort) error {
 	if d.ip.CastOf(addr) != packet.Unicast { // RFC 9293 section 3.9.1.1, MUST-46
 		return syscall.ENETUNREACH
 	}
-	route, err := d.ip.Route(addr, e.bound)
+	route, err := d.ip.RouteVia(addr, e.bound, e.Via())
 	if err != nil {
 		return err
 	}

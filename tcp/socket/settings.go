@@ -121,10 +121,12 @@ func (e *Endpoint) SetParams(change func(*tcp.Params)) {
 func (e *Endpoint) SetIP(change func(*ip.SocketOptions)) {
 	defer e.release(e.lock())
 	e.set(func(s *settings) {
-		before := s.IPOptions
+		before, via := s.IPOptions, s.Via()
 		change(&s.SocketOptions)
 		s.TOS &^= ecnMask // the ECN field is TCP's own
-		e.restrict(&s.SocketOptions)
+		if e.restrict(&s.SocketOptions); e.conn != nil && s.Via() != via {
+			e.reroute()
+		}
 		if e.rare != nil && !s.RecvErr {
 			e.rare.errors.Purge()
 		}
@@ -132,6 +134,13 @@ func (e *Endpoint) SetIP(change func(*ip.SocketOptions)) {
 			s.routed = len(s.IPOptions) > 0
 		}
 	})
+}
+
+// reroute looks for the way again when the user has restricted it. Without one the old way stays, as in Linux.
+func (e *Endpoint) reroute() {
+	if route, err := e.demux.ip.RouteVia(e.id.remoteAddr(), e.id.localAddr(), e.Via()); err == nil {
+		e.route = route
+	}
 }
 
 // same says whether a and b are one slice, or both empty.

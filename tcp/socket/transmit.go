@@ -17,8 +17,8 @@ type flow struct {
 }
 
 // flowBack is the flow of answers to a segment. The error is that of ip.Stack.Route.
-func (d *Demux) flowBack(a *arrival) (flow, error) {
-	route, err := d.ip.Route(a.id.remoteAddr(), a.id.localAddr())
+func (d *Demux) flowBack(a *arrival, via ip.Via) (flow, error) {
+	route, err := d.ip.RouteVia(a.id.remoteAddr(), a.id.localAddr(), via)
 	return flow{a.id, route, a.queue}, err
 }
 
@@ -60,7 +60,7 @@ func (d *Demux) reset(now time.Duration, a *arrival) {
 	if !tcp.ResetFor(&a.seg, &r) {
 		return
 	}
-	f, err := d.flowBack(a)
+	f, err := d.flowBack(a, ip.Via{})
 	if err != nil {
 		return
 	}

@@ -1,0 +1,61 @@
+package ip
+
+import "net/netip"
+
+// Via restricts the way of a Route. The zero value allows every way.
+type Via struct {
+	Device *Interface // the interface to leave by (SO_BINDTODEVICE, IP_UNICAST_IF); nil: any
+	OnLink bool       // through no gateway (SO_DONTROUTE)
+}
+
+// allows says whether a route keeps to v.
+func (v Via) allows(r *routeEntry) bool {
+	return (v.Device == nil || r.out == v.Device) && !(v.OnLink && r.gateway.IsValid())
+}
+
+// lookupVia is lookup among the routes that via allows. As in Linux, a device without one takes the destination for a neighbour.
+func (t *table) lookupVia(a netip.Addr, via Via) *routeEntry {
+	if via == (Via{}) {
+		return t.lookup(a)
+	}
+	for _, list := range t.routes.Supernets(netip.PrefixFrom(a, a.BitLen())) {
+		for i := range list {
+			if !list[i].failed && via.allows(&list[i]) {
+				return &list[i]
+			}
+		}
+	}
+	if via.Device == nil {
+		return nil
+	}
+	return &routeEntry{out: via.Device}
+}
+
+// group is the interface that a multicast or limited broadcast leaves by.
+func (t *table) group(dst, src netip.Addr, via Via) *Interface {
+	if via.Device != nil {
+		return via.Device
+	}
+	return t.groupInterface(dst, src)
+}
+
+// InterfaceNamed returns the interface of a name; nil: there is none.
+func (s *Stack) InterfaceNamed(name string) *Interface { return s.table.Load().byName(name) }
+
+// InterfaceAt returns the interface at a place of Interfaces, which begin at 1; nil: there is none.
+func (s *Stack) InterfaceAt(number int) *Interface {
+	if all := s.table.Load().interfaces; number >= 1 && number <= len(all) {
+		return all[number-1]
+	}
+	return nil
+}
+
+// NumberOf is the place of an interface in Interfaces, which begin at 1; 0 for nil.
+func (s *Stack) NumberOf(i *Interface) int {
+	for n, other := range s.table.Load().interfaces {
+		if other == i {
+			return n + 1
+		}
+	}
+	return 0
+}

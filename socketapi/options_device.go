@@ -1,0 +1,82 @@
+package socketapi
+
+import (
+	"encoding/binary"
+	"strings"
+	"syscall"
+
+	"tunstack/ip"
+	"tunstack/ip/dgram"
+)
+
+// deviceOptions are those about the interface that a socket uses.
+var deviceOptions = map[optname]option{
+	{SOL_SOCKET, SO_DONTROUTE}: flag(
+		func(so *socket) bool { return so.ip().DontRoute },
+		func(so *socket, on bool) { so.setIP(func(o *ip.SocketOptions) { o.DontRoute = on }) }),
+	{SOL_SOCKET, SO_BINDTODEVICE}:  {getDevice, setDevice},
+	{SOL_SOCKET, SO_BINDTOIFINDEX}: number(0, 1<<31-1, func(so *socket) int { return so.stack.ip.NumberOf(so.ip().Device) }, setDeviceIndex),
+	{IPPROTO_IP, IP_UNICAST_IF}:    {getUnicastIf, setUnicastIf},
+}
+
+// getDevice is the interface's name with a zero byte behind it, or nothing.
+func getDevice(so *socket) (any, error) {
+	if i := so.ip().Device; i != nil {
+		return i.Name() + "\x00", nil
+	}
+	return "", nil
+}
+
+// setDevice takes a name, perhaps with zero bytes behind it; an empty one lifts the bound.
+func setDevice(so *socket, v optvalue) error {
+	name, _, _ := strings.Cut(string(v), "\x00")
+	if name == "" {
+		return so.bindToDevice(nil)
+	}
+	i := so.stack.ip.InterfaceNamed(name)
+	if i == nil {
+		return syscall.ENODEV
+	}
+	return so.bindToDevice(i)
+}
+
+func setDeviceIndex(so *socket, n int) error {
+	i := so.stack.ip.InterfaceAt(n)
+	if n != 0 && i == nil {
+		return syscall.ENODEV
+	}
+	return so.bindToDevice(i)
+}
+
+func (so *socket) bindToDevice(i *ip.Interface) error {
+	so.setIP(func(o *ip.SocketOptions) { o.Device = i })
+	return nil
+}
+
+// getUnicastIf is the interface's number in network byte order.
+func getUnicastIf(so *socket) (any, error) {
+	d, ok := so.endpoint.(datagramSocket)
+	if !ok {
+		return so.value(IPPROTO_IP, IP_UNICAST_IF), nil
+	}
+	return binary.BigEndian.AppendUint32(nil, uint32(so.stack.ip.NumberOf(d.dgram().UnicastIf))), nil
+}
+
+// setUnicastIf takes the number in network byte order; 0 lifts the bound. Like Linux's, a stream only keeps it.
+func setUnicastIf(so *socket, v optvalue) error {
+	if len(v) < 4 {
+		return syscall.EINVAL
+	}
+	n := int(binary.BigEndian.Uint32(v))
+	i := so.stack.ip.InterfaceAt(n)
+	if n != 0 && i == nil {
+		return syscall.EADDRNOTAVAIL
+	}
+	if d, ok := so.endpoint.(datagramSocket); ok {
+		d.setDgram(func(o *dgram.Options) { o.UnicastIf = i })
+		return nil
+	}
+	kept, err := v.int()
+	so.keep(IPPROTO_IP, IP_UNICAST_IF, kept)
+	return err
+}
