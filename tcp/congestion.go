@@ -55,16 +55,14 @@ type algorithm interface {
 	end()
 }
 
-// passive is an algorithm's hooks that do nothing.
+// passive is the hooks that an algorithm may leave out.
 type passive struct{}
 
-func (passive) start(time.Duration, *Conn)         {}
 func (passive) sent(time.Duration, *Conn, int)     {}
 func (passive) starved()                           {}
 func (passive) measured(time.Duration)             {}
 func (passive) lost(time.Duration, *Conn, *flight) {}
 func (passive) restart(*Conn)                      {}
-func (passive) undo(*Conn)                         {}
 func (passive) deliveryRate() uint64               { return 0 }
 func (passive) memory() int                        { return 0 }
 func (passive) end()                               {}
