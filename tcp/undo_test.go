@@ -26,7 +26,7 @@ func (s *script) restored(by [3]uint64, cwnd, ssthresh int) *script {
 	s.t.Helper()
 	i := s.c.Info()
 	require.Equal(s.t, by, s.undone())
-	require.Equal(s.t, "open", i.CAState)
+	require.Equal(s.t, "open", i.CAState.String())
 	require.Equal(s.t, []int{cwnd, ssthresh, 0}, []int{i.SndCwnd, i.SndSsthresh, i.Lost})
 	return s
 }
@@ -76,14 +76,14 @@ func TestFRTOOfTrueLoss(t *testing.T) {
 	s.recv(". seq 5001 ack 2001 win 64240").sends(segLine(11001, 1000, ""), segLine(12001, 1000, "")).quiet()
 	s.recv(". seq 5001 ack 2001 win 64240").sends(segLine(2001, 1000, "")).quiet()
 	require.Equal(t, undoneNever, s.undone())
-	require.Equal(t, "loss", s.c.Info().CAState)
+	require.Equal(t, "loss", s.c.Info().CAState.String())
 
 	s = timedOut(t, "reno", true)
 	s.recv(". seq 5001 ack 2001 win 64240").sends(segLine(12001, 1000, ""), segLine(13001, 1000, "")).quiet()
 	s.recv(". seq 5001 ack 2001 win 64240 <sack 1 {12001:13001}>").sends(segLine(2001, 1000, "")).quiet()
 	s.recv(". seq 5001 ack 4001 win 64240 <sack 1 {12001:14001}>") // what was not sent again had arrived, but one was lost
 	require.Equal(t, undoneNever, s.undone())
-	require.Equal(t, "loss", s.c.Info().CAState)
+	require.Equal(t, "loss", s.c.Info().CAState.String())
 }
 
 // TCP-242: one loss and all ACKs lost: the first ACK covers what was not sent again, and all there is. That proves nothing.
@@ -153,14 +153,14 @@ func TestEifelAfterFastRetransmit(t *testing.T) {
 			s.recv(fmt.Sprintf(". seq 5001 ack 1001 win 64240 <TS val 2 ecr 1000,sack 1 {2001:%d}>", 3001+1000*i))
 			s.silence(0)
 		}
-		require.Equal(t, "recovery", s.c.Info().CAState)
+		require.Equal(t, "recovery", s.c.Info().CAState.String())
 		s.after(time.Millisecond).recv(fmt.Sprintf(". seq 5001 ack 5001 win 64240 <TS val 3 ecr %d>", echo))
 		if echo == 1000 {
 			s.restored(undoneEifel, 11_000, infinite)
 			require.True(t, s.c.rack.reordered)
 		} else {
 			require.Equal(t, undoneNever, s.undone())
-			require.Equal(t, "recovery", s.c.Info().CAState)
+			require.Equal(t, "recovery", s.c.Info().CAState.String())
 		}
 	}
 }
@@ -173,7 +173,7 @@ func fastRetransmitted(t *testing.T, algorithm string) *script {
 	}).write(20_000)
 	s.after(100 * time.Millisecond).recv(". seq 5001 ack 1001 win 64240 <sack 1 {2001:5001}>").sends(segLine(1001, 1000, ""))
 	s.silence(0)
-	require.Equal(t, "recovery", s.c.Info().CAState)
+	require.Equal(t, "recovery", s.c.Info().CAState.String())
 	return s
 }
 
@@ -185,7 +185,7 @@ func TestUndoByDSACK(t *testing.T) {
 		s.recv(". seq 5001 ack 5001 win 64240 <sack 1 {1001:2001}>").restored(undoneDSACK, 10_000, infinite)
 
 		s = fastRetransmitted(t, algorithm).recv(". seq 5001 ack 11001 win 64240")
-		require.Equal(t, "open", s.c.Info().CAState)
+		require.Equal(t, "open", s.c.Info().CAState.String())
 		require.Less(t, s.c.Info().SndCwnd, 10_000)
 		s.recv(". seq 5001 ack 11001 win 64240 <sack 1 {1001:2001}>").restored(undoneDSACK, 10_000, infinite)
 	}
