@@ -18,7 +18,7 @@ import (
 
 var (
 	_ ip.Link = (*Ethernet)(nil)
-	_ ip.Link = (*Direct)(nil)
+	_ ip.Link = (*Tun)(nil)
 	_ ip.Link = (*Loopback)(nil)
 	_ ip.Link = (*Callback)(nil)
 	_ Handler = (*ip.Interface)(nil)

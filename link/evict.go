@@ -34,8 +34,8 @@ func (n *neighbor) rank() rank {
 // ranking holds the cache's entries by their rank, and within a rank in the order in which they last changed.
 type ranking [ranks]list.List
 
-// place puts n behind the others of its rank. It is called after every change.
-func (r *ranking) place(n *neighbor) {
+// touch puts n behind the others of its rank. It is called after every change.
+func (r *ranking) touch(n *neighbor) {
 	to := n.rank()
 	if n.place != nil && n.placed == to {
 		r[to].MoveToBack(n.place)

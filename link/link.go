@@ -1,5 +1,5 @@
 // Package link joins ipv4 to what carries its datagrams: Ethernet with ARP on a TAP device (Ethernet), a bare
-// TUN device (Direct), the loopback network 127/8 (Loopback), and calls in and out for programs that embed a stack (Callback).
+// TUN device (Tun), the loopback network 127/8 (Loopback), and calls in and out for programs that embed a stack (Callback).
 //
 // All four send as ipv4.Link asks and hand what they receive to a Handler, which ip.Interface is. Input may run on
 // several goroutines and Output on any at the same time.
@@ -79,8 +79,8 @@ func (w *wire) MTU() int { return w.device.MTU() }
 // Features is what the device takes over from senders.
 func (w *wire) Features() packet.Features { return w.device.Features() }
 
-// Cork lets short packets that are sent by a device queue wait, at most 64, until Uncork. Whoever reads the queue calls it for the
-// time in which nothing but a batch of packets keeps him.
+// Cork lets short packets that are sent by a device queue wait, at most 64, until Uncork. The goroutine that reads the queue calls
+// Cork before it handles a batch of packets, and Uncork after it.
 func (w *wire) Cork(queue uint16) { w.out[queue].cork(true) }
 
 // Uncork ends that and sends what waits.

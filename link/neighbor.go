@@ -73,10 +73,10 @@ func (e *Ethernet) resolve(now time.Duration, p *packet.Buffer, ip netip.Addr) e
 		n.state, n.asked, n.from = Probe, 0, source(p)
 		request = e.ask(now, n)
 	}
-	e.ranking.place(n)
+	e.ranking.touch(n)
 	mac, known := n.mac, n.state != Incomplete
 	if known {
-		n.heat()
+		n.publish()
 	} else {
 		e.arp.DropHeld.Add(e.held.add(n, p))
 	}
@@ -124,10 +124,10 @@ func (e *Ethernet) learn(now time.Duration, a *arpPacket, create bool) (held []*
 	}
 	n.state, n.mac, n.since = Reachable, a.sha, now
 	if n.used {
-		n.heat()
+		n.publish()
 	}
 	n.deadline.arm(now + e.cfg.ARP.Reachable)
-	e.ranking.place(n)
+	e.ranking.touch(n)
 	return e.held.take(n), nil
 }
 
@@ -146,7 +146,7 @@ func (e *Ethernet) dispute(now time.Duration, n *neighbor) *packet.Buffer {
 	}
 	n.state, n.asked = Probe, unicastPolls-1
 	poll := e.ask(now, n)
-	e.ranking.place(n)
+	e.ranking.touch(n)
 	return poll
 }
 
@@ -162,9 +162,9 @@ func (e *Ethernet) expire(now time.Duration, n *neighbor) {
 	switch n.state {
 	case Reachable:
 		n.state = Stale
-		n.hot.Store(0)
+		n.fastMAC.Store(0)
 		n.deadline.arm(now + e.cfg.ARP.Stale)
-		e.ranking.place(n)
+		e.ranking.touch(n)
 	case Incomplete, Probe:
 		if n.asked < unicastPolls+broadcasts {
 			request = e.ask(now, n)
@@ -188,8 +188,8 @@ func (e *Ethernet) expire(now time.Duration, n *neighbor) {
 func (e *Ethernet) fail(now time.Duration, n *neighbor) []*packet.Buffer {
 	e.arp.Failed.Inc()
 	n.state, n.mac = Failed, MAC{}
-	n.hot.Store(0)
+	n.fastMAC.Store(0)
 	n.deadline.arm(now + e.cfg.ARP.Failed)
-	e.ranking.place(n)
+	e.ranking.touch(n)
 	return e.held.take(n)
 }

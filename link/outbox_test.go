@@ -26,7 +26,7 @@ func (d *device) payloads(queue int) (all []string) {
 
 func TestCork(t *testing.T) {
 	dev := &device{}
-	l := NewDirect(dev)
+	l := NewTun(dev)
 	send := func(queue uint16, payload string) {
 		lent := []byte(payload)
 		p := datagram(myIP, hostIP, "")
@@ -70,7 +70,7 @@ func TestCork(t *testing.T) {
 func TestCorkKeepsOrder(t *testing.T) {
 	const senders, each = 4, 2000
 	dev := &device{}
-	l := NewDirect(dev)
+	l := NewTun(dev)
 	var running sync.WaitGroup
 	for sender := range senders {
 		running.Go(func() {

@@ -23,11 +23,11 @@ const (
 	unknown State = "" // just made
 )
 
-// neighbor is an entry of the ARP cache. ip, next and hot are read without a lock; the rest is guarded by Ethernet.mu.
+// neighbor is an entry of the ARP cache. ip, next and fastMAC are read without a lock; the rest is guarded by Ethernet.mu.
 type neighbor struct {
-	ip   netip.Addr
-	next atomic.Pointer[neighbor]
-	hot  atomic.Uint64 // where packets go without a further look: the MAC shifted left by 16, plus one; or 0
+	ip      netip.Addr
+	next    atomic.Pointer[neighbor]
+	fastMAC atomic.Uint64 // where packets go without a further look: the MAC shifted left by 16, plus one; or 0
 
 	e        *Ethernet
 	deadline deadline
@@ -47,15 +47,15 @@ func (n *neighbor) Expire(now time.Duration) { n.e.expire(now, n) }
 
 // ready is the MAC, unless something is to be decided before a packet is sent.
 func (n *neighbor) ready() (MAC, bool) {
-	v := n.hot.Load()
+	v := n.fastMAC.Load()
 	return MAC{byte(v >> 56), byte(v >> 48), byte(v >> 40), byte(v >> 32), byte(v >> 24), byte(v >> 16)}, v != 0
 }
 
-// heat lets packets go to the neighbour's MAC without a further look.
-func (n *neighbor) heat() {
+// publish lets packets go to the neighbour's MAC without a further look.
+func (n *neighbor) publish() {
 	var b [8]byte
 	copy(b[:], n.mac[:])
-	n.hot.Store(binary.BigEndian.Uint64(b[:]) + 1)
+	n.fastMAC.Store(binary.BigEndian.Uint64(b[:]) + 1)
 }
 
 // tableBits gives as many buckets as there are entries by default.

@@ -60,7 +60,7 @@ func (s *Stack) attach(c *Interface, random io.Reader) error {
 		a.queues = queuesOf(c.Device, e)
 		l = e
 	default:
-		d := link.NewDirect(c.Device)
+		d := link.NewTun(c.Device)
 		a.queues = queuesOf(c.Device, d)
 		l = d
 	}

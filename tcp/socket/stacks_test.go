@@ -39,7 +39,7 @@ func newMachine(t *testing.T, clk *clock.Virtual, d tun.Device, addr string) *ma
 	stack := ip.New(ip.Config{Timers: &m.timers})
 	ipv4.New(stack, ipv4.Config{})
 	m.Demux = New(stack, Config{Clock: clk, Timers: &m.timers, Rand: rand.NewChaCha8([32]byte{1})})
-	direct := link.NewDirect(d)
+	direct := link.NewTun(d)
 	i, err := stack.AddInterface("tun0", direct)
 	require.NoError(t, err)
 	require.NoError(t, i.AddAddress(netip.MustParsePrefix(addr+"/24")))
@@ -49,7 +49,7 @@ func newMachine(t *testing.T, clk *clock.Virtual, d tun.Device, addr string) *ma
 }
 
 // receive carries batches of packets up the stack.
-func (m *machine) receive(direct *link.Direct) {
+func (m *machine) receive(direct *link.Tun) {
 	q := m.device.Queues()[0]
 	var b packet.Batch
 	for {

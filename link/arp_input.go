@@ -34,11 +34,11 @@ func (e *Ethernet) arpInput(now time.Duration, p *packet.Buffer) {
 		e.arp.DropConflict.Inc()
 		return
 	}
-	e.receive(now, &a, queue)
+	e.mergeAndReply(now, &a, queue)
 }
 
-// receive merges the sender into the cache, before it looks at the opcode, and answers a request for an own address.
-func (e *Ethernet) receive(now time.Duration, a *arpPacket, queue uint16) {
+// mergeAndReply merges the sender into the cache, before it looks at the opcode, and answers a request for an own address.
+func (e *Ethernet) mergeAndReply(now time.Duration, a *arpPacket, queue uint16) {
 	var held []*packet.Buffer
 	var poll *packet.Buffer
 	e.mu.Lock()

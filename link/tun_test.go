@@ -10,9 +10,9 @@ import (
 	"tunstack/internal/packet"
 )
 
-func TestDirect(t *testing.T) {
+func TestTun(t *testing.T) {
 	dev, h := &device{features: packet.Features{TSO: 65535}}, &handler{}
-	l := NewDirect(dev)
+	l := NewTun(dev)
 	l.SetHandler(h)
 	require.Equal(t, 1500, l.MTU())
 	require.Equal(t, dev.features, l.Features())
@@ -39,7 +39,7 @@ func TestDirectAllocatesNothing(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	l := NewDirect(&device{discard: true})
+	l := NewTun(&device{discard: true})
 	l.SetHandler(&handler{input: func(now time.Duration, p *packet.Buffer) { _ = l.Output(now, p, hostIP) }})
 	ip := bytesOf(datagram(hostIP, myIP, "x"))
 	require.Zero(t, testing.AllocsPerRun(100, func() { l.Input(0, packet.From(ip)) }))
