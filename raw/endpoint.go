@@ -31,6 +31,7 @@ type Endpoint struct {
 	inbox    dgram.Inbox
 	groups   dgram.Groups
 	state    atomic.Pointer[state]
+	ping     bool   // a ping socket: see Ping
 	remove   func() // ends the Tap
 
 	mu sync.Mutex // for those who replace the state
@@ -44,13 +45,17 @@ type state struct {
 	remote  netip.Addr // invalid: not connected
 	route   *ip.Route  // to remote
 	headers dgram.Headers
+
+	id, remotePort uint16 // of a ping socket
 }
 
 var wildcard = netip.IPv4Unspecified()
 
 // NewEndpoint returns a socket for a protocol, which receives from now on. With ProtocolRaw it only sends, and IP_HDRINCL is on.
-func (s *Stack) NewEndpoint(protocol uint8) *Endpoint {
-	e := &Endpoint{stack: s, protocol: protocol, remove: func() {}}
+func (s *Stack) NewEndpoint(protocol uint8) *Endpoint { return s.newEndpoint(protocol, false) }
+
+func (s *Stack) newEndpoint(protocol uint8, ping bool) *Endpoint {
+	e := &Endpoint{stack: s, protocol: protocol, ping: ping, remove: func() {}}
 	st := &state{bound: wildcard, local: wildcard}
 	st.options.MulticastLoop = true
 	st.options.HdrIncl = protocol == ProtocolRaw
@@ -68,24 +73,42 @@ func (s *Stack) NewEndpoint(protocol uint8) *Endpoint {
 // Tap takes a copy of a received datagram (ip.Tap).
 func (e *Endpoint) Tap(now time.Duration, d *ip.Datagram, p *packet.Buffer) {
 	st := e.state.Load()
-	if !st.wants(d, p) || d.Cast == packet.Multicast && !e.groups.Allows(d.Dst, d.Src, !st.options.OnlyJoined) {
+	if !e.takes(st, d, p) || d.Cast == packet.Multicast && !e.groups.Allows(d.Dst, d.Src, !st.options.OnlyJoined) {
 		return
 	}
 	m := Datagram{
 		From: netip.AddrPortFrom(d.Src, 0), To: netip.AddrPortFrom(d.Dst, 0),
 		Interface: d.In.Name(), TOS: d.TOS, TTL: d.TTL, At: now,
 	}
-	if e.inbox.Push(m, p.Clone(), 0) {
+	p = p.Clone()
+	if e.ping {
+		p.TrimFront(d.HeaderLen)
+	}
+	if e.inbox.Push(m, p, 0) {
 		e.stack.stats.InDatagrams.Inc()
 	} else {
 		e.stack.stats.DropFull.Inc()
 	}
 }
 
+// takes says whether a datagram is for the socket.
+func (e *Endpoint) takes(st *state, d *ip.Datagram, p *packet.Buffer) bool {
+	if e.ping {
+		return st.repliesTo(d, p)
+	}
+	return st.wants(d, p)
+}
+
 // HandleError takes an ICMP error about a datagram of the protocol (ip.Tap). The socket sees it if the quoted addresses are its own.
 func (e *Endpoint) HandleError(_ time.Duration, ie *ip.Error, quoted []byte) {
 	st := e.state.Load()
-	if st.local != wildcard && st.local != ie.Quoted.Src || st.remote.IsValid() && st.remote != ie.Quoted.Dst {
+	mine := st.local == wildcard || st.local == ie.Quoted.Src
+	if e.ping {
+		mine = mine && st.sent(quoted)
+	} else {
+		mine = mine && (!st.remote.IsValid() || st.remote == ie.Quoted.Dst)
+	}
+	if !mine {
 		return
 	}
 	if st.options.HdrIncl {

@@ -1,4 +1,4 @@
-// Package raw is SOCK_RAW: sockets that receive a copy of every datagram of one IP protocol, header included, and send
+// Package raw is SOCK_RAW, and the ping sockets of SOCK_DGRAM: sockets that receive a copy of every datagram of one IP protocol, header included, and send
 // datagrams of it, as raw(7) on Linux has them.
 package raw
 

@@ -21,6 +21,9 @@ var udpOptions = datagramOptions(map[optname]option{
 	{SOL_SOCKET, SO_NO_CHECK}: udpFlag(func(o *udp.Options) *bool { return &o.NoCheck }),
 })
 
+// pingOptions are those of a SOCK_DGRAM socket with IPPROTO_ICMP.
+var pingOptions = datagramOptions(map[optname]option{})
+
 // rawOptions are those of a SOCK_RAW socket.
 var rawOptions = datagramOptions(map[optname]option{
 	{IPPROTO_IP, IP_HDRINCL}: flag(

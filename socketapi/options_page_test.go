@@ -52,14 +52,14 @@ func readPage(t *testing.T) (rows []pageRow) {
 // kinds are a socket of each kind.
 func kinds(h host) map[string]*socket {
 	all := map[string]*socket{}
-	for kind, fd := range map[string]int{"tcp": h.socket(SOCK_STREAM, 0), "udp": h.socket(SOCK_DGRAM, 0), "raw": h.socket(SOCK_RAW, 253)} {
+	for kind, fd := range map[string]int{"tcp": h.socket(SOCK_STREAM, 0), "udp": h.socket(SOCK_DGRAM, 0), "ping": h.socket(SOCK_DGRAM, IPPROTO_ICMP), "raw": h.socket(SOCK_RAW, 253)} {
 		all[kind], _ = h.sockets.get(fd)
 	}
 	return all
 }
 
 // kindNames are the kinds in the order of the page.
-var kindNames = []string{"tcp", "udp", "raw"}
+var kindNames = []string{"tcp", "udp", "ping", "raw"}
 
 // The page lists each option with the sockets that have it and whether they can read and write it, and no other.
 func TestOptionsPage(t *testing.T) { // SOCK-071

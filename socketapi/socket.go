@@ -77,6 +77,8 @@ func (s *Stack) open(typ, proto int) (*socket, error) {
 		return s.install(typ, IPPROTO_TCP, stream{s.tcp.NewEndpoint()})
 	case typ == SOCK_DGRAM && (proto == 0 || proto == IPPROTO_UDP):
 		return s.install(typ, IPPROTO_UDP, datagram{s.udp.NewEndpoint()})
+	case typ == SOCK_DGRAM && proto == IPPROTO_ICMP:
+		return s.install(typ, proto, newPingSocket(s.raw.NewPing()))
 	case typ == SOCK_RAW && proto > 0 && proto <= IPPROTO_RAW:
 		return s.install(typ, proto, rawSocket{s.raw.NewEndpoint(uint8(proto))})
 	case typ >= SOCK_STREAM && typ <= SOCK_RAW:
