@@ -5,6 +5,7 @@ import "time"
 // ackState is when to acknowledge.
 type ackState struct {
 	now         bool // the next Output must carry an ACK
+	apart       int8 // ACKs still to be sent segment by segment, whatever comes with them
 	challengeAt time.Duration
 	challenges  int
 }

@@ -239,7 +239,7 @@ func (c *Conn) duplicate(s *Segment) bool {
 func (c *Conn) inputDuplicate(now time.Duration, s *Segment) {
 	c.noteDuplicate(now, s)
 	if s.DataLen() > 0 {
-		c.rcv.dsack = Range{s.Seq, s.Seq.Add(s.DataLen())}
+		c.reportDuplicate(Range{s.Seq, s.Seq.Add(s.DataLen())})
 	}
 	c.ack.now = true
 	c.probeAcked(s.Ack)

@@ -299,7 +299,7 @@ func (c *Conn) stamp(now time.Duration, s *Segment) {
 	c.ack.now = false
 	c.timers.delack = 0
 	r.unacked, r.lastAck = 0, r.nxt
-	r.quick = max(r.quick-1, 0)
+	r.quick, c.ack.apart = max(r.quick-1, 0), max(c.ack.apart-1, 0)
 }
 
 // announce moves the right edge as far as the buffer allows and returns the window field. A scaled window is rounded

@@ -113,7 +113,7 @@ func (c *Conn) advance(n int) {
 // reported, and the cumulative ACK and the other blocks cover the rest (RFC 2883 section 4).
 func (c *Conn) reportDuplicate(w Range) {
 	c.rcv.dsack = w
-	c.ack.now = true
+	c.ack.now, c.ack.apart = true, quickAcks
 }
 
 // moveTo appends the part w of a segment's bytes to q. If they fill at least half of their Buffer, the Buffer itself is queued; otherwise
@@ -142,10 +142,19 @@ func (c *Conn) holdOutOfOrder(now time.Duration, s *Segment, w Range) {
 			return
 		}
 	}
+	gaps := len(r.gaps.held)
 	if r.queue.Memory()+r.gaps.memory > max(maxWaste*c.rcvLimit(), leastWaste) || !r.gaps.add(s, w, !r.shut) {
 		c.drop(now, s, &c.cfg.Stats.DropFragments, nil)
 	}
+	if len(r.gaps.held) > gaps {
+		c.ack.apart = max(c.ack.apart, dupThresh)
+	}
 }
+
+// AckApart says whether the segment that came last wants an acknowledgment of its own, where others share one (RFC 9293 section
+// 3.10.7.4, MUST-58): after a duplicate, which tells that acknowledgments are lost, and at the edge of a gap, where a sender
+// without SACK counts three (RFC 5681 section 4.2). Linux acknowledges each then.
+func (c *Conn) AckApart() bool { return c.ack.now && c.ack.apart > 0 }
 
 // holdText keeps text and FIN of a SYN that crossed ours until the connection is established (RFC 9293 section 3.10.7.3, fourth).
 func (c *Conn) holdText(s *Segment) {

@@ -140,7 +140,7 @@ func (e *Endpoint) deliver(now time.Duration, a *arrival, p *packet.Buffer) {
 	batch := p.Batch
 	atOnce := batch == nil || e.conn == nil || e.conn.State() == tcp.SynReceived
 	e.take(now, a, p)
-	if atOnce {
+	if atOnce || e.conn.AckApart() {
 		e.unlock(now)
 		return
 	}

@@ -113,6 +113,40 @@ func TestBatch(t *testing.T) { // TCP-126, TCP-127
 	require.Len(t, l.take(), 2)
 }
 
+// TCP-164: where acknowledgments are lost, or a gap opens, each segment of a batch is answered for itself: a flight that a batch holds
+// would otherwise have one answer alone, and a sender without SACK no three duplicates.
+func TestBatchInTrouble(t *testing.T) {
+	l := newLab(t)
+	p := l.active()
+	var b packet.Batch
+	in := func(from int, acks ...int) {
+		t.Helper()
+		s := p.segment(tcp.ACK, "data")
+		s.Seq = s.Seq.Add(from)
+		l.batch(&b, p.at, p.to, s)
+		for _, ack := range acks {
+			require.Equal(t, p.seq.Add(ack), l.one().Ack)
+		}
+		l.silent()
+	}
+	in(0)
+	in(4)
+	in(12, 8)
+	in(16, 8)
+	in(20, 8)
+	in(24)
+	b.Flush(l.clk.Now())
+	require.Equal(t, p.seq.Add(8), l.one().Ack)
+	in(8)
+	b.Flush(l.clk.Now())
+	require.Equal(t, p.seq.Add(28), l.one().Ack)
+	in(8, 28)
+	in(28, 32)
+	in(32, 36)
+	b.Flush(l.clk.Now())
+	l.silent()
+}
+
 // A connection may come by several device queues, whose batches end at any time: what the last of them brought is answered.
 func TestBatchesOfTwoQueues(t *testing.T) {
 	l := newLab(t)
