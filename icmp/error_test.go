@@ -117,13 +117,13 @@ func TestRateLimit(t *testing.T) { // ICMP-023
 	l.now += time.Minute
 	require.InDelta(t, 50, flood(l, 100), 25, "the burst to all, an error costing one token on average")
 	sent := 0
-	for range 1000 {
+	for range 100 {
 		l.now += 10 * time.Second // every peer has its own burst again
 		flood(l, 100)
 		l.now += 10 * time.Millisecond
 		sent += flood(l, 100)
 	}
-	require.InDelta(t, 10_000, sent, 500, "then 1000 per second")
+	require.InDelta(t, 1000, sent, 150, "then 1000 per second")
 
 	l = newLab(t, ipv4.Config{}, Config{Rate: 10, Burst: 3, PeerInterval: -1})
 	sent = flood(l, 1)

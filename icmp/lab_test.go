@@ -71,7 +71,9 @@ func (u *udp) Input(now time.Duration, d *ip.Datagram, p *packet.Buffer) {
 }
 
 func (u *udp) HandleError(_ time.Duration, e *ip.Error, quoted []byte) {
-	u.advice = append(u.advice, *e)
+	kept := *e
+	kept.Datagram = slices.Clone(e.Datagram)
+	u.advice = append(u.advice, kept)
 	u.quoted = append(u.quoted, slices.Clone(quoted))
 }
 
