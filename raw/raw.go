@@ -1,5 +1,5 @@
-// Package raw is SOCK_RAW, and the ping sockets of SOCK_DGRAM: sockets that receive a copy of every datagram of one IP protocol, header included, and send
-// datagrams of it, as raw(7) on Linux has them.
+// Package raw is SOCK_RAW: sockets that receive a copy of every datagram of one IP protocol, header included, and send
+// datagrams of it, as raw(7) on Linux has them; and the ping sockets of icmp(7), which see only the replies to their own requests.
 package raw
 
 import (
