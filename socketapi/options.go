@@ -2,8 +2,8 @@ package socketapi
 
 import (
 	"encoding/binary"
-	"maps"
 	"math"
+	"slices"
 	"syscall"
 	"time"
 
@@ -187,12 +187,20 @@ var initial = map[optname]int{
 	{SOL_SOCKET, SO_RCVLOWAT}:        1,
 }
 
+// value is an option with the number that was set.
+type value struct {
+	optname
+	n int
+}
+
 // value is what keep has kept of an option.
 func (so *socket) value(level, name int) int {
 	so.mu.Lock()
 	defer so.mu.Unlock()
-	if n, ok := so.values[optname{level, name}]; ok {
-		return n
+	for _, v := range so.values {
+		if v.optname == (optname{level, name}) {
+			return v.n
+		}
 	}
 	return initial[optname{level, name}]
 }
@@ -201,17 +209,15 @@ func (so *socket) value(level, name int) int {
 func (so *socket) keep(level, name, n int) {
 	so.mu.Lock()
 	defer so.mu.Unlock()
-	if so.values == nil {
-		so.values = map[optname]int{}
-	}
-	so.values[optname{level, name}] = n
+	others := slices.DeleteFunc(slices.Clone(so.values), func(v value) bool { return v.optname == optname{level, name} })
+	so.values = append(others, value{optname{level, name}, n})
 }
 
 // inherit takes over from a listener what Linux's accepted sockets do.
 func (so *socket) inherit(listener *socket) {
 	listener.mu.Lock()
 	defer listener.mu.Unlock()
-	so.values = maps.Clone(listener.values)
+	so.values = listener.values
 	so.rd.timeout.Store(listener.rd.timeout.Load())
 	so.rcvLowat.Store(listener.rcvLowat.Load())
 	so.inq.Store(listener.inq.Load())

@@ -53,7 +53,7 @@ type socket struct {
 	timestamp  atomic.Int32 // which of SO_TIMESTAMP and SO_TIMESTAMPNS is on; 0: none
 
 	mu     sync.Mutex
-	values map[optname]int // options that are only kept: see keep
+	values []value // options that are only kept: see keep. It is never changed, only replaced: accepted sockets share it
 }
 
 // Socket opens a socket. typ is SOCK_STREAM, SOCK_DGRAM or SOCK_RAW, perhaps with SOCK_NONBLOCK. Errors: EAFNOSUPPORT,
