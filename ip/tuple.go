@@ -16,6 +16,12 @@ func NewFourTuple(local, remote netip.AddrPort) FourTuple {
 	return FourTuple{keyOf(local.Addr()), keyOf(remote.Addr()), local.Port(), remote.Port()}
 }
 
+// Append appends the tuple to b, 36 bytes in network byte order, for a hash to cover.
+func (t *FourTuple) Append(b []byte) []byte {
+	b = append(append(b, t.local[:]...), t.remote[:]...)
+	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(b, t.LocalPort), t.RemotePort)
+}
+
 // LocalAddr is the own address.
 func (t *FourTuple) LocalAddr() netip.Addr { return netip.AddrFrom16(t.local).Unmap() }
 

@@ -15,7 +15,7 @@ type crowded struct {
 }
 
 type destination struct {
-	local  [4]byte
+	local  netip.Addr
 	remote netip.AddrPort
 }
 

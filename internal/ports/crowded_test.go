@@ -22,10 +22,10 @@ func newDestinations(size uint16) *destinations {
 var local = netip.MustParseAddr("10.0.0.2")
 
 func (d *destinations) connect(to string) (Reservation, error) {
-	ports := d.taken[destination{local.As4(), ap(to)}]
+	ports := d.taken[destination{local, ap(to)}]
 	if ports == nil {
 		ports = map[uint16]Reservation{}
-		d.taken[destination{local.As4(), ap(to)}] = ports
+		d.taken[destination{local, ap(to)}] = ports
 	}
 	r, err := d.Connect(local, ap(to), 0, func(port uint16) bool {
 		d.asked++
@@ -49,7 +49,7 @@ func (d *destinations) fill(t *testing.T, to string, size int) {
 }
 
 func (d *destinations) give(to string, port uint16) {
-	ports := d.taken[destination{local.As4(), ap(to)}]
+	ports := d.taken[destination{local, ap(to)}]
 	r := ports[port]
 	delete(ports, port)
 	d.Release(r)

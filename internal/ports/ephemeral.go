@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	crand "crypto/rand"
+	"crypto/subtle"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -76,16 +77,20 @@ func (e *ephemeral) random() uint32 {
 
 // sequence returns where the search for one of size ports begins, and what to call with the number of ports tried in vain before
 // the one that was taken.
-func (e *ephemeral) sequence(local [4]byte, remote netip.AddrPort, size uint32) (first uint32, step func(tried uint32)) {
-	var in, out [aes.BlockSize]byte
-	dst := remote.Addr().As4()
-	copy(in[:], local[:])
-	copy(in[4:], dst[:])
-	binary.BigEndian.PutUint16(in[8:], remote.Port())
-	e.prf.Encrypt(out[:], in[:])
+func (e *ephemeral) sequence(local addrs, remote netip.AddrPort, size uint32) (first uint32, step func(tried uint32)) {
+	out := e.mac(local.prefix, remote.Addr().As16(), [aes.BlockSize]byte{byte(remote.Port() >> 8), byte(remote.Port())})
 	offset := binary.BigEndian.Uint32(out[:])           // F of RFC 6056
 	counter := &e.counters[int(out[4])%len(e.counters)] // G
 	return offset%size + counter.Load()%size, func(tried uint32) {
 		counter.Add(tried + 1 + e.random()%4)
 	}
+}
+
+// mac is the CBC-MAC of blocks, a pseudorandom function because their number is always the same.
+func (e *ephemeral) mac(blocks ...[aes.BlockSize]byte) (sum [aes.BlockSize]byte) {
+	for i := range blocks {
+		subtle.XORBytes(sum[:], sum[:], blocks[i][:])
+		e.prf.Encrypt(sum[:], sum[:])
+	}
+	return sum
 }

@@ -33,6 +33,12 @@ func TestBindConflict(t *testing.T) {
 		{"other port", "10.0.0.2:7", "10.0.0.2:8", 0, 0, nil},
 		{"wildcard second", "10.0.0.2:7", "0.0.0.0:7", 0, 0, syscall.EADDRINUSE},
 		{"wildcard first", "0.0.0.0:7", "10.0.0.2:7", 0, 0, syscall.EADDRINUSE},
+		{"same IPv6 address", "[2001:db8::1]:7", "[2001:db8::1]:7", 0, 0, syscall.EADDRINUSE},
+		{"other IPv6 address", "[2001:db8::1]:7", "[2001:db8::2]:7", 0, 0, nil},
+		{"IPv6's wildcard and an IPv6 address", "[::]:7", "[2001:db8::1]:7", 0, 0, syscall.EADDRINUSE},
+		{"IPv6's wildcard and an IPv4 address", "10.0.0.2:7", "[::]:7", 0, 0, syscall.EADDRINUSE},
+		{"both wildcards", "[::]:7", "0.0.0.0:7", 0, 0, syscall.EADDRINUSE},
+		{"IPv4's wildcard and an IPv6 address", "0.0.0.0:7", "[2001:db8::1]:7", 0, 0, nil},
 		{"both reuse address", "0.0.0.0:7", "10.0.0.2:7", ReuseAddr, ReuseAddr, nil},
 		{"one reuses address", "0.0.0.0:7", "10.0.0.2:7", 0, ReuseAddr, syscall.EADDRINUSE},
 		{"both reuse port", "10.0.0.2:7", "10.0.0.2:7", ReusePort, ReusePort, nil},
@@ -44,6 +50,7 @@ func TestBindConflict(t *testing.T) {
 			table := newTable(0, 0)
 			r, err := table.Bind(ap(tt.first), tt.f1)
 			require.NoError(t, err)
+			require.Equal(t, ap(tt.first), r.Local())
 			second, err := table.Bind(ap(tt.second), tt.f2)
 			require.Equal(t, tt.err, err)
 			table.Release(r)

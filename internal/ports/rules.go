@@ -3,11 +3,9 @@ package ports
 // A rule says whether a newcomer may not have a port because of those who hold it.
 type rule func(r Reservation, holder group) bool
 
-var wildcard [4]byte
-
 // overlap: some datagram or segment could be meant for either.
 func overlap(r Reservation, holder group) bool {
-	return r.addr == holder.addr || r.addr == wildcard || holder.addr == wildcard
+	return r.at.overlaps(holder.at)
 }
 
 // bindConflict is the rule of bind(2) and listen(2). A datagram socket never listens, so that for UDP the

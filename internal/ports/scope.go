@@ -31,7 +31,7 @@ func (s Scope) port(n uint32) uint16 { return uint16(s.low + n%s.size) }
 // Bind reserves a port at an address as bind(2) does; the wildcard address overlaps with every other. Port 0 picks an
 // ephemeral port that nobody else holds at an overlapping address. The error is EADDRINUSE.
 func (s Scope) Bind(local netip.AddrPort, f Flags) (Reservation, error) {
-	r := Reservation{addr: local.Addr().As4(), port: local.Port(), flags: f & (ReuseAddr | ReusePort)}
+	r := Reservation{at: addrsOf(local.Addr()), port: local.Port(), flags: f & (ReuseAddr | ReusePort)}
 	if r.port != 0 {
 		if !s.reserve(r, bindConflict, nil) {
 			return Reservation{}, syscall.EADDRINUSE
@@ -52,14 +52,14 @@ func (s Scope) Bind(local netip.AddrPort, f Flags) (Reservation, error) {
 // their four-tuples differ: claim is asked to take the four-tuple with the port, and returns false when it is
 // taken. It is called with the port locked and must not call the Table. The error is EADDRNOTAVAIL.
 func (s Scope) Connect(local netip.Addr, remote netip.AddrPort, f Flags, claim func(port uint16) bool) (Reservation, error) {
-	r := Reservation{addr: local.As4(), flags: f&(ReuseAddr|ReusePort) | connected}
+	r := Reservation{at: addrsOf(local), flags: f&(ReuseAddr|ReusePort) | connected}
 	if s.low != s.ephemeral.low || s.size != s.ephemeral.size { // crowded is about all ports
 		if s.search(&r, remote, claim) {
 			return r, nil
 		}
 		return Reservation{}, syscall.EADDRNOTAVAIL
 	}
-	d := destination{r.addr, remote}
+	d := destination{local, remote}
 	for port, known := s.crowded.next(d); known; port, known = s.crowded.next(d) {
 		if port == 0 {
 			return Reservation{}, syscall.EADDRNOTAVAIL
@@ -81,7 +81,7 @@ func (s Scope) Connect(local netip.Addr, remote netip.AddrPort, f Flags, claim f
 
 // search tries all ports of the scope, in the order of the destination.
 func (s Scope) search(r *Reservation, remote netip.AddrPort, claim func(port uint16) bool) bool {
-	first, step := s.ephemeral.sequence(r.addr, remote, s.size)
+	first, step := s.ephemeral.sequence(r.at, remote, s.size)
 	for i := range s.size {
 		r.port = s.port(first + i)
 		if s.reserve(*r, connectConflict, claim) {

@@ -1,7 +1,7 @@
 // Package ports keeps account of the local ports of one transport: who holds which, what bind(2) on Linux lets
 // them share, and which ephemeral port an outsider cannot guess (RFC 6056).
 //
-// Each transport of each stack owns a Table. What a holder keeps is a Reservation, eight octets without a pointer.
+// Each transport of each stack owns a Table. A holder keeps a Reservation, 20 bytes without a pointer.
 package ports
 
 import (
@@ -21,15 +21,24 @@ const (
 	connected                   // got the port by Connect: other connections may have it for other remotes
 )
 
-// Reservation is a held port. The zero value holds nothing. Each Reservation is to be released once.
+// Reservation is a held port at an address. The zero value holds nothing. Each Reservation is to be released once.
 type Reservation struct {
-	addr  [4]byte
-	port  uint16
+	at    addrs
 	flags Flags
+	port  uint16
 }
+
+// AddressOnly is an address without a port (IP_BIND_ADDRESS_NO_PORT). It holds nothing.
+func AddressOnly(a netip.Addr) Reservation { return Reservation{at: addrsOf(a)} }
+
+// Addr is the address at which the port is held, or the wildcard.
+func (r Reservation) Addr() netip.Addr { return r.at.addr() }
 
 // Port is the port held; 0: none.
 func (r Reservation) Port() uint16 { return r.port }
+
+// Local is Addr and Port.
+func (r Reservation) Local() netip.AddrPort { return netip.AddrPortFrom(r.Addr(), r.port) }
 
 // Table is the ports of one transport. All methods are safe for concurrent use.
 type Table struct {
@@ -45,7 +54,7 @@ type stripe struct {
 
 // A group counts the holders that are alike, so that a port with 100,000 connections has but one or two.
 type group struct {
-	addr  [4]byte
+	at    addrs
 	flags Flags
 	count int
 }
@@ -79,7 +88,7 @@ func (t *Table) Listen(r Reservation) (Reservation, error) {
 // Accept reserves the port of a listener once more, for a connection accepted at local.
 func (t *Table) Accept(listener Reservation, local netip.Addr) Reservation {
 	r := listener
-	r.addr = local.As4()
+	r.at = addrsOf(local)
 	r.flags &^= listening
 	s := t.stripe(r.port)
 	s.mu.Lock()
@@ -144,7 +153,7 @@ func (s *stripe) add(r Reservation) {
 	if s.ports == nil {
 		s.ports = make(map[uint16][]group)
 	}
-	s.ports[r.port] = append(groups, group{r.addr, r.flags, 1})
+	s.ports[r.port] = append(groups, group{r.at, r.flags, 1})
 }
 
 func (s *stripe) remove(r Reservation) {
@@ -169,4 +178,4 @@ func (s *stripe) remove(r Reservation) {
 	panic("ports: release of a port that is not held")
 }
 
-func (g group) holds(r Reservation) bool { return g.addr == r.addr && g.flags == r.flags }
+func (g group) holds(r Reservation) bool { return g.at == r.at && g.flags == r.flags }

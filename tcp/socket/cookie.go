@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -28,16 +29,12 @@ var cookieMSS = [...]uint16{1460, 1360, 536, 88}
 type cookies struct{ key secret }
 
 // numbers are the cookies of a SYN in a period, one for each class.
-func (k *cookies) numbers(id tuple, syn tcp.Seq, period uint32) (list [len(cookieMSS)]tcp.Seq) {
-	var b [36]byte
-	copy(b[:], k.key[:])
-	copy(b[16:], id.local[:])
-	copy(b[20:], id.remote[:])
-	binary.BigEndian.PutUint16(b[24:], id.localPort)
-	binary.BigEndian.PutUint16(b[26:], id.remotePort)
-	binary.BigEndian.PutUint32(b[28:], uint32(syn))
-	binary.BigEndian.PutUint32(b[32:], period)
-	h := sha256.Sum256(b[:])
+func (k *cookies) numbers(id ip.FourTuple, syn tcp.Seq, period uint32) (list [len(cookieMSS)]tcp.Seq) {
+	var space [64]byte
+	b := id.Append(append(space[:0], k.key[:]...))
+	b = binary.BigEndian.AppendUint32(b, uint32(syn))
+	b = binary.BigEndian.AppendUint32(b, period)
+	h := sha256.Sum256(b)
 	for i := range list {
 		list[i] = tcp.Seq(binary.BigEndian.Uint32(h[4*i:]))
 	}
@@ -45,7 +42,7 @@ func (k *cookies) numbers(id tuple, syn tcp.Seq, period uint32) (list [len(cooki
 }
 
 // make is the initial sequence number of the SYN,ACK that answers syn.
-func (k *cookies) make(now time.Duration, id tuple, syn *tcp.Segment) tcp.Seq {
+func (k *cookies) make(now time.Duration, id ip.FourTuple, syn *tcp.Segment) tcp.Seq {
 	mss := syn.Options.MSS
 	if mss == 0 {
 		mss = tcp.DefaultMSS
@@ -58,7 +55,7 @@ func (k *cookies) make(now time.Duration, id tuple, syn *tcp.Segment) tcp.Seq {
 }
 
 // check returns the MSS that the cookie holds; false for one that was not made by this host for this connection lately.
-func (k *cookies) check(now time.Duration, id tuple, cookie, syn tcp.Seq) (uint16, bool) {
+func (k *cookies) check(now time.Duration, id ip.FourTuple, cookie, syn tcp.Seq) (uint16, bool) {
 	current := uint32(now / cookiePeriod)
 	for age := range min(cookieLifetime, current+1) {
 		list := k.numbers(id, syn, current-age)

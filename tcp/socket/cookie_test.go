@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -113,7 +114,7 @@ func TestCookieLifetime(t *testing.T) { // SEC-007
 	} {
 		l := newLab(t)
 		l.after(tt.start)
-		id := tuple{localPort: 7}
+		id := ip.FourTuple{LocalPort: 7}
 		cookie := l.cookies.make(l.clk.Now(), id, &tcp.Segment{Seq: 5000})
 		l.after(tt.age)
 		_, ok := l.cookies.check(l.clk.Now(), id, cookie, 5000)
@@ -149,7 +150,7 @@ func TestCookiesTellNothing(t *testing.T) {
 	var set [32]int
 	for i := range count {
 		now := time.Duration(i) * cookiePeriod / 4
-		cookie := l.cookies.make(now, tuple{localPort: 7}, &tcp.Segment{Seq: 5000, Options: tcp.Options{MSS: 1460}})
+		cookie := l.cookies.make(now, ip.FourTuple{LocalPort: 7}, &tcp.Segment{Seq: 5000, Options: tcp.Options{MSS: 1460}})
 		for bit := range set {
 			set[bit] += int(cookie >> bit & 1)
 		}
@@ -159,12 +160,12 @@ func TestCookiesTellNothing(t *testing.T) {
 	}
 	right := 0
 	for guess := range tcp.Seq(1 << 20) {
-		if _, ok := l.cookies.check(time.Hour, tuple{localPort: 7}, guess*4099, 5000); ok {
+		if _, ok := l.cookies.check(time.Hour, ip.FourTuple{LocalPort: 7}, guess*4099, 5000); ok {
 			right++
 		}
 	}
 	require.Zero(t, right, "eight in 2^32: two in a thousand such tests")
-	numbers := l.cookies.numbers(tuple{localPort: 7}, 5000, 1)
+	numbers := l.cookies.numbers(ip.FourTuple{LocalPort: 7}, 5000, 1)
 	require.Len(t, numbers, 4)
 	require.EqualValues(t, 2, cookieLifetime)
 }

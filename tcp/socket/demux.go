@@ -5,6 +5,7 @@ package socket
 import (
 	"crypto/rand"
 	"io"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -60,6 +61,7 @@ func New(stack *ip.Stack, cfg Config) *Demux {
 	d.secret.init(cfg.Rand)
 	d.cookies.key.init(cfg.Rand)
 	d.conns.init(d.secret.table())
+	d.listeners.key = d.conns.key
 	stack.Register(ip.ProtocolTCP, d)
 	return d
 }
@@ -72,7 +74,7 @@ func (d *Demux) now() time.Duration { return d.cfg.Clock.Now() }
 // arrival is a segment from the wire, with what its IP header said.
 type arrival struct {
 	seg       tcp.Segment
-	id        tuple
+	id        ip.FourTuple
 	in        *ip.Interface // that it came by; nil if it waited in an inbox
 	ttl       uint8
 	headerLen int     // of the IP header
@@ -85,7 +87,7 @@ type arrival struct {
 func (a *arrival) parse(s *ip.Stack, h *ip.Datagram, p *packet.Buffer) error {
 	err := a.seg.Parse(p.Bytes())
 	a.seg.CE = h.TOS&ecnMask == ecnCE
-	a.id = tuple{local: h.Dst.As4(), remote: h.Src.As4(), localPort: a.seg.DstPort, remotePort: a.seg.SrcPort}
+	a.id = ip.NewFourTuple(netip.AddrPortFrom(h.Dst, a.seg.DstPort), netip.AddrPortFrom(h.Src, a.seg.SrcPort))
 	a.in, a.ttl, a.headerLen, a.route, a.queue = h.In, h.TTL, h.HeaderLen, s.ReplyOptions(h), p.Queue
 	return err
 }
@@ -110,7 +112,7 @@ func (d *Demux) Input(now time.Duration, h *ip.Datagram, p *packet.Buffer) {
 }
 
 func (d *Demux) dispatch(now time.Duration, a *arrival, p *packet.Buffer) {
-	e := d.conns.find(a.id)
+	e := d.conns.find(&a.id)
 	if e != nil && e.hears(a.in) && !d.succeed(now, e, a) {
 		if !e.tooFar(a) {
 			e.deliver(now, a, p)

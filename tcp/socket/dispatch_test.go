@@ -10,6 +10,7 @@ import (
 
 	"tunstack/internal/packet"
 	"tunstack/internal/stats"
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -137,7 +138,7 @@ func TestLand(t *testing.T) { // SEC-016
 	self := ap("127.0.0.1:7") // by the loopback it is for real
 	route, err := l.ip.Route(self.Addr(), self.Addr())
 	require.NoError(t, err)
-	f := flow{tuple{self.Addr().As4(), self.Addr().As4(), 7, 7}, route, 0}
+	f := flow{ip.NewFourTuple(self, self), 0, route}
 	require.NoError(t, l.transmit(0, &f, &settings{}, &tcp.Segment{Flags: tcp.SYN, Seq: 100, Wnd: 1000}))
 	l.after(time.Second)
 	require.Less(t, l.stats.SegsOut.Value(), uint64(50), "it does not talk to itself for ever")

@@ -1,7 +1,6 @@
 package socket
 
 import (
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -31,15 +30,17 @@ type Endpoint struct {
 
 	restricted atomic.Pointer[restrictions] // SO_BINDTODEVICE, IP_MINTTL; follows the settings
 
+	next *Endpoint // with the same hash in the table of connections; guarded by its stripe
+
 	mu   sync.Mutex
 	last time.Duration // the latest time the machine was told
 	flow
 	settings
 	orphan
-	conn        *tcp.Conn  // nil until Connect
-	listener    *listener  // nil until Listen
-	parent      *listener  // of a connection that was not accepted yet
-	bound       netip.Addr // what Bind said; the zero Addr before
+	conn        *tcp.Conn // nil until Connect
+	listener    *listener // nil until Listen
+	parent      *listener // of a connection that was not accepted yet
+	bound       bool      // by Bind, so that port is the user's
 	port        ports.Reservation
 	err         syscall.Errno // pending: reported once
 	rare        *rare         // nil while there is nothing in it

@@ -64,7 +64,7 @@ func (z *fuzzer) step() {
 	}
 	for _, f := range z.take() {
 		if f.Flags.Has(tcp.SYN) {
-			z.iss[int(f.ip.Dst.As4()[3])] = f.Seq
+			z.iss[int(f.ip.Dst.AsSlice()[3])] = f.Seq
 		}
 	}
 }

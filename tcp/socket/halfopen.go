@@ -1,36 +1,39 @@
 package socket
 
-import "sync"
+import (
+	"net/netip"
+	"sync"
+)
 
 // halfOpen counts the connections in SYN-RECEIVED of all listeners together, and of each source: what SYNs make a host remember is
 // bounded, and one source does not get all of it. Who gets nothing is answered with cookies.
 type halfOpen struct {
 	mu      sync.Mutex // taken after a listener's
 	total   int
-	sources map[[4]byte]int
+	sources map[netip.Addr]int
 }
 
 // sourceShare is the part of all half-open connections that one address may have.
 const sourceShare = 4
 
 // room says whether one more from that source may be remembered, of limit in all.
-func (h *halfOpen) room(source [4]byte, limit int) bool {
+func (h *halfOpen) room(source netip.Addr, limit int) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.total < limit && h.sources[source] < max(limit/sourceShare, 1)
 }
 
-func (h *halfOpen) add(source [4]byte) {
+func (h *halfOpen) add(source netip.Addr) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.sources == nil {
-		h.sources = make(map[[4]byte]int)
+		h.sources = make(map[netip.Addr]int)
 	}
 	h.total++
 	h.sources[source]++
 }
 
-func (h *halfOpen) remove(source [4]byte) {
+func (h *halfOpen) remove(source netip.Addr) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.total--
@@ -38,6 +41,6 @@ func (h *halfOpen) remove(source [4]byte) {
 		return
 	}
 	if delete(h.sources, source); len(h.sources) == 0 {
-		h.sources = nil // a map keeps the memory of its fullest day
+		h.sources = nil // a Go map never shrinks, so an empty one is dropped
 	}
 }

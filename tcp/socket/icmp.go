@@ -2,6 +2,7 @@ package socket
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"time"
 
 	"tunstack/ip"
@@ -11,11 +12,9 @@ import (
 
 // HandleError handles an ICMP error about a segment of ours (RFC 9293 section 3.9.2.2, RFC 5927).
 func (d *Demux) HandleError(now time.Duration, e *ip.Error, quoted []byte) {
-	id := tuple{
-		local: e.Quoted.Src.As4(), localPort: binary.BigEndian.Uint16(quoted),
-		remote: e.Quoted.Dst.As4(), remotePort: binary.BigEndian.Uint16(quoted[2:]),
-	}
-	if c := d.conns.find(id); c != nil {
+	id := ip.NewFourTuple(netip.AddrPortFrom(e.Quoted.Src, binary.BigEndian.Uint16(quoted)),
+		netip.AddrPortFrom(e.Quoted.Dst, binary.BigEndian.Uint16(quoted[2:])))
+	if c := d.conns.find(&id); c != nil {
 		c.handleError(now, e, quoted)
 	}
 }
@@ -34,7 +33,7 @@ func (e *Endpoint) handleError(now time.Duration, err *ip.Error, quoted []byte) 
 		e.demux.ip.Apply(now, err) // settle sees the route's new MTU
 	case err.Errno != 0:
 		if e.conn.State() == tcp.SynSent {
-			e.uncommon().errors.Push(errqueue.FromICMP(err, e.id.remotePort, quoted))
+			e.uncommon().errors.Push(errqueue.FromICMP(err, e.id.RemotePort, quoted))
 		}
 		e.doubt(now, err.Errno)
 	}

@@ -19,7 +19,7 @@ import (
 
 // client is the i-th of many remote ends.
 func client(i int) netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)}), 1000)
+	return netip.AddrPortFrom(netip.MustParseAddr(fmt.Sprintf("198.%d.%d.%d", 18+i>>16, i>>8&255, i&255)), 1000)
 }
 
 // waiting is the number of connections that netstat shows to wait for Accept.
@@ -233,16 +233,17 @@ func TestOvertaken(t *testing.T) {
 	l := newLab(t)
 	listener := l.listen(here, 4)
 	p := l.dial(there)
-	half := l.conns.find(tuple{here.Addr().As4(), there.Addr().As4(), here.Port(), there.Port()})
+	id := ip.NewFourTuple(here, there)
+	half := l.conns.find(&id)
 	require.Nil(t, listener.listener.adopt(half.flow, half.settings, half.conn), "the same SYN by another queue")
 
 	listener.listener.closed = true // and not yet at the connections
 	p.sends(tcp.ACK, "")
 	require.True(t, l.one().Flags.Has(tcp.RST))
 	other := half.flow
-	other.id.remotePort++
+	other.id.RemotePort++
 	require.Nil(t, listener.listener.adopt(other, half.settings, half.conn))
-	require.Nil(t, l.conns.find(other.id))
+	require.Nil(t, l.conns.find(&other.id))
 	listener.Abort()
 	l.empty()
 }

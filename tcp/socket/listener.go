@@ -54,7 +54,7 @@ func (l *listener) admit(now time.Duration, a *arrival) (settings, admission) {
 	}
 	set, room := l.endpoint.settings, admitted
 	set.follow(a) // MUST-53
-	if !l.demux.halfOpen.room(a.id.remote, l.demux.cfg.MaxHalfOpen) {
+	if !l.demux.halfOpen.room(a.id.RemoteAddr(), l.demux.cfg.MaxHalfOpen) {
 		room = crowded
 		l.cookiesUntil = now + (cookieLifetime+1)*cookiePeriod
 	}
@@ -82,11 +82,11 @@ func (l *listener) adopt(f flow, set settings, conn *tcp.Conn) *Endpoint {
 	e.flow, e.settings, e.conn, e.parent = f, set, conn, l
 	e.restrict(&set.SocketOptions)
 	e.mu.Lock()
-	if !d.conns.insert(f.id, e) {
+	if !d.conns.insert(e) {
 		return nil
 	}
 	if !l.add(e) {
-		d.conns.remove(f.id, e)
+		d.conns.remove(e)
 		return nil
 	}
 	return e
@@ -99,9 +99,9 @@ func (l *listener) add(e *Endpoint) bool {
 	if l.closed {
 		return false
 	}
-	e.port = l.demux.ports.Accept(l.endpoint.port, e.id.localAddr())
+	e.port = l.demux.ports.Accept(l.endpoint.port, e.id.LocalAddr())
 	l.half[e] = struct{}{}
-	l.demux.halfOpen.add(e.id.remote)
+	l.demux.halfOpen.add(e.id.RemoteAddr())
 	return true
 }
 
@@ -127,7 +127,7 @@ func (l *listener) forget(e *Endpoint) bool {
 		return false
 	}
 	delete(l.half, e)
-	l.demux.halfOpen.remove(e.id.remote)
+	l.demux.halfOpen.remove(e.id.RemoteAddr())
 	return true
 }
 

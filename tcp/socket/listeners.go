@@ -7,6 +7,7 @@ import (
 
 // listeners finds who listens on a port.
 type listeners struct {
+	key   uint64 // of the hash that divides connections between listeners
 	mu    sync.RWMutex
 	ports map[uint16][]*listener
 }
@@ -30,11 +31,11 @@ func (t *listeners) remove(l *listener) {
 }
 
 // find prefers a listener at the very address over one at the wildcard, and then one that is bound to the interface. Several
-// that are alike (SO_REUSEPORT) divide the connections by their remote ends.
+// that are alike (SO_REUSEPORT) divide the connections by a hash of the FourTuple.
 func (t *listeners) find(a *arrival) *listener {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	all := t.ports[a.id.localPort]
+	all := t.ports[a.id.LocalPort]
 	best, n := 0, 0
 	for _, l := range all {
 		switch score := l.score(a); {
@@ -47,7 +48,7 @@ func (t *listeners) find(a *arrival) *listener {
 	if best == 0 {
 		return nil
 	}
-	return nth(all, a, best, a.id.spread()%n)
+	return nth(all, a, best, int(a.id.Hash(t.key)%uint64(n)))
 }
 
 // nth is the listener with a score that n others are ahead of.
@@ -70,7 +71,7 @@ func (l *listener) score(a *arrival) int {
 	switch {
 	case !l.endpoint.hears(a.in):
 		return 0
-	case l.addr == a.id.localAddr():
+	case l.addr == a.id.LocalAddr():
 		score = 3
 	case !l.addr.IsUnspecified():
 		return 0
@@ -79,9 +80,4 @@ func (l *listener) score(a *arrival) int {
 		score++
 	}
 	return score
-}
-
-// spread is a number that differs between remote ends.
-func (t tuple) spread() int {
-	return int(uint32(t.remotePort)*2654435761>>16 + uint32(t.remote[3]))
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"tunstack/internal/packet"
+	"tunstack/internal/ports"
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -13,18 +15,18 @@ import (
 // EADDRINUSE, EADDRNOTAVAIL for an address that is not the host's, EINVAL when already bound or closed.
 func (e *Endpoint) Bind(local netip.AddrPort) error {
 	defer e.release(e.lock())
-	if e.bound.IsValid() || e.conn != nil || e.closed {
+	if e.bound || e.conn != nil || e.closed {
 		return syscall.EINVAL
 	}
 	addr := local.Addr().Unmap()
 	if !addr.IsValid() {
 		addr = netip.IPv4Unspecified()
 	}
-	if !addr.Is4() || !addr.IsUnspecified() && !e.demux.ip.IsLocal(addr) {
+	if e.demux.ip.FamilyOf(addr) == nil || !addr.IsUnspecified() && !e.demux.ip.IsLocal(addr) {
 		return syscall.EADDRNOTAVAIL
 	}
 	if local.Port() == 0 && e.NoPort {
-		e.bound, e.id.local = addr, addr.As4()
+		e.port, e.bound = ports.AddressOnly(addr), true
 		return nil
 	}
 	return e.reserve(addr, local.Port())
@@ -36,8 +38,7 @@ func (e *Endpoint) reserve(addr netip.Addr, port uint16) error {
 	if err != nil {
 		return err
 	}
-	e.port, e.bound = r, addr
-	e.id.local, e.id.localPort = addr.As4(), r.Port()
+	e.port, e.bound = r, true
 	return nil
 }
 
@@ -58,7 +59,7 @@ func (e *Endpoint) Listen(backlog int) error {
 		return nil
 	}
 	if e.port.Port() == 0 { // bound with IP_BIND_ADDRESS_NO_PORT
-		if err := e.reserve(e.bound, 0); err != nil {
+		if err := e.reserve(e.port.Addr(), 0); err != nil {
 			return err
 		}
 	}
@@ -67,7 +68,7 @@ func (e *Endpoint) Listen(backlog int) error {
 		return err
 	}
 	e.port = port
-	e.listener = &listener{demux: e.demux, endpoint: e, addr: e.bound, port: port.Port(), backlog: backlog, half: make(map[*Endpoint]struct{})}
+	e.listener = &listener{demux: e.demux, endpoint: e, addr: port.Addr(), port: port.Port(), backlog: backlog, half: make(map[*Endpoint]struct{})}
 	e.demux.listeners.add(e.listener)
 	return nil
 }
@@ -95,7 +96,7 @@ func (e *Endpoint) Accept() (*Endpoint, error) {
 	child.mu.Lock()
 	defer child.release(now)
 	child.parent = nil
-	child.bound = child.id.localAddr()
+	child.bound = true
 	return child, nil
 }
 
@@ -124,32 +125,37 @@ func (e *Endpoint) Connect(remote netip.AddrPort) error {
 func (e *Endpoint) open(now time.Duration, remote netip.AddrPort) error {
 	d := e.demux
 	addr := remote.Addr().Unmap()
-	if addr.IsUnspecified() { // this host, as on Linux
-		addr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	}
-	if !addr.Is4() {
+	family := d.ip.FamilyOf(addr)
+	if family == nil {
 		return syscall.EINVAL
+	}
+	if addr.IsUnspecified() { // the stack itself, as on Linux
+		addr = family.Loopback().Addr()
 	}
 	if d.ip.CastOf(addr) != packet.Unicast { // RFC 9293 section 3.9.1.1, MUST-46
 		return syscall.ENETUNREACH
 	}
-	route, err := d.ip.RouteVia(addr, e.bound, e.Via())
+	var src netip.Addr
+	if e.bound {
+		src = e.port.Addr()
+	}
+	route, err := d.ip.RouteVia(addr, src, e.Via())
 	if err != nil {
 		return err
 	}
-	id := tuple{local: route.Src.As4(), remote: addr.As4(), remotePort: remote.Port()}
+	peer := netip.AddrPortFrom(addr, remote.Port())
+	e.flow = flow{id: ip.NewFourTuple(netip.AddrPortFrom(route.Src, 0), peer), route: route}
 	claim := func(port uint16) bool {
-		id.localPort = port
-		return d.conns.insert(id, e)
+		e.id.LocalPort = port
+		return d.conns.insert(e)
 	}
 	if e.port.Port() != 0 {
 		if !claim(e.port.Port()) {
 			return syscall.EADDRNOTAVAIL
 		}
-	} else if e.port, err = d.ports.Within(e.Ports).Connect(route.Src, netip.AddrPortFrom(addr, remote.Port()), e.reuse, claim); err != nil {
+	} else if e.port, err = d.ports.Within(e.Ports).Connect(route.Src, peer, e.reuse, claim); err != nil {
 		return err
 	}
-	e.flow = flow{id: id, route: route}
 	e.soft = 0
 	e.conn = tcp.Open(now, &d.cfg.Config, e.params, d.setup(now, &e.flow, &e.settings))
 	return syscall.EINPROGRESS

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -20,14 +21,9 @@ func (k *secret) init(random io.Reader) {
 
 // derive returns the two values a connection gets: the keyed function of RFC 6528 section 3, and the offset of its
 // timestamps (RFC 7323 section 5.4).
-func (k *secret) derive(id tuple) (isn, tsOffset uint32) {
-	var b [28]byte
-	copy(b[:], k[:])
-	copy(b[16:], id.local[:])
-	copy(b[20:], id.remote[:])
-	binary.BigEndian.PutUint16(b[24:], id.localPort)
-	binary.BigEndian.PutUint16(b[26:], id.remotePort)
-	h := sha256.Sum256(b[:])
+func (k *secret) derive(id ip.FourTuple) (isn, tsOffset uint32) {
+	var b [64]byte
+	h := sha256.Sum256(id.Append(append(b[:0], k[:]...)))
 	return binary.BigEndian.Uint32(h[:]), binary.BigEndian.Uint32(h[4:])
 }
 

@@ -138,7 +138,7 @@ func (e *Endpoint) SetIP(change func(*ip.SocketOptions)) {
 
 // reroute looks for the way again when the user has restricted it. Without one the old way stays, as in Linux.
 func (e *Endpoint) reroute() {
-	if route, err := e.demux.ip.RouteVia(e.id.remoteAddr(), e.id.localAddr(), e.Via()); err == nil {
+	if route, err := e.demux.ip.RouteVia(e.id.RemoteAddr(), e.id.LocalAddr(), e.Via()); err == nil {
 		e.route = route
 	}
 }

@@ -136,13 +136,13 @@ func (e *Endpoint) end() {
 	}
 	e.gone = true
 	e.timer.Stop()
-	e.demux.conns.remove(e.id, e)
+	e.demux.conns.remove(e)
 	e.releasePort()
 }
 
 // releasePort gives the port back once neither the connection nor an owner who chose it needs it.
 func (e *Endpoint) releasePort() {
-	if (e.closed || !e.bound.IsValid()) && (e.gone || e.conn == nil) {
+	if (e.closed || !e.bound) && (e.gone || e.conn == nil) {
 		e.demux.ports.Release(e.port)
 		e.port = ports.Reservation{}
 	}

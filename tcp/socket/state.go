@@ -86,10 +86,13 @@ func (e *Endpoint) takeError() error {
 // Local is the own address; the zero AddrPort before Bind or Connect.
 func (e *Endpoint) Local() netip.AddrPort {
 	defer e.release(e.lock())
-	if e.conn == nil && !e.bound.IsValid() {
-		return netip.AddrPort{}
+	switch {
+	case e.conn != nil:
+		return e.id.Local()
+	case e.bound:
+		return e.port.Local()
 	}
-	return e.id.localEnd()
+	return netip.AddrPort{}
 }
 
 // Remote is the peer's address; false when not connected.
@@ -98,7 +101,7 @@ func (e *Endpoint) Remote() (netip.AddrPort, bool) {
 	if e.conn == nil || e.conn.State() == tcp.Closed || e.conn.State() == tcp.SynSent {
 		return netip.AddrPort{}, false
 	}
-	return e.id.remoteEnd(), true
+	return e.id.Remote(), true
 }
 
 // MSS is the effective send MSS in octets (TCP_MAXSEG reads it).

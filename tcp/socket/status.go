@@ -67,7 +67,7 @@ func (e *Endpoint) status(info bool) (Status, bool) {
 	}
 	row := Status{
 		State: stateNames[e.conn.State()], RecvQ: e.conn.Readable(), SendQ: e.conn.Unacked(),
-		Local: e.id.localEnd(), Remote: e.id.remoteEnd(),
+		Local: e.id.Local(), Remote: e.id.Remote(),
 	}
 	if info {
 		i := e.conn.Info()

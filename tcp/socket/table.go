@@ -1,83 +1,99 @@
 package socket
 
 import (
-	"encoding/binary"
 	"iter"
-	"net/netip"
 	"sync"
+
+	"tunstack/ip"
 )
 
-// tuple identifies a connection.
-type tuple struct {
-	local, remote         [4]byte
-	localPort, remotePort uint16
-}
-
-func (t tuple) localAddr() netip.Addr  { return netip.AddrFrom4(t.local) }
-func (t tuple) remoteAddr() netip.Addr { return netip.AddrFrom4(t.remote) }
-
-func (t tuple) localEnd() netip.AddrPort  { return netip.AddrPortFrom(t.localAddr(), t.localPort) }
-func (t tuple) remoteEnd() netip.AddrPort { return netip.AddrPortFrom(t.remoteAddr(), t.remotePort) }
-
-// table finds connections. It is striped, so that queues and users seldom meet.
+// table finds connections by their FourTuples. It is striped, so that device queues and users seldom wait for each other.
 type table struct {
-	key     uint64
+	key     uint64 // secret, so that nobody outside can fill one stripe
 	stripes [64]stripe
 }
 
+// stripe maps hashes to connections; those with equal hashes are linked by next. A map with FourTuples as keys would need
+// twice the memory for each connection.
 type stripe struct {
 	mu    sync.RWMutex
-	conns map[tuple]*Endpoint
+	conns map[uint64]*Endpoint
 	_     [32]byte // a cache line each
 }
 
 func (t *table) init(key uint64) { t.key = key }
 
-// hash mixes the tuple with the key, so that nobody outside can fill one stripe.
-func (t *table) hash(id tuple) uint64 {
-	x := binary.LittleEndian.Uint64([]byte{id.remote[0], id.remote[1], id.remote[2], id.remote[3], id.local[0], id.local[1], id.local[2], id.local[3]})
-	x ^= t.key
-	x = (x ^ x>>29 ^ uint64(id.remotePort)<<16 ^ uint64(id.localPort)) * 0x9e3779b97f4a7c15
-	return x ^ x>>32
+// stripe returns the stripe of a FourTuple, and its hash.
+func (t *table) stripe(id *ip.FourTuple) (*stripe, uint64) {
+	h := id.Hash(t.key)
+	return &t.stripes[h%uint64(len(t.stripes))], h
 }
 
-func (t *table) stripe(id tuple) *stripe { return &t.stripes[t.hash(id)%uint64(len(t.stripes))] }
-
-func (t *table) find(id tuple) *Endpoint {
-	s := t.stripe(id)
+func (t *table) find(id *ip.FourTuple) *Endpoint {
+	s, h := t.stripe(id)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.conns[id]
+	return s.find(h, id)
 }
 
-// insert returns false when the tuple is taken.
-func (t *table) insert(id tuple, e *Endpoint) bool {
-	s := t.stripe(id)
+func (s *stripe) find(h uint64, id *ip.FourTuple) *Endpoint {
+	for e := s.conns[h]; e != nil; e = e.next {
+		if e.id == *id {
+			return e
+		}
+	}
+	return nil
+}
+
+// insert enters e, whose id does not change until it is removed; false when the FourTuple is taken.
+func (t *table) insert(e *Endpoint) bool {
+	s, h := t.stripe(&e.id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conns[id] != nil {
+	return s.insert(h, e)
+}
+
+func (s *stripe) insert(h uint64, e *Endpoint) bool {
+	if s.find(h, &e.id) != nil {
 		return false
 	}
 	if s.conns == nil {
-		s.conns = make(map[tuple]*Endpoint)
+		s.conns = make(map[uint64]*Endpoint)
 	}
-	s.conns[id] = e
+	e.next = s.conns[h]
+	s.conns[h] = e
 	return true
 }
 
-func (t *table) remove(id tuple, e *Endpoint) {
-	s := t.stripe(id)
+// remove takes e out if it is in the table.
+func (t *table) remove(e *Endpoint) {
+	s, h := t.stripe(&e.id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conns[id] != e {
-		return
-	}
-	if delete(s.conns, id); len(s.conns) == 0 {
-		s.conns = nil // a map keeps the memory of its fullest day
+	s.remove(h, e)
+}
+
+func (s *stripe) remove(h uint64, e *Endpoint) {
+	if rest := s.conns[h].without(e); rest != nil {
+		s.conns[h] = rest
+	} else if delete(s.conns, h); len(s.conns) == 0 {
+		s.conns = nil // a Go map never shrinks, so an empty one is dropped
 	}
 }
 
-// all goes through the connections, with no lock held while it tells of one.
+// without is the chain that begins at first less e.
+func (first *Endpoint) without(e *Endpoint) *Endpoint {
+	switch {
+	case first == nil:
+		return nil
+	case first == e:
+		return e.next
+	}
+	first.next = first.next.without(e)
+	return first
+}
+
+// all iterates over the connections, without a lock while it yields one.
 func (t *table) all() iter.Seq[*Endpoint] {
 	return func(yield func(*Endpoint) bool) {
 		var list []*Endpoint
@@ -96,7 +112,9 @@ func (s *stripe) appendTo(list []*Endpoint) []*Endpoint {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, e := range s.conns {
-		list = append(list, e)
+		for ; e != nil; e = e.next {
+			list = append(list, e)
+		}
 	}
 	return list
 }

@@ -3,6 +3,7 @@ package socket
 import (
 	"net/netip"
 
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -28,10 +29,10 @@ func (d *Demux) SetTracer(of func(local, remote netip.AddrPort) tcp.Tracer) {
 }
 
 // tracer is that of a connection.
-func (d *Demux) tracer(id tuple) tcp.Tracer {
+func (d *Demux) tracer(id ip.FourTuple) tcp.Tracer {
 	of := d.tracers.Load()
 	if of == nil {
 		return nil
 	}
-	return (*of)(id.localEnd(), id.remoteEnd())
+	return (*of)(id.Local(), id.Remote())
 }

@@ -11,15 +11,15 @@ import (
 
 // flow is a connection as IP sees it.
 type flow struct {
-	id    tuple
-	route *ip.Route
+	id    ip.FourTuple
 	queue uint16 // of the device that its segments came by: ours leave by it too
+	route *ip.Route
 }
 
 // flowBack is the flow of answers to a segment. The error is that of ip.Stack.Route.
 func (d *Demux) flowBack(a *arrival, via ip.Via) (flow, error) {
-	route, err := d.ip.RouteVia(a.id.remoteAddr(), a.id.localAddr(), via)
-	return flow{a.id, route, a.queue}, err
+	route, err := d.ip.RouteVia(a.id.RemoteAddr(), a.id.LocalAddr(), via)
+	return flow{a.id, a.queue, route}, err
 }
 
 // The ECN field of the IP header (RFC 3168 section 5).
@@ -35,7 +35,7 @@ const maxIPHeader = 60
 // transmit sends a segment. Its payload is borrowed until the device has taken it. What the link refuses is lost, and
 // retransmission sees to it.
 func (d *Demux) transmit(now time.Duration, f *flow, set *settings, s *tcp.Segment) error {
-	s.SrcPort, s.DstPort = f.id.localPort, f.id.remotePort
+	s.SrcPort, s.DstPort = f.id.LocalPort, f.id.RemotePort
 	n := s.HeaderLen()
 	p := packet.New(n)
 	header := p.Extend(n)

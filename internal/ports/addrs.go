@@ -1,0 +1,30 @@
+package ports
+
+import "net/netip"
+
+// addrs is the set of local addresses at which a port is held: one address, or all that a wildcard stands for. As IPv6 addresses,
+// IPv4's mapped, each such set is a prefix: ::/0 for ::, whose sockets receive both families, ::ffff:0:0/96 for 0.0.0.0, and
+// 128 bits for any other address.
+type addrs struct {
+	prefix [16]byte
+	n      uint8 // length of the prefix in bytes
+}
+
+// wildcards are the prefix lengths of the unspecified addresses.
+var wildcards = map[netip.Addr]uint8{netip.IPv6Unspecified(): 0, netip.IPv4Unspecified(): 12}
+
+func addrsOf(a netip.Addr) addrs {
+	s := addrs{prefix: a.As16(), n: 16}
+	if n, ok := wildcards[a]; ok {
+		s.n = n
+	}
+	return s
+}
+
+func (s addrs) addr() netip.Addr { return netip.AddrFrom16(s.prefix).Unmap() }
+
+// overlaps reports whether an address is in both sets.
+func (s addrs) overlaps(o addrs) bool {
+	n := min(s.n, o.n)
+	return string(s.prefix[:n]) == string(o.prefix[:n])
+}
