@@ -124,7 +124,10 @@ func TestManyRoutes(t *testing.T) {
 	prefix := func(k int) netip.Prefix {
 		return netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(20 + k>>16), byte(k >> 8), byte(k), 0}), 24)
 	}
-	const n = 100_000
+	n := 100_000
+	if testing.Short() {
+		n = 10_000
+	}
 	for k := range n {
 		gateway := netip.AddrFrom4([4]byte{10, byte(k >> 16), byte(k >> 8), byte(k) | 3})
 		require.NoError(t, s.AddRoute(RouteEntry{Prefix: prefix(k), Gateway: gateway}))

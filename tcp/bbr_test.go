@@ -65,6 +65,9 @@ func TestBBRKeepsQueueShort(t *testing.T) {
 
 // The model follows the path: less, more, and farther away.
 func TestBBRFollowsPath(t *testing.T) {
+	if testing.Short() {
+		t.Skip("simulates two minutes at up to 100 Mbit/s")
+	}
 	w := watch(path{mbit: 50, rtt: 20 * time.Millisecond, queue: 2}, tcp.Config{Congestion: "bbr"})
 	run(w.Sim, 3*time.Second)
 	require.Greater(t, w.share(10*time.Second), 0.85)

@@ -78,7 +78,7 @@ func TestSamplesWithLossBothWays(t *testing.T) {
 
 func samplesWithLoss(t *testing.T, cfg tcp.Config, loss float64, largest time.Duration) {
 	var silent atomic.Int32 // it takes eight retransmissions in a row that are lost, or their ACKs: one run in a thousand
-	each(40, func(i int) {
+	each(seeds(40), func(i int) {
 		r, err := runLossy(cfg, loss, uint64(i))
 		switch {
 		case err != nil:

@@ -20,10 +20,7 @@ import (
 // TestSimulator: after every kind of trouble on the wire and with the users both streams are what was sent, all rules were
 // kept at every step, and nothing is left. -run 'TestSimulator$/^SEED$' runs any one seed again.
 func TestSimulator(t *testing.T) {
-	seeds := uint64(300)
-	if testing.Short() {
-		seeds = 50
-	}
+	seeds := uint64(seeds(300))
 	buffers := packet.Live()
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -94,4 +91,12 @@ func simulate(seed uint64) error {
 	ladder := sim.NewLadder(80)
 	trial, err := run(ladder.Record)
 	return fmt.Errorf("seed %d: %w\n%v\n%v\ngo test ./tcp -run 'TestSimulator$/^%d$'", seed, err, trial, ladder, seed)
+}
+
+// seeds is the number of runs of a randomised test: n, or an eighth of them under -short.
+func seeds(n int) int {
+	if testing.Short() {
+		return n / 8
+	}
+	return n
 }

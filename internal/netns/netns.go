@@ -4,6 +4,7 @@
 package netns
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -50,9 +51,12 @@ func Main(m interface{ Run() int }) {
 }
 
 // Need skips the test unless it runs in a namespace where TUN devices can be created. Main must be the package's TestMain.
+// It skips the test under -short, too, for a peer on a real device takes real time.
 func Need(t T) {
 	t.Helper()
-	if unavailable != nil {
+	if short := flag.Lookup("test.short"); short != nil && short.Value.String() == "true" {
+		t.Skip("-short leaves out the tests on a device")
+	} else if unavailable != nil {
 		Missing(t, unavailable.Error())
 	} else if !Inside() {
 		t.Fatal("the package's TestMain does not call netns.Main")
