@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/internal/race"
 	"tunstack/ip"
 	"tunstack/ipv4"
 )
@@ -145,7 +146,7 @@ func TestTimestamp(t *testing.T) { // ICMP-022
 }
 
 func TestEchoAllocatesNothing(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	l := newLab(t, ipv4.Config{}, Config{})

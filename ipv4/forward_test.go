@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/internal/race"
 	"tunstack/ip"
 )
 
@@ -163,7 +164,7 @@ func TestSendingRedirects(t *testing.T) { // IP-049, ICMP-013
 }
 
 func TestForwardingAllocatesNothing(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	l, _ := router(t, config{}, 1500)

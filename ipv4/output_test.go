@@ -9,6 +9,7 @@ import (
 
 	"tunstack/internal/checksum"
 	"tunstack/internal/packet"
+	"tunstack/internal/race"
 	"tunstack/ip"
 )
 
@@ -186,7 +187,7 @@ func TestSendRaw(t *testing.T) { // SOCK-047
 }
 
 func TestSendAllocatesNothing(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	l := newLab(t, config{})

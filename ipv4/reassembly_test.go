@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/internal/race"
 	"tunstack/ip"
 )
 
@@ -285,7 +286,7 @@ func TestCostOfAFragment(t *testing.T) { // SEC-013
 }
 
 func TestReassemblyAllocatesNothing(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	l := newLab(t, config{})

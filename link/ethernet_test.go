@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/internal/race"
 	"tunstack/internal/timer"
 	"tunstack/ip"
 )
@@ -219,7 +220,7 @@ func TestNeighborJSON(t *testing.T) {
 }
 
 func TestSteadyPathAllocatesNothing(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	l := newLab(t, claimed)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/internal/race"
 	"tunstack/internal/timer"
 )
 
@@ -181,7 +182,7 @@ func TestLoopbackWithLocksHeld(t *testing.T) {
 }
 
 func TestLoopbackAllocatesNothing(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	l, _ := newLoopback(func(_ *Loopback, _ time.Duration, p *packet.Buffer) { p.Free() })

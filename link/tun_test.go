@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/internal/race"
 )
 
 func TestTun(t *testing.T) {
@@ -36,7 +37,7 @@ func TestTun(t *testing.T) {
 }
 
 func TestDirectAllocatesNothing(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	l := NewTun(&device{discard: true})

@@ -14,6 +14,7 @@ import (
 	"tunstack/internal/clock"
 	"tunstack/internal/packet"
 	"tunstack/internal/poll"
+	"tunstack/internal/race"
 	"tunstack/internal/timer"
 	"tunstack/ip"
 	"tunstack/ip/errqueue"
@@ -287,7 +288,7 @@ func TestShutdown(t *testing.T) {
 }
 
 func TestNoAllocations(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	h := newHost(t)

@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/race"
 )
 
 // TestNoAllocations shows that sending and receiving allocate nothing once buffers are there.
 func TestNoAllocations(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	p := newTCPPair(t)
@@ -47,7 +49,7 @@ func TestNoAllocations(t *testing.T) {
 
 // Nor does a splice, which shows besides that a stack whose clock others move runs splices.
 func TestSpliceAllocatesNothing(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	synctest.Test(t, func(t *testing.T) {

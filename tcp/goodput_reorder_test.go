@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/internal/race"
 	"tunstack/tcp"
 	"tunstack/tcp/sim"
 )
@@ -61,7 +62,7 @@ func reordered(p path, cfg tcp.Config, reorder float64) (share float64, recoveri
 // TCP-243, TCP-244: segments that overtake each other cost a connection little, whatever tells it that nothing was lost. With SACK, RACK
 // waits for most of them; without, Eifel undoes what three duplicates began.
 func TestReordering(t *testing.T) {
-	if testing.Short() || raceEnabled {
+	if testing.Short() || race.Enabled {
 		t.Skip("takes some seconds")
 	}
 	p := path{mbit: 20, rtt: 40 * time.Millisecond, queue: 1}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/internal/race"
 	"tunstack/tcp"
 	"tunstack/tcp/sim"
 )
@@ -25,7 +26,7 @@ func TestGoodput(t *testing.T) {
 	switch {
 	case testing.Short():
 		t.Skip("takes some seconds")
-	case raceEnabled:
+	case race.Enabled:
 		t.Skip("takes minutes with the race detector, which has nothing to find in machines that run in one goroutine")
 	case runtime.GOARCH != "amd64":
 		t.Skip("where a multiplication and an addition are one instruction, CUBIC rounds otherwise, and runs go other ways")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/internal/race"
 	"tunstack/tcp"
 )
 
@@ -88,7 +89,7 @@ func (p *pair) turn(data, into []byte, echo bool) {
 
 // Input and Output allocate nothing per segment, in both directions.
 func TestSteadyStateAllocatesNothing(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	for _, s := range steady {

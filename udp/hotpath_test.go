@@ -10,11 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/internal/race"
 )
 
 // A datagram in, read, and answered costs no allocation, connected or not, with the checksum done by the link or by us.
 func TestNoAllocations(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	for _, checksum := range []bool{false, true} {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"tunstack/internal/race"
 )
 
 // TestModel drives a Queue and a plain slice with the same random calls.
@@ -49,7 +51,7 @@ func TestMemory(t *testing.T) {
 	require.Len(t, q.pieces, 1)
 	q.Discard(4)
 	require.Empty(t, q.pieces)
-	if raceEnabled { // there a pool forgets at random
+	if race.Enabled { // there a pool forgets at random
 		return
 	}
 	require.Zero(t, testing.AllocsPerRun(100, func() {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/internal/race"
 	"tunstack/tcp"
 )
 
@@ -45,7 +46,7 @@ func (s *stream) tick() {
 
 // A segment costs no allocation, in either direction.
 func TestNoAllocations(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	buf := make([]byte, 20*1460)
@@ -117,7 +118,7 @@ func TestNoAllocations(t *testing.T) {
 
 // What an idle connection costs, with its entries in the tables and its timer.
 func TestMemoryOfAConnection(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector takes memory of its own")
 	}
 	const n = 5000

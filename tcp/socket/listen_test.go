@@ -13,6 +13,7 @@ import (
 
 	"tunstack/internal/packet"
 	"tunstack/internal/ports"
+	"tunstack/internal/race"
 	"tunstack/ip"
 	"tunstack/tcp"
 )
@@ -192,7 +193,7 @@ func TestFlood(t *testing.T) { // SEC-006
 	flood(2000)
 	require.Len(t, listener.listener.half, 1024)
 	before, n := heap(), 50_000
-	if raceEnabled {
+	if race.Enabled {
 		n = 5000
 	}
 	for range 2 {

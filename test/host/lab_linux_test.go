@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tunstack/internal/netns"
+	"tunstack/internal/race"
 	"tunstack/link"
 	"tunstack/services"
 	"tunstack/socketapi"
@@ -64,7 +65,7 @@ func (s suite) Run() int {
 var program = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(buildDir, "tunstack")
 	args := []string{"build", "-o", path}
-	if raceEnabled {
+	if race.Enabled {
 		args = append(args, "-race")
 	}
 	out, err := exec.Command("go", append(args, "tunstack/cmd/tunstack")...).CombinedOutput()

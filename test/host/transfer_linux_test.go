@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/internal/race"
 	"tunstack/socketapi"
 	"tunstack/tcp"
 )
@@ -21,7 +22,7 @@ func total() int64 {
 	switch {
 	case long():
 		return 256 << 20
-	case raceEnabled: // which is slow, and sees a race in the first MiB or not at all
+	case race.Enabled: // which is slow, and sees a race in the first MiB or not at all
 		return 1 << 20
 	}
 	return 8 << 20

@@ -1,5 +1,0 @@
-//go:build race
-
-package icmp
-
-const raceEnabled = true

@@ -1,5 +1,0 @@
-//go:build !race
-
-package sendq
-
-const raceEnabled = false

@@ -1,5 +1,0 @@
-//go:build !race
-
-package ipv4
-
-const raceEnabled = false
