@@ -55,18 +55,3 @@ func TestPingFromStack(t *testing.T) {
 		}
 	})
 }
-
-func TestARPing(t *testing.T) {
-	up(t, kinds["tap"]...)
-	out := succeed(t, "arping", "-c", "3", "-I", "tap0", stackIP)
-	require.Contains(t, out, "Received 3 response(s)")
-}
-
-// Duplicate address detection: the stack defends its address, and no other.
-func TestARPingDuplicate(t *testing.T) {
-	up(t, kinds["tap"]...)
-	out, status := run(t, command(t, "arping", "-D", "-c", "2", "-w", "3", "-I", "tap0", stackIP))
-	require.Equal(t, 1, status, "the address is taken: %s", out)
-	out, status = run(t, command(t, "arping", "-D", "-c", "1", "-w", "1", "-I", "tap0", "10.0.0.3"))
-	require.Zero(t, status, "the address is free: %s", out)
-}
