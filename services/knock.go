@@ -4,102 +4,45 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
-	"unicode"
 
 	"tunstack/internal/escape"
+	"tunstack/tcp/sim/knock"
 )
 
-// The two lines of the dialogue that never change.
-const (
-	knockKnock = "Knock knock"
-	whosThere  = "Who's there?"
-)
-
-// knock listens to a joke, and then closes:
-//
-//	client: Knock knock
-//	server: Who's there?
-//	client: Lettuce
-//	server: Lettuce who?
-//	client: Lettuce in, it's cold out here!
-//
-// It answers a wrong line with what it expected, and the client may try again.
-func knock(c net.Conn) {
+// knockKnock listens to a joke, and then closes. It answers a wrong line with what it expected, and the client may try again.
+func knockKnock(c net.Conn) {
 	l := &lines{c: c}
-	sameEnd := func(string) bool { return l.end == "" } // who ended the first line ends them all
-	_, err := expect(l, `"`+knockKnock+`"`, isKnock, func(text string) bool { return !startsKnock(text) })
-	if err != nil || l.say(whosThere) != nil {
-		return
-	}
-	name, err := expect(l, "a name", isText, sameEnd)
-	if err != nil || l.say(name+" who?") != nil {
-		return
-	}
-	expect(l, "the punch line", isText, sameEnd)
-}
-
-// expect returns the first line that is right, and says to each other one what it should have been.
-func expect(l *lines, what string, right, whole func(string) bool) (string, error) {
+	var server knock.Server
 	for {
-		text, err := l.next(whole)
+		text, err := l.next(func(text string) bool { return server.Whole(text, l.end != "") })
 		if err != nil {
-			return "", err
+			return
 		}
-		if text = strings.TrimSpace(text); right(text) {
-			return text, nil
-		}
-		if err := l.say("Expected " + what); err != nil {
-			return "", err
+		answer, over := server.Hear(text)
+		if over || l.say(answer) != nil {
+			return
 		}
 	}
 }
 
-// isKnock takes "Knock knock" in any spelling: "knock, knock!".
-func isKnock(text string) bool { return letters(text) == letters(knockKnock) }
-
-// startsKnock says whether text may yet become "Knock knock".
-func startsKnock(text string) bool {
-	return !isKnock(text) && strings.HasPrefix(letters(knockKnock), letters(text))
-}
-
-func isText(text string) bool { return text != "" }
-
-// letters is what remains of text without case, blanks and punctuation.
-func letters(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsLetter(r) {
-			return -1
-		}
-		return unicode.ToLower(r)
-	}, text)
-}
-
-// Knock tells joke to the knock-knock server at the other end of c, and prints the dialogue to out. An answer that is not
-// the right one is an error.
-func Knock(c net.Conn, joke Joke, out io.Writer) error {
+// Knock tells joke to the knock-knock server at the other end of c, and prints the dialogue to out. A wrong answer is an error.
+func Knock(c net.Conn, joke knock.Joke, out io.Writer) error {
 	l := &lines{c: c}
-	turns := []struct{ say, answer string }{
-		{knockKnock, whosThere},
-		{joke.Name, joke.Name + " who?"},
-	}
-	for _, turn := range turns {
-		answer, err := ask(l, turn.say, out)
-		if err != nil {
+	for _, turn := range joke.Turns() {
+		answer, err := ask(l, turn.Say, out)
+		switch {
+		case err == io.ErrUnexpectedEOF && turn.Answer == "":
+			return nil // the server closes
+		case err != nil:
 			return err
-		}
-		if letters(answer) != letters(turn.answer) {
-			return fmt.Errorf("the server said %q where %q was expected", answer, turn.answer)
+		case turn.Answer != "" && !knock.Same(answer, turn.Answer):
+			return fmt.Errorf("the server said %q where %q was expected", answer, turn.Answer)
 		}
 	}
-	_, err := ask(l, joke.PunchLine, out)
-	if err == io.ErrUnexpectedEOF {
-		return nil // the server closes
-	}
-	return err
+	return nil
 }
 
-// ask says a line and returns the answer; io.ErrUnexpectedEOF is the server's having closed instead.
+// ask says a line and returns the answer, or io.ErrUnexpectedEOF if the server closes instead.
 func ask(l *lines, text string, out io.Writer) (string, error) {
 	fmt.Fprintln(out, "client:", text)
 	l.end = "\n"

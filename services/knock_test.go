@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"tunstack/tcp/sim/knock"
 )
 
 func TestKnockPrintsNoControls(t *testing.T) { // SEC-041
@@ -18,7 +20,7 @@ func TestKnockPrintsNoControls(t *testing.T) { // SEC-041
 		io.WriteString(server, "Who's \x1b[2Jthere?\n")
 	}()
 	var out strings.Builder
-	require.Error(t, Knock(client, Joke{"Boo", "Don't cry"}, &out))
+	require.Error(t, Knock(client, knock.Joke{Name: "Boo", PunchLine: "Don't cry"}, &out))
 	require.Contains(t, out.String(), `server: Who's \x1b[2Jthere?`)
 	require.NotContains(t, out.String(), "\x1b")
 }

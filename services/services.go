@@ -28,7 +28,7 @@ func All(of Observed) []Service {
 		{Name: "daytime", Port: 13, Doc: "tells date and time (RFC 867)", TCP: eachConn(cheap, daytime), UDP: eachDatagram(daytimeDatagram)},
 		{Name: "chargen", Port: 19, Doc: "sends characters without end (RFC 864)", TCP: eachConn(cheap, chargen)},
 		{Name: "http", Port: 80, Doc: "shows this stack's state as a web page", TCP: web(of)},
-		{Name: "knock", Port: 1414, Doc: "listens to knock-knock jokes", TCP: eachConn(typed, knock)},
+		{Name: "knock", Port: 1414, Doc: "listens to knock-knock jokes", TCP: eachConn(typed, knockKnock)},
 		{Name: "upper", Port: 12000, Doc: "answers one line in upper case", TCP: eachConn(typed, upper)},
 		{Name: "upper-udp", Port: 54321, Doc: "answers each datagram in upper case", UDP: eachDatagram(upperDatagram)},
 	}

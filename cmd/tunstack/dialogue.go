@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tunstack/services"
+	"tunstack/tcp/sim/knock"
 )
 
 func (a *app) knockCommand() *cobra.Command {
@@ -32,7 +33,7 @@ dialogue. It fails when the server answers anything but what the game demands.`,
 				return err
 			}
 			return a.with(cmd.Context(), "tcp", hostPort(args[0], port), func(c net.Conn) error {
-				joke := services.PickJoke(rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
+				joke := knock.Pick(rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
 				return services.Knock(c, joke, a.out)
 			})
 		},

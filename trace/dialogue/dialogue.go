@@ -3,14 +3,15 @@
 package dialogue
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"time"
 
-	"tunstack/services"
 	"tunstack/tcp"
 	"tunstack/tcp/sim"
+	"tunstack/tcp/sim/knock"
 	"tunstack/trace"
 )
 
@@ -31,13 +32,9 @@ type Config struct {
 // New returns the simulation of a dialogue that has not begun.
 func New(cfg Config) *sim.Sim {
 	s := sim.New(cfg.Seed, 0)
-	joke := services.PickJoke(s.Rand)
-	client := &speaker{first: true, lines: []string{"Knock knock", joke.Name, joke.PunchLine}, think: func() time.Duration {
-		return 200*time.Millisecond + time.Duration(s.Rand.Int64N(int64(400*time.Millisecond)))
-	}}
-	server := &speaker{lines: []string{"Who's there?", joke.Name + " who?"}, closesAfter: 3}
+	client := &client{turns: knock.Pick(s.Rand).Turns(), rand: s.Rand}
 	var ends [2]*sim.End
-	for i, u := range []*speaker{client, server} {
+	for i, u := range []sim.User{client, &server{}} {
 		ends[i] = &sim.End{User: u, Setup: tcp.Setup{
 			ISS: tcp.Seq(s.Rand.Uint32()), TSOffset: s.Rand.Uint32(), MTU: 1500, LinkMTU: 1500,
 		}}
@@ -71,49 +68,88 @@ func (w watch) Trace(now time.Duration, c *tcp.Conn, e tcp.Event) {
 	w.tell(w.end, trace.New(now, Ends[w.end], Ends[1-w.end], c, e))
 }
 
-// speaker says its lines in turn with the other, the first of the two before it has heard any.
-type speaker struct {
-	lines       []string
-	first       bool
-	closesAfter int                  // lines of the other; 0: when the other has closed
-	think       func() time.Duration // before each line; nil: not at all
-
-	said, heard int
-	at          time.Duration // when to say the next line; 0: not decided
-	closed      bool
+// client tells the joke, with a pause before each line, and closes when the server has.
+type client struct {
+	turns  [3]knock.Turn
+	rand   *rand.Rand
+	inbox  lines
+	said   int
+	at     time.Duration // when to say the next line; 0: not decided
+	closed bool
 }
 
 // Act implements sim.User.
-func (u *speaker) Act(now time.Duration, c *tcp.Conn) time.Duration {
-	u.listen(now, c)
-	if s := c.State(); s != tcp.Established && s != tcp.CloseWait {
+func (u *client) Act(now time.Duration, c *tcp.Conn) time.Duration {
+	u.inbox.read(now, c)
+	if !open(c) {
 		return 0
 	}
-	for u.said < len(u.lines) && (u.said < u.heard || u.first && u.said == u.heard) {
-		if u.at == 0 && u.think != nil {
-			u.at = now + u.think()
+	if u.said < len(u.turns) && u.said == u.inbox.count {
+		if u.at == 0 {
+			u.at = now + 200*time.Millisecond + time.Duration(u.rand.Int64N(int64(400*time.Millisecond)))
 		}
 		if now < u.at {
 			return u.at
 		}
-		c.Write(now, []byte(u.lines[u.said]+"\r\n"))
+		say(now, c, u.turns[u.said].Say)
 		u.said, u.at = u.said+1, 0
 	}
-	if over := u.closesAfter > 0 && u.heard >= u.closesAfter || c.AtEOF(); over && !u.closed {
+	if c.AtEOF() && !u.closed {
 		u.closed = true
 		c.Close(now)
 	}
 	return 0
 }
 
-// listen reads and counts lines.
-func (u *speaker) listen(now time.Duration, c *tcp.Conn) {
+// server answers each line, and closes after the punch line.
+type server struct {
+	knock.Server
+	inbox lines
+	over  bool
+}
+
+// Act implements sim.User.
+func (u *server) Act(now time.Duration, c *tcp.Conn) time.Duration {
+	heard := u.inbox.read(now, c)
+	if !open(c) {
+		return 0
+	}
+	over := c.AtEOF()
+	for _, line := range heard {
+		answer, last := u.Hear(line)
+		if over = over || last; !last {
+			say(now, c, answer)
+		}
+	}
+	if over && !u.over {
+		u.over = true
+		c.Close(now)
+	}
+	return 0
+}
+
+// open reports whether lines can be said.
+func open(c *tcp.Conn) bool { s := c.State(); return s == tcp.Established || s == tcp.CloseWait }
+
+func say(now time.Duration, c *tcp.Conn, line string) { c.Write(now, []byte(line+"\r\n")) }
+
+// lines cuts what is received into lines.
+type lines struct {
+	rest  []byte // of a line whose end has not come yet
+	count int    // of whole lines so far
+}
+
+// read returns the lines that have become whole, without their ends.
+func (l *lines) read(now time.Duration, c *tcp.Conn) (whole []string) {
 	var b [256]byte
 	for c.Readable() > 0 {
-		for _, octet := range b[:c.Read(now, b[:])] {
-			if octet == '\n' {
-				u.heard++
-			}
+		l.rest = append(l.rest, b[:c.Read(now, b[:])]...)
+	}
+	for {
+		line, rest, found := bytes.Cut(l.rest, []byte("\n"))
+		if !found {
+			return whole
 		}
+		whole, l.rest, l.count = append(whole, string(bytes.TrimRight(line, "\r"))), rest, l.count+1
 	}
 }

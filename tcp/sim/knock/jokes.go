@@ -1,14 +1,14 @@
-package services
+package knock
 
 import "math/rand/v2"
 
 // Joke is a knock-knock joke.
 type Joke struct{ Name, PunchLine string }
 
-// PickJoke returns a joke; r decides which.
-func PickJoke(r *rand.Rand) Joke { return jokes[r.IntN(len(jokes))] }
+// Pick returns a joke that r chooses.
+func Pick(r *rand.Rand) Joke { return jokes[r.IntN(len(jokes))] }
 
-// jokes are those that PickJoke picks from. Nobody changes them.
+// jokes are those that Pick chooses from; read only.
 var jokes = [...]Joke{
 	{"Lettuce", "Lettuce in, it's cold out here!"},
 	{"Syn", "Syn up already, I am waiting for your ACK!"},
