@@ -15,6 +15,7 @@ import (
 
 	"tunstack/internal/outfile"
 	"tunstack/internal/packet"
+	"tunstack/trace"
 )
 
 // Format is that of a file.
@@ -185,3 +186,19 @@ func linkType(t layers.LinkType) layers.LinkType {
 
 // Next returns the next packet; io.EOF after the last.
 func (r *Reader) Next() (Packet, error) { return r.next() }
+
+// NextSegment skips to the next packet with a TCP segment, fragments left out, and returns that segment. Its payload
+// stays valid. The error is io.EOF after the last packet.
+func (r *Reader) NextSegment() (trace.Captured, error) {
+	for {
+		p, err := r.next()
+		if err != nil {
+			return trace.Captured{}, err
+		}
+		c := trace.Captured{At: p.At, Out: p.Out, Cut: p.Cut}
+		if e, ok := parse(p.Data[min(r.Source.linkLen(), len(p.Data)):], &c.Segment); ok {
+			c.Src, c.Dst = e.local, e.remote
+			return c, nil
+		}
+	}
+}

@@ -94,12 +94,6 @@ func parse(data []byte, s *tcp.Segment) (ends, bool) {
 	return ends{netip.AddrPortFrom(h.Src, s.SrcPort), netip.AddrPortFrom(h.Dst, s.DstPort)}, true
 }
 
-// Segment reads the TCP segment in a packet, whose payload stays part of it, and its ends; false if there is none.
-func (p *Packet) Segment(source Source, s *tcp.Segment) (src, dst netip.AddrPort, ok bool) {
-	e, ok := parse(p.Data[min(source.linkLen(), len(p.Data)):], s)
-	return e.local, e.remote, ok
-}
-
 // carries says whether s is r or a part of it.
 func carries(r *trace.Segment, s *tcp.Segment) bool {
 	return r.Ack == s.Ack && r.Seq.LessEq(s.Seq) && s.Seq.Add(s.DataLen()).LessEq(r.Seq.Add(r.Len))

@@ -3,7 +3,6 @@ package replay
 import (
 	"time"
 
-	"tunstack/ipv4"
 	"tunstack/tcp"
 )
 
@@ -14,6 +13,9 @@ type deed struct {
 	open, close, abort bool
 }
 
+// ipHeaderLen is the length of the IPv4 header that an MSS leaves room for (RFC 9293 section 3.7.1).
+const ipHeaderLen = 20
+
 // player is a machine with the recorded one's initial sequence number, options and clock, as far as its SYN tells them.
 func (c *Connection) player() *player {
 	p := &player{setup: tcp.Setup{MTU: 1500, LinkMTU: 1500}, notes: map[int]string{}}
@@ -23,7 +25,7 @@ func (c *Connection) player() *player {
 		p.setup.ISS = syn.Seq
 		o := &syn.Options
 		if o.MSS > 0 {
-			p.setup.LinkMTU = int(o.MSS) + ipv4.HeaderLen + tcp.HeaderLen
+			p.setup.LinkMTU = int(o.MSS) + ipHeaderLen + tcp.HeaderLen
 			p.setup.MTU = p.setup.LinkMTU
 		}
 		p.setup.TSOffset = o.TSVal - uint32((birth+syn.at)/time.Millisecond)

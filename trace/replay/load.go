@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"tunstack/capture"
 	"tunstack/tcp"
 	"tunstack/trace"
 )
@@ -29,24 +28,30 @@ type segment struct {
 	state tcp.State // of the machine when it sent it
 }
 
-// Load reads the connections of a capture, of which match selects one that must begin with its SYN. as says which end the
-// machine plays: an address, or with the port; if it is empty, that of the host that recorded the capture, if it tells, and else
-// the one that was connected to.
-func Load(r *capture.Reader, match trace.Match, as string) (*Connection, error) {
+// Source is where captured segments come from; a capture.Reader is one. Their payload stays valid. NextSegment returns io.EOF after
+// the last.
+type Source interface {
+	NextSegment() (trace.Captured, error)
+}
+
+// Load reads the connections of a capture, of which match selects one that must begin with its SYN. as selects the end that the
+// machine plays, ADDR or ADDR:PORT. If as is empty, that is the end of the capturing host if the capture names it, otherwise the
+// end that received the SYN.
+func Load(in Source, match trace.Match, as string) (*Connection, error) {
 	own, err := trace.ParseMatch(as)
 	if err != nil {
 		return nil, err
 	}
 	l := loader{match: match}
 	for {
-		p, err := r.Next()
-		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) { // as an interrupted recording ends
+		s, err := in.NextSegment()
+		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) { // an interrupted recording ends in the middle of a packet
 			break
 		}
 		if err != nil {
 			return nil, err
 		}
-		if err := l.add(&p, r.Source); err != nil {
+		if err := l.add(&s); err != nil {
 			return nil, err
 		}
 	}
@@ -79,26 +84,25 @@ type recorded struct {
 	segments []segment
 }
 
-// add takes a packet. A segment of which no SYN was seen is left out.
-func (l *loader) add(p *capture.Packet, source capture.Source) error {
-	var s tcp.Segment
-	src, dst, ok := p.Segment(source, &s)
-	if !ok || !l.match(src, dst) {
+// add takes a segment. One of a connection whose SYN was not seen is left out.
+func (l *loader) add(p *trace.Captured) error {
+	if !l.match(p.Src, p.Dst) {
 		return nil
 	}
 	if p.Cut {
 		return errors.New("the capture has only the beginnings of packets; record whole ones (tcpdump -s 0)")
 	}
-	c := l.find(src, dst)
-	if s.Flags&(tcp.SYN|tcp.ACK) == tcp.SYN && (c == nil || src != c.src || s.Seq != c.iss) {
+	s := p.Segment
+	c := l.find(p.Src, p.Dst)
+	if s.Flags&(tcp.SYN|tcp.ACK) == tcp.SYN && (c == nil || p.Src != c.src || s.Seq != c.iss) {
 		if c != nil {
 			c.over = true
 		}
-		c = &recorded{src: src, dst: dst, out: p.Out, start: p.At, iss: s.Seq}
+		c = &recorded{src: p.Src, dst: p.Dst, out: p.Out, start: p.At, iss: s.Seq}
 		l.conns = append(l.conns, c)
 	}
 	if c != nil {
-		c.segments = append(c.segments, segment{Segment: s, at: max(p.At.Sub(c.start), 0), own: src == c.src})
+		c.segments = append(c.segments, segment{Segment: s, at: max(p.At.Sub(c.start), 0), own: p.Src == c.src})
 	}
 	return nil
 }
