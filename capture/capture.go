@@ -16,7 +16,6 @@ import (
 
 	"github.com/gopacket/gopacket/layers"
 
-	"tunstack/internal/clock"
 	"tunstack/internal/packet"
 	"tunstack/internal/stats"
 	"tunstack/trace"
@@ -46,10 +45,20 @@ func (s Source) linkLen() int {
 	return 0
 }
 
-// Stack is what a Capture asks about packets.
+// Stack is what a Capture asks about packets; a socketapi.Stack is one.
 type Stack interface {
+	// Trace calls f with the records of the connections that match selects, until stop is called.
 	Trace(match func(local, remote netip.AddrPort) bool, f func(trace.Record)) (stop func())
-	Drops() []stats.Named
+	// Drops returns the counters of dropped packets.
+	Drops() []DropCounter
+}
+
+// DropCounter counts the packets that were dropped for one reason.
+type DropCounter = stats.Named
+
+// Clock tells the time since its start.
+type Clock interface {
+	Now() time.Duration
 }
 
 // hold is how long a packet waits for what the stack has to say of it: at least once this time, at most twice. All but what
@@ -63,7 +72,7 @@ const maxHeld = 16 << 20
 type Capture struct {
 	source Source
 	start  time.Time // when the clock was 0
-	clock  clock.Clock
+	clock  Clock
 
 	watchers atomic.Pointer[[]*watcher] // nil: there are none
 
@@ -90,7 +99,7 @@ type held struct {
 }
 
 // Of returns a Capture of the packets of d, and the device to use instead of d. Timestamps are start plus the clock's time.
-func Of(d tun.Device, start time.Time, c clock.Clock) (*Capture, tun.Device) {
+func Of(d tun.Device, start time.Time, c Clock) (*Capture, tun.Device) {
 	source := Source{Name: d.Name(), Link: layers.LinkTypeRaw}
 	if d.Kind() == tun.TAP {
 		source.Link = layers.LinkTypeEthernet
@@ -98,7 +107,7 @@ func Of(d tun.Device, start time.Time, c clock.Clock) (*Capture, tun.Device) {
 	capture := &Capture{source: source, start: start, clock: c}
 	capture.joiner.flows = map[ends]*flow{}
 	capture.drops.slots = make([]slot, len(d.Queues()))
-	return capture, tun.Observe(d, capture)
+	return capture, tun.Observe(d, observer{capture})
 }
 
 // Source is what the packets are recorded from.
@@ -122,7 +131,7 @@ func (c *Capture) Watch(f func([]*Packet)) (stop func()) {
 	w := &watcher{f}
 	c.change(func(list []*watcher) []*watcher { return append(list, w) })
 	return sync.OnceFunc(func() {
-		c.deliver(true)
+		c.deliver(c.takeAll)
 		c.change(func(list []*watcher) []*watcher {
 			return slices.DeleteFunc(list, func(o *watcher) bool { return o == w })
 		})
@@ -158,22 +167,36 @@ func (c *Capture) ask() {
 	}
 }
 
+// observer is the Capture as the device knows it.
+type observer struct{ *Capture }
+
 // Arrived implements tun.Observer.
-func (c *Capture) Arrived(queue int, p *packet.Buffer) {
-	if c.watchers.Load() != nil {
-		c.add(p, false, queue)
+func (c observer) Arrived(queue int, p *packet.Buffer) {
+	if c.watchers.Load() == nil {
+		return
 	}
+	h := &held{Packet: Packet{Data: c.complete(p)}}
+	defer c.relieve()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.add(h)
+	c.drops.arrived(queue, h)
 }
 
 // Sent implements tun.Observer.
-func (c *Capture) Sent(p *packet.Buffer) {
-	if c.watchers.Load() != nil {
-		c.add(p, true, 0)
+func (c observer) Sent(p *packet.Buffer) {
+	if c.watchers.Load() == nil {
+		return
 	}
+	h := &held{Packet: Packet{Out: true, Data: c.complete(p)}}
+	defer c.relieve()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.add(h)
 }
 
 // Handled implements tun.Observer.
-func (c *Capture) Handled(queue int) {
+func (c observer) Handled(queue int) {
 	if c.watchers.Load() == nil {
 		return
 	}
@@ -182,22 +205,22 @@ func (c *Capture) Handled(queue int) {
 	c.drops.handled(queue)
 }
 
-// add holds a copy of p.
-func (c *Capture) add(p *packet.Buffer, out bool, queue int) {
-	h := &held{Packet: Packet{Out: out, Data: c.complete(p)}}
-	c.mu.Lock()
+// add holds a packet that crosses the device now. The caller holds mu.
+func (c *Capture) add(h *held) {
 	h.At = c.start.Add(c.clock.Now())
 	c.young = append(c.young, h)
 	c.size += len(h.Data)
 	c.joiner.packet(h, h.Data[min(c.source.linkLen(), len(h.Data)):])
-	if !out {
-		c.drops.arrived(queue, h)
-	}
 	c.tick()
+}
+
+// relieve delivers the older half of the held packets early if they are too large.
+func (c *Capture) relieve() {
+	c.mu.Lock()
 	full := c.size > maxHeld
 	c.mu.Unlock()
 	if full {
-		c.deliver(false)
+		c.deliver(c.takeOld)
 	}
 }
 
@@ -232,16 +255,16 @@ func (c *Capture) tick() {
 			c.mu.Lock()
 			c.ticking = false
 			c.mu.Unlock()
-			c.deliver(false)
+			c.deliver(c.takeOld)
 		})
 	}
 }
 
-// deliver gives the watchers what has waited for long enough, or all that waits.
-func (c *Capture) deliver(all bool) {
+// deliver gives the watchers the packets that take returns.
+func (c *Capture) deliver(take func() []*held) {
 	c.delivering.Lock()
 	defer c.delivering.Unlock()
-	batch := c.take(all)
+	batch := c.release(take)
 	list := c.watchers.Load()
 	if len(batch) == 0 || list == nil {
 		return
@@ -251,15 +274,20 @@ func (c *Capture) deliver(all bool) {
 	}
 }
 
-// take lets go of the older half of what waits, or of all.
-func (c *Capture) take(all bool) []*Packet {
+// takeOld takes the older half of the held packets: they have waited for long enough. The caller holds mu.
+func (c *Capture) takeOld() (ready []*held) {
+	ready, c.old, c.young = c.old, c.young, nil
+	return ready
+}
+
+// takeAll takes all held packets. The caller holds mu.
+func (c *Capture) takeAll() []*held { return append(c.takeOld(), c.takeOld()...) }
+
+// release ends the wait of the packets that take returns.
+func (c *Capture) release(take func() []*held) []*Packet {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ready := c.old
-	c.old, c.young = c.young, nil
-	if all {
-		ready, c.old = append(ready, c.old...), nil
-	}
+	ready := take()
 	batch := make([]*Packet, len(ready))
 	for i, h := range ready {
 		h.gone = true

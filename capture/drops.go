@@ -1,16 +1,12 @@
 package capture
 
-import (
-	"slices"
-
-	"tunstack/internal/stats"
-)
+import "slices"
 
 // drops finds out which packets the layers below the connections drop: the counter of the reason moves between the moments
 // at which the packet is read and its reader asks for another. Where several queues are at work at once, it cannot be said whose
 // packet it was, and nothing is.
 type drops struct {
-	counters []stats.Named
+	counters []DropCounter
 	slots    []slot // one for each queue
 }
 
@@ -22,7 +18,7 @@ type slot struct {
 }
 
 // watch sets the counters.
-func (d *drops) watch(counters []stats.Named) {
+func (d *drops) watch(counters []DropCounter) {
 	d.counters = counters
 	for i := range d.slots {
 		d.slots[i] = slot{before: make([]uint64, len(counters))}
@@ -45,7 +41,7 @@ func (d *drops) arrived(queue int, p *held) {
 
 // told takes note of a drop that a connection has told of: it is explained.
 func (d *drops) told(name string) {
-	i := slices.IndexFunc(d.counters, func(c stats.Named) bool { return c.Name == name })
+	i := slices.IndexFunc(d.counters, func(c DropCounter) bool { return c.Name == name })
 	if i < 0 {
 		return
 	}

@@ -171,7 +171,7 @@ func TestFullDisk(t *testing.T) {
 	require.NoError(t, err)
 	for range 2 {
 		require.NoError(t, d.Queues()[0].Write(packet.From(make([]byte, 60000))))
-		c.deliver(true)
+		c.deliver(c.takeAll)
 	}
 	require.ErrorIs(t, end(), errTest)
 	require.Len(t, failures, 1)

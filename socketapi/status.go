@@ -124,9 +124,12 @@ func (s *Stack) Counters() []Counter {
 	return rows
 }
 
+// DropCounter counts the packets that were dropped for one reason.
+type DropCounter = stats.Named
+
 // Drops are the counters of drops of all layers, to be read at any time; those of each interface's link are in it.
-func (s *Stack) Drops() []stats.Named {
-	var rows []stats.Named
+func (s *Stack) Drops() []DropCounter {
+	var rows []DropCounter
 	for _, layer := range s.layers() {
 		rows = append(rows, stats.Drops(layer)...)
 	}

@@ -162,7 +162,7 @@ func New(now time.Duration, local, remote netip.AddrPort, c *tcp.Conn, e tcp.Eve
 		r.From = e.From.String()
 	}
 	if e.Segment != nil {
-		r.Segment = segmentOf(e.Segment, c.Variables(), e.Kind == tcp.SegmentOut)
+		r.Segment = segmentOf(e.Segment, originOf(e, c.Variables()))
 	}
 	if r.RFC == "" {
 		r.RFC = section(&r)
@@ -170,27 +170,33 @@ func New(now time.Duration, local, remote netip.AddrPort, c *tcp.Conn, e tcp.Eve
 	return r
 }
 
-func segmentOf(s *tcp.Segment, v tcp.Variables, out bool) *Segment {
+// origin holds the initial sequence numbers of a segment's sender and of its receiver.
+type origin struct{ own, peer tcp.Seq }
+
+func originOf(e tcp.Event, v tcp.Variables) origin {
+	switch {
+	case e.Kind == tcp.SegmentOut:
+		return origin{v.ISS, v.IRS}
+	case e.Segment.Flags.Has(tcp.SYN): // v does not have it yet
+		return origin{e.Segment.Seq, v.ISS}
+	}
+	return origin{v.IRS, v.ISS}
+}
+
+func segmentOf(s *tcp.Segment, from origin) *Segment {
 	return &Segment{
 		Flags: s.Flags.String(), Seq: s.Seq, Ack: s.Ack, Wnd: s.Wnd, Len: s.DataLen(),
-		Options: s.Options.String(), Text: relative(*s, v, out).String(), Payload: readable(s.Payload),
+		Options: s.Options.String(), Text: from.relative(*s).String(), Payload: readable(s.Payload),
 	}
 }
 
 // relative counts the numbers of a segment from the initial sequence numbers, as tcpdump does.
-func relative(s tcp.Segment, v tcp.Variables, out bool) *tcp.Segment {
-	own, peer := v.ISS, v.IRS
-	if !out {
-		own, peer = v.IRS, v.ISS
-		if s.Flags.Has(tcp.SYN) {
-			own = s.Seq // not yet known
-		}
-	}
-	s.Seq -= own
-	s.Ack -= peer
+func (o origin) relative(s tcp.Segment) *tcp.Segment {
+	s.Seq -= o.own
+	s.Ack -= o.peer
 	for i := range s.Options.Sack[:s.Options.SackCount] {
-		s.Options.Sack[i].Start -= peer
-		s.Options.Sack[i].End -= peer
+		s.Options.Sack[i].Start -= o.peer
+		s.Options.Sack[i].End -= o.peer
 	}
 	return &s
 }
