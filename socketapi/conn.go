@@ -72,7 +72,7 @@ func (n *netSocket) error(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	source, addr := netAddr(n.so.typ, n.local), netAddr(n.so.typ, n.remote)
+	source, addr := netAddr(int(n.so.typ), n.local), netAddr(int(n.so.typ), n.remote)
 	if addr == nil {
 		source, addr = nil, source
 	}

@@ -62,7 +62,7 @@ func setPortRange(so *socket, n int) error {
 // protocolOption is IP_PROTOCOL, which Linux gives 0 for unless the socket is a raw one.
 func protocolOption(so *socket) int {
 	if so.typ == SOCK_RAW {
-		return so.proto
+		return int(so.proto)
 	}
 	return 0
 }

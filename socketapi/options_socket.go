@@ -9,8 +9,8 @@ import (
 // socketOptions are those of level SOL_SOCKET that every socket has. SO_KEEPALIVE and the like can be set on any socket,
 // and mean something on one protocol's, whose own table comes first.
 var socketOptions = map[optname]option{
-	{SOL_SOCKET, SO_TYPE}:       fixed(func(so *socket) int { return so.typ }),
-	{SOL_SOCKET, SO_PROTOCOL}:   fixed(func(so *socket) int { return so.proto }),
+	{SOL_SOCKET, SO_TYPE}:       fixed(func(so *socket) int { return int(so.typ) }),
+	{SOL_SOCKET, SO_PROTOCOL}:   fixed(func(so *socket) int { return int(so.proto) }),
 	{SOL_SOCKET, SO_DOMAIN}:     fixed(func(*socket) int { return AF_INET }),
 	{SOL_SOCKET, SO_ACCEPTCONN}: fixed(func(*socket) int { return 0 }),
 	{SOL_SOCKET, SO_ERROR}:      fixed(takeError),

@@ -23,7 +23,7 @@ func (c *PacketConn) Read(b []byte) (int, error) {
 // ReadFrom implements net.PacketConn; the Addr is a *net.UDPAddr or *net.IPAddr.
 func (c *PacketConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	n, from, err := c.receive(b)
-	return n, netAddr(c.so.typ, from), c.error("read", err)
+	return n, netAddr(int(c.so.typ), from), c.error("read", err)
 }
 
 // ReadFromAddrPort is ReadFrom without the allocation of an Addr.
@@ -75,16 +75,16 @@ func (c *PacketConn) WriteToAddrPort(b []byte, to netip.AddrPort) (n int, err er
 		n, err = c.so.transmit(b, Message{Addr: to}, 0)
 	}
 	if err != nil {
-		return n, netError("write", c.network, c.LocalAddr(), netAddr(c.so.typ, to), err)
+		return n, netError("write", c.network, c.LocalAddr(), netAddr(int(c.so.typ), to), err)
 	}
 	return n, nil
 }
 
 // LocalAddr implements net.Conn; it is a *net.UDPAddr or *net.IPAddr.
-func (c *PacketConn) LocalAddr() net.Addr { return netAddr(c.so.typ, c.local) }
+func (c *PacketConn) LocalAddr() net.Addr { return netAddr(int(c.so.typ), c.local) }
 
 // RemoteAddr implements net.Conn; nil if the socket is not connected.
-func (c *PacketConn) RemoteAddr() net.Addr { return netAddr(c.so.typ, c.remote) }
+func (c *PacketConn) RemoteAddr() net.Addr { return netAddr(int(c.so.typ), c.remote) }
 
 // SetReadBuffer sets how many octets of datagrams may wait to be received.
 func (c *PacketConn) SetReadBuffer(octets int) error {

@@ -40,10 +40,9 @@ type socket struct {
 	endpoint
 	stack  *Stack
 	fd     int
-	typ    int
-	proto  int
 	cookie uint64 // SO_COOKIE
 
+	typ, proto uint16
 	nonblock   atomic.Bool // O_NONBLOCK
 	closed     atomic.Bool
 	connecting atomic.Bool // a Connect has begun and its caller has not been told the outcome
@@ -89,7 +88,7 @@ func (s *Stack) open(typ, proto int) (*socket, error) {
 
 // install makes a socket of ep and gives it a descriptor.
 func (s *Stack) install(typ, proto int, ep endpoint) (*socket, error) {
-	so := &socket{endpoint: ep, stack: s, typ: typ, proto: proto, cookie: s.cookies.Add(1)}
+	so := &socket{endpoint: ep, stack: s, typ: uint16(typ), proto: uint16(proto), cookie: s.cookies.Add(1)}
 	so.rd.mask, so.wr.mask = poll.In|poll.RdHup, poll.Out
 	if err := s.sockets.add(so); err != nil {
 		ep.Close()
