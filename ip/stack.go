@@ -8,6 +8,7 @@ import (
 
 	"tunstack/internal/packet"
 	"tunstack/internal/timer"
+	"tunstack/ip/reassembly"
 )
 
 // Config of a Stack; zero values mean the documented defaults.
@@ -55,9 +56,10 @@ type Stack struct {
 	generation atomic.Uint64 // changes with all that a Route depends on
 	routes     [256]atomic.Pointer[Route]
 
-	gateways gateways
-	pmtu     pmtuCache
-	recent   recent
+	gateways   gateways
+	pmtu       pmtuCache
+	recent     recent
+	reassembly reassembly.Engine[Arrival]
 }
 
 // New returns a Stack without families and interfaces.
@@ -69,6 +71,9 @@ func New(cfg Config) *Stack {
 	s.gateways.init(s)
 	s.pmtu.init(s)
 	s.recent.init()
+	s.reassembly.Init(reassembly.Config[Arrival]{
+		Timers: cfg.Timers, Timeout: cfg.ReassemblyTimeout, Memory: cfg.ReassemblyMemory, TimedOut: s.timedOut,
+	})
 	return s
 }
 

@@ -14,5 +14,5 @@ type counters struct {
 	DropUnreachable stats.Counter `name:"ip.drop.host_unreachable" doc:"next hop did not answer" rfc:"RFC 1122 2.3.2.2"`
 }
 
-// Stats is a pointer to the layer's counters, for stats.Read.
-func (s *Stack) Stats() any { return &s.stats }
+// Stats are pointers to the layer's sets of counters, for stats.Read.
+func (s *Stack) Stats() []any { return []any{&s.stats, s.reassembly.Stats()} }

@@ -106,7 +106,7 @@ func TestForwardingToASmallerLink(t *testing.T) { // IP-044
 		require.True(t, f.h.MF)
 		require.True(t, validChecksum(f.data))
 	}
-	require.Zero(t, l.v4.stats.FragmentsIn.Value())
+	require.Zero(t, l.count("ip.reassembly.fragments"))
 }
 
 func TestForwardingTooBigWithDF(t *testing.T) { // IP-045

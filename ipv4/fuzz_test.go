@@ -31,7 +31,7 @@ func FuzzInput(f *testing.F) {
 		}
 		l.eth0.Unreachable(l.now, packet.From(b))
 		l.advance(l.Config().ReassemblyTimeout)
-		if l.v4.reassembly.memory != 0 {
+		if l.FragmentMemory() != 0 {
 			t.Fatal("reassembly keeps memory")
 		}
 	})

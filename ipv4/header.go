@@ -19,6 +19,9 @@ const (
 	flagDF     = 0x4000
 	flagMF     = 0x2000
 	offsetMask = 0x1fff
+
+	ecnMask = 3 // of TOS (RFC 3168 section 5)
+	ecnCE   = 3
 )
 
 // Header is a parsed IPv4 header (RFC 791 section 3.1). Options are raw, as received, and valid as long as the packet.

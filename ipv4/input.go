@@ -7,6 +7,7 @@ import (
 	"tunstack/internal/packet"
 	"tunstack/internal/stats"
 	"tunstack/ip"
+	"tunstack/ip/reassembly"
 )
 
 // Input takes a received datagram from an interface (ip.Family). It takes p over, whose Cast says how it was addressed on the link.
@@ -130,6 +131,28 @@ func (s *Stack) checkOptions(now time.Duration, h *Header, p *packet.Buffer, min
 		return false, &s.stats.DropSourceRoute
 	}
 	return mine, nil
+}
+
+// reassemble takes a fragment over, and delivers the datagram that it completes.
+func (s *Stack) reassemble(now time.Duration, h *Header, p *packet.Buffer) {
+	b, n := p.Bytes(), h.Len()
+	w, ok := s.ip.Reassemble(now, &ip.Fragment{
+		Key:     reassembly.Key{Src: h.Src, Dst: h.Dst, ID: uint32(h.ID), Protocol: h.Protocol},
+		Context: ip.Arrival{In: h.In, Cast: h.Cast},
+		Header:  b[:n], Payload: b[n:], Offset: int(h.Offset), More: h.MF, Marked: h.TOS&ecnMask == ecnCE, MaxLen: MaxDatagram,
+	})
+	if ok {
+		whole := w.Packet
+		whole.Cast, whole.Queue = p.Cast, p.Queue
+		h.Parse(whole.Bytes())
+		h.MF, h.TotalLen = false, whole.Len()
+		if w.Marked {
+			h.TOS |= ecnCE
+		}
+		h.put(whole.Bytes()[:w.HeaderLen])
+		s.deliver(now, h, whole)
+	}
+	p.Free()
 }
 
 // deliver hands a whole datagram to the raw sockets and the transport. It takes p over.

@@ -25,14 +25,13 @@ type Config struct {
 
 // Stack is IPv4. All methods are safe for concurrent use.
 type Stack struct {
-	ip         *ip.Stack
-	cfg        Config
-	shared     *ip.Config
-	stats      counters
-	reporter   Reporter
-	headers    sync.Pool // *Header: one per datagram on its way up
-	ids        identifications
-	reassembly reassembly
+	ip       *ip.Stack
+	cfg      Config
+	shared   *ip.Config
+	stats    counters
+	reporter Reporter
+	headers  sync.Pool // *Header: one per datagram on its way up
+	ids      identifications
 }
 
 // Reporter sends ICMP errors; package icmp registers one.
@@ -51,7 +50,6 @@ func New(s *ip.Stack, cfg Config) *Stack {
 	v4 := &Stack{ip: s, cfg: cfg, shared: s.Config()}
 	v4.headers.New = func() any { return new(Header) }
 	v4.ids.init(cfg.Secret)
-	v4.reassembly.init(v4)
 	s.AddFamily(v4)
 	return v4
 }

@@ -159,9 +159,11 @@ func (l *lab) attach(name, address string, w *wire) (*ip.Interface, *wire) {
 
 // count is a counter of package ip.
 func (l *lab) count(name string) uint64 {
-	for _, v := range stats.Read(l.Stats()) {
-		if v.Name == name {
-			return v.Value
+	for _, set := range l.Stats() {
+		for _, v := range stats.Read(set) {
+			if v.Name == name {
+				return v.Value
+			}
 		}
 	}
 	l.t.Fatalf("no counter %s", name)
@@ -228,6 +230,17 @@ func (l *lab) dropped(b []byte, why interface{ Value() uint64 }) {
 	before := why.Value()
 	l.recv(b)
 	require.Equal(l.t, before+1, why.Value())
+	require.Empty(l.t, l.up.take())
+	require.Empty(l.t, l.up.takeReports())
+	require.Empty(l.t, l.wire0.take())
+}
+
+// droppedBy is dropped with a counter of package ip.
+func (l *lab) droppedBy(b []byte, name string) {
+	l.t.Helper()
+	before := l.count(name)
+	l.recv(b)
+	require.Equal(l.t, before+1, l.count(name))
 	require.Empty(l.t, l.up.take())
 	require.Empty(l.t, l.up.takeReports())
 	require.Empty(l.t, l.wire0.take())

@@ -9,34 +9,26 @@ type counters struct {
 	OutPackets stats.Counter `name:"ipv4.out.packets" doc:"datagrams sent by this host, before fragmentation"`
 	Forwarded  stats.Counter `name:"ipv4.forwarded" doc:"datagrams passed on for others" rfc:"RFC 1812 5.2"`
 
-	FragmentsIn  stats.Counter `name:"ipv4.reassembly.fragments" doc:"fragments received for this host" rfc:"RFC 791 3.2"`
-	Reassembled  stats.Counter `name:"ipv4.reassembly.ok" doc:"datagrams put together" rfc:"RFC 791 3.2"`
-	Duplicates   stats.Counter `name:"ipv4.reassembly.duplicates" doc:"fragments that were there already" rfc:"RFC 791 3.2"`
 	FragmentsOut stats.Counter `name:"ipv4.fragment.out" doc:"fragments made" rfc:"RFC 791 3.2"`
 
-	DropTruncated      stats.Counter `name:"ipv4.drop.truncated" doc:"shorter than a header" rfc:"RFC 791 3.1"`
-	DropHeaderLen      stats.Counter `name:"ipv4.drop.bad_header_length" doc:"header length under 20 or beyond the packet" rfc:"RFC 1812 5.2.2"`
-	DropChecksum       stats.Counter `name:"ipv4.drop.bad_checksum" doc:"header checksum wrong" rfc:"RFC 1122 3.2.1.2"`
-	DropTotalLen       stats.Counter `name:"ipv4.drop.bad_total_length" doc:"total length under the header's or beyond the packet" rfc:"RFC 1812 5.2.2"`
-	DropSource         stats.Counter `name:"ipv4.drop.bad_source" doc:"source is no other host's unicast address" rfc:"RFC 1122 3.2.1.3"`
-	DropLoopback       stats.Counter `name:"ipv4.drop.loopback_on_wire" doc:"127/8 from outside the host" rfc:"RFC 1122 3.2.1.3(g)"`
-	DropNotLocal       stats.Counter `name:"ipv4.drop.not_local" doc:"for another host, and forwarding is off" rfc:"RFC 1122 3.2.1.3"`
-	DropNotJoined      stats.Counter `name:"ipv4.drop.group_not_joined" doc:"multicast to a group without members here" rfc:"RFC 1122 3.2.1.3"`
-	DropLinkBroadcast  stats.Counter `name:"ipv4.drop.link_broadcast" doc:"unicast datagram in a link-layer broadcast" rfc:"RFC 1122 3.3.6"`
-	DropOption         stats.Counter `name:"ipv4.drop.bad_option" doc:"malformed option" rfc:"RFC 1122 3.2.1.8"`
-	DropSourceRouted   stats.Counter `name:"ipv4.drop.source_routed" doc:"datagrams with a source route, which are not accepted" rfc:"RFC 7126 4.3"`
-	DropSourceRoute    stats.Counter `name:"ipv4.drop.source_route_failed" doc:"source route that could not be followed" rfc:"RFC 1122 3.3.5"`
-	DropNoProtocol     stats.Counter `name:"ipv4.drop.no_protocol" doc:"no transport for the protocol number" rfc:"RFC 1122 3.2.2.1"`
-	DropFragment       stats.Counter `name:"ipv4.drop.bad_fragment" doc:"fragment empty, not in units of 8 octets or past octet 65535" rfc:"RFC 791 3.2"`
-	DropOverlap        stats.Counter `name:"ipv4.drop.overlap" doc:"datagrams with fragments that contradict each other" rfc:"RFC 6274 4.1"`
-	DropPieces         stats.Counter `name:"ipv4.drop.too_many_pieces" doc:"datagrams in too many disjoint pieces" rfc:"RFC 6274 4.1"`
-	DropReassemblyFull stats.Counter `name:"ipv4.drop.reassembly_full" doc:"datagrams given up for lack of reassembly memory" rfc:"RFC 6274 4.1"`
-	DropReassemblyTime stats.Counter `name:"ipv4.drop.reassembly_timeout" doc:"datagrams whose fragments did not all come in time" rfc:"RFC 1122 3.3.2"`
-	DropMartian        stats.Counter `name:"ipv4.drop.martian" doc:"transit datagram with an address that must not be forwarded" rfc:"RFC 1812 5.3.7"`
-	DropTTL            stats.Counter `name:"ipv4.drop.ttl" doc:"time to live used up in transit" rfc:"RFC 1812 5.3.1"`
-	DropNoRoute        stats.Counter `name:"ipv4.drop.no_route" doc:"no route to the destination" rfc:"RFC 1812 5.2.7.1"`
-	DropTooBig         stats.Counter `name:"ipv4.drop.too_big" doc:"larger than the MTU, and not to be fragmented" rfc:"RFC 791 3.2"`
-	DropOutput         stats.Counter `name:"ipv4.drop.output" doc:"could not be sent: the sender was told"`
+	DropTruncated     stats.Counter `name:"ipv4.drop.truncated" doc:"shorter than a header" rfc:"RFC 791 3.1"`
+	DropHeaderLen     stats.Counter `name:"ipv4.drop.bad_header_length" doc:"header length under 20 or beyond the packet" rfc:"RFC 1812 5.2.2"`
+	DropChecksum      stats.Counter `name:"ipv4.drop.bad_checksum" doc:"header checksum wrong" rfc:"RFC 1122 3.2.1.2"`
+	DropTotalLen      stats.Counter `name:"ipv4.drop.bad_total_length" doc:"total length under the header's or beyond the packet" rfc:"RFC 1812 5.2.2"`
+	DropSource        stats.Counter `name:"ipv4.drop.bad_source" doc:"source is no other host's unicast address" rfc:"RFC 1122 3.2.1.3"`
+	DropLoopback      stats.Counter `name:"ipv4.drop.loopback_on_wire" doc:"127/8 from outside the host" rfc:"RFC 1122 3.2.1.3(g)"`
+	DropNotLocal      stats.Counter `name:"ipv4.drop.not_local" doc:"for another host, and forwarding is off" rfc:"RFC 1122 3.2.1.3"`
+	DropNotJoined     stats.Counter `name:"ipv4.drop.group_not_joined" doc:"multicast to a group without members here" rfc:"RFC 1122 3.2.1.3"`
+	DropLinkBroadcast stats.Counter `name:"ipv4.drop.link_broadcast" doc:"unicast datagram in a link-layer broadcast" rfc:"RFC 1122 3.3.6"`
+	DropOption        stats.Counter `name:"ipv4.drop.bad_option" doc:"malformed option" rfc:"RFC 1122 3.2.1.8"`
+	DropSourceRouted  stats.Counter `name:"ipv4.drop.source_routed" doc:"datagrams with a source route, which are not accepted" rfc:"RFC 7126 4.3"`
+	DropSourceRoute   stats.Counter `name:"ipv4.drop.source_route_failed" doc:"source route that could not be followed" rfc:"RFC 1122 3.3.5"`
+	DropNoProtocol    stats.Counter `name:"ipv4.drop.no_protocol" doc:"no transport for the protocol number" rfc:"RFC 1122 3.2.2.1"`
+	DropMartian       stats.Counter `name:"ipv4.drop.martian" doc:"transit datagram with an address that must not be forwarded" rfc:"RFC 1812 5.3.7"`
+	DropTTL           stats.Counter `name:"ipv4.drop.ttl" doc:"time to live used up in transit" rfc:"RFC 1812 5.3.1"`
+	DropNoRoute       stats.Counter `name:"ipv4.drop.no_route" doc:"no route to the destination" rfc:"RFC 1812 5.2.7.1"`
+	DropTooBig        stats.Counter `name:"ipv4.drop.too_big" doc:"larger than the MTU, and not to be fragmented" rfc:"RFC 791 3.2"`
+	DropOutput        stats.Counter `name:"ipv4.drop.output" doc:"could not be sent: the sender was told"`
 }
 
 // Stats is a pointer to the layer's counters, for stats.Read.

@@ -145,5 +145,5 @@ func (s *Stack) layers() []any {
 			sets = append(sets, a.ethernet.ARPStats())
 		}
 	}
-	return append(sets, s.ip.Stats(), s.ipv4.Stats(), s.icmp.Stats(), s.udp.Stats(), s.raw.Stats(), s.tcp.Stats())
+	return append(append(sets, s.ip.Stats()...), s.ipv4.Stats(), s.icmp.Stats(), s.udp.Stats(), s.raw.Stats(), s.tcp.Stats())
 }

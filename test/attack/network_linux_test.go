@@ -70,7 +70,7 @@ func TestFragmentFlood(t *testing.T) { // SEC-013
 			require.Equal(t, 15, f.slowDatagrams(15))
 			t.Log(stop(), "fragments sent")
 			f.unharmed(name)
-			require.Positive(t, f.counter("ipv4.drop.reassembly_full"))
+			require.Positive(t, f.counter("ip.drop.reassembly_full"))
 		})
 	}
 }

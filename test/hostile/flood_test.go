@@ -156,7 +156,7 @@ func TestFragmentFlood(t *testing.T) {
 		l.inject(datagram(h, payload))
 	}
 	require.Less(t, heap()-before, 4<<20+512<<10)
-	require.Positive(t, l.counter("ipv4.drop.reassembly_full"))
+	require.Positive(t, l.counter("ip.drop.reassembly_full"))
 	whole := udp(9, victim.Port(), []byte("in two pieces"))
 	h := ipv4.Header{Datagram: ip.Datagram{Protocol: ip.ProtocolUDP, Src: honest.Addr(), Dst: victim.Addr()}, MF: true}
 	l.inject(datagram(h, whole[:16]))
@@ -168,7 +168,7 @@ func TestFragmentFlood(t *testing.T) {
 	require.Equal(t, "in two pieces", string(b[:n]))
 	l.after(2 * time.Minute)
 	require.Less(t, heap()-before, 1<<20)
-	require.Positive(t, l.counter("ipv4.drop.reassembly_timeout"))
+	require.Positive(t, l.counter("ip.drop.reassembly_timeout"))
 }
 
 // SEC-011, SEC-012: fragments that overlap, teardrop's among them, spoil their datagram and nothing else.
@@ -206,7 +206,7 @@ func TestOverlappingFragments(t *testing.T) {
 			l.after(2 * time.Minute)
 			_, err := l.Recv(fd, make([]byte, 2000), 0)
 			require.Equal(t, syscall.EAGAIN, err)
-			require.Positive(t, l.counter("ipv4.drop.overlap")+l.counter("ipv4.drop.bad_fragment"))
+			require.Positive(t, l.counter("ip.drop.overlap")+l.counter("ip.drop.bad_fragment"))
 		})
 	}
 }

@@ -295,7 +295,7 @@ func seeds() [][]byte {
 func TestFuzzSeedsGetFar(t *testing.T) {
 	reached := map[string]int{
 		"tcp.open.passive": 0, "tcp.open.active": 0, "tcp.open.established": 0, "tcp.in.out_of_order": 0, "tcp.in.resets": 0,
-		"tcp.probe.window": 0, "tcp.retransmit.timeouts": 0, "ipv4.reassembly.ok": 0, "icmp.in.errors": 0, "icmp.in.echo_requests": 0,
+		"tcp.probe.window": 0, "tcp.retransmit.timeouts": 0, "ip.reassembly.ok": 0, "icmp.in.errors": 0, "icmp.in.echo_requests": 0,
 	}
 	for _, script := range seeds() {
 		z := newFuzzed(t)

@@ -1,4 +1,4 @@
-package ipv4
+package reassembly
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ const pageMemory = 2<<10 + int(unsafe.Sizeof(packet.Buffer{}))
 
 // pages holds the payload of a datagram of which parts are missing. A page exists if a byte of it has been received, so a
 // fragment costs memory for its own bytes and not for the gap before it.
-type pages [(MaxDatagram + pageSize - 1) / pageSize]*packet.Buffer
+type pages [(maxPayload + pageSize - 1) / pageSize]*packet.Buffer
 
 // each calls f with the parts of b and of the pages that belong together, b being at offset at.
 func (g *pages) each(at int, b []byte, f func(page **packet.Buffer, at int, part []byte)) {
