@@ -20,15 +20,15 @@ func Example_device() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	host, err := socketapi.New(socketapi.Config{Interfaces: []socketapi.Interface{{
+	stack, err := socketapi.New(socketapi.Config{Interfaces: []socketapi.Interface{{
 		Device: device,
 		Addrs:  []netip.Prefix{netip.MustParsePrefix("10.0.0.2/24")},
 	}}})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer host.Close()
-	listener, err := host.Listen("tcp", ":80")
+	defer stack.Close()
+	listener, err := stack.Listen("tcp", ":80")
 	if err != nil {
 		log.Fatal(err)
 	}
