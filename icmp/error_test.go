@@ -48,7 +48,7 @@ func TestSilence(t *testing.T) { // ICMP-005, ICMP-006, ICMP-007, ICMP-008
 		h.In, h.HeaderLen = l.eth0, h.Len()
 		l.Report(l.now, ip.Error{Kind: ip.ProtocolUnreachable}, &h.Datagram, p)
 		p.Free()
-		return len(l.wire.take(t))
+		return len(l.take())
 	}
 	require.Equal(t, 1, about(from(peerAddr, ownAddr, 199), pattern(20)))
 	for _, src := range []string{"0.0.0.0", "127.0.0.1", "255.255.255.255", "10.0.0.255", "224.0.0.5", "240.0.0.1"} {

@@ -12,50 +12,15 @@ import (
 	"tunstack/internal/checksum"
 	"tunstack/internal/packet"
 	"tunstack/internal/timer"
+	"tunstack/internal/wiretest"
 	"tunstack/ip"
 	"tunstack/ipv4"
 )
-
-// wire is a Link that remembers what was sent, unless quiet.
-type wire struct {
-	quiet bool
-	sent  [][]byte
-}
-
-func (w *wire) Output(_ time.Duration, p *packet.Buffer, _ netip.Addr) error {
-	if !w.quiet {
-		p = p.Own()
-		w.sent = append(w.sent, slices.Clone(p.Bytes()))
-	}
-	p.Free()
-	return nil
-}
-
-func (w *wire) MTU() int                  { return 1500 }
-func (w *wire) Features() packet.Features { return packet.Features{} }
 
 // reply is a sent ICMP message, taken apart.
 type reply struct {
 	h    ipv4.Header
 	icmp []byte
-}
-
-// take returns the messages that were sent since the last call, all of which must be correct.
-func (w *wire) take(t *testing.T) []reply {
-	t.Helper()
-	var replies []reply
-	for _, b := range w.sent {
-		var r reply
-		require.True(t, r.h.Parse(b))
-		r.icmp = b[r.h.Len():]
-		require.Equal(t, uint16(0xffff), checksum.Sum(b[:r.h.Len()], 0))
-		if r.h.Protocol == ip.ProtocolICMP && !r.h.MF && r.h.Offset == 0 {
-			require.Equal(t, uint16(0xffff), checksum.Sum(r.icmp, 0)) // ICMP-002
-		}
-		replies = append(replies, r)
-	}
-	w.sent = nil
-	return replies
 }
 
 // udp is a transport that reports a closed port for everything, and remembers the errors it is advised of.
@@ -84,7 +49,7 @@ type lab struct {
 	now    time.Duration
 	timers timer.Queue
 	eth0   *ip.Interface
-	wire   wire
+	wire   *wiretest.Wire
 	udp    udp
 }
 
@@ -100,19 +65,37 @@ func newLab(t *testing.T, v4 ipv4.Config, cfg Config) *lab {
 }
 
 func newLabWith(t *testing.T, shared ip.Config, v4 ipv4.Config, cfg Config) *lab {
-	l := &lab{t: t, now: time.Second}
+	l := &lab{t: t, now: time.Second, wire: wiretest.New(1500, packet.Features{})}
 	shared.Timers = &l.timers
 	stack := ip.New(shared)
 	l.Stack = New(stack, ipv4.New(stack, v4), cfg)
 	l.udp.ip = stack
 	stack.Register(ip.ProtocolUDP, &l.udp)
 	var err error
-	l.eth0, err = stack.AddInterface("eth0", &l.wire)
+	l.eth0, err = stack.AddInterface("eth0", l.wire)
 	require.NoError(t, err)
 	require.NoError(t, l.eth0.AddAddress(netip.PrefixFrom(ownAddr, 24)))
 	require.NoError(t, l.eth0.AddAddress(netip.PrefixFrom(otherAddr, 24)))
 	require.NoError(t, stack.AddRoute(ip.RouteEntry{Prefix: netip.MustParsePrefix("0.0.0.0/0"), Gateway: peerAddr}))
 	return l
+}
+
+// take returns the messages that were sent since the last call, all of which must be correct.
+func (l *lab) take() []reply {
+	l.t.Helper()
+	var replies []reply
+	for _, d := range l.wire.Take() {
+		var r reply
+		b := d.Data
+		require.True(l.t, r.h.Parse(b))
+		r.icmp = b[r.h.Len():]
+		require.Equal(l.t, uint16(0xffff), checksum.Sum(b[:r.h.Len()], 0))
+		if r.h.Protocol == ip.ProtocolICMP && !r.h.MF && r.h.Offset == 0 {
+			require.Equal(l.t, uint16(0xffff), checksum.Sum(r.icmp, 0)) // ICMP-002
+		}
+		replies = append(replies, r)
+	}
+	return replies
 }
 
 // recv puts a datagram in at eth0 and returns what the stack answers.
@@ -126,7 +109,7 @@ func (l *lab) recvAs(b []byte, cast packet.Cast) []reply {
 	p := packet.From(b)
 	p.Cast = cast
 	l.eth0.Input(l.now, p)
-	return l.wire.take(l.t)
+	return l.take()
 }
 
 func from(src, dst netip.Addr, protocol uint8) ipv4.Header {

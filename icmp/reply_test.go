@@ -76,7 +76,7 @@ func TestEchoReplyThatDoesNotFit(t *testing.T) { // ICMP-017: truncated to the m
 	h.Options, h.In, h.HeaderLen = []byte{7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0}, l.eth0, 32
 	l.Input(l.now, &h.Datagram, p)
 	var payload []byte
-	for _, f := range l.wire.take(t) {
+	for _, f := range l.take() {
 		payload = append(payload, f.icmp...)
 	}
 	require.Equal(t, msg(EchoReply, 0, idSeq, pattern(65535-32-8)), payload)
@@ -150,7 +150,7 @@ func TestEchoAllocatesNothing(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	l := newLab(t, ipv4.Config{}, Config{})
-	l.wire.quiet = true
+	l.wire.Discard = true
 	request := datagram(from(peerAddr, ownAddr, 1), ping(56))
 	require.Zero(t, testing.AllocsPerRun(100, func() { l.eth0.Input(l.now, packet.From(request)) }))
 	require.NotZero(t, l.stats.OutEchos.Value())
@@ -158,7 +158,7 @@ func TestEchoAllocatesNothing(t *testing.T) {
 
 func BenchmarkEcho(b *testing.B) {
 	l := newLab(&testing.T{}, ipv4.Config{}, Config{})
-	l.wire.quiet = true
+	l.wire.Discard = true
 	request := datagram(from(peerAddr, ownAddr, 1), ping(56))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -33,10 +33,10 @@ func TestForwarding(t *testing.T) { // IP-042
 	l.recv(dgram(h, pattern(100)))
 	out := w.take()
 	require.Len(t, out, 1)
-	require.True(t, validChecksum(out[0].data))
+	require.True(t, validChecksum(out[0].Data))
 	h.TTL--
-	require.Equal(t, dgram(h, pattern(100)), out[0].data)
-	require.Equal(t, addr("10.1.0.1"), out[0].nextHop)
+	require.Equal(t, dgram(h, pattern(100)), out[0].Data)
+	require.Equal(t, addr("10.1.0.1"), out[0].NextHop)
 	require.Empty(t, l.up.takeReports())
 }
 
@@ -82,7 +82,7 @@ func TestForwardingWithoutAWay(t *testing.T) { // IP-043
 	require.Equal(t, b, l.up.about[0])
 	require.Equal(t, []ip.Error{{Kind: ip.HostUnreachable}}, l.up.takeReports(), "ARP gave up")
 
-	w.err = syscall.EHOSTUNREACH
+	w.Err = syscall.EHOSTUNREACH
 	l.recv(b)
 	require.Equal(t, farAddr.AsSlice(), l.up.about[0][16:20])
 	require.Equal(t, pattern(80)[:8], l.up.about[0][20:28])
@@ -94,7 +94,7 @@ func TestForwardingToASmallerLink(t *testing.T) { // IP-044
 	l.recv(dgram(transit(), pattern(1480)))
 	out := w.take()
 	require.Len(t, out, 3)
-	require.Equal(t, pattern(1480)[552:1104], out[1].data[20:])
+	require.Equal(t, pattern(1480)[552:1104], out[1].Data[20:])
 
 	h := transit()
 	h.Offset, h.MF = 1480, true
@@ -104,7 +104,7 @@ func TestForwardingToASmallerLink(t *testing.T) { // IP-044
 	for i, f := range out {
 		require.Equal(t, 1480+552*i, int(f.h.Offset))
 		require.True(t, f.h.MF)
-		require.True(t, validChecksum(f.data))
+		require.True(t, validChecksum(f.Data))
 	}
 	require.Zero(t, l.count("ip.reassembly.fragments"))
 }

@@ -25,8 +25,8 @@ func FuzzInput(f *testing.F) {
 		}
 		l.recvAs(b, packet.Cast(cast%3))
 		for _, s := range append(w.take(), l.wire0.take()...) {
-			if !validChecksum(s.data) || int(s.h.TotalLen) != len(s.data) || len(s.data) > 1500 {
-				t.Fatalf("sent % x", s.data)
+			if !validChecksum(s.Data) || int(s.h.TotalLen) != len(s.Data) || len(s.Data) > 1500 {
+				t.Fatalf("sent % x", s.Data)
 			}
 		}
 		l.eth0.Unreachable(l.now, packet.From(b))

@@ -45,13 +45,13 @@ func TestGatewayKnownToBeDead(t *testing.T) { // IP-028: the link refuses at onc
 	l := newLab(t, config{})
 	l.route("0.0.0.0/0", "10.0.0.1", 1)
 	l.route("0.0.0.0/0", "10.0.0.3", 2)
-	l.wire0.err = syscall.EHOSTUNREACH
+	l.wire0.Err = syscall.EHOSTUNREACH
 	_, err := l.send(farAddr, Header{}, 8)
 	require.Equal(t, syscall.EHOSTUNREACH, err)
-	l.wire0.err = nil
+	l.wire0.Err = nil
 	out, err := l.send(farAddr, Header{}, 8)
 	require.NoError(t, err)
-	require.Equal(t, addr("10.0.0.3"), out[0].nextHop)
+	require.Equal(t, addr("10.0.0.3"), out[0].NextHop)
 }
 
 func TestRedirect(t *testing.T) { // ICMP-013, ICMP-014

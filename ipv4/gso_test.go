@@ -46,15 +46,15 @@ func TestSuperPacketsGoWholeToLinksThatTakeThem(t *testing.T) {
 		out, err := l.sendSuper(super(kind, 40000, 1460), true)
 		require.NoError(t, err)
 		require.Len(t, out, 1)
-		require.Equal(t, kind, out[0].offload.Segmentation)
-		require.Equal(t, uint16(20), out[0].offload.Start)
-		require.Equal(t, len(out[0].data), int(out[0].h.TotalLen))
+		require.Equal(t, kind, out[0].Offload.Segmentation)
+		require.Equal(t, uint16(20), out[0].Offload.Start)
+		require.Equal(t, len(out[0].Data), int(out[0].h.TotalLen))
 	}
 	_, err := l.sendSuper(super(packet.SegmentTCP, 40000, 1461), true)
 	require.Equal(t, syscall.EMSGSIZE, err, "the segments are what counts")
 	out, err := l.sendSuper(super(packet.SegmentTCP, 100, 1460), true)
 	require.NoError(t, err)
-	require.Equal(t, packet.SegmentNone, out[0].offload.Segmentation, "one segment is an ordinary packet")
+	require.Equal(t, packet.SegmentNone, out[0].Offload.Segmentation, "one segment is an ordinary packet")
 }
 
 func TestSoftwareSegmentation(t *testing.T) {
@@ -65,9 +65,9 @@ func TestSoftwareSegmentation(t *testing.T) {
 		require.Len(t, out, 3)
 		var payload []byte
 		for i, s := range out {
-			require.True(t, validChecksum(s.data))
-			require.Equal(t, len(s.data), int(s.h.TotalLen))
-			b := s.data[20:]
+			require.True(t, validChecksum(s.Data))
+			require.Equal(t, len(s.Data), int(s.h.TotalLen))
+			b := s.Data[20:]
 			require.Equal(t, uint16(0xffff), checksum.Sum(b, checksum.Pseudo(ownAddr, peerAddr, s.h.Protocol, len(b))))
 			if kind == packet.SegmentUDP {
 				require.Equal(t, len(b), int(binary.BigEndian.Uint16(b[4:])))
@@ -97,7 +97,7 @@ func TestDatagramsWithoutChecksumStayWithout(t *testing.T) { // RFC 768
 	out, err := l.sendSuper(p, true)
 	require.NoError(t, err)
 	for _, s := range out {
-		require.Zero(t, binary.BigEndian.Uint16(s.data[26:]))
+		require.Zero(t, binary.BigEndian.Uint16(s.Data[26:]))
 	}
 }
 
@@ -147,5 +147,5 @@ func TestForwardedChecksumVerdictEndsHere(t *testing.T) {
 	p := packet.From(dgram(transit(), pattern(8)))
 	p.Offload.Checksum = packet.ChecksumValid
 	l.eth0.Input(l.now, p)
-	require.Equal(t, packet.ChecksumNone, w.take()[0].offload.Checksum)
+	require.Equal(t, packet.ChecksumNone, w.take()[0].Offload.Checksum)
 }

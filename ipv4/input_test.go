@@ -64,7 +64,7 @@ func TestBadSources(t *testing.T) { // IP-006, SEC-016
 
 func TestLoopbackStaysInside(t *testing.T) { // IP-007
 	l := newLab(t, config{})
-	lo := &wire{mtu: 65535}
+	lo := newWire(65535, packet.Features{})
 	inside, err := l.AddLoopback("lo", lo)
 	require.NoError(t, err)
 	for _, a := range [][2]string{{"127.0.0.1", "10.0.0.2"}, {"10.0.0.1", "127.0.0.1"}, {"10.0.0.1", "127.9.9.9"}} {
@@ -148,8 +148,8 @@ func TestMulticastMembership(t *testing.T) { // IP-031
 
 	out, err := l.send(group, Header{}, 8)
 	require.NoError(t, err)
-	require.Equal(t, packet.Multicast, out[0].cast)
-	require.Equal(t, group, out[0].nextHop)
+	require.Equal(t, packet.Multicast, out[0].Cast)
+	require.Equal(t, group, out[0].NextHop)
 	require.Equal(t, uint8(1), out[0].h.TTL, "RFC 1112 section 6.1")
 }
 

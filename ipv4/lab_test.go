@@ -12,48 +12,32 @@ import (
 	"tunstack/internal/packet"
 	"tunstack/internal/stats"
 	"tunstack/internal/timer"
+	"tunstack/internal/wiretest"
 	"tunstack/ip"
 )
 
 // testProtocol is a protocol number that the tests' transport has.
 const testProtocol = 200
 
-// wire is a Link that remembers what was sent.
-type wire struct {
-	mtu      int
-	features packet.Features
-	err      error // what Output says
-	sent     []sent
-}
+// wire records what was sent.
+type wire struct{ *wiretest.Wire }
 
+func newWire(mtu int, f packet.Features) *wire { return &wire{wiretest.New(mtu, f)} }
+
+// sent is a datagram with its header, as far as it has one.
 type sent struct {
-	data    []byte
-	h       Header
-	nextHop netip.Addr
-	cast    packet.Cast
-	offload packet.Offload
+	wiretest.Datagram
+	h Header
 }
-
-func (w *wire) Output(_ time.Duration, p *packet.Buffer, nextHop netip.Addr) error {
-	p = p.Own()
-	s := sent{data: slices.Clone(p.Bytes()), nextHop: nextHop, cast: p.Cast, offload: p.Offload}
-	p.Free()
-	if w.err != nil {
-		return w.err
-	}
-	s.h.Parse(s.data)
-	w.sent = append(w.sent, s)
-	return nil
-}
-
-func (w *wire) MTU() int                  { return w.mtu }
-func (w *wire) Features() packet.Features { return w.features }
 
 // take returns what was sent since the last call.
-func (w *wire) take() []sent {
-	s := w.sent
-	w.sent = nil
-	return s
+func (w *wire) take() (all []sent) {
+	for _, d := range w.Take() {
+		s := sent{Datagram: d}
+		s.h.Parse(d.Data)
+		all = append(all, s)
+	}
+	return all
 }
 
 // transport is a Protocol and a Reporter that remembers what it is told.
@@ -141,13 +125,13 @@ func newLab(t *testing.T, cfg config) *lab {
 	l.v4 = New(l.Stack, cfg.Config)
 	l.Register(testProtocol, l.up)
 	l.v4.SetReporter(l.up)
-	l.eth0, l.wire0 = l.attach("eth0", "10.0.0.2/24", &wire{mtu: 1500, features: cfg.features})
+	l.eth0, l.wire0 = l.attach("eth0", "10.0.0.2/24", newWire(1500, cfg.features))
 	return l
 }
 
 // add attaches another interface.
 func (l *lab) add(name, address string, mtu int) (*ip.Interface, *wire) {
-	return l.attach(name, address, &wire{mtu: mtu})
+	return l.attach(name, address, newWire(mtu, packet.Features{}))
 }
 
 func (l *lab) attach(name, address string, w *wire) (*ip.Interface, *wire) {

@@ -73,7 +73,7 @@ func TestOriginatedSourceRoute(t *testing.T) { // IP-014
 	require.NoError(t, err)
 	require.Len(t, out, 1)
 	require.Equal(t, addr("10.0.0.5"), out[0].h.Dst)
-	require.Equal(t, addr("10.0.0.5"), out[0].nextHop)
+	require.Equal(t, addr("10.0.0.5"), out[0].NextHop)
 	require.Equal(t, append(opt(131, 4, "10.9.9.9", "192.0.2.9"), 0), out[0].h.Options)
 
 	for name, o := range map[string][]byte{
@@ -142,9 +142,9 @@ func TestHopOfASourceRoute(t *testing.T) { // IP-015
 	l.recv(dgram(h, pattern(8)))
 	out := w.take()
 	require.Len(t, out, 1)
-	require.True(t, validChecksum(out[0].data))
+	require.True(t, validChecksum(out[0].Data))
 	require.Equal(t, farAddr, out[0].h.Dst)
-	require.Equal(t, addr("10.1.0.1"), out[0].nextHop)
+	require.Equal(t, addr("10.1.0.1"), out[0].NextHop)
 	require.Equal(t, uint8(63), out[0].h.TTL)
 	require.Equal(t, append(opt(131, 8, "10.1.0.2", "192.0.2.10"), 0), out[0].h.Options, "the own address is recorded")
 
@@ -154,7 +154,7 @@ func TestHopOfASourceRoute(t *testing.T) { // IP-015
 	require.Equal(t, []ip.Error{{Kind: ip.TTLExceeded}}, l.up.takeReports())
 
 	l.recvOptions(opt(137, 4, "10.1.0.9"))
-	require.Equal(t, addr("10.1.0.9"), w.take()[0].nextHop, "a neighbour, as a strict route asks")
+	require.Equal(t, addr("10.1.0.9"), w.take()[0].NextHop, "a neighbour, as a strict route asks")
 	for _, next := range []string{"192.0.2.9", "127.0.0.1", "10.0.0.2", "224.0.0.1", "8.8.8.8"} {
 		l.recvOptions(opt(137, 4, next))
 		require.Empty(t, w.take(), next)

@@ -18,12 +18,12 @@ func TestSentHeader(t *testing.T) { // IP-004, IP-009, IP-011, IP-023, IP-026
 	out, err := l.send(peerAddr, Header{}, 33)
 	require.NoError(t, err)
 	require.Len(t, out, 1)
-	require.True(t, validChecksum(out[0].data))
+	require.True(t, validChecksum(out[0].Data))
 	h := out[0].h
 	h.ID, h.Options = 0, nil
 	require.Equal(t, Header{Datagram: ip.Datagram{TotalLen: 53, HeaderLen: 20, TTL: 64, Protocol: testProtocol, Src: ownAddr, Dst: peerAddr}}, h)
-	require.Equal(t, pattern(33), out[0].data[20:])
-	require.Equal(t, peerAddr, out[0].nextHop)
+	require.Equal(t, pattern(33), out[0].Data[20:])
+	require.Equal(t, peerAddr, out[0].NextHop)
 
 	out, err = l.send(peerAddr, Header{Datagram: ip.Datagram{TOS: 0xb8, TTL: 3}, DF: true}, 8)
 	require.NoError(t, err)
@@ -44,12 +44,12 @@ func TestFragmentation(t *testing.T) { // IP-022
 	require.Len(t, out, 3)
 	var payload []byte
 	for i, f := range out {
-		require.True(t, validChecksum(f.data))
-		require.LessOrEqual(t, len(f.data), 1500)
+		require.True(t, validChecksum(f.Data))
+		require.LessOrEqual(t, len(f.Data), 1500)
 		require.Equal(t, out[0].h.ID, f.h.ID)
 		require.Equal(t, int(f.h.Offset), len(payload))
 		require.Equal(t, i < 2, f.h.MF)
-		payload = append(payload, f.data[20:]...)
+		payload = append(payload, f.Data[20:]...)
 	}
 	require.Equal(t, pattern(4000), payload)
 }
@@ -87,8 +87,8 @@ func TestFragmentsOfBorrowedPayload(t *testing.T) {
 	require.NoError(t, l.Send(l.now, r, ip.Outgoing{Protocol: testProtocol}, p))
 	var payload []byte
 	for _, f := range l.wire0.take() {
-		require.Equal(t, packet.ChecksumNone, f.offload.Checksum)
-		payload = append(payload, f.data[20:]...)
+		require.Equal(t, packet.ChecksumNone, f.Offload.Checksum)
+		payload = append(payload, f.Data[20:]...)
 	}
 	want := pattern(2000)
 	checksum.Put(want[4:], ^checksum.Sum(want, 0))
@@ -105,13 +105,13 @@ func TestChecksumIsLeftToLinksThatTakeIt(t *testing.T) {
 		require.NoError(t, l.Send(l.now, r, ip.Outgoing{Protocol: testProtocol}, p))
 		out := l.wire0.take()[0]
 		if takes {
-			require.Equal(t, packet.Offload{Checksum: packet.ChecksumPartial, Start: 20, Offset: 6}, out.offload)
-			require.Equal(t, pattern(100), out.data[20:])
+			require.Equal(t, packet.Offload{Checksum: packet.ChecksumPartial, Start: 20, Offset: 6}, out.Offload)
+			require.Equal(t, pattern(100), out.Data[20:])
 		} else {
-			require.Equal(t, packet.ChecksumNone, out.offload.Checksum)
+			require.Equal(t, packet.ChecksumNone, out.Offload.Checksum)
 			want := pattern(100)
 			checksum.Put(want[6:], ^checksum.Sum(want, 0))
-			require.Equal(t, want, out.data[20:])
+			require.Equal(t, want, out.Data[20:])
 		}
 	}
 }
@@ -169,7 +169,7 @@ func TestSendRaw(t *testing.T) { // SOCK-047
 	}
 	out, err := raw(Header{Datagram: ip.Datagram{Src: netip.IPv4Unspecified(), Dst: peerAddr, TTL: 9, Protocol: 77, TOS: 4}}, 12)
 	require.NoError(t, err)
-	require.True(t, validChecksum(out[0].data))
+	require.True(t, validChecksum(out[0].Data))
 	require.Equal(t, 32, out[0].h.TotalLen)
 	require.Equal(t, ownAddr, out[0].h.Src)
 	require.NotZero(t, out[0].h.ID)
@@ -179,7 +179,7 @@ func TestSendRaw(t *testing.T) { // SOCK-047
 	require.NoError(t, err)
 	require.Equal(t, farAddr, out[0].h.Src, "the caller's source stands")
 	require.Equal(t, uint16(5), out[0].h.ID)
-	require.True(t, validChecksum(out[0].data))
+	require.True(t, validChecksum(out[0].Data))
 
 	_, err = raw(Header{Datagram: ip.Datagram{Src: ownAddr, Dst: peerAddr}}, 1481)
 	require.Equal(t, syscall.EMSGSIZE, err)

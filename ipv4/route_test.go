@@ -71,7 +71,7 @@ func TestRouteTableErrors(t *testing.T) {
 
 	_, err := l.AddInterface("eth0", null{})
 	require.Equal(t, syscall.EEXIST, err)
-	_, err = l.AddInterface("tiny", &wire{mtu: 67})
+	_, err = l.AddInterface("tiny", newWire(67, packet.Features{}))
 	require.Equal(t, syscall.EINVAL, err)
 	require.Equal(t, syscall.EEXIST, l.eth0.AddAddress(prefix("10.0.0.2/8")))
 	for _, bad := range []string{"0.0.0.0/8", "224.0.0.1/4", "255.255.255.255/32", "::1/128"} {
@@ -114,7 +114,7 @@ func TestSourceSelection(t *testing.T) { // IP-008, IP-035
 func TestHostWithoutAddress(t *testing.T) { // IP-008: 0.0.0.0 only while it learns its address
 	s := ip.New(ip.Config{Timers: new(timer.Queue)})
 	New(s, Config{})
-	w := &wire{mtu: 1500}
+	w := newWire(1500, packet.Features{})
 	_, err := s.AddInterface("eth0", w)
 	require.NoError(t, err)
 	require.NoError(t, s.AddRoute(ip.RouteEntry{Prefix: prefix("0.0.0.0/0"), Interface: "eth0"}))
@@ -123,7 +123,7 @@ func TestHostWithoutAddress(t *testing.T) { // IP-008: 0.0.0.0 only while it lea
 	require.NoError(t, s.Send(0, r, ip.Outgoing{Protocol: 17}, packet.From(pattern(8))))
 	out := w.take()[0]
 	require.True(t, out.h.Src.IsUnspecified())
-	require.Equal(t, packet.Broadcast, out.cast)
+	require.Equal(t, packet.Broadcast, out.Cast)
 	_, err = s.Route(peerAddr, netip.Addr{})
 	require.Equal(t, syscall.EADDRNOTAVAIL, err)
 }
@@ -153,7 +153,7 @@ func TestRoutesFollowTheTable(t *testing.T) { // a Route that is held sees chang
 	require.Equal(t, 9000, r.MTU())
 	require.NoError(t, l.Send(l.now, r, ip.Outgoing{Protocol: testProtocol}, packet.From(pattern(8))))
 	out := w.take()
-	require.Equal(t, addr("10.1.0.1"), out[0].nextHop)
+	require.Equal(t, addr("10.1.0.1"), out[0].NextHop)
 	require.Equal(t, ownAddr, out[0].h.Src, "the source stays")
 
 	require.NoError(t, l.DelRoute(ip.RouteEntry{Prefix: prefix("0.0.0.0/0")}))

@@ -16,27 +16,15 @@ import (
 	"tunstack/internal/poll"
 	"tunstack/internal/race"
 	"tunstack/internal/timer"
+	"tunstack/internal/wiretest"
 	"tunstack/ip"
 	"tunstack/ip/errqueue"
 	"tunstack/ipv4"
 )
 
-// wire is a link that keeps what it is given.
-type wire struct{ sent [][]byte }
-
-func (w *wire) Output(_ time.Duration, p *packet.Buffer, _ netip.Addr) error {
-	p = p.Own()
-	w.sent = append(w.sent, append([]byte(nil), p.Bytes()...))
-	p.Free()
-	return nil
-}
-
-func (w *wire) MTU() int                  { return 1500 }
-func (w *wire) Features() packet.Features { return packet.Features{} }
-
 // host is a stack at 10.0.0.2 and 10.0.0.3 whose ICMP layer only counts.
 type host struct {
-	wire wire
+	wire *wiretest.Wire
 	tun  *ip.Interface
 	raw  *Stack
 	icmp int
@@ -46,14 +34,14 @@ func (h *host) Input(_ time.Duration, _ *ip.Datagram, p *packet.Buffer) { h.icmp
 func (h *host) HandleError(time.Duration, *ip.Error, []byte)            {}
 
 func newHost(t *testing.T) *host {
-	h := &host{}
+	h := &host{wire: wiretest.New(1500, packet.Features{})}
 	clk := &clock.Virtual{}
 	stack := ip.New(ip.Config{Timers: &timer.Queue{}})
 	ipv4.New(stack, ipv4.Config{})
 	stack.Register(ip.ProtocolICMP, h)
 	h.raw = New(stack, clk)
 	var err error
-	h.tun, err = stack.AddInterface("tun0", &h.wire)
+	h.tun, err = stack.AddInterface("tun0", h.wire)
 	require.NoError(t, err)
 	require.NoError(t, h.tun.AddAddress(netip.MustParsePrefix("10.0.0.2/24")))
 	require.NoError(t, h.tun.AddAddress(netip.MustParsePrefix("10.0.0.3/24")))
@@ -203,9 +191,9 @@ func TestSend(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 7, n)
 	var ih ipv4.Header
-	require.True(t, ih.Parse(h.wire.sent[0]))
+	require.True(t, ih.Parse(h.wire.Sent[0].Data))
 	require.Equal(t, []any{uint8(4), uint8(5), true, uint8(200), addr("10.0.0.2")}, []any{ih.TOS, ih.TTL, ih.DF, ih.Protocol, ih.Src})
-	require.Equal(t, "payload", string(h.wire.sent[0][20:]))
+	require.Equal(t, "payload", string(h.wire.Sent[0].Data[20:]))
 
 	require.NoError(t, e.Connect(addr("10.0.0.1")))
 	require.Equal(t, addr("10.0.0.2"), e.Local())
@@ -216,7 +204,7 @@ func TestSend(t *testing.T) {
 	require.NoError(t, err)
 	_, err = e.Send([]byte("x"), netip.Addr{}, addr("10.0.0.3"))
 	require.NoError(t, err)
-	require.Equal(t, addr("10.0.0.3").AsSlice(), h.wire.sent[2][12:16])
+	require.Equal(t, addr("10.0.0.3").AsSlice(), h.wire.Sent[2].Data[12:16])
 
 	require.NoError(t, e.Shutdown(false, true))
 	_, err = e.Send([]byte("x"), netip.Addr{}, netip.Addr{})
@@ -240,7 +228,7 @@ func TestSendErrors(t *testing.T) {
 		_, err := e.Send(make([]byte, tt.size), addr(tt.to), netip.Addr{})
 		require.Equal(t, tt.err, err, "%d octets to %s", tt.size, tt.to)
 	}
-	require.Empty(t, h.wire.sent)
+	require.Empty(t, h.wire.Sent)
 }
 
 // SOCK-047: with IP_HDRINCL the caller's header goes out, its gaps filled in.
@@ -254,14 +242,14 @@ func TestHeaderIncluded(t *testing.T) {
 	copy(given[10:], "\xff\xff")
 	_, err := e.Send(given, addr("10.0.0.1"), netip.Addr{})
 	require.NoError(t, err)
-	require.Equal(t, want, h.wire.sent[0])
+	require.Equal(t, want, h.wire.Sent[0].Data)
 
 	clear(given[4:6])
 	clear(given[12:16])
 	_, err = e.Send(given, addr("10.0.0.1"), netip.Addr{})
 	require.NoError(t, err)
 	var ih ipv4.Header
-	require.True(t, ih.Parse(h.wire.sent[1]))
+	require.True(t, ih.Parse(h.wire.Sent[1].Data))
 	require.Equal(t, addr("10.0.0.2"), ih.Src)
 	require.NotZero(t, ih.ID)
 	_, err = e.Send([]byte("short"), addr("10.0.0.1"), netip.Addr{})

@@ -3,7 +3,6 @@ package udp
 import (
 	"math/rand/v2"
 	"net/netip"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,47 +13,17 @@ import (
 	"tunstack/internal/clock"
 	"tunstack/internal/packet"
 	"tunstack/internal/timer"
+	"tunstack/internal/wiretest"
 	"tunstack/ip"
 	"tunstack/ipv4"
 )
-
-// wire is a link that keeps what it is given.
-type wire struct {
-	mtu      int
-	features packet.Features
-	discard  bool
-	mu       sync.Mutex
-	sent     []sent
-}
-
-type sent struct {
-	data    []byte
-	offload packet.Offload
-	cast    packet.Cast
-	queue   uint16
-}
-
-func (w *wire) Output(_ time.Duration, p *packet.Buffer, _ netip.Addr) error {
-	defer func() { p.Free() }()
-	if w.discard {
-		return nil
-	}
-	p = p.Own()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.sent = append(w.sent, sent{append([]byte(nil), p.Bytes()...), p.Offload, p.Cast, p.Queue})
-	return nil
-}
-
-func (w *wire) MTU() int                  { return w.mtu }
-func (w *wire) Features() packet.Features { return w.features }
 
 // host is a stack at 10.0.0.2/24 and 10.0.0.3 with a wire, seen by the test from 10.0.0.1.
 type host struct {
 	t       testing.TB
 	clock   clock.Virtual
 	timers  timer.Queue
-	wire    wire
+	wire    *wiretest.Wire
 	ip      *ip.Stack
 	tun     *ip.Interface
 	udp     *Stack
@@ -69,14 +38,13 @@ func (h *host) Report(_ time.Duration, e ip.Error, _ *ip.Datagram, _ *packet.Buf
 func newHost(t testing.TB) *host { return newHostOn(t, 1500, packet.Features{}) }
 
 func newHostOn(t testing.TB, mtu int, f packet.Features) *host {
-	h := &host{t: t}
-	h.wire.mtu, h.wire.features = mtu, f
+	h := &host{t: t, wire: wiretest.New(mtu, f)}
 	h.ip = ip.New(ip.Config{Timers: &h.timers})
 	v4 := ipv4.New(h.ip, ipv4.Config{})
 	h.udp = New(h.ip, Config{Clock: &h.clock, Rand: rand.NewChaCha8([32]byte{1})})
 	v4.SetReporter(h)
 	var err error
-	h.tun, err = h.ip.AddInterface("tun0", &h.wire)
+	h.tun, err = h.ip.AddInterface("tun0", h.wire)
 	require.NoError(t, err)
 	require.NoError(t, h.tun.AddAddress(netip.MustParsePrefix("10.0.0.2/24")))
 	require.NoError(t, h.tun.AddAddress(netip.MustParsePrefix("10.0.0.3/24")))
@@ -100,8 +68,8 @@ func (h *host) input(b []byte) { h.tun.Input(h.clock.Now(), packet.From(b)) }
 
 // last is the newest datagram on the wire, taken apart by a library that is not ours.
 func (h *host) last() (*layers.IPv4, *layers.UDP) {
-	require.NotEmpty(h.t, h.wire.sent, "nothing was sent")
-	return decode(h.t, h.wire.sent[len(h.wire.sent)-1].data)
+	require.NotEmpty(h.t, h.wire.Sent, "nothing was sent")
+	return decode(h.t, h.wire.Last().Data)
 }
 
 // reads expects one datagram with a payload.

@@ -20,7 +20,7 @@ func TestNoAllocations(t *testing.T) {
 	}
 	for _, checksum := range []bool{false, true} {
 		h := newHostOn(t, 1500, packet.Features{Checksum: checksum})
-		h.wire.discard = true
+		h.wire.Discard = true
 		e := h.bound("0.0.0.0:7")
 		connected := h.bound("0.0.0.0:8")
 		require.NoError(t, connected.Connect(ap("10.0.0.1:1000")))
@@ -42,7 +42,7 @@ func TestNoAllocations(t *testing.T) {
 // Sockets come, go, connect and change while packets and errors arrive by two queues and others send.
 func TestConcurrent(t *testing.T) {
 	h := newHost(t)
-	h.wire.discard = true
+	h.wire.Discard = true
 	e := h.bound("0.0.0.0:7")
 	in := build(t, "10.0.0.1:1000", "10.0.0.2:7", "0123456789abcdef")
 	const rounds = 2000
@@ -90,7 +90,7 @@ func BenchmarkEcho(b *testing.B) {
 	for _, others := range []int{0, 10_000} {
 		b.Run(fmt.Sprintf("sockets=%d", others+1), func(b *testing.B) {
 			h := newHostOn(b, 1500, packet.Features{Checksum: true})
-			h.wire.discard = true
+			h.wire.Discard = true
 			e := h.bound("0.0.0.0:7")
 			for range others {
 				h.bound("0.0.0.0:0")
@@ -114,7 +114,7 @@ func BenchmarkConnected(b *testing.B) {
 	for _, n := range []int{1, 4000} {
 		b.Run(fmt.Sprintf("sockets=%d", n), func(b *testing.B) {
 			h := newHostOn(b, 1500, packet.Features{Checksum: true})
-			h.wire.discard = true
+			h.wire.Discard = true
 			var e *Endpoint
 			for i := range n {
 				e = h.bound("0.0.0.0:443", func(o *Options) { o.ReuseAddr = true })

@@ -15,5 +15,5 @@ func TestNoSourceQuench(t *testing.T) {
 	}
 	require.NotZero(t, h.udp.stats.DropFull.Value())
 	require.Empty(t, h.reports)
-	require.Empty(t, h.wire.sent)
+	require.Empty(t, h.wire.Sent)
 }

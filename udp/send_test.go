@@ -31,7 +31,7 @@ func TestSendChecksum(t *testing.T) {
 		require.Equal(t, len(payload), n)
 		ip, udp := h.last()
 		require.NotZero(t, udp.Checksum)
-		verify(t, h.wire.sent[len(h.wire.sent)-1].data)
+		verify(t, h.wire.Last().Data)
 		require.Equal(t, payload, string(udp.Payload))
 		require.Equal(t, "10.0.0.2", ip.SrcIP.String())
 		require.Equal(t, "10.0.0.1", ip.DstIP.String())
@@ -48,18 +48,18 @@ func TestSendChecksumZero(t *testing.T) {
 		e := h.bound("10.0.0.2:1000")
 		_, err := e.Send([]byte{0, 0}, ap("10.0.0.1:2000"), netip.Addr{})
 		require.NoError(t, err)
-		first := h.wire.sent[0]
-		field := binary.BigEndian.Uint16(first.data[26:])
+		first := h.wire.Sent[0]
+		field := binary.BigEndian.Uint16(first.Data[26:])
 		payload := make([]byte, 2)
-		if first.offload.Checksum == packet.ChecksumPartial {
-			binary.BigEndian.PutUint16(payload, ^sum16(first.data[20:])) // what is left to add
+		if first.Offload.Checksum == packet.ChecksumPartial {
+			binary.BigEndian.PutUint16(payload, ^sum16(first.Data[20:])) // what is left to add
 		} else {
 			binary.BigEndian.PutUint16(payload, field) // what makes the sum 0xffff
 		}
 		_, err = e.Send(payload, ap("10.0.0.1:2000"), netip.Addr{})
 		require.NoError(t, err)
-		p := packet.From(h.wire.sent[1].data)
-		p.Offload = h.wire.sent[1].offload
+		p := packet.From(h.wire.Sent[1].Data)
+		p.Offload = h.wire.Sent[1].Offload
 		p.CompleteChecksum()
 		require.Equal(t, uint16(0xffff), binary.BigEndian.Uint16(p.Bytes()[26:]))
 		p.Free()
@@ -73,10 +73,10 @@ func TestSendChecksumPartial(t *testing.T) {
 	for _, payload := range []string{"", "odd", "even"} {
 		_, err := e.Send([]byte(payload), ap("10.0.0.1:2000"), netip.Addr{})
 		require.NoError(t, err)
-		s := h.wire.sent[len(h.wire.sent)-1]
-		require.Equal(t, packet.Offload{Checksum: packet.ChecksumPartial, Start: 20, Offset: 6}, s.offload)
-		p := packet.From(s.data)
-		p.Offload = s.offload
+		s := h.wire.Last()
+		require.Equal(t, packet.Offload{Checksum: packet.ChecksumPartial, Start: 20, Offset: 6}, s.Offload)
+		p := packet.From(s.Data)
+		p.Offload = s.Offload
 		p.CompleteChecksum()
 		verify(t, p.Bytes())
 		p.Free()
@@ -167,7 +167,7 @@ func TestSendErrors(t *testing.T) {
 			}
 			_, err := h.udp.NewEndpoint().Send(make([]byte, tt.size), to, netip.Addr{})
 			require.Equal(t, tt.err, err)
-			require.Empty(t, h.wire.sent)
+			require.Empty(t, h.wire.Sent)
 		})
 	}
 }
@@ -178,10 +178,10 @@ func TestSendLargest(t *testing.T) {
 	payload := strings.Repeat("0123456789", 6551)[:maxPayload]
 	_, err := h.udp.NewEndpoint().Send([]byte(payload), ap("10.0.0.1:7"), netip.Addr{})
 	require.NoError(t, err)
-	require.Len(t, h.wire.sent, 45)
-	whole := append([]byte(nil), h.wire.sent[0].data[:20]...)
-	for _, s := range h.wire.sent {
-		whole = append(whole, s.data[20:]...)
+	require.Len(t, h.wire.Sent, 45)
+	whole := append([]byte(nil), h.wire.Sent[0].Data[:20]...)
+	for _, s := range h.wire.Sent {
+		whole = append(whole, s.Data[20:]...)
 	}
 	verify(t, whole)
 	require.Equal(t, payload, string(whole[28:]))
@@ -225,7 +225,7 @@ func TestDontFragment(t *testing.T) {
 	require.NotZero(t, ip.Flags&layers.IPv4DontFragment)
 	_, err = e.Send(make([]byte, 1473), netip.AddrPort{}, netip.Addr{})
 	require.Equal(t, syscall.EMSGSIZE, err)
-	require.Len(t, h.wire.sent, 1)
+	require.Len(t, h.wire.Sent, 1)
 }
 
 // SOCK-035: broadcasts need SO_BROADCAST, and reach the sockets of this host too.
@@ -238,7 +238,7 @@ func TestSendBroadcast(t *testing.T) {
 	for _, to := range []string{"10.0.0.255:67", "255.255.255.255:67"} {
 		_, err := e.Send([]byte("discover"), ap(to), netip.Addr{})
 		require.NoError(t, err)
-		require.Equal(t, packet.Broadcast, h.wire.sent[len(h.wire.sent)-1].cast)
+		require.Equal(t, packet.Broadcast, h.wire.Last().Cast)
 		d := receiver.reads(t, "discover")
 		require.Equal(t, ap(to), d.To)
 		require.Equal(t, ap("10.0.0.2:68"), d.From)
@@ -279,5 +279,5 @@ func TestSendQueue(t *testing.T) {
 	h.tun.Input(0, p)
 	_, err := e.Send([]byte("x"), ap("10.0.0.1:1000"), netip.Addr{})
 	require.NoError(t, err)
-	require.EqualValues(t, 3, h.wire.sent[0].queue)
+	require.EqualValues(t, 3, h.wire.Sent[0].Queue)
 }

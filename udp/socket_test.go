@@ -45,7 +45,7 @@ func TestConnect(t *testing.T) {
 	_, connected := e.Remote()
 	require.False(t, connected)
 	require.NoError(t, e.Connect(ap("10.0.0.1:1000")))
-	require.Empty(t, h.wire.sent)
+	require.Empty(t, h.wire.Sent)
 	remote, connected := e.Remote()
 	require.True(t, connected)
 	require.Equal(t, ap("10.0.0.1:1000"), remote)
@@ -261,7 +261,7 @@ func TestErrorFragmentationNeeded(t *testing.T) {
 	require.NoError(t, e.TakeError(), "nothing was sent")
 	_, err := e.Send(nil, netip.AddrPort{}, netip.Addr{})
 	require.NoError(t, err)
-	h.wire.sent = nil
+	h.wire.Sent = nil
 	h.advise(icmp.Unreachable, icmp.CodeFragNeeded, "10.0.0.2:7", "10.0.0.1:1000")
 	require.Equal(t, syscall.EMSGSIZE, e.TakeError())
 	mtu, err := e.PathMTU()
@@ -273,7 +273,7 @@ func TestErrorFragmentationNeeded(t *testing.T) {
 	other := h.bound("0.0.0.0:8")
 	_, err = other.Send(make([]byte, 1000), ap("10.0.0.1:1000"), netip.Addr{})
 	require.NoError(t, err, "without DF it goes in fragments")
-	require.Len(t, h.wire.sent, 2)
+	require.Len(t, h.wire.Sent, 2)
 }
 
 func TestStats(t *testing.T) {
