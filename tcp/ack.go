@@ -26,6 +26,9 @@ func (c *Conn) scheduleAck(now time.Duration) {
 // quickAcks is how many acknowledgments go without delay before delayed ones begin.
 const quickAcks = 16
 
+// apartAcks is how many acknowledgments go segment by segment after a duplicate. They cost little: where acknowledgments are lost, windows are small.
+const apartAcks = 64
+
 // SetQuickAck is TCP_QUICKACK. As on Linux it does not last: on sends a delayed acknowledgment at once and lets the next ones go without
 // delay, until a dialogue is seen in which they can ride on replies; off delays them from now on.
 func (c *Conn) SetQuickAck(on bool) {
@@ -106,6 +109,9 @@ func (c *Conn) acknowledge(now time.Duration, s *Segment) {
 	}
 	if c.sackOK {
 		c.inputSacks(s, highest, &d)
+	}
+	if d.any {
+		c.blackhole.arrived(c, d.latest.Len())
 	}
 	c.sampleRTT(now, s, advanced, &d)
 	delivered := c.countDuplicate(s, advanced, wasWnd, &d)

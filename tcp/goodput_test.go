@@ -38,6 +38,7 @@ func TestGoodput(t *testing.T) {
 	fairness(&doc)
 	filling(&doc)
 	recoveries(&doc)
+	lossBothWays(&doc)
 	reordering(&doc)
 	doc.WriteString(goodputChanges)
 	const name = "../docs/goodput.md"

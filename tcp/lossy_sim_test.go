@@ -1,7 +1,10 @@
 package tcp_test
 
 import (
+	"bytes"
 	"fmt"
+	"os"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -76,8 +79,10 @@ func TestSamplesWithLossBothWays(t *testing.T) {
 	}
 }
 
+// samplesWithLoss runs 40 seeds. At 25 % 7 of 16 round trips fail: that nine in a row do, after which the timer waits for more than a minute,
+// happens to one run in twenty, whatever is measured.
 func samplesWithLoss(t *testing.T, cfg tcp.Config, loss float64, largest time.Duration) {
-	var silent atomic.Int32 // it takes eight retransmissions in a row that are lost, or their ACKs: one run in a thousand
+	var silent atomic.Int32
 	each(seeds(40), func(i int) {
 		r, err := runLossy(cfg, loss, uint64(i))
 		switch {
@@ -85,9 +90,57 @@ func samplesWithLoss(t *testing.T, cfg tcp.Config, loss float64, largest time.Du
 			t.Errorf("seed %d: %v", i, err)
 		case r.sample > largest:
 			t.Errorf("seed %d: a sample of %v", i, r.sample)
-		case r.silence > time.Minute && loss < 0.25 && !cfg.NoSACK && !cfg.NoTimestamps:
+		case r.silence > time.Minute && !cfg.NoSACK && !cfg.NoTimestamps: // without, a backing off lasts longer (Karn)
 			silent.Add(1)
 		}
 	})
-	require.LessOrEqual(t, silent.Load(), int32(1), "runs with more than a minute of silence")
+	most := 0
+	if loss >= 0.25 {
+		most = 4
+	}
+	require.LessOrEqual(t, int(silent.Load()), most, "runs with more than a minute of silence")
+}
+
+// lossBothWays is the table of what the same transfers take, and that of the kernel's.
+func lossBothWays(doc *bytes.Buffer) {
+	fmt.Fprintf(doc, `
+## Loss both ways
+
+Seconds that %d kB take over a round trip of %v at 10 Mbit/s when each direction loses so much, after the handshake: the median of 40 seeds,
+and the longest. Beside it, in parentheses, what it was while an echoed timestamp counted as a round trip however old it was.
+
+| loss | reno | cubic | bbr |
+|---:|---:|---:|---:|
+`, lossySize/1000, lossyRTT)
+	before := map[float64][3]string{
+		0.10: {"2.7, 5.7", "2.3, 5.2", "0.4, 0.5"}, 0.20: {"16.5, 1101", "13.4, 170", "0.6, 5.7"}, 0.25: {"206, 2972", "278, 2398", "0.9, 389"},
+	}
+	for _, loss := range []float64{0.10, 0.20, 0.25} {
+		fmt.Fprintf(doc, "| %g %% |", 100*loss)
+		for i, algorithm := range [...]string{"reno", "cubic", "bbr"} {
+			took := make([]time.Duration, 40)
+			each(len(took), func(seed int) {
+				r, err := runLossy(tcp.Config{Congestion: algorithm}, loss, uint64(seed))
+				if err != nil {
+					panic(err)
+				}
+				took[seed] = r.took
+			})
+			slices.Sort(took)
+			fmt.Fprintf(doc, " %.1f, %.1f (%s) |", took[len(took)/2].Seconds(), took[len(took)-1].Seconds(), before[loss][i])
+		}
+		doc.WriteByte('\n')
+	}
+	doc.WriteString(`
+The same size in real time over a relay, with CUBIC, beside the kernel: the median and the longest of ten seeds in seconds
+(test/lossy, with TUNSTACK_LONG=1). The wire is named as Package tun names it; 300 s is where a transfer is given up.
+
+| each direction | kernel to kernel | kernel to stack | stack to kernel |
+|---|---:|---:|---:|
+`)
+	measured, err := os.ReadFile("../test/lossy/testdata/table.md")
+	if err != nil {
+		panic(err)
+	}
+	doc.Write(measured)
 }

@@ -113,7 +113,7 @@ func (c *Conn) advance(n int) {
 // reported, and the cumulative ACK and the other blocks cover the rest (RFC 2883 section 4).
 func (c *Conn) reportDuplicate(w Range) {
 	c.rcv.dsack = w
-	c.ack.now, c.ack.apart = true, quickAcks
+	c.ack.now, c.ack.apart = true, apartAcks
 }
 
 // moveTo appends the part w of a segment's bytes to q. If they fill at least half of their Buffer, the Buffer itself is queued; otherwise

@@ -329,3 +329,14 @@ func TestImpatientRecovery(t *testing.T) {
 	require.Equal(t, CALoss, s.c.cc.state)
 	s.recv(". seq 5001 ack 5001 win 64240").sends(segLine(5001, 1000, ""), segLine(6001, 1000, ""))
 }
+
+// TCP-036: a size that the path has taken is suspected after twice as many timeouts as one that is new.
+func TestProvenSizeIsSuspectedLate(t *testing.T) {
+	s := newScript(t).established("mss 1460").write(1460).sends("P. seq 1001:2461(1460) ack 5001 win 65535")
+	s.after(10 * time.Millisecond).recv(". seq 5001 ack 2461 win 64240").write(1460)
+	s.sends("P. seq 2461:3921(1460) ack 5001 win 65535")
+	for range 2*blackholeRetries - 1 {
+		s.after(s.c.timers.rexmt - s.now).sends("P. seq 2461:3921(1460) ack 5001 win 65535")
+	}
+	s.after(s.c.timers.rexmt - s.now).sends(". seq 2461:3701(1240) ack 5001 win 65535")
+}

@@ -9,6 +9,6 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	flag.Set("test.parallel", "64") // transfers mostly wait
+	flag.Set("test.parallel", "200") // transfers mostly wait
 	netns.Main(m)
 }
