@@ -13,7 +13,8 @@ type Variables struct {
 
 	Cwnd, Ssthresh int    // RFC 5681; Ssthresh is 0 until there is one
 	CAState        string // open, recovery or loss
-	Flight, Lost   int    // sent and not acknowledged, and what of it is taken for lost
+	Flight         int    // sent and not acknowledged
+	Sacked, Lost   int    // of Flight: acknowledged selectively (RFC 2018), taken for lost
 
 	SRTT, RTTVar, RTO time.Duration // RFC 6298; RTO with its backoff
 
@@ -28,7 +29,7 @@ func (c *Conn) Variables() Variables {
 		ISS:   n.iss, SndUna: n.una, SndNxt: n.nxt, SndWnd: n.wnd,
 		IRS: r.irs, RcvNxt: r.nxt, RcvWnd: r.wnd(),
 		Cwnd: c.cc.cwnd, Ssthresh: c.cc.ssthresh, CAState: c.cc.state.String(),
-		Flight: n.nxt.Sub(n.una), Lost: n.board.lost,
+		Flight: n.nxt.Sub(n.una), Sacked: n.board.sacked, Lost: n.board.lost,
 		SRTT: c.rtt.srtt, RTTVar: c.rtt.rttvar, RTO: c.rtt.timeout(c.cfg),
 		Acked: c.counts.bytesAcked, Received: c.counts.bytesReceived, Retransmitted: c.counts.bytesRetrans,
 	}

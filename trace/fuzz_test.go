@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/trace"
-	"tunstack/trace/dialogue"
+	"tunstack/trace/scenario"
 )
 
 // saved are records as "tunstack trace --json" saves them.
@@ -39,7 +39,7 @@ func load(file []byte) *trace.Recording {
 
 // Two traces one after the other are two connections, though they have the same ends and the second begins before the first ends.
 func TestJoinedTraces(t *testing.T) {
-	once := saved(t, server(t, dialogue.Config{Seed: 1}))
+	once := saved(t, server(t, scenario.Config{Seed: 1}))
 	conns := load(slices.Concat(once, once)).Connections()
 	require.Len(t, conns, 2)
 	require.Equal(t, trace.Draw(conns[0]), trace.Draw(conns[1]))
@@ -47,7 +47,7 @@ func TestJoinedTraces(t *testing.T) {
 
 // A plot is the same in whatever order a file has the records.
 func TestSeriesOfRecordsOutOfOrder(t *testing.T) {
-	records := server(t, dialogue.Config{Seed: 1, Drop: []int{5}})
+	records := server(t, scenario.Config{Seed: 1, Drop: []int{5}})
 	for i := range records {
 		records[i].At += time.Duration(i) // else those of one moment have no order
 	}
@@ -71,14 +71,14 @@ func TestRecordsThatNobodyMakes(t *testing.T) {
 // Any file that is read as a trace can be drawn in every form. (But for the picture of a plot: gonum's code covers other lines each time that
 // it runs, and the fuzzer looks for the reason for ever.)
 func FuzzTrace(f *testing.F) {
-	record := func(cfg dialogue.Config) []byte {
+	record := func(cfg scenario.Config) []byte {
 		var records []trace.Record
 		cfg.Watch = func(_ int, r trace.Record) { records = append(records, r) }
-		require.NoError(f, dialogue.New(cfg).Run(10_000))
+		require.NoError(f, scenario.New(cfg).Run(10_000))
 		return saved(f, records[:min(len(records), 12)]) // the fuzzer spends its time on making a long file shorter
 	}
-	f.Add(record(dialogue.Config{Seed: 1}))
-	f.Add(record(dialogue.Config{Seed: 2, Drop: []int{2, 7}, Delay: time.Second}))
+	f.Add(record(scenario.Config{Seed: 1}))
+	f.Add(record(scenario.Config{Seed: 2, Drop: []int{2, 7}, Delay: time.Second}))
 	f.Add([]byte(`{"at":9,"kind":"rtt","vars":{"cwnd":1,"acked":18446744073709551615}} {"at":9223372036854775807,"kind":"gap"}`))
 	f.Add([]byte(`{"at":5,"kind":"change","vars":{"cwnd":-5}} {"at":1,"kind":"change","vars":{"cwnd":9}}`))
 	f.Fuzz(func(t *testing.T, file []byte) {

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/trace"
-	"tunstack/trace/dialogue"
+	"tunstack/trace/scenario"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -32,7 +32,7 @@ func golden(t *testing.T, name string, draw func(io.Writer) error) {
 }
 
 // server is what the server of a dialogue saw.
-func server(t *testing.T, cfg dialogue.Config) []trace.Record {
+func server(t *testing.T, cfg scenario.Config) []trace.Record {
 	t.Helper()
 	var records []trace.Record
 	cfg.Delay = 5 * time.Millisecond
@@ -41,13 +41,13 @@ func server(t *testing.T, cfg dialogue.Config) []trace.Record {
 			records = append(records, r)
 		}
 	}
-	require.NoError(t, dialogue.New(cfg).Run(10_000))
+	require.NoError(t, scenario.New(cfg).Run(10_000))
 	return records
 }
 
 // The ladder of a whole dialogue, in all its forms, from the SYN to CLOSED.
 func TestLadder(t *testing.T) {
-	l := trace.Draw(server(t, dialogue.Config{Seed: 1}))
+	l := trace.Draw(server(t, scenario.Config{Seed: 1}))
 	golden(t, "dialogue.txt", func(w io.Writer) error { return trace.Style{}.Write(w, l) })
 	golden(t, "dialogue.utf8", func(w io.Writer) error { return trace.Style{Unicode: true, Colour: true, Width: 120}.Write(w, l) })
 	golden(t, "dialogue.svg", func(w io.Writer) error { return trace.WriteSVG(w, l) })
@@ -56,7 +56,7 @@ func TestLadder(t *testing.T) {
 
 // What was lost, sent again and dropped is marked.
 func TestLadderOfTroubles(t *testing.T) {
-	l := trace.Draw(server(t, dialogue.Config{Seed: 1, Drop: []int{2, 7}}))
+	l := trace.Draw(server(t, scenario.Config{Seed: 1, Drop: []int{2, 7}}))
 	golden(t, "troubles.txt", func(w io.Writer) error { return trace.Style{}.Write(w, l) })
 	golden(t, "troubles.svg", func(w io.Writer) error { return trace.WriteSVG(w, l) })
 	golden(t, "troubles.mmd", func(w io.Writer) error { return trace.WriteMermaid(w, l) })

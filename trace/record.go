@@ -130,7 +130,8 @@ type Vars struct {
 	Cwnd     int           `json:"cwnd"`
 	Ssthresh int           `json:"ssthresh"` // 0: none yet
 	CAState  string        `json:"ca_state"`
-	Flight   int           `json:"flight"`
+	Flight   int           `json:"flight"` // sent and not acknowledged, bytes
+	Sacked   int           `json:"sacked"` // of Flight, as Lost
 	Lost     int           `json:"lost"`
 	SRTT     time.Duration `json:"srtt"`
 	RTTVar   time.Duration `json:"rttvar"`
@@ -146,7 +147,7 @@ func VarsOf(c *tcp.Conn) Vars {
 	return Vars{
 		State: v.State.String(), ISS: v.ISS, SndUna: v.SndUna, SndNxt: v.SndNxt, SndWnd: v.SndWnd,
 		IRS: v.IRS, RcvNxt: v.RcvNxt, RcvWnd: v.RcvWnd,
-		Cwnd: v.Cwnd, Ssthresh: v.Ssthresh, CAState: v.CAState, Flight: v.Flight, Lost: v.Lost,
+		Cwnd: v.Cwnd, Ssthresh: v.Ssthresh, CAState: v.CAState, Flight: v.Flight, Sacked: v.Sacked, Lost: v.Lost,
 		SRTT: v.SRTT, RTTVar: v.RTTVar, RTO: v.RTO,
 		Acked: v.Acked, Received: v.Received, Resent: v.Retransmitted,
 	}

@@ -14,19 +14,24 @@ type Point struct {
 	Value float64
 }
 
+// Span is a time from From to To since the first record.
+type Span struct{ From, To time.Duration }
+
 // Series are what there is to plot of one connection.
 type Series struct {
-	Cwnd, Ssthresh, Flight []Point         // octets, whenever they change, and at the end
-	RTT                    []Point         // samples, in seconds
-	Goodput                []Point         // octets per second, acknowledged and received, in Bins equal parts of the time
-	Resent                 []time.Duration // when segments were sent again
+	Cwnd, Ssthresh []Point         // bytes, whenever they change, and at the end
+	Flight         []Point         // the same of the bytes sent and acknowledged neither cumulatively nor selectively
+	RTT            []Point         // samples, in seconds
+	Goodput        []Point         // bytes per second received and acknowledged, also selectively, in equal parts of the time
+	Resent         []time.Duration // when segments were sent again
+	Recoveries     []Span          // when congestion control was in recovery or loss
 }
 
-// Bins is into how many parts the time is divided for Series.Goodput.
-const Bins = 100
+// bins is the number of parts that the time is divided into for Series.Goodput.
+const bins = 100
 
-// SeriesOf gathers what there is to plot in the records of one connection, up to TIME-WAIT, in which nothing happens for long. The records
-// need not be in the order of time: those of a file are in the file's.
+// SeriesOf returns what there is to plot of the records of one connection up to TIME-WAIT, in which nothing happens for long. The
+// records need not be in the order of time: those of a file are in the file's.
 func SeriesOf(records []Record) Series {
 	var s Series
 	inOrder := func(a, b Record) int { return cmp.Compare(a.At, b.At) }
@@ -50,7 +55,7 @@ func SeriesOf(records []Record) Series {
 		at := r.At - start
 		step(&s.Cwnd, at, r.Vars.Cwnd)
 		step(&s.Ssthresh, at, r.Vars.Ssthresh)
-		step(&s.Flight, at, r.Vars.Flight)
+		step(&s.Flight, at, r.Vars.Flight-r.Vars.Sacked)
 		switch {
 		case r.Kind == RTT:
 			s.RTT = append(s.RTT, Point{at, r.RTT.Seconds()})
@@ -63,7 +68,7 @@ func SeriesOf(records []Record) Series {
 			*list = append(*list, Point{records[len(records)-1].At - start, (*list)[n-1].Value})
 		}
 	}
-	s.Goodput = goodput(records, start)
+	s.Goodput, s.Recoveries = goodput(records, start), recoveries(records, start)
 	return s
 }
 
@@ -78,23 +83,46 @@ func step(list *[]Point, at time.Duration, value int) {
 
 func goodput(records []Record, start time.Duration) []Point {
 	total := records[len(records)-1].At - start
-	if total < Bins {
+	if total < bins {
 		return nil
 	}
-	width := total / Bins
-	points := make([]Point, Bins+1)
+	width := total / bins
+	points := make([]Point, bins+1)
 	for i := range points {
 		points[i].At = time.Duration(i) * width
 	}
-	was := records[0].Vars.Acked + records[0].Vars.Received
+	was := delivered(&records[0].Vars)
 	for i := range records {
 		if r := &records[i]; r.Kind != Gap {
-			is := r.Vars.Acked + r.Vars.Received
+			is := delivered(&r.Vars)
 			if is > was { // else it is a record of another connection
-				points[min(int((r.At-start)/width), Bins-1)].Value += float64(is-was) / width.Seconds()
+				points[min(int((r.At-start)/width), bins-1)].Value += float64(is-was) / width.Seconds()
 			}
 			was = is
 		}
 	}
 	return points
+}
+
+// delivered counts the bytes that have arrived at either end, as far as this one knows. Without the selective acknowledgments a recovery
+// would look like a pause and a leap.
+func delivered(v *Vars) uint64 { return v.Acked + uint64(max(v.Sacked, 0)) + v.Received }
+
+func recoveries(records []Record, start time.Duration) (spans []Span) {
+	was := false
+	for i := range records {
+		r := &records[i]
+		if r.Kind == Gap {
+			continue
+		}
+		at, is := r.At-start, r.Vars.CAState == tcp.CARecovery.String() || r.Vars.CAState == tcp.CALoss.String()
+		if is && !was {
+			spans = append(spans, Span{at, at})
+		}
+		if was {
+			spans[len(spans)-1].To = at
+		}
+		was = is
+	}
+	return spans
 }

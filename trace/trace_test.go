@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/trace"
-	"tunstack/trace/dialogue"
+	"tunstack/trace/scenario"
 )
 
 // An end may be given whole, or in part, or not at all.
@@ -34,7 +34,7 @@ func TestParseMatch(t *testing.T) {
 // Every record of a run with every kind of loss names the section that decided, and every line is as wide as the next.
 func TestEverySectionIsNamed(t *testing.T) {
 	for seed := range uint64(30) {
-		records := server(t, dialogue.Config{Seed: seed, Loss: 0.2})
+		records := server(t, scenario.Config{Seed: seed, Loss: 0.2})
 		for _, r := range records {
 			end := r.Kind == trace.State && r.Vars.State == "CLOSED" // by many roads
 			require.True(t, r.RFC != "" || end || r.Kind == trace.Change, "%+v", r)

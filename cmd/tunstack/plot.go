@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tunstack/tcp"
 	"tunstack/trace"
 	"tunstack/trace/chart"
 )
@@ -19,13 +20,17 @@ func (a *app) plotCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plot -o PICTURE [FILE]",
 		Short: "Plot a TCP connection over time",
-		Long: `Plots one TCP connection of the running stack over time: congestion window, slow start threshold, what is in
-flight and what was sent again; round trip times; and goodput in both directions. It records until the connection
-has ended, or until Ctrl-C. With FILE it plots a trace that "tunstack trace --json" has saved, with --sim a simulated
-knock-knock joke.`,
+		Long: `Plots one TCP connection of the running stack over time: congestion window, slow start threshold, flight (bytes
+sent and not acknowledged, also not by SACK), retransmissions and recoveries; round trip times; and goodput in both
+directions. It records until the connection has ended, or until Ctrl-C. With FILE it plots a trace that
+"tunstack trace --json" has saved.
+
+With --sim it plots a simulated knock-knock joke, or with --transfer a download, as the server saw it. With several
+algorithms in --congestion it compares the same download under each of them.`,
 		Example: `  tunstack plot --conn :1414 -o joke.svg
   tunstack plot -o transfer.png transfer.jsonl
-  tunstack plot --sim --drop 5 -o joke.svg   no device, no root`,
+  tunstack plot --sim --drop 5 -o joke.svg   no device, no root
+  tunstack plot --sim --transfer 4 --congestion cubic,bbr --loss 0.01 --rate 20 -o both.svg`,
 		Args: operands(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			format := strings.TrimPrefix(filepath.Ext(output), ".")
@@ -35,10 +40,10 @@ knock-knock joke.`,
 			if _, err := trace.ParseMatch(conn); err != nil {
 				return usage("--conn: %w", err)
 			}
-			if err := checkSource(cmd, sim, args); err != nil {
+			if err := checkSource(cmd, sim, args, len(tcp.Algorithms)); err != nil {
 				return err
 			}
-			from := sourceOf(conn, sim, args)
+			from := sourcesOf(conn, sim, args)
 			return fill(output, func() (func(io.Writer) error, error) { return a.plot(cmd.Context(), from, format) })
 		},
 	}
@@ -48,16 +53,37 @@ knock-knock joke.`,
 	return cmd
 }
 
-// plot records a connection, and returns what writes its picture.
-func (a *app) plot(ctx context.Context, from source, format string) (func(io.Writer) error, error) {
-	kept, err := a.record(ctx, from, func(trace.Record) {})
-	if err != nil {
-		return nil, err
+// plot records a connection of each source, and returns a function that writes the picture of them.
+func (a *app) plot(ctx context.Context, from []source, format string) (func(io.Writer) error, error) {
+	var title string
+	var conns []chart.Connection
+	for _, f := range from {
+		kept, err := a.record(ctx, f, func(trace.Record) {})
+		if err != nil {
+			return nil, err
+		}
+		records, err := only(kept)
+		if err != nil {
+			return nil, err
+		}
+		c := chart.Connection{Series: trace.SeriesOf(records)}
+		if f.sim != nil {
+			c.Name = f.sim.Congestion
+		}
+		conns = append(conns, c)
+		title = titleOf(f, records)
 	}
-	records, err := only(kept)
-	if err != nil {
-		return nil, err
+	return func(w io.Writer) error { return chart.Write(w, format, title, conns...) }, nil
+}
+
+// titleOf says what a plot is about.
+func titleOf(f source, records []trace.Record) string {
+	if f.sim != nil && f.sim.Transfer > 0 {
+		title := fmt.Sprintf("%d MiB, round trip %v, %g %% loss", f.sim.Transfer>>20, 2*f.sim.Delay, 100*f.sim.Loss)
+		if f.sim.Rate > 0 {
+			title += fmt.Sprintf(", %d Mbit/s", f.sim.Rate/1_000_000)
+		}
+		return title
 	}
-	title := fmt.Sprintf("%s - %s", records[0].Local, records[0].Remote)
-	return func(w io.Writer) error { return chart.Write(w, format, title, trace.SeriesOf(records)) }, nil
+	return fmt.Sprintf("%s - %s", records[0].Local, records[0].Remote)
 }

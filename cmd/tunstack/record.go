@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"tunstack/trace"
+	"tunstack/trace/scenario"
 )
 
 // records is where records come from: the running stack, or a file. Next returns io.EOF after the last.
@@ -22,19 +24,22 @@ type records interface {
 type source struct {
 	conn string // only connections that trace.ParseMatch selects by it
 	file string
-	sim  *simulation // may be nil
+	sim  *scenario.Config // nil: no simulation
 }
 
 // live says whether it is the running stack.
-func (s source) live() bool { return s.file == "" && (s.sim == nil || !s.sim.on) }
+func (s source) live() bool { return s.file == "" && s.sim == nil }
 
-// sourceOf is what the flags and the operands, of which the first is a file, ask for.
-func sourceOf(conn string, sim *simulation, args []string) source {
-	s := source{conn: conn, sim: sim}
-	if len(args) > 0 {
-		s.file = args[0]
+// sourcesOf are those that the flags and the operands, of which the first is a file, ask for: one, or as many as are simulated.
+func sourcesOf(conn string, sim *simulation, args []string) []source {
+	if !sim.on {
+		return []source{{conn: conn, file: strings.Join(args, "")}}
 	}
-	return s
+	var list []source
+	for _, cfg := range sim.scenarios() {
+		list = append(list, source{sim: &cfg})
+	}
+	return list
 }
 
 // openRecords opens a source.
@@ -43,7 +48,7 @@ func (a *app) openRecords(ctx context.Context, s source) (records, error) {
 	case s.file != "":
 		return openTrace(s.file, s.conn)
 	case !s.live():
-		return simulate(s.sim.dialogue)
+		return simulate(*s.sim)
 	}
 	live, err := a.client().Trace(ctx, s.conn)
 	if err != nil {

@@ -2,78 +2,117 @@ package main
 
 import (
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"tunstack/tcp"
 	"tunstack/trace"
-	"tunstack/trace/dialogue"
+	"tunstack/trace/scenario"
 )
 
 // The pictures in the README.
 //
 //go:generate go run . trace --sim --drop 5 --svg ../../docs/pictures/ladder.svg
-//go:generate go run . plot --sim --drop 5 -o ../../docs/pictures/plot.svg
+//go:generate go run . plot --sim --transfer 4 --congestion cubic,bbr --loss 0.01 --delay 0.01 --rate 20 --seed 9 -o ../../docs/pictures/plot.svg
 
-// simulation is the flags that choose a simulated joke instead of the running stack.
+// simulation is the flags that choose a simulated scenario instead of the running stack.
 type simulation struct {
-	on       bool
-	dialogue dialogue.Config
+	on         bool
+	scenario   scenario.Config
+	transfer   int // MiB
+	rate       int // Mbit/s
+	congestion []string
 }
 
 // simulationFlags adds the flags to a command.
 func simulationFlags(cmd *cobra.Command) *simulation {
-	s := &simulation{dialogue: dialogue.Config{Delay: 5 * time.Millisecond}}
+	s := &simulation{scenario: scenario.Config{Delay: 5 * time.Millisecond}}
 	flags := cmd.Flags()
 	flags.BoolVar(&s.on, "sim", false, "simulate two of our TCP machines in virtual time")
-	flags.IntSliceVar(&s.dialogue.Drop, "drop", nil, "lose the `N`th segment that is sent (with --sim)")
-	flags.Float64Var(&s.dialogue.Loss, "loss", 0, "lose this `share` of the segments at random (with --sim)")
-	flags.Uint64Var(&s.dialogue.Seed, "seed", 1, "random seed (with --sim)")
-	flags.Var((*seconds)(&s.dialogue.Delay), "delay", "one-way delay in `seconds` (with --sim)")
+	flags.IntVar(&s.transfer, "transfer", 0, "let the server send `MIB` mebibytes instead of hearing a joke (with --sim)")
+	flags.StringSliceVar(&s.congestion, "congestion", nil, "congestion control `algorithm` of the simulated machines: "+strings.Join(tcp.Algorithms, ", ")+" (with --sim)")
+	flags.IntSliceVar(&s.scenario.Drop, "drop", nil, "lose the `N`th segment that is sent (with --sim)")
+	flags.Float64Var(&s.scenario.Loss, "loss", 0, "lose this `share` of the segments at random (with --sim)")
+	flags.Uint64Var(&s.scenario.Seed, "seed", 1, "random seed (with --sim)")
+	flags.Var((*seconds)(&s.scenario.Delay), "delay", "one-way delay in `seconds` (with --sim)")
+	flags.IntVar(&s.rate, "rate", 0, "rate of the wire in `Mbit/s`, 0 is unlimited (with --sim)")
 	cmd.MarkFlagsMutuallyExclusive("sim", "conn")
 	return s
 }
 
-// check refuses what makes no sense.
-func (s *simulation) check(cmd *cobra.Command) error {
-	for _, name := range []string{"drop", "loss", "seed", "delay"} {
+// Bounds of a simulation, whose records are all kept in memory.
+const (
+	maxTransfer = 1024   // MiB
+	maxRate     = 100000 // Mbit/s
+)
+
+// check refuses what makes no sense. The command simulates up to the given number of connections.
+func (s *simulation) check(cmd *cobra.Command, most int) error {
+	for _, name := range []string{"transfer", "congestion", "drop", "loss", "seed", "delay", "rate"} {
 		if cmd.Flags().Changed(name) && !s.on {
 			return usage("--%s: it needs --sim", name)
 		}
 	}
-	if loss := s.dialogue.Loss; !(loss >= 0 && loss <= 1) { // NaN is neither
-		return usage("--loss %g: it must be from 0 to 1", loss)
+	for _, name := range s.congestion {
+		if !slices.Contains(tcp.Algorithms, name) {
+			return usage("--congestion %s: unknown algorithm; there are %s", name, strings.Join(tcp.Algorithms, ", "))
+		}
 	}
-	for _, n := range s.dialogue.Drop {
+	for _, n := range s.scenario.Drop {
 		if n < 1 {
 			return usage("--drop %d: segments are counted from 1", n)
 		}
 	}
+	switch loss := s.scenario.Loss; {
+	case !(loss >= 0 && loss <= 1): // NaN is neither
+		return usage("--loss %g: it must be from 0 to 1", loss)
+	case s.transfer < 0 || s.transfer > maxTransfer:
+		return usage("--transfer %d: it must be from 0 to %d MiB", s.transfer, maxTransfer)
+	case s.rate < 0 || s.rate > maxRate:
+		return usage("--rate %d: it must be from 0 to %d Mbit/s", s.rate, maxRate)
+	case len(s.congestion) > most:
+		return usage("--congestion: %s simulates no more than %d", cmd.Name(), most)
+	}
 	return nil
 }
 
+// scenarios are those that the flags ask for, one for each algorithm of congestion control.
+func (s *simulation) scenarios() []scenario.Config {
+	cfg := s.scenario
+	cfg.Transfer, cfg.Rate = s.transfer<<20, s.rate*1_000_000
+	if len(s.congestion) == 0 {
+		return []scenario.Config{cfg}
+	}
+	var list []scenario.Config
+	for _, name := range s.congestion {
+		cfg.Congestion = name
+		list = append(list, cfg)
+	}
+	return list
+}
+
 // checkSource is check for a command that takes a file as well.
-func checkSource(cmd *cobra.Command, s *simulation, args []string) error {
+func checkSource(cmd *cobra.Command, s *simulation, args []string, most int) error {
 	if s.on && len(args) > 0 {
 		return usage("%s: either --sim or a FILE", cmd.Name())
 	}
-	return s.check(cmd)
+	return s.check(cmd, most)
 }
 
-// simulated is what the server of a simulated joke has seen.
+// simulated is what the server of a simulated scenario has seen.
 type simulated struct{ records []trace.Record }
 
-// simulatedSteps bounds a joke whose segments are all lost.
-const simulatedSteps = 100_000
-
-func simulate(cfg dialogue.Config) (*simulated, error) {
+func simulate(cfg scenario.Config) (*simulated, error) {
 	s := &simulated{}
 	cfg.Watch = func(end int, r trace.Record) {
 		if end == 1 { // the server
 			s.records = append(s.records, r)
 		}
 	}
-	return s, dialogue.New(cfg).Run(simulatedSteps)
+	return s, scenario.New(cfg).Run(cfg.MaxSteps())
 }
 
 // Next implements records.

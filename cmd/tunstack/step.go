@@ -57,7 +57,7 @@ With --break it runs on to there first. When the input is not a terminal it prin
 
 // check returns the breaks. All its errors are usage errors.
 func (f *stepFlags) check(cmd *cobra.Command) ([]step.Break, error) {
-	if err := f.sim.check(cmd); err != nil {
+	if err := f.sim.check(cmd, 1); err != nil {
 		return nil, err
 	}
 	if _, err := trace.ParseMatch(f.conn); err != nil {
@@ -81,7 +81,7 @@ func (a *app) step(ctx context.Context, f *stepFlags, breaks []step.Break) error
 		cfg.Lines = lines(a.in)
 	}
 	if f.sim.on {
-		return step.Simulate(ctx, f.sim.dialogue, cfg)
+		return step.Simulate(ctx, f.sim.scenarios()[0], cfg)
 	}
 	if cfg.Lines == nil { // nobody is there to let it go on
 		in, err := a.openRecords(ctx, source{conn: f.conn})

@@ -42,7 +42,7 @@ machines tell each other over a simulated wire, as the server saw it.`,
 			if err := f.check(cmd, args); err != nil {
 				return err
 			}
-			from := sourceOf(f.conn, f.sim, args)
+			from := sourcesOf(f.conn, f.sim, args)[0]
 			if f.svg != "" {
 				return fill(f.svg, func() (func(io.Writer) error, error) { return a.ladder(cmd.Context(), from) })
 			}
@@ -70,7 +70,7 @@ func (f *traceFlags) check(cmd *cobra.Command, args []string) error {
 	if f.follow && (f.sim.on || len(args) > 0) {
 		return usage("trace: only the running stack can be followed")
 	}
-	return checkSource(cmd, f.sim, args)
+	return checkSource(cmd, f.sim, args, 1)
 }
 
 // ladder records a connection, and returns what writes its ladder as a picture.

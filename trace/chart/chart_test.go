@@ -10,13 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/trace"
-	"tunstack/trace/dialogue"
+	"tunstack/trace/scenario"
 )
 
 // What is plotted of a simulated dialogue, and that it is a picture in both formats, the same each time.
 func TestWrite(t *testing.T) {
 	var records []trace.Record
-	world := dialogue.New(dialogue.Config{Seed: 1, Delay: 5 * time.Millisecond, Drop: []int{2, 7}, Watch: func(end int, r trace.Record) {
+	world := scenario.New(scenario.Config{Seed: 1, Delay: 5 * time.Millisecond, Drop: []int{2, 7}, Watch: func(end int, r trace.Record) {
 		if end == 1 {
 			records = append(records, r)
 		}
@@ -31,16 +31,16 @@ func TestWrite(t *testing.T) {
 	require.Less(t, s.Goodput[len(s.Goodput)-1].At, 4*time.Second, "TIME-WAIT is not plotted")
 
 	var svg, again, picture bytes.Buffer
-	require.NoError(t, Write(&svg, "svg", "a joke", s))
-	require.NoError(t, Write(&again, "svg", "a joke", s))
+	require.NoError(t, Write(&svg, "svg", "a joke", Connection{Series: s}))
+	require.NoError(t, Write(&again, "svg", "a joke", Connection{Series: s}))
 	require.Equal(t, svg.String(), again.String())
 	for _, text := range []string{"a joke", "cwnd", "sent again (2)", "RTT, ms", "goodput, Mbit/s"} {
 		require.Contains(t, svg.String(), ">"+text+"<")
 	}
-	require.NoError(t, Write(&picture, "png", "a joke", s))
+	require.NoError(t, Write(&picture, "png", "a joke", Connection{Series: s}))
 	_, err := png.Decode(&picture)
 	require.NoError(t, err)
-	require.Error(t, Write(&picture, "bmp", "a joke", s))
+	require.Error(t, Write(&picture, "bmp", "a joke", Connection{Series: s}))
 }
 
 func peak(points []trace.Point) (top float64) {
@@ -60,7 +60,7 @@ func TestOddSeries(t *testing.T) {
 		"huge numbers": {Cwnd: []trace.Point{{At: 0, Value: -most}, {At: most - 1, Value: most}}, RTT: []trace.Point{{At: most - 1, Value: most}}},
 		"below zero":   {Flight: []trace.Point{{At: 0, Value: -2}, {At: 1, Value: -1}}},
 	} {
-		require.NoError(t, Write(io.Discard, "svg", name, s), name)
-		require.NoError(t, Write(io.Discard, "png", name, s), name)
+		require.NoError(t, Write(io.Discard, "svg", name, Connection{Series: s}), name)
+		require.NoError(t, Write(io.Discard, "png", name, Connection{Series: s}), name)
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"tunstack/tcp"
 	"tunstack/tcp/sim"
 	"tunstack/trace"
-	"tunstack/trace/dialogue"
+	"tunstack/trace/scenario"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -75,14 +75,14 @@ func (r *recording) load(conn, as string) (*Connection, error) {
 }
 
 // record runs a simulated dialogue and records it at one of its ends.
-func record(t testing.TB, end int, cfg dialogue.Config) *recording {
+func record(t testing.TB, end int, cfg scenario.Config) *recording {
 	t.Helper()
 	r := newRecording(t)
 	cfg.Delay = 5 * time.Millisecond
-	world := dialogue.New(cfg)
+	world := scenario.New(cfg)
 	world.Hook = func(e sim.Event) {
 		if e.Arrived == (e.From != end) {
-			r.add(e.At, dialogue.Ends[e.From], dialogue.Ends[1-e.From], e.From == end, e.Segment)
+			r.add(e.At, scenario.Ends[e.From], scenario.Ends[1-e.From], e.From == end, e.Segment)
 		}
 	}
 	require.NoError(t, world.Run(10_000))

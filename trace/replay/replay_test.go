@@ -14,7 +14,7 @@ import (
 	"tunstack/capture"
 	"tunstack/tcp"
 	"tunstack/trace"
-	"tunstack/trace/dialogue"
+	"tunstack/trace/scenario"
 )
 
 // The machine answers as it did when it was recorded, at either end, with losses and without.
@@ -22,9 +22,9 @@ func TestReplayOfOurselves(t *testing.T) {
 	for seed := range uint64(20) {
 		for end := range 2 {
 			for _, loss := range []float64{0, 0.2} {
-				c, err := record(t, end, dialogue.Config{Seed: seed, Loss: loss}).load("", "")
+				c, err := record(t, end, scenario.Config{Seed: seed, Loss: loss}).load("", "")
 				require.NoError(t, err)
-				require.Equal(t, dialogue.Ends[end], c.Own)
+				require.Equal(t, scenario.Ends[end], c.Own)
 				r := c.Replay(0)
 				var text strings.Builder
 				require.NoError(t, r.Write(&text))
@@ -37,9 +37,9 @@ func TestReplayOfOurselves(t *testing.T) {
 
 // A recording of which the end it was not made at is played: what was lost on the way shows.
 func TestReplayOfTheOther(t *testing.T) {
-	c, err := record(t, 1, dialogue.Config{Seed: 1, Drop: []int{2, 7}}).load("", dialogue.Ends[0].String())
+	c, err := record(t, 1, scenario.Config{Seed: 1, Drop: []int{2, 7}}).load("", scenario.Ends[0].String())
 	require.NoError(t, err)
-	require.Equal(t, dialogue.Ends[0], c.Own)
+	require.Equal(t, scenario.Ends[0], c.Own)
 	golden(t, "other.txt", c.Replay(time.Millisecond))
 }
 
@@ -82,7 +82,7 @@ func byHand(t *testing.T, rest ...moment) *Result {
 		if m.own {
 			from = 1
 		}
-		r.add(m.at, dialogue.Ends[from], dialogue.Ends[1-from], m.own, &m.s)
+		r.add(m.at, scenario.Ends[from], scenario.Ends[1-from], m.own, &m.s)
 	}
 	c, err := r.load("", "10.0.0.2")
 	require.NoError(t, err)
@@ -152,7 +152,7 @@ func TestReplayByHand(t *testing.T) {
 
 func TestLoadErrors(t *testing.T) {
 	syn := tcp.Segment{Flags: tcp.SYN, Seq: 1}
-	a, b := dialogue.Ends[0], dialogue.Ends[1]
+	a, b := scenario.Ends[0], scenario.Ends[1]
 	r := newRecording(t)
 	_, err := r.load("", "")
 	require.EqualError(t, err, "no TCP connection was recorded from its SYN on")
@@ -183,7 +183,7 @@ func FuzzReplay(f *testing.F) {
 	kernel, err := os.ReadFile("testdata/kernel.pcap")
 	require.NoError(f, err)
 	f.Add(kernel[:1000], "")
-	f.Add(record(f, 1, dialogue.Config{Seed: 1, Drop: []int{2}}).buf.Bytes(), "10.0.0.1")
+	f.Add(record(f, 1, scenario.Config{Seed: 1, Drop: []int{2}}).buf.Bytes(), "10.0.0.1")
 	match, err := trace.ParseMatch("")
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, file []byte, as string) {

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/trace"
-	"tunstack/trace/dialogue"
+	"tunstack/trace/scenario"
 )
 
 // source hands out records, and then an error. Those who call it when it has neither wait for ever.
@@ -41,15 +41,15 @@ func (s *source) Next() (trace.Record, error) {
 func told(t *testing.T) []trace.Record {
 	t.Helper()
 	var records []trace.Record
-	d := dialogue.Config{Seed: 1, Delay: 5 * time.Millisecond, Watch: func(end int, r trace.Record) {
+	d := scenario.Config{Seed: 1, Delay: 5 * time.Millisecond, Watch: func(end int, r trace.Record) {
 		if end == 1 {
 			r.At += time.Hour
 			records = append(records, r)
 		}
 	}}
 	require.NoError(t, Simulate(t.Context(), d, Config{Out: io.Discard}))
-	world := dialogue.New(d)
-	require.NoError(t, world.Run(maxSteps))
+	world := scenario.New(d)
+	require.NoError(t, world.Run(d.MaxSteps()))
 	return records
 }
 

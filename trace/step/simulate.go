@@ -6,25 +6,22 @@ import (
 
 	"tunstack/tcp/sim"
 	"tunstack/trace"
-	"tunstack/trace/dialogue"
+	"tunstack/trace/scenario"
 )
 
-// maxSteps bounds a dialogue whose segments are all lost.
-const maxSteps = 100_000
-
-// Simulate goes through a dialogue, whose Watch it sets, to its end, or until the user quits or ctx ends, and then returns
+// Simulate goes through a scenario, whose Watch it sets, to its end, or until the user quits or ctx ends, and then returns
 // ctx's error.
-func Simulate(ctx context.Context, d dialogue.Config, cfg Config) error {
+func Simulate(ctx context.Context, sc scenario.Config, cfg Config) error {
 	s := newStepper(ctx, cfg, func(local netip.AddrPort) string {
-		if local == dialogue.Ends[0] {
+		if local == scenario.Ends[0] {
 			return "client"
 		}
 		return "server"
 	})
-	d.Watch = func(_ int, r trace.Record) { s.show(&r) }
-	world := dialogue.New(d)
+	sc.Watch = func(_ int, r trace.Record) { s.show(&r) }
+	world := scenario.New(sc)
 	world.Hook = s.wire
-	for range maxSteps {
+	for range sc.MaxSteps() {
 		if s.quit || !world.Step() {
 			break
 		}

@@ -1,4 +1,4 @@
-// Package step goes through TCP connections segment by segment, those of a simulated dialogue or of a running stack, and says
+// Package step goes through TCP connections segment by segment, those of a simulated scenario or of a running stack, and prints
 // what each segment does to the machine: its state before and after, the variables that change, and the section of the
 // RFC that decides.
 package step

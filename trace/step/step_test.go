@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tunstack/trace/dialogue"
+	"tunstack/trace/scenario"
 )
 
 var update = flag.Bool("update", false, "write the golden file anew")
@@ -27,7 +27,7 @@ func typed(lines ...string) <-chan string {
 }
 
 // run steps through a dialogue and returns what it prints.
-func run(t *testing.T, d dialogue.Config, cfg Config) string {
+func run(t *testing.T, d scenario.Config, cfg Config) string {
 	t.Helper()
 	var out bytes.Buffer
 	cfg.Out, d.Delay = &out, 5*time.Millisecond
@@ -37,7 +37,7 @@ func run(t *testing.T, d dialogue.Config, cfg Config) string {
 
 // Every step of a dialogue whose third segment is lost.
 func TestGolden(t *testing.T) {
-	got := run(t, dialogue.Config{Seed: 1, Drop: []int{3}}, Config{})
+	got := run(t, scenario.Config{Seed: 1, Drop: []int{3}}, Config{})
 	if *update {
 		require.NoError(t, os.WriteFile("testdata/drop3.txt", []byte(got), 0o644))
 	}
@@ -48,7 +48,7 @@ func TestGolden(t *testing.T) {
 
 // Each Enter goes on by one segment, either in or out.
 func TestHold(t *testing.T) {
-	out := run(t, dialogue.Config{}, Config{Lines: typed("", "", "p", "?", "q")})
+	out := run(t, scenario.Config{}, Config{Lines: typed("", "", "p", "?", "q")})
 	require.Contains(t, out, "#1 client sends in SYN-SENT: S seq 0 win 65535 ")
 	require.Contains(t, out, "server gets in LISTEN: S seq 0 ")
 	require.Contains(t, out, "#2 server sends in SYN-RECEIVED: S. seq 0 ack 1 ")
@@ -66,12 +66,12 @@ func TestBreak(t *testing.T) {
 	} {
 		b, err := ParseBreak(text)
 		require.NoError(t, err)
-		out := run(t, dialogue.Config{Seed: 1, Drop: []int{2}}, Config{Breaks: []Break{b}, Lines: typed("q")})
+		out := run(t, scenario.Config{Seed: 1, Drop: []int{2}}, Config{Breaks: []Break{b}, Lines: typed("q")})
 		require.True(t, strings.HasSuffix(out, want), "%s:\n%s", text, out)
 	}
 	b, err := ParseBreak("state=TIME-WAIT")
 	require.NoError(t, err)
-	out := run(t, dialogue.Config{}, Config{Breaks: []Break{b}, Lines: typed("c")})
+	out := run(t, scenario.Config{}, Config{Breaks: []Break{b}, Lines: typed("c")})
 	require.Contains(t, out, "TIME-WAIT -> CLOSED")
 	for _, text := range []string{"", "state=", "state=LISTEN", "state=x", "lost"} {
 		_, err := ParseBreak(text)
@@ -84,5 +84,5 @@ func TestInterrupt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out bytes.Buffer
-	require.ErrorIs(t, Simulate(ctx, dialogue.Config{}, Config{Lines: make(chan string), Out: &out}), context.Canceled)
+	require.ErrorIs(t, Simulate(ctx, scenario.Config{}, Config{Lines: make(chan string), Out: &out}), context.Canceled)
 }

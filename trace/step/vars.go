@@ -21,6 +21,7 @@ var variables = []struct {
 	{"cwnd", func(v *trace.Vars) any { return v.Cwnd }},
 	{"ssthresh", func(v *trace.Vars) any { return v.Ssthresh }},
 	{"phase", func(v *trace.Vars) any { return v.CAState }},
+	{"sacked", func(v *trace.Vars) any { return v.Sacked }},
 	{"lost", func(v *trace.Vars) any { return v.Lost }},
 	{"srtt", func(v *trace.Vars) any { return v.SRTT.Round(time.Microsecond) }},
 	{"rto", func(v *trace.Vars) any { return v.RTO.Round(time.Microsecond) }},

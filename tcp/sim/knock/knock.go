@@ -6,7 +6,7 @@
 //	server: Lettuce who?
 //	client: Lettuce in, it's cold out here!
 //
-// The service and its client speak it over connections, trace/dialogue over two machines in virtual time.
+// The service and its client speak it over connections, trace/scenario over two machines in virtual time.
 package knock
 
 import (
