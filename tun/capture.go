@@ -1,17 +1,15 @@
 package tun
 
-import "tunstack/internal/packet"
-
 // Observer is told of all packets that cross a device, by the goroutines that carry them: it must not wait. A packet stays the
 // device's: it is valid during the call and not to be changed. The methods are called concurrently, but those with the number
 // of a queue only by its one reader.
 type Observer interface {
 	// Arrived is called with a packet that was read from a queue.
-	Arrived(queue int, p *packet.Buffer)
+	Arrived(queue int, p *Packet)
 	// Handled is called when the queue's reader asks for another packet: it is done with the last one.
 	Handled(queue int)
 	// Sent is called with a packet that is about to be written.
-	Sent(p *packet.Buffer)
+	Sent(p *Packet)
 }
 
 // Observe puts an Observer in front of d. Packets are seen as they cross the device: super-packets whole, checksums as far as
@@ -37,7 +35,7 @@ type observedQueue struct {
 	observer Observer
 }
 
-func (q *observedQueue) TryRead() (*packet.Buffer, error) {
+func (q *observedQueue) TryRead() (*Packet, error) {
 	q.observer.Handled(q.number)
 	p, err := q.Queue.TryRead()
 	if p != nil {
@@ -46,7 +44,7 @@ func (q *observedQueue) TryRead() (*packet.Buffer, error) {
 	return p, err
 }
 
-func (q *observedQueue) Write(p *packet.Buffer) error {
+func (q *observedQueue) Write(p *Packet) error {
 	q.observer.Sent(p)
 	return q.Queue.Write(p)
 }

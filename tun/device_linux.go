@@ -7,8 +7,6 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
-
-	"tunstack/internal/packet"
 )
 
 const bestDriver = "linux"
@@ -18,7 +16,7 @@ const clonePath = "/dev/net/tun"
 // linuxDevice is an interface of the kernel with one file per queue: a TUN or TAP interface
 // (Documentation/networking/tuntap.rst), or one end of a veth pair.
 type linuxDevice struct {
-	traits
+	params
 	name   string
 	queues []Queue      // *fileQueue each
 	remove func() error // removes the interface; nil: it goes with its files
@@ -26,7 +24,7 @@ type linuxDevice struct {
 }
 
 func openLinux(cfg Config) (Device, error) {
-	d := &linuxDevice{name: cfg.Name, traits: traits{kind: cfg.Kind, mtu: cfg.MTU, readers: max(cfg.Queues, 1)}}
+	d := &linuxDevice{name: cfg.Name, params: params{kind: cfg.Kind, mtu: cfg.MTU, readers: max(cfg.Queues, 1)}}
 	d.close = sync.OnceValue(d.closeQueues)
 	flags := uint16(unix.IFF_TUN | unix.IFF_NO_PI)
 	if cfg.Kind == TAP {
@@ -65,7 +63,7 @@ func (d *linuxDevice) addQueue(flags uint16) error {
 		unix.Close(fd)
 		return err
 	}
-	q, err := newFileQueue(&d.traits, len(d.queues), os.NewFile(uintptr(fd), clonePath))
+	q, err := newFileQueue(&d.params, len(d.queues), os.NewFile(uintptr(fd), clonePath))
 	if err != nil {
 		return err
 	}
@@ -92,23 +90,23 @@ func attach(fd int, name string, flags uint16, vnet int) (string, error) {
 
 // setOffload asks for as much offload as the kernel has: one with USO (Linux 6.2), one without, ever less. It tells
 // the kernel what may be read; what may be written follows from the same kernel's age.
-func setOffload(fd int) packet.Features {
+func setOffload(fd int) Features {
 	const tso = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO_ECN
 	const uso = unix.TUN_F_USO4 | unix.TUN_F_USO6 // the kernel takes both or none
 	steps := [...]struct {
 		flags    int
-		features packet.Features
+		features Features
 	}{
-		{tso | uso, packet.Features{Checksum: true, TSO: maxMTU, USO: maxMTU}},
-		{tso, packet.Features{Checksum: true, TSO: maxMTU}},
-		{unix.TUN_F_CSUM, packet.Features{Checksum: true}},
+		{tso | uso, Features{Checksum: true, TSO: maxMTU, USO: maxMTU}},
+		{tso, Features{Checksum: true, TSO: maxMTU}},
+		{unix.TUN_F_CSUM, Features{Checksum: true}},
 	}
 	for _, s := range steps {
 		if unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, s.flags) == nil {
 			return s.features
 		}
 	}
-	return packet.Features{}
+	return Features{}
 }
 
 // explainOpen adds to an error of opening /dev/net/tun what to do about it.

@@ -16,7 +16,7 @@ const pipeDepth = 512
 //
 // As on a real device, Write fails at once when too many packets wait (ENOBUFS) or the other end is closed (ENETDOWN).
 // It is stricter in one thing: an ordinary packet larger than the MTU fails with EMSGSIZE.
-func Pipe(mtu int, kind Kind, f packet.Features) (a, b Device) {
+func Pipe(mtu int, kind Kind, f Features) (a, b Device) {
 	ab, ba := newWire(), newWire()
 	one := &pipeEnd{name: "pipe0", kind: kind, mtu: mtu, features: f, in: ba, out: ab}
 	two := &pipeEnd{name: "pipe1", kind: kind, mtu: mtu, features: f, in: ab, out: ba}
@@ -26,13 +26,13 @@ func Pipe(mtu int, kind Kind, f packet.Features) (a, b Device) {
 
 // wire is one direction of a Pipe. Its reader closes it.
 type wire struct {
-	packets chan *packet.Buffer
+	packets chan *Packet
 	closed  chan struct{}
 	close   func()
 }
 
 func newWire() *wire {
-	w := &wire{packets: make(chan *packet.Buffer, pipeDepth), closed: make(chan struct{})}
+	w := &wire{packets: make(chan *Packet, pipeDepth), closed: make(chan struct{})}
 	w.close = sync.OnceFunc(func() { close(w.closed) })
 	return w
 }
@@ -50,17 +50,17 @@ type pipeEnd struct {
 	name     string
 	kind     Kind
 	mtu      int
-	features packet.Features
+	features Features
 	queues   []Queue // the end itself
 	in, out  *wire
-	stash    *packet.Buffer // the reader's own: what Wait received, until TryRead takes it
+	stash    *Packet // the reader's own: what Wait received, until TryRead takes it
 }
 
-func (e *pipeEnd) Name() string              { return e.name }
-func (e *pipeEnd) Kind() Kind                { return e.kind }
-func (e *pipeEnd) MTU() int                  { return e.mtu }
-func (e *pipeEnd) Features() packet.Features { return e.features }
-func (e *pipeEnd) Queues() []Queue           { return e.queues }
+func (e *pipeEnd) Name() string       { return e.name }
+func (e *pipeEnd) Kind() Kind         { return e.kind }
+func (e *pipeEnd) MTU() int           { return e.mtu }
+func (e *pipeEnd) Features() Features { return e.features }
+func (e *pipeEnd) Queues() []Queue    { return e.queues }
 
 // Close ends the waits of this end; the other end stays open but has nobody to write to.
 func (e *pipeEnd) Close() error {
@@ -69,7 +69,7 @@ func (e *pipeEnd) Close() error {
 }
 
 // TryRead implements Queue.
-func (e *pipeEnd) TryRead() (*packet.Buffer, error) {
+func (e *pipeEnd) TryRead() (*Packet, error) {
 	if e.in.isClosed() {
 		return nil, os.ErrClosed
 	}
@@ -99,11 +99,11 @@ func (e *pipeEnd) Wait() error {
 }
 
 // Write implements Queue.
-func (e *pipeEnd) Write(p *packet.Buffer) error {
+func (e *pipeEnd) Write(p *Packet) error {
 	return deliver(e, e.kind, e.features, p)
 }
 
-func (e *pipeEnd) send(p *packet.Buffer) error {
+func (e *pipeEnd) send(p *Packet) error {
 	err := e.refuse(p)
 	if err == nil {
 		p = p.Own()
@@ -120,13 +120,13 @@ func (e *pipeEnd) send(p *packet.Buffer) error {
 }
 
 // refuse is why p cannot be sent, or nil.
-func (e *pipeEnd) refuse(p *packet.Buffer) error {
+func (e *pipeEnd) refuse(p *Packet) error {
 	switch {
 	case e.in.isClosed():
 		return os.ErrClosed
 	case e.out.isClosed():
 		return syscall.ENETDOWN
-	case p.Offload.Segmentation == packet.SegmentNone && p.Len() > e.mtu+e.kind.headerLen():
+	case p.Offload.Segmentation == SegmentNone && p.Len() > e.mtu+e.kind.headerLen():
 		return syscall.EMSGSIZE
 	}
 	return nil

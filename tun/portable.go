@@ -7,26 +7,24 @@ import (
 
 	"github.com/songgao/water"
 	"golang.org/x/sys/unix"
-
-	"tunstack/internal/packet"
 )
 
 // portableQueue reads and writes an interface of the water library by what package os has on every system.
 type portableQueue struct {
-	*traits
+	*params
 	ifce   *water.Interface
 	raw    syscall.RawConn // nil where the library's file cannot be read without waiting: then only Wait reads
 	closed atomic.Bool
 
 	// The reader's own. What Wait has read is in stash until TryRead takes it; both read into spare.
-	spare, stash *packet.Buffer
+	spare, stash *Packet
 	tryRead      func(fd uintptr) bool // readOnce as a value, made once
 	n            int                   // what readOnce got
 	err          error
 }
 
-func newPortableQueue(t *traits, ifce *water.Interface) (closingQueue, error) {
-	q := &portableQueue{traits: t, ifce: ifce}
+func newPortableQueue(t *params, ifce *water.Interface) (closingQueue, error) {
+	q := &portableQueue{params: t, ifce: ifce}
 	q.tryRead = q.readOnce
 	file, ok := ifce.ReadWriteCloser.(syscall.Conn)
 	if !ok {
@@ -53,7 +51,7 @@ func (q *portableQueue) close() error {
 }
 
 // TryRead implements Queue.
-func (q *portableQueue) TryRead() (*packet.Buffer, error) {
+func (q *portableQueue) TryRead() (*Packet, error) {
 	if q.closed.Load() {
 		return nil, os.ErrClosed
 	}
@@ -107,7 +105,7 @@ func (q *portableQueue) prepare() {
 }
 
 // take returns the n octets that were read into spare.
-func (q *portableQueue) take(n int) *packet.Buffer {
+func (q *portableQueue) take(n int) *Packet {
 	p := q.spare
 	q.spare = nil
 	p.Truncate(n)
@@ -115,11 +113,11 @@ func (q *portableQueue) take(n int) *packet.Buffer {
 }
 
 // Write implements Queue.
-func (q *portableQueue) Write(p *packet.Buffer) error {
+func (q *portableQueue) Write(p *Packet) error {
 	return deliver(q, q.kind, q.features, p)
 }
 
-func (q *portableQueue) send(p *packet.Buffer) error {
+func (q *portableQueue) send(p *Packet) error {
 	p = p.Own()
 	defer p.Free()
 	_, err := q.ifce.Write(p.Bytes())

@@ -7,14 +7,12 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"tunstack/internal/packet"
 )
 
 // fileQueue is one file of a device. Reads and writes are raw, non-blocking system calls that the scheduler does not hear of;
 // only Wait meets the poller.
 type fileQueue struct {
-	*traits
+	*params
 	index uint16
 	file  *os.File
 	raw   syscall.RawConn
@@ -25,15 +23,15 @@ type fileQueue struct {
 	closed bool
 
 	// The reader's own. spare is the buffer that the next read fills: a read that finds nothing keeps it.
-	spare   *packet.Buffer
-	ahead   []*packet.Buffer // read, but not taken
-	room    [maxAhead]*packet.Buffer
+	spare   *Packet
+	ahead   []*Packet // read, but not taken
+	room    [maxAhead]*Packet
 	dry     bool  // the last read found nothing, of which TryRead has not told
 	err     error // what the last read failed by, likewise
 	spinner spinner
 	found   func() bool        // fill as a value, made once
 	ready   func(uintptr) bool // the same for the poller
-	held    *packet.Buffer     // what was read behind another packet and did not continue it
+	held    *Packet            // what was read behind another packet and did not continue it
 	readOn  func([]byte) int   // continueInto as a value, made once
 }
 
@@ -46,8 +44,8 @@ const (
 
 // newFileQueue takes file over, which is non-blocking and was made after TUNSETIFF: before it, the poller takes such a
 // descriptor for a dead one.
-func newFileQueue(t *traits, index int, file *os.File) (*fileQueue, error) {
-	q := &fileQueue{traits: t, index: uint16(index), file: file, spinner: newSpinner(t.readers)}
+func newFileQueue(t *params, index int, file *os.File) (*fileQueue, error) {
+	q := &fileQueue{params: t, index: uint16(index), file: file, spinner: newSpinner(t.readers)}
 	raw, err := file.SyscallConn()
 	if err == nil {
 		err = raw.Control(func(fd uintptr) { q.fd = int(fd) })
@@ -62,7 +60,7 @@ func newFileQueue(t *traits, index int, file *os.File) (*fileQueue, error) {
 }
 
 // TryRead implements Queue.
-func (q *fileQueue) TryRead() (*packet.Buffer, error) {
+func (q *fileQueue) TryRead() (*Packet, error) {
 	if len(q.ahead) == 0 && !q.dry && q.err == nil {
 		q.fetch()
 	}
@@ -113,7 +111,7 @@ func (q *fileQueue) fetch() {
 }
 
 // read returns the next packet, or nil when there is none.
-func (q *fileQueue) read() (p *packet.Buffer, err error) {
+func (q *fileQueue) read() (p *Packet, err error) {
 	p, q.held = q.held, nil
 	if p == nil {
 		p, err = q.readPacket()
@@ -137,7 +135,7 @@ func (q *fileQueue) continueInto(b []byte) int {
 }
 
 // readPacket returns the next packet as it comes, or nil when there is none.
-func (q *fileQueue) readPacket() (*packet.Buffer, error) {
+func (q *fileQueue) readPacket() (*Packet, error) {
 	if q.spare == nil {
 		q.spare = q.newBuffer()
 	}
@@ -176,7 +174,7 @@ func (q *fileQueue) readInto(b []byte) (int, unix.Errno) {
 }
 
 // Write implements Queue.
-func (q *fileQueue) Write(p *packet.Buffer) error {
+func (q *fileQueue) Write(p *Packet) error {
 	return deliver(q, q.kind, q.features, p)
 }
 
@@ -184,7 +182,7 @@ func (q *fileQueue) Write(p *packet.Buffer) error {
 const shortPayload = 1500
 
 // send writes the packet and its virtio-net header with one system call.
-func (q *fileQueue) send(p *packet.Buffer) error {
+func (q *fileQueue) send(p *Packet) error {
 	if q.vnet != 0 {
 		o, frame := p.Offload, p.Bytes()
 		encodeVnet(p.Prepend(vnetLen), o, frame, q.kind.headerLen())
@@ -204,7 +202,7 @@ func (q *fileQueue) send(p *packet.Buffer) error {
 }
 
 // write writes one packet, EBADF after close.
-func (q *fileQueue) write(p *packet.Buffer) (errno unix.Errno) {
+func (q *fileQueue) write(p *Packet) (errno unix.Errno) {
 	q.open.RLock()
 	defer q.open.RUnlock()
 	for !q.closed {
@@ -221,7 +219,7 @@ func (q *fileQueue) write(p *packet.Buffer) (errno unix.Errno) {
 }
 
 // writev writes the parts of a packet.
-func (q *fileQueue) writev(p *packet.Buffer) unix.Errno {
+func (q *fileQueue) writev(p *Packet) unix.Errno {
 	var vec [3]unix.Iovec
 	n := 0
 	spans := p.Spans()

@@ -11,8 +11,6 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-
-	"tunstack/internal/packet"
 )
 
 // vethPeer is the name of our end of the pair.
@@ -29,11 +27,11 @@ const vethBuffer = 4 << 20
 // The driver's end is in a network namespace of its own. Therefore the host's kernel neither answers nor forwards what is sent to the stack,
 // and the pair disappears with the process: the sockets are all that keeps the namespace.
 func openVeth(cfg Config) (Device, error) {
-	d := &linuxDevice{traits: traits{kind: TAP, mtu: cfg.MTU, readers: cfg.Queues}}
+	d := &linuxDevice{params: params{kind: TAP, mtu: cfg.MTU, readers: cfg.Queues}}
 	d.close = sync.OnceValue(d.closeQueues)
 	if cfg.Offload {
 		d.vnet = vnetLen
-		d.features = packet.Features{Checksum: true, TSO: maxMTU, USO: maxMTU}
+		d.features = Features{Checksum: true, TSO: maxMTU, USO: maxMTU}
 	}
 	host, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
@@ -131,7 +129,7 @@ func (d *linuxDevice) addSocket(index int, fanout bool) error {
 		unix.Close(fd)
 		return err
 	}
-	q, err := newFileQueue(&d.traits, len(d.queues), os.NewFile(uintptr(fd), d.name))
+	q, err := newFileQueue(&d.params, len(d.queues), os.NewFile(uintptr(fd), d.name))
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,6 @@ package tun
 
 import (
 	"encoding/binary"
-
-	"tunstack/internal/packet"
 )
 
 // vnetLen is the length of the virtio-net header in front of every packet of a device opened with IFF_VNET_HDR
@@ -25,21 +23,21 @@ const (
 
 // decodeVnet reads a virtio-net header. frame is the packet behind it, which starts with linkLen octets of link header. A
 // request that does not fit the packet, or a kind of super-packet that IPv4 does not know, is left out.
-func decodeVnet(h []byte, frame []byte, linkLen int) packet.Offload {
-	var o packet.Offload
+func decodeVnet(h []byte, frame []byte, linkLen int) Offload {
+	var o Offload
 	start := int(binary.NativeEndian.Uint16(h[6:]))
 	offset := int(binary.NativeEndian.Uint16(h[8:]))
 	switch {
 	case h[0]&vnetNeedsCsum != 0 && start >= linkLen && start+offset+2 <= len(frame):
-		o.Checksum, o.Start, o.Offset = packet.ChecksumPartial, uint16(start-linkLen), uint16(offset)
+		o.Checksum, o.Start, o.Offset = ChecksumPartial, uint16(start-linkLen), uint16(offset)
 	case h[0]&vnetDataValid != 0:
-		o.Checksum = packet.ChecksumValid
+		o.Checksum = ChecksumValid
 	}
 	switch h[1] &^ vnetGSOECN {
 	case vnetGSOTCPv4:
-		o.Segmentation = packet.SegmentTCP
+		o.Segmentation = SegmentTCP
 	case vnetGSOUDPL4:
-		o.Segmentation = packet.SegmentUDP
+		o.Segmentation = SegmentUDP
 	default:
 		return o
 	}
@@ -48,20 +46,20 @@ func decodeVnet(h []byte, frame []byte, linkLen int) packet.Offload {
 }
 
 // encodeVnet writes the virtio-net header for frame, the linear part of a packet with linkLen octets of link header.
-func encodeVnet(h []byte, o packet.Offload, frame []byte, linkLen int) {
+func encodeVnet(h []byte, o Offload, frame []byte, linkLen int) {
 	clear(h)
-	if o.Checksum == packet.ChecksumPartial {
+	if o.Checksum == ChecksumPartial {
 		h[0] = vnetNeedsCsum
 		binary.NativeEndian.PutUint16(h[6:], o.Start+uint16(linkLen))
 		binary.NativeEndian.PutUint16(h[8:], o.Offset)
 	}
-	if o.Segmentation == packet.SegmentNone {
+	if o.Segmentation == SegmentNone {
 		return
 	}
 	transport := linkLen + int(o.Start)
 	headers := transport + udpHeaderLen
 	h[1] = vnetGSOUDPL4
-	if o.Segmentation == packet.SegmentTCP {
+	if o.Segmentation == SegmentTCP {
 		h[1] = vnetGSOTCPv4
 		if len(frame) >= transport+tcpHeaderLen {
 			headers = transport + int(frame[transport+12]>>4)*4

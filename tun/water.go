@@ -11,7 +11,7 @@ import (
 
 // waterDevice is an interface of the portable library: plain packets, one queue, no offload.
 type waterDevice struct {
-	traits
+	params
 	name   string
 	queues []Queue // one
 	close  func() error
@@ -36,8 +36,8 @@ func openWater(cfg Config) (Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &waterDevice{name: ifce.Name(), traits: traits{kind: cfg.Kind, mtu: cfg.MTU, software: cfg.software(), readers: 1}}
-	q, err := newWaterQueue(&d.traits, ifce)
+	d := &waterDevice{name: ifce.Name(), params: params{kind: cfg.Kind, mtu: cfg.MTU, software: cfg.software(), readers: 1}}
+	q, err := newWaterQueue(&d.params, ifce)
 	if err != nil {
 		return nil, err
 	}

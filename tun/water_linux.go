@@ -7,7 +7,7 @@ import (
 	"github.com/songgao/water"
 )
 
-func systemWaterQueue(t *traits, ifce *water.Interface) (closingQueue, error) {
+func systemWaterQueue(t *params, ifce *water.Interface) (closingQueue, error) {
 	file, ok := ifce.ReadWriteCloser.(*os.File)
 	if !ok {
 		ifce.Close()
