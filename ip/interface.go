@@ -73,7 +73,7 @@ func (s *Stack) attach(i *Interface) (*Interface, error) {
 		}
 	}
 	i.groups.Store(&map[netip.Addr]int{})
-	return i, s.changeTable(func(t *table) error {
+	err := s.changeTable(func(t *table) error {
 		if t.byName(i.name) != nil {
 			return syscall.EEXIST
 		}
@@ -83,6 +83,20 @@ func (s *Stack) attach(i *Interface) (*Interface, error) {
 		}
 		return nil
 	})
+	if err == nil {
+		i.joinAllHosts()
+	}
+	return i, err
+}
+
+// joinAllHosts makes the link receive each family's group of all hosts, to which every interface belongs for ever (RFC 1112 section 4).
+func (i *Interface) joinAllHosts() {
+	filter, ok := i.link.(MulticastFilter)
+	for _, f := range i.stack.families {
+		if ok && f != nil {
+			filter.Join(f.AllHosts())
+		}
+	}
 }
 
 // Stack is the stack that the interface belongs to.
@@ -145,6 +159,16 @@ func (i *Interface) Unreachable(now time.Duration, p *packet.Buffer) {
 	d.In = i
 	s.gateways.failTo(now, d.Dst)
 	s.ReportUnreachable(now, &d, p) // to ourselves, too: so raw sockets see it, as on Linux
+}
+
+// Source returns the source address of a datagram on its way out (link.Handler); the zero Addr if its header cannot be read.
+func (i *Interface) Source(p *packet.Buffer) netip.Addr {
+	f := i.stack.byVersion(p.Bytes())
+	if f == nil {
+		return netip.Addr{}
+	}
+	d, _ := f.Parse(p.Bytes())
+	return d.Src
 }
 
 // ReportUnreachable counts and reports a datagram whose next hop did not answer; p starts at its IP header and stays the caller's.

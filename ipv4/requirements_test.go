@@ -50,7 +50,7 @@ type filter struct {
 func (f *filter) Join(group netip.Addr)  { f.calls = append(f.calls, "join "+group.String()) }
 func (f *filter) Leave(group netip.Addr) { f.calls = append(f.calls, "leave "+group.String()) }
 
-func TestLinksLearnTheirGroups(t *testing.T) { // IP-031
+func TestLinksLearnTheirGroups(t *testing.T) { // IP-031: all hosts from the start, and the groups with members
 	l := newLab(t, config{})
 	link := &filter{}
 	i, err := l.AddInterface("eth1", link)
@@ -63,5 +63,5 @@ func TestLinksLearnTheirGroups(t *testing.T) { // IP-031
 		require.NoError(t, l.Leave(group, own))
 	}
 	require.Error(t, l.Leave(group, own))
-	require.Equal(t, []string{"join 239.1.2.3", "join 239.1.2.3", "leave 239.1.2.3", "leave 239.1.2.3"}, link.calls)
+	require.Equal(t, []string{"join 224.0.0.1", "join 239.1.2.3", "join 239.1.2.3", "leave 239.1.2.3", "leave 239.1.2.3"}, link.calls)
 }

@@ -1,62 +1,154 @@
 package link
 
 import (
-	"fmt"
 	"net/netip"
 	"syscall"
 	"time"
 )
 
-// ACD is the timing of address conflict detection, by the names of RFC 5227 section 1.1. Zero fields are the RFC's
-// constants; a negative one means none: ProbeNum -1 claims addresses at once.
-type ACD struct {
-	ProbeWait         time.Duration // first probe after a random wait up to this: 1 s
-	ProbeNum          int           // probes: 3
-	ProbeMin          time.Duration // from one probe to the next, at least: 1 s
-	ProbeMax          time.Duration // and at most: 2 s
-	AnnounceWait      time.Duration // from the last probe to ownership: 2 s
-	AnnounceNum       int           // announcements: 2
-	AnnounceInterval  time.Duration // between them: 2 s
-	MaxConflicts      int           // conflicts before claims are slowed down: 10
-	RateLimitInterval time.Duration // from one claim to the next then: 60 s
-	DefendInterval    time.Duration // between announcements in defence: 10 s
-	Defence           Defence
+// claim is an own address, or one that the stack probes for in order to use it. Ethernet.mu guards it.
+type claim struct {
+	e        *Ethernet
+	addr     netip.Addr
+	deadline deadline
+	done     func(now time.Duration, err error)
+	owned    bool          // probing is over: the address may be used
+	sent     int           // probes sent, or once owned announcements
+	defended bool          // an announcement has defended it
+	defence  time.Duration // when that was, the latest time
 }
 
-// Defence is what to do when another host uses an address of ours (RFC 5227 section 2.4).
-type Defence uint8
+// Claim makes addr an own address: the link probes whether another host has it, and then announces it, answers for it and
+// defends it (RFC 5227). Claim calls done once: with nil when the address may be used, before Claim returns if ACD.ProbeNum
+// is negative; with a *Conflict when another host has the address; with EEXIST when it is claimed already; with EINVAL when no host can
+// have it. After Release, done is not called.
+func (e *Ethernet) Claim(now time.Duration, addr netip.Addr, done func(now time.Duration, err error)) {
+	if !e.handler.IsHost(addr) {
+		done(now, syscall.EINVAL)
+		return
+	}
+	c := &claim{e: e, addr: addr, done: done}
+	c.deadline.timer.Init(e.cfg.Timers, c)
+	e.mu.Lock()
+	if e.claims[addr] != nil {
+		e.mu.Unlock()
+		done(now, syscall.EEXIST)
+		return
+	}
+	e.claims[addr] = c
+	if e.cfg.ACD.ProbeNum > 0 {
+		c.deadline.arm(e.claimStart(now))
+		e.mu.Unlock()
+		return
+	}
+	e.mu.Unlock()
+	c.Expire(now)
+}
 
-const (
-	Keep  Defence = iota // never give up; announce at most once per DefendInterval (c)
-	Once                 // announce, and give up at a second conflict within DefendInterval (b)
-	Yield                // give up at once (a)
-)
+// claimStart returns when to send the first probe of a new claim (RFC 5227 section 2.1.1).
+func (e *Ethernet) claimStart(now time.Duration) time.Duration {
+	if e.conflicts >= e.cfg.ACD.MaxConflicts {
+		now = max(now, e.lastClaim+e.cfg.ACD.RateLimitInterval)
+	}
+	e.lastClaim = now
+	return now + e.between(0, e.cfg.ACD.ProbeWait)
+}
 
-func (a ACD) defaults() ACD {
-	return ACD{
-		ProbeWait:         orDefault(a.ProbeWait, time.Second),
-		ProbeNum:          orDefault(a.ProbeNum, 3),
-		ProbeMin:          orDefault(a.ProbeMin, time.Second),
-		ProbeMax:          orDefault(a.ProbeMax, 2*time.Second),
-		AnnounceWait:      orDefault(a.AnnounceWait, 2*time.Second),
-		AnnounceNum:       orDefault(a.AnnounceNum, 2),
-		AnnounceInterval:  orDefault(a.AnnounceInterval, 2*time.Second),
-		MaxConflicts:      orDefault(a.MaxConflicts, 10),
-		RateLimitInterval: orDefault(a.RateLimitInterval, time.Minute),
-		DefendInterval:    orDefault(a.DefendInterval, 10*time.Second),
-		Defence:           a.Defence,
+// between returns a random time from low to high.
+func (e *Ethernet) between(low, high time.Duration) time.Duration {
+	return low + time.Duration(e.randomness.Int64N(int64(max(high-low, 0))+1))
+}
+
+// Release gives up an own address, or ends the probing for one.
+func (e *Ethernet) Release(addr netip.Addr) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c := e.claims[addr]; c != nil {
+		e.forget(c)
 	}
 }
 
-// Conflict says that another host uses an address of ours. As an error it is syscall.EADDRINUSE.
-type Conflict struct {
-	Addr netip.Addr
-	MAC  MAC  // of the other host
-	Lost bool // the address is no longer ours; else it was defended
+func (e *Ethernet) forget(c *claim) {
+	delete(e.claims, c.addr)
+	c.deadline.stop()
 }
 
-// Error names the address and the other host.
-func (c *Conflict) Error() string { return fmt.Sprintf("%s is in use by %s", c.Addr, c.MAC) }
+// Expire sends the claim's next probe or announcement.
+func (c *claim) Expire(now time.Duration) {
+	e := c.e
+	e.mu.Lock()
+	if !c.deadline.due(now) {
+		e.mu.Unlock()
+		return
+	}
+	p, won := c.step(now)
+	e.mu.Unlock()
+	if p != nil {
+		e.write(p)
+	}
+	if won {
+		c.done(now, nil)
+	}
+}
 
-// Unwrap is syscall.EADDRINUSE.
-func (c *Conflict) Unwrap() error { return syscall.EADDRINUSE }
+// step returns the probe or announcement to send now, and whether the address has just become an own one.
+func (c *claim) step(now time.Duration) (p *Packet, won bool) {
+	acd := &c.e.cfg.ACD
+	if !c.owned && c.sent < acd.ProbeNum {
+		c.sent++
+		wait := acd.AnnounceWait
+		if c.sent < acd.ProbeNum {
+			wait = c.e.between(acd.ProbeMin, acd.ProbeMax)
+		}
+		c.deadline.arm(now + wait)
+		c.e.arp.stats.OutProbes.Inc()
+		return c.request(netip.IPv4Unspecified()), false
+	}
+	if !c.owned {
+		c.owned, c.sent, won = true, 0, true
+		c.e.conflicts = 0
+	}
+	if c.sent == acd.AnnounceNum {
+		return nil, won
+	}
+	if c.sent++; c.sent < acd.AnnounceNum {
+		c.deadline.arm(now + acd.AnnounceInterval)
+	}
+	return c.announcement(), won
+}
+
+func (c *claim) announcement() *Packet {
+	c.e.arp.stats.OutAnnounces.Inc()
+	return c.request(c.addr)
+}
+
+// request returns a probe for the address if spa is zero, and an announcement if spa is the address itself.
+func (c *claim) request(spa netip.Addr) *Packet {
+	a := arpPacket{op: opRequest, sha: c.e.mac, spa: spa, tpa: c.addr}
+	return a.frameFor(broadcast)
+}
+
+// owns reports whether a is an own address, and no longer only probed for. It is called with Ethernet.mu held.
+func (e *Ethernet) owns(a netip.Addr) bool {
+	c := e.claims[a]
+	return c != nil && c.owned
+}
+
+// conflict decides what to do about another host, at mac, with the claim's address: it returns the announcement to send and the
+// Conflict to report, each nil if there is none.
+func (c *claim) conflict(now time.Duration, mac MAC) (*Packet, *Conflict) {
+	acd := &c.e.cfg.ACD
+	recent := c.defended && now < c.defence+acd.DefendInterval
+	if !c.owned {
+		c.e.conflicts++
+	}
+	switch {
+	case !c.owned, acd.Defence == Yield, acd.Defence == Once && recent:
+		c.e.forget(c)
+		return nil, &Conflict{c.addr, mac, true}
+	case recent:
+		return nil, nil
+	}
+	c.defended, c.defence = true, now
+	return c.announcement(), &Conflict{c.addr, mac, false}
+}

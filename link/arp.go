@@ -23,7 +23,26 @@ type arpPacket struct {
 	tpa netip.Addr // target protocol address
 }
 
-// parseARP is false for packets that are truncated or not of IPv4 over Ethernet. Octets behind the packet are padding.
+// arp is the resolver of IPv4 (RFC 826), and what keeps the own addresses unique (RFC 5227).
+type arp struct {
+	e     *Ethernet
+	stats arpCounters
+}
+
+// request implements resolver. Without an own address the sender is 0.0.0.0.
+func (a *arp) request(target, source netip.Addr, to MAC) *Packet {
+	if !source.IsValid() {
+		source = netip.IPv4Unspecified()
+	}
+	if to == (MAC{}) {
+		to = broadcast
+	}
+	a.stats.OutRequests.Inc()
+	question := arpPacket{op: opRequest, sha: a.e.mac, spa: source, tpa: target}
+	return question.frameFor(to)
+}
+
+// parseARP returns false for a packet that is truncated or not of IPv4 over Ethernet. Bytes after the packet are padding.
 func parseARP(b []byte) (a arpPacket, ok bool) {
 	if len(b) < arpSize || binary.BigEndian.Uint16(b) != hardwareEthernet ||
 		binary.BigEndian.Uint16(b[2:]) != typeIPv4 || b[4] != 6 || b[5] != 4 {
@@ -38,7 +57,7 @@ func parseARP(b []byte) (a arpPacket, ok bool) {
 	}, true
 }
 
-// put writes the packet to b, of arpSize octets.
+// put writes the packet to b, of arpSize bytes.
 func (a *arpPacket) put(b []byte) {
 	binary.BigEndian.PutUint16(b, hardwareEthernet)
 	binary.BigEndian.PutUint16(b[2:], typeIPv4)
@@ -51,17 +70,17 @@ func (a *arpPacket) put(b []byte) {
 	copy(b[24:28], tpa[:])
 }
 
-// host says whether the sender can be a host: its hardware address is one station's, and its protocol address zero
-// (a probe, RFC 5227) or one host's.
-func (e *Ethernet) host(a *arpPacket) bool {
-	return !a.sha.group() && a.sha != (MAC{}) && (a.spa.IsUnspecified() || e.handler.IsHost(a.spa))
+// fromHost reports whether the sender can be a host: its hardware address is that of one station, and its protocol address is
+// zero (in a probe, RFC 5227) or one that a neighbour can have.
+func (a *arp) fromHost(p *arpPacket) bool {
+	return !p.sha.group() && p.sha != (MAC{}) && (p.spa.IsUnspecified() || a.e.handler.IsHost(p.spa))
 }
 
-// probe says whether the packet is an ARP probe for its target (RFC 5227 section 1.1).
+// probe reports whether the packet is an ARP probe for its target (RFC 5227 section 1.1).
 func (a *arpPacket) probe() bool { return a.op == opRequest && a.spa.IsUnspecified() }
 
 // frameFor returns the packet in a frame from its sender to dst.
-func (a *arpPacket) frameFor(dst MAC) *packet.Buffer {
+func (a *arpPacket) frameFor(dst MAC) *Packet {
 	p := packet.New(arpSize)
 	a.put(p.Extend(arpSize))
 	putFrame(p.Prepend(headerSize), dst, a.sha, typeARP)

@@ -1,84 +1,90 @@
 package link
 
 import (
-	"net/netip"
 	"time"
-
-	"tunstack/internal/packet"
 )
 
-// arpInput handles a received ARP packet in the order of RFC 826, Packet Reception, after the checks of RFC 5227.
-func (e *Ethernet) arpInput(now time.Duration, p *packet.Buffer) {
-	a, ok := parseARP(p.Bytes())
+// input handles a received ARP packet in the order of RFC 826, Packet Reception, after the checks of RFC 5227. It takes p over.
+func (a *arp) input(now time.Duration, p *Packet) {
+	in, ok := parseARP(p.Bytes())
 	queue := p.Queue
 	p.Free()
 	switch {
 	case !ok:
-		e.arp.DropMalformed.Inc()
+		a.stats.DropMalformed.Inc()
 		return
-	case a.sha == e.mac:
-		e.arp.DropOwn.Inc()
+	case in.sha == a.e.mac:
+		a.stats.DropOwn.Inc()
 		return
-	case a.op != opRequest && a.op != opReply:
-		e.arp.DropOperation.Inc()
+	case in.op != opRequest && in.op != opReply:
+		a.stats.DropOperation.Inc()
 		return
-	case !e.host(&a):
-		e.arp.DropSender.Inc()
+	case !a.fromHost(&in):
+		a.stats.DropSender.Inc()
 		return
-	case a.op == opRequest:
-		e.arp.InRequests.Inc()
+	case in.op == opRequest:
+		a.stats.InRequests.Inc()
 	default:
-		e.arp.InReplies.Inc()
+		a.stats.InReplies.Inc()
 	}
-	if e.detect(now, &a) {
-		e.arp.DropConflict.Inc()
+	if a.detect(now, &in) {
+		a.stats.DropConflict.Inc()
 		return
 	}
-	e.mergeAndReply(now, &a, queue)
+	a.mergeAndReply(now, &in, queue)
 }
 
 // mergeAndReply merges the sender into the cache, before it looks at the opcode, and answers a request for an own address.
-func (e *Ethernet) mergeAndReply(now time.Duration, a *arpPacket, queue uint16) {
-	var held []*packet.Buffer
-	var poll *packet.Buffer
+func (a *arp) mergeAndReply(now time.Duration, in *arpPacket, queue uint16) {
+	e := a.e
+	var held []*Packet
+	var poll *Packet
 	e.mu.Lock()
-	target := e.owns(a.tpa)
-	if !a.spa.IsUnspecified() {
-		held, poll = e.learn(now, a, target)
+	target := e.owns(in.tpa)
+	if !in.spa.IsUnspecified() {
+		held, poll = e.learn(now, in.spa, in.sha, target)
 	}
 	e.mu.Unlock()
 	if poll != nil {
 		e.write(poll)
 	}
 	for _, p := range held {
-		e.send(p, a.sha)
+		e.send(p, in.sha)
 	}
-	if target && a.op == opRequest {
-		e.arp.OutReplies.Inc()
-		reply := arpPacket{op: opReply, sha: e.mac, spa: a.tpa, tha: a.sha, tpa: a.spa}
-		p := reply.frameFor(a.sha)
+	if target && in.op == opRequest {
+		a.stats.OutReplies.Inc()
+		reply := arpPacket{op: opReply, sha: e.mac, spa: in.tpa, tha: in.sha, tpa: in.spa}
+		p := reply.frameFor(in.sha)
 		p.Queue = queue
 		e.write(p)
 	}
 }
 
-// owns says whether a is an own address, and no longer only probed for.
-func (e *Ethernet) owns(a netip.Addr) bool {
-	c := e.claims[a]
-	return c != nil && c.owned
-}
-
-// sender is the address that a request is sent from on behalf of a datagram: the datagram's own, or if it is another
-// host's, the lowest of ours. Without any it is zero.
-func (e *Ethernet) sender(from netip.Addr) netip.Addr {
-	if e.owns(from) {
-		return from
+// detect looks for an address conflict in an ARP packet of another host and reacts to it. It reports whether the sender claims an own
+// address, so that the packet must not be believed.
+func (a *arp) detect(now time.Duration, in *arpPacket) bool {
+	e := a.e
+	e.mu.Lock()
+	c := e.claims[in.spa]
+	if in.probe() && !e.owns(in.tpa) {
+		c = e.claims[in.tpa] // both hosts probe for one address; for an own address an ordinary answer is enough
 	}
-	lowest := netip.IPv4Unspecified()
-	for a, c := range e.claims {
-		if c.owned && (lowest.IsUnspecified() || a.Less(lowest)) {
-			lowest = a
-		}
+	if c == nil {
+		e.mu.Unlock()
+		return false
 	}
-	return lowest
+	a.stats.Conflicts.Inc()
+	owned := c.owned
+	p, told := c.conflict(now, in.sha)
+	e.mu.Unlock()
+	if p != nil {
+		e.write(p)
+	}
+	switch {
+	case !owned:
+		c.done(now, told)
+	case told != nil && e.cfg.Conflict != nil:
+		e.cfg.Conflict(now, told)
+	}
+	return owned
 }

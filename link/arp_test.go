@@ -26,7 +26,7 @@ func TestRequestIsAnswered(t *testing.T) {
 // LINK-004: an ARP packet in an 802.3 frame with SNAP is as good.
 func TestRequestInSNAP(t *testing.T) {
 	l := newLab(t, claimed)
-	b := make([]byte, snapSize+arpSize+18) // padded to the 60 octets of a real wire
+	b := make([]byte, snapSize+arpSize+18) // padded to the 60 bytes of a real wire
 	copy(b, []byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 6})
 	a := arpPacket{op: opRequest, sha: hostMAC, spa: hostIP, tpa: myIP}
 	a.put(b[snapSize:])
@@ -82,7 +82,7 @@ func TestFirstPacket(t *testing.T) {
 }
 
 // LINK-011: the request as it is on the wire.
-func TestRequestOctets(t *testing.T) {
+func TestRequestBytes(t *testing.T) {
 	l := newLab(t, claimed)
 	require.NoError(t, l.output(hostIP, "x"))
 	require.Equal(t, "ffffffffffff020000000002"+"0806"+"0001"+"0800"+"0604"+"0001"+
@@ -174,7 +174,7 @@ func TestStaleEntryDoesNotAnswer(t *testing.T) {
 // LINK-013: an entry that nobody uses is flushed, and the next packet asks again; the times are configurable.
 func TestUnusedEntryIsFlushed(t *testing.T) {
 	cfg := claimed
-	cfg.ARP = ARP{Reachable: 10 * time.Second, Stale: 20 * time.Second}
+	cfg.Neighbors = NeighborCache{Reachable: 10 * time.Second, Stale: 20 * time.Second}
 	l := newLab(t, cfg)
 	l.hears(opReply, hostMAC, hostIP, myIP)
 	l.advance(10 * time.Second)
@@ -215,8 +215,8 @@ func TestUnreachable(t *testing.T) {
 	ask := "> all: who-has 10.0.0.1 tell 10.0.0.2"
 	l.sends(ask, ask, ask)
 	require.ErrorIs(t, l.output(hostIP, "c"), syscall.EHOSTUNREACH)
-	require.EqualValues(t, 3, l.arp("arp.drop.unreachable"))
-	require.EqualValues(t, 1, l.arp("arp.failed"))
+	require.EqualValues(t, 3, l.cache("neighbor.drop.unreachable"))
+	require.EqualValues(t, 1, l.cache("neighbor.failed"))
 	l.advance(5 * time.Second)
 	l.is(hostIP, "")
 	require.NoError(t, l.output(hostIP, "d"))
@@ -235,13 +235,13 @@ func TestFailedNeighborComesBack(t *testing.T) {
 	l.sends("> host: ip b")
 }
 
-// LINK-015: a whole ping of 65,507 octets is held; beyond the bound the oldest packets give way.
+// LINK-015: a whole ping of 65,507 bytes is held; beyond the bound the oldest packets give way.
 func TestHoldBound(t *testing.T) {
 	l := newLab(t, claimed)
 	for i := range 100 {
 		require.NoError(t, l.output(hostIP, fmt.Sprint(i)))
 	}
-	require.EqualValues(t, 36, l.arp("arp.drop.hold_full"))
+	require.EqualValues(t, 36, l.cache("neighbor.drop.hold_full"))
 	l.dev.sent = nil
 	l.hears(opReply, hostMAC, hostIP, myIP)
 	var want []string
@@ -269,14 +269,14 @@ func TestHoldBoundOfAll(t *testing.T) {
 	require.Zero(t, l.e.held)
 }
 
-func TestHoldBoundInOctets(t *testing.T) {
+func TestHoldBoundInBytes(t *testing.T) {
 	l := newLab(t, claimed)
 	large := strings.Repeat("x", 65000)
 	for i := range 200 {
 		require.NoError(t, l.output(netip.AddrFrom4([4]byte{10, 1, 0, byte(i % 4)}), large))
 	}
-	require.LessOrEqual(t, l.e.held.octets, holdOctets)
-	require.Greater(t, l.e.held.octets, holdOctets-66000)
+	require.LessOrEqual(t, l.e.held.bytes, holdBytes)
+	require.Greater(t, l.e.held.bytes, holdBytes-66000)
 }
 
 // A packet that waits is independent of its sender and small.

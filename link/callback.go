@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tunstack/internal/packet"
+	"tunstack/tun"
 )
 
 // Callback is a link without a device, for a program that carries the datagrams itself.
@@ -29,21 +30,21 @@ func (l *Callback) Inject(now time.Duration, datagram []byte) {
 	}
 	p := packet.From(datagram)
 	l.count(p)
-	l.up(now, p)
+	l.handler.Input(now, p)
 }
 
-// Output calls out, whatever the next hop. It takes p over and never fails.
-func (l *Callback) Output(now time.Duration, p *packet.Buffer, _ netip.Addr) error {
+// Output calls out with p; the next hop does not matter. It takes p over and never fails.
+func (l *Callback) Output(now time.Duration, p *Packet, _ netip.Addr) error {
 	p = p.Own()
 	l.stats.OutPackets.Inc()
-	l.stats.OutOctets.Add(uint64(p.Len()))
+	l.stats.OutBytes.Add(uint64(p.Len()))
 	l.out(now, p.Bytes())
 	p.Free()
 	return nil
 }
 
-// MTU is the largest datagram in octets that is sent.
+// MTU returns the largest datagram in bytes that is sent.
 func (l *Callback) MTU() int { return l.mtu }
 
-// Features is nothing: out gets datagrams that could go on any wire.
-func (l *Callback) Features() packet.Features { return packet.Features{} }
+// Features returns none: out gets complete datagrams.
+func (l *Callback) Features() tun.Features { return tun.Features{} }

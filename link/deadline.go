@@ -9,8 +9,8 @@ import (
 
 const never = time.Duration(math.MaxInt64)
 
-// deadline is a timer guarded by its owner's lock. As a timer's call is not waited for when it is stopped or armed anew, the
-// owner asks due once it has the lock.
+// deadline is a timer guarded by its owner's lock. Stopping or arming a timer does not wait for a call of Expire that has begun, so
+// that the owner's Expire calls due once it has the lock.
 type deadline struct {
 	timer timer.Timer
 	at    time.Duration
@@ -26,7 +26,7 @@ func (d *deadline) stop() {
 	d.timer.Stop()
 }
 
-// due says whether the deadline has come, and if so, takes it back.
+// due reports whether the deadline has passed, and if so, disarms it.
 func (d *deadline) due(now time.Duration) bool {
 	if d.at > now {
 		return false
@@ -35,7 +35,7 @@ func (d *deadline) due(now time.Duration) bool {
 	return true
 }
 
-// orDefault makes a setting of what the user wrote: zero is the default, negative is none.
+// orDefault returns the value of a setting: the standard one for zero, zero for a negative one.
 func orDefault[T ~int | ~int64](v, standard T) T {
 	if v == 0 {
 		return standard

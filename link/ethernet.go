@@ -13,34 +13,34 @@ import (
 	"time"
 
 	"tunstack/internal/packet"
-	"tunstack/internal/timer"
 	"tunstack/tun"
 )
 
 // Config of an Ethernet; zero values mean the documented defaults.
 type Config struct {
-	Device tun.Device
-	Timers *timer.Queue
-	Rand   io.Reader // a cryptographic source, read at the start; nil: crypto/rand
-	MAC    MAC       // the own address; zero: a random one, locally administered
-	ARP    ARP
-	ACD    ACD
+	Device    tun.Device
+	Timers    *Timers   // required
+	Rand      io.Reader // a cryptographic source, read by NewEthernet; nil: crypto/rand
+	MAC       MAC       // the own address; zero: a random one, locally administered
+	Neighbors NeighborCache
+	ACD       ACD
 
-	// Conflict, unless nil, is told when an address that was claimed is used by another host too. It is called at
-	// most once per DefendInterval and address, and must not block.
+	// Conflict, unless nil, is called when another host uses an own address, at most once per DefendInterval and address. It
+	// must not block.
 	Conflict func(now time.Duration, c *Conflict)
 }
 
-// Ethernet is the link of a TAP device: Ethernet frames (RFC 894, and RFC 1042 on receive), with ARP to find the
+// Ethernet is the link of a TAP device: Ethernet frames (RFC 894 and RFC 2464, on receive also RFC 1042), with ARP to find the
 // neighbours (RFC 826) and to keep the own addresses unique (RFC 5227).
 //
-// It answers for the addresses that Claim has made its own, and for no others. Output can fail with EHOSTUNREACH.
+// It answers ARP requests for the addresses that Claim has made own ones, and for no others.
 type Ethernet struct {
 	wire
-	arp    arpCounters
-	cfg    Config
-	mac    MAC
-	groups atomic.Pointer[map[MAC]int] // multicast addresses received, and how often each was joined
+	arp       arp
+	neighbors neighborCounters
+	cfg       Config
+	mac       MAC
+	groups    atomic.Pointer[map[MAC]int] // multicast addresses received, and how often each was joined
 
 	mu         sync.Mutex // guards everything below; reading the table needs no lock
 	table      *table
@@ -62,11 +62,12 @@ func NewEthernet(cfg Config) (*Ethernet, error) {
 		return nil, fmt.Errorf("reading randomness: %w", err)
 	}
 	random := mathrand.New(mathrand.NewChaCha8(seed))
-	cfg.ARP, cfg.ACD = cfg.ARP.defaults(), cfg.ACD.defaults()
+	cfg.Neighbors, cfg.ACD = cfg.Neighbors.defaults(), cfg.ACD.defaults()
 	e := &Ethernet{
 		cfg: cfg, mac: cfg.MAC, randomness: random,
-		table: newTable(random.Uint32()), claims: map[netip.Addr]*claim{},
+		table: newTable(random.Uint64(), random.Uint64()), claims: map[netip.Addr]*claim{},
 	}
+	e.arp.e = e
 	e.init(cfg.Device)
 	if e.mac == (MAC{}) {
 		e.mac = randomMAC(random)
@@ -75,26 +76,25 @@ func NewEthernet(cfg Config) (*Ethernet, error) {
 		return nil, errors.New("the own MAC " + e.mac.String() + " is a group address")
 	}
 	e.groups.Store(&map[MAC]int{})
-	e.Join(allHosts)
 	return e, nil
 }
-
-// allHosts is the group that every host belongs to for ever (RFC 1112 section 4).
-var allHosts = netip.AddrFrom4([4]byte{224, 0, 0, 1})
 
 func randomMAC(r *mathrand.Rand) MAC {
 	v := r.Uint64()
 	return MAC{byte(v)&^1 | 2, byte(v >> 8), byte(v >> 16), byte(v >> 24), byte(v >> 32), byte(v >> 40)}
 }
 
-// MAC is the own address.
+// MAC returns the own address.
 func (e *Ethernet) MAC() MAC { return e.mac }
 
-// ARPStats is a pointer to the counters of ARP, for stats.Read.
-func (e *Ethernet) ARPStats() any { return &e.arp }
+// NeighborStats returns a pointer to the counters of the neighbour cache, for stats.Read.
+func (e *Ethernet) NeighborStats() any { return &e.neighbors }
 
-// Input takes a frame that was read from the device, and takes p over.
-func (e *Ethernet) Input(now time.Duration, p *packet.Buffer) {
+// ARPStats returns a pointer to the counters of ARP, for stats.Read.
+func (e *Ethernet) ARPStats() any { return &e.arp.stats }
+
+// Input handles a frame that was read from the device, and takes p over.
+func (e *Ethernet) Input(now time.Duration, p *Packet) {
 	e.count(p)
 	f, ok := parseFrame(p.Bytes())
 	if !ok {
@@ -112,16 +112,20 @@ func (e *Ethernet) Input(now time.Duration, p *packet.Buffer) {
 	p.Truncate(f.end)
 	p.TrimFront(f.size)
 	switch f.typ {
-	case typeIPv4:
-		e.up(now, p)
+	case typeIPv4, typeIPv6:
+		if etherType(p.Bytes()) != f.typ {
+			drop(p, &e.stats.DropVersion)
+			return
+		}
+		e.handler.Input(now, p)
 	case typeARP:
-		e.arpInput(now, p)
+		e.arp.input(now, p)
 	default:
 		drop(p, &e.stats.DropType)
 	}
 }
 
-// accepts says whether frames to dst are for this host, and as what.
+// accepts reports whether this stack receives frames to dst, and how such a frame is addressed.
 func (e *Ethernet) accepts(dst MAC) (packet.Cast, bool) {
 	switch {
 	case dst == e.mac:
@@ -134,9 +138,10 @@ func (e *Ethernet) accepts(dst MAC) (packet.Cast, bool) {
 	return packet.Unicast, false
 }
 
-// Output sends p as p.Cast says: to all, to the group nextHop, or to the neighbour nextHop, which ARP finds first if
-// need be. It takes p over. EHOSTUNREACH: the neighbour did not answer a moment ago.
-func (e *Ethernet) Output(now time.Duration, p *packet.Buffer, nextHop netip.Addr) error {
+// Output sends p as p.Cast says: to all stations, to the group nextHop, or to the neighbour nextHop, which has no zone. A packet for a
+// neighbour whose MAC is not known is held until the neighbour answers. Output takes p over. Errors: EHOSTUNREACH when the neighbour
+// did not answer lately (NeighborCache.Failed), EAFNOSUPPORT for a next hop of a family without a resolver.
+func (e *Ethernet) Output(now time.Duration, p *Packet, nextHop netip.Addr) error {
 	switch p.Cast {
 	case packet.Broadcast:
 		e.send(p, broadcast)
@@ -154,19 +159,21 @@ func (e *Ethernet) Output(now time.Duration, p *packet.Buffer, nextHop netip.Add
 	return nil
 }
 
-// send sends the datagram p to a station.
-func (e *Ethernet) send(p *packet.Buffer, dst MAC) {
-	putFrame(p.Prepend(headerSize), dst, e.mac, typeIPv4)
+// send sends the datagram p, of either family, to a station.
+func (e *Ethernet) send(p *Packet, dst MAC) {
+	typ := etherType(p.Bytes())
+	putFrame(p.Prepend(headerSize), dst, e.mac, typ)
 	e.write(p)
 }
 
-// Join makes the link receive a multicast group (RFC 1112 section 6.4), until Leave has been called as often as Join.
+// Join makes the link receive a multicast group of either family, until Leave has been called as often as Join (RFC 1112 section
+// 6.4, RFC 2464 section 7).
 func (e *Ethernet) Join(group netip.Addr) { e.subscribe(group, 1) }
 
 // Leave undoes one Join.
 func (e *Ethernet) Leave(group netip.Addr) { e.subscribe(group, -1) }
 
-// subscribe replaces the map, which Input reads without a lock.
+// subscribe replaces the map, because Input reads it without a lock.
 func (e *Ethernet) subscribe(group netip.Addr, n int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

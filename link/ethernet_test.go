@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"syscall"
 	"testing"
 	"time"
 
@@ -47,14 +49,15 @@ func TestInput(t *testing.T) {
 		{"joined group", groupMAC(group), hostMAC, 0x0800, ip, ""},
 		{"SNAP", myMAC, hostMAC, uint16(len(snap)), snap, ""},
 		{"SNAP, padded", myMAC, hostMAC, uint16(len(snap)), padded, ""},
-		{"SNAP with a type unknown", myMAC, hostMAC, 8, []byte{0xaa, 0xaa, 3, 0, 0, 0, 0x86, 0xdd}, "link.drop.unknown_type"},
+		{"SNAP with a type unknown", myMAC, hostMAC, 8, []byte{0xaa, 0xaa, 3, 0, 0, 0, 0x88, 0x47}, "link.drop.unknown_type"},
 		{"SNAP of another OUI", myMAC, hostMAC, 8, []byte{0xaa, 0xaa, 3, 0, 0, 1, 8, 0}, "link.drop.unknown_type"},
 		{"spanning tree", myMAC, hostMAC, 3, []byte{0x42, 0x42, 3}, "link.drop.unknown_type"},
 		{"802.3 longer than it is", myMAC, hostMAC, uint16(len(snap) + 1), snap, "link.drop.runt"},
 		{"neither length nor type", myMAC, hostMAC, 1501, ip, "link.drop.unknown_type"},
-		{"IPv6", myMAC, hostMAC, 0x86dd, ip, "link.drop.unknown_type"},
-		{"IPv6 in an IPv4 frame", myMAC, hostMAC, 0x0800, []byte{0x60}, "link.drop.not_ipv4"},
-		{"no datagram", myMAC, hostMAC, 0x0800, nil, "link.drop.not_ipv4"},
+		{"IPv6 in an IPv4 frame", myMAC, hostMAC, 0x0800, []byte{0x60}, "link.drop.wrong_version"},
+		{"IPv4 in an IPv6 frame", myMAC, hostMAC, 0x86dd, ip, "link.drop.wrong_version"},
+		{"version 5", myMAC, hostMAC, 0x0800, []byte{0x50}, "link.drop.wrong_version"},
+		{"no datagram", myMAC, hostMAC, 0x0800, nil, "link.drop.wrong_version"},
 		{"another station", otherMAC, hostMAC, 0x0800, ip, "link.drop.not_for_us"},
 		{"a group not joined", groupMAC(netip.MustParseAddr("224.0.0.252")), hostMAC, 0x0800, ip, "link.drop.not_for_us"},
 		{"from a group", myMAC, groupMAC(group), 0x0800, ip, "link.drop.bad_source"},
@@ -71,9 +74,35 @@ func TestInput(t *testing.T) {
 			require.Len(t, l.in, 1)
 			require.Equal(t, ip, l.in[0].data)
 			require.EqualValues(t, 1, l.counter("link.in.packets"))
-			require.EqualValues(t, headerSize+len(tt.payload), l.counter("link.in.octets"))
+			require.EqualValues(t, headerSize+len(tt.payload), l.counter("link.in.bytes"))
 		})
 	}
+}
+
+// Datagrams of IPv6 pass in frames of type 0x86dd (RFC 2464 sections 3 and 7), in and out.
+func TestIPv6Frames(t *testing.T) {
+	l := newLab(t, claimed)
+	datagram := append([]byte{0x60}, make([]byte, 39)...)
+	group := netip.MustParseAddr("ff02::1:ff00:1")
+	l.e.Join(group)
+	l.frame(myMAC, hostMAC, typeIPv6, datagram)
+	l.frame(MAC{0x33, 0x33, 0xff, 0, 0, 1}, hostMAC, typeIPv6, datagram)
+	l.frame(MAC{0x33, 0x33, 0xff, 0, 0, 2}, hostMAC, typeIPv6, datagram)
+	require.Equal(t, []received{{0, datagram, packet.Unicast}, {0, datagram, packet.Multicast}}, l.in)
+
+	p := packet.From(datagram)
+	p.Cast = packet.Multicast
+	require.NoError(t, l.e.Output(0, p, group))
+	require.Equal(t, "3333ff000001020000000002"+"86dd"+"60", fmt.Sprintf("%x", l.dev.sent[0].data[:15]))
+}
+
+// A neighbour of a family without a resolver cannot be reached.
+func TestNoResolver(t *testing.T) {
+	l := newLab(t, claimed)
+	p := packet.From(append([]byte{0x60}, make([]byte, 39)...))
+	require.ErrorIs(t, l.e.Output(0, p, netip.MustParseAddr("fe80::1")), syscall.EAFNOSUPPORT)
+	require.EqualValues(t, 1, l.cache("neighbor.drop.unreachable"))
+	l.sends()
 }
 
 // LINK-007: a frame too short for its header is a runt.
@@ -175,7 +204,7 @@ func TestBorrowedSpansAreSent(t *testing.T) {
 	require.NoError(t, l.e.Output(0, p, hostIP))
 	l.sends("> host: ip abc")
 	require.EqualValues(t, 1, l.counter("link.out.packets"))
-	require.EqualValues(t, headerSize+23, l.counter("link.out.octets"))
+	require.EqualValues(t, headerSize+23, l.counter("link.out.bytes"))
 }
 
 func TestDeviceRefuses(t *testing.T) {

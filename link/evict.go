@@ -5,14 +5,14 @@ import (
 	"net/netip"
 )
 
-// rank is of what use a cache entry is, the least first.
+// rank is the use of a cache entry. The entries of the lowest rank are evicted first.
 type rank int
 
 const (
-	rankFailed rank = iota
-	rankLearned
+	rankFailed  rank = iota
+	rankLearned      // nothing was sent to it
 	rankStale
-	rankWaiting
+	rankWaiting // packets are held for it
 	rankInUse
 	ranks
 )
@@ -34,7 +34,7 @@ func (n *neighbor) rank() rank {
 // ranking holds the cache's entries by their rank, and within a rank in the order in which they last changed.
 type ranking [ranks]list.List
 
-// touch puts n behind the others of its rank. It is called after every change.
+// touch moves n to the end of its rank. It is called after every change of n.
 func (r *ranking) touch(n *neighbor) {
 	to := n.rank()
 	if n.place != nil && n.placed == to {
@@ -52,7 +52,7 @@ func (r *ranking) remove(n *neighbor) {
 	}
 }
 
-// least is the entry of the least use, the first to go; nil if there is none.
+// least returns the entry to evict first; nil: the cache is empty.
 func (r *ranking) least() *neighbor {
 	for i := range r {
 		if first := r[i].Front(); first != nil {
@@ -73,9 +73,9 @@ func (r *ranking) all(yield func(*neighbor) bool) {
 	}
 }
 
-// add makes an entry for a neighbour that we want to reach. There is always room: the entry of the least use goes.
+// add makes an entry for a neighbour that a packet is for. If the cache is full, the entry of the least use is evicted.
 func (e *Ethernet) add(ip netip.Addr) *neighbor {
-	if e.table.n >= e.cfg.ARP.Max {
+	if e.table.n >= e.cfg.Neighbors.Max {
 		e.evict(e.ranking.least())
 	}
 	n := &neighbor{ip: ip, e: e}
@@ -84,22 +84,22 @@ func (e *Ethernet) add(ip netip.Addr) *neighbor {
 	return n
 }
 
-// addUnasked makes an entry for a sender that we did not ask for. It returns nil if every entry in the cache is of more use:
-// a flood of senders pushes out none that packets wait for or go to.
+// addUnasked makes an entry for a neighbour that introduced itself. It returns nil if every entry of the cache is of more use:
+// a flood of such neighbours evicts no entry in use and none with packets held.
 func (e *Ethernet) addUnasked(ip netip.Addr) *neighbor {
-	if e.table.n >= e.cfg.ARP.Max && e.ranking.least().rank() > rankStale {
+	if e.table.n >= e.cfg.Neighbors.Max && e.ranking.least().rank() > rankStale {
 		return nil
 	}
 	return e.add(ip)
 }
 
-// evict removes an entry and drops what waits for it.
+// evict removes an entry and drops the packets held for it.
 func (e *Ethernet) evict(n *neighbor) {
-	e.arp.Evicted.Inc()
+	e.neighbors.Evicted.Inc()
 	e.remove(n)
 	n.deadline.stop()
 	for _, p := range e.held.take(n) {
-		drop(p, &e.arp.DropEvicted)
+		drop(p, &e.neighbors.DropEvicted)
 	}
 }
 

@@ -7,32 +7,33 @@ import (
 	"net/netip"
 )
 
-// EtherTypes of the protocols spoken here (RFC 894, RFC 826).
+// EtherTypes (RFC 894, RFC 826, RFC 2464).
 const (
 	typeIPv4 = 0x0800
 	typeARP  = 0x0806
+	typeIPv6 = 0x86dd
 )
 
 const (
 	headerSize = 14    // Ethernet II: destination, source, type
 	snapSize   = 8     // RFC 1042: LLC AA AA 03, OUI 00 00 00, type
-	maxLength  = 1500  // up to here the type field is an 802.3 length
-	minType    = 0x600 // from here on it is a type
+	maxLength  = 1500  // the largest value of the type field that is an 802.3 length
+	minType    = 0x600 // the smallest one that is a type
 )
 
 // MAC is an Ethernet address.
 type MAC [6]byte
 
-// broadcast is every station on the link.
+// broadcast is the address of all stations on the link.
 var broadcast = MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 // String prints colon-separated hexadecimal: "02:00:5e:10:00:01".
 func (m MAC) String() string { return net.HardwareAddr(m[:]).String() }
 
-// MarshalText is String.
+// MarshalText returns what String does.
 func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
-// UnmarshalText takes what net.ParseMAC does, if it is of 48 bits.
+// UnmarshalText takes the formats of net.ParseMAC, and only addresses of 48 bits.
 func (m *MAC) UnmarshalText(text []byte) error {
 	a, err := net.ParseMAC(string(text))
 	if err != nil {
@@ -45,26 +46,43 @@ func (m *MAC) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// group says whether m is a multicast address or the broadcast address.
+// group reports whether m is a multicast address or the broadcast address.
 func (m MAC) group() bool { return m[0]&1 != 0 }
 
-// groupMAC maps an IP multicast group to its Ethernet address (RFC 1112 section 6.4).
+// groupMAC maps an IP multicast group to its Ethernet address (RFC 1112 section 6.4, RFC 2464 section 7).
 func groupMAC(group netip.Addr) MAC {
-	a := group.As4()
-	return MAC{0x01, 0x00, 0x5e, a[1] & 0x7f, a[2], a[3]}
+	a := group.As16()
+	if group.Is4() {
+		return MAC{0x01, 0x00, 0x5e, a[13] & 0x7f, a[14], a[15]}
+	}
+	return MAC{0x33, 0x33, a[12], a[13], a[14], a[15]}
+}
+
+// etherType returns the EtherType of an IP datagram by its version; 0: it is empty or of neither version.
+func etherType(datagram []byte) uint16 {
+	if len(datagram) == 0 {
+		return 0
+	}
+	switch datagram[0] >> 4 {
+	case 4:
+		return typeIPv4
+	case 6:
+		return typeIPv6
+	}
+	return 0
 }
 
 // frame is the header of an Ethernet frame, in either encapsulation.
 type frame struct {
 	dst, src MAC
 	typ      uint16
-	size     int // octets of header before the payload
-	end      int // where the payload ends: the frame's end, or before 802.3 padding
+	size     int // length of the header in bytes
+	end      int // of the payload: the end of the frame, or the start of 802.3 padding
 }
 
-// parseFrame reads the header of an Ethernet II frame, or of an 802.3 frame with LLC and SNAP (RFC 1042). It is
-// false for a frame shorter than it says. The typ of an 802.3 frame with other contents is 0. Frames shorter
-// than the 60 octets of a real Ethernet are fine: a virtual wire does not pad.
+// parseFrame reads the header of an Ethernet II frame, or of an 802.3 frame with LLC and SNAP (RFC 1042). It returns
+// false for a frame shorter than its header or its 802.3 length. The typ of an 802.3 frame with other contents is 0. Frames shorter
+// than the 60 bytes of a real Ethernet are accepted: a virtual wire does not pad.
 func parseFrame(b []byte) (f frame, ok bool) {
 	if len(b) < headerSize {
 		return f, false
@@ -90,7 +108,7 @@ func parseFrame(b []byte) (f frame, ok bool) {
 	return f, true
 }
 
-// putFrame writes an Ethernet II header to b, of headerSize octets.
+// putFrame writes an Ethernet II header to b, of headerSize bytes.
 func putFrame(b []byte, dst, src MAC, typ uint16) {
 	copy(b[0:6], dst[:])
 	copy(b[6:12], src[:])

@@ -53,7 +53,7 @@ func FuzzARP(f *testing.F) {
 	})
 }
 
-// FuzzCache feeds an Ethernet with a small cache what the octets say: each step is a length, an action and its data.
+// FuzzCache feeds an Ethernet with a small cache what the bytes say: each step is a length, an action and its data.
 // The cache stays bounded, nothing panics, and all ends when time passes (SEC-015, SEC-017).
 func FuzzCache(f *testing.F) {
 	f.Add([]byte{2, 0, 1, 2, 0, 2, 6, 3, 1, 0, 1, 0, 1, 1, 4, 9})
@@ -61,7 +61,7 @@ func FuzzCache(f *testing.F) {
 	f.Add([]byte{20, 5, 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 6, 0, 1, 8, 0, 6})
 	f.Fuzz(func(t *testing.T, script []byte) {
 		cfg := claimed
-		cfg.ARP.Max = 8
+		cfg.Neighbors.Max = 8
 		l := newLab(t, cfg)
 		l.dev.discard = true
 		for len(script) > 1 {

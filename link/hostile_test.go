@@ -92,7 +92,7 @@ func TestDisputedNeighbor(t *testing.T) {
 		l.is(hostIP, Reachable)
 		require.NoError(t, l.output(hostIP, "c"))
 		l.sends("> host: ip c")
-		require.EqualValues(t, 6, l.arp("arp.drop.disputed"))
+		require.EqualValues(t, 6, l.cache("neighbor.drop.disputed"))
 	}
 }
 
@@ -121,7 +121,7 @@ func (l *lab) flood(network byte, n int) {
 // SEC-017: the cache is bounded, and a flood of senders pushes out neither neighbours in use nor waiting packets.
 func TestFloodOfSenders(t *testing.T) {
 	cfg := claimed
-	cfg.ARP.Max = 100
+	cfg.Neighbors.Max = 100
 	l := newLab(t, cfg)
 	l.hears(opReply, hostMAC, hostIP, myIP)
 	require.NoError(t, l.output(hostIP, "x"))
@@ -139,20 +139,20 @@ func TestFloodOfSenders(t *testing.T) {
 // SEC-017: with a cache full of neighbours in use, a sender is not learned but still answered.
 func TestSenderIsNotLearned(t *testing.T) {
 	cfg := claimed
-	cfg.ARP.Max = 1
+	cfg.Neighbors.Max = 1
 	l := newLab(t, cfg)
 	require.NoError(t, l.output(otherIP, "waits"))
 	l.dev.sent = nil
 	l.hears(opRequest, hostMAC, hostIP, myIP)
 	l.sends("> host: 10.0.0.2 is-at me, to 10.0.0.1")
 	l.is(hostIP, "")
-	require.EqualValues(t, 1, l.arp("arp.drop.cache_full"))
+	require.EqualValues(t, 1, l.cache("neighbor.drop.cache_full"))
 }
 
 // SEC-017: sending to many silent neighbours, as answers to forged sources do, is bounded, and the neighbours in use stay.
 func TestFloodOfDestinations(t *testing.T) {
 	cfg := claimed
-	cfg.ARP.Max = 100
+	cfg.Neighbors.Max = 100
 	l := newLab(t, cfg)
 	l.hears(opReply, hostMAC, hostIP, myIP)
 	require.NoError(t, l.output(hostIP, "x"))
@@ -161,14 +161,14 @@ func TestFloodOfDestinations(t *testing.T) {
 	}
 	require.Len(t, l.e.Neighbors(0), 100)
 	require.Equal(t, 99, l.e.held.packets)
-	require.EqualValues(t, 901, l.arp("arp.drop.evicted"))
+	require.EqualValues(t, 901, l.cache("neighbor.drop.evicted"))
 	l.is(hostIP, Reachable)
 }
 
 // Least use goes first: failed, learned, stale, waiting, and within a use the oldest.
 func TestEvictionOrder(t *testing.T) {
 	cfg := claimed
-	cfg.ARP = ARP{Max: 6, Failed: time.Hour, Stale: time.Hour}
+	cfg.Neighbors = NeighborCache{Max: 6, Failed: time.Hour, Stale: time.Hour}
 	l := newLab(t, cfg)
 	ip := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 1, byte(i)}) }
 	l.hears(opReply, hostMAC, ip(1), myIP)
@@ -193,7 +193,7 @@ func TestEvictionOrder(t *testing.T) {
 // All entry points at once, for the race detector, and no packet held is forgotten.
 func TestConcurrentUse(t *testing.T) {
 	cfg := claimed
-	cfg.ARP.Max = 20
+	cfg.Neighbors.Max = 20
 	l := newLab(t, cfg)
 	var wg sync.WaitGroup
 	run := func(f func(r *rand.Rand, ip netip.Addr)) {

@@ -84,6 +84,11 @@ func (h *handler) Input(now time.Duration, p *packet.Buffer) {
 
 func (h *handler) Unreachable(now time.Duration, p *packet.Buffer) { h.keep(&h.unreach, now, p) }
 
+// Source reads the IPv4 headers of datagram.
+func (h *handler) Source(p *packet.Buffer) netip.Addr {
+	return netip.AddrFrom4([4]byte(p.Bytes()[12:16]))
+}
+
 // IsHost knows the broadcast address of 10.0.0.0/24.
 func (h *handler) IsHost(a netip.Addr) bool {
 	if !a.Is4() {
@@ -108,6 +113,7 @@ var (
 	hostIP   = netip.MustParseAddr("10.0.0.1")
 	otherIP  = netip.MustParseAddr("10.0.0.9")
 	zeroIP   = netip.IPv4Unspecified()
+	allHosts = netip.MustParseAddr("224.0.0.1")
 )
 
 // lab is an Ethernet in virtual time, with its device and the layer above.
@@ -132,6 +138,7 @@ func newLab(t testing.TB, cfg Config) *lab {
 	e, err := NewEthernet(cfg)
 	require.NoError(t, err)
 	e.SetHandler(l)
+	e.Join(allHosts)
 	l.e = e
 	if cfg.ACD.ProbeNum < 0 {
 		e.Claim(0, myIP, func(_ time.Duration, err error) { require.NoError(t, err) })
@@ -259,6 +266,7 @@ func counter(t testing.TB, set any, name string) uint64 {
 
 func (l *lab) counter(name string) uint64 { l.t.Helper(); return counter(l.t, l.e.Stats(), name) }
 func (l *lab) arp(name string) uint64     { l.t.Helper(); return counter(l.t, l.e.ARPStats(), name) }
+func (l *lab) cache(name string) uint64   { l.t.Helper(); return counter(l.t, l.e.NeighborStats(), name) }
 
 // addr is a neighbour's address, or for 0 that of a probe and for 255 the broadcast address.
 func addr(b byte) netip.Addr {

@@ -5,49 +5,49 @@ import (
 	"sync"
 	"time"
 
-	"tunstack/internal/packet"
 	"tunstack/internal/timer"
+	"tunstack/tun"
 )
 
 const (
-	maxDatagram = 65535 // octets, RFC 791 section 3.1
+	maxDatagram = 65535 // bytes, RFC 791 section 3.1
 
 	loopbackQueue  = 1024 // packets that may wait
-	loopbackBudget = 256  // packets that one call of Output handles before it leaves the rest to the timers
+	loopbackBudget = 256  // packets that one call of Output handles before it leaves the others to the timers
 )
 
-// Loopback is the network 127/8: what is sent comes straight back (RFC 1122 section 3.2.1.3).
+// Loopback is a link back to the stack itself (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3).
 //
-// Output queues the packet, and unless somebody is at it already, handles the queue until it is empty. So a packet
-// sent in the course of handling another never nests: the stack stays flat, and packets keep their order. A sender may
-// hold locks as long as the way up does not wait for them. One that runs into the traffic of many others
-// stops after a number of packets and leaves the rest to the next sender or the timers, whichever is first.
+// Output queues the packet and, unless another call handles the queue already, handles it until it is empty. Therefore a packet
+// sent while another one is handled waits for its turn: the call stack does not grow, and packets keep their order. A sender may
+// hold locks, provided that Handler.Input does not wait for them. After loopbackBudget packets a call returns, and leaves the others to
+// the next sender or the timers, whichever comes first.
 type Loopback struct {
 	base
 	timer timer.Timer
 
 	mu      sync.Mutex
-	busy    bool // somebody handles the queue
+	busy    bool // a call handles the queue
 	ring    [loopbackQueue]waiting
 	head, n int
 }
 
-// waiting is a packet on the loopback and the time it was sent.
+// waiting is a queued packet and the time at which it was sent.
 type waiting struct {
 	sent time.Duration
-	p    *packet.Buffer
+	p    *Packet
 }
 
-// NewLoopback returns a loopback of its own.
-func NewLoopback(timers *timer.Queue) *Loopback {
+// NewLoopback returns a loopback link whose deadlines are kept in timers.
+func NewLoopback(timers *Timers) *Loopback {
 	l := &Loopback{}
 	l.timer.Init(timers, timer.Func(l.drain))
 	return l
 }
 
-// Output sends p back to the layer above, with its Offload and Cast as they are: a checksum left undone is right,
-// as nothing can have damaged the packet. It takes p over and never fails.
-func (l *Loopback) Output(now time.Duration, p *packet.Buffer, _ netip.Addr) error {
+// Output hands p back to the layer above, with its Offload and Cast as they are: an incomplete checksum is accepted,
+// because no wire can have damaged the packet. It takes p over and never fails.
+func (l *Loopback) Output(now time.Duration, p *Packet, _ netip.Addr) error {
 	p = p.Own()
 	if !l.push(waiting{now, p}) {
 		drop(p, &l.stats.DropQueueFull)
@@ -57,12 +57,12 @@ func (l *Loopback) Output(now time.Duration, p *packet.Buffer, _ netip.Addr) err
 	return nil
 }
 
-// MTU is the largest IPv4 datagram.
+// MTU returns the length of the largest datagram.
 func (l *Loopback) MTU() int { return maxDatagram }
 
-// Features leaves all checksums undone and all segments whole.
-func (l *Loopback) Features() packet.Features {
-	return packet.Features{Checksum: true, TSO: maxDatagram}
+// Features lets senders leave checksums incomplete and segments whole.
+func (l *Loopback) Features() tun.Features {
+	return tun.Features{Checksum: true, TSO: maxDatagram}
 }
 
 func (l *Loopback) push(w waiting) bool {
@@ -74,7 +74,7 @@ func (l *Loopback) push(w waiting) bool {
 	l.ring[(l.head+l.n)%len(l.ring)] = w
 	l.n++
 	l.stats.OutPackets.Inc()
-	l.stats.OutOctets.Add(uint64(w.p.Len()))
+	l.stats.OutBytes.Add(uint64(w.p.Len()))
 	return true
 }
 
@@ -87,7 +87,7 @@ func (l *Loopback) pop() waiting {
 	return w
 }
 
-// drain handles what waits unless somebody does already. The time handed up is that of the sender, if it is later.
+// drain handles the queue unless another call does. The time given to the handler is that of the sender, if it is later.
 func (l *Loopback) drain(now time.Duration) {
 	l.mu.Lock()
 	if l.busy {
@@ -100,7 +100,7 @@ func (l *Loopback) drain(now time.Duration) {
 		now = max(now, w.sent)
 		l.mu.Unlock()
 		l.count(w.p)
-		l.up(now, w.p)
+		l.handler.Input(now, w.p)
 		l.mu.Lock()
 	}
 	l.busy = false

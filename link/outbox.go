@@ -4,32 +4,31 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"tunstack/internal/packet"
 	"tunstack/tun"
 )
 
-// outbox is a device queue's way out. While whoever reads the queue is at a batch, short packets wait in it, to be written one right
-// after the other: the kernel's code for writing and ours for answering do not fit into a processor's nearest cache together.
+// outbox writes packets to a device queue. While the reader of the queue handles a batch, the outbox keeps short packets, and writes them
+// together at the end: the kernel's code for writing and the stack's for answering do not fit into a processor's first-level cache together.
 type outbox struct {
 	queue tun.Queue
 	stats *counters
-	busy  atomic.Bool // corked, or packets wait: nobody may overtake them
+	busy  atomic.Bool // corked, or packets wait, which other packets must not overtake
 
 	mu      sync.Mutex
 	corked  bool
-	waiting []*packet.Buffer
+	waiting []*Packet
 }
 
 const (
-	// maxWait is the longest packet in octets that waits: with longer ones there is nothing to gain, and their payload would
+	// maxWait is the length in bytes of the longest packet that waits. Longer ones would gain nothing, and their payload would
 	// have to be copied.
 	maxWait = 1514
-	// maxWaiting bounds how many the first one waits for.
+	// maxWaiting is how many packets wait at most.
 	maxWaiting = 64
 )
 
-// write sends p now or when the batch is over.
-func (o *outbox) write(p *packet.Buffer) {
+// write sends p, now or at the end of the batch.
+func (o *outbox) write(p *Packet) {
 	if !o.busy.Load() {
 		o.send(p)
 		return
@@ -44,7 +43,7 @@ func (o *outbox) write(p *packet.Buffer) {
 	o.send(p)
 }
 
-// cork begins or ends to let packets wait.
+// cork sends the packets that wait, and sets whether later ones are to wait.
 func (o *outbox) cork(on bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -61,13 +60,13 @@ func (o *outbox) flush() {
 	o.waiting = o.waiting[:0]
 }
 
-// send gives p to the device. What that does not take is lost, as on any wire.
-func (o *outbox) send(p *packet.Buffer) {
-	octets := uint64(p.Len())
+// send gives p to the device. A packet that the device refuses is lost, as on any wire.
+func (o *outbox) send(p *Packet) {
+	size := uint64(p.Len())
 	if o.queue.Write(p) != nil {
 		o.stats.DropDevice.Inc()
 		return
 	}
 	o.stats.OutPackets.Inc()
-	o.stats.OutOctets.Add(octets)
+	o.stats.OutBytes.Add(size)
 }

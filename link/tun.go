@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"time"
 
-	"tunstack/internal/packet"
 	"tunstack/tun"
 )
 
@@ -18,14 +17,14 @@ func NewTun(d tun.Device) *Tun {
 	return l
 }
 
-// Input takes a packet that was read from the device, and takes p over.
-func (l *Tun) Input(now time.Duration, p *packet.Buffer) {
+// Input handles a packet that was read from the device, and takes p over.
+func (l *Tun) Input(now time.Duration, p *Packet) {
 	l.count(p)
-	l.up(now, p)
+	l.handler.Input(now, p)
 }
 
-// Output sends p, whatever the next hop: there is one. It takes p over and never fails.
-func (l *Tun) Output(_ time.Duration, p *packet.Buffer, _ netip.Addr) error {
+// Output sends p; a TUN device has one neighbour, so the next hop does not matter. It takes p over and never fails.
+func (l *Tun) Output(_ time.Duration, p *Packet, _ netip.Addr) error {
 	l.write(p)
 	return nil
 }

@@ -59,10 +59,9 @@ func (c collector) counters(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// metricName is a counter's name in Prometheus' manner, which calls octets bytes.
+// metricName is a counter's name in Prometheus' manner.
 func metricName(counter string) string {
-	name := strings.NewReplacer(".", "_", "octets", "bytes").Replace(counter)
-	return "tunstack_" + name + "_total"
+	return "tunstack_" + strings.ReplaceAll(counter, ".", "_") + "_total"
 }
 
 // sockets counts sockets and connections.

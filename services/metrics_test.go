@@ -37,7 +37,7 @@ func (observed) AllSockets(bool) iter.Seq[socketapi.SocketInfo] {
 // Counters implements Observed.
 func (observed) Counters() []socketapi.Counter {
 	return []socketapi.Counter{
-		{Name: "link.in.octets", Value: 1 << 40, Doc: "octets received, link headers included"},
+		{Name: "link.in.bytes", Value: 1 << 40, Doc: "bytes received, link headers included"},
 		{Name: "tcp.in.segments", Value: 12, Doc: "segments received, bad ones included"},
 		{Name: "tcp.drop.paws", Value: 3, Doc: "timestamp older than the last", RFC: "RFC 7323 5.3"},
 		{Name: "arp.drop.own", Value: 0, Doc: "our own packet came back", RFC: "RFC 5227 2.4"},
@@ -52,7 +52,7 @@ tunstack_drops_total{layer="tcp",reason="paws"} 3
 # TYPE tunstack_interface_mtu_bytes gauge
 tunstack_interface_mtu_bytes{interface="lo"} 65535
 tunstack_interface_mtu_bytes{interface="tun0"} 1500
-# HELP tunstack_link_in_bytes_total Octets received, link headers included.
+# HELP tunstack_link_in_bytes_total Bytes received, link headers included.
 # TYPE tunstack_link_in_bytes_total counter
 tunstack_link_in_bytes_total 1.099511627776e+12
 # HELP tunstack_sockets Sockets by protocol, TCP's connections and listeners among them.

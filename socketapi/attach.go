@@ -51,7 +51,7 @@ func (s *Stack) attach(c *Interface, random io.Reader) error {
 	case c.Device.Kind() == tun.TAP:
 		e, err := link.NewEthernet(link.Config{
 			Device: c.Device, Timers: &s.timers, Rand: random,
-			MAC: c.MAC, ARP: c.ARP, ACD: c.ACD, Conflict: s.conflict,
+			MAC: c.MAC, Neighbors: c.Neighbors, ACD: c.ACD, Conflict: s.conflict,
 		})
 		if err != nil {
 			return err

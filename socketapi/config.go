@@ -57,11 +57,11 @@ type Interface struct {
 
 	// Device carries the packets. The stack closes it.
 	Device tun.Device
-	// MAC, ARP and ACD are for a TAP device. The zero ACD means that addresses are probed for before they are used
+	// MAC, Neighbors and ACD are for a TAP device. The zero ACD means that addresses are probed for before they are used
 	// (RFC 5227), for about five seconds after New: see Stack.Ready.
-	MAC link.MAC
-	ARP link.ARP
-	ACD link.ACD
+	MAC       link.MAC
+	Neighbors link.NeighborCache
+	ACD       link.ACD
 
 	// Output makes a link without a device: it is called with each IP datagram that the stack sends, which is
 	// valid during the call, and Stack.Inject takes what is received. Output may run on several goroutines at once, and

@@ -32,7 +32,7 @@ func (s *Stack) AddRoute(r Route) error { return s.ip.AddRoute(r) }
 // DelRoute removes the routes that match r. Errors: ESRCH when there is none.
 func (s *Stack) DelRoute(r Route) error { return s.ip.DelRoute(r) }
 
-// Neighbors lists the ARP caches of all interfaces.
+// Neighbors lists the neighbour caches of all interfaces.
 func (s *Stack) Neighbors() []Neighbor {
 	var rows []Neighbor
 	for _, a := range s.links {
@@ -142,7 +142,7 @@ func (s *Stack) layers() []any {
 	for _, a := range s.links {
 		sets = append(sets, a.link.Stats())
 		if a.ethernet != nil {
-			sets = append(sets, a.ethernet.ARPStats())
+			sets = append(sets, a.ethernet.NeighborStats(), a.ethernet.ARPStats())
 		}
 	}
 	return append(append(sets, s.ip.Stats()...), s.ipv4.Stats(), s.icmp.Stats(), s.udp.Stats(), s.raw.Stats(), s.tcp.Stats())
