@@ -42,7 +42,7 @@ func download(connections int) func(Target) (Result, error) {
 	}
 }
 
-// bulk moves octets on many connections at once and counts those of the window.
+// bulk moves bytes on many connections at once and counts those of the window.
 func bulk(t Target, connections, port int, mover func() func(fd int) (int, error)) (Result, error) {
 	var fds []int
 	var running sync.WaitGroup
@@ -69,17 +69,17 @@ func bulk(t Target, connections, port int, mover func() func(fd int) (int, error
 		})
 	}
 	time.Sleep(t.Window / 2)
-	begin, octets, cpu := time.Now(), moved.Load(), t.CPU()
+	begin, bytes, cpu := time.Now(), moved.Load(), t.CPU()
 	time.Sleep(t.Window)
-	octets, cpu = moved.Load()-octets, t.CPU()-cpu
+	bytes, cpu = moved.Load()-bytes, t.CPU()-cpu
 	seconds := time.Since(begin).Seconds()
 	if err := failed.Load(); err != nil {
 		return nil, *err
 	}
-	if octets == 0 {
+	if bytes == 0 {
 		return nil, errors.New("nothing moved")
 	}
-	return Result{"gbps": float64(octets) * 8 / 1e9 / seconds, "cpu": cpu.Seconds() / (float64(octets) / 1e9)}, nil
+	return Result{"gbps": float64(bytes) * 8 / 1e9 / seconds, "cpu": cpu.Seconds() / (float64(bytes) / 1e9)}, nil
 }
 
 // move calls f until it fails, and adds up what it moves. The end of a measurement makes it fail too.

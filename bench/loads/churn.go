@@ -11,7 +11,7 @@ import (
 // churnTimeout bounds what a slow stack can cost.
 const churnTimeout = time.Minute
 
-// churn opens so many connections, echoes one octet on each and closes it, so many at a time, and looks what stays behind.
+// churn opens so many connections, echoes one byte on each and closes it, so many at a time, and looks what stays behind.
 func churn(connections, atOnce int) func(Target) (Result, error) {
 	return func(t Target) (Result, error) {
 		ends, err := ownEnds(t, t.Host.Addr(), connections+atOnce)
@@ -39,7 +39,7 @@ func churn(connections, atOnce int) func(Target) (Result, error) {
 		n, err := t.Connections()
 		r := Result{
 			"rate": float64(connections) / seconds, "cpu": cpu.Seconds() * 1e6 / float64(connections),
-			"octets": float64(after-before) / float64(connections),
+			"bytes": float64(after-before) / float64(connections),
 		}
 		if n >= 0 {
 			r["left"] = float64(n)

@@ -12,7 +12,7 @@ import (
 	"tunstack/bench/stacks"
 )
 
-// connect opens connections, echoes one octet on each and closes it, so many at a time; with a reset, or with a FIN.
+// connect opens connections, echoes one byte on each and closes it, so many at a time; with a reset, or with a FIN.
 func connect(atOnce int, reset bool) func(Target) (Result, error) {
 	return func(t Target) (Result, error) {
 		var opened atomic.Int64

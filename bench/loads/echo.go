@@ -15,7 +15,7 @@ import (
 // maxSamples bounds the latencies kept of one measurement.
 const maxSamples = 1 << 20
 
-// echo sends one octet on each of the first inFlight connections, and whenever one comes back, the next on that which has
+// echo sends one byte on each of the first inFlight connections, and whenever one comes back, the next on that which has
 // rested longest. All is done by one thread with raw system calls: Go's scheduler has no part in the figures.
 func echo(connections, inFlight int) func(Target) (Result, error) {
 	return func(t Target) (Result, error) {
@@ -71,7 +71,7 @@ type echoer struct {
 	samples []time.Duration
 }
 
-// begin sends the first octets.
+// begin sends the first bytes.
 func (e *echoer) begin(inFlight int) error {
 	e.resting = slices.Clone(e.fds)
 	if len(e.fds) > 1 {
@@ -98,7 +98,7 @@ func (e *echoer) begin(inFlight int) error {
 	return nil
 }
 
-// send sends an octet on the connection that has rested longest.
+// send sends a byte on the connection that has rested longest.
 func (e *echoer) send() error {
 	fd := e.resting[0]
 	e.resting = e.resting[1:]
@@ -111,7 +111,7 @@ func (e *echoer) send() error {
 	return nil
 }
 
-// turn takes one octet and sends the next.
+// turn takes one byte and sends the next.
 func (e *echoer) turn(fd int) error {
 	var b [1]byte
 	n, errno := uintptr(0), unix.EINTR
@@ -119,7 +119,7 @@ func (e *echoer) turn(fd int) error {
 		n, _, errno = unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b)), 1)
 	}
 	if errno != 0 || n == 0 {
-		return fmt.Errorf("read: %d octets, %w", n, errno)
+		return fmt.Errorf("read: %d bytes, %w", n, errno)
 	}
 	if len(e.samples) < cap(e.samples) {
 		e.samples = append(e.samples, time.Since(e.sent[fd]))

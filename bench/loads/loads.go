@@ -9,7 +9,7 @@ import (
 // Server is what a load sees of the stack under test.
 type Server interface {
 	CPU() time.Duration     // used so far
-	Resident() (int, error) // octets
+	Resident() (int, error) // bytes
 	Collect() error         // give unused memory back
 	// Connections is how many the stack has, those in TIME-WAIT apart; negative if it does not tell.
 	Connections() (int, error)
@@ -59,14 +59,14 @@ func All() []Load {
 		{Name: "down-1", Doc: "bulk from the stack, 1 connection", Run: download(1)},
 		{Name: "down-8", Doc: "the same, 8 connections", Run: download(8)},
 		{Name: "down-64", Doc: "the same, 64 connections", Run: download(64)},
-		{Name: "echo-1", Doc: "TCP echo of 1 octet, 1 connection", Run: echo(1, 1)},
+		{Name: "echo-1", Doc: "TCP echo of 1 byte, 1 connection", Run: echo(1, 1)},
 		{Name: "echo-1-core", Doc: "the same with client and stack on one core", Pin: OneCore, Run: echo(1, 1)},
 		{Name: "echo-1-apart", Doc: "the same with a core for the client and one for the stack", Pin: Apart, Run: echo(1, 1)},
-		{Name: "echo-32", Doc: "TCP echo of 1 octet, 32 connections", Run: echo(32, 32)},
-		{Name: "echo-of-10000", Doc: "TCP echo of 1 octet, 32 in flight on 32 and then on 10,000 connections in turn", Run: echoOfMany(32, 10_000)},
+		{Name: "echo-32", Doc: "TCP echo of 1 byte, 32 connections", Run: echo(32, 32)},
+		{Name: "echo-of-10000", Doc: "TCP echo of 1 byte, 32 in flight on 32 and then on 10,000 connections in turn", Run: echoOfMany(32, 10_000)},
 		{Name: "udp-32", Doc: "UDP echo, 32 in flight", Run: udpEcho(32)},
-		{Name: "connect-rst", Doc: "connect, 1 octet, reset; 16 at a time", Run: connect(16, true)},
-		{Name: "connect-fin", Doc: "connect, 1 octet, close; 16 at a time", Run: connect(16, false)},
+		{Name: "connect-rst", Doc: "connect, 1 byte, reset; 16 at a time", Run: connect(16, true)},
+		{Name: "connect-fin", Doc: "connect, 1 byte, close; 16 at a time", Run: connect(16, false)},
 		{Name: "churn", Doc: "100,000 connections opened and closed, 16 at a time, and what stays behind", Memory: true, Run: churn(100_000, 16)},
 		{Name: "ping", Doc: "ping flood, 32 in flight", Run: ping(32)},
 		{Name: "idle", Doc: "resident memory of 10,000 idle connections", Memory: true, Run: idle(10_000)},

@@ -9,7 +9,7 @@ import (
 )
 
 // openTUN creates a TUN interface, gives the host its address there and returns the file, which is non-blocking. With vnet every
-// packet has a virtio-net header of ten octets in front, and super-packets and incomplete checksums cross in both directions.
+// packet has a virtio-net header of ten bytes in front, and super-packets and incomplete checksums cross in both directions.
 func openTUN(spec Spec, mtu int, vnet bool) (fd int, err error) {
 	fd, err = unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 type reflector struct {
 	fd     int
 	vnet   bool
-	header int // octets of virtio-net header
+	header int // bytes of virtio-net header
 	flows  map[uint16]*flow
 	acks   []ack
 	frame  []byte // for the packets of downloads, whose payload is zeros

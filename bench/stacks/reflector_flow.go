@@ -62,7 +62,7 @@ func (f *flow) input(r *reflector, tcp []byte) {
 	f.push(r)
 }
 
-// again sends from the first unacknowledged octet on.
+// again sends from the first unacknowledged byte on.
 func (f *flow) again(r *reflector) {
 	f.next, f.duplicates = f.una, 0
 	f.push(r)
@@ -84,7 +84,7 @@ func (f *flow) push(r *reflector) {
 	}
 }
 
-// send sends size octets of zeros, whose sum is zero.
+// send sends size bytes of zeros, whose sum is zero.
 func (f *flow) send(r *reflector, size int) {
 	b := r.frame[:r.header+ipLen+tcpLen+size]
 	p := b[r.header:]

@@ -130,7 +130,7 @@ func (s *Server) CPU() time.Duration {
 	return total
 }
 
-// Resident is the process's resident memory in octets.
+// Resident is the process's resident memory in bytes.
 func (s *Server) Resident() (int, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.cmd.Process.Pid))
 	if err != nil {
