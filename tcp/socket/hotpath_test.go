@@ -2,7 +2,6 @@ package socket
 
 import (
 	"encoding/binary"
-	"runtime"
 	"testing"
 	"time"
 
@@ -114,32 +113,4 @@ func TestNoAllocations(t *testing.T) {
 			}
 		})
 	}
-}
-
-// What an idle connection costs, with its entries in the tables and its timer.
-func TestMemoryOfAConnection(t *testing.T) {
-	if race.Enabled {
-		t.Skip("the race detector takes memory of its own")
-	}
-	const n = 5000
-	l := newLab(t)
-	listener := l.listen(here, 1)
-	listener.SetParams(func(p *tcp.Params) { p.KeepAlive = true })
-	l.dial(there).accept(listener)
-	before := heap()
-	for i := range n {
-		p := &peer{l: l, at: client(i), to: here, seq: 5000, options: tcp.Options{HasTS: true, HasScale: true, SackPermitted: true}}
-		p.sends(tcp.SYN, "")
-		p.learn()
-		p.accept(listener)
-		p.sends(tcp.ACK, "request")
-		p.e.reads(t, "request")
-		p.e.writes(t, "reply")
-		p.acks()
-	}
-	l.take()
-	cost := (heap() - before) / n
-	runtime.KeepAlive(l)
-	t.Logf("%d octets", cost)
-	require.LessOrEqual(t, cost, uint64(2048))
 }

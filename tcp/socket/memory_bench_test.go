@@ -1,0 +1,42 @@
+package socket
+
+import (
+	"runtime"
+	"testing"
+
+	"tunstack/internal/race"
+	"tunstack/tcp"
+)
+
+// maxIdle is the budget of an idle connection, in bytes.
+const maxIdle = 2048
+
+// BenchmarkIdleConnection measures the memory of a connection that has answered a request and waits, with its entries in the tables
+// and its timer, as B/conn. It fails above the budget.
+func BenchmarkIdleConnection(b *testing.B) {
+	const n = 5000
+	for b.Loop() {
+		l := newLab(b)
+		listener := l.listen(here, 1)
+		listener.SetParams(func(p *tcp.Params) { p.KeepAlive = true })
+		l.dial(there).accept(listener) // what the first one allocates for all
+		before := heap()
+		for i := range n {
+			p := &peer{l: l, at: client(i), to: here, seq: 5000, options: tcp.Options{HasTS: true, HasScale: true, SackPermitted: true}}
+			p.sends(tcp.SYN, "")
+			p.learn()
+			p.accept(listener)
+			p.sends(tcp.ACK, "request")
+			p.e.reads(b, "request")
+			p.e.writes(b, "reply")
+			p.acks()
+		}
+		l.take()
+		cost := float64(heap()-before) / n
+		runtime.KeepAlive(l)
+		b.ReportMetric(cost, "B/conn")
+		if cost > maxIdle && !race.Enabled { // which takes memory of its own
+			b.Errorf("%.0f bytes, more than %d", cost, maxIdle)
+		}
+	}
+}
