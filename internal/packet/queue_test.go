@@ -1,7 +1,9 @@
 package packet_test
 
 import (
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,65 +19,92 @@ func pattern(from, n int) []byte {
 	return b
 }
 
-// What goes in by any way comes out by any other, in order.
-func TestQueue(t *testing.T) {
+// stream is a Queue between the two ends of a stream of pattern's bytes.
+type stream struct {
+	t *testing.T
+	packet.Queue
+	in, out int // bytes put in and taken out so far
+}
+
+// waysIn put in the next n bytes of the stream.
+var waysIn = map[string]func(s *stream, n int){
+	"Write": func(s *stream, n int) { s.Write(pattern(s.in, n)) },
+	"Add":   func(s *stream, n int) { s.Add(packet.From(pattern(s.in, n))) },
+	"Join": func(s *stream, n int) {
+		var other packet.Queue
+		other.Write(pattern(s.in, n/2))
+		other.Add(packet.From(pattern(s.in+n/2, n-n/2)))
+		s.Queue.Join(&other)
+		require.Zero(s.t, other.Len())
+	},
+}
+
+// waysOut take out at most n bytes, which must be the next of the stream, and return their number.
+var waysOut = map[string]func(s *stream, n int) int{
+	"Read": func(s *stream, n int) int {
+		p := make([]byte, n)
+		n = s.Read(p)
+		require.Equal(s.t, pattern(s.out, n), p[:n])
+		return n
+	},
+	"Discard": func(s *stream, n int) int {
+		n = min(n, s.Len())
+		s.Discard(n)
+		return n
+	},
+	"Take": func(s *stream, n int) (taken int) {
+		q := s.Take(n)
+		require.LessOrEqual(s.t, q.Len(), n)
+		for b := q.Next(); b != nil; b = q.Next() {
+			require.Equal(s.t, pattern(s.out+taken, b.Len()), b.Bytes())
+			taken += b.Len()
+			b.Free()
+		}
+		return taken
+	},
+}
+
+// pass lets random amounts through a Queue by the ways given, and looks at what waits after each.
+func pass(t *testing.T, in []string, out []string, steps int) {
 	r := rand.New(rand.NewPCG(1, 2))
-	var q packet.Queue
-	in, out := 0, 0
-	put := [...]func(n int){
-		func(n int) { q.Write(pattern(in, n)) },
-		func(n int) { q.Add(packet.From(pattern(in, n))) },
-		func(n int) {
-			var other packet.Queue
-			other.Write(pattern(in, n/2))
-			other.Add(packet.From(pattern(in+n/2, n-n/2)))
-			q.Join(&other)
-			require.Zero(t, other.Len())
-		},
-	}
-	get := [...]func(n int) int{
-		func(n int) int {
-			p := make([]byte, n)
-			n = q.Read(p)
-			require.Equal(t, pattern(out, n), p[:n])
-			return n
-		},
-		func(n int) int {
-			n = min(n, q.Len())
-			q.Discard(n)
-			return n
-		},
-		func(n int) int {
-			taken := q.Take(n)
-			require.LessOrEqual(t, taken.Len(), n)
-			n = 0
-			for b := taken.Next(); b != nil; b = taken.Next() {
-				require.Equal(t, pattern(out+n, b.Len()), b.Bytes())
-				n += b.Len()
-				b.Free()
-			}
-			return n
-		},
-	}
-	for range 3000 {
+	s := &stream{t: t}
+	for range steps {
 		n := 1 + r.IntN(5000)
-		put[r.IntN(len(put))](n)
-		in += n
-		out += get[r.IntN(len(get))](1 + r.IntN(6000))
-		require.Equal(t, in-out, q.Len())
-		require.LessOrEqual(t, q.Len(), q.Memory())
-		if q.Len() > 0 {
-			i := r.IntN(q.Len())
-			require.Equal(t, pattern(out+i, 1)[0], q.At(i))
-			p := make([]byte, 1+r.IntN(5000))
-			p = p[:q.Peek(i, p)]
-			require.Equal(t, pattern(out+i, len(p)), p)
+		waysIn[in[r.IntN(len(in))]](s, n)
+		s.in += n
+		s.out += waysOut[out[r.IntN(len(out))]](s, 1+r.IntN(6000))
+		require.Equal(t, s.in-s.out, s.Len())
+		require.LessOrEqual(t, s.Len(), s.Memory())
+		s.looks(r)
+	}
+	s.Release()
+	require.Zero(t, s.Len())
+	require.Zero(t, s.Memory())
+	require.Nil(t, s.Next())
+}
+
+// looks at what waits without taking it, from a random place on.
+func (s *stream) looks(r *rand.Rand) {
+	if s.Len() == 0 {
+		return
+	}
+	i := r.IntN(s.Len())
+	require.Equal(s.t, pattern(s.out+i, 1)[0], s.At(i), "At")
+	p := make([]byte, 1+r.IntN(5000))
+	p = p[:s.Peek(i, p)]
+	require.NotEmpty(s.t, p)
+	require.Equal(s.t, pattern(s.out+i, len(p)), p, "Peek")
+}
+
+// What goes in by any way comes out by any other, in order, and so it does when the ways alternate.
+func TestQueue(t *testing.T) {
+	in, out := slices.Sorted(maps.Keys(waysIn)), slices.Sorted(maps.Keys(waysOut))
+	for _, i := range in {
+		for _, o := range out {
+			t.Run(i+" and "+o, func(t *testing.T) { pass(t, []string{i}, []string{o}, 300) })
 		}
 	}
-	q.Release()
-	require.Zero(t, q.Len())
-	require.Zero(t, q.Memory())
-	require.Nil(t, q.Next())
+	t.Run("all ways", func(t *testing.T) { pass(t, in, out, 3000) })
 }
 
 // Small writes share a Buffer: what waits costs little more than itself.
