@@ -42,7 +42,7 @@ func TestFinRetransmission(t *testing.T) {
 	s := newScript(t).established("").write(5).do((*Conn).CloseWrite).sends("FP. seq 1001:1006(5) ack 5001 win 65535")
 	s.after(s.c.rtt.rto).sends("FP. seq 1001:1006(5) ack 5001 win 65535")
 	s.recv(". seq 5001 ack 1006 win 64240").is(FinWait1)
-	s.after(s.c.timers.rexmt - s.now).sends("F. seq 1006 ack 5001 win 65535")
+	s.expire().sends("F. seq 1006 ack 5001 win 65535")
 	s.recv(". seq 5001 ack 1007 win 64240").is(FinWait2)
 }
 

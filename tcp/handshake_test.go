@@ -23,7 +23,7 @@ func TestPassiveOpen(t *testing.T) {
 
 // TCP-173: a SYN that comes again is answered at once, and with its own timestamp: else the peer's first round-trip time would
 // count from the SYN before. An older one, which the wire has held up, is not.
-func TestSynAgain(t *testing.T) {
+func TestRetransmittedSYN(t *testing.T) {
 	s := newScript(t).with(all).listen()
 	s.recv("S seq 5000 win 64240 <mss 1460,TS val 700 ecr 0>").sends("S. seq 1000 ack 5001 win 65535 <mss 1460,TS val 0 ecr 700>")
 	s.after(500 * time.Millisecond).recv("S seq 5000 win 64240 <mss 1460,TS val 1700 ecr 0>")

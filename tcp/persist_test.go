@@ -36,7 +36,7 @@ func TestWindowOpensAfterProbe(t *testing.T) {
 	require.Zero(t, s.c.Unacked())
 
 	s = probed().recv(". seq 5001 ack 1002 win 0").quiet() // a byte at a time
-	s.after(s.c.timers.persist - s.now).sends(segLine(1002, 1, ""))
+	s.expire().sends(segLine(1002, 1, ""))
 	require.Zero(t, s.c.cfg.Stats.Retransmits.Value())
 	s.recv(". seq 5001 ack 1004 win 0").sends(". seq 1002 ack 5001 win 65535") // of what was never sent
 }

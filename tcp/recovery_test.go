@@ -22,8 +22,8 @@ func sackEstablished(t *testing.T, n int) *script {
 func TestTailLossProbe(t *testing.T) {
 	s := sackEstablished(t, 3)
 	s.after(202 * time.Millisecond).sends(segLine(3001, 1000, "P"))
-	require.Zero(t, s.c.timers.tlp)
-	s.after(s.c.timers.rexmt - s.now).sends(segLine(1001, 1000, ""))
+	s.expire().sends(segLine(1001, 1000, ""))
+	require.Equal(t, CALoss, s.c.Info().CAState, "by the retransmission timer")
 }
 
 // TCP-186: a lone segment's probe allows for a delayed acknowledgment, but comes no later than a timeout, and in its place.
@@ -31,9 +31,9 @@ func TestTailLossProbeOfOneSegment(t *testing.T) {
 	s := sackEstablished(t, 1)
 	s.after(300 * time.Millisecond).sends(segLine(1001, 1000, "P")).quiet()
 	require.Zero(t, s.c.cfg.Stats.Timeouts.Value())
-	require.Equal(t, CAOpen, s.c.cc.state)
+	require.Equal(t, CAOpen, s.c.Info().CAState)
 	s.after(300 * time.Millisecond).sends(segLine(1001, 1000, "P"))
-	require.Equal(t, CALoss, s.c.cc.state)
+	require.Equal(t, CALoss, s.c.Info().CAState)
 }
 
 // TCP-186: new data goes instead of old.
@@ -47,28 +47,29 @@ func TestTailLossProbeNewData(t *testing.T) {
 func TestTailLossProbeRepaired(t *testing.T) {
 	probed := func() (*script, int) {
 		s := sackEstablished(t, 10).after(100 * time.Millisecond).recv(". seq 5001 ack 9001 win 64240").after(202 * time.Millisecond)
-		cwnd := s.c.cc.cwnd
+		cwnd := s.c.Info().SndCwnd
 		return s.sends(segLine(10001, 1000, "P")).after(100 * time.Millisecond), cwnd
 	}
 	s, cwnd := probed()
 	s.recv(". seq 5001 ack 11001 win 64240")
-	require.Less(t, s.c.cc.cwnd, cwnd)
+	require.Less(t, s.c.Info().SndCwnd, cwnd)
 	s, cwnd = probed()
 	s.recv(". seq 5001 ack 11001 win 64240 <sack 1 {10001:11001}>")
-	require.GreaterOrEqual(t, s.c.cc.cwnd, cwnd)
+	require.GreaterOrEqual(t, s.c.Info().SndCwnd, cwnd)
 }
 
 // TCP-190: what the first of a batch of acknowledgments has freed was in use before a later one told of a loss.
 func TestLossInBatch(t *testing.T) {
+	const flight = 16000 // 10 segments at first, of which 6 are acknowledged in slow start, each for 2 new ones
 	for _, tt := range []struct {
 		algorithm string
 		ssthresh  int
-	}{{"reno", 8000}, {"cubic", 11200}} {
+	}{{"reno", flight / 2}, {"cubic", flight * 7 / 10}} { // RFC 5681 equation 4, RFC 9438 4.6
 		s := sackEstablished(t, 10).write(10000).do(func(c *Conn, _ time.Duration) { c.cc.use(tt.algorithm) }).quiet()
 		s.after(100 * time.Millisecond).recv(". seq 5001 ack 7001 win 64240")
 		s.recv(". seq 5001 ack 7001 win 64240 <sack 1 {8001:11001}>")
-		require.Equal(t, CARecovery, s.c.cc.state)
-		require.Equal(t, tt.ssthresh, s.c.cc.ssthresh, tt.algorithm)
+		require.Equal(t, CARecovery, s.c.Info().CAState)
+		require.Equal(t, tt.ssthresh, s.c.Info().SndSsthresh, tt.algorithm)
 	}
 }
 
@@ -80,7 +81,7 @@ func TestLostRetransmission(t *testing.T) {
 	s.recv(". seq 5001 ack 1001 win 64240 <sack 1 {4001:10001}>").sends(segLine(3001, 1000, ""))
 	s.after(100 * time.Millisecond).recv(". seq 5001 ack 1001 win 64240 <sack 2 {2001:4001} {4001:10001}>")
 	s.sends(segLine(1001, 1000, ""))
-	require.Equal(t, CARecovery, s.c.cc.state)
+	require.Equal(t, CARecovery, s.c.Info().CAState)
 }
 
 // TCP-184: reordering within a quarter of the round-trip time is no loss.
@@ -88,8 +89,8 @@ func TestReorderingWindow(t *testing.T) {
 	s := sackEstablished(t, 3).after(100 * time.Millisecond)
 	s.recv(". seq 5001 ack 1001 win 64240 <sack 1 {2001:3001}>").after(20 * time.Millisecond).quiet()
 	s.recv(". seq 5001 ack 3001 win 64240")
-	require.Equal(t, CAOpen, s.c.cc.state)
-	require.Zero(t, s.c.counts.retransmits)
+	require.Equal(t, CAOpen, s.c.Info().CAState)
+	require.Zero(t, s.c.Info().TotalRetrans)
 }
 
 // TCP-184: but beyond that it is.
@@ -104,17 +105,17 @@ func TestReneging(t *testing.T) {
 	s := sackEstablished(t, 3).after(100 * time.Millisecond)
 	s.recv(". seq 5001 ack 1001 win 64240 <sack 1 {2001:4001}>").after(25 * time.Millisecond).sends(segLine(1001, 1000, ""))
 	s.recv(". seq 5001 ack 2001 win 64240").quiet()
-	s.after(s.c.timers.rexmt - s.now).sends(segLine(2001, 1000, ""))
-	require.Zero(t, s.c.snd.board.sacked)
+	s.expire().sends(segLine(2001, 1000, ""))
+	require.Zero(t, s.c.Info().Sacked)
 }
 
 // TCP-185: a timeout spares what was sent a moment ago.
 func TestTimeoutSparesFreshFlights(t *testing.T) {
 	s := sackEstablished(t, 3)
 	s.after(202 * time.Millisecond).sends(segLine(3001, 1000, "P")) // the probe, just before
-	s.after(s.c.timers.rexmt - 10*time.Millisecond - s.now).write(1000).sends(segLine(4001, 1000, "P"))
+	s.after(s.c.Deadline() - 10*time.Millisecond - s.now).write(1000).sends(segLine(4001, 1000, "P"))
 	s.after(10 * time.Millisecond).sends(segLine(1001, 1000, "")).quiet()
-	require.Equal(t, 2000, s.c.snd.board.lost, "the second and third segment")
+	require.Equal(t, 2000, s.c.Info().Lost, "the second and third segment")
 }
 
 // TCP-182, TCP-167: after a timeout duplicate acknowledgments start no new recovery.
@@ -123,12 +124,12 @@ func TestNoRecoveryAfterTimeout(t *testing.T) {
 	for i := range 5 {
 		s.sends(segLine(1001+1000*i, 1000, map[bool]string{true: "P"}[i == 4]))
 	}
-	s.after(s.c.timers.rexmt - s.now).sends(segLine(1001, 1000, "")).quiet()
+	s.expire().sends(segLine(1001, 1000, "")).quiet()
 	for range 4 {
 		s.recv(". seq 5001 ack 1001 win 64240")
 	}
-	require.Equal(t, CALoss, s.c.cc.state)
-	require.Equal(t, 1000, s.c.cc.cwnd)
+	require.Equal(t, CALoss, s.c.Info().CAState)
+	require.Equal(t, 1000, s.c.Info().SndCwnd, "the loss window")
 }
 
 // TCP-160, TCP-163
@@ -142,14 +143,14 @@ func TestWindowAfterTimeoutAndIdle(t *testing.T) {
 		}
 	}
 	flight := s.nxt().Sub(s.una())
-	for s.c.cc.state != CALoss {
+	for s.c.Info().CAState != CALoss {
 		s.now = s.c.Deadline()
 		var seg Segment
 		for s.output(&seg) {
 		}
 	}
-	require.Equal(t, 1000, s.c.cc.cwnd)
-	require.LessOrEqual(t, s.c.cc.ssthresh, flight*7/10+2000)
+	require.Equal(t, 1000, s.c.Info().SndCwnd, "the loss window")
+	require.LessOrEqual(t, s.c.Info().SndSsthresh, flight*7/10+2000, "0.7 of the flight, with room for tail loss probes")
 	s.recv((&Segment{Flags: ACK, Seq: 5001, Ack: s.nxt(), Wnd: 64240}).String())
 
 	s = sackEstablished(t, 10).after(100 * time.Millisecond).recv(". seq 5001 ack 11001 win 64240")
@@ -160,16 +161,16 @@ func TestWindowAfterTimeoutAndIdle(t *testing.T) {
 	for s.output(&seg) {
 		sent += seg.DataLen()
 	}
-	require.Equal(t, 10000, sent)
+	require.Equal(t, 10000, sent, "the restart window is the initial one")
 }
 
 // TCP-036: a path that swallows full-sized segments in silence gets smaller ones.
 func TestBlackHole(t *testing.T) {
 	s := newScript(t).established("").write(1460).sends("P. seq 1001:2461(1460) ack 5001 win 65535")
 	for range blackholeRetries - 1 {
-		s.after(s.c.timers.rexmt - s.now).sends("P. seq 1001:2461(1460) ack 5001 win 65535")
+		s.expire().sends("P. seq 1001:2461(1460) ack 5001 win 65535")
 	}
-	s.after(s.c.timers.rexmt - s.now).sends(". seq 1001:2241(1240) ack 5001 win 65535")
+	s.expire().sends(". seq 1001:2241(1240) ack 5001 win 65535")
 	s.recv(". seq 5001 ack 2241 win 64240").sends("P. seq 2241:2461(220) ack 5001 win 65535")
 	s.recv(". seq 5001 ack 2461 win 64240").after(blackholeMinAge).write(1460)
 	s.sends("P. seq 2461:3921(1460) ack 5001 win 65535")
@@ -216,15 +217,15 @@ func TestPRRWithoutDelivery(t *testing.T) {
 	s := sackEstablished(t, 10)
 	s.c.snd.board.markAllLost()
 	s.c.cc.enter(s.c)
-	cwnd := s.c.cc.cwnd
+	cwnd := s.c.Info().SndCwnd
 	require.Positive(t, cwnd)
 	s.c.cc.reduceRate(s.c, 0, false)
-	require.Equal(t, cwnd, s.c.cc.cwnd)
+	require.Equal(t, cwnd, s.c.Info().SndCwnd)
 	s.c.cc.repair.prr.out = 1000
 	s.c.cc.reduceRate(s.c, 1000, false)
-	require.Equal(t, 1000, s.c.cc.cwnd)
+	require.Equal(t, 1000, s.c.Info().SndCwnd)
 	s.c.cc.reduceRate(s.c, 1000, true)
-	require.Equal(t, 2000, s.c.cc.cwnd)
+	require.Equal(t, 2000, s.c.Info().SndCwnd)
 }
 
 // TCP-036: segments that were sent short and are sent again as one may be too large for the path without being full-sized.
@@ -232,9 +233,9 @@ func TestBlackHoleOfMergedSegments(t *testing.T) {
 	s := newScript(t).with(func(_ *Config, p *Params) { p.NoDelay = true }).established("")
 	s.write(700).sends("P. seq 1001:1701(700) ack 5001 win 65535").write(600).sends("P. seq 1701:2301(600) ack 5001 win 65535")
 	for range blackholeRetries - 1 {
-		s.after(s.c.timers.rexmt - s.now).sends("P. seq 1001:2301(1300) ack 5001 win 65535")
+		s.expire().sends("P. seq 1001:2301(1300) ack 5001 win 65535")
 	}
-	s.after(s.c.timers.rexmt - s.now).sends(". seq 1001:2241(1240) ack 5001 win 65535")
+	s.expire().sends(". seq 1001:2241(1240) ack 5001 win 65535")
 }
 
 // The RTO leaves room for a delayed acknowledgment, however steady the round-trip time.
@@ -252,11 +253,11 @@ func TestRetransmissionIsNotIdle(t *testing.T) {
 	s := sackEstablished(t, 10).write(10000)
 	s.after(100 * time.Millisecond).recv(". seq 5001 ack 1001 win 10000 <sack 1 {2001:11001}>").sends(segLine(1001, 1000, ""))
 	s.c.cc.ssthresh = 50000
-	s.after(s.c.timers.rexmt - s.now).sends(segLine(1001, 1000, ""))
+	s.expire().sends(segLine(1001, 1000, ""))
 	s.c.cc.cwnd, s.c.cc.state = 50000, CAOpen
 	s.after(350 * time.Millisecond).recv(". seq 5001 ack 11001 win 64240")
 	s.silence(0)
-	require.Equal(t, 50000, s.c.cc.cwnd)
+	require.Equal(t, 50000, s.c.Info().SndCwnd)
 }
 
 // TCP-184: a reordering window that a D-SACK has widened narrows after 16 recoveries without another.
@@ -270,7 +271,7 @@ func TestReorderingWindowNarrows(t *testing.T) {
 }
 
 // TCP-184: what the peer has twice is told by the first block alone, below what the ACK acknowledges or within the second block.
-func TestDuplicateReports(t *testing.T) {
+func TestDSACK(t *testing.T) {
 	for ack, steps := range map[string]int{
 		". seq 5001 ack 3001 win 64240 <sack 1 {2001:3001}>":                1,
 		". seq 5001 ack 2001 win 64240 <sack 2 {3001:4001} {3001:5001}>":    1,
@@ -288,8 +289,8 @@ func TestDuplicateReports(t *testing.T) {
 	}
 }
 
-// TCP-184: an ACK that another has overtaken reports nothing twice.
-func TestOvertakenReport(t *testing.T) {
+// TCP-184: the SACK block of an ACK that arrives after a later one is below SND.UNA by then, and no D-SACK.
+func TestReorderedACKIsNoDSACK(t *testing.T) {
 	s := sackEstablished(t, 3).after(100 * time.Millisecond)
 	s.recv(". seq 5001 ack 4001 win 64240").recv(". seq 5001 ack 1001 win 64240 <sack 1 {2001:4001}>")
 	require.Zero(t, s.c.rack.steps)
@@ -303,8 +304,8 @@ func TestLastSegmentWithFin(t *testing.T) {
 	s.after(100 * time.Millisecond).recv(". seq 5001 ack 1001 win 64240").write(2000).do((*Conn).CloseWrite)
 	fin := "FP. seq 2001:3001(1000) ack 5001 win 65535"
 	s.sends(segLine(1001, 1000, ""), fin)
-	s.after(s.c.timers.tlp - s.now).sends(fin)
-	s.after(s.c.timers.rexmt - s.now).sends(segLine(1001, 1000, ""))
+	s.expire().sends(fin)
+	s.expire().sends(segLine(1001, 1000, ""))
 	s.recv(". seq 5001 ack 2001 win 64240").sends(fin).quiet()
 }
 
@@ -320,13 +321,13 @@ func TestImpatientRecovery(t *testing.T) {
 	}
 	s.sends(segLine(1001, 1000, "")).quiet()
 	for i := range 3 {
-		before := s.c.timers.rexmt
+		before := s.c.Deadline()
 		s.after(100 * time.Millisecond).recv((&Segment{Flags: ACK, Seq: 5001, Ack: Seq(2001 + 1000*i), Wnd: 64240}).String())
 		s.sends(segLine(2001+1000*i, 1000, "")).quiet()
-		require.Equal(t, i == 0, s.c.timers.rexmt != before, "partial acknowledgment %d", i)
+		require.Equal(t, i == 0, s.c.Deadline() != before, "partial acknowledgment %d", i)
 	}
-	s.after(s.c.timers.rexmt - s.now).sends(segLine(4001, 1000, "")).quiet()
-	require.Equal(t, CALoss, s.c.cc.state)
+	s.expire().sends(segLine(4001, 1000, "")).quiet()
+	require.Equal(t, CALoss, s.c.Info().CAState)
 	s.recv(". seq 5001 ack 5001 win 64240").sends(segLine(5001, 1000, ""), segLine(6001, 1000, ""))
 }
 
@@ -336,7 +337,7 @@ func TestProvenSizeIsSuspectedLate(t *testing.T) {
 	s.after(10 * time.Millisecond).recv(". seq 5001 ack 2461 win 64240").write(1460)
 	s.sends("P. seq 2461:3921(1460) ack 5001 win 65535")
 	for range 2*blackholeRetries - 1 {
-		s.after(s.c.timers.rexmt - s.now).sends("P. seq 2461:3921(1460) ack 5001 win 65535")
+		s.expire().sends("P. seq 2461:3921(1460) ack 5001 win 65535")
 	}
-	s.after(s.c.timers.rexmt - s.now).sends(". seq 2461:3701(1240) ack 5001 win 65535")
+	s.expire().sends(". seq 2461:3701(1240) ack 5001 win 65535")
 }

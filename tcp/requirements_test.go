@@ -179,7 +179,7 @@ func TestShrinkingWindow(t *testing.T) {
 	}
 	s.recv(". seq 5001 ack 1001 win 3000").write(1000).quiet()
 	require.Negative(t, s.una().Add(s.c.snd.wnd).Sub(s.nxt()))
-	s.after(s.c.timers.rexmt - s.now).sends(segLine(1001, 1000, "")).quiet()
+	s.expire().sends(segLine(1001, 1000, "")).quiet()
 	s.recv(". seq 5001 ack 4001 win 0")
 	s.silence(time.Minute)
 	for range 100 { // an hour and more in which the peer answers probes

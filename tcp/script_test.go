@@ -162,6 +162,13 @@ func (s *script) after(d time.Duration) *script {
 	}
 }
 
+// expire lets time pass until the next timer expires.
+func (s *script) expire() *script {
+	s.t.Helper()
+	require.NotZero(s.t, s.c.Deadline(), "no timer is set")
+	return s.after(s.c.Deadline() - s.now)
+}
+
 func (s *script) write(n int) *script {
 	s.t.Helper()
 	require.Equal(s.t, n, s.c.Write(s.now, pattern(s.dataEnd(), n)))

@@ -45,7 +45,7 @@ func timedOut(t *testing.T, algorithm string, sack bool) *script {
 	if sack {
 		s.after(202 * time.Millisecond).sends(segLine(11001, 1000, "")) // the probe is new data
 	}
-	return s.after(s.c.timers.rexmt - s.now).sends(segLine(1001, 1000, "")).quiet()
+	return s.expire().sends(segLine(1001, 1000, "")).quiet()
 }
 
 // TCP-242: after a spurious timeout two new segments follow the first ACK, and the next, which covers what was not sent again, brings the
@@ -98,7 +98,7 @@ func TestFRTOOfLostAcks(t *testing.T) {
 func TestFRTOWithoutNewData(t *testing.T) {
 	s := newScript(t).established("mss 1000").write(10_000)
 	s.silence(0)
-	s.after(s.c.timers.rexmt - s.now).sends(segLine(1001, 1000, "")).quiet()
+	s.expire().sends(segLine(1001, 1000, "")).quiet()
 	s.recv(". seq 5001 ack 2001 win 64240").sends(segLine(2001, 1000, ""), segLine(3001, 1000, "")).quiet()
 	s.recv(". seq 5001 ack 3001 win 64240")
 	require.Equal(t, undoneNever, s.undone())
@@ -125,12 +125,12 @@ func stampedLine(seq int, at time.Duration, echo int) string {
 // retransmission's does not.
 func TestEifelAfterTimeout(t *testing.T) {
 	s := stamped(t, false)
-	s.after(s.c.timers.rexmt - s.now).sends(stampedLine(1001, 1300*time.Millisecond, 1)).quiet()
+	s.expire().sends(stampedLine(1001, 1300*time.Millisecond, 1)).quiet()
 	s.after(50*time.Millisecond).recv(". seq 5001 ack 2001 win 64240 <TS val 2 ecr 1000>").restored(undoneEifel, 11_000, infinite)
 	s.sends(stampedLine(11001, 1350*time.Millisecond, 2), stampedLine(12001, 1350*time.Millisecond, 2)).quiet()
 
 	s = stamped(t, false)
-	s.after(s.c.timers.rexmt - s.now).sends(stampedLine(1001, 1300*time.Millisecond, 1)).quiet()
+	s.expire().sends(stampedLine(1001, 1300*time.Millisecond, 1)).quiet()
 	s.after(50 * time.Millisecond).recv(". seq 5001 ack 2001 win 64240 <TS val 2 ecr 1300>")
 	require.Equal(t, undoneNever, s.undone())
 	s.sends(stampedLine(2001, 1350*time.Millisecond, 2), stampedLine(3001, 1350*time.Millisecond, 2)).quiet()
@@ -139,7 +139,7 @@ func TestEifelAfterTimeout(t *testing.T) {
 // TCP-243: a peer without D-SACK that acknowledges all there is, with an old timestamp, has had its ACKs lost.
 func TestEifelOfLostAcks(t *testing.T) {
 	s := stamped(t, false)
-	s.after(s.c.timers.rexmt - s.now).sends(stampedLine(1001, 1300*time.Millisecond, 1)).quiet()
+	s.expire().sends(stampedLine(1001, 1300*time.Millisecond, 1)).quiet()
 	s.recv(". seq 5001 ack 11001 win 64240 <TS val 2 ecr 1000>")
 	require.Equal(t, undoneNever, s.undone())
 }

@@ -20,7 +20,7 @@ func TestWindowOfRetransmission(t *testing.T) {
 func TestRetransmissionIntoSmallerWindow(t *testing.T) {
 	s := newScript(t).established("mss 1000").write(1000).sends(segLine(1001, 1000, "P"))
 	s.recv(". seq 5001 ack 1001 win 400").quiet()
-	s.after(s.c.timers.rexmt - s.now).sends(segLine(1001, 400, ""))
+	s.expire().sends(segLine(1001, 400, ""))
 	s.recv(". seq 5001 ack 1401 win 600").sends(segLine(1401, 600, "P"))
 }
 
@@ -93,7 +93,7 @@ func TestSmallSegmentsAreSentAgainAsOne(t *testing.T) {
 		s.after(time.Millisecond).write(50).sends(segLine(1001+50*i, 50, "P"))
 	}
 	s.do((*Conn).CloseWrite).sends("F. seq 2501 ack 5001 win 65535")
-	s.after(s.c.timers.rexmt - s.now).sends(segLine(1001, 1000, ""))
+	s.expire().sends(segLine(1001, 1000, ""))
 	s.recv(". seq 5001 ack 2001 win 64240").sends("FP. seq 2001:2501(500) ack 5001 win 65535").quiet()
 	require.NoError(t, s.c.Check())
 }

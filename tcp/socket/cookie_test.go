@@ -122,9 +122,9 @@ func TestCookieLifetime(t *testing.T) { // SEC-007
 	}
 }
 
-// A listener that is not crowded answers stray ACKs without a thought, and one whose accept queue is full lets the cookie
-// come again.
-func TestCookiesInSeason(t *testing.T) { // SEC-006, SOCK-007
+// A listener without a SYN flood answers a stray ACK with RST, without checking it for a cookie; and one whose accept queue is full
+// drops an ACK with a cookie, which the peer can send again.
+func TestCookiesOnlyWhileCrowded(t *testing.T) { // SEC-006, SOCK-007
 	l := newLab(t, func(c *Config) { c.MaxHalfOpen = 1 })
 	listener := l.listen(here, 0)
 	l.recv(there, here, tcp.Segment{Flags: tcp.ACK, Seq: 1, Ack: 2})

@@ -128,7 +128,7 @@ func TestBadSegments(t *testing.T) { // TCP-004, TCP-125, SEC-015
 }
 
 // LAND is a SYN from the address it is for.
-func TestLand(t *testing.T) { // SEC-016
+func TestLANDAttack(t *testing.T) { // SEC-016
 	l := newLab(t)
 	l.listen(ap("127.0.0.1:7"), 1)
 	l.recv(here, here, tcp.Segment{Flags: tcp.SYN, Seq: 100, Wnd: 1000})

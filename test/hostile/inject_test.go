@@ -190,7 +190,7 @@ func fragNeeded(p *peer, seq tcp.Seq, mtu uint16) []byte {
 }
 
 // SEC-016: a SYN that seems to come from its destination.
-func TestLand(t *testing.T) {
+func TestLANDAttack(t *testing.T) {
 	l := newLab(t, nil)
 	l.listen()
 	for range 1000 {
