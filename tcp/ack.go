@@ -118,7 +118,7 @@ func (c *Conn) acknowledge(now time.Duration, s *Segment) {
 	c.tlp.acked(c, s, c.rack.duplicate)
 	c.ecn.echoed(c, s)
 	c.recover(now, s, feedback{delivery: d, acked: delivered, advanced: advanced > 0, limited: limited})
-	if advanced > 0 && !c.impatient(wasUna) || c.snd.una == c.snd.nxt {
+	if advanced > 0 && !c.keepsTimer(wasUna) || c.snd.una == c.snd.nxt {
 		c.armRexmt(now, true)
 	}
 	if d.any {
@@ -133,36 +133,36 @@ func (c *Conn) acknowledge(now time.Duration, s *Segment) {
 // although it is new. If it acknowledges new data, its window is taken: otherwise SND.UNA would advance with the old SND.WND, and the
 // right edge with it.
 func (c *Conn) updateWindow(s *Segment) {
-	n := &c.snd
-	if s.Ack.Less(n.una) || s.Flags.Has(SYN) {
+	snd := &c.snd
+	if s.Ack.Less(snd.una) || s.Flags.Has(SYN) {
 		return
 	}
-	if n.una.Less(s.Ack) || n.wl1.Less(s.Seq) || n.wl1 == s.Seq && n.wl2.LessEq(s.Ack) {
-		n.wnd = int(s.Wnd) << n.shift
-		n.wl1, n.wl2 = maxSeq(n.wl1, s.Seq), s.Ack
-		n.maxWnd = max(n.maxWnd, n.wnd)
+	if snd.una.Less(s.Ack) || snd.wl1.Less(s.Seq) || snd.wl1 == s.Seq && snd.wl2.LessEq(s.Ack) {
+		snd.wnd = int(s.Wnd) << snd.shift
+		snd.wl1, snd.wl2 = maxSeq(snd.wl1, s.Seq), s.Ack
+		snd.maxWnd = max(snd.maxWnd, snd.wnd)
 	}
 }
 
 // advanceUna removes what ack covers from buffer and scoreboard.
 func (c *Conn) advanceUna(ack, highest Seq, d *delivery) {
-	n := &c.snd
-	n.board.ackTo(ack, highest, d)
-	if n.una == n.iss {
-		n.synResent = n.retries > 0
+	snd := &c.snd
+	snd.board.ackTo(ack, highest, d)
+	if snd.una == snd.iss {
+		snd.synResent = snd.retries > 0
 	}
-	data := min(ack.Sub(n.dataStart()), n.buf.Len()) // without our FIN
-	n.una = ack
+	data := min(ack.Sub(snd.dataStart()), snd.buf.Len()) // without our FIN
+	snd.una = ack
 	for _, mark := range c.marks() {
 		*mark = maxSeq(*mark, ack)
 	}
-	n.buf.Discard(data)
+	snd.buf.Discard(data)
 	c.counts.bytesAcked += uint64(data)
-	n.retries, n.stalled = 0, false
+	snd.retries, snd.stalled = 0, false
 	if data > 0 && c.canWrite() {
 		c.events |= Writable
 	}
-	if n.una == n.nxt && n.buf.Len() == 0 {
+	if snd.una == snd.nxt && snd.buf.Len() == 0 {
 		c.events |= Acked
 	}
 }

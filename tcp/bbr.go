@@ -9,7 +9,7 @@ import (
 // bytes are delivered, and the shortest round trip. It sends at that rate, and keeps in flight what the two make. Losses matter when
 // they exceed two per cent. Sizes are in octets, rates in bytes a second.
 type bbr struct {
-	passive
+	baseAlgorithm
 	state bbrState
 	rate  rateSampler
 	model bbrModel
@@ -17,7 +17,7 @@ type bbr struct {
 	cycle bbrCycle
 	low   bbrLowest
 
-	starving   bool   // there was nothing to send
+	limited    bool   // since the last transmission the application or the peer's window limited sending
 	idle       bool   // it sends again after all had been acknowledged
 	marked     bool   // congestion marks have come
 	priorCwnd  int    // before a loss or a probe of the round trip
@@ -122,19 +122,19 @@ func (b *bbr) acked(now time.Duration, c *Conn, f feedback) {
 func (b *bbr) sent(now time.Duration, c *Conn, n int) {
 	inFlight := c.snd.pipe()
 	before := inFlight - n
-	if b.starving && c.cc.pace.next <= now && before < c.cc.cwnd {
+	if b.limited && c.cc.pace.next <= now && before < c.cc.cwnd {
 		b.rate.limit(before)
 	}
-	b.starving = false
+	b.limited = false
 	if before <= 0 && b.rate.limitedUntil != 0 {
 		b.restarted(now, c)
 	}
 	b.rate.sent(now, &c.snd.board, n, inFlight)
 }
 
-// starved notes that what is measured of the path is not its rate. (The draft thinks otherwise of the peer's window. But one that is
+// appLimited notes that what is measured of the path is not its rate. (The draft thinks otherwise of the peer's window. But one that is
 // probed byte by byte would make a path seem to carry a byte a second.)
-func (b *bbr) starved() { b.starving = true }
+func (b *bbr) appLimited() { b.limited = true }
 
 func (b *bbr) deliveryRate() uint64 { return uint64(b.model.bwLatest) }
 

@@ -127,7 +127,7 @@ func TestAbortReleases(t *testing.T) {
 	s.recv("F. seq 5011 ack 1001 win 64240").is(Closing)
 	require.Equal(t, 10, s.c.Readable())
 	s.do((*Conn).Abort).is(Closed)
-	require.Zero(t, s.c.rcv.queue.Len())
+	require.Zero(t, s.c.rcv.buf.Len())
 }
 
 // TCP-143, SOCK-024: what was received before a reset stays readable; only what is out of order is freed with the connection.
@@ -136,7 +136,7 @@ func TestDataBeforeResetStaysReadable(t *testing.T) {
 	s.recv("P. seq 5061:5071(10) ack 1001 win 64240").sends(". seq 1001 ack 5051 win 65485")
 	s.recv("R seq 5051 win 0").is(Closed)
 	require.Equal(t, syscall.ECONNRESET, s.c.Err())
-	require.Zero(t, s.c.rcv.gaps.memory)
+	require.Zero(t, s.c.rcv.reassembler.memory)
 	require.False(t, s.c.AtEOF())
 	s.reads(5001, 20)
 	require.False(t, s.c.AtEOF())

@@ -22,7 +22,7 @@ type repair struct {
 	undo undo
 }
 
-// algorithm is one way of congestion control. It embeds passive and implements the hooks that it needs.
+// algorithm is one way of congestion control. It embeds baseAlgorithm and implements the hooks that it needs.
 type algorithm interface {
 	// start is called when the connection is established, or chooses the algorithm later.
 	start(now time.Duration, c *Conn)
@@ -30,8 +30,8 @@ type algorithm interface {
 	acked(now time.Duration, c *Conn, f feedback)
 	// sent follows each segment with n bytes of data, new or again.
 	sent(now time.Duration, c *Conn, n int)
-	// starved says that the application or the peer's window leaves the path unused.
-	starved()
+	// appLimited says that the application or the peer's window leaves the path unused.
+	appLimited()
 	// measured takes a round-trip time.
 	measured(rtt time.Duration)
 	// lost takes a flight that acknowledgments show to be lost.
@@ -55,17 +55,17 @@ type algorithm interface {
 	end()
 }
 
-// passive is the hooks that an algorithm may leave out.
-type passive struct{}
+// baseAlgorithm implements the optional hooks as no-ops.
+type baseAlgorithm struct{}
 
-func (passive) sent(time.Duration, *Conn, int)     {}
-func (passive) starved()                           {}
-func (passive) measured(time.Duration)             {}
-func (passive) lost(time.Duration, *Conn, *flight) {}
-func (passive) restart(*Conn)                      {}
-func (passive) deliveryRate() uint64               { return 0 }
-func (passive) memory() int                        { return 0 }
-func (passive) end()                               {}
+func (baseAlgorithm) sent(time.Duration, *Conn, int)     {}
+func (baseAlgorithm) appLimited()                        {}
+func (baseAlgorithm) measured(time.Duration)             {}
+func (baseAlgorithm) lost(time.Duration, *Conn, *flight) {}
+func (baseAlgorithm) restart(*Conn)                      {}
+func (baseAlgorithm) deliveryRate() uint64               { return 0 }
+func (baseAlgorithm) memory() int                        { return 0 }
+func (baseAlgorithm) end()                               {}
 
 // algorithms is the registry of congestion controls. The first is the default. Names in the API and help texts come from here.
 var algorithms = [...]struct {
@@ -143,10 +143,10 @@ func (g *congestion) end() {
 
 // flightSize is what of the window was in use when something was sent last. Acknowledgments are taken in batches: what the
 // first of them freed is not on its way again when a later one tells of a loss.
-func (g *congestion) flightSize(n *sender) int {
-	flight := n.nxt.Sub(n.una)
-	if n.limited {
-		flight = max(flight, g.cwnd-g.cwnd%n.mss)
+func (g *congestion) flightSize(snd *sender) int {
+	flight := snd.nxt.Sub(snd.una)
+	if snd.limited {
+		flight = max(flight, g.cwnd-g.cwnd%snd.mss)
 	}
 	return flight
 }

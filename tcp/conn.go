@@ -230,7 +230,7 @@ func (c *Conn) setState(now time.Duration, s State) {
 		c.cc.end()
 		c.snd.buf.Release()
 		c.snd.board = scoreboard{}
-		c.rcv.gaps.release()
+		c.rcv.reassembler.release()
 		if c.orphan {
 			c.rcv.release()
 		}
@@ -296,8 +296,8 @@ func (c *Conn) Refuse(now time.Duration, err syscall.Errno) {
 
 // InFlight reports whether seq has been sent and is not acknowledged: a genuine ICMP error quotes such a number (RFC 5927 section 4.1).
 func (c *Conn) InFlight(seq Seq) bool {
-	n := &c.snd
-	return n.una.LessEq(seq) && seq.Less(n.nxt) || n.persist.probed && seq == n.nxt
+	snd := &c.snd
+	return snd.una.LessEq(seq) && seq.Less(snd.nxt) || snd.persist.probed && seq == snd.nxt
 }
 
 // Reuse ends a connection in TIME-WAIT if the SYN s cannot be an old duplicate, by its timestamp or its sequence number

@@ -22,52 +22,52 @@ const (
 	cubicAlpha = 3 * (1 - cubicBeta) / (1 + cubicBeta)
 )
 
-func (q *cubic) grow(now time.Duration, g growth) int {
+func (cub *cubic) grow(now time.Duration, g growth) int {
 	if !g.limited { // time without use of the window does not count (section 5.8)
-		if q.pausedAt == 0 {
-			q.pausedAt = now
+		if cub.pausedAt == 0 {
+			cub.pausedAt = now
 		}
 		return g.cwnd
 	}
-	if q.pausedAt != 0 && q.epoch != 0 {
-		q.epoch += now - q.pausedAt
+	if cub.pausedAt != 0 && cub.epoch != 0 {
+		cub.epoch += now - cub.pausedAt
 	}
-	q.pausedAt = 0
+	cub.pausedAt = 0
 	mss := float64(g.mss)
 	cwnd := float64(g.cwnd) / mss
-	if q.epoch == 0 {
-		q.begin(now, cwnd)
+	if cub.epoch == 0 {
+		cub.begin(now, cwnd)
 	}
 	acked := float64(g.acked) / mss
-	q.wEst += cubicAlpha * acked / cwnd // section 4.3
-	if q.wEst >= q.prior {
-		q.wEst += (1 - cubicAlpha) * acked / cwnd
+	cub.wEst += cubicAlpha * acked / cwnd // section 4.3
+	if cub.wEst >= cub.prior {
+		cub.wEst += (1 - cubicAlpha) * acked / cwnd
 	}
-	t := (now - q.epoch + g.srtt).Seconds()
-	target := min(max(cubicC*math.Pow(t-q.k, 3)+q.wMax, cwnd), 1.5*cwnd) // section 4.2
-	next := max(cwnd+(target-cwnd)/cwnd*acked, q.wEst)
+	t := (now - cub.epoch + g.srtt).Seconds()
+	target := min(max(cubicC*math.Pow(t-cub.k, 3)+cub.wMax, cwnd), 1.5*cwnd) // section 4.2
+	next := max(cwnd+(target-cwnd)/cwnd*acked, cub.wEst)
 	return int(min(next, 1.5*cwnd) * mss)
 }
 
-func (q *cubic) begin(now time.Duration, cwnd float64) {
-	q.epoch = now
-	q.wEst = cwnd
-	if q.wMax < cwnd {
-		q.wMax = cwnd
+func (cub *cubic) begin(now time.Duration, cwnd float64) {
+	cub.epoch = now
+	cub.wEst = cwnd
+	if cub.wMax < cwnd {
+		cub.wMax = cwnd
 	}
-	q.k = math.Cbrt((q.wMax - cwnd) / cubicC)
+	cub.k = math.Cbrt((cub.wMax - cwnd) / cubicC)
 }
 
 // reduce is sections 4.6 and 4.7.
-func (q *cubic) reduce(cwnd, flight, mss int) int {
+func (cub *cubic) reduce(cwnd, flight, mss int) int {
 	w := float64(cwnd) / float64(mss)
-	q.prior = w
-	if w < q.wMax { // fast convergence
-		q.wMax = w * (1 + cubicBeta) / 2
+	cub.prior = w
+	if w < cub.wMax { // fast convergence
+		cub.wMax = w * (1 + cubicBeta) / 2
 	} else {
-		q.wMax = w
+		cub.wMax = w
 	}
-	q.epoch, q.pausedAt = 0, 0
+	cub.epoch, cub.pausedAt = 0, 0
 	// What a window in use holds beyond whole segments is no reason to step back further (section 4.6 allows cwnd here).
 	return max(int(cubicBeta*float64(min(flight+mss, cwnd))), 2*mss)
 }

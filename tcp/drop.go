@@ -66,6 +66,6 @@ func ackOfOurSyn(c *Conn, s *Segment) string {
 }
 
 func ackNotOfSent(c *Conn, s *Segment) string {
-	n := &c.snd
-	return fmt.Sprintf("ack %d not in %d:%d", s.Ack.Sub(n.iss), n.una.Sub(n.iss)-n.maxWnd, n.nxt.Sub(n.iss))
+	snd := &c.snd
+	return fmt.Sprintf("ack %d not in %d:%d", s.Ack.Sub(snd.iss), snd.una.Sub(snd.iss)-snd.maxWnd, snd.nxt.Sub(snd.iss))
 }

@@ -7,22 +7,22 @@ import (
 
 // Check holds the inside of a connection to what must be true at every moment.
 func (c *Conn) Check() error {
-	n, r := &c.snd, &c.rcv
+	snd, r := &c.snd, &c.rcv
 	switch {
-	case n.nxt.Less(n.una):
-		return fmt.Errorf("SND.NXT %d before SND.UNA %d", n.nxt, n.una)
+	case snd.nxt.Less(snd.una):
+		return fmt.Errorf("SND.NXT %d before SND.UNA %d", snd.nxt, snd.una)
 	case c.state > SynSent && r.edge.Less(r.nxt):
 		return fmt.Errorf("RCV.NXT %d beyond the right edge %d", r.nxt, r.edge)
 	case c.state.synchronized() && c.state != Closed && c.state != TimeWait && c.cc.cwnd < 1:
 		return fmt.Errorf("congestion window %d", c.cc.cwnd)
-	case n.retries < 0 || n.dupAcks < 0:
-		return fmt.Errorf("%d retries, %d duplicate ACKs", n.retries, n.dupAcks)
+	case snd.retries < 0 || snd.dupAcks < 0:
+		return fmt.Errorf("%d retries, %d duplicate ACKs", snd.retries, snd.dupAcks)
 	case c.state == TimeWait && c.timers != timers{linger: c.timers.linger}:
 		return fmt.Errorf("TIME-WAIT with timers %+v", c.timers)
 	case c.state == Closed && c.timers != timers{}:
 		return fmt.Errorf("CLOSED with timers %+v", c.timers)
 	}
-	if err := c.checkGaps(); err != nil || c.state == Closed {
+	if err := c.checkReassembler(); err != nil || c.state == Closed {
 		return err
 	}
 	return c.checkScoreboard()
@@ -30,9 +30,9 @@ func (c *Conn) Check() error {
 
 // checkScoreboard: the flights are what lies between SND.UNA and SND.NXT, and the sums are theirs.
 func (c *Conn) checkScoreboard() error {
-	n := &c.snd
-	sacked, lost, at := 0, 0, n.una
-	b := &n.board
+	snd := &c.snd
+	sacked, lost, at := 0, 0, snd.una
+	b := &snd.board
 	visits := b.visits
 	for p := b.first(); b.valid(p); p = b.next(p) {
 		f := b.at(p)
@@ -57,18 +57,18 @@ func (c *Conn) checkScoreboard() error {
 		}
 	}
 	b.visits = visits
-	if at != n.nxt || sacked != n.board.sacked || lost != n.board.lost || n.pipe() < 0 {
+	if at != snd.nxt || sacked != snd.board.sacked || lost != snd.board.lost || snd.pipe() < 0 {
 		return fmt.Errorf("scoreboard ends at %d (SND.NXT %d), sacked %d (%d), lost %d (%d), pipe %d",
-			at, n.nxt, sacked, n.board.sacked, lost, n.board.lost, n.pipe())
+			at, snd.nxt, sacked, snd.board.sacked, lost, snd.board.lost, snd.pipe())
 	}
 	return nil
 }
 
-// checkGaps: what is held out of order lies beyond RCV.NXT, in order, apart, and within the window.
-func (c *Conn) checkGaps() error {
+// checkReassembler: what is held out of order lies beyond RCV.NXT, in order, apart, and within the window.
+func (c *Conn) checkReassembler() error {
 	r := &c.rcv
 	at := r.nxt
-	for _, h := range r.gaps.held {
+	for _, h := range r.reassembler.blocks {
 		first := c.state == SynReceived && h.Start == r.nxt // text of a SYN that crossed ours
 		if !first && !at.Less(h.Start) || !h.Start.Less(h.End) || r.edge.Less(h.End) {
 			return fmt.Errorf("held %+v after %d, right edge %d", h, at, r.edge)

@@ -16,90 +16,90 @@ type flight struct {
 	retrans bool   // sent more than once
 }
 
-// flights holds what is in flight in order of sequence. It is cut into blocks: a flight is found by halving, and one more in
-// between moves no more than a block. A peer that splits flights therefore does not make acknowledgments dearer.
+// flights holds what is in flight in order of sequence. It is cut into chunks: a flight is found by halving, and one more in
+// between moves no more than a chunk. A peer that splits flights therefore does not make acknowledgments dearer.
 type flights struct {
-	blocks []block // the place behind the last one may hold the memory of an emptied one
+	chunks []chunk // the place behind the last one may hold the memory of an emptied one
 	visits uint32  // flights looked at so far: tests bound the work of an acknowledgment by it
 }
 
-// block is at most blockLen flights, base[from:]. None is empty.
-type block struct {
+// chunk is at most chunkLen flights, base[from:]. None is empty.
+type chunk struct {
 	base []flight
 	from int
 }
 
-const blockLen = 64
+const chunkLen = 64
 
 // place says where a flight is, until one is added or removed.
-type place struct{ block, i int }
+type place struct{ chunk, i int }
 
-func (l *flights) empty() bool { return len(l.blocks) == 0 }
+func (l *flights) empty() bool { return len(l.chunks) == 0 }
 
 func (l *flights) at(p place) *flight {
 	l.visits++
-	return &l.blocks[p.block].base[p.i]
+	return &l.chunks[p.chunk].base[p.i]
 }
 
 // valid says whether there is a flight at p, which first, find and next may have moved beyond the last.
-func (l *flights) valid(p place) bool { return p.block < len(l.blocks) }
+func (l *flights) valid(p place) bool { return p.chunk < len(l.chunks) }
 
 func (l *flights) first() place {
 	if l.empty() {
 		return place{}
 	}
-	return place{0, l.blocks[0].from}
+	return place{0, l.chunks[0].from}
 }
 
 func (l *flights) next(p place) place {
-	if p.i++; p.i < len(l.blocks[p.block].base) {
+	if p.i++; p.i < len(l.chunks[p.chunk].base) {
 		return p
 	}
-	if p.block++; p.block < len(l.blocks) {
-		return place{p.block, l.blocks[p.block].from}
+	if p.chunk++; p.chunk < len(l.chunks) {
+		return place{p.chunk, l.chunks[p.chunk].from}
 	}
-	return place{block: p.block}
+	return place{chunk: p.chunk}
 }
 
 // previous is the place before p; false when that is the first.
 func (l *flights) previous(p place) (place, bool) {
-	if p.i > l.blocks[p.block].from {
-		return place{p.block, p.i - 1}, true
+	if p.i > l.chunks[p.chunk].from {
+		return place{p.chunk, p.i - 1}, true
 	}
-	if p.block == 0 {
+	if p.chunk == 0 {
 		return p, false
 	}
-	return place{p.block - 1, len(l.blocks[p.block-1].base) - 1}, true
+	return place{p.chunk - 1, len(l.chunks[p.chunk-1].base) - 1}, true
 }
 
 // front is the flight at first; nil when there is none.
 func (l *flights) front() *flight {
-	if len(l.blocks) == 0 {
+	if len(l.chunks) == 0 {
 		return nil
 	}
 	l.visits++
-	b := &l.blocks[0]
+	b := &l.chunks[0]
 	return &b.base[b.from]
 }
 
 // last is the flight at the end; nil when there is none.
 func (l *flights) last() *flight {
-	n := len(l.blocks)
+	n := len(l.chunks)
 	if n == 0 {
 		return nil
 	}
-	return l.blocks[n-1].last()
+	return l.chunks[n-1].last()
 }
 
-func (b *block) last() *flight { return &b.base[len(b.base)-1] }
+func (b *chunk) last() *flight { return &b.base[len(b.base)-1] }
 
 // find is the place of the flight that contains or follows seq.
 func (l *flights) find(seq Seq) place {
-	n, _ := slices.BinarySearchFunc(l.blocks, seq, func(b block, seq Seq) int { return l.compare(b.last(), seq) })
-	if n == len(l.blocks) {
-		return place{block: n}
+	n, _ := slices.BinarySearchFunc(l.chunks, seq, func(b chunk, seq Seq) int { return l.compare(b.last(), seq) })
+	if n == len(l.chunks) {
+		return place{chunk: n}
 	}
-	b := &l.blocks[n]
+	b := &l.chunks[n]
 	i, _ := slices.BinarySearchFunc(b.base[b.from:], seq, func(f flight, seq Seq) int { return l.compare(&f, seq) })
 	return place{n, b.from + i}
 }
@@ -115,108 +115,108 @@ func (l *flights) compare(f *flight, seq Seq) int {
 
 // push appends f.
 func (l *flights) push(f flight) {
-	n := len(l.blocks)
-	if n == 0 || len(l.blocks[n-1].base) == blockLen {
+	n := len(l.chunks)
+	if n == 0 || len(l.chunks[n-1].base) == chunkLen {
 		l.extend()
 		n++
 	}
-	b := &l.blocks[n-1]
+	b := &l.chunks[n-1]
 	b.base = append(b.base, f)
 }
 
-// extend appends a block, which the caller fills. A connection that never has much in flight does with a small one.
+// extend appends a chunk, which the caller fills. A connection that never has much in flight does with a small one.
 func (l *flights) extend() {
-	n := len(l.blocks)
-	if n < cap(l.blocks) {
-		l.blocks = l.blocks[:n+1]
+	n := len(l.chunks)
+	if n < cap(l.chunks) {
+		l.chunks = l.chunks[:n+1]
 	} else {
-		l.blocks = append(l.blocks, block{})
+		l.chunks = append(l.chunks, chunk{})
 	}
-	if b := &l.blocks[n]; cap(b.base) == 0 && n > 0 {
-		b.base = make([]flight, 0, blockLen)
+	if b := &l.chunks[n]; cap(b.base) == 0 && n > 0 {
+		b.base = make([]flight, 0, chunkLen)
 	}
 }
 
 // pop removes the first flight.
 func (l *flights) pop() {
-	b := &l.blocks[0]
+	b := &l.chunks[0]
 	switch {
 	case b.from+1 < len(b.base):
 		b.from++
-	case len(l.blocks) == 1:
+	case len(l.chunks) == 1:
 		b.base, b.from = b.base[:0], 0
-		l.blocks = l.blocks[:0]
+		l.chunks = l.chunks[:0]
 	default:
 		l.drop(0)
 	}
 }
 
-// drop removes an emptied block, and keeps its memory for the next one.
+// drop removes an emptied chunk, and keeps its memory for the next one.
 func (l *flights) drop(i int) {
-	n := len(l.blocks) - 1
-	spare := block{base: l.blocks[i].base[:0]}
-	copy(l.blocks[i:], l.blocks[i+1:])
-	l.blocks[n] = spare
-	if n+1 < cap(l.blocks) {
-		l.blocks[:n+2][n+1] = block{} // one is enough
+	n := len(l.chunks) - 1
+	spare := chunk{base: l.chunks[i].base[:0]}
+	copy(l.chunks[i:], l.chunks[i+1:])
+	l.chunks[n] = spare
+	if n+1 < cap(l.chunks) {
+		l.chunks[:n+2][n+1] = chunk{} // one is enough
 	}
-	l.blocks = l.blocks[:n]
+	l.chunks = l.chunks[:n]
 }
 
 // insert puts f behind the flight at p and returns its place.
 func (l *flights) insert(p place, f flight) place {
-	b := &l.blocks[p.block]
-	if len(b.base) == blockLen {
+	b := &l.chunks[p.chunk]
+	if len(b.base) == chunkLen {
 		if b.from > 0 {
 			b.base, p.i, b.from = slices.Delete(b.base, 0, b.from), p.i-b.from, 0
 		} else {
 			p = l.halve(p)
 		}
-		b = &l.blocks[p.block]
+		b = &l.chunks[p.chunk]
 	}
 	b.base = slices.Insert(b.base, p.i+1, f)
-	return place{p.block, p.i + 1}
+	return place{p.chunk, p.i + 1}
 }
 
-// halve makes two blocks of a full one, and returns the new place of the flight at p.
+// halve makes two chunks of a full one, and returns the new place of the flight at p.
 func (l *flights) halve(p place) place {
-	const half = blockLen / 2
-	upper := block{base: make([]flight, half, blockLen)}
-	b := &l.blocks[p.block]
+	const half = chunkLen / 2
+	upper := chunk{base: make([]flight, half, chunkLen)}
+	b := &l.chunks[p.chunk]
 	copy(upper.base, b.base[half:])
 	b.base = b.base[:half]
-	l.blocks = slices.Insert(l.blocks, p.block+1, upper)
+	l.chunks = slices.Insert(l.chunks, p.chunk+1, upper)
 	if p.i >= half {
-		return place{p.block + 1, p.i - half}
+		return place{p.chunk + 1, p.i - half}
 	}
 	return p
 }
 
 // remove takes the flight at p out. What follows it may have its place then.
 func (l *flights) remove(p place) {
-	b := &l.blocks[p.block]
+	b := &l.chunks[p.chunk]
 	if b.base = slices.Delete(b.base, p.i, p.i+1); len(b.base) == b.from {
-		l.drop(p.block)
+		l.drop(p.chunk)
 	}
 }
 
 // release gives back the memory of an empty list, unless it is little.
 func (l *flights) release() {
-	if cap(l.blocks) > 1 {
-		l.blocks = nil
+	if cap(l.chunks) > 1 {
+		l.chunks = nil
 	}
 }
 
 // len is the number of flights.
 func (l *flights) len() (n int) {
-	for i := range l.blocks {
-		n += len(l.blocks[i].base) - l.blocks[i].from
+	for i := range l.chunks {
+		n += len(l.chunks[i].base) - l.chunks[i].from
 	}
 	return n
 }
 
-// memory is what the blocks occupy beyond the first, in bytes.
-func (l *flights) memory() int { return max(len(l.blocks)-1, 0) * blockLen * flightSize }
+// memory is what the chunks occupy beyond the first, in bytes.
+func (l *flights) memory() int { return max(len(l.chunks)-1, 0) * chunkLen * flightSize }
 
 const flightSize = 24
 

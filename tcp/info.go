@@ -44,16 +44,16 @@ type Info struct {
 
 // Info reports the connection's state.
 func (c *Conn) Info() Info {
-	n, r := &c.snd, &c.rcv
+	snd, r := &c.snd, &c.rcv
 	return Info{
-		State: c.state, CAState: c.cc.state, Retransmits: n.retries, Backoff: int(c.rtt.backoff),
+		State: c.state, CAState: c.cc.state, Retransmits: snd.retries, Backoff: int(c.rtt.backoff),
 		Options: c.negotiated(), RTO: c.rtt.timeout(c.cfg), ATO: c.cfg.DelayedAck,
-		SndMSS: c.MSS(), RcvMSS: r.mss, Unacked: n.nxt.Sub(n.una), Sacked: n.board.sacked, Lost: n.board.lost,
+		SndMSS: c.MSS(), RcvMSS: r.mss, Unacked: snd.nxt.Sub(snd.una), Sacked: snd.board.sacked, Lost: snd.board.lost,
 		RTT: c.rtt.srtt, RTTVar: c.rtt.rttvar, MinRTT: c.rtt.min, RcvRTT: r.arrival.rtt, SndCwnd: c.cc.cwnd, SndSsthresh: c.cc.ssthresh,
-		SndWnd: n.wnd, RcvWnd: r.wnd(), RcvSpace: c.rcvLimit(), SndWscale: n.shift, RcvWscale: r.shift, PMTU: c.mtu,
+		SndWnd: snd.wnd, RcvWnd: r.wnd(), RcvSpace: c.rcvLimit(), SndWscale: snd.shift, RcvWscale: r.shift, PMTU: c.mtu,
 		TotalRetrans: c.counts.retransmits, BytesAcked: c.counts.bytesAcked, BytesReceived: c.counts.bytesReceived,
 		BytesSent: c.counts.bytesSent, BytesRetrans: c.counts.bytesRetrans, SegsOut: c.counts.segsOut, SegsIn: c.counts.segsIn,
 		PacingRate: uint64(c.cc.pace.rate()), MaxPacingRate: c.params.MaxPacingRate, DeliveryRate: c.cc.algorithm.deliveryRate(),
-		NotsentBytes: n.unsent(), Congestion: c.cc.name(),
+		NotsentBytes: snd.unsent(), Congestion: c.cc.name(),
 	}
 }

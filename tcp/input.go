@@ -189,7 +189,7 @@ func (c *Conn) checkSequence(now time.Duration, s *Segment) bool {
 	case s.Flags.Has(RST):
 		c.drop(now, s, &c.cfg.Stats.DropSequence, notInWindow)
 	case s.Flags.Has(SYN) && c.state == SynReceived && s.Seq == c.rcv.irs:
-		c.answerSynAgain(now, s)
+		c.answerRetransmittedSyn(now, s)
 	case s.Flags.Has(SYN):
 		c.drop(now, s, &c.cfg.Stats.DropSyn, notInWindow)
 		c.challenge(now)
@@ -254,9 +254,9 @@ func (c *Conn) inputDuplicate(now time.Duration, s *Segment) {
 	}
 }
 
-// answerSynAgain sends our SYN,ACK again, which the peer has not received: an ACK alone would not help it. The peer's new timestamp is
+// answerRetransmittedSyn sends our SYN,ACK again, which the peer has not received: an ACK alone would not help it. The peer's new timestamp is
 // echoed, because that of the first SYN would make it measure too long a round trip.
-func (c *Conn) answerSynAgain(now time.Duration, s *Segment) {
+func (c *Conn) answerRetransmittedSyn(now time.Duration, s *Segment) {
 	c.noteDuplicate(now, s)
 	c.snd.board.markAllLost()
 	c.noteTimestamp(now, s)

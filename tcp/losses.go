@@ -19,8 +19,8 @@ type resend struct {
 	sent time.Duration
 }
 
-// mending is the losses, made when they are first needed.
-func (b *scoreboard) mending() *losses {
+// ensureLosses is the losses, made when they are first needed.
+func (b *scoreboard) ensureLosses() *losses {
 	if b.losses == nil {
 		b.losses = new(losses)
 	}

@@ -24,8 +24,8 @@ func (c *Conn) mayWake(unsent int) bool {
 	return c.params.NotsentLowat == 0 || 2*unsent < c.params.NotsentLowat
 }
 
-// sentSome wakes a writer whom TCP_NOTSENT_LOWAT has held back, when sending has reduced what was not sent.
-func (c *Conn) sentSome(before int) {
+// wakeNotsent wakes a writer whom TCP_NOTSENT_LOWAT has held back, when sending has reduced what was not sent.
+func (c *Conn) wakeNotsent(before int) {
 	if !c.mayWake(before) && c.canWrite() {
 		c.events |= Writable
 	}

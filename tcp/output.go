@@ -32,7 +32,7 @@ func (c *Conn) next(now time.Duration, s *Segment) (why string) {
 		return "reset"
 	case c.state == Closed:
 		return ""
-	case c.outputLost(now, s):
+	case c.retransmit(now, s):
 		return "retransmission"
 	case c.outputTail(now, s):
 		return "tail loss probe"
@@ -69,44 +69,44 @@ func (c *Conn) outputReset(now time.Duration, s *Segment) {
 	}
 }
 
-// outputLost retransmits lost flights, as far as both windows allow.
-func (c *Conn) outputLost(now time.Duration, s *Segment) bool {
-	n := &c.snd
-	p, any := n.board.nextLost()
-	if !any || c.cc.holding() && !n.resend {
+// retransmit retransmits lost flights, as far as both windows allow.
+func (c *Conn) retransmit(now time.Duration, s *Segment) bool {
+	snd := &c.snd
+	p, any := snd.board.nextLost()
+	if !any || c.cc.holding() && !snd.resend {
 		return false
 	}
-	w := n.board.at(p).Range
-	if w.Start != n.iss {
+	w := snd.board.at(p).Range
+	if w.Start != snd.iss {
 		limit := c.payloadLimit()
-		w = n.board.lostFrom(p, limit)
-		allowed := c.cc.cwnd - n.pipe()
-		if n.resend {
-			allowed = max(allowed, n.mss)
+		w = snd.board.lostFrom(p, limit)
+		allowed := c.cc.cwnd - snd.pipe()
+		if snd.resend {
+			allowed = max(allowed, snd.mss)
 		}
-		if n.ownsFin(w) && w.Len() == limit+1 { // the FIN is no payload
+		if snd.ownsFin(w) && w.Len() == limit+1 { // the FIN is no payload
 			limit, allowed = limit+1, allowed+1
 		}
-		size := min(w.Len(), n.una.Add(n.wnd).Sub(w.Start), limit)
-		if size < min(w.Len(), n.mss) && w.Start != n.una { // a window that shrinks must not cut what waits ever smaller
+		size := min(w.Len(), snd.una.Add(snd.wnd).Sub(w.Start), limit)
+		if size < min(w.Len(), snd.mss) && w.Start != snd.una { // a window that shrinks must not cut what waits ever smaller
 			return false
 		}
-		if size <= 0 || allowed < min(size, n.mss) || !n.resend && c.paced(now) {
+		if size <= 0 || allowed < min(size, snd.mss) || !snd.resend && c.paced(now) {
 			return false
 		}
-		if size = min(size, allowed); size < w.Len() && size > n.mss {
-			size -= size % n.mss
+		if size = min(size, allowed); size < w.Len() && size > snd.mss {
+			size -= size % snd.mss
 		}
 		w.End = w.Start.Add(size)
 	}
-	n.resend, n.lastSent = false, now
-	n.board.resent(p, w.Len(), max(n.mss, 1), now)
+	snd.resend, snd.lastSent = false, now
+	snd.board.resent(p, w.Len(), max(snd.mss, 1), now)
 	c.fill(s, w)
 	c.countRetransmit(w)
 	if c.cc.state != CAOpen {
 		c.cc.repair.undo.repeated(c, now, w)
 	}
-	c.armRexmt(now, w.Start == n.una && !c.impatient(n.una))
+	c.armRexmt(now, w.Start == snd.una && !c.keepsTimer(snd.una))
 	return true
 }
 
@@ -124,10 +124,10 @@ func (c *Conn) payloadLimit() int {
 
 // outputNew sends for the first time: the SYN, data, the FIN.
 func (c *Conn) outputNew(now time.Duration, s *Segment) bool {
-	n := &c.snd
-	w := Range{n.nxt, n.nxt}
+	snd := &c.snd
+	w := Range{snd.nxt, snd.nxt}
 	switch {
-	case n.nxt == n.iss:
+	case snd.nxt == snd.iss:
 		w.End++
 	case c.state.synchronized() && c.state != TimeWait:
 		size, fin := c.sizeNew(now)
@@ -141,15 +141,15 @@ func (c *Conn) outputNew(now time.Duration, s *Segment) bool {
 	default:
 		return false
 	}
-	unsent := n.unsent()
-	n.nxt = w.End
-	c.sentSome(unsent)
-	n.board.push(w, max(n.mss, 1), now)
+	unsent := snd.unsent()
+	snd.nxt = w.End
+	c.wakeNotsent(unsent)
+	snd.board.push(w, max(snd.mss, 1), now)
 	c.fill(s, w)
 	c.ecn.mark(s, true)
-	n.push = n.push && n.unsent() > 0
-	n.persist = persist{}
-	n.lastSent = now
+	snd.push = snd.push && snd.unsent() > 0
+	snd.persist = persist{}
+	snd.lastSent = now
 	c.timers.cork, c.timers.persist = 0, 0
 	c.armRexmt(now, false)
 	c.tlp.schedule(now, c)
@@ -158,25 +158,25 @@ func (c *Conn) outputNew(now time.Duration, s *Segment) bool {
 
 // sizeNew decides how many new bytes to send, and whether the FIN goes with them.
 func (c *Conn) sizeNew(now time.Duration) (size int, fin bool) {
-	n := &c.snd
-	avail := n.unsent()
-	if avail == 0 && !n.finUnsent() {
-		n.limited = false
-		c.cc.algorithm.starved()
+	snd := &c.snd
+	avail := snd.unsent()
+	if avail == 0 && !snd.finUnsent() {
+		snd.limited = false
+		c.cc.algorithm.appLimited()
 		return 0, false
 	}
-	if n.una == n.nxt && now-n.lastSent > c.rtt.timeout(c.cfg) {
+	if snd.una == snd.nxt && now-snd.lastSent > c.rtt.timeout(c.cfg) {
 		c.cc.algorithm.restart(c)
 	}
-	window := n.una.Add(n.wnd).Sub(n.nxt) // the usable window
-	room := c.cc.cwnd - n.pipe()
+	window := snd.una.Add(snd.wnd).Sub(snd.nxt) // the usable window
+	room := c.cc.cwnd - snd.pipe()
 	c.noteLimits(avail, window, room)
 	size = max(min(avail, window, room, c.payloadLimit()), 0)
-	fin = n.finUnsent() && size == avail && window > size
-	if size > n.mss && !fin && (size < avail || !c.params.NoDelay) {
-		size -= size % n.mss // whole segments first: the rest waits for a window, or for Nagle's algorithm to decide
+	fin = snd.finUnsent() && size == avail && window > size
+	if size > snd.mss && !fin && (size < avail || !c.params.NoDelay) {
+		size -= size % snd.mss // whole segments first: the rest waits for a window, or for Nagle's algorithm to decide
 	}
-	if size > 0 && size < n.mss && !fin && !c.sendSmall(now, size, avail) {
+	if size > 0 && size < snd.mss && !fin && !c.sendSmall(now, size, avail) {
 		return 0, false
 	}
 	return size, fin
@@ -184,43 +184,43 @@ func (c *Conn) sizeNew(now time.Duration) (size int, fin bool) {
 
 // noteLimits notes whether the congestion window or the peer's window keeps the sender from sending more.
 func (c *Conn) noteLimits(avail, window, room int) {
-	n := &c.snd
-	n.limited = room < min(avail, window, n.mss)
-	if window < min(avail, n.mss) {
-		c.cc.algorithm.starved()
+	snd := &c.snd
+	snd.limited = room < min(avail, window, snd.mss)
+	if window < min(avail, snd.mss) {
+		c.cc.algorithm.appLimited()
 	}
 }
 
 // sendSmall decides on less than a full-sized segment: silly window avoidance (RFC 9293 section 3.8.6.2.1), Nagle's
 // algorithm (section 3.7.4), TCP_CORK and MSG_MORE.
 func (c *Conn) sendSmall(now time.Duration, size, avail int) bool {
-	n := &c.snd
+	snd := &c.snd
 	switch {
-	case n.persist.override:
+	case snd.persist.override:
 		return true
 	case size < avail: // a window stands in the way
-		return 2*size >= n.maxWnd
-	case n.push || n.urgent:
+		return 2*size >= snd.maxWnd
+	case snd.push || snd.urgent:
 		return true
-	case c.params.Cork || n.more:
+	case c.params.Cork || snd.more:
 		if c.timers.cork == 0 {
 			c.timers.cork = now + 200*time.Millisecond
 		}
 		return false
 	default:
 		c.timers.cork = 0
-		return c.params.NoDelay || n.una == n.nxt || n.finUnsent()
+		return c.params.NoDelay || snd.una == snd.nxt || snd.finUnsent()
 	}
 }
 
 // outputKeepAlive sends a keep-alive probe: an old sequence number without data (RFC 9293 section 3.8.4).
 func (c *Conn) outputKeepAlive(s *Segment) bool {
-	n := &c.snd
-	if !n.keepAlive {
+	snd := &c.snd
+	if !snd.keepAlive {
 		return false
 	}
-	n.keepAlive = false
-	s.Seq = n.nxt - 1
+	snd.keepAlive = false
+	s.Seq = snd.nxt - 1
 	c.cfg.Stats.KeepAlives.Inc()
 	return true
 }
@@ -228,31 +228,31 @@ func (c *Conn) outputKeepAlive(s *Segment) bool {
 // acceptableSeq is the sequence number of a segment without data: SND.NXT, unless the window has shrunk and SND.NXT lies beyond it. Many a
 // peer ignores all of a segment that is out of its window.
 func (c *Conn) acceptableSeq() Seq {
-	n := &c.snd
-	return minSeq(n.nxt, n.una.Add(n.wnd))
+	snd := &c.snd
+	return minSeq(snd.nxt, snd.una.Add(snd.wnd))
 }
 
 // fill makes s the segment of w: whatever of SYN, data and FIN lies there.
 func (c *Conn) fill(s *Segment, w Range) {
-	n := &c.snd
+	snd := &c.snd
 	s.Seq = w.Start
-	if w.Start == n.iss {
+	if w.Start == snd.iss {
 		s.Flags = SYN | c.ecn.setup(c)
 		c.synOptions(&s.Options)
 		return
 	}
 	size := w.Len()
-	if n.ownsFin(w) {
+	if snd.ownsFin(w) {
 		s.Flags |= FIN
 		size--
 	}
-	spans := n.buf.Spans(w.Start.Sub(n.dataStart()), size)
+	spans := snd.buf.Spans(w.Start.Sub(snd.dataStart()), size)
 	s.Payload, s.Wrap = spans[0], spans[1]
-	if size > 0 && w.Start.Add(size) == n.dataEnd() {
+	if size > 0 && w.Start.Add(size) == snd.dataEnd() {
 		s.Flags |= PSH
 	}
-	if size > n.mss {
-		s.MSS = n.mss
+	if size > snd.mss {
+		s.MSS = snd.mss
 	}
 	if size > 0 && (c.ack.now || c.timers.delack != 0) {
 		c.rcv.dialogue, c.rcv.quick = true, 0
@@ -312,7 +312,7 @@ func (c *Conn) announce(syn bool) uint16 {
 	r.edge = c.newEdge()
 	unit := 1 << r.shift
 	field := (r.wnd() + unit - 1) / unit
-	if field*unit > c.rcvLimit()-r.queue.Len()+unit { // rounding up again and again must not outgrow the buffer
+	if field*unit > c.rcvLimit()-r.buf.Len()+unit { // rounding up again and again must not outgrow the buffer
 		field = r.wnd() / unit
 	}
 	field = min(field, 65535)
@@ -332,6 +332,6 @@ func (c *Conn) armRexmt(now time.Duration, restart bool) {
 	case c.snd.una == c.snd.nxt:
 		*t = 0
 	case restart || *t == 0:
-		*t = now + min(c.rtt.timeout(c.cfg), c.patience(now))
+		*t = now + min(c.rtt.timeout(c.cfg), c.userTimeoutLeft(now))
 	}
 }

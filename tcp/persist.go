@@ -20,13 +20,13 @@ type persist struct {
 // armPersist keeps the persist timer running while nothing else would end the silence. What TCP_CORK or MSG_MORE holds, and what waits
 // for its pace, has timers of its own.
 func (c *Conn) armPersist(now time.Duration) {
-	n, t := &c.snd, &c.timers
-	waits := n.una == n.nxt && c.state.synchronized() && (n.unsent() > 0 || n.finUnsent())
+	snd, t := &c.snd, &c.timers
+	waits := snd.una == snd.nxt && c.state.synchronized() && (snd.unsent() > 0 || snd.finUnsent())
 	switch {
 	case !waits || t.cork != 0 || c.paced(now):
 		t.persist = 0
 	case t.persist == 0:
-		t.persist = now + min(c.rtt.timeout(c.cfg), c.patience(now))
+		t.persist = now + min(c.rtt.timeout(c.cfg), c.userTimeoutLeft(now))
 	}
 }
 
@@ -41,18 +41,18 @@ func (c *Conn) persistTimeout(now time.Duration) {
 
 // outputWindowProbe sends the first byte that the peer has not acknowledged, or our FIN.
 func (c *Conn) outputWindowProbe(now time.Duration, s *Segment) bool {
-	n := &c.snd
-	if !n.persist.send {
+	snd := &c.snd
+	if !snd.persist.send {
 		return false
 	}
-	n.persist.send = false
-	if n.una != n.nxt {
-		n.board.resent(n.board.first(), 1, n.mss, now)
+	snd.persist.send = false
+	if snd.una != snd.nxt {
+		snd.board.resent(snd.board.first(), 1, snd.mss, now)
 		c.armRexmt(now, true)
 	} else {
-		n.persist.probed, n.lastSent = true, now
+		snd.persist.probed, snd.lastSent = true, now
 	}
-	c.fill(s, Range{n.una, n.una + 1})
+	c.fill(s, Range{snd.una, snd.una + 1})
 	c.cfg.Stats.Probes.Inc()
 	return true
 }
@@ -60,10 +60,10 @@ func (c *Conn) outputWindowProbe(now time.Duration, s *Segment) bool {
 // probeAcked counts the byte of a window probe as sent, now that ack acknowledges it. No round trip is measured by it, because it may
 // have been sent more than once.
 func (c *Conn) probeAcked(ack Seq) {
-	if n := &c.snd; n.persist.probed && n.una == n.nxt && ack == n.nxt+1 {
-		n.board.push(Range{n.nxt, ack}, n.mss, n.lastSent)
-		n.board.last().retrans = true
-		n.nxt = ack
+	if snd := &c.snd; snd.persist.probed && snd.una == snd.nxt && ack == snd.nxt+1 {
+		snd.board.push(Range{snd.nxt, ack}, snd.mss, snd.lastSent)
+		snd.board.last().retrans = true
+		snd.nxt = ack
 	}
 }
 

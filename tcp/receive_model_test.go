@@ -63,12 +63,12 @@ func (m *model) segment() *Segment {
 
 // receive takes what the machine must have taken, and acknowledges as it must.
 func (m *model) receive(s *Segment) {
-	edge, dropped := m.c.rcv.edge, m.c.cfg.Stats.DropFragments.Value()
+	edge, dropped := m.c.rcv.edge, m.c.cfg.Stats.DropTooManyBlocks.Value()
 	m.c.Input(m.now, s)
 	if s.Buffer != nil {
 		s.Buffer.Free()
 	}
-	if m.c.cfg.Stats.DropFragments.Value() == dropped {
+	if m.c.cfg.Stats.DropTooManyBlocks.Value() == dropped {
 		for i := range s.Payload {
 			if q := s.Seq.Add(i); m.seq(0).LessEq(q) && q.Less(edge) {
 				m.have[q.Sub(m.seq(0))] = true
@@ -105,16 +105,16 @@ func (m *model) check() {
 	require.Equal(m.t, end, r.nxt)
 	var held []Range
 	memory := 0
-	for i := range r.gaps.held {
-		h := &r.gaps.held[i]
+	for i := range r.reassembler.blocks {
+		h := &r.reassembler.blocks[i]
 		held = append(held, h.Range)
-		memory += h.queue.Memory()
-		require.Equal(m.t, !m.shut, h.queue.Len() == h.Len())
+		memory += h.bytes.Memory()
+		require.Equal(m.t, !m.shut, h.bytes.Len() == h.Len())
 	}
 	runs := m.runs()
 	require.Equal(m.t, fmt.Sprint(runs), fmt.Sprint(held))
-	require.Equal(m.t, memory, r.gaps.memory)
-	require.Less(m.t, r.gaps.memory+r.queue.Memory(), 3*m.bound/2)
+	require.Equal(m.t, memory, r.reassembler.memory)
+	require.Less(m.t, r.reassembler.memory+r.buf.Memory(), 3*m.bound/2)
 	m.blocks(runs)
 }
 

@@ -113,19 +113,19 @@ func (c *Conn) duplicated(w Range) {
 // to have left the network (DeliveredData of RFC 9937 section 6). Without SACK a duplicate stands for one segment. When SND.UNA moves, the
 // first segment fills the hole, and each of the others takes the place of a duplicate.
 func (c *Conn) countDuplicate(s *Segment, advanced, wasWnd int, d *delivery) (delivered int) {
-	n := &c.snd
+	snd := &c.snd
 	switch {
 	case c.sackOK:
 		return d.octets
 	case advanced > 0:
-		left := max(n.dupAcks-(advanced-1)/n.mss, 0)
-		delivered = max(advanced-(n.dupAcks-left)*n.mss, min(advanced, n.mss))
-		if n.dupAcks = left; c.cc.state == CAOpen {
-			n.dupAcks = 0
+		left := max(snd.dupAcks-(advanced-1)/snd.mss, 0)
+		delivered = max(advanced-(snd.dupAcks-left)*snd.mss, min(advanced, snd.mss))
+		if snd.dupAcks = left; c.cc.state == CAOpen {
+			snd.dupAcks = 0
 		}
-	case s.Len() == 0 && s.Ack == n.una && n.wnd == wasWnd && n.una != n.nxt:
-		n.dupAcks++
-		delivered = n.mss
+	case s.Len() == 0 && s.Ack == snd.una && snd.wnd == wasWnd && snd.una != snd.nxt:
+		snd.dupAcks++
+		delivered = snd.mss
 	}
 	return delivered
 }
@@ -205,14 +205,14 @@ func (c *Conn) lose(now time.Duration, f *flight) {
 	c.cc.algorithm.lost(now, c, f)
 }
 
-// impatient says that a partial acknowledgment, which has moved SND.UNA on from una, leaves the retransmission timer alone: without
+// keepsTimer says that a partial acknowledgment, which has moved SND.UNA on from una, leaves the retransmission timer alone: without
 // SACK only the first one restarts it, so that many losses do not take a round trip each (RFC 6582 section 3.2, step 3).
-func (c *Conn) impatient(una Seq) bool {
+func (c *Conn) keepsTimer(una Seq) bool {
 	return !c.sackOK && c.cc.state == CARecovery && una.Add(c.cc.repair.prr.recoverFS) != c.cc.recover
 }
 
 // pipe is the number of bytes in the network (RFC 6675 section 4).
-func (n *sender) pipe() int {
-	left := min(n.dupAcks*n.mss, n.nxt.Sub(n.una)-n.board.lost)
-	return n.nxt.Sub(n.una) - n.board.sacked - n.board.lost - left
+func (snd *sender) pipe() int {
+	left := min(snd.dupAcks*snd.mss, snd.nxt.Sub(snd.una)-snd.board.lost)
+	return snd.nxt.Sub(snd.una) - snd.board.sacked - snd.board.lost - left
 }

@@ -341,16 +341,16 @@ func TestTinySegmentsAreBounded(t *testing.T) {
 			octet(5003 + 2*i)
 		}
 		s.silence(0)
-		g := &s.c.rcv.gaps
-		held := len(g.held)
-		require.LessOrEqual(t, held, maxGaps)
+		g := &s.c.rcv.reassembler
+		held := len(g.blocks)
+		require.LessOrEqual(t, held, maxBlocks)
 		require.Less(t, g.memory, maxWaste*limit+packet.MaxSize)
-		require.EqualValues(t, 20000-held, s.c.cfg.Stats.DropFragments.Value())
+		require.EqualValues(t, 20000-held, s.c.cfg.Stats.DropTooManyBlocks.Value())
 		for i := range 2 * held {
 			octet(5001 + i)
 		}
 		s.reads(5001, 2*held)
-		require.Empty(t, g.held)
+		require.Empty(t, g.blocks)
 		require.Zero(t, g.memory)
 	}
 }

@@ -149,7 +149,7 @@ func (b *scoreboard) join(p place) place {
 func (b *scoreboard) markLost(f *flight) {
 	if f.waiting() {
 		f.lost = true
-		r := b.mending()
+		r := b.ensureLosses()
 		if b.lost == 0 {
 			r.holes = r.holes[:0]
 		}
@@ -206,7 +206,7 @@ func (b *scoreboard) resent(p place, n, size int, now time.Duration) {
 	for end.Less(w.End) {
 		end = b.cover(b.next(p), w.End)
 	}
-	b.mending().resent(w, now)
+	b.ensureLosses().resent(w, now)
 }
 
 // cover removes the flight at p as far as end, and returns how far that was.

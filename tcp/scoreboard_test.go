@@ -143,7 +143,7 @@ func TestFlightsAreCharged(t *testing.T) {
 func TestSizesThatAreCharged(t *testing.T) {
 	require.EqualValues(t, flightSize, unsafe.Sizeof(flight{}))
 	require.EqualValues(t, resendSize, unsafe.Sizeof(resend{}))
-	require.EqualValues(t, heldSize, unsafe.Sizeof(held{}))
+	require.EqualValues(t, blockSize, unsafe.Sizeof(block{}))
 	require.EqualValues(t, transmissionSize, unsafe.Sizeof(transmission{}))
 }
 

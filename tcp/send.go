@@ -43,25 +43,25 @@ type sender struct {
 }
 
 // dataStart is the sequence number of the first byte in the buffer.
-func (n *sender) dataStart() Seq {
-	if n.una == n.iss {
-		return n.iss + 1
+func (snd *sender) dataStart() Seq {
+	if snd.una == snd.iss {
+		return snd.iss + 1
 	}
-	return n.una
+	return snd.una
 }
 
 // dataEnd is the sequence number after the last one.
-func (n *sender) dataEnd() Seq { return n.dataStart().Add(n.buf.Len()) }
+func (snd *sender) dataEnd() Seq { return snd.dataStart().Add(snd.buf.Len()) }
 
 // unsent is the number of bytes never sent; the FIN not counted.
-func (n *sender) unsent() int { return max(n.dataEnd().Sub(maxSeq(n.nxt, n.dataStart())), 0) }
+func (snd *sender) unsent() int { return max(snd.dataEnd().Sub(maxSeq(snd.nxt, snd.dataStart())), 0) }
 
-func (n *sender) finUnsent() bool { return n.closed && n.nxt.LessEq(n.fin) }
+func (snd *sender) finUnsent() bool { return snd.closed && snd.nxt.LessEq(snd.fin) }
 
 // ownsFin says whether our FIN is the end of w.
-func (n *sender) ownsFin(w Range) bool { return n.closed && w.End == n.fin+1 }
+func (snd *sender) ownsFin(w Range) bool { return snd.closed && w.End == snd.fin+1 }
 
-func (n *sender) finAcked() bool { return n.closed && n.fin.Less(n.una) }
+func (snd *sender) finAcked() bool { return snd.closed && snd.fin.Less(snd.una) }
 
 // Write queues bytes of p and returns how many fit. It never blocks.
 func (c *Conn) Write(now time.Duration, p []byte) int {
@@ -123,7 +123,7 @@ func (c *Conn) canWrite() bool {
 }
 
 // memory is what the send buffer is charged with: the bytes in it, and the flights that the peer has split by SACK.
-func (n *sender) memory() int { return n.buf.Len() + n.board.memory() }
+func (snd *sender) memory() int { return snd.buf.Len() + snd.board.memory() }
 
 // Writable says whether Write should be tried: there is room, or an error to learn of.
 func (c *Conn) Writable() bool {
@@ -137,7 +137,7 @@ func (c *Conn) Unacked() int { return c.snd.buf.Len() }
 // remembers of both.
 func (c *Conn) Memory() int {
 	return c.snd.buf.Memory() + c.snd.board.memory() + c.snd.board.losses.memory() + c.cc.algorithm.memory() +
-		c.rcv.queue.Memory() + c.rcv.gaps.memory + cap(c.rcv.gaps.held)*heldSize
+		c.rcv.buf.Memory() + c.rcv.reassembler.memory + cap(c.rcv.reassembler.blocks)*blockSize
 }
 
 // Delivered says whether all that was written, and the FIN if there is one, has been acknowledged or given up.
@@ -181,7 +181,7 @@ func (c *Conn) enterClosing(now time.Duration) {
 // make it a reset, so that the peer learns that they were lost (RFC 9293 section 3.6.1).
 func (c *Conn) Close(now time.Duration) {
 	c.trace(now, Event{Kind: UserClosed, Why: "close"})
-	unread := c.rcv.queue.Len() > 0
+	unread := c.rcv.buf.Len() > 0
 	c.orphan = true
 	if unread {
 		c.Abort(now)

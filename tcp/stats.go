@@ -26,21 +26,21 @@ type Stats struct {
 	Duplicates     stats.Counter `name:"tcp.in.duplicate" doc:"segments all of whose text, SYN or FIN was received before" rfc:"RFC 9293 3.10.7.4 first"`
 	OutOfOrder     stats.Counter `name:"tcp.in.out_of_order" doc:"segments held until a gap fills" rfc:"RFC 9293 3.10.7.4"`
 
-	DropHeader       stats.Counter `name:"tcp.drop.bad_header" doc:"truncated, or data offset impossible" rfc:"RFC 9293 3.1"`
-	DropChecksum     stats.Counter `name:"tcp.drop.bad_checksum" doc:"checksum wrong" rfc:"RFC 9293 3.1 MUST-3"`
-	DropAddress      stats.Counter `name:"tcp.drop.bad_address" doc:"from or to a broadcast or multicast address" rfc:"RFC 9293 3.9.2.3"`
-	DropMinTTL       stats.Counter `name:"tcp.drop.min_ttl" doc:"TTL below the socket's IP_MINTTL" rfc:"RFC 5082 3"`
-	DropNoConnection stats.Counter `name:"tcp.drop.no_connection" doc:"for no connection or listener" rfc:"RFC 9293 3.10.7.1"`
-	DropListen       stats.Counter `name:"tcp.drop.listen" doc:"neither SYN nor ACK nor RST for a listener, or a RST" rfc:"RFC 9293 3.10.7.2"`
-	DropBacklog      stats.Counter `name:"tcp.drop.backlog_full" doc:"SYN or final ACK while accept queue or SYN queue is full" rfc:"POSIX listen()"`
-	DropCookie       stats.Counter `name:"tcp.drop.bad_cookie" doc:"final ACK without a connection, whose cookie is forged or old" rfc:"RFC 4987 3.6"`
-	DropInbox        stats.Counter `name:"tcp.drop.inbox_full" doc:"too many segments while the connection's owner held it"`
-	DropSequence     stats.Counter `name:"tcp.drop.sequence" doc:"outside the receive window, and no duplicate" rfc:"RFC 9293 3.10.7.4 first"`
-	DropPAWS         stats.Counter `name:"tcp.drop.paws" doc:"timestamp older than the last" rfc:"RFC 7323 5.3"`
-	DropReset        stats.Counter `name:"tcp.drop.reset" doc:"RST that is not exactly at RCV.NXT, or in TIME-WAIT" rfc:"RFC 5961 3.2, RFC 1337"`
-	DropSyn          stats.Counter `name:"tcp.drop.syn" doc:"SYN in a synchronized state" rfc:"RFC 5961 4.2"`
-	DropNoAck        stats.Counter `name:"tcp.drop.no_ack" doc:"no ACK bit" rfc:"RFC 9293 3.10.7.4 fifth"`
-	DropAck          stats.Counter `name:"tcp.drop.bad_ack" doc:"acknowledges what was never sent, or is far too old" rfc:"RFC 9293 3.10.7.4 fifth, RFC 5961 5.2"`
-	DropSynSent      stats.Counter `name:"tcp.drop.syn_sent" doc:"no acceptable SYN or RST while a SYN is unanswered" rfc:"RFC 9293 3.10.7.3"`
-	DropFragments    stats.Counter `name:"tcp.drop.too_many_gaps" doc:"out-of-order segment beyond the bound on gaps" rfc:"RFC 9293 3.10.7.4"`
+	DropHeader        stats.Counter `name:"tcp.drop.bad_header" doc:"truncated, or data offset impossible" rfc:"RFC 9293 3.1"`
+	DropChecksum      stats.Counter `name:"tcp.drop.bad_checksum" doc:"checksum wrong" rfc:"RFC 9293 3.1 MUST-3"`
+	DropAddress       stats.Counter `name:"tcp.drop.bad_address" doc:"from or to a broadcast or multicast address" rfc:"RFC 9293 3.9.2.3"`
+	DropMinTTL        stats.Counter `name:"tcp.drop.min_ttl" doc:"TTL below the socket's IP_MINTTL" rfc:"RFC 5082 3"`
+	DropNoConnection  stats.Counter `name:"tcp.drop.no_connection" doc:"for no connection or listener" rfc:"RFC 9293 3.10.7.1"`
+	DropListen        stats.Counter `name:"tcp.drop.listen" doc:"neither SYN nor ACK nor RST for a listener, or a RST" rfc:"RFC 9293 3.10.7.2"`
+	DropBacklog       stats.Counter `name:"tcp.drop.backlog_full" doc:"SYN or final ACK while accept queue or SYN queue is full" rfc:"POSIX listen()"`
+	DropCookie        stats.Counter `name:"tcp.drop.bad_cookie" doc:"final ACK without a connection, whose cookie is forged or old" rfc:"RFC 4987 3.6"`
+	DropInbox         stats.Counter `name:"tcp.drop.inbox_full" doc:"too many segments while the connection's owner held it"`
+	DropSequence      stats.Counter `name:"tcp.drop.sequence" doc:"outside the receive window, and no duplicate" rfc:"RFC 9293 3.10.7.4 first"`
+	DropPAWS          stats.Counter `name:"tcp.drop.paws" doc:"timestamp older than the last" rfc:"RFC 7323 5.3"`
+	DropReset         stats.Counter `name:"tcp.drop.reset" doc:"RST that is not exactly at RCV.NXT, or in TIME-WAIT" rfc:"RFC 5961 3.2, RFC 1337"`
+	DropSyn           stats.Counter `name:"tcp.drop.syn" doc:"SYN in a synchronized state" rfc:"RFC 5961 4.2"`
+	DropNoAck         stats.Counter `name:"tcp.drop.no_ack" doc:"no ACK bit" rfc:"RFC 9293 3.10.7.4 fifth"`
+	DropAck           stats.Counter `name:"tcp.drop.bad_ack" doc:"acknowledges what was never sent, or is far too old" rfc:"RFC 9293 3.10.7.4 fifth, RFC 5961 5.2"`
+	DropSynSent       stats.Counter `name:"tcp.drop.syn_sent" doc:"no acceptable SYN or RST while a SYN is unanswered" rfc:"RFC 9293 3.10.7.3"`
+	DropTooManyBlocks stats.Counter `name:"tcp.drop.too_many_blocks" doc:"out-of-order segment beyond the bound on blocks or memory" rfc:"RFC 9293 3.10.7.4"`
 }

@@ -85,27 +85,27 @@ func (c *Conn) runTimers(now time.Duration) {
 
 // retransmissionTimeout is the expiry of the timer behind sent data and unanswered SYNs (RFC 6298 section 5).
 func (c *Conn) retransmissionTimeout(now time.Duration) {
-	n := &c.snd
+	snd := &c.snd
 	if !c.backOff(now) {
 		return
 	}
-	if n.wnd == 0 && c.state.synchronized() { // the answer to the probe restarts everything else
-		n.persist.send = true
+	if snd.wnd == 0 && c.state.synchronized() { // the answer to the probe restarts everything else
+		snd.persist.send = true
 		return
 	}
 	c.cfg.Stats.Timeouts.Inc()
-	if n.retries == retriesR1 {
+	if snd.retries == retriesR1 {
 		c.events |= Troubled
 	}
 	c.timers.tlp = 0
-	c.blackhole.suspect(now, c, n.board.front().Len())
-	wasLost := n.board.lost
-	n.board.timeout(c.lostBefore(now))
-	c.trace(now, Event{Kind: LossDetected, Octets: n.board.lost, Why: "timeout"})
-	n.resend = true
+	c.blackhole.suspect(now, c, snd.board.front().Len())
+	wasLost := snd.board.lost
+	snd.board.timeout(c.lostBefore(now))
+	c.trace(now, Event{Kind: LossDetected, Octets: snd.board.lost, Why: "timeout"})
+	snd.resend = true
 	c.armRexmt(now, true)
 	if c.state.synchronized() { // the window of a connection whose SYN was lost is set when it is established
-		c.cc.timeout(c, n.board.lost-wasLost)
+		c.cc.timeout(c, snd.board.lost-wasLost)
 	}
 	c.tlp = tlp{}
 }
@@ -113,15 +113,15 @@ func (c *Conn) retransmissionTimeout(now time.Duration) {
 // backOff counts an expiry of the retransmission or the persist timer, and doubles the next. It returns false if it was the last one, R2:
 // the connection has failed.
 func (c *Conn) backOff(now time.Duration) bool {
-	n := &c.snd
-	if !n.stalled {
-		n.stalled, n.stalledAt = true, now-c.rtt.timeout(c.cfg)
+	snd := &c.snd
+	if !snd.stalled {
+		snd.stalled, snd.stalledAt = true, now-c.rtt.timeout(c.cfg)
 	}
 	if c.givenUp(now) {
 		c.fail(now, syscall.ETIMEDOUT)
 		return false
 	}
-	n.retries++
+	snd.retries++
 	c.rtt.backoff++
 	return true
 }
@@ -139,7 +139,7 @@ func (c *Conn) lostBefore(now time.Duration) time.Duration {
 }
 
 // patience is what is left of the user timeout once something is sent again; without one, longer than any RTO.
-func (c *Conn) patience(now time.Duration) time.Duration {
+func (c *Conn) userTimeoutLeft(now time.Duration) time.Duration {
 	if c.params.UserTimeout == 0 || !c.snd.stalled {
 		return c.cfg.MaxRTO
 	}
@@ -193,7 +193,7 @@ func (c *Conn) keepAlive(now time.Duration) {
 		c.timers.keep = next
 		return
 	}
-	if p.UserTimeout == 0 && c.timers.keepAlivesUnanswered >= p.KeepCnt || c.unheard(now, p.UserTimeout) {
+	if p.UserTimeout == 0 && c.timers.keepAlivesUnanswered >= p.KeepCnt || c.peerSilent(now, p.UserTimeout) {
 		c.ack.now, c.reset = false, pendingReset{pending: true, flags: RST | ACK, seq: c.snd.nxt, ack: c.rcv.nxt}
 		c.fail(now, syscall.ETIMEDOUT)
 		return
@@ -203,8 +203,8 @@ func (c *Conn) keepAlive(now time.Duration) {
 	c.snd.keepAlive = true
 }
 
-// unheard says whether a peer that is being probed has been silent for longer than a user timeout, which takes the place of
+// peerSilent says whether a peer that is being probed has been silent for longer than a user timeout, which takes the place of
 // the number of probes (Linux tcp(7)).
-func (c *Conn) unheard(now, timeout time.Duration) bool {
+func (c *Conn) peerSilent(now, timeout time.Duration) bool {
 	return timeout > 0 && c.timers.keepAlivesUnanswered > 0 && now-c.rcv.lastAt >= timeout
 }

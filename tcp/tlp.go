@@ -18,14 +18,14 @@ const maxAckDelay = 200 * time.Millisecond
 // schedule sets the probe timer after new data was sent or acknowledged (RFC 8985 section 7.2).
 func (t *tlp) schedule(now time.Duration, c *Conn) {
 	c.timers.tlp = 0
-	n := &c.snd
-	if !c.sackOK || c.cc.state != CAOpen || n.board.sacked > 0 || t.active || !t.sampled || n.una == n.nxt || n.wnd == 0 || !c.state.synchronized() {
+	snd := &c.snd
+	if !c.sackOK || c.cc.state != CAOpen || snd.board.sacked > 0 || t.active || !t.sampled || snd.una == snd.nxt || snd.wnd == 0 || !c.state.synchronized() {
 		return
 	}
 	wait := time.Second
 	if c.rtt.srtt > 0 {
 		wait = 2*c.rtt.srtt + 2*granularity // with room for the clocks of both sides, as Linux
-		if n.nxt.Sub(n.una) <= n.mss {
+		if snd.nxt.Sub(snd.una) <= snd.mss {
 			wait += maxAckDelay
 		}
 	}
@@ -34,36 +34,36 @@ func (t *tlp) schedule(now time.Duration, c *Conn) {
 
 // outputTail sends the probe: new data if the window takes it, else the last segment again (RFC 8985 section 7.3).
 func (c *Conn) outputTail(now time.Duration, s *Segment) bool {
-	n := &c.snd
-	if !c.tlp.send || n.una == n.nxt {
+	snd := &c.snd
+	if !c.tlp.send || snd.una == snd.nxt {
 		c.tlp.send = false
 		return false
 	}
-	size := min(n.unsent(), n.una.Add(n.wnd).Sub(n.nxt), n.mss)
-	w := Range{n.nxt, n.nxt.Add(size)}
+	size := min(snd.unsent(), snd.una.Add(snd.wnd).Sub(snd.nxt), snd.mss)
+	w := Range{snd.nxt, snd.nxt.Add(size)}
 	if size > 0 {
-		n.nxt = w.End
-		n.board.push(w, n.mss, now)
+		snd.nxt = w.End
+		snd.board.push(w, snd.mss, now)
 	} else {
-		w = n.lastSegment()
-		n.board.resent(n.board.split(n.board.find(w.Start), w.Start), w.Len(), n.mss, now)
+		w = snd.lastSegment()
+		snd.board.resent(snd.board.split(snd.board.find(w.Start), w.Start), w.Len(), snd.mss, now)
 		c.countRetransmit(w)
 	}
-	c.tlp = tlp{active: true, retrans: size <= 0, end: n.nxt}
-	n.lastSent = now
+	c.tlp = tlp{active: true, retrans: size <= 0, end: snd.nxt}
+	snd.lastSent = now
 	c.fill(s, w)
 	c.armRexmt(now, true)
 	return true
 }
 
 // lastSegment is what was sent last of what is in flight: a full-sized segment, the rest, or with either our FIN.
-func (n *sender) lastSegment() Range {
-	w := n.board.last().Range
+func (snd *sender) lastSegment() Range {
+	w := snd.board.last().Range
 	data := w.Len()
-	if n.ownsFin(w) {
+	if snd.ownsFin(w) {
 		data--
 	}
-	w.Start = w.Start.Add(max(data-1, 0) / n.mss * n.mss)
+	w.Start = w.Start.Add(max(data-1, 0) / snd.mss * snd.mss)
 	return w
 }
 

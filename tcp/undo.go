@@ -40,10 +40,10 @@ const (
 
 // begin saves the values that a recovery, or a timeout, changes. A tail loss probe in flight may yet be reported as duplicate.
 func (u *undo) begin(c *Conn) {
-	n := &c.snd
-	*u = undo{armed: true, cwnd: c.cc.cwnd, ssthresh: c.cc.ssthresh, rack: c.rack.rackMark, marker: n.una, high: n.una, probed: n.una, until: n.nxt}
+	snd := &c.snd
+	*u = undo{armed: true, cwnd: c.cc.cwnd, ssthresh: c.cc.ssthresh, rack: c.rack.rackMark, marker: snd.una, high: snd.una, probed: snd.una, until: snd.nxt}
 	if c.tlp.active && c.tlp.retrans {
-		u.probed, u.retrans = c.tlp.end, min(n.mss, n.nxt.Sub(n.una))
+		u.probed, u.retrans = c.tlp.end, min(snd.mss, snd.nxt.Sub(snd.una))
 	}
 }
 
@@ -89,16 +89,16 @@ func (u *undo) eifel(c *Conn, s *Segment, f *feedback) bool {
 // forward takes a step of F-RTO and returns true when it finds the timeout spurious. The first new ACK proves nothing: the data that it
 // covers beside the retransmission may have arrived long ago, and its ACKs been lost.
 func (u *undo) forward(c *Conn, f *feedback) bool {
-	n := &c.snd
+	snd := &c.snd
 	duplicate := !c.sackOK && !f.advanced && f.acked > 0
 	switch {
-	case duplicate || f.advanced && c.cc.recover.LessEq(n.una):
+	case duplicate || f.advanced && c.cc.recover.LessEq(snd.una):
 		u.frto = frtoOff
 	case u.frto == frtoNew && f.any && c.cc.recover.Less(f.latest.End): // new data arrived, and the data marked lost did not
 		u.frto = frtoOff
 	case u.frto == frtoNew:
 		return f.mistaken
-	case f.advanced && min(n.unsent(), n.una.Add(n.wnd).Sub(n.nxt)) >= n.mss:
+	case f.advanced && min(snd.unsent(), snd.una.Add(snd.wnd).Sub(snd.nxt)) >= snd.mss:
 		u.frto = frtoNew
 	case f.advanced:
 		u.frto = frtoOff
@@ -136,7 +136,7 @@ func (c *Conn) tryUndo(now time.Duration, s *Segment, f *feedback) bool {
 	}
 	c.trace(now, Event{Kind: RecoveryUndone, Why: rule})
 	if rule != "D-SACK" || c.cc.state == CALoss { // D-SACKs say nothing of lost data that was not retransmitted
-		c.snd.board.spare()
+		c.snd.board.unmarkLost()
 	}
 	c.snd.dupAcks = 0
 	c.rack.restore(&r.undo)
@@ -172,7 +172,7 @@ func (r *rack) restore(u *undo) {
 }
 
 // spare unmarks the lost flights, except retransmitted ones.
-func (b *scoreboard) spare() {
+func (b *scoreboard) unmarkLost() {
 	if b.lost == 0 {
 		return
 	}

@@ -23,15 +23,15 @@ func (c *Conn) WriteUrgent(now time.Duration, p []byte) int {
 
 // markUrgent sets the urgent pointer on a segment while it lies ahead. A pointer that does not fit says as much as it can.
 func (c *Conn) markUrgent(s *Segment) {
-	n := &c.snd
-	if !n.urgent || s.Flags.Has(SYN) {
+	snd := &c.snd
+	if !snd.urgent || s.Flags.Has(SYN) {
 		return
 	}
-	if n.up.LessEq(n.una) {
-		n.urgent = false
+	if snd.up.LessEq(snd.una) {
+		snd.urgent = false
 		return
 	}
-	if ahead := n.up.Sub(s.Seq); ahead > 0 {
+	if ahead := snd.up.Sub(s.Seq); ahead > 0 {
 		s.Flags |= URG
 		s.Urg = uint16(min(ahead, 65535))
 	}
@@ -52,7 +52,7 @@ func (c *Conn) receiveUrgent(s *Segment) {
 }
 
 // readSeq is the sequence number of the next byte the user will read.
-func (r *receiver) readSeq() Seq { return r.dataNxt().Add(-r.queue.Len()) }
+func (r *receiver) readSeq() Seq { return r.dataNxt().Add(-r.buf.Len()) }
 
 // dataNxt is the sequence number after the last byte in the queue: RCV.NXT without the peer's FIN and without the bytes that were
 // discarded because the user had shut down reading.
@@ -81,11 +81,11 @@ func (c *Conn) beforeMark(n int) int {
 		u.valid = false
 	case c.params.OOBInline:
 		u.valid = false
-	case r.queue.Len() > 0:
+	case r.buf.Len() > 0:
 		if !u.read { // it stays readable out of band, as on Linux, until the next one
-			r.oob, r.oobHeld = r.queue.At(0), true
+			r.oob, r.oobHeld = r.buf.At(0), true
 		}
-		r.queue.Discard(1)
+		r.buf.Discard(1)
 		u.valid = false
 	}
 	return n
@@ -111,9 +111,9 @@ func (c *Conn) ReadUrgent(peek bool) (b byte, here, ok bool) {
 		return 0, false, false
 	}
 	offset := u.mark.Sub(r.readSeq())
-	if offset >= r.queue.Len() {
+	if offset >= r.buf.Len() {
 		return 0, false, true
 	}
 	u.read = !peek
-	return r.queue.At(offset), true, true
+	return r.buf.At(offset), true, true
 }

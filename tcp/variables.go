@@ -23,13 +23,13 @@ type Variables struct {
 
 // Variables reports the connection's variables.
 func (c *Conn) Variables() Variables {
-	n, r := &c.snd, &c.rcv
+	snd, r := &c.snd, &c.rcv
 	v := Variables{
 		State: c.state,
-		ISS:   n.iss, SndUna: n.una, SndNxt: n.nxt, SndWnd: n.wnd,
+		ISS:   snd.iss, SndUna: snd.una, SndNxt: snd.nxt, SndWnd: snd.wnd,
 		IRS: r.irs, RcvNxt: r.nxt, RcvWnd: r.wnd(),
 		Cwnd: c.cc.cwnd, Ssthresh: c.cc.ssthresh, CAState: c.cc.state.String(),
-		Flight: n.nxt.Sub(n.una), Sacked: n.board.sacked, Lost: n.board.lost,
+		Flight: snd.nxt.Sub(snd.una), Sacked: snd.board.sacked, Lost: snd.board.lost,
 		SRTT: c.rtt.srtt, RTTVar: c.rtt.rttvar, RTO: c.rtt.timeout(c.cfg),
 		Acked: c.counts.bytesAcked, Received: c.counts.bytesReceived, Retransmitted: c.counts.bytesRetrans,
 	}

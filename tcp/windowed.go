@@ -5,7 +5,7 @@ import "time"
 // windowed is congestion control by a window that grows until a loss says that it is too large. What such algorithms have in common is
 // here: slow start, and what a loss and a timeout do. How fast to grow and how far to step back is the curve's, of which C is the state.
 type windowed[C any, P curve[C]] struct {
-	passive
+	baseAlgorithm
 	state   C
 	hystart hystart
 	before  *C  // the state before the latest recovery, or timeout

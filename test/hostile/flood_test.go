@@ -220,7 +220,7 @@ func TestTinySegments(t *testing.T) {
 		p.l.sent = nil
 	}
 	require.Less(t, heap()-before, 2<<20)
-	require.Positive(t, l.counter("tcp.drop.too_many_gaps"))
+	require.Positive(t, l.counter("tcp.drop.too_many_blocks"))
 	p.works(fd)
 }
 
