@@ -37,7 +37,7 @@ type Source struct {
 	Link layers.LinkType
 }
 
-// linkLen is the length of the link header in octets.
+// linkLen is the length of the link header in bytes.
 func (s Source) linkLen() int {
 	if s.Link == layers.LinkTypeEthernet {
 		return 14
@@ -65,7 +65,7 @@ type Clock interface {
 // waits for an application to let go of its connection is said at once.
 const hold = 20 * time.Millisecond
 
-// maxHeld is how many octets may wait.
+// maxHeld is how many bytes may wait.
 const maxHeld = 16 << 20
 
 // Capture records the packets of one device. It is safe for concurrent use.
@@ -84,7 +84,7 @@ type Capture struct {
 
 	mu         sync.Mutex // of all below
 	old, young []*held    // packets that wait, in the order of their time
-	size       int        // their octets
+	size       int        // their bytes
 	ticking    bool
 	joiner     joiner
 	drops      drops

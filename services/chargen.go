@@ -22,7 +22,7 @@ func chargen(c net.Conn) {
 }
 
 // pattern is RFC 864's popular one, 72 characters to the line and each line one further round the 95 printing characters.
-// It repeats after 95 lines; 36 rounds make one write of 253,080 octets, which a processor's cache holds. Nobody changes it.
+// It repeats after 95 lines; 36 rounds make one write of 253,080 bytes, which a processor's cache holds. Nobody changes it.
 var pattern = func() []byte {
 	const first, count, width, rounds = ' ', 95, 72, 36
 	var b []byte

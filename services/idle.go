@@ -12,7 +12,7 @@ import (
 // idleStep is how often a service looks for idle connections: deadlines on each would cost every read and write a look at the clock.
 const idleStep = time.Minute
 
-// counting is a connection that knows how many octets have come and gone. Those of our stack do.
+// counting is a connection that knows how many bytes have come and gone. Those of our stack do.
 type counting interface {
 	net.Conn
 	Transferred() uint64
@@ -49,23 +49,23 @@ func (c *client) closeIdle() {
 // countingConn counts for a connection that does not.
 type countingConn struct {
 	net.Conn
-	octets atomic.Uint64
+	bytes atomic.Uint64
 }
 
-// Transferred is how many octets have come and gone.
-func (c *countingConn) Transferred() uint64 { return c.octets.Load() }
+// Transferred is how many bytes have come and gone.
+func (c *countingConn) Transferred() uint64 { return c.bytes.Load() }
 
 // Read implements net.Conn.
 func (c *countingConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	c.octets.Add(uint64(n))
+	c.bytes.Add(uint64(n))
 	return n, err
 }
 
 // Write implements net.Conn.
 func (c *countingConn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
-	c.octets.Add(uint64(n))
+	c.bytes.Add(uint64(n))
 	return n, err
 }
 

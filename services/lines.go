@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	maxLine = 4096                   // octets in a line, its end included
+	maxLine = 4096                   // bytes in a line, its end included
 	pause   = 500 * time.Millisecond // of silence that ends a line without an end
 )
 

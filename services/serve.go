@@ -36,7 +36,7 @@ const (
 	hangUpBytes = 1 << 20
 )
 
-// hangUp closes c so that what was sent arrives: to close while the client's octets lie unread would reset the connection
+// hangUp closes c so that what was sent arrives: to close while the client's bytes lie unread would reset the connection
 // (RFC 2525 section 2.17) and could take the last reply with it. So it says that nothing more will come, and reads on for a while.
 func hangUp(c net.Conn) {
 	defer c.Close()

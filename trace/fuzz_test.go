@@ -61,7 +61,7 @@ func TestSeriesOfRecordsOutOfOrder(t *testing.T) {
 
 func TestRecordsThatNobodyMakes(t *testing.T) {
 	for _, text := range []string{
-		`{"kind":"in"}`, `{"kind":"out"}`, `{"kind":"drop"}`, `{"kind":"gap","octets":-1}`, `{"kind":"rtt","rtt":-1}`, `{"kind":"state","at":-1}`,
+		`{"kind":"in"}`, `{"kind":"out"}`, `{"kind":"drop"}`, `{"kind":"gap","bytes":-1}`, `{"kind":"rtt","rtt":-1}`, `{"kind":"state","at":-1}`,
 	} {
 		var r trace.Record
 		require.Error(t, json.Unmarshal([]byte(text), &r), text)

@@ -45,7 +45,7 @@ type Mark uint8
 
 const (
 	Plain       Mark = iota
-	LostMark         // a segment of which octets were sent again later, because they were taken for lost
+	LostMark         // a segment of which bytes were sent again later, because they were taken for lost
 	ResentMark       // a segment that was sent before
 	DroppedMark      // a segment that arrived and was of no use
 	StateMark        // a change of state
@@ -132,13 +132,13 @@ func rungOf(r *Record) (Rung, bool) {
 	case State:
 		return Rung{Margin: r.Vars.State, Mark: StateMark}, true
 	case Read, Write:
-		return Rung{Margin: fmt.Sprintf("%s %d", r.Kind, r.Octets), Mark: NoteMark}, true
+		return Rung{Margin: fmt.Sprintf("%s %d", r.Kind, r.Bytes), Mark: NoteMark}, true
 	case Close:
 		return Rung{Margin: r.Why + "()", Mark: NoteMark}, true
 	case Fired:
 		return Rung{Text: "timer: " + r.Why, Mark: NoteMark}, r.Why != "delayed ACK"
 	case Loss:
-		return Rung{Text: fmt.Sprintf("%s lost, by %s (%s)", octets(r.Octets), r.Why, r.RFC), Mark: NoteMark}, true
+		return Rung{Text: fmt.Sprintf("%s lost, by %s (%s)", bytes(r.Bytes), r.Why, r.RFC), Mark: NoteMark}, true
 	case Undone:
 		return Rung{Text: fmt.Sprintf("nothing was lost, by %s (%s)", r.Why, r.RFC), Mark: NoteMark}, true
 	case Drop:
@@ -146,16 +146,16 @@ func rungOf(r *Record) (Rung, bool) {
 	case Again:
 		return Rung{Text: "duplicate (" + r.RFC + ")", Mark: NoteMark}, true
 	case Gap:
-		return Rung{Text: fmt.Sprintf("%d records are missing", r.Octets), Mark: NoteMark}, true
+		return Rung{Text: fmt.Sprintf("%d records are missing", r.Bytes), Mark: NoteMark}, true
 	}
 	return Rung{}, false
 }
 
-func octets(n int) string {
+func bytes(n int) string {
 	if n == 1 {
-		return "1 octet"
+		return "1 byte"
 	}
-	return strconv.Itoa(n) + " octets"
+	return strconv.Itoa(n) + " bytes"
 }
 
 // resent is what is said of a segment that does not go out for the first time, by Record.Why.

@@ -28,12 +28,12 @@ const (
 	Fired  Kind = "fired"     // the timer Why
 	Change Kind = "change"    // Vars are no longer what they were when the segment came, the timer expired or the user called
 	RTT    Kind = "rtt"       // a round trip of RTT was measured
-	Loss   Kind = "loss"      // Octets are taken for lost by the rule Why
+	Loss   Kind = "loss"      // Bytes are taken for lost by the rule Why
 	Undone Kind = "undone"    // nothing was lost, as the rule Why shows: the window is what it was before
-	Read   Kind = "read"      // the user took Octets
-	Write  Kind = "write"     // the user queued Octets
+	Read   Kind = "read"      // the user took Bytes
+	Write  Kind = "write"     // the user queued Bytes
 	Close  Kind = "close"     // the user's close, shutdown or abort, as Why says
-	Gap    Kind = "gap"       // Octets records are missing here: the reader was too slow
+	Gap    Kind = "gap"       // Bytes records are missing here: the reader was too slow
 )
 
 var kinds = map[tcp.EventKind]Kind{
@@ -55,7 +55,7 @@ type Record struct {
 	From     string         `json:"from,omitempty"`
 	Deadline time.Duration  `json:"deadline,omitempty"`
 	RTT      time.Duration  `json:"rtt,omitempty"`
-	Octets   int            `json:"octets,omitempty"`
+	Bytes    int            `json:"bytes,omitempty"`
 	Vars     Vars           `json:"vars"`
 }
 
@@ -69,7 +69,7 @@ func (r *Record) UnmarshalJSON(b []byte) error {
 	switch {
 	case r.Segment == nil && (r.Kind == In || r.Kind == Out || r.Kind == Drop):
 		return fmt.Errorf("a record of kind %q without a segment", r.Kind)
-	case r.At < 0 || r.RTT < 0 || r.Octets < 0:
+	case r.At < 0 || r.RTT < 0 || r.Bytes < 0:
 		return errors.New("a record with a negative number")
 	}
 	r.Local, r.Remote = withoutZone(r.Local), withoutZone(r.Remote)
@@ -100,7 +100,7 @@ type Segment struct {
 	Seq     tcp.Seq `json:"seq"`
 	Ack     tcp.Seq `json:"ack"`
 	Wnd     uint16  `json:"wnd"` // not scaled
-	Len     int     `json:"len"` // octets of payload
+	Len     int     `json:"len"` // bytes of payload
 	Options string  `json:"options,omitempty"`
 	Text    string  `json:"text"`              // tcpdump's notation, with relative numbers
 	Payload string  `json:"payload,omitempty"` // its beginning, if it is text
@@ -136,7 +136,7 @@ type Vars struct {
 	SRTT     time.Duration `json:"srtt"`
 	RTTVar   time.Duration `json:"rttvar"`
 	RTO      time.Duration `json:"rto"`
-	Acked    uint64        `json:"acked"` // octets so far, as those below
+	Acked    uint64        `json:"acked"` // bytes so far, as those below
 	Received uint64        `json:"received"`
 	Resent   uint64        `json:"resent"`
 }
@@ -157,7 +157,7 @@ func VarsOf(c *tcp.Conn) Vars {
 func New(now time.Duration, local, remote netip.AddrPort, c *tcp.Conn, e tcp.Event) Record {
 	r := Record{
 		At: now, Local: local, Remote: remote, Kind: kinds[e.Kind], Why: e.Why, RFC: e.RFC, Detail: e.Detail,
-		Deadline: e.At, RTT: e.RTT, Octets: e.Octets, Vars: VarsOf(c),
+		Deadline: e.At, RTT: e.RTT, Bytes: e.Octets, Vars: VarsOf(c),
 	}
 	if e.Kind == tcp.StateChanged {
 		r.From = e.From.String()
@@ -202,7 +202,7 @@ func (o origin) relative(s tcp.Segment) *tcp.Segment {
 	return &s
 }
 
-// payloadLen is how much of a payload a Record keeps, in octets.
+// payloadLen is how much of a payload a Record keeps, in bytes.
 const payloadLen = 40
 
 // readable is the beginning of a payload; empty if it holds anything but printable ASCII and ends of lines.

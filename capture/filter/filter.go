@@ -17,7 +17,7 @@ const Help = `FILTER is in tcpdump's syntax, see pcap-filter(7). There is
   ether host MAC, ether src MAC, ether dst MAC
   ip, ip6, arp, rarp, tcp, udp, icmp, icmp6, igmp, sctp
   inbound (to the stack), outbound, less LEN, greater LEN
-  comparisons of numbers, len and octets of headers with + - * / & | << >>:
+  comparisons of numbers, len and bytes of headers with + - * / & | << >>:
     tcp[tcpflags] & (tcp-syn|tcp-fin) != 0, icmp[icmptype] = icmp-echo, ip[2:2] > 576
   and, or, not (also && || !) and parentheses
 Hosts are addresses, not names; ports may be names.`
@@ -44,7 +44,7 @@ type view struct {
 	out   bool
 	kind  uint16 // EtherType
 	net   []byte // from the network header on
-	short bool   // an octet was asked for that it does not have: it is not selected, as BPF has it
+	short bool   // a byte was asked for that it does not have: it is not selected, as BPF has it
 }
 
 // EtherTypes.
@@ -70,15 +70,15 @@ func newView(p *capture.Packet, s capture.Source) view {
 	return v
 }
 
-// load reads size octets at offset of b, in the order of the net.
+// load reads size bytes at offset of b, in the order of the net.
 func (v *view) load(b []byte, offset, size uint32) uint32 {
 	if uint64(offset)+uint64(size) > uint64(len(b)) {
 		v.short = true
 		return 0
 	}
 	n := uint32(0)
-	for _, octet := range b[offset : offset+size] {
-		n = n<<8 | uint32(octet)
+	for _, byte := range b[offset : offset+size] {
+		n = n<<8 | uint32(byte)
 	}
 	return n
 }

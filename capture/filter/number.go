@@ -129,7 +129,7 @@ func (p *parser) operand(depth int) (number, error) {
 	case p.take("len"):
 		return func(v *view) (uint32, bool) { return uint32(len(v.data)), true }, nil
 	case p.ahead(1) == "[":
-		return p.octets(depth)
+		return p.bytes(depth)
 	case t == "":
 		return nil, p.unexpected()
 	}
@@ -140,8 +140,8 @@ func (p *parser) operand(depth int) (number, error) {
 
 func fixed(n uint32) number { return func(*view) (uint32, bool) { return n, true } }
 
-// octets reads HEADER[OFFSET] or HEADER[OFFSET:SIZE].
-func (p *parser) octets(depth int) (number, error) {
+// bytes reads HEADER[OFFSET] or HEADER[OFFSET:SIZE].
+func (p *parser) bytes(depth int) (number, error) {
 	header := headers[p.token()]
 	if header == nil {
 		return nil, p.unexpected()
@@ -171,7 +171,7 @@ func (p *parser) octets(depth int) (number, error) {
 	}, nil
 }
 
-// headers are where the octets of a packet are counted from; false if it has no such header.
+// headers are where the bytes of a packet are counted from; false if it has no such header.
 var headers = map[string]func(*view) ([]byte, bool){
 	"ether": func(v *view) ([]byte, bool) { return v.data, v.ether },
 	"ip":    func(v *view) ([]byte, bool) { return v.net, v.kind == typeIPv4 },

@@ -25,7 +25,7 @@ func (a *app) netstatCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "netstat [--watch [SECONDS]]",
 		Short: "Show the stack's sockets, or its counters",
-		Long: `Lists the stack's sockets as "ss -tan" does: state, octets waiting to be read and to be acknowledged
+		Long: `Lists the stack's sockets as "ss -tan" does: state, bytes waiting to be read and to be acknowledged
 (of a listener: connections waiting to be accepted and how many may), own and peer's address.
 With -i each TCP connection has a second line as "ss -tni" prints it, times in ms. With -s it lists all
 counters and drop reasons, with their meaning and the section of the RFC behind it.

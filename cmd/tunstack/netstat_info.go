@@ -13,7 +13,7 @@ import (
 // of the flight are in segments there, as on Linux.
 func infoText(v *tcp.Info) string {
 	mss := max(v.SndMSS, 1)
-	segments := func(octets int) int { return (octets + mss - 1) / mss }
+	segments := func(bytes int) int { return (bytes + mss - 1) / mss }
 	words := append(strings.Fields((v.Options &^ tcp.UsesWindowScale).String()), v.Congestion)
 	if v.Options.Has(tcp.UsesWindowScale) {
 		words = append(words, fmt.Sprintf("wscale:%d,%d", v.SndWscale, v.RcvWscale))

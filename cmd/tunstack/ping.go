@@ -39,7 +39,7 @@ exits 1 when there was no reply at all.`,
 		},
 	}
 	cmd.Flags().IntVarP(&cfg.Count, "count", "c", 0, "stop after `N` requests")
-	cmd.Flags().IntVarP(&cfg.Size, "size", "s", ping.DefaultSize, "octets of payload `SIZE`")
+	cmd.Flags().IntVarP(&cfg.Size, "size", "s", ping.DefaultSize, "bytes of payload `SIZE`")
 	cmd.Flags().VarP(&interval, "interval", "i", "`seconds` from one request to the next")
 	cmd.Flags().VarP(&wait, "wait", "W", "`seconds` to wait for a reply after the last request, if there has been none")
 	return cmd

@@ -55,7 +55,7 @@ func (a *app) ifconfigCommand() *cobra.Command {
 	return tableCommand(a, &cobra.Command{
 		Use:     "ifconfig",
 		Short:   "Show the stack's interfaces",
-		Long:    "Shows the stack's interfaces with their addresses, MTU, and packets and octets received (RX) and sent (TX).",
+		Long:    "Shows the stack's interfaces with their addresses, MTU, and packets and bytes received (RX) and sent (TX).",
 		Example: "  tunstack ifconfig\n  tunstack ifconfig --json",
 	}, "interfaces", printInterfaces)
 }

@@ -58,7 +58,7 @@ Services:
 	flags.BoolVar(&f.tap, "tap", false, "an Ethernet interface (TAP), where the stack does ARP")
 	flags.StringVar(&f.addr, "addr", "10.0.0.2/24", "the stack's `address` and network")
 	flags.StringVar(&f.host, "host", "10.0.0.1", "the host's `address` at its end, or none")
-	flags.IntVar(&f.mtu, "mtu", 1500, "largest IP datagram in `octets`")
+	flags.IntVar(&f.mtu, "mtu", 1500, "largest IP datagram in `bytes`")
 	flags.StringVar(&f.driver, "driver", "auto", "auto, linux (/dev/net/tun with offload), veth (Ethernet; needs no device file)\nor water (portable)")
 	flags.IntVar(&f.queues, "queues", 1, "`number` of queues of the interface, each read on a processor of its own")
 	flags.StringVar(&f.services, "services", "all", "`list` of services with commas between, all or none")

@@ -8,9 +8,9 @@ import (
 )
 
 // Sum adds data to initial in ones' complement and folds the result to 16 bits. It is not complemented:
-// the value to store in a header is ^Sum. Data of odd length counts as padded with a zero octet.
+// the value to store in a header is ^Sum. Data of odd length counts as padded with a zero byte.
 //
-// The octets are added in the machine's own order, eight at a time, and only the sum is put into network order: in
+// The bytes are added in the machine's own order, eight at a time, and only the sum is put into network order: in
 // ones' complement that is the same (RFC 1071 section 2 B).
 func Sum(data []byte, initial uint16) uint16 {
 	var even, odd uint64 // two sums, so that the processor adds to both at once
@@ -46,10 +46,10 @@ func Sum(data []byte, initial uint16) uint16 {
 	return Add(initial, binary.BigEndian.Uint16(order[:]))
 }
 
-// leastVector is from how many octets on vector instructions pay.
+// leastVector is from how many bytes on vector instructions pay.
 const leastVector = 256
 
-// add32 adds the first 32 octets of p to sum in ones' complement.
+// add32 adds the first 32 bytes of p to sum in ones' complement.
 func add32(sum uint64, p []byte) uint64 {
 	var carry uint64
 	sum, carry = bits.Add64(sum, binary.NativeEndian.Uint64(p), 0)
@@ -76,7 +76,7 @@ func Add(a, b uint16) uint16 {
 	return uint16(s + s>>16)
 }
 
-// Swap turns the sum of octets that start at an even offset into that of the same octets at an odd one (RFC 1071 section 2 B).
+// Swap turns the sum of bytes that start at an even offset into that of the same bytes at an odd one (RFC 1071 section 2 B).
 func Swap(s uint16) uint16 { return s<<8 | s>>8 }
 
 // Put stores a checksum in network byte order.

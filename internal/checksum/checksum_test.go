@@ -23,7 +23,7 @@ func plain(data []byte, initial uint16) uint16 {
 	return uint16(sum)
 }
 
-// All lengths, alignments and the octets with the most carries give what the plain sum gives.
+// All lengths, alignments and the bytes with the most carries give what the plain sum gives.
 func TestSum(t *testing.T) { // RFC 1071 section 4.1
 	t.Run("as here", testSum)
 	defer func(has bool) { hasVector = has }(hasVector)
@@ -46,7 +46,7 @@ func testSum(t *testing.T) {
 			for from := range 9 {
 				for _, initial := range []uint16{0, 1, 0xffff, uint16(r.Uint32())} {
 					want := plain(data[from:from+n], initial)
-					require.Equal(t, want, Sum(data[from:from+n], initial), "%d octets from %d", n, from)
+					require.Equal(t, want, Sum(data[from:from+n], initial), "%d bytes from %d", n, from)
 				}
 			}
 		}

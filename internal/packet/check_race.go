@@ -4,7 +4,7 @@ package packet
 
 import "sync/atomic"
 
-// Under the race detector Buffers are counted, and what is still done with one after Free shows: its octets are spoilt, and
+// Under the race detector Buffers are counted, and what is still done with one after Free shows: its bytes are spoilt, and
 // Bytes, Free and the like panic.
 
 var live atomic.Int64

@@ -12,11 +12,11 @@ import (
 
 func TestUseAfterFree(t *testing.T) {
 	before := packet.Live()
-	b := packet.From([]byte("octets"))
+	b := packet.From([]byte("bytes"))
 	require.Equal(t, before+1, packet.Live())
-	octets := b.Bytes()
+	bytes := b.Bytes()
 	b.Free()
-	require.NotEqual(t, "octets", string(octets))
+	require.NotEqual(t, "bytes", string(bytes))
 	require.Equal(t, before, packet.Live())
 	require.Panics(t, func() { b.Bytes() })
 	require.Panics(t, b.Free)

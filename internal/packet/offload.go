@@ -8,7 +8,7 @@ type Checksum uint8
 const (
 	// ChecksumNone: on receive nothing is known and the transport verifies; on send the field is complete.
 	ChecksumNone Checksum = iota
-	// ChecksumPartial: the field holds the folded, uncomplemented pseudo-header sum, and the octets from Start
+	// ChecksumPartial: the field holds the folded, uncomplemented pseudo-header sum, and the bytes from Start
 	// on are still to be added. A packet received like this never crossed a wire and needs no check.
 	ChecksumPartial
 	// ChecksumValid: the device has verified it. Receive only.
@@ -28,15 +28,15 @@ const (
 type Offload struct {
 	Checksum     Checksum
 	Segmentation Segmentation
-	Size         uint16 // payload octets per segment of a super-packet
-	Start        uint16 // where checksumming starts: octets from the network header
-	Offset       uint16 // the checksum field: octets from Start
+	Size         uint16 // payload bytes per segment of a super-packet
+	Start        uint16 // where checksumming starts: bytes from the network header
+	Offset       uint16 // the checksum field: bytes from Start
 }
 
 // Features is what a link takes over from its senders.
 type Features struct {
 	Checksum bool // takes ChecksumPartial
-	TSO      int  // largest TCP super-packet in octets, IP header included; 0: none
+	TSO      int  // largest TCP super-packet in bytes, IP header included; 0: none
 	USO      int  // the same for UDP
 }
 

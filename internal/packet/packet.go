@@ -10,10 +10,10 @@ import (
 )
 
 // Headroom is the space kept before the payload for the headers of every layer below:
-// virtio-net (12), Ethernet (14), IPv4 (60) and TCP (60) octets, rounded up to a cache line.
+// virtio-net (12), Ethernet (14), IPv4 (60) and TCP (60) bytes, rounded up to a cache line.
 const Headroom = 192
 
-// MaxSize is the largest packet a Buffer carries: an IPv4 datagram of 65,535 octets and its link header.
+// MaxSize is the largest packet a Buffer carries: an IPv4 datagram of 65,535 bytes and its link header.
 const MaxSize = 65535 + 14
 
 // Cast is how a packet is addressed at the link layer. On receive the link reports how the frame
@@ -52,7 +52,7 @@ type class struct {
 // classes are the sizes of backing store, headroom included: an Ethernet packet, a jumbo packet, anything.
 var classes = [...]*class{{size: 2 << 10}, {size: 10 << 10}, {size: Headroom + MaxSize + 1}}
 
-// New returns an empty Buffer with Headroom octets before it and room for at least size octets behind.
+// New returns an empty Buffer with Headroom bytes before it and room for at least size bytes behind.
 // Its memory is not zeroed. A size above MaxSize panics: no caller has a packet that large.
 func New(size int) *Buffer {
 	for _, c := range classes {
@@ -69,7 +69,7 @@ func New(size int) *Buffer {
 	panic("packet: buffer larger than MaxSize")
 }
 
-// fit is how many of n octets to put in one Buffer, so that they fill it well; the rest takes another.
+// fit is how many of n bytes to put in one Buffer, so that they fill it well; the rest takes another.
 func fit(n int) int {
 	for _, c := range slices.Backward(classes[:]) {
 		if 2*n >= c.size {
@@ -100,33 +100,33 @@ func (b *Buffer) Bytes() []byte { return b.store[b.start:b.end] }
 // Spans are the borrowed payload behind the linear part; either may be empty.
 func (b *Buffer) Spans() [2][]byte { return b.spans }
 
-// Borrowed is the length of the spans in octets.
+// Borrowed is the length of the spans in bytes.
 func (b *Buffer) Borrowed() int { return len(b.spans[0]) + len(b.spans[1]) }
 
-// Len is the packet's length in octets, spans included.
+// Len is the packet's length in bytes, spans included.
 func (b *Buffer) Len() int { return b.end - b.start + b.Borrowed() }
 
-// Cap is the memory of the Buffer in octets.
+// Cap is the memory of the Buffer in bytes.
 func (b *Buffer) Cap() int { return len(b.store) }
 
-// Tailroom is how many octets Extend can still add.
+// Tailroom is how many bytes Extend can still add.
 func (b *Buffer) Tailroom() int { return len(b.store) - b.end }
 
-// Prepend grows the packet by n octets in front and returns them for the caller to fill. It panics
+// Prepend grows the packet by n bytes in front and returns them for the caller to fill. It panics
 // when the headroom is used up.
 func (b *Buffer) Prepend(n int) []byte {
 	b.start -= n
 	return b.store[b.start : b.start+n : b.start+n]
 }
 
-// Extend grows the linear part by n octets at its end and returns them for the caller to fill.
+// Extend grows the linear part by n bytes at its end and returns them for the caller to fill.
 func (b *Buffer) Extend(n int) []byte {
 	old := b.end
 	b.end += n
 	return b.store[old:b.end:b.end]
 }
 
-// TrimFront removes the first n octets of the linear part: a header that has been read.
+// TrimFront removes the first n bytes of the linear part: a header that has been read.
 func (b *Buffer) TrimFront(n int) {
 	if n > b.end-b.start {
 		panic("packet: TrimFront beyond the linear part")
@@ -134,7 +134,7 @@ func (b *Buffer) TrimFront(n int) {
 	b.start += n
 }
 
-// Truncate cuts the linear part to its first n octets: link padding, or payload the header does not count.
+// Truncate cuts the linear part to its first n bytes: link padding, or payload the header does not count.
 func (b *Buffer) Truncate(n int) {
 	if n > b.end-b.start {
 		panic("packet: Truncate beyond the linear part")
@@ -175,7 +175,7 @@ func (b *Buffer) Clone() *Buffer {
 }
 
 // Compact moves a small packet out of a large Buffer, for holders that queue packets: what waits
-// should not pin 64 KiB for 10 octets. It returns the Buffer that now holds the packet.
+// should not pin 64 KiB for 10 bytes. It returns the Buffer that now holds the packet.
 func (b *Buffer) Compact() *Buffer {
 	if b.class == classes[0] || Headroom+b.Len() > classes[len(classes)-2].size {
 		return b.Own()

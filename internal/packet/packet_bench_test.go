@@ -7,7 +7,7 @@ import (
 	"tunstack/internal/packet"
 )
 
-// sizes are an octet, a full-sized segment and a super-packet.
+// sizes are a byte, a full-sized segment and a super-packet.
 var sizes = []int{1, 1460, 65535}
 
 // A buffer is taken from its pool, filled and given back.

@@ -1,6 +1,6 @@
 package packet
 
-// Queue is a stream of octets in Buffers, oldest first. What arrives in a Buffer can wait and leave in it without being
+// Queue is a stream of bytes in Buffers, oldest first. What arrives in a Buffer can wait and leave in it without being
 // copied. The zero value is empty.
 type Queue struct {
 	first, last *Buffer // linked by Next
@@ -8,10 +8,10 @@ type Queue struct {
 	memory      int
 }
 
-// Len is the number of octets in the queue.
+// Len is the number of bytes in the queue.
 func (q *Queue) Len() int { return q.len }
 
-// Memory is what the queue occupies, in octets.
+// Memory is what the queue occupies, in bytes.
 func (q *Queue) Memory() int { return q.memory }
 
 // Add appends the linear part of b, which it takes over.
@@ -58,7 +58,7 @@ func (q *Queue) Join(r *Queue) {
 	*r = Queue{}
 }
 
-// Peek copies octets from the one off after the first on to p, without removing them, and returns how many.
+// Peek copies bytes from the one off after the first on to p, without removing them, and returns how many.
 func (q *Queue) Peek(off int, p []byte) int {
 	n := 0
 	for b := q.first; b != nil && n < len(p); b = b.Next {
@@ -70,7 +70,7 @@ func (q *Queue) Peek(off int, p []byte) int {
 	return n
 }
 
-// At is the octet i after the first, which must be there.
+// At is the byte i after the first, which must be there.
 func (q *Queue) At(i int) byte {
 	b := q.first
 	for ; i >= b.end-b.start; b = b.Next {
@@ -79,14 +79,14 @@ func (q *Queue) At(i int) byte {
 	return b.store[b.start+i]
 }
 
-// Read moves octets to p and returns how many.
+// Read moves bytes to p and returns how many.
 func (q *Queue) Read(p []byte) int {
 	n := q.Peek(0, p)
 	q.Discard(n)
 	return n
 }
 
-// Discard removes the first n octets, which must be there.
+// Discard removes the first n bytes, which must be there.
 func (q *Queue) Discard(n int) {
 	for n > 0 {
 		size := q.first.end - q.first.start
@@ -100,7 +100,7 @@ func (q *Queue) Discard(n int) {
 	}
 }
 
-// Front is the first octets, those that lie together; none of an empty queue. They stay the queue's.
+// Front is the first bytes, those that lie together; none of an empty queue. They stay the queue's.
 func (q *Queue) Front() []byte {
 	if q.first == nil {
 		return nil
@@ -123,7 +123,7 @@ func (q *Queue) Next() *Buffer {
 	return b
 }
 
-// Take removes the first octets, up to n and at least one if there is one, in their Buffers.
+// Take removes the first bytes, up to n and at least one if there is one, in their Buffers.
 func (q *Queue) Take(n int) (taken Queue) {
 	for q.first != nil && q.first.end-q.first.start <= n-taken.len {
 		taken.Add(q.Next())

@@ -1,4 +1,4 @@
-// Package sendq is the send queue of a TCP connection: octets are copied in once, or not at all, and leave as spans that
+// Package sendq is the send queue of a TCP connection: bytes are copied in once, or not at all, and leave as spans that
 // need no further copy, as often as need be, until they are acknowledged.
 package sendq
 
@@ -7,16 +7,16 @@ import (
 	"sort"
 )
 
-// Queue holds octets 0 to Len()-1 in pieces: pages of its own, which are taken from a pool as octets come and given back
+// Queue holds bytes 0 to Len()-1 in pieces: pages of its own, which are taken from a pool as bytes come and given back
 // as they go, so that a connection touches no more memory than it has in flight, and memory that was lent to it. No piece but
 // the last is shorter than pageSize. The zero value is empty.
 type Queue struct {
 	pieces []piece
-	head   int64 // where octet 0 stands in the stream
+	head   int64 // where byte 0 stands in the stream
 	len    int
 }
 
-// piece is consecutive octets of the stream.
+// piece is consecutive bytes of the stream.
 type piece struct {
 	at   int64 // where b starts in the stream
 	b    []byte
@@ -24,7 +24,7 @@ type piece struct {
 	loan *Loan // then: whom to tell; nil: nobody
 }
 
-// Len is the number of octets.
+// Len is the number of bytes.
 func (q *Queue) Len() int { return q.len }
 
 // Memory is what the Queue keeps from being used otherwise, in bytes: its pages, and what was lent to it.
@@ -64,7 +64,7 @@ func (q *Queue) Lend(p []byte, loan *Loan) {
 	q.len += len(p)
 }
 
-// extend makes the Queue longer by up to n octets, all in one page, and returns them for the caller to fill.
+// extend makes the Queue longer by up to n bytes, all in one page, and returns them for the caller to fill.
 func (q *Queue) extend(n int) []byte {
 	last := q.last()
 	if last == nil || len(last.b) >= pageSize {
@@ -87,7 +87,7 @@ func (q *Queue) last() *piece {
 	return &q.pieces[len(q.pieces)-1]
 }
 
-// reserve moves a piece to a page of at least size octets.
+// reserve moves a piece to a page of at least size bytes.
 func (p *piece) reserve(size int) {
 	if size <= cap(p.b) {
 		return
@@ -98,7 +98,7 @@ func (p *piece) reserve(size int) {
 	old.free()
 }
 
-// Spans returns octets off to off+n, no more than 64 KiB, as at most two slices, valid until the next change of the Queue.
+// Spans returns bytes off to off+n, no more than 64 KiB, as at most two slices, valid until the next change of the Queue.
 func (q *Queue) Spans(off, n int) [2][]byte {
 	if n == 0 {
 		return [2][]byte{}
@@ -112,7 +112,7 @@ func (q *Queue) Spans(off, n int) [2][]byte {
 	return [2][]byte{b, q.pieces[i+1].b[:n-len(b)]}
 }
 
-// Discard removes the first n octets. An empty Queue holds no memory.
+// Discard removes the first n bytes. An empty Queue holds no memory.
 func (q *Queue) Discard(n int) {
 	q.len -= n
 	q.head += int64(n)

@@ -74,7 +74,7 @@ func TestLend(t *testing.T) {
 	require.Equal(t, 4+len(body)+pageSize-1, q.Len())
 }
 
-// A loan is returned when the last of its octets has gone and the lender has let go, whichever is later.
+// A loan is returned when the last of its bytes has gone and the lender has let go, whichever is later.
 func TestLoan(t *testing.T) {
 	for name, last := range map[string]func(q *Queue, l *Loan){
 		"acknowledged":  func(q *Queue, l *Loan) { l.Return(); q.Discard(q.Len() - 1); q.Discard(1) },

@@ -37,7 +37,7 @@ var turns = map[string]func(t *testing.T, s *socketapi.Stack) func() error{
 	},
 }
 
-// exchange sends a few octets to an echo service and closes first.
+// exchange sends a few bytes to an echo service and closes first.
 func exchange(c duplex, err error) error {
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func collect(c duplex, err error) error {
 	return err
 }
 
-// heap is how many octets are in use.
+// heap is how many bytes are in use.
 func heap() int64 {
 	var m runtime.MemStats
 	runtime.GC()
@@ -67,7 +67,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// maxLeak is how much more the heap may hold afterwards. Of many connections it is a few octets each.
+// maxLeak is how much more the heap may hold afterwards. Of many connections it is a few bytes each.
 const maxLeak = 1 << 20
 
 // Connections one after the other leave nothing behind: goroutines, tables and memory are back where they began.

@@ -17,7 +17,7 @@ import (
 	"tunstack/tcp"
 )
 
-// total is how many octets a transfer moves each way, over all its connections.
+// total is how many bytes a transfer moves each way, over all its connections.
 func total() int64 {
 	switch {
 	case long():
@@ -28,7 +28,7 @@ func total() int64 {
 	return 8 << 20
 }
 
-// stream is size octets that no part of looks like another, a different stream for each seed.
+// stream is size bytes that no part of looks like another, a different stream for each seed.
 func stream(seed byte, size int64) io.Reader {
 	return io.LimitReader(rand.NewChaCha8([32]byte{seed}), size)
 }
@@ -55,11 +55,11 @@ func echoed(c duplex, seed byte, size int64) error {
 	n, err := io.Copy(received, c)
 	switch err := errors.Join(<-failed, err); {
 	case err != nil:
-		return fmt.Errorf("after %d of %d octets: %w", n, size, err)
+		return fmt.Errorf("after %d of %d bytes: %w", n, size, err)
 	case n != size:
-		return fmt.Errorf("%d octets came back of %d", n, size)
+		return fmt.Errorf("%d bytes came back of %d", n, size)
 	case string(sent.Sum(nil)) != string(received.Sum(nil)):
-		return fmt.Errorf("the SHA-256 of %d octets differs", size)
+		return fmt.Errorf("the SHA-256 of %d bytes differs", size)
 	}
 	return nil
 }

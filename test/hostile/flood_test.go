@@ -211,7 +211,7 @@ func TestOverlappingFragments(t *testing.T) {
 	}
 }
 
-// SEC-020: octets that come one by one, each ahead of a gap, cost no more than the window they lie in.
+// SEC-020: bytes that come one by one, each ahead of a gap, cost no more than the window they lie in.
 func TestTinySegments(t *testing.T) {
 	l, p, fd := established(t, tcp.Options{MSS: 1460})
 	before := heap()
@@ -261,7 +261,7 @@ func TestZeroWindowHold(t *testing.T) {
 	before := heap()
 	fds := l.holders(listener, count)
 	require.Equal(t, count, l.connections())
-	require.Less(t, (heap()-before)/count, 160<<10, "octets for each connection with 64 KiB to send")
+	require.Less(t, (heap()-before)/count, 160<<10, "bytes for each connection with 64 KiB to send")
 	for i, fd := range fds {
 		if i%2 == 0 {
 			require.NoError(t, l.Close(fd))

@@ -23,7 +23,7 @@ const (
 	maxBacklog  = 4
 )
 
-// fuzzed is a stack with sockets of all kinds, driven by octets.
+// fuzzed is a stack with sockets of all kinds, driven by bytes.
 type fuzzed struct {
 	*lab
 	listener, datagrams, raw int
@@ -35,7 +35,7 @@ type fuzzed struct {
 	reset, failure           bool    // being injected: a RST, an ICMP error
 }
 
-// FuzzStack feeds a whole stack with what the octets say: each step is a length, an action and its data. Actions are packets,
+// FuzzStack feeds a whole stack with what the bytes say: each step is a length, an action and its data. Actions are packets,
 // raw or built to get far, calls of the sockets' user, and the passing of time. Whatever happens, all that is sent is
 // well-formed, tables stay within their bounds, and once everybody has gone nothing is left.
 //

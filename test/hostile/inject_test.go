@@ -26,7 +26,7 @@ func established(t *testing.T, o tcp.Options) (*lab, *peer, int) {
 	return l, p, l.accept(listener)
 }
 
-// works requires the connection to carry octets both ways, as if nothing had happened.
+// works requires the connection to carry bytes both ways, as if nothing had happened.
 func (p *peer) works(fd int) {
 	p.l.t.Helper()
 	p.l.sent = nil
@@ -87,7 +87,7 @@ func TestBlindSyn(t *testing.T) {
 func TestBlindData(t *testing.T) {
 	l, p, fd := established(t, tcp.Options{MSS: 1460})
 	for _, ack := range []tcp.Seq{p.ack + 1, p.ack + 1<<30, p.ack + 1<<31, p.ack - 1<<30} {
-		p.sweep(tcp.Segment{Flags: tcp.ACK, Ack: ack, Payload: []byte("forged octets")})
+		p.sweep(tcp.Segment{Flags: tcp.ACK, Ack: ack, Payload: []byte("forged bytes")})
 	}
 	require.LessOrEqual(t, l.counter("tcp.challenge_acks"), 10)
 	require.Positive(t, l.counter("tcp.drop.bad_ack"))

@@ -121,7 +121,7 @@ func (l *lab) info(fd int) socketapi.TCPInfo {
 	return i
 }
 
-// heap is the memory in use, in octets.
+// heap is the memory in use, in bytes.
 func heap() int {
 	runtime.GC()
 	runtime.GC() // the first only ages what pools hold
@@ -206,10 +206,10 @@ func (p *peer) send(s tcp.Segment) {
 	p.l.inject(segment(p.addr, victim, s))
 }
 
-// data sends octets in order.
-func (p *peer) data(octets string) {
-	p.send(tcp.Segment{Flags: tcp.ACK | tcp.PSH, Payload: []byte(octets)})
-	p.seq = p.seq.Add(len(octets))
+// data sends bytes in order.
+func (p *peer) data(bytes string) {
+	p.send(tcp.Segment{Flags: tcp.ACK | tcp.PSH, Payload: []byte(bytes)})
+	p.seq = p.seq.Add(len(bytes))
 }
 
 // heard is what the stack has sent to the peer since the last look. All else is forgotten.

@@ -12,7 +12,7 @@ import (
 	"tunstack/tcp"
 )
 
-// orphans open connections to the victim, ask for size octets each, and let its application close them.
+// orphans open connections to the victim, ask for size bytes each, and let its application close them.
 func (l *lab) orphans(listener, from, count, size int) (peers []*peer) {
 	for i := range count {
 		p := l.open(netip.AddrPortFrom(attacker, uint16(1024+from+i)), tcp.Options{MSS: 1460})

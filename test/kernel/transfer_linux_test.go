@@ -22,7 +22,7 @@ const (
 	theirsHalf               // the other way round
 )
 
-// size is how many octets a transfer has in each direction.
+// size is how many bytes a transfer has in each direction.
 func size() int64 {
 	if os.Getenv("TUNSTACK_LONG") == "1" {
 		return 16 << 20
@@ -61,7 +61,7 @@ func (w *way) receive() error {
 		n, err := w.to.Read(got)
 		io.ReadFull(pattern, expected[:n])
 		if !bytes.Equal(expected[:n], got[:n]) {
-			return fmt.Errorf("%s: octets %d to %d are not those sent", w.name, want, want+int64(n))
+			return fmt.Errorf("%s: bytes %d to %d are not those sent", w.name, want, want+int64(n))
 		}
 		want += int64(n)
 		if err == io.EOF && want == w.n {
@@ -73,7 +73,7 @@ func (w *way) receive() error {
 	}
 }
 
-// transfer sends n octets both ways at once, closes in the order and checks what arrives.
+// transfer sends n bytes both ways at once, closes in the order and checks what arrives.
 func (b *bench) transfer(ours, theirs duplex, n int64, o order) {
 	b.t.Helper()
 	open := make(chan struct{})

@@ -107,14 +107,14 @@ func (c *Connection) mss() int {
 	return max(mss, 1)
 }
 
-// maxMissing is how many octets may be missing at once; a segment further away is forged, or of another connection.
+// maxMissing is how many bytes may be missing at once; a segment further away is forged, or of another connection.
 const maxMissing = 1 << 20
 
-// script derives what the user did. What was sent up to a PSH was written at once, when its first octet was sent.
+// script derives what the user did. What was sent up to a PSH was written at once, when its first byte was sent.
 func (c *Connection) script() []deed {
 	var deeds []deed
 	var nxt tcp.Seq
-	write := -1 // the deed that further octets belong to
+	write := -1 // the deed that further bytes belong to
 	for i := range c.segments {
 		s := &c.segments[i]
 		if !s.own {

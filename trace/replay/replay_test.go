@@ -135,7 +135,7 @@ func TestReplayByHand(t *testing.T) {
 		},
 		"an acknowledgment that comes too early": {
 			[]moment{{100 * ms, true, data(1001, 5001, tcp.PSH, 10)}, {101 * ms, false, data(5001, 1031, 0, 0)}},
-			[]string{"= 100ms P. seq 1:11(10) ack 1 win 64000", "  101ms . seq 1 ack 31 win 64000 ! not yet sent by ours: 20 octets that it acknowledges"},
+			[]string{"= 100ms P. seq 1:11(10) ack 1 win 64000", "  101ms . seq 1 ack 31 win 64000 ! not yet sent by ours: 20 bytes that it acknowledges"},
 		},
 		"a drop": {
 			[]moment{{100 * ms, false, tcp.Segment{Flags: tcp.RST, Seq: 5002}}},

@@ -30,7 +30,7 @@ type player struct {
 // device when it looks.
 const batch = 100 * time.Microsecond
 
-// play gives a machine the peer's segments at the times at which they were recorded, and its user the recorded octets when the
+// play gives a machine the peer's segments at the times at which they were recorded, and its user the recorded bytes when the
 // first of them was sent. What is yet to come when the recording ends is left out.
 func (c *Connection) play() *player {
 	p := c.player()
@@ -114,7 +114,7 @@ func (p *player) credible(s *tcp.Segment) *tcp.Segment {
 	}
 	c := *s
 	c.Ack, c.Options.SackCount = nxt, 0
-	p.note("not yet sent by ours: %d octets that it acknowledges", s.Ack.Sub(nxt))
+	p.note("not yet sent by ours: %d bytes that it acknowledges", s.Ack.Sub(nxt))
 	return &c
 }
 

@@ -65,7 +65,7 @@ func (f *follower) await(next <-chan event) event {
 // show names the connection when it is another one's turn.
 func (f *follower) show(r *trace.Record) {
 	if r.Kind == trace.Gap {
-		f.say("    %d records are missing: too much happened at once", r.Octets)
+		f.say("    %d records are missing: too much happened at once", r.Bytes)
 		return
 	}
 	if f.turn == (end{}) {

@@ -58,7 +58,7 @@ func TestFollow(t *testing.T) {
 	records := told(t)
 	other := records[0]
 	other.Remote = netip.MustParseAddrPort("10.0.0.3:1")
-	in := &source{records: append(append(records, trace.Record{Kind: trace.Gap, Octets: 7}), other), err: io.EOF}
+	in := &source{records: append(append(records, trace.Record{Kind: trace.Gap, Bytes: 7}), other), err: io.EOF}
 	var out bytes.Buffer
 	require.NoError(t, Follow(t.Context(), in, Config{Out: &out}))
 	require.True(t, strings.HasPrefix(out.String(), "\n=== 10.0.0.2:1414 with 10.0.0.1:40000\n\n0.000000 s\nstack gets in LISTEN: S seq 0 "), out.String())

@@ -79,7 +79,7 @@ func (s *stepper) tell(name string, r *trace.Record) {
 	case trace.Again:
 		s.say("    %s has it already: %s", name, r.Reason())
 	case trace.Loss:
-		s.say("    %s takes %d octets for lost, by %s (%s)", name, r.Octets, r.Why, r.RFC)
+		s.say("    %s takes %d bytes for lost, by %s (%s)", name, r.Bytes, r.Why, r.RFC)
 	case trace.Undone:
 		s.say("    %s finds that nothing was lost, by %s (%s)", name, r.Why, r.RFC)
 	case trace.Fired:
@@ -89,7 +89,7 @@ func (s *stepper) tell(name string, r *trace.Record) {
 	case trace.RTT:
 		s.say("    %s measures a round trip of %v (%s)", name, r.RTT.Round(time.Microsecond), r.RFC)
 	case trace.Read, trace.Write:
-		s.say("    %s's program: %s %d", name, r.Kind, r.Octets)
+		s.say("    %s's program: %s %d", name, r.Kind, r.Bytes)
 	case trace.Close:
 		s.say("    %s's program: %s (%s)", name, r.Why, r.RFC)
 	}

@@ -14,7 +14,7 @@ import (
 	"tunstack/capture/filter"
 )
 
-// captureRoom is how many octets of packets wait for a client before some are left out.
+// captureRoom is how many bytes of packets wait for a client before some are left out.
 const captureRoom = 32 << 20
 
 // capture handles GET /capture/FILTER: the packets that filter.Parse selects, as pcapng, until the client closes its side of the
@@ -60,7 +60,7 @@ type packetQueue struct {
 
 	mu      sync.Mutex
 	packets []*capture.Packet
-	size    int // their octets
+	size    int // their bytes
 	missing int // packets that there was no room for, since the last that there was
 }
 

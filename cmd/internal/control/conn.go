@@ -15,7 +15,7 @@ import (
 type Conn struct {
 	framer
 	local, remote address
-	left          int  // octets of the current frame not yet read
+	left          int  // bytes of the current frame not yet read
 	ended         bool // the peer has said all
 }
 

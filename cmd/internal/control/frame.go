@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// After the upgrade both sides send frames: one octet of kind, four of length, and the payload.
+// After the upgrade both sides send frames: one byte of kind, four of length, and the payload.
 const (
 	frameData    = 'D' // a piece of the stream, or one datagram
 	frameEnd     = 'E' // nothing more will be sent: a FIN, carried over
@@ -82,7 +82,7 @@ func (f *framer) next() (kind byte, length int, err error) {
 	}
 	kind, length = header[0], int(binary.BigEndian.Uint32(header[1:]))
 	if length > maxFrame {
-		return 0, 0, fmt.Errorf("control: frame of %d octets", length)
+		return 0, 0, fmt.Errorf("control: frame of %d bytes", length)
 	}
 	f.r.Discard(headerLen)
 	return kind, length, nil

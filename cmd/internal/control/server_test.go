@@ -172,7 +172,7 @@ func TestUDPRefusedOnce(t *testing.T) {
 	hear(t, near, "yes")
 }
 
-// Datagrams keep their borders both ways, those of no octets too, and a short buffer cuts one off.
+// Datagrams keep their borders both ways, those of no bytes too, and a short buffer cuts one off.
 func TestUDPBorders(t *testing.T) {
 	c, s, _ := serve(t)
 	p, err := s.ListenPacket("udp", "127.0.0.1:0")

@@ -50,7 +50,7 @@ func (s *Server) trace(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		}
-		if n := missing.Swap(0); n > 0 && out.Encode(trace.Record{Kind: trace.Gap, Octets: int(n)}) != nil {
+		if n := missing.Swap(0); n > 0 && out.Encode(trace.Record{Kind: trace.Gap, Bytes: int(n)}) != nil {
 			return
 		}
 	}

@@ -20,7 +20,7 @@ type event struct {
 	from    netip.Addr
 	seq     uint16
 	ttl     int
-	size    int    // of a reply: its ICMP message, in octets
+	size    int    // of a reply: its ICMP message, in bytes
 	problem string // of an ICMP error: what it says
 	err     error  // of the socket
 }
@@ -49,7 +49,7 @@ func receive(conn net.Conn, id uint16, events chan<- event, stop <-chan struct{}
 	}
 }
 
-// echoRequest builds the ICMP message (RFC 792, page 14), with the payload that ping has: each octet its own index.
+// echoRequest builds the ICMP message (RFC 792, page 14), with the payload that ping has: each byte its own index.
 func echoRequest(id, seq uint16, size int) []byte {
 	data := make([]byte, size)
 	for i := range data {
@@ -85,7 +85,7 @@ func parse(b []byte, id uint16) (event, bool) {
 
 const protocolICMP = 1
 
-// split parses an IP header and returns it with what follows, which has at least the 8 octets of an ICMP header.
+// split parses an IP header and returns it with what follows, which has at least the 8 bytes of an ICMP header.
 func split(b []byte) (*ipv4.Header, []byte, bool) {
 	h, err := ipv4.ParseHeader(b)
 	if err != nil || len(b) < h.Len+8 {

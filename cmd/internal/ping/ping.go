@@ -26,7 +26,7 @@ type Config struct {
 	Host     string        // as the user wrote it
 	Addr     netip.Addr    // what it stands for
 	Count    int           // requests; 0: until the context ends
-	Size     int           // octets of payload
+	Size     int           // bytes of payload
 	Interval time.Duration // from one request to the next
 	Wait     time.Duration // for the last reply while there has been none; else it is twice the longest round trip
 }

@@ -67,5 +67,5 @@ func TestEchoRequest(t *testing.T) {
 	require.Equal(t, []byte{8, 0}, b[:2])
 	require.Equal(t, []byte{0x12, 0x34, 0x56, 0x78}, b[4:8])
 	require.Equal(t, []byte{0, 1, 2}, b[8:11])
-	require.Equal(t, []byte{255, 0, 1}, b[8+255:8+258], "each octet its own index, modulo 256")
+	require.Equal(t, []byte{255, 0, 1}, b[8+255:8+258], "each byte its own index, modulo 256")
 }

@@ -94,7 +94,7 @@ func (t *tracer) parseReply(b []byte) (answer, bool) {
 	return answer{key: t.cfg.Method.keyOfReply(b), from: t.cfg.Addr, final: true}, true
 }
 
-// split parses an IP header and returns it with what follows, which is at least 8 octets long.
+// split parses an IP header and returns it with what follows, which is at least 8 bytes long.
 func split(b []byte) (h ipv4.Header, message []byte, ok bool) {
 	if !h.Parse(b) || len(b) < h.Len()+8 {
 		return h, nil, false

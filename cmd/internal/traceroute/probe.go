@@ -53,7 +53,7 @@ func (t *tracer) key(i int) uint32 {
 	return uint32(src)<<16 | uint32(dst)
 }
 
-// keyOf is the key in the first 8 octets of a message, which are all that an ICMP error quotes of a probe (RFC 792).
+// keyOf is the key in the first 8 bytes of a message, which are all that an ICMP error quotes of a probe (RFC 792).
 func (m Method) keyOf(message []byte) uint32 {
 	if m == ICMP {
 		return binary.BigEndian.Uint32(message[4:])

@@ -20,7 +20,7 @@ const (
 )
 
 const (
-	probeLen = 60 // octets of a probe's datagram
+	probeLen = 60 // bytes of a probe's datagram
 	inFlight = 16 // probes that are waited for at the same time, at most
 )
 
