@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"time"
 
-	"tunstack/internal/packet"
 	"tunstack/socketapi"
 	"tunstack/tun"
 )
@@ -17,7 +16,7 @@ import (
 // twoHosts are stacks at 10.0.0.1 and 10.0.0.2, joined by a wire in memory. With tun.Open in place of tun.Pipe one
 // of them is a host on this machine's network.
 func twoHosts() (a, b *socketapi.Stack) {
-	one, two := tun.Pipe(1500, tun.TUN, packet.Features{})
+	one, two := tun.Pipe(1500, tun.TUN, tun.Features{})
 	return newHost(one, "10.0.0.1/24"), newHost(two, "10.0.0.2/24")
 }
 
