@@ -80,7 +80,7 @@ func super(p *packet.Buffer, s packet.Segmentation, size int) *packet.Buffer {
 	return p
 }
 
-// randomBytes returns n octets, the same in every run.
+// randomBytes returns n bytes, the same in every run.
 func randomBytes(n int) []byte {
 	b := make([]byte, n)
 	r := rand.New(rand.NewPCG(1, 2))
@@ -94,5 +94,5 @@ func randomBytes(n int) []byte {
 func requireSame(t *testing.T, want, got []byte) {
 	t.Helper()
 	require.Len(t, got, len(want))
-	require.True(t, bytes.Equal(want, got), "same length, other octets")
+	require.True(t, bytes.Equal(want, got), "same length, other bytes")
 }

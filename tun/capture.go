@@ -1,19 +1,19 @@
 package tun
 
-// Observer is told of all packets that cross a device, by the goroutines that carry them: it must not wait. A packet stays the
-// device's: it is valid during the call and not to be changed. The methods are called concurrently, but those with the number
-// of a queue only by its one reader.
+// Observer is notified of all packets that cross a device. The goroutines that read and write the device call it, so that it must not
+// wait. A packet is valid during the call and must not be changed. The methods are called concurrently, but those with the number
+// of a queue only by the one reader of the queue.
 type Observer interface {
 	// Arrived is called with a packet that was read from a queue.
 	Arrived(queue int, p *Packet)
-	// Handled is called when the queue's reader asks for another packet: it is done with the last one.
+	// Handled is called when the queue's reader asks for another packet: it has finished with the last one.
 	Handled(queue int)
 	// Sent is called with a packet that is about to be written.
 	Sent(p *Packet)
 }
 
-// Observe puts an Observer in front of d. Packets are seen as they cross the device: super-packets whole, checksums as far as
-// they are complete.
+// Observe returns a Device that passes packets to and from d and notifies o of them, as they cross the device: super-packets whole,
+// and with incomplete checksums.
 func Observe(d Device, o Observer) Device {
 	observed := &observedDevice{Device: d}
 	for i, q := range d.Queues() {

@@ -19,7 +19,7 @@ type linuxDevice struct {
 	params
 	name   string
 	queues []Queue      // *fileQueue each
-	remove func() error // removes the interface; nil: it goes with its files
+	remove func() error // removes the interface; nil: the kernel removes it with its last file
 	close  func() error
 }
 
@@ -49,7 +49,7 @@ func openLinux(cfg Config) (Device, error) {
 	return d, nil
 }
 
-// addQueue opens one more way in and out. The first creates the interface, and IFF_TUN_EXCL makes sure that it does.
+// addQueue opens one more queue. The first one creates the interface; with IFF_TUN_EXCL that fails if the interface exists.
 func (d *linuxDevice) addQueue(flags uint16) error {
 	if len(d.queues) == 0 {
 		flags |= unix.IFF_TUN_EXCL
@@ -88,8 +88,8 @@ func attach(fd int, name string, flags uint16, vnet int) (string, error) {
 	return req.Name(), os.NewSyscallError("TUNSETVNETHDRSZ", unix.IoctlSetPointerInt(fd, unix.TUNSETVNETHDRSZ, vnet))
 }
 
-// setOffload asks for as much offload as the kernel has: one with USO (Linux 6.2), one without, ever less. It tells
-// the kernel what may be read; what may be written follows from the same kernel's age.
+// setOffload enables as much offload as the kernel supports, USO from Linux 6.2 on, and returns it. The ioctl concerns reading. A kernel that
+// supports an offload for reading supports it for writing, too.
 func setOffload(fd int) Features {
 	const tso = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO_ECN
 	const uso = unix.TUN_F_USO4 | unix.TUN_F_USO6 // the kernel takes both or none
@@ -109,7 +109,7 @@ func setOffload(fd int) Features {
 	return Features{}
 }
 
-// explainOpen adds to an error of opening /dev/net/tun what to do about it.
+// explainOpen adds a remedy to the error of opening /dev/net/tun.
 func explainOpen(err error) error {
 	err = &fs.PathError{Op: "open", Path: clonePath, Err: err}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) {
@@ -118,7 +118,7 @@ func explainOpen(err error) error {
 	return err
 }
 
-// noModule is the error of a system without the tun module, by whichever errno it says so.
+// noModule is the error of a system without the tun module, for which kernels have several errnos.
 type noModule struct{ error }
 
 func (e noModule) Error() string {
@@ -127,13 +127,13 @@ func (e noModule) Error() string {
 
 func (e noModule) Unwrap() error { return e.error }
 
-// Is makes every such error an fs.ErrNotExist.
+// Is makes errors.Is find fs.ErrNotExist in every such error.
 func (e noModule) Is(target error) bool { return target == fs.ErrNotExist }
 
 func (d *linuxDevice) Name() string    { return d.name }
 func (d *linuxDevice) Queues() []Queue { return d.queues }
 
-// Close returns when the kernel has removed the interface.
+// Close implements Device. It returns when the kernel has removed the interface.
 func (d *linuxDevice) Close() error { return d.close() }
 
 func (d *linuxDevice) closeQueues() error {

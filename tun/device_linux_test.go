@@ -239,7 +239,7 @@ func TestPacketOfMTU(t *testing.T) {
 			require.NoError(t, unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO))
 		}))
 		_, err = c.Write(make([]byte, 1280-ipv4HeaderLen-udpHeaderLen+1))
-		require.ErrorIs(t, err, unix.EMSGSIZE, "one octet more does not fit")
+		require.ErrorIs(t, err, unix.EMSGSIZE, "one byte more does not fit")
 	})
 }
 

@@ -10,15 +10,15 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// upTimeout is how long a link may take to come up. It takes microseconds; only a broken machine meets it.
+// upTimeout bounds the wait for a link to come up, which normally takes microseconds.
 const upTimeout = 5 * time.Second
 
-// goneTimeout is how long the pair of a killed process may take to go.
+// goneTimeout bounds the wait for the kernel to remove the veth pair of a killed process.
 const goneTimeout = 2 * time.Second
 
-// checkFree gives a clear error when an interface of this name exists: one that another program uses, one that
-// was made persistent, or something else altogether. Our own never outlive their process, but the kernel removes a veth pair a
-// moment after it: the veth driver waits for that.
+// checkFree returns an error if an interface of this name exists: a TUN device that another program uses, a persistent one, or an
+// interface of another type. The kernel removes the veth pair of a process a moment after the process has ended: with the veth driver checkFree
+// waits for that.
 func checkFree(name, driver string) error {
 	for deadline := time.Now().Add(goneTimeout); ; time.Sleep(time.Millisecond) {
 		link, err := netlink.LinkByName(name)
@@ -33,7 +33,7 @@ func checkFree(name, driver string) error {
 	}
 }
 
-// taken is the error of a name that an interface has already.
+// taken is the error of a name that an interface already has.
 type taken struct{ netlink.Link }
 
 func (e taken) Error() string {
@@ -48,7 +48,7 @@ func (e taken) Error() string {
 	return fmt.Sprintf("interface %s already exists (persistent); delete it with \"ip link delete %s\" or choose another name", name, name)
 }
 
-// Is makes it an fs.ErrExist.
+// Is makes errors.Is find fs.ErrExist in it.
 func (e taken) Is(target error) bool { return target == fs.ErrExist }
 
 // configureHost sets the interface's MTU and hardware address, gives the host its address on it, and brings it up.
@@ -79,15 +79,14 @@ func configureHost(name string, cfg Config) error {
 	return awaitUp(name)
 }
 
-// Lengths of the queue from the kernel to us, in packets.
+// Lengths of the interface's transmit queue (txqueuelen), in packets.
 const (
-	minQueueLen = 2000 // the kernel's 500 are overrun by 64 senders of super-packets, each with half a megabyte on the way
+	minQueueLen = 2000 // 64 senders of super-packets with half a megabyte in flight each overflow the kernel's default of 500
 	maxQueueLen = 10000
 )
 
-// queueLen is the length of the queue from the kernel to us, which holds the kernel's bursts: it sends to a device
-// without waiting for it, and what the queue has no room for is lost. Without super-packets it takes thousands of
-// packets to hold a window.
+// queueLen returns the length of the interface's transmit queue, which holds the packets that the kernel sends until the stack reads them. Packets
+// beyond it are lost. Without super-packets, thousands of packets are needed to hold a window.
 func (cfg *Config) queueLen() int {
 	const window = 8 << 20
 	if cfg.Offload && cfg.Driver != "water" {
@@ -101,7 +100,7 @@ func hostAddr(cfg Config) *netlink.Addr {
 	return &netlink.Addr{IPNet: &net.IPNet{IP: ip[:], Mask: net.CIDRMask(cfg.Host.Bits(), 32)}}
 }
 
-// awaitUp returns when packets pass: the kernel sets IFF_RUNNING some time after the request to bring the link up.
+// awaitUp waits until the interface carries packets: the kernel sets IFF_RUNNING some time after the request to bring the link up.
 func awaitUp(name string) error {
 	const up = net.FlagUp | net.FlagRunning
 	for deadline := time.Now().Add(upTimeout); time.Now().Before(deadline); time.Sleep(time.Millisecond) {

@@ -20,11 +20,11 @@ func openVeth(Config) (Device, error) {
 	return nil, fmt.Errorf("the veth driver needs Linux: %w", errors.ErrUnsupported)
 }
 
-// checkFree has nothing to do: the system refuses a name that is taken.
+// checkFree does nothing: the system itself refuses a name that exists.
 func checkFree(name, driver string) error { return nil }
 
-// configureHost sets the MTU, the host's address and the route to its network with the system's own tools, which
-// is all that macOS offers. Its TUN interfaces are point-to-point, hence the address twice.
+// configureHost sets the MTU, the host's address and the route to its network with the system's ifconfig and route. TUN
+// interfaces of macOS are point-to-point: ifconfig takes the address of both ends.
 func configureHost(name string, cfg Config) error {
 	mtu := strconv.Itoa(cfg.MTU)
 	if !cfg.Host.IsValid() {
@@ -37,7 +37,7 @@ func configureHost(name string, cfg Config) error {
 	return run("route", "-q", "-n", "add", "-inet", cfg.Host.Masked().String(), "-interface", name)
 }
 
-// run executes a program and puts what it printed into the error.
+// run executes a program. An error includes the program's output.
 func run(program string, args ...string) error {
 	out, err := exec.Command(program, args...).CombinedOutput()
 	if err != nil {

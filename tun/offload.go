@@ -4,13 +4,13 @@ import (
 	"syscall"
 )
 
-// sender is a driver's bare way out. send takes packets over that ask for nothing but what the driver's features name.
+// sender is a driver that writes packets as they are. send takes over packets that need no offload beyond the driver's features.
 type sender interface {
 	send(p *Packet) error
 }
 
-// deliver sends p through s and does in software what the device's features leave undone: checksums and
-// the cutting of super-packets. Every driver's Write is this one call.
+// deliver sends p by s. Before, it does the offload in software that the device's features lack: it completes the checksum and
+// segments super-packets. The Write of every driver is one call of it.
 func deliver(s sender, k Kind, f Features, p *Packet) error {
 	switch {
 	case p.Offload.Segmentation == SegmentTCP && f.TSO < p.Len()-k.headerLen(),
@@ -22,7 +22,7 @@ func deliver(s sender, k Kind, f Features, p *Packet) error {
 	return s.send(p)
 }
 
-// deliverSegments sends p as ordinary packets. It stops at the first that the device does not take.
+// deliverSegments sends p as ordinary packets, up to the first that the device refuses.
 func deliverSegments(s sender, k Kind, f Features, p *Packet) error {
 	defer p.Free()
 	cut, ok := newSegmenter(p, k.headerLen())
@@ -37,7 +37,7 @@ func deliverSegments(s sender, k Kind, f Features, p *Packet) error {
 	return nil
 }
 
-// completeChecksum is packet.CompleteChecksum for a packet that may still have its link header.
+// completeChecksum is Packet.CompleteChecksum for a packet that may have a link header.
 func completeChecksum(p *Packet, k Kind) {
 	p.TrimFront(k.headerLen())
 	p.CompleteChecksum()

@@ -74,7 +74,7 @@ func TestReceiveSYN(t *testing.T) {
 	})
 }
 
-// A datagram of 30,000 octets comes as fragments on every device: there is no fragmentation offload.
+// A datagram of 30,000 bytes comes as fragments on every device: there is no fragmentation offload.
 func TestReceiveFragments(t *testing.T) {
 	payload := randomBytes(30000)
 	eachVariant(t, func(t *testing.T, cfg Config) {

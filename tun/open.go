@@ -10,20 +10,20 @@ import (
 	"strings"
 )
 
-// DefaultMTU is the MTU of an interface whose Config names none, in octets: that of an Ethernet (RFC 894).
+// DefaultMTU is the MTU in bytes for a Config without one: that of Ethernet (RFC 894).
 const DefaultMTU = 1500
 
-// Limits of Config.MTU in octets. Every IPv4 link carries 68 (RFC 791 section 3.2); an Ethernet frame's header
-// comes off what Linux lets a device carry.
+// Limits of Config.MTU in bytes. Every IPv4 link carries 68 (RFC 791 section 3.2). Linux limits a device's packets to 65,535 bytes with
+// their Ethernet headers.
 const (
 	minMTU = 68
 	maxMTU = 65535
 )
 
-// etherHeaderLen is what a TAP packet has in front of the network header: an Ethernet II header without tags.
+// etherHeaderLen is the length of an Ethernet II header without tags, with which a TAP packet starts.
 const etherHeaderLen = 14
 
-// headerLen is the length of the link header in front of the network header.
+// headerLen returns the length of the link header before the network header.
 func (k Kind) headerLen() int {
 	if k == TAP {
 		return etherHeaderLen
@@ -31,7 +31,7 @@ func (k Kind) headerLen() int {
 	return 0
 }
 
-// String is "tun" or "tap".
+// String returns "tun" or "tap".
 func (k Kind) String() string {
 	if k == TAP {
 		return "tap"
@@ -39,41 +39,40 @@ func (k Kind) String() string {
 	return "tun"
 }
 
-// Config says which interface Open creates.
+// Config describes the interface that Open creates.
 type Config struct {
-	// Name of the interface; empty leaves the choice to the system. macOS allows none but utun0, utun1, ..., and
-	// any other name there leaves the choice to the system too.
+	// Name of the interface; empty: the system chooses. On macOS only utun0, utun1 and so on are allowed, and with any other
+	// name the system chooses, too.
 	Name string
-	// Kind of the interface. The veth driver knows only TAP, which it takes TUN for.
+	// Kind of the interface. With the veth driver every device is a TAP one.
 	Kind Kind
-	// MTU in octets; 0 means DefaultMTU.
+	// MTU in bytes; 0: DefaultMTU.
 	MTU int
-	// Driver is one of Drivers: "linux" (/dev/net/tun with virtio-net headers, offload, several queues; Linux only), "veth" (a pair of virtual
-	// Ethernet interfaces and packet sockets, which needs no device file; Linux only), "water" (plain packets, portable), or "auto", as
-	// is the empty string: the best the system has.
+	// Driver is one of Drivers: "linux" (/dev/net/tun with virtio-net headers, offload and several queues; Linux only), "veth" (a pair of virtual
+	// Ethernet interfaces and packet sockets, which needs no device file; Linux only), "water" (plain packets; portable), or "auto" (linux
+	// or else water). Empty means auto.
 	Driver string
-	// Queues is how many ways in and out the device has; 0 means 1. The water driver has just one. The
-	// interface is a multi-queue one (IFF_MULTI_QUEUE) only with two or more, so that one of them stays as plain as can be.
+	// Queues is the number of the device's queues; 0: 1. The water driver has one. With two or more the interface has
+	// IFF_MULTI_QUEUE.
 	Queues int
-	// Offload lets super-packets and incomplete checksums cross the device, as far as the system takes part. With the water
-	// driver it does not; there TCP super-packets are cut as they are written, and on Linux segments that wait and follow each other
-	// are joined as they are read (generic segmentation and receive offload).
+	// Offload lets super-packets and incomplete checksums cross the device, as far as the system supports that. The water driver has
+	// no such support: it segments TCP super-packets when they are written, and on Linux joins consecutive TCP segments when they are read
+	// (generic segmentation and receive offload).
 	Offload bool
-	// Host is the address of the host's end and the network that the host reaches through it. The zero Prefix
-	// leaves the host's addresses alone.
+	// Host is the address that the host gets on the interface, with the length of its network. The zero Prefix: none.
 	Host netip.Prefix
-	// MAC is the hardware address of the host's end of a TAP device; nil leaves the choice to the system.
+	// MAC is the hardware address of the host's end of a TAP device; nil: the system chooses.
 	MAC net.HardwareAddr
 }
 
-// Drivers are the values of Config.Driver.
+// Drivers lists the values of Config.Driver.
 var Drivers = [...]string{"auto", "linux", "veth", "water"}
 
-// Open creates a network interface, gives the host its address there and brings it up. It returns when the
-// interface is up; the interface lasts until the Device is closed or the process ends, however it ends.
+// Open creates a network interface, gives the host its address on it and brings it up. It returns when the
+// interface is up. The interface exists until the Device is closed or the process ends.
 //
-// errors.Is tells the usual failures apart: fs.ErrPermission when the caller may not create interfaces,
-// fs.ErrNotExist when the system has no TUN device, fs.ErrExist when the name is taken.
+// errors.Is finds fs.ErrPermission in the error if the caller may not create interfaces, fs.ErrNotExist if the system has no TUN
+// device, and fs.ErrExist if an interface has the name already.
 func Open(cfg Config) (Device, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, fmt.Errorf("tun: %w", err)
@@ -92,7 +91,7 @@ func Open(cfg Config) (Device, error) {
 	return d, nil
 }
 
-// software says whether the water driver is to join segments and to cut them: two fit one packet.
+// software reports whether the water driver joins and segments TCP packets. Two of them must fit into a super-packet.
 func (cfg *Config) software() bool { return cfg.Offload && cfg.MTU <= maxMTU/2 }
 
 func open(cfg Config) (Device, error) {
@@ -108,7 +107,7 @@ func open(cfg Config) (Device, error) {
 	return openWater(cfg)
 }
 
-// label names the interface in an error.
+// label returns the name of the interface for an error.
 func (cfg *Config) label() string {
 	if cfg.Name == "" {
 		return "a " + cfg.Kind.String() + " device"
@@ -116,7 +115,7 @@ func (cfg *Config) label() string {
 	return cfg.Name
 }
 
-// complete fills in the defaults and refuses what makes no sense.
+// complete sets the defaults and returns an error for settings that are invalid.
 func (cfg *Config) complete() error {
 	if cfg.Driver == "" || cfg.Driver == "auto" {
 		cfg.Driver = bestDriver
@@ -135,11 +134,11 @@ func (cfg *Config) complete() error {
 	case cfg.MTU < minMTU || cfg.MTU > limit:
 		return fmt.Errorf("MTU %d is not between %d and %d", cfg.MTU, minMTU, limit)
 	case len(cfg.Name) > 15:
-		return fmt.Errorf("interface name %q is longer than 15 octets", cfg.Name)
+		return fmt.Errorf("interface name %q is longer than 15 bytes", cfg.Name)
 	case cfg.Driver == "water" && cfg.Queues > 1:
 		return errors.New("the water driver has one queue")
 	case cfg.MAC != nil && (cfg.Kind != TAP || len(cfg.MAC) != 6):
-		return errors.New("a hardware address has 6 octets and belongs to a TAP device")
+		return errors.New("a hardware address has 6 bytes and belongs to a TAP device")
 	case cfg.Host.IsValid() && !cfg.Host.Addr().Is4():
 		return fmt.Errorf("host address %s is not an IPv4 address", cfg.Host)
 	}

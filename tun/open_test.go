@@ -27,10 +27,10 @@ func TestConfigRefused(t *testing.T) {
 		{Config{MTU: -1}, "tun: MTU -1 is not between 68 and 65535"},
 		{Config{MTU: 67}, "tun: MTU 67 is not between 68 and 65535"},
 		{Config{MTU: 65522, Kind: TAP}, "tun: MTU 65522 is not between 68 and 65521"},
-		{Config{Name: "a-name-of-16-oct"}, `tun: interface name "a-name-of-16-oct" is longer than 15 octets`},
+		{Config{Name: "a-name-of-16-oct"}, `tun: interface name "a-name-of-16-oct" is longer than 15 bytes`},
 		{Config{Driver: "water", Queues: 2}, "tun: the water driver has one queue"},
-		{Config{MAC: mac}, "tun: a hardware address has 6 octets and belongs to a TAP device"},
-		{Config{MAC: mac[:5], Kind: TAP}, "tun: a hardware address has 6 octets and belongs to a TAP device"},
+		{Config{MAC: mac}, "tun: a hardware address has 6 bytes and belongs to a TAP device"},
+		{Config{MAC: mac[:5], Kind: TAP}, "tun: a hardware address has 6 bytes and belongs to a TAP device"},
 		{Config{Host: netip.MustParsePrefix("fd00::1/64")}, "tun: host address fd00::1/64 is not an IPv4 address"},
 	} {
 		_, err := Open(c.cfg)

@@ -1,13 +1,13 @@
 package tun
 
-// traits are what the queues of a device have in common.
+// params are the parameters of a device, which its queues share.
 type params struct {
 	kind     Kind
 	mtu      int
-	vnet     int      // octets of virtio-net header in front of every packet: vnetLen with offload, else 0
-	software bool     // offload is ours: TCP segments are joined as they are read and cut as they are written
-	features Features // of the kernel's side
-	readers  int      // of its queues
+	vnet     int      // length of the virtio-net header before every packet: vnetLen with offload, else 0
+	software bool     // TCP segments are joined when they are read, and super-packets segmented when they are written
+	features Features // of the kernel
+	readers  int      // how many queues are read
 }
 
 func (t *params) Kind() Kind { return t.kind }
@@ -21,11 +21,11 @@ func (t *params) Features() Features {
 	return f
 }
 
-// frameLen is how much one packet can be, without offload. Four octets are for a VLAN tag.
+// frameLen is the size in bytes of the largest packet without offload. Four bytes are for a VLAN tag.
 func (t *params) frameLen() int { return min(t.mtu+t.kind.headerLen()+4, MaxPacket) }
 
-// newBuffer returns a buffer whose linear part is room for one packet behind its virtio-net header. The kernel cuts off
-// what does not fit, which happens to no packet within the MTU, and with offload to none at all.
+// newBuffer returns a Packet whose linear part has room for a virtio-net header and the packet that is to be read. The kernel truncates
+// packets that do not fit; packets within the MTU do, and with offload all.
 func (t *params) newBuffer() *Packet {
 	size := t.frameLen()
 	if t.vnet != 0 || t.software {

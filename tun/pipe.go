@@ -8,14 +8,14 @@ import (
 	"tunstack/internal/packet"
 )
 
-// pipeDepth is how many packets wait in one direction of a Pipe.
+// pipeDepth is how many packets can wait in one direction of a Pipe.
 const pipeDepth = 512
 
-// Pipe returns the two ends of a wire in memory: what is written to one end is read from the other, in order. Both
-// ends have one queue and the features f. It is for tests and for stacks that talk to each other in one process.
+// Pipe returns the two ends of a wire in memory: a packet written to one end is read from the other, in order. Both
+// ends have one queue and the features f. A Pipe is for tests and for stacks that talk to each other in one process.
 //
-// As on a real device, Write fails at once when too many packets wait (ENOBUFS) or the other end is closed (ENETDOWN).
-// It is stricter in one thing: an ordinary packet larger than the MTU fails with EMSGSIZE.
+// As on a real device, Write fails without waiting when too many packets wait (ENOBUFS) or the other end is closed (ENETDOWN).
+// Unlike there, an ordinary packet larger than the MTU fails with EMSGSIZE.
 func Pipe(mtu int, kind Kind, f Features) (a, b Device) {
 	ab, ba := newWire(), newWire()
 	one := &pipeEnd{name: "pipe0", kind: kind, mtu: mtu, features: f, in: ba, out: ab}
@@ -53,7 +53,7 @@ type pipeEnd struct {
 	features Features
 	queues   []Queue // the end itself
 	in, out  *wire
-	stash    *Packet // the reader's own: what Wait received, until TryRead takes it
+	stash    *Packet // what Wait has received and TryRead has not returned yet; only the reader uses it
 }
 
 func (e *pipeEnd) Name() string       { return e.name }
@@ -62,7 +62,7 @@ func (e *pipeEnd) MTU() int           { return e.mtu }
 func (e *pipeEnd) Features() Features { return e.features }
 func (e *pipeEnd) Queues() []Queue    { return e.queues }
 
-// Close ends the waits of this end; the other end stays open but has nobody to write to.
+// Close closes this end. The other one stays open, but its Write fails.
 func (e *pipeEnd) Close() error {
 	e.in.close()
 	return nil
@@ -119,7 +119,7 @@ func (e *pipeEnd) send(p *Packet) error {
 	return err
 }
 
-// refuse is why p cannot be sent, or nil.
+// refuse returns the reason why p cannot be sent, or nil.
 func (e *pipeEnd) refuse(p *Packet) error {
 	switch {
 	case e.in.isClosed():

@@ -9,17 +9,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// portableQueue reads and writes an interface of the water library by what package os has on every system.
+// portableQueue reads and writes an interface of the water library with the means of package os, which every system has.
 type portableQueue struct {
 	*params
 	ifce   *water.Interface
-	raw    syscall.RawConn // nil where the library's file cannot be read without waiting: then only Wait reads
+	raw    syscall.RawConn // nil if the library's file cannot be read without waiting: then only Wait reads
 	closed atomic.Bool
 
-	// The reader's own. What Wait has read is in stash until TryRead takes it; both read into spare.
+	// Only the reader uses these. stash is what Wait has read and TryRead has not returned yet; both read into spare.
 	spare, stash *Packet
-	tryRead      func(fd uintptr) bool // readOnce as a value, made once
-	n            int                   // what readOnce got
+	tryRead      func(fd uintptr) bool // the method value readOnce, allocated once
+	n            int                   // result of readOnce
 	err          error
 }
 
@@ -39,7 +39,7 @@ func newPortableQueue(t *params, ifce *water.Interface) (closingQueue, error) {
 		ifce.Close()
 		return nil, err
 	}
-	if flags&unix.O_NONBLOCK != 0 { // not so some of macOS
+	if flags&unix.O_NONBLOCK != 0 { // some files of macOS do not have it
 		q.raw = raw
 	}
 	return q, nil
@@ -74,7 +74,7 @@ func (q *portableQueue) TryRead() (*Packet, error) {
 	return q.take(q.n), nil
 }
 
-// readOnce reads without waiting: it tells the poller that it is done, whatever came of it.
+// readOnce reads without waiting: it returns true whether there was a packet or not, so that the poller does not wait.
 func (q *portableQueue) readOnce(fd uintptr) bool {
 	q.n, q.err = syscall.Read(int(fd), q.spare.Bytes())
 	return true
@@ -97,14 +97,14 @@ func (q *portableQueue) Wait() error {
 	return nil
 }
 
-// prepare makes spare room for one packet.
+// prepare allocates spare if there is none.
 func (q *portableQueue) prepare() {
 	if q.spare == nil {
 		q.spare = q.newBuffer()
 	}
 }
 
-// take returns the n octets that were read into spare.
+// take returns spare, into which n bytes were read.
 func (q *portableQueue) take(n int) *Packet {
 	p := q.spare
 	q.spare = nil

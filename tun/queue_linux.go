@@ -9,41 +9,41 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fileQueue is one file of a device. Reads and writes are raw, non-blocking system calls that the scheduler does not hear of;
-// only Wait meets the poller.
+// fileQueue is one file of a device. Reads and writes are raw, non-blocking system calls without the scheduler's hooks; only Wait uses
+// the poller.
 type fileQueue struct {
 	*params
 	index uint16
 	file  *os.File
 	raw   syscall.RawConn
 
-	// open guards fd against a Close, and the reuse of its number, in the middle of a system call.
+	// open keeps close from closing fd, whose number the kernel would use again, during a system call.
 	open   sync.RWMutex
 	fd     int
 	closed bool
 
-	// The reader's own. spare is the buffer that the next read fills: a read that finds nothing keeps it.
+	// Only the reader uses these. spare is the Packet for the next read.
 	spare   *Packet
-	ahead   []*Packet // read, but not taken
+	ahead   []*Packet // packets read, but not returned yet
 	room    [maxAhead]*Packet
-	dry     bool  // the last read found nothing, of which TryRead has not told
-	err     error // what the last read failed by, likewise
+	dry     bool  // the last read found no packet, and TryRead has not reported that
+	err     error // of the last read, and TryRead has not reported it
 	spinner spinner
-	found   func() bool        // fill as a value, made once
-	ready   func(uintptr) bool // the same for the poller
-	held    *Packet            // what was read behind another packet and did not continue it
-	readOn  func([]byte) int   // continueInto as a value, made once
+	found   func() bool        // the method value fill, allocated once
+	ready   func(uintptr) bool // fill for the poller
+	held    *Packet            // read behind another packet, but not to be joined to it
+	readOn  func([]byte) int   // the method value continueInto, allocated once
 }
 
-// maxAhead and maxAheadOctets bound what is read before it is taken: system calls one right after the other, so that the kernel's code
-// stays in the processor's nearest cache, but no more than its second one has room for.
+// maxAhead and maxAheadBytes bound the packets that are read ahead. Consecutive system calls find the kernel's code in the processor's first-level
+// cache; the packets must not exceed its second-level cache.
 const (
-	maxAhead       = 16
-	maxAheadOctets = 256 << 10
+	maxAhead      = 16
+	maxAheadBytes = 256 << 10
 )
 
-// newFileQueue takes file over, which is non-blocking and was made after TUNSETIFF: before it, the poller takes such a
-// descriptor for a dead one.
+// newFileQueue takes file over, which is non-blocking. The os.File must have been made after TUNSETIFF: before, the poller reports an error
+// on the descriptor.
 func newFileQueue(t *params, index int, file *os.File) (*fileQueue, error) {
 	q := &fileQueue{params: t, index: uint16(index), file: file, spinner: newSpinner(t.readers)}
 	raw, err := file.SyscallConn()
@@ -88,7 +88,7 @@ func (q *fileQueue) Wait() error {
 	return nil
 }
 
-// fill looks for something to read, and says whether that ends the wait.
+// fill reads ahead if necessary, and reports whether that ends the wait.
 func (q *fileQueue) fill() bool {
 	if len(q.ahead) == 0 && q.err == nil {
 		q.fetch()
@@ -99,18 +99,18 @@ func (q *fileQueue) fill() bool {
 // fetch reads ahead.
 func (q *fileQueue) fetch() {
 	q.ahead, q.dry = q.room[:0], false
-	for octets := 0; len(q.ahead) < maxAhead && octets < maxAheadOctets; {
+	for size := 0; len(q.ahead) < maxAhead && size < maxAheadBytes; {
 		p, err := q.read()
 		if p == nil {
 			q.dry, q.err = err == nil, err
 			return
 		}
 		q.ahead = append(q.ahead, p)
-		octets += p.Len()
+		size += p.Len()
 	}
 }
 
-// read returns the next packet, or nil when there is none.
+// read returns the next packet, with the segments joined to it that follow; nil: there is none.
 func (q *fileQueue) read() (p *Packet, err error) {
 	p, q.held = q.held, nil
 	if p == nil {
@@ -125,7 +125,7 @@ func (q *fileQueue) read() (p *Packet, err error) {
 	return p, err
 }
 
-// continueInto reads one packet into b, and returns 0 when there is none; of an error the next read hears, too.
+// continueInto reads one packet into b, and returns 0 when there is none, or an error, which the next read will meet again.
 func (q *fileQueue) continueInto(b []byte) int {
 	n, errno := q.readInto(b)
 	if errno != 0 {
@@ -134,7 +134,7 @@ func (q *fileQueue) continueInto(b []byte) int {
 	return n
 }
 
-// readPacket returns the next packet as it comes, or nil when there is none.
+// readPacket reads one packet; nil: there is none.
 func (q *fileQueue) readPacket() (*Packet, error) {
 	if q.spare == nil {
 		q.spare = q.newBuffer()
@@ -159,8 +159,8 @@ func (q *fileQueue) readPacket() (*Packet, error) {
 	return p, nil
 }
 
-// readInto reads one packet into b, EBADF after close. EINVAL tells of a packet that a virtio-net header cannot describe, and that is lost:
-// a super-packet within a tunnel, or of UDP with a kernel before Linux 6.2.
+// readInto reads one packet into b; the error is EBADF after close. It ignores EINVAL: the kernel has dropped a packet that a virtio-net
+// header cannot describe, a super-packet within a tunnel, or before Linux 6.2 one of UDP.
 func (q *fileQueue) readInto(b []byte) (int, unix.Errno) {
 	q.open.RLock()
 	defer q.open.RUnlock()
@@ -178,7 +178,7 @@ func (q *fileQueue) Write(p *Packet) error {
 	return deliver(q, q.kind, q.features, p)
 }
 
-// shortPayload is what costs the kernel more as a part of its own than us as a copy, in octets.
+// shortPayload is the length in bytes up to which copying the payload takes less time than writing it as parts of its own.
 const shortPayload = 1500
 
 // send writes the packet and its virtio-net header with one system call.
@@ -201,7 +201,7 @@ func (q *fileQueue) send(p *Packet) error {
 	return errno
 }
 
-// write writes one packet, EBADF after close.
+// write writes one packet; the error is EBADF after close.
 func (q *fileQueue) write(p *Packet) (errno unix.Errno) {
 	q.open.RLock()
 	defer q.open.RUnlock()
@@ -234,7 +234,7 @@ func (q *fileQueue) writev(p *Packet) unix.Errno {
 	return errno
 }
 
-// close ends all waits and returns when the descriptor is closed.
+// close makes Wait return, and returns when the descriptor is closed.
 func (q *fileQueue) close() error {
 	q.open.Lock()
 	q.closed = true

@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// spinner looks for packets a little longer before the reader of a queue sleeps: to be woken takes longer than a peer that is at work takes
-// to send the next. How often that was in vain decides how often it is tried.
+// spinner polls for packets for a short time before the reader of a queue sleeps: a wake-up takes longer than an active peer takes to send its next
+// packet. After a spin without a packet, the next waits do not spin: 1, 3, 7 and so on up to 255 of them.
 type spinner struct {
 	on   bool
-	rest uint8 // waits until the next try
-	vain uint8 // how many were let pass after the last one in vain
+	rest uint8 // waits left that do not spin
+	vain uint8 // how many waits did not spin after the last spin without a packet
 }
 
-// spinTime is about what sleeping and being woken takes.
+// spinTime is about the time that it takes to sleep and to be woken.
 const spinTime = 50 * time.Microsecond
 
-// newSpinner is for one of so many readers. As long as they spin each has a processor, and one must be left for the peers. One reader
-// alone may be bound to a processor, and gives way where peers share it.
+// newSpinner returns the spinner for one of a number of readers. Each spinning reader occupies a processor, and one processor must be left for
+// the peers. A single reader spins even on a single processor, because spin yields to the peers.
 func newSpinner(readers int) spinner { return spinner{on: readers == 1 || readers < runtime.NumCPU()} }
 
-// spin calls found until that is true or the time is over. Others run meanwhile, goroutines and the programs on this processor.
+// spin calls found until it returns true or the time is over. Between the calls it yields to other goroutines, and to other programs on this processor.
 func (s *spinner) spin(found func() bool) bool {
 	switch {
 	case !s.on:

@@ -1,7 +1,10 @@
-// Package tun is the device: it opens TUN and TAP interfaces and moves packets across them. It knows nothing of protocols.
+// Package tun opens TUN and TAP interfaces (and the like of them: see Config.Driver) and reads and writes their packets. It parses
+// headers only as far as offload requires.
+//
+// A Device and its Queues can be implemented outside this module, with the types of this package.
 package tun
 
-// Kind is what a device carries.
+// Kind is the kind of packets that a device carries.
 type Kind uint8
 
 const (
@@ -9,28 +12,30 @@ const (
 	TAP             // Ethernet frames
 )
 
-// Device is a network interface whose wire is this process.
+// Device is a network interface whose packets this process sends and receives in place of a wire. Its methods are safe for concurrent use.
 type Device interface {
-	// Name is the interface's name on the host: "tun0".
+	// Name returns the interface's name on the host: "tun0".
 	Name() string
 	Kind() Kind
-	// MTU is the largest IP datagram in octets that crosses the device as an ordinary packet.
+	// MTU returns the size in bytes of the largest IP datagram that is not a super-packet. It must not change.
 	MTU() int
-	// Features is what Write takes over from its callers.
+	// Features returns the offload that Write supports. It must not change.
 	Features() Features
-	// Queues are independent ways in and out, at least one. Each is read by one goroutine.
+	// Queues returns the device's queues, at least one, always the same ones. The stack reads each in a goroutine of its own.
 	Queues() []Queue
-	// Close ends all waits and removes the interface. It may be called more than once.
+	// Close makes Wait return and removes the interface. It may be called more than once.
 	Close() error
 }
 
-// Queue is one way in and out of a Device.
+// Queue receives and sends packets of a Device.
 type Queue interface {
-	// TryRead returns the next packet, which the caller then owns, or nil when none is waiting. After Close the error is os.ErrClosed.
+	// TryRead returns the next packet, which the caller then owns, or nil and no error when none is waiting. It never waits. After Close
+	// the error is os.ErrClosed. With any other error the stack stops reading the queue.
 	TryRead() (*Packet, error)
-	// Wait returns when TryRead is worth another call, or with os.ErrClosed after Close.
+	// Wait returns when TryRead is to be called again, or with os.ErrClosed after Close.
 	Wait() error
-	// Write sends a packet and frees it, also when it fails; borrowed spans are no longer needed when it returns.
-	// It is safe for concurrent use and never waits: a packet the device does not take at once is an error.
+	// Write sends a packet, starting with the Ethernet header if the device is a TAP one, and frees it, also when it fails. The borrowed spans are
+	// the caller's again when it returns. Write is safe for concurrent use and never waits: if the device has no room for the packet, it
+	// returns an error.
 	Write(p *Packet) error
 }

@@ -13,19 +13,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// vethPeer is the name of our end of the pair.
+// vethPeer is the name of the driver's end of the pair.
 const vethPeer = "peer"
 
-// vethBuffer is how many bytes of packets wait in a socket in each direction, as the kernel counts them. Where net.core.rmem_max and
-// wmem_max are smaller, they are the limit.
+// vethBuffer is the size of a socket's buffer in each direction, in bytes as the kernel counts them. The kernel limits it to net.core.rmem_max
+// and wmem_max.
 const vethBuffer = 4 << 20
 
 // openVeth creates a pair of virtual Ethernet interfaces (veth(4)). The host has one end; the driver reads and writes the other
 // through packet(7) sockets. It needs no device file, but CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_NET_RAW, which the root of a
 // user namespace has.
 //
-// The driver's end is in a network namespace of its own. Therefore the host's kernel neither answers nor forwards what is sent to the stack,
-// and the pair disappears with the process: the sockets are all that keeps the namespace.
+// The driver's end is in a network namespace of its own. Therefore the host's kernel neither answers nor forwards packets for the stack,
+// and the kernel removes the pair when the process ends: only the sockets keep the namespace alive.
 func openVeth(cfg Config) (Device, error) {
 	d := &linuxDevice{params: params{kind: TAP, mtu: cfg.MTU, readers: cfg.Queues}}
 	d.close = sync.OnceValue(d.closeQueues)
@@ -63,7 +63,7 @@ func inNewNamespace(f func() error) error {
 	}
 	err = f()
 	if back := unix.Setns(int(old.Fd()), unix.CLONE_NEWNET); back != nil {
-		return errors.Join(err, os.NewSyscallError("setns", back)) // the thread stays locked, and ends with its goroutine
+		return errors.Join(err, os.NewSyscallError("setns", back)) // the thread stays locked, so that it ends with its goroutine
 	}
 	runtime.UnlockOSThread()
 	return err
@@ -104,9 +104,9 @@ func (d *linuxDevice) createPair(host *netlink.Handle, cfg Config) (peer netlink
 	if err != nil {
 		return nil, err
 	}
-	d.remove = func() error { // and wait for it, which closing the sockets does not
+	d.remove = func() error { // closing the sockets alone would not wait until the pair is removed
 		defer ours.Close()
-		if err := ours.LinkDel(peer); err != nil && err != unix.ENODEV { // somebody else may have removed it
+		if err := ours.LinkDel(peer); err != nil && err != unix.ENODEV { // another program may have removed it
 			return fmt.Errorf("remove %s: %w", d.name, err)
 		}
 		return nil
@@ -117,7 +117,7 @@ func (d *linuxDevice) createPair(host *netlink.Handle, cfg Config) (peer netlink
 	return peer, ours.LinkSetUp(peer)
 }
 
-// addSocket opens one more way in and out at the interface with this index. The kernel spreads flows over the sockets by hash
+// addSocket opens one more queue, a socket on the interface with this index. The kernel spreads flows over the sockets by hash
 // (PACKET_FANOUT).
 func (d *linuxDevice) addSocket(index int, fanout bool) error {
 	// Protocol 0 receives nothing until the socket is bound.
@@ -143,7 +143,7 @@ func (d *linuxDevice) prepareSocket(fd, index int, fanout bool) error {
 		{unix.SOL_SOCKET, unix.SO_RCVBUF, vethBuffer},
 		{unix.SOL_SOCKET, unix.SO_SNDBUF, vethBuffer},
 		{unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1},
-		{unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1}, // the interface has no queue: what cannot be delivered is an error at once
+		{unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1}, // without a queue, so that a packet for which the peer has no room is an error
 	}
 	if d.vnet != 0 {
 		options = append(options, option{unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1})
@@ -160,13 +160,13 @@ func (d *linuxDevice) prepareSocket(fd, index int, fanout bool) error {
 	if !fanout {
 		return nil
 	}
-	const group = 1 // this namespace has no other
+	const group = 1 // the only one in this namespace
 	return os.NewSyscallError("setsockopt PACKET_FANOUT",
 		unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT, group|unix.PACKET_FANOUT_HASH<<16))
 }
 
-// completeChecksums makes the host's end of a pair send nothing but ordinary packets with complete checksums (ethtool -K NAME tx off), as
-// it has to where packets have no virtio-net header.
+// completeChecksums makes the host's end of a pair send only ordinary packets with complete checksums (ethtool -K NAME tx off), because
+// without a virtio-net header the driver cannot read others.
 func completeChecksums(name string) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 //	flags, gso_type uint8; hdr_len, gso_size, csum_start, csum_offset uint16
 const vnetLen = 10
 
-// The values of its fields, with the names of linux/virtio_net.h.
+// Values of the fields, named as in linux/virtio_net.h.
 const (
 	vnetNeedsCsum = 1 // flags: VIRTIO_NET_HDR_F_NEEDS_CSUM
 	vnetDataValid = 2 // flags: VIRTIO_NET_HDR_F_DATA_VALID
@@ -18,11 +18,11 @@ const (
 	vnetGSONone  = 0    // gso_type: VIRTIO_NET_HDR_GSO_NONE
 	vnetGSOTCPv4 = 1    // gso_type: VIRTIO_NET_HDR_GSO_TCPV4
 	vnetGSOUDPL4 = 5    // gso_type: VIRTIO_NET_HDR_GSO_UDP_L4
-	vnetGSOECN   = 0x80 // gso_type: VIRTIO_NET_HDR_GSO_ECN, set beside the others
+	vnetGSOECN   = 0x80 // gso_type: VIRTIO_NET_HDR_GSO_ECN, a flag
 )
 
-// decodeVnet reads a virtio-net header. frame is the packet behind it, which starts with linkLen octets of link header. A
-// request that does not fit the packet, or a kind of super-packet that IPv4 does not know, is left out.
+// decodeVnet reads a virtio-net header. frame is the packet behind it, which starts with a link header of linkLen bytes. It ignores
+// a checksum that does not fit the packet, and a super-packet of a kind that the stack does not support.
 func decodeVnet(h []byte, frame []byte, linkLen int) Offload {
 	var o Offload
 	start := int(binary.NativeEndian.Uint16(h[6:]))
@@ -45,7 +45,7 @@ func decodeVnet(h []byte, frame []byte, linkLen int) Offload {
 	return o
 }
 
-// encodeVnet writes the virtio-net header for frame, the linear part of a packet with linkLen octets of link header.
+// encodeVnet writes the virtio-net header for frame, the linear part of a packet with a link header of linkLen bytes.
 func encodeVnet(h []byte, o Offload, frame []byte, linkLen int) {
 	clear(h)
 	if o.Checksum == ChecksumPartial {

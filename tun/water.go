@@ -9,7 +9,7 @@ import (
 	"github.com/songgao/water"
 )
 
-// waterDevice is an interface of the portable library: plain packets, one queue, no offload.
+// waterDevice is an interface of the water library: plain packets, one queue, no offload by the system.
 type waterDevice struct {
 	params
 	name   string
@@ -23,7 +23,7 @@ type closingQueue interface {
 	close() error
 }
 
-// newWaterQueue reads and writes what the library has opened: by the Linux driver's own means where they fit.
+// newWaterQueue returns the queue of an interface that the library has opened: on Linux a fileQueue, elsewhere a portableQueue.
 var newWaterQueue = systemWaterQueue
 
 func openWater(cfg Config) (Device, error) {
@@ -45,7 +45,7 @@ func openWater(cfg Config) (Device, error) {
 	return d, nil
 }
 
-// newWater opens the interface without leaking its descriptor into the programs that this process starts: one of those would
+// newWater opens the interface. It keeps the programs that this process starts from inheriting the descriptor, with which they would
 // keep the interface alive.
 func newWater(wc water.Config) (*water.Interface, error) {
 	syscall.ForkLock.RLock()
@@ -69,7 +69,7 @@ func newWater(wc water.Config) (*water.Interface, error) {
 	return ifce, nil
 }
 
-// waterName is the name to ask the library for: macOS refuses all but its own.
+// waterName returns the name to pass to the library: macOS accepts only utun0, utun1 and so on.
 func waterName(name string) string {
 	if bestDriver == "water" && !strings.HasPrefix(name, "utun") {
 		return ""
@@ -80,5 +80,5 @@ func waterName(name string) string {
 func (d *waterDevice) Name() string    { return d.name }
 func (d *waterDevice) Queues() []Queue { return d.queues }
 
-// Close ends all waits and returns when the system has removed the interface.
+// Close implements Device. It returns when the system has removed the interface.
 func (d *waterDevice) Close() error { return d.close() }

@@ -11,7 +11,7 @@ func systemWaterQueue(t *params, ifce *water.Interface) (closingQueue, error) {
 	file, ok := ifce.ReadWriteCloser.(*os.File)
 	if !ok {
 		ifce.Close()
-		return nil, errors.New("the water library has opened something that is no file")
+		return nil, errors.New("the interface of the water library is not an os.File")
 	}
 	return newFileQueue(t, 0, file)
 }
