@@ -13,14 +13,14 @@ import (
 	"tunstack/tun"
 )
 
-// twoHosts are stacks at 10.0.0.1 and 10.0.0.2, joined by a wire in memory. With tun.Open in place of tun.Pipe one
-// of them is a host on this machine's network.
-func twoHosts() (a, b *socketapi.Stack) {
+// twoStacks are stacks at 10.0.0.1 and 10.0.0.2, joined by a wire in memory. With tun.Open in place of tun.Pipe one
+// of them is reached from this machine.
+func twoStacks() (a, b *socketapi.Stack) {
 	one, two := tun.Pipe(1500, tun.TUN, tun.Features{})
-	return newHost(one, "10.0.0.1/24"), newHost(two, "10.0.0.2/24")
+	return newStack(one, "10.0.0.1/24"), newStack(two, "10.0.0.2/24")
 }
 
-func newHost(device tun.Device, addr string) *socketapi.Stack {
+func newStack(device tun.Device, addr string) *socketapi.Stack {
 	stack, err := socketapi.New(socketapi.Config{
 		Interfaces: []socketapi.Interface{{Device: device, Addrs: []netip.Prefix{netip.MustParsePrefix(addr)}}},
 	})
@@ -30,9 +30,9 @@ func newHost(device tun.Device, addr string) *socketapi.Stack {
 	return stack
 }
 
-// A TCP echo server on one host, a client on the other.
+// A TCP echo server on one stack, a client on the other.
 func Example() {
-	a, b := twoHosts()
+	a, b := twoStacks()
 	defer a.Close()
 	defer b.Close()
 
@@ -66,7 +66,7 @@ func Example() {
 
 // UDP as package net has it.
 func ExampleStack_ListenPacket() {
-	a, b := twoHosts()
+	a, b := twoStacks()
 	defer a.Close()
 	defer b.Close()
 
@@ -87,7 +87,7 @@ func ExampleStack_ListenPacket() {
 
 // The same server and client with the Berkeley calls.
 func ExampleBerkeley() {
-	a, b := twoHosts()
+	a, b := twoStacks()
 	defer a.Close()
 	defer b.Close()
 	client, server := a.Berkeley(), b.Berkeley()
@@ -128,13 +128,13 @@ func ExampleBerkeley_GetSockOpt() {
 	var info socketapi.TCPInfo
 	fd := c.(*socketapi.TCPConn).Descriptor()
 	n, err := stack.Berkeley().GetSockOpt(fd, socketapi.IPPROTO_TCP, socketapi.TCP_INFO, &info)
-	fmt.Printf("%d octets, %v, state %d\n", n, err, info.State)
-	// Output: 280 octets, <nil>, state 1
+	fmt.Printf("%d bytes, %v, state %d\n", n, err, info.State)
+	// Output: 280 bytes, <nil>, state 1
 }
 
 // net/http runs over the stack's listeners and connections.
 func ExampleStack_DialContext() {
-	a, b := twoHosts()
+	a, b := twoStacks()
 	defer a.Close()
 	defer b.Close()
 
@@ -166,7 +166,7 @@ func ExampleStack_Advance() {
 		Interfaces: []socketapi.Interface{{
 			Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")},
 			Output: func(now time.Duration, datagram []byte) {
-				fmt.Printf("%v: a segment of %d octets\n", now, len(datagram)-20)
+				fmt.Printf("%v: a segment of %d bytes\n", now, len(datagram)-20)
 			},
 		}},
 	})
@@ -182,9 +182,9 @@ func ExampleStack_Advance() {
 		stack.Advance(next)
 	}
 	// Output:
-	// 0s: a segment of 40 octets
+	// 0s: a segment of 40 bytes
 	// operation now in progress
-	// 1s: a segment of 40 octets
-	// 3s: a segment of 40 octets
-	// 7s: a segment of 40 octets
+	// 1s: a segment of 40 bytes
+	// 3s: a segment of 40 bytes
+	// 7s: a segment of 40 bytes
 }
