@@ -149,3 +149,24 @@ func TestForwardedChecksumVerdictEndsHere(t *testing.T) {
 	l.eth0.Input(l.now, p)
 	require.Equal(t, packet.ChecksumNone, w.take()[0].Offload.Checksum)
 }
+
+// A super-packet's way out to a link that takes none.
+func BenchmarkSegment(b *testing.B) {
+	l := newLab(&testing.T{}, config{})
+	_, err := l.AddInterface("null", null{})
+	require.NoError(b, err)
+	require.NoError(b, l.AddRoute(ip.RouteEntry{Prefix: prefix("198.51.100.0/24"), Interface: "null"}))
+	r, err := l.Route(addr("198.51.100.1"), netip.Addr{})
+	require.NoError(b, err)
+	payload := pattern(44 * 1448)
+	p := super(packet.SegmentTCP, 0, 1448)
+	b.SetBytes(int64(len(payload)))
+	b.ReportAllocs()
+	for b.Loop() {
+		q := p.Clone()
+		q.Borrow([2][]byte{payload})
+		if err := l.Send(0, r, ip.Outgoing{Protocol: ip.ProtocolTCP, DontFragment: true}, q); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

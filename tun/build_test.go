@@ -13,6 +13,17 @@ import (
 	"tunstack/internal/packet"
 )
 
+const (
+	ipv4HeaderLen = 20
+
+	protocolTCP = 6
+	protocolUDP = 17
+
+	tcpFIN = 0x01
+	tcpPSH = 0x08
+	tcpACK = 0x10
+)
+
 var (
 	hostIP  = [4]byte{10, 9, 0, 1}
 	stackIP = [4]byte{10, 9, 0, 2}

@@ -7,13 +7,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/checksum"
+	"tunstack/internal/gso"
 	"tunstack/internal/packet"
 )
 
 // frames is what a queue reads from.
 type frames [][]byte
 
-// read is what join reads with.
+// read is what gso.Join reads with.
 func (w *frames) read(b []byte) int {
 	if len(*w) == 0 {
 		return 0
@@ -31,7 +32,7 @@ func joinAll(w frames, kind Kind, frameLen int) (out []*packet.Buffer) {
 			b := p.Extend(packet.MaxSize)
 			p.Truncate(w.read(b))
 		}
-		held := join(p, kind.headerLen(), frameLen, w.read)
+		held := gso.Join(p, kind.headerLen(), frameLen, w.read)
 		out = append(out, p)
 		p = held
 	}
@@ -193,7 +194,7 @@ func TestJoinNoAllocations(t *testing.T) {
 		p := packet.New(packet.MaxSize)
 		b := p.Extend(packet.MaxSize)
 		p.Truncate(rest.read(b))
-		require.Nil(t, join(p, 0, 1504, rest.read))
+		require.Nil(t, gso.Join(p, 0, 1504, rest.read))
 		p.Free()
 	})
 }
@@ -254,7 +255,7 @@ func BenchmarkJoin(b *testing.B) {
 		rest := w
 		p := packet.New(packet.MaxSize)
 		p.Truncate(rest.read(p.Extend(packet.MaxSize)))
-		join(p, 0, 1504, rest.read)
+		gso.Join(p, 0, 1504, rest.read)
 		p.Free()
 	}
 }

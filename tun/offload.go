@@ -2,6 +2,8 @@ package tun
 
 import (
 	"syscall"
+
+	"tunstack/internal/gso"
 )
 
 // sender is a driver that writes packets as they are. send takes over packets that need no offload beyond the driver's features.
@@ -25,11 +27,11 @@ func deliver(s sender, k Kind, f Features, p *Packet) error {
 // deliverSegments sends p as ordinary packets, up to the first that the device refuses.
 func deliverSegments(s sender, k Kind, f Features, p *Packet) error {
 	defer p.Free()
-	cut, ok := newSegmenter(p, k.headerLen())
+	cut, ok := gso.Cut(p, k.headerLen())
 	if !ok {
 		return syscall.EINVAL
 	}
-	for q := cut.next(); q != nil; q = cut.next() {
+	for q := cut.Next(); q != nil; q = cut.Next() {
 		if err := deliver(s, k, f, q); err != nil {
 			return err
 		}

@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"tunstack/internal/gso"
 )
 
 // fileQueue is one file of a device. Reads and writes are raw, non-blocking system calls without the scheduler's hooks; only Wait uses
@@ -117,7 +119,7 @@ func (q *fileQueue) read() (p *Packet, err error) {
 		p, err = q.readPacket()
 	}
 	if p != nil && q.software {
-		q.held = join(p, q.kind.headerLen(), q.frameLen(), q.readOn)
+		q.held = gso.Join(p, q.kind.headerLen(), q.frameLen(), q.readOn)
 	}
 	if p != nil {
 		p.Queue = q.index

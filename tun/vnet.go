@@ -1,8 +1,6 @@
 package tun
 
-import (
-	"encoding/binary"
-)
+import "encoding/binary"
 
 // vnetLen is the length of the virtio-net header in front of every packet of a device opened with IFF_VNET_HDR
 // (struct virtio_net_hdr of linux/virtio_net.h; virtio 1.2 section 5.1.6). Its fields are in the host's byte order:
@@ -19,6 +17,13 @@ const (
 	vnetGSOTCPv4 = 1    // gso_type: VIRTIO_NET_HDR_GSO_TCPV4
 	vnetGSOUDPL4 = 5    // gso_type: VIRTIO_NET_HDR_GSO_UDP_L4
 	vnetGSOECN   = 0x80 // gso_type: VIRTIO_NET_HDR_GSO_ECN, a flag
+)
+
+// The fields of the headers behind a virtio-net header that it depends on.
+const (
+	tcpHeaderLen = 20
+	udpHeaderLen = 8
+	tcpCWR       = 0x80
 )
 
 // decodeVnet reads a virtio-net header. frame is the packet behind it, which starts with a link header of linkLen bytes. It ignores
