@@ -94,7 +94,7 @@ func (so *socket) accept() (*socket, error) {
 	if !ok {
 		return nil, syscall.EOPNOTSUPP
 	}
-	var ep *tcpsocket.Endpoint
+	var ep *tcpsocket.Socket
 	err := so.wait(&so.rd, so.nonblock.Load(), func() (err error) {
 		ep, err = st.Accept()
 		return err

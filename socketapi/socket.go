@@ -73,7 +73,7 @@ func (s Berkeley) Socket(domain, typ, proto int) (fd int, err error) {
 func (s *Stack) open(typ, proto int) (*socket, error) {
 	switch {
 	case typ == SOCK_STREAM && (proto == 0 || proto == IPPROTO_TCP):
-		return s.install(typ, IPPROTO_TCP, stream{s.tcp.NewEndpoint()})
+		return s.install(typ, IPPROTO_TCP, stream{s.tcp.NewSocket()})
 	case typ == SOCK_DGRAM && (proto == 0 || proto == IPPROTO_UDP):
 		return s.install(typ, IPPROTO_UDP, datagram{s.udp.NewEndpoint()})
 	case typ == SOCK_DGRAM && proto == IPPROTO_ICMP:
@@ -116,13 +116,13 @@ func (so *socket) close() error {
 	err := so.endpoint.Close()
 	so.wake()
 	if st, ok := so.endpoint.(stream); ok {
-		so.linger(st.Endpoint)
+		so.linger(st.Socket)
 	}
 	return err
 }
 
 // linger waits until what was sent is acknowledged or the time of SO_LINGER has passed.
-func (so *socket) linger(ep *tcpsocket.Endpoint) {
+func (so *socket) linger(ep *tcpsocket.Socket) {
 	on, d := ep.Linger()
 	if !on || d == 0 {
 		return

@@ -40,7 +40,7 @@ type Stack struct {
 	icmp   *icmp.Stack
 	udp    *udp.Stack
 	raw    *raw.Stack
-	tcp    *tcpsocket.Demux
+	tcp    *tcpsocket.Stack
 	traces *trace.Hub
 	links  []attachment // the loopback first
 	ttl    uint8        // of packets whose sender chose none

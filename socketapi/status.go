@@ -74,7 +74,7 @@ func (s *Stack) AllSockets(info bool) iter.Seq[SocketInfo] {
 // Sockets lists the same, TCP's in order of their addresses.
 func (s *Stack) Sockets() []SocketInfo {
 	var rows []SocketInfo
-	for _, t := range s.tcp.Endpoints() {
+	for _, t := range s.tcp.Sockets() {
 		rows = append(rows, tcpRow(t))
 	}
 	return append(rows, s.otherSockets()...)

@@ -7,7 +7,7 @@ import (
 )
 
 // stream is the endpoint of SOCK_STREAM.
-type stream struct{ *tcpsocket.Endpoint }
+type stream struct{ *tcpsocket.Socket }
 
 func (st stream) send(b []byte, _ Message, flags int) (int, error) {
 	if flags&MSG_OOB != 0 {

@@ -35,9 +35,9 @@ type host struct {
 	timers  timer.Queue
 	ip      *ip.Stack
 	tun     *ip.Interface
-	d       *tcpsocket.Demux
-	e       *tcpsocket.Endpoint // the user's socket
-	waits   bool                // for Accept
+	d       *tcpsocket.Stack
+	e       *tcpsocket.Socket // the user's socket
+	waits   bool              // for Accept
 	prelude func()
 
 	sent       []tcp.Segment
@@ -58,7 +58,7 @@ func newHost(t *testing.T) *host {
 	h.tun, err = h.ip.AddInterface("tun0", h)
 	require.NoError(t, err)
 	require.NoError(t, h.tun.AddAddress(netip.PrefixFrom(hostAddr.Addr(), 24)))
-	h.e = h.d.NewEndpoint()
+	h.e = h.d.NewSocket()
 	return h
 }
 
@@ -203,7 +203,7 @@ func (h *host) input(s tcp.Segment) {
 // state is the one of the connection, or of the listener, by the RFC's name.
 func (h *host) state() string {
 	state := "CLOSED"
-	for _, row := range h.d.Endpoints() {
+	for _, row := range h.d.Sockets() {
 		if row.State != "LISTEN" {
 			return strings.NewReplacer("SYN-RECV", "SYN-RECEIVED", "ESTAB", "ESTABLISHED").Replace(row.State)
 		}

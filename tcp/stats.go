@@ -32,9 +32,9 @@ type Stats struct {
 	DropMinTTL        stats.Counter `name:"tcp.drop.min_ttl" doc:"TTL below the socket's IP_MINTTL" rfc:"RFC 5082 3"`
 	DropNoConnection  stats.Counter `name:"tcp.drop.no_connection" doc:"for no connection or listener" rfc:"RFC 9293 3.10.7.1"`
 	DropListen        stats.Counter `name:"tcp.drop.listen" doc:"neither SYN nor ACK nor RST for a listener, or a RST" rfc:"RFC 9293 3.10.7.2"`
-	DropBacklog       stats.Counter `name:"tcp.drop.backlog_full" doc:"SYN or final ACK while accept queue or SYN queue is full" rfc:"POSIX listen()"`
+	DropAcceptQueue   stats.Counter `name:"tcp.drop.accept_queue_full" doc:"SYN or final ACK while accept queue or SYN queue is full" rfc:"POSIX listen()"`
 	DropCookie        stats.Counter `name:"tcp.drop.bad_cookie" doc:"final ACK without a connection, whose cookie is forged or old" rfc:"RFC 4987 3.6"`
-	DropInbox         stats.Counter `name:"tcp.drop.inbox_full" doc:"too many segments while the connection's owner held it"`
+	DropSocketBusy    stats.Counter `name:"tcp.drop.socket_busy" doc:"too many segments in the backlog of a connection whose lock was held"`
 	DropSequence      stats.Counter `name:"tcp.drop.sequence" doc:"outside the receive window, and no duplicate" rfc:"RFC 9293 3.10.7.4 first"`
 	DropPAWS          stats.Counter `name:"tcp.drop.paws" doc:"timestamp older than the last" rfc:"RFC 7323 5.3"`
 	DropReset         stats.Counter `name:"tcp.drop.reset" doc:"RST that is not exactly at RCV.NXT, or in TIME-WAIT" rfc:"RFC 5961 3.2, RFC 1337"`

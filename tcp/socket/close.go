@@ -9,71 +9,73 @@ import (
 )
 
 // Shutdown ends reading, writing or both (POSIX shutdown). On a listener, ending reading ends listening. Errors: ENOTCONN.
-func (e *Endpoint) Shutdown(read, write bool) error {
-	now := e.lock()
-	defer e.unlock(now)
-	if e.listener != nil && read {
-		e.stopListening(now)
-		e.waiters.Notify(poll.In | poll.Hup)
+func (so *Socket) Shutdown(read, write bool) error {
+	h := so.begin()
+	defer h.commit()
+	if l, ok := h.state.(*listener); ok && read {
+		h.stopListening(l)
+		h.waiters.Notify(poll.In | poll.Hup)
 		return nil
 	}
-	if e.conn == nil || e.conn.State() == tcp.Closed || e.conn.State() == tcp.SynSent {
+	c, ok := h.connected()
+	if !ok {
 		return syscall.ENOTCONN
 	}
 	if read {
-		e.readShut = true
-		e.conn.CloseRead()
+		c.readShut = true
+		c.tcb.CloseRead()
 	}
 	if write {
-		e.conn.CloseWrite(now)
-		e.waiters.Notify(poll.Out)
+		c.tcb.CloseWrite(h.now)
+		h.waiters.Notify(poll.Out)
 	}
 	return nil
 }
 
-// Close gives the socket up: queued data still goes out, unless data was left unread or SetLinger(true, 0) asks for a RST.
-// What remains to be done happens without an owner. Closing a listener resets what was not accepted.
-// SO_LINGER with a time is the caller's part: it waits for Lingering to become false.
-func (e *Endpoint) Close() error {
-	now := e.lock()
-	defer e.unlock(now)
-	if e.linger.on && e.linger.d == 0 {
-		e.giveUp(now, (*tcp.Conn).Abort)
+// Close gives the socket up: queued data is still sent, unless data was left unread or SetLinger(true, 0) asks for a RST. The
+// connection ends without a user. Closing a listener resets the connections that were not accepted.
+// The caller implements SO_LINGER with a time: it waits until Lingering returns false.
+func (so *Socket) Close() error {
+	h := so.begin()
+	defer h.commit()
+	if h.lingers && h.linger == 0 {
+		h.giveUp((*tcp.Conn).Abort)
 	} else {
-		e.giveUp(now, (*tcp.Conn).Close)
+		h.giveUp((*tcp.Conn).Close)
 	}
 	return nil
 }
 
 // Abort resets the connection (RFC 9293 section 3.10.5) and gives the socket up.
-func (e *Endpoint) Abort() {
-	now := e.lock()
-	defer e.unlock(now)
-	e.giveUp(now, (*tcp.Conn).Abort)
+func (so *Socket) Abort() {
+	h := so.begin()
+	defer h.commit()
+	h.giveUp((*tcp.Conn).Abort)
 }
 
-// giveUp ends the ownership of the socket, and its connection by end.
-func (e *Endpoint) giveUp(now time.Duration, end func(*tcp.Conn, time.Duration)) {
-	e.closed = true
-	if e.listener != nil {
-		e.stopListening(now)
+// giveUp notes that the socket has no user any more, and ends its connection by end.
+func (h held) giveUp(end func(*tcp.Conn, time.Duration)) {
+	h.closed = true
+	switch st := h.state.(type) {
+	case *listener:
+		h.stopListening(st)
+	case *connection:
+		end(st.tcb, h.now)
+		heldConn{st, h.now}.orphaned()
 	}
-	if e.conn != nil {
-		end(e.conn, now)
-		e.orphaned(now)
-	}
-	e.releasePort()
-	e.waiters.Notify(poll.Hup)
+	h.releasePort()
+	h.waiters.Notify(poll.Hup)
 }
 
-func (e *Endpoint) stopListening(now time.Duration) {
-	l := e.listener
-	e.listener = nil
-	l.close(now)
+func (h held) stopListening(l *listener) {
+	h.state = idle{}
+	l.close(h.now)
 }
 
-// Lingering says whether sent data or the FIN is still unacknowledged; the waiters are told Hup when that ends.
-func (e *Endpoint) Lingering() bool {
-	defer e.unlock(e.lock())
-	return e.conn != nil && !e.conn.Delivered()
+// Lingering reports whether sent data or the FIN is still unacknowledged; the waiters are told Hup when that ends.
+func (so *Socket) Lingering() bool {
+	h := so.begin()
+	defer h.commit()
+	c, ok := h.connection()
+	return ok && !c.tcb.Delivered()
 }

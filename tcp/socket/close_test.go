@@ -33,7 +33,7 @@ func (l *lab) in(state string) *peer {
 // advance brings an open connection to a later state.
 func (p *peer) advance(state string) {
 	shut := func() {
-		require.NoError(p.l.t, p.e.Shutdown(false, true))
+		require.NoError(p.l.t, p.so.Shutdown(false, true))
 		p.l.one()
 	}
 	fin := func() {
@@ -81,19 +81,19 @@ func TestEndInEachState(t *testing.T) { // TCP-154, TCP-155, SOCK-023, SOCK-027
 	}
 	for _, way := range []struct {
 		name string
-		end  func(*Endpoint)
+		end  func(*Socket)
 		want map[string]outcome
 	}{
-		{"close", func(e *Endpoint) { require.NoError(t, e.Close()) }, closes},
-		{"linger", func(e *Endpoint) { e.SetLinger(true, time.Second); require.NoError(t, e.Close()) }, closes},
-		{"linger 0", func(e *Endpoint) { e.SetLinger(true, 0); require.NoError(t, e.Close()) }, aborts},
-		{"abort", (*Endpoint).Abort, aborts},
+		{"close", func(so *Socket) { require.NoError(t, so.Close()) }, closes},
+		{"linger", func(so *Socket) { so.SetLinger(true, time.Second); require.NoError(t, so.Close()) }, closes},
+		{"linger 0", func(so *Socket) { so.SetLinger(true, 0); require.NoError(t, so.Close()) }, aborts},
+		{"abort", (*Socket).Abort, aborts},
 	} {
 		for _, state := range states {
 			t.Run(way.name+" in "+state, func(t *testing.T) {
 				l := newLab(t)
 				p := l.in(state)
-				way.end(p.e)
+				way.end(p.so)
 				want := way.want[state]
 				require.Equal(t, want.state, l.state())
 				if want.sends == "" {
@@ -101,7 +101,7 @@ func TestEndInEachState(t *testing.T) { // TCP-154, TCP-155, SOCK-023, SOCK-027
 				} else {
 					require.Equal(t, want.sends, l.one().Flags.String())
 				}
-				p.e.Abort() // a second end changes nothing
+				p.so.Abort() // a second end changes nothing
 				l.after(30 * time.Minute)
 				l.free(p.to.Port())
 				l.empty()
@@ -112,23 +112,23 @@ func TestEndInEachState(t *testing.T) { // TCP-154, TCP-155, SOCK-023, SOCK-027
 
 func TestShutdown(t *testing.T) { // SOCK-023, SOCK-024
 	l := newLab(t)
-	require.Equal(t, syscall.ENOTCONN, l.NewEndpoint().Shutdown(true, true))
+	require.Equal(t, syscall.ENOTCONN, l.NewSocket().Shutdown(true, true))
 	p := l.connect()
-	require.Equal(t, syscall.ENOTCONN, p.e.Shutdown(false, true))
-	p.e.Abort()
+	require.Equal(t, syscall.ENOTCONN, p.so.Shutdown(false, true))
+	p.so.Abort()
 
 	p = l.active()
-	p.e.writes(t, "last words")
-	require.NoError(t, p.e.Shutdown(false, true))
-	require.NoError(t, p.e.Shutdown(false, true))
-	_, err := p.e.Write([]byte("x"), false)
+	p.so.writes(t, "last words")
+	require.NoError(t, p.so.Shutdown(false, true))
+	require.NoError(t, p.so.Shutdown(false, true))
+	_, err := p.so.Write([]byte("x"), false)
 	require.Equal(t, syscall.EPIPE, err)
 	sent := p.acks()
 	require.True(t, sent[len(sent)-1].Flags.Has(tcp.FIN))
 	p.sends(tcp.ACK, "an answer") // TCP-023
-	p.e.reads(t, "an answer")
-	require.NoError(t, p.e.Shutdown(true, false))
-	p.e.reads(t, "")
+	p.so.reads(t, "an answer")
+	require.NoError(t, p.so.Shutdown(true, false))
+	p.so.reads(t, "")
 }
 
 // An orphan in FIN-WAIT-2 is given up after a minute; one whose owner is there waits.
@@ -137,7 +137,7 @@ func TestOrphans(t *testing.T) { // SEC-021
 	p := l.in("FIN-WAIT-2")
 	l.after(time.Hour)
 	require.Equal(t, "FIN-WAIT-2", l.state())
-	require.NoError(t, p.e.Close())
+	require.NoError(t, p.so.Close())
 	l.after(59 * time.Second)
 	require.Equal(t, "FIN-WAIT-2", l.state())
 	l.after(2 * time.Second)
@@ -151,14 +151,14 @@ func TestDataAfterClose(t *testing.T) { // TCP-025, SOCK-026
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			p := l.in("FIN-WAIT-2")
-			require.NoError(t, p.e.Close())
+			require.NoError(t, p.so.Close())
 			if locked {
-				p.e.mu.Lock()
+				p.so.mu.Lock()
 			}
 			p.sends(tcp.ACK, "too late")
 			if locked {
-				p.e.mu.Unlock()
-				require.False(t, p.e.Lingering())
+				p.so.mu.Unlock()
+				require.False(t, p.so.Lingering())
 			}
 			require.True(t, l.one().Flags.Has(tcp.RST))
 			l.empty()
@@ -171,7 +171,7 @@ func TestCloseWithUnreadData(t *testing.T) { // TCP-025, SOCK-026
 	p := l.active()
 	p.sends(tcp.ACK, "unread")
 	l.take()
-	require.NoError(t, p.e.Close())
+	require.NoError(t, p.so.Close())
 	require.True(t, l.one().Flags.Has(tcp.RST))
 	l.empty()
 }
@@ -179,11 +179,11 @@ func TestCloseWithUnreadData(t *testing.T) { // TCP-025, SOCK-026
 func TestLingering(t *testing.T) { // SOCK-025, SOCK-027
 	l := newLab(t)
 	p := l.active()
-	p.e.writes(t, "data")
-	require.NoError(t, p.e.Close())
-	require.True(t, p.e.Lingering())
+	p.so.writes(t, "data")
+	require.NoError(t, p.so.Close())
+	require.True(t, p.so.Lingering())
 	p.acks()
-	require.False(t, p.e.Lingering())
+	require.False(t, p.so.Lingering())
 }
 
 func TestTimeWait(t *testing.T) { // TCP-026, TCP-150, TCP-200
@@ -199,19 +199,19 @@ func TestTimeWait(t *testing.T) { // TCP-026, TCP-150, TCP-200
 	require.Equal(t, "TIME-WAIT", l.state(), "it began anew")
 	l.after(2 * time.Second)
 	require.Empty(t, l.state())
-	p.e.Abort()
+	p.so.Abort()
 	l.empty()
 }
 
 // closedFirst is a connection in TIME-WAIT that a listener had accepted. The SYN of its successor comes at seq.
-func closedFirst(l *lab, options tcp.Options) (listener *Endpoint, p *peer) {
+func closedFirst(l *lab, options tcp.Options) (listener *Socket, p *peer) {
 	listener = l.listen(here, 4)
 	p = &peer{l: l, at: there, to: here, seq: 5000, options: options}
 	p.sends(tcp.SYN, "")
 	p.learn()
 	p.accept(listener)
 	p.advance("TIME-WAIT")
-	require.NoError(l.t, p.e.Close())
+	require.NoError(l.t, p.so.Close())
 	require.Equal(l.t, "TIME-WAIT", l.state())
 	return listener, p
 }
@@ -271,22 +271,22 @@ func TestReadAfterReset(t *testing.T) { // TCP-143
 	p := l.active()
 	p.sends(tcp.FIN|tcp.ACK, "413 Content Too Large")
 	l.take()
-	p.e.writes(t, "the rest of the request")
+	p.so.writes(t, "the rest of the request")
 	l.take()
 	p.sends(tcp.RST, "")
-	p.e.reads(t, "413 Content Too Large")
-	p.e.reads(t, "")
-	_, err := p.e.Write([]byte("x"), false)
+	p.so.reads(t, "413 Content Too Large")
+	p.so.reads(t, "")
+	_, err := p.so.Write([]byte("x"), false)
 	require.Equal(t, syscall.EPIPE, err)
 
 	p = l.active()
 	p.sends(tcp.ACK, "a part")
 	l.take()
 	p.sends(tcp.RST, "")
-	require.Equal(t, poll.In|poll.Out|poll.RdHup|poll.Err|poll.Hup, p.e.Ready())
-	p.e.reads(t, "a part")
-	p.e.fails(t, syscall.ECONNRESET)
-	p.e.reads(t, "")
+	require.Equal(t, poll.In|poll.Out|poll.RdHup|poll.Err|poll.Hup, p.so.Ready())
+	p.so.reads(t, "a part")
+	p.so.fails(t, syscall.ECONNRESET)
+	p.so.reads(t, "")
 }
 
 // A timeout leaves what was received, too.
@@ -294,9 +294,9 @@ func TestReadAfterTimeout(t *testing.T) { // TCP-156
 	l := newLab(t)
 	p := l.active()
 	p.sends(tcp.ACK, "a part")
-	p.e.writes(t, "never acknowledged")
+	p.so.writes(t, "never acknowledged")
 	l.after(30 * time.Minute)
-	p.e.reads(t, "a part")
-	p.e.fails(t, syscall.ETIMEDOUT)
-	p.e.reads(t, "")
+	p.so.reads(t, "a part")
+	p.so.fails(t, syscall.ETIMEDOUT)
+	p.so.reads(t, "")
 }

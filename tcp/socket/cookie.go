@@ -95,32 +95,32 @@ func cookieOptions(ts uint32, o *tcp.Options) (ecn bool) {
 }
 
 // sendCookie answers a SYN without remembering it.
-func (d *Demux) sendCookie(now time.Duration, f *flow, set *settings, syn *tcp.Segment) {
-	setup := d.setup(now, f, set)
-	setup.ISS = d.cookies.make(now, f.id, syn)
+func (s *Stack) sendCookie(now time.Duration, f *flow, set *settings, syn *tcp.Segment) {
+	setup := s.setup(now, f, set)
+	setup.ISS = s.cookies.make(now, f.id, syn)
 	if !syn.Options.HasTS { // nowhere to keep what they say
 		syn.Options.SackPermitted, syn.Options.HasScale = false, false
 		syn.Flags &^= tcp.ECE | tcp.CWR
 	}
-	var s tcp.Segment
-	if !tcp.Accept(now, &d.cfg.Config, set.params, setup, syn).Output(now, &s) {
+	var synAck tcp.Segment
+	if !tcp.Accept(now, &s.cfg.Config, set.params, setup, syn).Output(now, &synAck) {
 		return
 	}
-	if s.Options.HasTS {
-		clock := s.Options.TSVal - setup.TSOffset
-		s.Options.TSVal = cookieTimestamp(clock, &syn.Options, s.Flags.Has(tcp.ECE)) + setup.TSOffset
+	if o := &synAck.Options; o.HasTS {
+		clock := o.TSVal - setup.TSOffset
+		o.TSVal = cookieTimestamp(clock, &syn.Options, synAck.Flags.Has(tcp.ECE)) + setup.TSOffset
 	}
-	d.stats.CookiesOut.Inc()
-	_ = d.transmit(now, f, set, &s) // as lost as any SYN,ACK may be
+	s.stats.CookiesOut.Inc()
+	_ = s.transmit(now, f, set, &synAck) // an error is a lost SYN,ACK, which the peer has to expect anyway
 }
 
 // readCookie returns the SYN that the cookie in a final ACK answered; false if there is none in it.
-func (d *Demux) readCookie(now time.Duration, f *flow, ack *tcp.Segment) (tcp.Segment, bool) {
-	mss, ok := d.cookies.check(now, f.id, ack.Ack-1, ack.Seq-1)
+func (s *Stack) readCookie(now time.Duration, f *flow, ack *tcp.Segment) (tcp.Segment, bool) {
+	mss, ok := s.cookies.check(now, f.id, ack.Ack-1, ack.Seq-1)
 	syn := tcp.Segment{Flags: tcp.SYN, Seq: ack.Seq - 1, Wnd: ack.Wnd, Options: tcp.Options{MSS: mss}}
 	if ok && ack.Options.HasTS {
 		syn.Options.HasTS, syn.Options.TSVal = true, ack.Options.TSVal
-		_, offset := d.secret.derive(f.id)
+		_, offset := s.secret.derive(f.id)
 		if cookieOptions(ack.Options.TSEcr-offset, &syn.Options) {
 			syn.Flags |= tcp.ECE | tcp.CWR
 		}

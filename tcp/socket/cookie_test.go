@@ -12,7 +12,7 @@ import (
 )
 
 // crowdedLab is a listener that remembers one half-open connection, and has it.
-func crowdedLab(t *testing.T) (*lab, *Endpoint) {
+func crowdedLab(t *testing.T) (*lab, *Socket) {
 	l := newLab(t, func(c *Config) { c.MaxHalfOpen = 1 })
 	listener := l.listen(here, 10)
 	l.dial(client(0))
@@ -51,23 +51,23 @@ func TestCookies(t *testing.T) { // SEC-006, SEC-007
 			l.recv(there, here, syn)
 			synAck := l.one()
 			require.Equal(t, tt.ecn, synAck.Flags.Has(tcp.ECE))
-			require.Len(t, listener.listener.half, 1)
+			require.Len(t, listenerOf(listener).halfOpen, 1)
 			l.after(50 * time.Millisecond)
 			ack := tcp.Segment{Flags: tcp.ACK, Seq: 5001, Ack: synAck.Seq + 1, Wnd: 1000, Payload: []byte("hello")}
 			if tt.options.HasTS {
 				ack.Options = tcp.Options{HasTS: true, TSVal: tt.options.TSVal + 50, TSEcr: synAck.Options.TSVal}
 			}
 			l.recv(there, here, ack)
-			e, err := listener.Accept()
+			so, err := listener.Accept()
 			require.NoError(t, err)
-			e.reads(t, "hello")
-			i := e.Info()
+			so.reads(t, "hello")
+			i := so.Info()
 			require.Equal(t, tt.wantMSS, i.SndMSS)
 			require.Equal(t, tt.want, optionsText(&i))
 			require.Equal(t, 1000<<i.SndWscale, i.SndWnd)
 			l.take()
 
-			e.writes(t, "reply")
+			so.writes(t, "reply")
 			f := l.one()
 			require.Equal(t, tt.ecn, f.ip.TOS == ecnECT0)
 			if tt.options.HasTS {
@@ -136,7 +136,7 @@ func TestCookiesOnlyWhileCrowded(t *testing.T) { // SEC-006, SOCK-007
 	first.sends(tcp.ACK, "")
 	second.sends(tcp.ACK, "")
 	l.silent()
-	require.EqualValues(t, 1, l.stats.DropBacklog.Value())
+	require.EqualValues(t, 1, l.stats.DropAcceptQueue.Value())
 	_, err := listener.Accept()
 	require.NoError(t, err)
 	second.accept(listener)

@@ -86,11 +86,11 @@ func TestPassiveOpen(t *testing.T) { // TCP-133
 	p := &peer{l: l, at: there, to: here, seq: 5001, ack: synAck.Seq + 1}
 	p.accept(listener)
 	require.Equal(t, "ESTAB", l.state())
-	remote, ok := p.e.Remote()
+	remote, ok := p.so.Remote()
 	require.True(t, ok)
 	require.Equal(t, there, remote)
-	require.Equal(t, here, p.e.Local())
-	in, _ := p.e.Buffered()
+	require.Equal(t, here, p.so.Local())
+	in, _ := p.so.Buffered()
 	require.Zero(t, in, "what came with the SYN comes again")
 }
 
@@ -155,18 +155,18 @@ func TestStatus(t *testing.T) {
 	require.ElementsMatch(t, []Status{
 		{"LISTEN", 1, 3, ap("0.0.0.0:7"), ap("0.0.0.0:0"), nil},
 		{"ESTAB", 5, 0, here, there, nil},
-	}, l.Endpoints())
+	}, l.Sockets())
 	p.accept(listener)
-	p.e.writes(t, "unacknowledged")
+	p.so.writes(t, "unacknowledged")
 	l.take()
 	require.ElementsMatch(t, []Status{
 		{"LISTEN", 0, 3, ap("0.0.0.0:7"), ap("0.0.0.0:0"), nil},
 		{"ESTAB", 5, 14, here, there, nil},
-	}, l.Endpoints())
+	}, l.Sockets())
 }
 
 // To go through the endpoints takes no list of them all, and holds no lock while it tells of one; it may be left early.
-func TestAllEndpoints(t *testing.T) {
+func TestAllSockets(t *testing.T) {
 	const count = 20_000
 	l := newLab(t, func(c *Config) { c.MaxHalfOpen = count })
 	l.wire.discard = true

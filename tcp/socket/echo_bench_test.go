@@ -23,10 +23,10 @@ func BenchmarkEcho(b *testing.B) {
 			buf := make([]byte, 1)
 			turn := func(s *stream) {
 				s.in(s.data, s.peer.ack, nil)
-				if n, err := s.e.Read(buf, false); n != 1 || err != nil {
+				if n, err := s.so.Read(buf, false); n != 1 || err != nil {
 					b.Fatal(n, err)
 				}
-				if n, err := s.e.Write(buf, false); n != 1 || err != nil {
+				if n, err := s.so.Write(buf, false); n != 1 || err != nil {
 					b.Fatal(n, err)
 				}
 				s.peer.ack++

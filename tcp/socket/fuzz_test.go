@@ -24,8 +24,8 @@ func FuzzInput(f *testing.F) {
 			z.step()
 		}
 		z.listener.Abort()
-		for _, e := range z.accepted {
-			e.Abort()
+		for _, so := range z.accepted {
+			so.Abort()
 		}
 		l.after(3 * time.Hour)
 		l.empty()
@@ -34,8 +34,8 @@ func FuzzInput(f *testing.F) {
 
 type fuzzer struct {
 	*lab
-	listener *Endpoint
-	accepted []*Endpoint
+	listener *Socket
+	accepted []*Socket
 	iss      [3]tcp.Seq // of the listener's side, by remote end
 	rest     []byte
 }
@@ -60,7 +60,7 @@ func (z *fuzzer) step() {
 	case 6:
 		z.raw(z.next())
 	case 7:
-		z.Endpoints()
+		z.Sockets()
 	}
 	for _, f := range z.take() {
 		if f.Flags.Has(tcp.SYN) {
@@ -91,27 +91,27 @@ func (z *fuzzer) raw(n int) {
 // user accepts a connection, or does something with the last one.
 func (z *fuzzer) user(accept bool) {
 	if accept {
-		if e, err := z.listener.Accept(); err == nil {
-			z.accepted = append(z.accepted, e)
+		if so, err := z.listener.Accept(); err == nil {
+			z.accepted = append(z.accepted, so)
 		}
 		return
 	}
 	if len(z.accepted) == 0 {
 		return
 	}
-	e := z.accepted[len(z.accepted)-1]
+	so := z.accepted[len(z.accepted)-1]
 	switch n := z.next(); n % 6 {
 	case 0:
-		_, _ = e.Read(make([]byte, n), false)
+		_, _ = so.Read(make([]byte, n), false)
 	case 1:
-		_, _ = e.Write(make([]byte, n), n%4 == 1)
+		_, _ = so.Write(make([]byte, n), n%4 == 1)
 	case 2:
-		_ = e.Shutdown(n%4 == 2, n%8 > 3)
+		_ = so.Shutdown(n%4 == 2, n%8 > 3)
 	case 3:
-		_ = e.Close()
+		_ = so.Close()
 	case 4:
-		_, _ = e.WriteUrgent(make([]byte, n))
+		_, _ = so.WriteUrgent(make([]byte, n))
 	case 5:
-		e.Ready()
+		so.Ready()
 	}
 }

@@ -58,7 +58,7 @@ func TestNoAllocations(t *testing.T) {
 			for range 10 {
 				s.in(s.data, s.peer.ack, nil)
 			}
-			n, err := s.e.Read(buf, false)
+			n, err := s.so.Read(buf, false)
 			require.True(t, n == 14600 && err == nil)
 		}},
 		{"bulk in by batches", 1460, func(t *testing.T, s *stream) {
@@ -66,11 +66,11 @@ func TestNoAllocations(t *testing.T) {
 				s.in(s.data, s.peer.ack, &s.batch)
 			}
 			s.batch.Flush(s.l.clk.Now())
-			n, err := s.e.Read(buf, false)
+			n, err := s.so.Read(buf, false)
 			require.True(t, n == 14600 && err == nil)
 		}},
 		{"bulk out", 0, func(t *testing.T, s *stream) {
-			n, err := s.e.Write(buf[:14600], false)
+			n, err := s.so.Write(buf[:14600], false)
 			require.True(t, n == 14600 && err == nil)
 			for range 5 {
 				s.peer.ack = s.peer.ack.Add(2920)
@@ -79,19 +79,19 @@ func TestNoAllocations(t *testing.T) {
 		}},
 		{"echo of an octet", 1, func(t *testing.T, s *stream) {
 			s.in(s.data, s.peer.ack, nil)
-			n, err := s.e.Read(buf, false)
+			n, err := s.so.Read(buf, false)
 			require.True(t, n == 1 && err == nil)
-			n, err = s.e.Write(buf[:1], false)
+			n, err = s.so.Write(buf[:1], false)
 			require.True(t, n == 1 && err == nil)
 			s.peer.ack++
 		}},
-		{"while the endpoint is locked", 1460, func(t *testing.T, s *stream) {
-			s.e.mu.Lock()
+		{"while the socket is locked", 1460, func(t *testing.T, s *stream) {
+			s.so.mu.Lock()
 			for range 4 {
 				s.in(s.data, s.peer.ack, nil)
 			}
-			s.e.mu.Unlock()
-			n, err := s.e.Read(buf, false)
+			s.so.mu.Unlock()
+			n, err := s.so.Read(buf, false)
 			require.True(t, n == 4*1460 && err == nil)
 		}},
 	} {
@@ -108,8 +108,8 @@ func TestNoAllocations(t *testing.T) {
 					step()
 				}
 				require.Zero(t, testing.AllocsPerRun(500, step))
-				require.Equal(t, tcp.Established, s.e.Info().State)
-				require.Zero(t, s.e.Info().TotalRetrans)
+				require.Equal(t, tcp.Established, s.so.Info().State)
+				require.Zero(t, s.so.Info().TotalRetrans)
 			}
 		})
 	}

@@ -75,7 +75,7 @@ func (w *wire) Features() packet.Features { return w.features }
 
 // lab is a host at 10.0.0.2/24 and 10.0.0.3 with a loopback and a wire, seen by the test from the other end. Time is virtual.
 type lab struct {
-	*Demux
+	*Stack
 	t      testing.TB
 	clk    clock.Virtual
 	timers timer.Queue
@@ -95,7 +95,7 @@ func newLabOn(t testing.TB, w *wire, change ...func(*Config)) *lab {
 	for _, f := range change {
 		f(&cfg)
 	}
-	l.Demux = New(stack, cfg)
+	l.Stack = New(stack, cfg)
 	loopback := link.NewLoopback(&l.timers)
 	lo, err := stack.AddLoopback("lo", loopback)
 	require.NoError(l.t, err)
@@ -181,18 +181,18 @@ func (l *lab) recvError(kind, code uint8, mtu uint16, f frame) {
 }
 
 // listen is a listener at an address.
-func (l *lab) listen(at netip.AddrPort, backlog int) *Endpoint {
+func (l *lab) listen(at netip.AddrPort, backlog int) *Socket {
 	l.t.Helper()
-	e := l.NewEndpoint()
-	require.NoError(l.t, e.Bind(at))
-	require.NoError(l.t, e.Listen(backlog))
-	return e
+	so := l.NewSocket()
+	require.NoError(l.t, so.Bind(at))
+	require.NoError(l.t, so.Listen(backlog))
+	return so
 }
 
 // empty requires that no connection, listener or timer is left, and nobody holds the port of the listeners.
 func (l *lab) empty() {
 	l.t.Helper()
-	require.Empty(l.t, l.Endpoints())
+	require.Empty(l.t, l.Sockets())
 	require.Zero(l.t, l.timers.Len())
 	l.free(here.Port())
 }
@@ -209,7 +209,7 @@ func (l *lab) free(port uint16) {
 func (l *lab) state() string {
 	l.t.Helper()
 	var states []string
-	for _, row := range l.Endpoints() {
+	for _, row := range l.Sockets() {
 		if row.State != "LISTEN" {
 			states = append(states, row.State)
 		}
@@ -224,7 +224,7 @@ func (l *lab) state() string {
 // peer is the test's end of a connection: what it sends next.
 type peer struct {
 	l        *lab
-	e        *Endpoint // the host's end
+	so       *Socket // the host's end
 	at, to   netip.AddrPort
 	seq, ack tcp.Seq
 	options  tcp.Options // of each segment
@@ -233,11 +233,11 @@ type peer struct {
 // connect is an active open of the host to 10.0.0.1:1000, whose SYN has been sent.
 func (l *lab) connect() *peer {
 	l.t.Helper()
-	e := l.NewEndpoint()
-	require.Equal(l.t, syscall.EINPROGRESS, e.Connect(there))
+	so := l.NewSocket()
+	require.Equal(l.t, syscall.EINPROGRESS, so.Connect(there))
 	syn := l.one()
 	require.Equal(l.t, tcp.SYN, syn.Flags)
-	return &peer{l: l, e: e, at: there, to: netip.AddrPortFrom(syn.ip.Src, syn.SrcPort), seq: 5000, ack: syn.Seq + 1}
+	return &peer{l: l, so: so, at: there, to: netip.AddrPortFrom(syn.ip.Src, syn.SrcPort), seq: 5000, ack: syn.Seq + 1}
 }
 
 // active is an open connection that the host opened.
@@ -296,36 +296,36 @@ func (p *peer) acks() []frame {
 }
 
 // accept finishes the handshake and takes the connection from its listener.
-func (p *peer) accept(listener *Endpoint) *peer {
+func (p *peer) accept(listener *Socket) *peer {
 	p.l.t.Helper()
 	p.sends(tcp.ACK, "")
 	var err error
-	p.e, err = listener.Accept()
+	p.so, err = listener.Accept()
 	require.NoError(p.l.t, err)
 	return p
 }
 
 // reads requires the next octets of the stream.
-func (e *Endpoint) reads(t testing.TB, want string) {
+func (so *Socket) reads(t testing.TB, want string) {
 	t.Helper()
 	b := make([]byte, len(want)+100)
-	n, err := e.Read(b, false)
+	n, err := so.Read(b, false)
 	require.NoError(t, err)
 	require.Equal(t, want, string(b[:n]))
 }
 
 // writes queues a text.
-func (e *Endpoint) writes(t testing.TB, text string) {
+func (so *Socket) writes(t testing.TB, text string) {
 	t.Helper()
-	n, err := e.Write([]byte(text), false)
+	n, err := so.Write([]byte(text), false)
 	require.NoError(t, err)
 	require.Equal(t, len(text), n)
 }
 
 // fails requires Read to fail.
-func (e *Endpoint) fails(t testing.TB, want error) {
+func (so *Socket) fails(t testing.TB, want error) {
 	t.Helper()
-	_, err := e.Read(make([]byte, 1), false)
+	_, err := so.Read(make([]byte, 1), false)
 	require.Equal(t, want, err)
 }
 
@@ -348,3 +348,9 @@ func (l *lab) batch(b *packet.Batch, from, to netip.AddrPort, s tcp.Segment) {
 	p.Batch = b
 	l.tun.Input(l.clk.Now(), p)
 }
+
+// listenerOf is the state of a socket that listens.
+func listenerOf(so *Socket) *listener { return so.state.(*listener) }
+
+// conn is the state of the peer's other end.
+func (p *peer) conn() *connection { return p.so.state.(*connection) }

@@ -1,97 +1,65 @@
 package socket
 
 import (
-	"bytes"
-	"time"
-
-	"tunstack/internal/packet"
-	"tunstack/tcp"
+	"net/netip"
+	"syscall"
 )
 
-// input is RFC 9293 section 3.10.7.2: a segment for a port in LISTEN.
-func (l *listener) input(now time.Duration, a *arrival, p *packet.Buffer) {
-	d := l.demux
-	switch {
-	case a.seg.Flags.Has(tcp.RST): // first
-		d.stats.DropListen.Inc()
-	case a.seg.Flags.Has(tcp.ACK): // second: it belongs to nothing, unless it brings back a cookie
-		if a.seg.Flags.Has(tcp.SYN) || !l.redeem(now, a) {
-			d.stats.DropListen.Inc()
-			d.reset(now, a)
-		}
-	case a.seg.Flags.Has(tcp.SYN): // third
-		l.answerSyn(now, a, p)
-	default: // fourth
-		d.stats.DropListen.Inc()
+// Listen makes the socket accept connections; of those established but not accepted it holds one more than backlog. A
+// second call changes the backlog. An unbound socket gets an ephemeral port. Errors: EINVAL on a connected socket,
+// EADDRINUSE when another listener has the port.
+func (so *Socket) Listen(backlog int) error {
+	h := so.begin()
+	defer h.commitLater()
+	backlog = max(backlog, 0)
+	if h.closed {
+		return syscall.EINVAL
 	}
+	switch st := h.state.(type) {
+	case *connection:
+		return syscall.EINVAL
+	case *listener:
+		st.setBacklog(backlog)
+		return nil
+	}
+	return h.listen(backlog)
 }
 
-// answerSyn answers a SYN and remembers it as a connection in SYN-RECEIVED if there is room.
-func (l *listener) answerSyn(now time.Duration, a *arrival, p *packet.Buffer) {
-	d := l.demux
-	f, err := d.flowBack(a, l.endpoint.via())
+func (h held) listen(backlog int) error {
+	if h.port.Port() == 0 { // unbound, or bound with IP_BIND_ADDRESS_NO_PORT
+		addr := netip.IPv4Unspecified()
+		if h.bound {
+			addr = h.port.Addr()
+		}
+		if err := h.reserve(netip.AddrPortFrom(addr, 0)); err != nil {
+			return err
+		}
+	}
+	port, err := h.stack.ports.Listen(h.port)
 	if err != nil {
-		d.stats.DropAddress.Inc()
-		return
+		return err
 	}
-	set, room := l.admit(now, a)
-	switch room {
-	case refused:
-		d.stats.DropBacklog.Inc()
-	case crowded:
-		d.sendCookie(now, &f, &set, &a.seg)
-	case admitted:
-		setup := d.setup(now, &f, &set)
-		if a.minISS != 0 && setup.ISS.Less(a.minISS) {
-			setup.ISS = a.minISS
-		}
-		if e := l.adopt(f, set, tcp.Accept(now, &d.cfg.Config, set.params, setup, &a.seg)); e != nil {
-			if set.saveSyn {
-				e.uncommon().savedSyn = a.datagram(p)
-			}
-			e.unlock(now) // sends the SYN,ACK
-		}
-	}
+	h.port = port
+	l := &listener{stack: h.stack, socket: h.Socket, local: port.Local(), backlog: backlog, halfOpen: make(map[*connection]struct{})}
+	h.state = l
+	h.stack.listeners.add(l)
+	return nil
 }
 
-// redeem makes the connection that the cookie in a final ACK stands for; false if there is none in it.
-func (l *listener) redeem(now time.Duration, a *arrival) bool {
-	d := l.demux
-	if !l.sentCookies(now) {
-		return false
-	}
-	f, err := d.flowBack(a, l.endpoint.via())
-	if err != nil {
-		return false
-	}
-	syn, ok := d.readCookie(now, &f, &a.seg)
+// Accept returns the connection that has waited longest. Errors: EAGAIN, EINVAL when not listening.
+func (so *Socket) Accept() (*Socket, error) {
+	h := so.begin()
+	l, ok := h.state.(*listener)
+	h.commitLater()
 	if !ok {
-		d.stats.DropCookie.Inc()
-		return false
+		return nil, syscall.EINVAL
 	}
-	set, room := l.admit(now, a)
-	if room == refused {
-		d.stats.DropBacklog.Inc()
-		return true
+	c, err := l.dequeue()
+	if err != nil {
+		return nil, err
 	}
-	setup := d.setup(now, &f, &set)
-	setup.ISS = a.seg.Ack - 1
-	conn := tcp.Accept(now, &d.cfg.Config, set.params, setup, &syn)
-	var sent tcp.Segment
-	conn.Output(now, &sent) // the SYN,ACK that went out as the cookie
-	if e := l.adopt(f, set, conn); e != nil {
-		d.stats.CookiesIn.Inc()
-		e.input(now, a)
-		e.unlock(now)
-	}
-	return true
-}
-
-// datagram is a copy of the headers of the segment in p, the IP header first (TCP_SAVED_SYN).
-func (a *arrival) datagram(p *packet.Buffer) []byte {
-	n := a.headerLen
-	p.Prepend(n)
-	header := bytes.Clone(p.Bytes()[:n+a.seg.HeaderLen()])
-	p.TrimFront(n)
-	return header
+	child := c.lock(h.now)
+	defer child.commitLater()
+	child.parent, child.bound = nil, true
+	return c.Socket, nil
 }

@@ -24,9 +24,9 @@ func client(i int) netip.AddrPort {
 }
 
 // waiting is the number of connections that netstat shows to wait for Accept.
-func (e *Endpoint) waiting() int { return e.listener.waiting() }
+func (so *Socket) waiting() int { return so.state.(*listener).queued() }
 
-func TestBacklog(t *testing.T) { // SOCK-007, SOCK-008
+func TestAcceptQueue(t *testing.T) { // SOCK-007, SOCK-008
 	l := newLab(t)
 	listener := l.listen(here, 1) // one more than the backlog may wait
 	var peers []*peer
@@ -37,15 +37,15 @@ func TestBacklog(t *testing.T) { // SOCK-007, SOCK-008
 		p.sends(tcp.ACK, "")
 	}
 	require.Equal(t, 2, listener.waiting())
-	require.EqualValues(t, 1, l.stats.DropBacklog.Value(), "the final ACK is as if lost")
+	require.EqualValues(t, 1, l.stats.DropAcceptQueue.Value(), "the final ACK is as if lost")
 	l.recv(client(3), here, tcp.Segment{Flags: tcp.SYN, Seq: 5000, Wnd: 1000})
 	l.silent("a SYN, too")
-	require.EqualValues(t, 2, l.stats.DropBacklog.Value())
+	require.EqualValues(t, 2, l.stats.DropAcceptQueue.Value())
 
 	for _, p := range peers[:2] {
-		e, err := listener.Accept()
+		so, err := listener.Accept()
 		require.NoError(t, err)
-		remote, _ := e.Remote()
+		remote, _ := so.Remote()
 		require.Equal(t, p.at, remote, "oldest first")
 	}
 	_, err := listener.Accept()
@@ -58,7 +58,7 @@ func TestBacklog(t *testing.T) { // SOCK-007, SOCK-008
 }
 
 // The accept queue is counted while the batch that fills it is still going on.
-func TestBacklogInABatch(t *testing.T) { // SOCK-007
+func TestAcceptQueueInABatch(t *testing.T) { // SOCK-007
 	l := newLab(t)
 	listener := l.listen(here, 1)
 	var peers []*peer
@@ -75,7 +75,7 @@ func TestBacklogInABatch(t *testing.T) { // SOCK-007
 
 func TestAcceptErrors(t *testing.T) { // SOCK-009
 	l := newLab(t)
-	_, err := l.NewEndpoint().Accept()
+	_, err := l.NewSocket().Accept()
 	require.Equal(t, syscall.EINVAL, err)
 	listener := l.listen(here, 1)
 	_, err = listener.Accept()
@@ -88,10 +88,10 @@ func TestAcceptErrors(t *testing.T) { // SOCK-009
 }
 
 func TestCloseListener(t *testing.T) { // SOCK-028
-	for name, end := range map[string]func(*Endpoint){
-		"close":    func(e *Endpoint) { require.NoError(t, e.Close()) },
-		"abort":    (*Endpoint).Abort,
-		"shutdown": func(e *Endpoint) { require.NoError(t, e.Shutdown(true, true)) },
+	for name, end := range map[string]func(*Socket){
+		"close":    func(so *Socket) { require.NoError(t, so.Close()) },
+		"abort":    (*Socket).Abort,
+		"shutdown": func(so *Socket) { require.NoError(t, so.Shutdown(true, true)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
@@ -110,7 +110,7 @@ func TestCloseListener(t *testing.T) { // SOCK-028
 			require.Equal(t, "ESTAB", l.state())
 			half.sends(tcp.ACK, "")
 			require.Equal(t, tcp.RST, l.one().Flags)
-			taken.e.Abort()
+			taken.so.Abort()
 			listener.Abort()
 			l.empty()
 		})
@@ -143,27 +143,27 @@ func TestInheritance(t *testing.T) { // SOCK-032, SOCK-037
 	p := l.dial(there)
 	listener.SetParams(func(p *tcp.Params) { p.NoDelay = false })
 	p.accept(listener)
-	require.True(t, p.e.Params().NoDelay, "as it was when the connection began")
-	require.Equal(t, 500, p.e.MSS())
-	require.Equal(t, [2]uint8{0x28, 9}, [2]uint8{p.e.IP().TOS, p.e.IP().TTL})
-	p.e.writes(t, "data")
+	require.True(t, p.so.Params().NoDelay, "as it was when the connection began")
+	require.Equal(t, 500, p.so.MSS())
+	require.Equal(t, [2]uint8{0x28, 9}, [2]uint8{p.so.IP().TOS, p.so.IP().TTL})
+	p.so.writes(t, "data")
 	f := l.one()
 	require.Equal(t, [2]uint8{0x28, 9}, [2]uint8{f.ip.TOS, f.ip.TTL})
-	require.NoError(t, p.e.Close())
+	require.NoError(t, p.so.Close())
 	require.True(t, l.one().Flags.Has(tcp.RST), "SO_LINGER with time zero")
 }
 
 // Listeners that share a port divide the connections; one at the very address is preferred.
 func TestManyListeners(t *testing.T) { // SOCK-031
 	l := newLab(t)
-	shared := func(at netip.AddrPort) *Endpoint {
-		e := l.NewEndpoint()
-		e.SetReuse(false, true)
-		require.NoError(t, e.Bind(at))
-		require.NoError(t, e.Listen(100))
-		return e
+	shared := func(at netip.AddrPort) *Socket {
+		so := l.NewSocket()
+		so.SetReuse(false, true)
+		require.NoError(t, so.Bind(at))
+		require.NoError(t, so.Listen(100))
+		return so
 	}
-	wild := []*Endpoint{shared(ap("0.0.0.0:7")), shared(ap("0.0.0.0:7"))}
+	wild := []*Socket{shared(ap("0.0.0.0:7")), shared(ap("0.0.0.0:7"))}
 	exact := shared(ap("10.0.0.3:7"))
 	for i := range 64 {
 		l.dial(client(i)).sends(tcp.ACK, "")
@@ -191,7 +191,7 @@ func TestFlood(t *testing.T) { // SEC-006
 		}
 	}
 	flood(2000)
-	require.Len(t, listener.listener.half, 1024)
+	require.Len(t, listenerOf(listener).halfOpen, 1024)
 	before, n := heap(), 50_000
 	if race.Enabled {
 		n = 5000
@@ -199,13 +199,13 @@ func TestFlood(t *testing.T) { // SEC-006
 	for range 2 {
 		flood(n)
 	}
-	require.Len(t, l.Endpoints(), 1+1024)
+	require.Len(t, l.Sockets(), 1+1024)
 	require.EqualValues(t, 2000+2*n-3*1024, l.stats.CookiesOut.Value(), "those half-open got no other answer than before")
 	require.InDelta(t, before, heap(), 256<<10)
 	l.wire.discard = false
 	l.dial(there).accept(listener)
 	l.after(10 * time.Minute)
-	require.Empty(t, listener.listener.half)
+	require.Empty(t, listenerOf(listener).halfOpen)
 }
 
 // heap is the memory in use in octets.
@@ -225,7 +225,7 @@ func TestPortsOfConnections(t *testing.T) { // SOCK-030
 	listener.Abort()
 	_, err := l.ports.Bind(here, ports.ReuseAddr)
 	require.Equal(t, syscall.EADDRINUSE, err, "a connection still has the port")
-	p.e.Abort()
+	p.so.Abort()
 	l.empty()
 }
 
@@ -236,21 +236,23 @@ func TestOvertaken(t *testing.T) {
 	p := l.dial(there)
 	id := ip.NewFourTuple(here, there)
 	half := l.conns.find(&id)
-	require.Nil(t, listener.listener.adopt(half.flow, half.settings, half.conn), "the same SYN by another queue")
+	_, ok := listenerOf(listener).adopt(0, half.flow, half.settings, half.tcb)
+	require.False(t, ok, "the same SYN by another queue")
 
-	listener.listener.closed = true // and not yet at the connections
+	listenerOf(listener).closed = true // and not yet at the connections
 	p.sends(tcp.ACK, "")
 	require.True(t, l.one().Flags.Has(tcp.RST))
 	other := half.flow
 	other.id.RemotePort++
-	require.Nil(t, listener.listener.adopt(other, half.settings, half.conn))
+	_, ok = listenerOf(listener).adopt(0, other, half.settings, half.tcb)
+	require.False(t, ok)
 	require.Nil(t, l.conns.find(&other.id))
 	listener.Abort()
 	l.empty()
 }
 
 // netstat shows the listeners first, and all in the order of their addresses.
-func TestEndpointsAreInOrder(t *testing.T) {
+func TestSocketsAreInOrder(t *testing.T) {
 	l := newLab(t)
 	for _, port := range []uint16{9, 7, 8} {
 		l.listen(netip.AddrPortFrom(here.Addr(), port), 1)
@@ -258,7 +260,7 @@ func TestEndpointsAreInOrder(t *testing.T) {
 	for i := range 9 {
 		l.recv(client(i*5%9), netip.AddrPortFrom(here.Addr(), 7), tcp.Segment{Flags: tcp.SYN, Wnd: 1000})
 	}
-	rows := l.Endpoints()
+	rows := l.Sockets()
 	require.Len(t, rows, 3+9)
 	for i, row := range rows[:3] {
 		require.Equal(t, uint16(7+i), row.Local.Port())
@@ -270,7 +272,7 @@ func TestEndpointsAreInOrder(t *testing.T) {
 // all of them are forgotten again.
 func TestHalfOpenOfOneSource(t *testing.T) {
 	l := newLab(t)
-	listeners := []*Endpoint{l.listen(here, 100), l.listen(ap("10.0.0.3:8"), 100)}
+	listeners := []*Socket{l.listen(here, 100), l.listen(ap("10.0.0.3:8"), 100)}
 	l.wire.discard = true
 	syn := func(source string, port uint16, listener int) {
 		to := here
@@ -279,7 +281,7 @@ func TestHalfOpenOfOneSource(t *testing.T) {
 		}
 		l.recv(netip.AddrPortFrom(netip.MustParseAddr(source), port), to, tcp.Segment{Flags: tcp.SYN, Seq: 1, Wnd: 1000})
 	}
-	half := func() int { return len(listeners[0].listener.half) + len(listeners[1].listener.half) }
+	half := func() int { return len(listenerOf(listeners[0]).halfOpen) + len(listenerOf(listeners[1]).halfOpen) }
 	for i := range 2000 {
 		syn("10.0.0.9", uint16(1000+i), i%2)
 	}

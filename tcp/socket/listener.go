@@ -11,19 +11,18 @@ import (
 	"tunstack/tcp"
 )
 
-// listener is what an Endpoint in LISTEN has besides: connections in the making, and those that wait for Accept.
+// listener is the state of a Socket after Listen: it counts the half-open connections, which are in SYN-RECEIVED, and queues
+// those that are established for Accept.
 type listener struct {
-	demux    *Demux
-	endpoint *Endpoint
-	addr     netip.Addr // the wildcard or an own address
-	port     uint16
+	stack  *Stack
+	socket *Socket
+	local  netip.AddrPort // the wildcard or an own address
 
-	mu      sync.Mutex // also for changes of the endpoint's settings; taken after an endpoint's
-	closed  bool
-	backlog int
-	half    map[*Endpoint]struct{} // in SYN-RECEIVED
-	queue   []*Endpoint            // established, oldest first
-
+	mu           sync.Mutex // guards the rest, and changes of the Socket's settings; see held for the order of locks
+	closed       bool
+	backlog      int // of listen(2)
+	halfOpen     map[*connection]struct{}
+	acceptQueue  []*connection // oldest first
 	cookiesUntil time.Duration // while cookies may come back
 }
 
@@ -31,141 +30,142 @@ type listener struct {
 type admission uint8
 
 const (
-	refused admission = iota // the listener is closed, or its accept queue full
-	crowded                  // too many are half-open: no more are remembered
-	admitted
+	refused  admission = iota // the listener is closed, or its accept queue full
+	crowded                   // too many are half-open: the SYN is answered with a cookie
+	admitted                  // it gets a Socket
 )
 
-// full says whether no other connection may become established; one more than the backlog may, as on Linux.
+// full reports whether no other connection may become established; one more than the backlog may, as on Linux.
 func (l *listener) full() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.filled()
 }
 
-func (l *listener) filled() bool { return len(l.queue) > l.backlog }
+func (l *listener) filled() bool { return len(l.acceptQueue) > l.backlog }
 
-// admit decides on the connection that a wants to open, and returns the settings it takes over from the listener.
+// admit decides on the connection that a wants to open, and returns the settings that it inherits from the listener.
 func (l *listener) admit(now time.Duration, a *arrival) (settings, admission) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed || l.filled() {
 		return settings{}, refused
 	}
-	set, room := l.endpoint.settings, admitted
-	set.follow(a) // MUST-53
-	if !l.demux.halfOpen.room(a.id.RemoteAddr(), l.demux.cfg.MaxHalfOpen) {
+	set, room := l.socket.settings, admitted
+	set.returnBy(a) // MUST-53
+	if !l.stack.halfOpen.room(a.id.RemoteAddr(), l.stack.cfg.MaxHalfOpen) {
 		room = crowded
 		l.cookiesUntil = now + (cookieLifetime+1)*cookiePeriod
 	}
 	return set, room
 }
 
-// postpones says whether the final ACK of a handshake has to come again, as on Linux: while the accept queue is full, or with
+// postpones reports whether the final ACK of a handshake has to come again, as on Linux: while the accept queue is full, or with
 // TCP_DEFER_ACCEPT while it brings no data.
-func (e *Endpoint) postpones(s *tcp.Segment) bool {
+func (h heldConn) postpones(seg *tcp.Segment) bool {
 	switch {
-	case e.parent.full():
-		e.demux.stats.DropBacklog.Inc()
+	case h.parent.full():
+		h.stack.stats.DropAcceptQueue.Inc()
 		return true
-	case s.DataLen() > 0 || s.Flags.Has(tcp.FIN):
+	case seg.DataLen() > 0 || seg.Flags.Has(tcp.FIN):
 		return false
 	}
-	return e.conn.Info().Retransmits < int(e.deferAccept)
+	return h.tcb.Info().Retransmits < int(h.deferAccept)
 }
 
-// adopt makes an endpoint for a half-open connection and returns it locked; nil when the listener has closed meanwhile or
-// another device queue was faster with the same segment.
-func (l *listener) adopt(f flow, set settings, conn *tcp.Conn) *Endpoint {
-	d := l.demux
-	e := d.NewEndpoint()
-	e.flow, e.settings, e.conn, e.parent = f, set, conn, l
-	e.restrict(&set.SocketOptions)
-	e.mu.Lock()
-	if !d.conns.insert(e) {
-		return nil
+// adopt makes a Socket for a half-open connection and returns it locked; false when the listener has closed meanwhile or another
+// device queue was faster with the same segment.
+func (l *listener) adopt(now time.Duration, f flow, set settings, tcb *tcp.Conn) (heldConn, bool) {
+	so := l.stack.NewSocket()
+	c := so.newConnection(now, f)
+	c.tcb, c.parent = tcb, l
+	so.settings, so.state = set, c
+	so.restrict(&set.SocketOptions)
+	h := c.lock(now)
+	if !l.stack.conns.insert(c) {
+		return heldConn{}, false
 	}
-	if !l.add(e) {
-		d.conns.remove(e)
-		return nil
+	if !l.add(c) {
+		l.stack.conns.remove(c)
+		return heldConn{}, false
 	}
-	return e
+	return h, true
 }
 
-// add enters a half-open connection.
-func (l *listener) add(e *Endpoint) bool {
+// add enters a half-open connection; false when the listener has closed.
+func (l *listener) add(c *connection) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return false
 	}
-	e.port = l.demux.ports.Accept(l.endpoint.port, e.id.LocalAddr())
-	l.half[e] = struct{}{}
-	l.demux.halfOpen.add(e.id.RemoteAddr())
+	c.port = l.stack.ports.Accept(l.socket.port, c.id.LocalAddr())
+	l.halfOpen[c] = struct{}{}
+	l.stack.halfOpen.add(c.id.RemoteAddr())
 	return true
 }
 
-// sentCookies says whether an ACK may hold a cookie of this listener.
+// sentCookies reports whether an ACK may hold a cookie of this listener.
 func (l *listener) sentCookies(now time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return now < l.cookiesUntil
 }
 
-// lost forgets a connection that ended before it was accepted.
-func (l *listener) lost(e *Endpoint) {
+// remove takes out a connection that ended before it was accepted.
+func (l *listener) remove(c *connection) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.forget(e) {
-		l.queue = slices.DeleteFunc(l.queue, func(q *Endpoint) bool { return q == e })
+	if !l.removeHalfOpen(c) {
+		l.acceptQueue = slices.DeleteFunc(l.acceptQueue, func(q *connection) bool { return q == c })
 	}
 }
 
-// forget takes a connection that is half-open no longer out of those that are; false if it was none of them.
-func (l *listener) forget(e *Endpoint) bool {
-	if _, ok := l.half[e]; !ok {
+// removeHalfOpen takes a connection out of the half-open ones; false if it was none of them.
+func (l *listener) removeHalfOpen(c *connection) bool {
+	if _, ok := l.halfOpen[c]; !ok {
 		return false
 	}
-	delete(l.half, e)
-	l.demux.halfOpen.remove(e.id.RemoteAddr())
+	delete(l.halfOpen, c)
+	l.stack.halfOpen.remove(c.id.RemoteAddr())
 	return true
 }
 
-// ready queues an established connection for Accept; false when the listener has closed.
-func (l *listener) ready(e *Endpoint) bool {
+// enqueue moves an established connection to the accept queue; false when the listener has closed.
+func (l *listener) enqueue(c *connection) bool {
 	l.mu.Lock()
-	l.forget(e)
+	l.removeHalfOpen(c)
 	open := !l.closed
 	if open {
-		l.queue = append(l.queue, e)
+		l.acceptQueue = append(l.acceptQueue, c)
 	}
 	l.mu.Unlock()
 	if open {
-		l.endpoint.waiters.Notify(poll.In)
+		l.socket.waiters.Notify(poll.In)
 	}
 	return open
 }
 
-// take returns the connection that has waited longest.
-func (l *listener) take() (*Endpoint, error) {
+// dequeue returns the connection that has waited longest in the accept queue.
+func (l *listener) dequeue() (*connection, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.queue) == 0 {
+	if len(l.acceptQueue) == 0 {
 		return nil, syscall.EAGAIN
 	}
-	e := l.queue[0]
-	l.queue[0] = nil
-	l.queue = l.queue[1:]
-	if len(l.queue) == 0 {
-		l.queue = nil
+	c := l.acceptQueue[0]
+	l.acceptQueue[0] = nil
+	l.acceptQueue = l.acceptQueue[1:]
+	if len(l.acceptQueue) == 0 {
+		l.acceptQueue = nil
 	}
-	return e, nil
+	return c, nil
 }
 
-func (l *listener) waiting() int {
+func (l *listener) queued() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.queue)
+	return len(l.acceptQueue)
 }
 
 func (l *listener) setBacklog(n int) {
@@ -174,22 +174,22 @@ func (l *listener) setBacklog(n int) {
 	l.backlog = n
 }
 
-// close ends listening and resets what was not accepted.
+// close ends listening and resets the connections that were not accepted.
 func (l *listener) close(now time.Duration) {
-	l.demux.listeners.remove(l)
+	l.stack.listeners.remove(l)
 	l.mu.Lock()
 	l.closed = true
-	orphans := append([]*Endpoint(nil), l.queue...)
-	for e := range l.half {
-		orphans = append(orphans, e)
-		l.forget(e)
+	conns := slices.Clone(l.acceptQueue)
+	for c := range l.halfOpen {
+		conns = append(conns, c)
+		l.removeHalfOpen(c)
 	}
-	l.queue, l.half = nil, nil
+	l.acceptQueue, l.halfOpen = nil, nil
 	l.mu.Unlock()
-	for _, e := range orphans {
-		e.mu.Lock()
-		e.closed, e.parent = true, nil
-		e.conn.Abort(now)
-		e.unlock(now)
+	for _, c := range conns {
+		h := c.lock(now)
+		h.closed, h.parent = true, nil
+		h.tcb.Abort(h.now)
+		h.commit()
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// listeners finds who listens on a port.
+// listeners finds the listener for a segment.
 type listeners struct {
 	key   uint64 // of the hash that divides connections between listeners
 	mu    sync.RWMutex
@@ -18,15 +18,15 @@ func (t *listeners) add(l *listener) {
 	if t.ports == nil {
 		t.ports = make(map[uint16][]*listener)
 	}
-	t.ports[l.port] = append(t.ports[l.port], l)
+	t.ports[l.local.Port()] = append(t.ports[l.local.Port()], l)
 }
 
 func (t *listeners) remove(l *listener) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	rest := slices.DeleteFunc(t.ports[l.port], func(o *listener) bool { return o == l })
-	if t.ports[l.port] = rest; len(rest) == 0 {
-		delete(t.ports, l.port)
+	rest := slices.DeleteFunc(t.ports[l.local.Port()], func(o *listener) bool { return o == l })
+	if t.ports[l.local.Port()] = rest; len(rest) == 0 {
+		delete(t.ports, l.local.Port())
 	}
 }
 
@@ -51,7 +51,7 @@ func (t *listeners) find(a *arrival) *listener {
 	return nth(all, a, best, int(a.id.Hash(t.key)%uint64(n)))
 }
 
-// nth is the listener with a score that n others are ahead of.
+// nth is the listener that has a score and comes behind n others with it.
 func nth(all []*listener, a *arrival, score, n int) *listener {
 	for _, l := range all {
 		if l.score(a) != score {
@@ -65,18 +65,18 @@ func nth(all []*listener, a *arrival, score, n int) *listener {
 	return nil
 }
 
-// score says how well a listener suits a segment; 0: not at all.
+// score tells how well a listener suits a segment; 0: not at all.
 func (l *listener) score(a *arrival) int {
 	score := 1
 	switch {
-	case !l.endpoint.hears(a.in):
+	case !l.socket.receivesFrom(a.in):
 		return 0
-	case l.addr == a.id.LocalAddr():
+	case l.local.Addr() == a.id.LocalAddr():
 		score = 3
-	case !l.addr.IsUnspecified():
+	case !l.local.Addr().IsUnspecified():
 		return 0
 	}
-	if r := l.endpoint.restricted.Load(); r != nil && r.via.Device != nil {
+	if r := l.socket.restricted.Load(); r != nil && r.via.Device != nil {
 		score++
 	}
 	return score

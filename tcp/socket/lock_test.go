@@ -14,59 +14,59 @@ import (
 	"tunstack/tcp"
 )
 
-// What comes while the endpoint is locked waits, in order, for whoever holds it.
-func TestInbox(t *testing.T) {
+// What comes while the socket is locked waits, in order, for whoever holds it.
+func TestBacklog(t *testing.T) {
 	l := newLab(t)
 	p := l.active()
-	p.e.mu.Lock()
+	p.so.mu.Lock()
 	for range 20 {
 		p.sends(tcp.ACK, "data ")
 	}
 	p.sends(tcp.FIN|tcp.ACK, "end")
 	l.silent()
-	p.e.mu.Unlock()
+	p.so.mu.Unlock()
 	b := make([]byte, 200)
-	n, err := p.e.Read(b, false)
+	n, err := p.so.Read(b, false)
 	require.NoError(t, err)
 	require.Equal(t, 103, n)
 	require.Equal(t, "data end", string(b[n-8:n]))
 	require.Equal(t, p.seq, l.one().Ack, "one answer for all")
-	require.Zero(t, p.e.inbox.octets.Load())
+	require.Zero(t, p.conn().backlog.bytes.Load())
 	require.Equal(t, "CLOSE-WAIT", l.state())
 }
 
-func TestInboxIsBounded(t *testing.T) { // SEC-015
+func TestBacklogIsBounded(t *testing.T) { // SEC-015
 	l := newLab(t)
 	p := l.active()
-	p.e.mu.Lock()
+	p.so.mu.Lock()
 	for range 10_000 {
 		p.sends(tcp.ACK, "data")
 	}
-	dropped := l.stats.DropInbox.Value()
-	require.EqualValues(t, 10_000-maxInboxOctets>>11, dropped, "each has a buffer of 2 KiB")
+	dropped := l.stats.DropSocketBusy.Value()
+	require.EqualValues(t, 10_000-maxBacklog>>11, dropped, "each has a buffer of 2 KiB")
 	big := datagram(p.at, p.to, p.segment(tcp.ACK, string(make([]byte, 60_000))))
 	l.tun.Input(0, packet.From(big))
-	require.Equal(t, dropped+1, l.stats.DropInbox.Value())
-	p.e.unlock(0)
-	in, _ := p.e.Buffered()
+	require.Equal(t, dropped+1, l.stats.DropSocketBusy.Value())
+	heldConn{p.conn(), 0}.commit()
+	in, _ := p.so.Buffered()
 	require.Equal(t, 4*(10_000-int(dropped)), in)
-	require.Zero(t, p.e.inbox.octets.Load())
+	require.Zero(t, p.conn().backlog.bytes.Load())
 }
 
 // Whoever finds the lock taken leaves word, and whoever holds it hears of it: segments, timers, the end of a batch.
-func TestWordIsLeft(t *testing.T) {
+func TestPokeWhileLocked(t *testing.T) {
 	l := newLab(t)
 	p := l.active()
 	for name, leave := range map[string]func(){
 		"segment": func() { p.sends(tcp.ACK, "data") },
-		"timer":   func() { p.e.Expire(l.clk.Now()) },
-		"batch":   func() { p.e.Flush(l.clk.Now()) },
+		"timer":   func() { p.conn().Expire(l.clk.Now()) },
+		"batch":   func() { p.conn().Flush(l.clk.Now()) },
 	} {
-		p.e.mu.Lock()
+		p.so.mu.Lock()
 		leave()
-		require.True(t, p.e.again.Load(), name)
-		p.e.unlock(l.clk.Now())
-		require.False(t, p.e.again.Load(), name)
+		require.True(t, p.conn().again.Load(), name)
+		heldConn{p.conn(), l.clk.Now()}.commit()
+		require.False(t, p.conn().again.Load(), name)
 	}
 }
 
@@ -74,12 +74,12 @@ func TestWordIsLeft(t *testing.T) {
 func TestTimerWhileLocked(t *testing.T) {
 	l := newLab(t)
 	p := l.active()
-	p.e.writes(t, "data")
+	p.so.writes(t, "data")
 	l.take()
-	p.e.mu.Lock()
+	p.so.mu.Lock()
 	l.after(time.Second)
 	l.silent()
-	p.e.unlock(l.clk.Now())
+	heldConn{p.conn(), l.clk.Now()}.commit()
 	require.Equal(t, "data", string(l.one().Payload))
 }
 
@@ -94,14 +94,14 @@ func TestBatch(t *testing.T) { // TCP-126, TCP-127
 	}
 	l.silent()
 	require.Equal(t, "ESTAB", l.state())
-	p.e.reads(t, strings.Repeat("data", 10))
+	p.so.reads(t, strings.Repeat("data", 10))
 	l.silent("a reply may follow")
 	b.Flush(l.clk.Now())
 	require.Equal(t, p.seq, l.one().Ack)
 
 	l.batch(&b, p.at, p.to, p.segment(tcp.ACK, "data"))
 	p.seq += 4
-	p.e.writes(t, "reply")
+	p.so.writes(t, "reply")
 	require.Equal(t, p.seq, l.one().Ack)
 	b.Flush(l.clk.Now())
 	l.silent("the reply has told")
@@ -152,7 +152,7 @@ func TestBatchesOfTwoQueues(t *testing.T) {
 	l := newLab(t)
 	p := l.active()
 	for range 3000 {
-		p.e.SetQuickAck(true)
+		p.so.SetQuickAck(true)
 		var queues sync.WaitGroup
 		for range 2 {
 			s := p.segment(tcp.ACK, "x")
@@ -167,7 +167,7 @@ func TestBatchesOfTwoQueues(t *testing.T) {
 		sent := l.take()
 		require.NotEmpty(t, sent)
 		require.Equal(t, p.seq, sent[len(sent)-1].Ack)
-		p.e.reads(t, "xx")
+		p.so.reads(t, "xx")
 		l.take()
 	}
 }
@@ -194,36 +194,36 @@ func TestManyUsers(t *testing.T) {
 	}
 	b := make([]byte, 4000)
 	for range 2 {
-		each(func(int) { _, _ = p.e.Read(make([]byte, 100), false) })
-		each(func(int) { _, _ = p.e.Write(b, false) })
+		each(func(int) { _, _ = p.so.Read(make([]byte, 100), false) })
+		each(func(int) { _, _ = p.so.Write(b, false) })
 		each(func(i int) {
 			s := tcp.Segment{Flags: tcp.ACK, Seq: p.seq.Add(i), Ack: p.ack, Wnd: 65535, Payload: []byte("x")}
 			l.recv(p.at, p.to, s)
 		})
 	}
 	each(func(int) {
-		p.e.Ready()
-		p.e.Info()
-		p.e.Buffered()
-		p.e.Local()
-		p.e.Remote()
-		p.e.IP()
-		p.e.MSS()
+		p.so.Ready()
+		p.so.Info()
+		p.so.Buffered()
+		p.so.Local()
+		p.so.Remote()
+		p.so.IP()
+		p.so.MSS()
 	})
 	each(func(i int) {
-		p.e.SetIP(func(o *ip.SocketOptions) { o.TOS, o.TTL = uint8(i), uint8(i) })
-		p.e.SetLinger(i%2 == 0, 0)
-		p.e.SetReuse(true, false)
+		p.so.SetIP(func(o *ip.SocketOptions) { o.TOS, o.TTL = uint8(i), uint8(i) })
+		p.so.SetLinger(i%2 == 0, 0)
+		p.so.SetReuse(true, false)
 	})
-	each(func(i int) { p.e.SetParams(func(s *tcp.Params) { s.NoDelay = i%2 == 0 }) })
-	each(func(i int) { p.e.setIPOptions(make([]byte, i%8)) })
+	each(func(i int) { p.so.SetParams(func(s *tcp.Params) { s.NoDelay = i%2 == 0 }) })
+	each(func(i int) { p.so.setIPOptions(make([]byte, i%8)) })
 	each(func(int) { l.recvError(3, 1, 0, sent) })
-	each(func(int) { _ = l.Endpoints() })
+	each(func(int) { _ = l.Sockets() })
 	each(func(i int) { l.clk.Set(time.Duration(i) * time.Millisecond); l.timers.Advance(l.clk.Now()) })
 	work.Wait()
-	require.Equal(t, tcp.Established, p.e.Info().State)
-	require.False(t, p.e.again.Load())
-	p.e.Abort()
+	require.Equal(t, tcp.Established, p.so.Info().State)
+	require.False(t, p.conn().again.Load())
+	p.so.Abort()
 	l.empty()
 }
 
@@ -257,8 +257,8 @@ func TestListenerAtWork(t *testing.T) {
 			listener.SetReuse(true, true)
 			listener.setIPOptions(make([]byte, 4*(i%2)))
 			listener.SetParams(func(p *tcp.Params) { p.MaxSeg = 500 + i })
-			if e, err := listener.Accept(); err == nil {
-				e.Abort()
+			if so, err := listener.Accept(); err == nil {
+				so.Abort()
 			}
 		}
 		listener.Abort()
@@ -276,7 +276,7 @@ func TestTimeOfAConnectionNeverRunsBackwards(t *testing.T) {
 	l.take()
 	batchTime := l.clk.Now()
 	l.clk.Set(batchTime + time.Second)
-	p.e.writes(t, "data")
+	p.so.writes(t, "data")
 	written := l.one().Options.TSVal
 	s := p.segment(tcp.ACK, strings.Repeat("x", 2*1460))
 	l.tun.Input(batchTime, packet.From(datagram(p.at, p.to, s)))

@@ -27,8 +27,8 @@ func BenchmarkIdleConnection(b *testing.B) {
 			p.learn()
 			p.accept(listener)
 			p.sends(tcp.ACK, "request")
-			p.e.reads(b, "request")
-			p.e.writes(b, "reply")
+			p.so.reads(b, "request")
+			p.so.writes(b, "reply")
 			p.acks()
 		}
 		l.take()

@@ -15,25 +15,25 @@ import (
 
 func TestActiveOpen(t *testing.T) { // TCP-092, TCP-093, TCP-094, SOCK-012
 	l := newLab(t)
-	e := l.NewEndpoint()
-	require.Zero(t, e.Local())
-	require.Equal(t, syscall.EINPROGRESS, e.Connect(there))
+	so := l.NewSocket()
+	require.Zero(t, so.Local())
+	require.Equal(t, syscall.EINPROGRESS, so.Connect(there))
 	syn := l.one()
 	require.Equal(t, netip.MustParseAddr("10.0.0.2"), syn.ip.Src, "IP chooses")
-	require.Equal(t, netip.AddrPortFrom(syn.ip.Src, syn.SrcPort), e.Local())
-	require.Equal(t, syscall.EALREADY, e.Connect(there))
-	_, ok := e.Remote()
+	require.Equal(t, netip.AddrPortFrom(syn.ip.Src, syn.SrcPort), so.Local())
+	require.Equal(t, syscall.EALREADY, so.Connect(there))
+	_, ok := so.Remote()
 	require.False(t, ok)
-	p := &peer{l: l, e: e, at: there, to: e.Local(), seq: 5000, ack: syn.Seq + 1}
+	p := &peer{l: l, so: so, at: there, to: so.Local(), seq: 5000, ack: syn.Seq + 1}
 	p.sends(tcp.SYN|tcp.ACK, "")
 	require.Equal(t, fmt.Sprintf(". seq %d ack 5001", p.ack), l.one().start())
-	require.Equal(t, syscall.EISCONN, e.Connect(there))
+	require.Equal(t, syscall.EISCONN, so.Connect(there))
 	require.NoError(t, l.ip.DelRoute(ip.RouteEntry{Prefix: netip.MustParsePrefix("10.0.0.0/24")}))
 	require.NoError(t, l.ip.AddRoute(ip.RouteEntry{Prefix: netip.MustParsePrefix("10.0.0.0/24"), Interface: "tun0", Source: netip.MustParseAddr("10.0.0.3")}))
-	e.writes(t, "data")
+	so.writes(t, "data")
 	require.Equal(t, syn.ip.Src, l.one().ip.Src, "a connection keeps its address")
 
-	bound := l.NewEndpoint()
+	bound := l.NewSocket()
 	require.NoError(t, bound.Bind(ap("10.0.0.3:4000")))
 	require.Equal(t, syscall.EINPROGRESS, bound.Connect(there))
 	syn = l.one()
@@ -50,18 +50,18 @@ func TestConnectErrors(t *testing.T) { // TCP-095, SOCK-010
 		"192.0.2.1:9":       syscall.ENETUNREACH,
 		"[::1]:9":           syscall.EINVAL,
 	} {
-		e := l.NewEndpoint()
-		require.Equal(t, want, e.Connect(ap(to)), to)
-		require.Equal(t, want, e.Connect(ap(to)), "nothing remains of the first attempt")
+		so := l.NewSocket()
+		require.Equal(t, want, so.Connect(ap(to)), to)
+		require.Equal(t, want, so.Connect(ap(to)), "nothing remains of the first attempt")
 	}
 	listener := l.listen(here, 1)
 	require.Equal(t, syscall.EISCONN, listener.Connect(there))
 
-	taken := l.NewEndpoint()
+	taken := l.NewSocket()
 	taken.SetReuse(true, false)
 	require.NoError(t, taken.Bind(ap("10.0.0.2:4000")))
 	require.Equal(t, syscall.EINPROGRESS, taken.Connect(there))
-	again := l.NewEndpoint()
+	again := l.NewSocket()
 	again.SetReuse(true, false)
 	require.NoError(t, again.Bind(ap("10.0.0.2:4000")))
 	require.Equal(t, syscall.EADDRNOTAVAIL, again.Connect(there), "the pair of addresses is in use")
@@ -73,17 +73,17 @@ func TestConnectAgain(t *testing.T) { // SOCK-010, SOCK-034
 	l := newLab(t)
 	p := l.connect()
 	p.sends(tcp.RST|tcp.ACK, "")
-	require.Equal(t, syscall.ECONNREFUSED, p.e.Connect(there), "the outcome, once")
-	require.Equal(t, syscall.EINPROGRESS, p.e.Connect(there))
+	require.Equal(t, syscall.ECONNREFUSED, p.so.Connect(there), "the outcome, once")
+	require.Equal(t, syscall.EINPROGRESS, p.so.Connect(there))
 	syn := l.one()
 	require.NotEqual(t, p.to.Port(), syn.SrcPort, "another port: the peer may remember the first")
 	l.free(p.to.Port())
-	p.to, p.seq, p.ack = p.e.Local(), 9000, syn.Seq+1
+	p.to, p.seq, p.ack = p.so.Local(), 9000, syn.Seq+1
 	p.sends(tcp.SYN|tcp.ACK, "")
 	p.sends(tcp.RST, "")
-	require.Equal(t, syscall.ECONNRESET, p.e.TakeError())
-	require.Equal(t, syscall.EISCONN, p.e.Connect(there))
-	require.NoError(t, p.e.Close())
+	require.Equal(t, syscall.ECONNRESET, p.so.TakeError())
+	require.Equal(t, syscall.EISCONN, p.so.Connect(there))
+	require.NoError(t, p.so.Close())
 	l.free(syn.SrcPort)
 	l.empty()
 }
@@ -92,10 +92,10 @@ func TestConnectTimesOut(t *testing.T) { // TCP-055
 	l := newLab(t)
 	p := l.connect()
 	l.after(126 * time.Second)
-	require.Equal(t, syscall.EALREADY, p.e.Connect(there))
+	require.Equal(t, syscall.EALREADY, p.so.Connect(there))
 	l.after(2 * time.Second)
-	require.Equal(t, syscall.ETIMEDOUT, p.e.TakeError())
-	require.NoError(t, p.e.Close())
+	require.Equal(t, syscall.ETIMEDOUT, p.so.TakeError())
+	require.NoError(t, p.so.Close())
 	l.free(p.to.Port())
 	l.empty()
 }
@@ -105,19 +105,19 @@ func TestRefusedByTheLink(t *testing.T) { // SOCK-010
 	l := newLab(t)
 	p := l.active()
 	l.wire.err = syscall.EHOSTUNREACH
-	e := l.NewEndpoint()
-	require.Equal(t, syscall.EINPROGRESS, e.Connect(there))
-	require.Equal(t, syscall.EHOSTUNREACH, e.TakeError())
-	p.e.writes(t, "data")
-	require.NoError(t, p.e.TakeError())
+	so := l.NewSocket()
+	require.Equal(t, syscall.EINPROGRESS, so.Connect(there))
+	require.Equal(t, syscall.EHOSTUNREACH, so.TakeError())
+	p.so.writes(t, "data")
+	require.NoError(t, p.so.TakeError())
 	l.after(time.Hour)
-	require.Equal(t, syscall.EHOSTUNREACH, p.e.TakeError(), "it tells why the peer was silent")
+	require.Equal(t, syscall.EHOSTUNREACH, p.so.TakeError(), "it tells why the peer was silent")
 
 	l = newLab(t)
-	e = l.NewEndpoint()
-	e.setIPOptions([]byte{131, 3, 4}) // a source route of nowhere
-	require.Equal(t, syscall.EINPROGRESS, e.Connect(there))
-	require.Equal(t, syscall.EINVAL, e.TakeError())
+	so = l.NewSocket()
+	so.setIPOptions([]byte{131, 3, 4}) // a source route of nowhere
+	require.Equal(t, syscall.EINPROGRESS, so.Connect(there))
+	require.Equal(t, syscall.EINVAL, so.TakeError())
 }
 
 func TestSimultaneousOpen(t *testing.T) { // TCP-019, TCP-137
@@ -130,19 +130,19 @@ func TestSimultaneousOpen(t *testing.T) { // TCP-019, TCP-137
 	require.Equal(t, "SYN-RECV", l.state())
 	p.sends(tcp.ACK, "hello")
 	require.Equal(t, "ESTAB", l.state())
-	p.e.reads(t, "hello")
+	p.so.reads(t, "hello")
 }
 
 // A socket that connects to its own address and port meets itself, as on Linux: the simplest simultaneous open.
 func TestSelfConnect(t *testing.T) { // TCP-019, SEC-016
 	l := newLab(t)
-	e := l.NewEndpoint()
-	require.NoError(t, e.Bind(ap("127.0.0.1:4000")))
-	require.Equal(t, syscall.EINPROGRESS, e.Connect(ap("0.0.0.0:4000"))) // this host
-	require.Equal(t, syscall.EISCONN, e.Connect(ap("127.0.0.1:4000")))
-	e.writes(t, "to myself")
-	e.reads(t, "to myself")
-	require.NoError(t, e.Close())
+	so := l.NewSocket()
+	require.NoError(t, so.Bind(ap("127.0.0.1:4000")))
+	require.Equal(t, syscall.EINPROGRESS, so.Connect(ap("0.0.0.0:4000"))) // this host
+	require.Equal(t, syscall.EISCONN, so.Connect(ap("127.0.0.1:4000")))
+	so.writes(t, "to myself")
+	so.reads(t, "to myself")
+	require.NoError(t, so.Close())
 	l.after(2 * time.Minute)
 	l.free(4000)
 	l.empty()
@@ -154,46 +154,46 @@ func TestListenAndConnections(t *testing.T) { // TCP-090, TCP-091, SOCK-006, SOC
 	first := l.dial(there)
 	second := l.dial(ap("10.0.0.1:1001"))
 	second.accept(listener)
-	third := l.NewEndpoint()
+	third := l.NewSocket()
 	require.NoError(t, third.Bind(ap("10.0.0.3:8")))
 	require.Equal(t, syscall.EINPROGRESS, third.Connect(ap("10.0.0.1:1002")))
 	l.take()
 
-	require.Equal(t, syscall.EINVAL, second.e.Listen(1))
+	require.Equal(t, syscall.EINVAL, second.so.Listen(1))
 	require.Equal(t, syscall.EINVAL, third.Listen(1))
-	require.Equal(t, syscall.EADDRINUSE, l.NewEndpoint().Bind(here), "the listener has it")
+	require.Equal(t, syscall.EADDRINUSE, l.NewSocket().Bind(here), "the listener has it")
 	require.NoError(t, listener.Listen(9), "only another backlog")
-	require.Equal(t, 9, l.Endpoints()[0].SendQ)
+	require.Equal(t, 9, l.Sockets()[0].SendQ)
 	first.accept(listener)
 	second.sends(tcp.ACK, "as if nothing had happened")
-	second.e.reads(t, "as if nothing had happened")
+	second.so.reads(t, "as if nothing had happened")
 
-	unbound := l.NewEndpoint()
+	unbound := l.NewSocket()
 	require.NoError(t, unbound.Listen(-1))
 	require.NotZero(t, unbound.Local().Port())
 }
 
 func TestNothingAfterClose(t *testing.T) {
 	l := newLab(t)
-	e := l.NewEndpoint()
-	require.NoError(t, e.Close())
-	require.Equal(t, syscall.EINVAL, e.Bind(here))
-	require.Equal(t, syscall.EINVAL, e.Listen(1))
-	require.Equal(t, syscall.EINVAL, e.Connect(there))
+	so := l.NewSocket()
+	require.NoError(t, so.Close())
+	require.Equal(t, syscall.EINVAL, so.Bind(here))
+	require.Equal(t, syscall.EINVAL, so.Listen(1))
+	require.Equal(t, syscall.EINVAL, so.Connect(there))
 	l.silent()
 	l.empty()
 }
 
 func TestBind(t *testing.T) { // SOCK-001, SOCK-002, SOCK-004
 	l := newLab(t)
-	e := l.NewEndpoint()
-	require.Equal(t, syscall.EADDRNOTAVAIL, e.Bind(ap("192.0.2.1:7")))
-	require.Equal(t, syscall.EADDRNOTAVAIL, e.Bind(ap("[::1]:7")))
-	require.NoError(t, e.Bind(netip.AddrPort{}))
-	require.Equal(t, syscall.EINVAL, e.Bind(here))
-	require.GreaterOrEqual(t, e.Local().Port(), uint16(49152))
-	port := e.Local().Port()
-	require.NoError(t, e.Close())
+	so := l.NewSocket()
+	require.Equal(t, syscall.EADDRNOTAVAIL, so.Bind(ap("192.0.2.1:7")))
+	require.Equal(t, syscall.EADDRNOTAVAIL, so.Bind(ap("[::1]:7")))
+	require.NoError(t, so.Bind(netip.AddrPort{}))
+	require.Equal(t, syscall.EINVAL, so.Bind(here))
+	require.GreaterOrEqual(t, so.Local().Port(), uint16(49152))
+	port := so.Local().Port()
+	require.NoError(t, so.Close())
 	l.free(port)
 }
 
@@ -204,20 +204,20 @@ func TestEphemeralPorts(t *testing.T) { // SOCK-005, SEC-004
 		ports[l.connect().to.Port()] = true
 	}
 	require.Len(t, ports, 4)
-	require.Equal(t, syscall.EADDRNOTAVAIL, l.NewEndpoint().Connect(there))
-	e := l.NewEndpoint()
-	require.Equal(t, syscall.EINPROGRESS, e.Connect(ap("10.0.0.1:1001")), "another peer, the same ports")
-	require.Contains(t, ports, e.Local().Port())
+	require.Equal(t, syscall.EADDRNOTAVAIL, l.NewSocket().Connect(there))
+	so := l.NewSocket()
+	require.Equal(t, syscall.EINPROGRESS, so.Connect(ap("10.0.0.1:1001")), "another peer, the same ports")
+	require.Contains(t, ports, so.Local().Port())
 }
 
 // syn is the SYN of an active open from a port, and the time it was sent at is forgotten.
 func (l *lab) syn(port uint16) frame {
 	l.t.Helper()
-	e := l.NewEndpoint()
-	require.NoError(l.t, e.Bind(netip.AddrPortFrom(here.Addr(), port)))
-	require.Equal(l.t, syscall.EINPROGRESS, e.Connect(there))
+	so := l.NewSocket()
+	require.NoError(l.t, so.Bind(netip.AddrPortFrom(here.Addr(), port)))
+	require.Equal(l.t, syscall.EINPROGRESS, so.Connect(there))
 	f := l.one()
-	require.NoError(l.t, e.Close())
+	require.NoError(l.t, so.Close())
 	return f
 }
 

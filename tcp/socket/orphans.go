@@ -4,86 +4,71 @@ import (
 	"container/list"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"tunstack/tcp"
 )
 
-// orphans are the connections whose owner has closed: they still have to send, or are in TIME-WAIT. How long they last is up
-// to their peers, so what they hold is bounded: beyond that those are given up that were closed first, for an honest peer's
-// are soon done (RFC 6429 section 3).
+// orphans are the connections whose user has closed them: they still have data to send, or are in TIME-WAIT. Peers decide how
+// long orphans live, so their memory is bounded. When the bound is exceeded, the orphans closed longest ago are reset: those of an
+// honest peer would have finished (RFC 6429 section 3).
 type orphans struct {
-	mu     sync.Mutex // taken after an endpoint's
-	list   list.List  // of *Endpoint, the one closed first in front
-	memory int        // bytes that they hold together
+	mu     sync.Mutex
+	list   list.List // of *connection, the one closed first in front
+	memory int       // bytes that they hold together
 }
 
-// orphan is an Endpoint's part in it.
+// orphan is a connection's part in it.
 type orphan struct {
-	place  *list.Element // nil: it is none
-	weight int           // bytes, counted in orphans.memory
-	doomed atomic.Bool   // it is to be given up
+	element *list.Element // nil: the connection is not an orphan
+	memory  int           // bytes, counted in orphans.memory
+	evicted atomic.Bool   // the holder of the lock is to reset it
 }
 
-// orphanWeight is what a connection costs besides what it holds (tcp.Conn.Memory), in bytes.
-const orphanWeight = 4 << 10
+// orphanBase is what a connection costs besides its buffers (tcp.Conn.Memory), in bytes.
+const orphanBase = 4 << 10
 
-// orphaned enters a connection that its owner has just closed, unless that has ended it, and makes room for it.
-func (e *Endpoint) orphaned(now time.Duration) {
-	if e.conn.State() == tcp.Closed {
-		return
-	}
-	d := e.demux
-	d.orphans.add(e)
-	for oldest := d.orphans.beyond(d.cfg.OrphanMemory); oldest != nil; oldest = d.orphans.beyond(d.cfg.OrphanMemory) {
-		d.stats.OrphansGivenUp.Inc()
-		oldest.doomed.Store(true)
-		oldest.look(now)
-	}
-}
-
-func (o *orphans) add(e *Endpoint) {
+func (o *orphans) add(h heldConn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if e.place == nil {
-		e.place = o.list.PushBack(e)
+	if h.element == nil {
+		h.element = o.list.PushBack(h.connection)
 	}
-	o.weigh(e)
+	o.count(h)
 }
 
-// update follows what an Endpoint holds, which may be an orphan; one that has ended is none any more.
-func (o *orphans) update(e *Endpoint) {
+// update counts the memory of an orphan anew, and removes it if its connection is closed. It does nothing for other connections.
+func (o *orphans) update(h heldConn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
-	case e.place == nil:
-	case e.conn.State() == tcp.Closed:
-		o.remove(e)
+	case h.element == nil:
+	case h.tcb.State() == tcp.Closed:
+		o.remove(h.connection)
 	default:
-		o.weigh(e)
+		o.count(h)
 	}
 }
 
-func (o *orphans) weigh(e *Endpoint) {
-	o.memory -= e.weight
-	e.weight = orphanWeight + e.conn.Memory()
-	o.memory += e.weight
+func (o *orphans) count(h heldConn) {
+	o.memory -= h.orphan.memory
+	h.orphan.memory = orphanBase + h.tcb.Memory()
+	o.memory += h.orphan.memory
 }
 
-func (o *orphans) remove(e *Endpoint) {
-	o.list.Remove(e.place)
-	o.memory -= e.weight
-	e.place, e.weight = nil, 0
+func (o *orphans) remove(c *connection) {
+	o.list.Remove(c.element)
+	o.memory -= c.orphan.memory
+	c.element, c.orphan.memory = nil, 0
 }
 
-// beyond takes out the orphan closed first if together they hold more than limit octets; nil if they do not.
-func (o *orphans) beyond(limit int) *Endpoint {
+// evict takes out the orphan closed first if together they hold more than limit bytes; nil if they do not.
+func (o *orphans) evict(limit int) *connection {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.memory <= limit {
 		return nil
 	}
-	e := o.list.Front().Value.(*Endpoint)
-	o.remove(e)
-	return e
+	c := o.list.Front().Value.(*connection)
+	o.remove(c)
+	return c
 }

@@ -8,30 +8,30 @@ type restrictions struct {
 	minTTL uint8  // IP_MINTTL
 }
 
-// restrict publishes what o demands, for dispatch, which does not lock the endpoint.
-func (e *Endpoint) restrict(o *ip.SocketOptions) {
+// restrict publishes what o demands, for dispatch, which does not lock the Socket.
+func (so *Socket) restrict(o *ip.SocketOptions) {
 	if o.Via() == (ip.Via{}) && o.MinTTL == 0 {
-		e.restricted.Store(nil)
+		so.restricted.Store(nil)
 		return
 	}
-	e.restricted.Store(&restrictions{o.Via(), o.MinTTL})
+	so.restricted.Store(&restrictions{o.Via(), o.MinTTL})
 }
 
-// hears says whether the socket receives from an interface.
-func (e *Endpoint) hears(in *ip.Interface) bool {
-	r := e.restricted.Load()
+// receivesFrom reports whether the socket receives from an interface.
+func (so *Socket) receivesFrom(in *ip.Interface) bool {
+	r := so.restricted.Load()
 	return r == nil || r.via.Device == nil || r.via.Device == in
 }
 
-// tooFar says whether the segment has come further than IP_MINTTL allows (RFC 5082 section 3).
-func (e *Endpoint) tooFar(a *arrival) bool {
-	r := e.restricted.Load()
+// belowMinTTL reports whether the segment has come further than IP_MINTTL allows (RFC 5082 section 3).
+func (so *Socket) belowMinTTL(a *arrival) bool {
+	r := so.restricted.Load()
 	return r != nil && a.ttl < r.minTTL
 }
 
 // via is the way that the segments of the socket's connections may take.
-func (e *Endpoint) via() ip.Via {
-	if r := e.restricted.Load(); r != nil {
+func (so *Socket) via() ip.Via {
+	if r := so.restricted.Load(); r != nil {
 		return r.via
 	}
 	return ip.Via{}

@@ -21,7 +21,7 @@ func lsrr(pointer byte, addrs ...string) []byte {
 	return b
 }
 
-func (e *Endpoint) setIPOptions(b []byte) { e.SetIP(func(o *ip.SocketOptions) { o.IPOptions = b }) }
+func (so *Socket) setIPOptions(b []byte) { so.SetIP(func(o *ip.SocketOptions) { o.IPOptions = b }) }
 
 // via is the next hop of a segment that was sent.
 func via(f frame) string { return f.ip.Dst.String() }
@@ -30,10 +30,10 @@ func TestTOSAndTTL(t *testing.T) { // TCP-106, TCP-107, TCP-108, TCP-110
 	l := newLab(t)
 	p := l.active()
 	for _, v := range []uint8{0x28, 0xb8, 0} {
-		p.e.SetIP(func(o *ip.SocketOptions) { o.TOS, o.TTL = v|ecnCE, v })
-		require.Equal(t, v, p.e.IP().TOS, "the ECN field is TCP's own")
-		require.Equal(t, v, p.e.IP().TTL)
-		p.e.writes(t, "data")
+		p.so.SetIP(func(o *ip.SocketOptions) { o.TOS, o.TTL = v|ecnCE, v })
+		require.Equal(t, v, p.so.IP().TOS, "the ECN field is TCP's own")
+		require.Equal(t, v, p.so.IP().TTL)
+		p.so.writes(t, "data")
 		f := p.acks()[0]
 		require.Equal(t, v, f.ip.TOS)
 		if v != 0 {
@@ -44,22 +44,22 @@ func TestTOSAndTTL(t *testing.T) { // TCP-106, TCP-107, TCP-108, TCP-110
 
 func TestChosenSourceRoute(t *testing.T) { // TCP-115, TCP-116
 	l := newLab(t)
-	e := l.NewEndpoint()
+	so := l.NewSocket()
 	route := lsrr(4, "10.0.0.7", "10.0.0.8")
-	e.setIPOptions(route)
-	require.Equal(t, route, e.IP().IPOptions)
-	_ = e.Connect(there)
+	so.setIPOptions(route)
+	require.Equal(t, route, so.IP().IPOptions)
+	_ = so.Connect(there)
 	syn := l.one()
 	require.Equal(t, "10.0.0.7", via(syn))
-	p := &peer{l: l, e: e, at: there, to: e.Local(), seq: 5000, ack: syn.Seq + 1}
+	p := &peer{l: l, so: so, at: there, to: so.Local(), seq: 5000, ack: syn.Seq + 1}
 	p.sends(tcp.SYN|tcp.ACK, "", lsrr(8, "10.0.0.5")...)
 	require.Equal(t, "10.0.0.7", via(l.one()))
 	p.sends(tcp.ACK, "data", lsrr(8, "10.0.0.5")...)
-	require.Equal(t, route, e.IP().IPOptions, "what the application chose stays")
-	require.Equal(t, 1460-12, e.MSS())
-	e.setIPOptions(nil)
-	require.Equal(t, 1460, e.MSS(), "without options there is more room")
-	e.writes(t, "direct")
+	require.Equal(t, route, so.IP().IPOptions, "what the application chose stays")
+	require.Equal(t, 1460-12, so.MSS())
+	so.setIPOptions(nil)
+	require.Equal(t, 1460, so.MSS(), "without options there is more room")
+	so.writes(t, "direct")
 	f := l.take()
 	require.Equal(t, there.Addr().String(), via(f[len(f)-1]))
 }
@@ -73,12 +73,12 @@ func TestSourceRouteOfThePeer(t *testing.T) { // TCP-117, TCP-118
 	require.Equal(t, "10.0.0.9", via(synAck))
 	p.ack = synAck.Seq + 1
 	p.accept(listener)
-	p.e.writes(t, "back the same way")
+	p.so.writes(t, "back the same way")
 	require.Equal(t, "10.0.0.9", via(p.acks()[0]))
 
 	p.sends(tcp.ACK, "another way", lsrr(8, "10.0.0.5")...)
 	require.Equal(t, "10.0.0.5", via(l.one()))
-	require.Equal(t, 1460-8, p.e.MSS())
+	require.Equal(t, 1460-8, p.so.MSS())
 	p.sends(tcp.ACK, "no way told", 148, 4, 0, 0) // Router Alert
 	l.after(time.Second)
 	require.Equal(t, "10.0.0.5", via(l.one()))
@@ -89,14 +89,14 @@ func TestSourceRouteOfThePeer(t *testing.T) { // TCP-117, TCP-118
 	require.Equal(t, "10.0.0.5", via(l.one()), "a challenge to the true peer")
 }
 
-// A source route that came while the endpoint was locked counts as well.
-func TestSourceRouteInTheInbox(t *testing.T) { // TCP-118
+// A source route that came while the socket was locked counts as well.
+func TestSourceRouteInTheBacklog(t *testing.T) { // TCP-118
 	l := newLab(t)
 	p := l.active()
-	p.e.mu.Lock()
+	p.so.mu.Lock()
 	p.sends(tcp.ACK, "data", lsrr(8, "10.0.0.5")...)
-	p.e.mu.Unlock()
-	p.e.reads(t, "data")
+	p.so.mu.Unlock()
+	p.so.reads(t, "data")
 	require.Equal(t, "10.0.0.5", via(l.one()))
 }
 
@@ -110,31 +110,31 @@ func TestSourceRouteOfAListener(t *testing.T) { // TCP-116
 	q.accept(listener)
 	p.sends(tcp.ACK, "data", lsrr(8, "10.0.0.5")...)
 	l.take()
-	q.e.writes(t, "data")
+	q.so.writes(t, "data")
 	require.Equal(t, "10.0.0.7", via(l.one()))
-	require.Equal(t, lsrr(4, "10.0.0.7"), p.e.IP().IPOptions)
+	require.Equal(t, lsrr(4, "10.0.0.7"), p.so.IP().IPOptions)
 }
 
 // ECN as the stack is configured, and its marks in the IP header.
 func TestECN(t *testing.T) { // TCP-049, TCP-196, TCP-197, TCP-199
 	l := newLab(t, func(c *Config) { c.ECN = tcp.ECNRequest })
-	e := l.NewEndpoint()
-	_ = e.Connect(there)
+	so := l.NewSocket()
+	_ = so.Connect(there)
 	syn := l.one()
 	require.Equal(t, tcp.SYN|tcp.ECE|tcp.CWR, syn.Flags)
 	require.Zero(t, syn.ip.TOS, "a SYN is never marked as capable")
-	p := &peer{l: l, e: e, at: there, to: e.Local(), seq: 5000, ack: syn.Seq + 1}
+	p := &peer{l: l, so: so, at: there, to: so.Local(), seq: 5000, ack: syn.Seq + 1}
 	p.sends(tcp.SYN|tcp.ACK|tcp.ECE, "")
 	require.Zero(t, l.one().ip.TOS, "nor is an ACK")
-	e.SetIP(func(o *ip.SocketOptions) { o.TOS = 0x28 })
-	e.writes(t, "data")
+	so.SetIP(func(o *ip.SocketOptions) { o.TOS = 0x28 })
+	so.writes(t, "data")
 	require.EqualValues(t, 0x28|ecnECT0, p.acks()[0].ip.TOS)
 
 	s := p.segment(tcp.ACK, "congested")
 	s.CE = true
 	l.recv(p.at, p.to, s)
 	require.True(t, l.one().Flags.Has(tcp.ECE))
-	e.writes(t, "lost")
+	so.writes(t, "lost")
 	l.take()
 	l.after(300 * time.Millisecond)
 	for _, f := range l.take() {
@@ -146,7 +146,7 @@ func TestECN(t *testing.T) { // TCP-049, TCP-196, TCP-197, TCP-199
 func TestSuperSegments(t *testing.T) {
 	l := newLabOn(t, &wire{mtu: 1500, features: packet.Features{Checksum: true, TSO: 20000}})
 	p := l.active()
-	p.e.writes(t, string(make([]byte, 100_000)))
+	p.so.writes(t, string(make([]byte, 100_000)))
 	sizes := []int{}
 	for len(sizes) < 6 {
 		for _, f := range p.acks() {

@@ -26,7 +26,7 @@ import (
 
 // machine is a host that runs by itself: one goroutine reads its device, and time passes as fast as it can.
 type machine struct {
-	*Demux
+	*Stack
 	clk     *clock.Virtual
 	timers  timer.Queue
 	device  tun.Device
@@ -38,7 +38,7 @@ func newMachine(t *testing.T, clk *clock.Virtual, d tun.Device, addr string) *ma
 	m := &machine{clk: clk, device: d}
 	stack := ip.New(ip.Config{Timers: &m.timers})
 	ipv4.New(stack, ipv4.Config{})
-	m.Demux = New(stack, Config{Clock: clk, Timers: &m.timers, Rand: rand.NewChaCha8([32]byte{1})})
+	m.Stack = New(stack, Config{Clock: clk, Timers: &m.timers, Rand: rand.NewChaCha8([32]byte{1})})
 	direct := link.NewTun(d)
 	i, err := stack.AddInterface("tun0", direct)
 	require.NoError(t, err)
@@ -104,10 +104,10 @@ func pass(clk *clock.Virtual, stop chan struct{}, machines ...*machine) {
 }
 
 // wait calls op until it fails with another error than EAGAIN and EINPROGRESS, as blocking calls do.
-func wait(e *Endpoint, op func() error) error {
+func wait(so *Socket, op func() error) error {
 	w := poll.NewWaiter()
-	e.Waiters().Add(w, poll.In|poll.Out|poll.RdHup)
-	defer e.Waiters().Remove(w)
+	so.Waiters().Add(w, poll.In|poll.Out|poll.RdHup)
+	defer so.Waiters().Remove(w)
 	for {
 		switch err := op(); err {
 		case syscall.EAGAIN, syscall.EINPROGRESS, syscall.EALREADY:
@@ -119,7 +119,7 @@ func wait(e *Endpoint, op func() error) error {
 }
 
 // send writes n octets and then a FIN, and returns their checksum.
-func send(e *Endpoint, n int) (sum uint32, err error) {
+func send(so *Socket, n int) (sum uint32, err error) {
 	b := make([]byte, 32<<10)
 	source := rand.NewChaCha8([32]byte{byte(n)})
 	for n > 0 && err == nil {
@@ -127,9 +127,9 @@ func send(e *Endpoint, n int) (sum uint32, err error) {
 		_, _ = source.Read(part)
 		sum = crc32.Update(sum, crc32.IEEETable, part)
 		n -= len(part)
-		err = wait(e, func() error {
+		err = wait(so, func() error {
 			for len(part) > 0 {
-				k, err := e.Write(part, false)
+				k, err := so.Write(part, false)
 				if err != nil {
 					return err
 				}
@@ -138,15 +138,15 @@ func send(e *Endpoint, n int) (sum uint32, err error) {
 			return nil
 		})
 	}
-	return sum, errors.Join(err, e.Shutdown(false, true))
+	return sum, errors.Join(err, so.Shutdown(false, true))
 }
 
 // receive reads up to the end of the stream and returns the checksum.
-func receive(e *Endpoint) (sum uint32, err error) {
+func receive(so *Socket) (sum uint32, err error) {
 	b := make([]byte, 10_000)
 	for {
 		n := 0
-		if err := wait(e, func() (err error) { n, err = e.Read(b, false); return err }); err != nil || n == 0 {
+		if err := wait(so, func() (err error) { n, err = so.Read(b, false); return err }); err != nil || n == 0 {
 			return sum, err
 		}
 		sum = crc32.Update(sum, crc32.IEEETable, b[:n])
@@ -154,11 +154,11 @@ func receive(e *Endpoint) (sum uint32, err error) {
 }
 
 // swap sends and receives at once.
-func swap(e *Endpoint, n int) (sent, got uint32, err error) {
+func swap(so *Socket, n int) (sent, got uint32, err error) {
 	var sending sync.WaitGroup
 	var sendErr error
-	sending.Go(func() { sent, sendErr = send(e, n) })
-	got, err = receive(e)
+	sending.Go(func() { sent, sendErr = send(so, n) })
+	got, err = receive(so)
 	sending.Wait()
 	return sent, got, errors.Join(err, sendErr)
 }
@@ -168,16 +168,16 @@ func TestTwoStacks(t *testing.T) {
 	for name, f := range map[string]packet.Features{"plain": {}, "offload": {Checksum: true, TSO: 65535}} {
 		t.Run(name, func(t *testing.T) {
 			a, b := pair(t, f)
-			listener := b.NewEndpoint()
+			listener := b.NewSocket()
 			require.NoError(t, listener.Bind(ap("10.0.0.2:7")))
 			require.NoError(t, listener.Listen(8))
 			const conns, size = 4, 1 << 20
 			sums := make(chan [2]uint32, 2*conns)
 			var work sync.WaitGroup
-			talk := func(e *Endpoint) {
-				sent, got, err := swap(e, size)
+			talk := func(so *Socket) {
+				sent, got, err := swap(so, size)
 				if err == nil {
-					err = e.Close()
+					err = so.Close()
 				}
 				if err != nil {
 					t.Error(err)
@@ -186,20 +186,20 @@ func TestTwoStacks(t *testing.T) {
 			}
 			for range conns {
 				work.Go(func() {
-					e := a.NewEndpoint()
-					if err := wait(e, func() error { return e.Connect(ap("10.0.0.2:7")) }); err != syscall.EISCONN {
+					so := a.NewSocket()
+					if err := wait(so, func() error { return so.Connect(ap("10.0.0.2:7")) }); err != syscall.EISCONN {
 						t.Error(err)
 					}
-					talk(e)
+					talk(so)
 				})
 				work.Go(func() {
-					var e *Endpoint
-					err := wait(listener, func() (err error) { e, err = listener.Accept(); return err })
+					var so *Socket
+					err := wait(listener, func() (err error) { so, err = listener.Accept(); return err })
 					if err != nil {
 						t.Error(err)
 						return
 					}
-					talk(e)
+					talk(so)
 				})
 			}
 			work.Wait()
@@ -215,18 +215,18 @@ func TestTwoStacks(t *testing.T) {
 // Connections come and go in all ways from many goroutines, and the tables are empty afterwards.
 func TestChurn(t *testing.T) {
 	a, b := pair(t, packet.Features{})
-	listener := b.NewEndpoint()
+	listener := b.NewSocket()
 	require.NoError(t, listener.Bind(ap("10.0.0.2:7")))
 	require.NoError(t, listener.Listen(64))
 	var servers, clients sync.WaitGroup
 	for range 3 {
 		servers.Go(func() {
 			for {
-				var e *Endpoint
-				if wait(listener, func() (err error) { e, err = listener.Accept(); return err }) != nil {
+				var so *Socket
+				if wait(listener, func() (err error) { so, err = listener.Accept(); return err }) != nil {
 					return
 				}
-				servers.Go(func() { _, _, _ = swap(e, 100); _ = e.Close() })
+				servers.Go(func() { _, _, _ = swap(so, 100); _ = so.Close() })
 			}
 		})
 	}
@@ -244,28 +244,28 @@ func TestChurn(t *testing.T) {
 	servers.Wait()
 	require.Eventually(t, func() bool {
 		a.clk.Set(a.clk.Now() + time.Minute)
-		return len(a.Endpoints())+len(b.Endpoints()) == 0
+		return len(a.Sockets())+len(b.Sockets()) == 0
 	}, 10*time.Second, time.Millisecond)
 }
 
 // visit connects to the server and leaves in one of several ways.
 func visit(m *machine, way int) error {
-	e := m.NewEndpoint()
-	defer e.Abort()
+	so := m.NewSocket()
+	defer so.Abort()
 	if way%4 == 0 {
-		_ = e.Connect(ap("10.0.0.2:7")) // and leaves before it is open
+		_ = so.Connect(ap("10.0.0.2:7")) // and leaves before it is open
 		return nil
 	}
-	if err := wait(e, func() error { return e.Connect(ap("10.0.0.2:7")) }); err != syscall.EISCONN {
+	if err := wait(so, func() error { return so.Connect(ap("10.0.0.2:7")) }); err != syscall.EISCONN {
 		return fmt.Errorf("connect: %w", err)
 	}
 	switch way % 4 {
 	case 1:
-		_, err := send(e, 1000)
+		_, err := send(so, 1000)
 		return err
 	case 2:
-		_, _, err := swap(e, 100)
-		return errors.Join(err, e.Close())
+		_, _, err := swap(so, 100)
+		return errors.Join(err, so.Close())
 	}
-	return e.Close() // what the server sends meets a reset
+	return so.Close() // what the server sends meets a reset
 }

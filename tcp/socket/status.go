@@ -23,26 +23,26 @@ var stateNames = map[tcp.State]string{
 	tcp.LastAck: "LAST-ACK", tcp.TimeWait: "TIME-WAIT",
 }
 
-// All goes through all listeners and connections for netstat, TIME-WAIT, half-open and ownerless ones included: the listeners first, then
-// the connections in no order. It holds no more than a 64th of them at a time. info asks for what connections know of themselves.
-func (d *Demux) All(info bool) iter.Seq[Status] {
+// All goes through all listeners and connections for netstat, half-open ones, orphans and TIME-WAIT included: the listeners first, then
+// the connections in no order. It holds no more than a 64th of them at a time. info asks for TCP_INFO of each connection.
+func (s *Stack) All(info bool) iter.Seq[Status] {
 	return func(yield func(Status) bool) {
-		for _, row := range d.listeners.status() {
+		for _, row := range s.listeners.status() {
 			if !yield(row) {
 				return
 			}
 		}
-		for e := range d.conns.all() {
-			if row, ok := e.status(info); ok && !yield(row) {
+		for c := range s.conns.all() {
+			if row, ok := c.status(info); ok && !yield(row) {
 				return
 			}
 		}
 	}
 }
 
-// Endpoints lists the same: the listeners first, then by addresses.
-func (d *Demux) Endpoints() []Status {
-	rows := slices.Collect(d.All(false))
+// Sockets lists the same: the listeners first, then by addresses.
+func (s *Stack) Sockets() []Status {
+	rows := slices.Collect(s.All(false))
 	slices.SortFunc(rows, func(a, b Status) int {
 		return cmp.Or(rank(a)-rank(b), a.Local.Compare(b.Local), a.Remote.Compare(b.Remote))
 	})
@@ -59,18 +59,19 @@ func rank(s Status) int {
 // listening is the state of a listener.
 const listening = "LISTEN"
 
-// status is the endpoint's row; false when it has ended, or not begun, since it was found in the table.
-func (e *Endpoint) status(info bool) (Status, bool) {
-	defer e.release(e.lock())
-	if e.conn == nil || e.gone {
+// status is the connection's row; false when it has ended since it was found in the table.
+func (c *connection) status(info bool) (Status, bool) {
+	h := c.begin()
+	defer h.commitLater()
+	if c.gone {
 		return Status{}, false
 	}
 	row := Status{
-		State: stateNames[e.conn.State()], RecvQ: e.conn.Readable(), SendQ: e.conn.Unacked(),
-		Local: e.id.Local(), Remote: e.id.Remote(),
+		State: stateNames[c.tcb.State()], RecvQ: c.tcb.Readable(), SendQ: c.tcb.Unacked(),
+		Local: c.id.Local(), Remote: c.id.Remote(),
 	}
 	if info {
-		i := e.conn.Info()
+		i := c.tcb.Info()
 		row.Info = &i
 	}
 	return row, true
@@ -91,6 +92,6 @@ func (t *listeners) status() []Status {
 func (l *listener) status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return Status{State: listening, RecvQ: len(l.queue), SendQ: l.backlog,
-		Local: netip.AddrPortFrom(l.addr, l.port), Remote: netip.AddrPortFrom(netip.IPv4Unspecified(), 0)}
+	return Status{State: listening, RecvQ: len(l.acceptQueue), SendQ: l.backlog,
+		Local: l.local, Remote: netip.AddrPortFrom(netip.IPv4Unspecified(), 0)}
 }

@@ -17,7 +17,7 @@ type table struct {
 // twice the memory for each connection.
 type stripe struct {
 	mu    sync.RWMutex
-	conns map[uint64]*Endpoint
+	conns map[uint64]*connection
 	_     [32]byte // a cache line each
 }
 
@@ -29,78 +29,78 @@ func (t *table) stripe(id *ip.FourTuple) (*stripe, uint64) {
 	return &t.stripes[h%uint64(len(t.stripes))], h
 }
 
-func (t *table) find(id *ip.FourTuple) *Endpoint {
+func (t *table) find(id *ip.FourTuple) *connection {
 	s, h := t.stripe(id)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.find(h, id)
 }
 
-func (s *stripe) find(h uint64, id *ip.FourTuple) *Endpoint {
-	for e := s.conns[h]; e != nil; e = e.next {
-		if e.id == *id {
-			return e
+func (s *stripe) find(h uint64, id *ip.FourTuple) *connection {
+	for c := s.conns[h]; c != nil; c = c.next {
+		if c.id == *id {
+			return c
 		}
 	}
 	return nil
 }
 
-// insert enters e, whose id does not change until it is removed; false when the FourTuple is taken.
-func (t *table) insert(e *Endpoint) bool {
-	s, h := t.stripe(&e.id)
+// insert enters c; false when the FourTuple is taken.
+func (t *table) insert(c *connection) bool {
+	s, h := t.stripe(&c.id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.insert(h, e)
+	return s.insert(h, c)
 }
 
-func (s *stripe) insert(h uint64, e *Endpoint) bool {
-	if s.find(h, &e.id) != nil {
+func (s *stripe) insert(h uint64, c *connection) bool {
+	if s.find(h, &c.id) != nil {
 		return false
 	}
 	if s.conns == nil {
-		s.conns = make(map[uint64]*Endpoint)
+		s.conns = make(map[uint64]*connection)
 	}
-	e.next = s.conns[h]
-	s.conns[h] = e
+	c.next = s.conns[h]
+	s.conns[h] = c
 	return true
 }
 
-// remove takes e out if it is in the table.
-func (t *table) remove(e *Endpoint) {
-	s, h := t.stripe(&e.id)
+// remove takes c out if it is in the table.
+func (t *table) remove(c *connection) {
+	s, h := t.stripe(&c.id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.remove(h, e)
+	s.remove(h, c)
 }
 
-func (s *stripe) remove(h uint64, e *Endpoint) {
-	if rest := s.conns[h].without(e); rest != nil {
+func (s *stripe) remove(h uint64, c *connection) {
+	if rest := s.conns[h].without(c); rest != nil {
 		s.conns[h] = rest
 	} else if delete(s.conns, h); len(s.conns) == 0 {
 		s.conns = nil // a Go map never shrinks, so an empty one is dropped
 	}
 }
 
-// without is the chain that begins at first less e.
-func (first *Endpoint) without(e *Endpoint) *Endpoint {
+// without is the chain that begins at first less c.
+func (first *connection) without(c *connection) *connection {
 	switch {
 	case first == nil:
 		return nil
-	case first == e:
-		return e.next
+	case first == c:
+		return c.next
 	}
-	first.next = first.next.without(e)
+	first.next = first.next.without(c)
 	return first
 }
 
 // all iterates over the connections, without a lock while it yields one.
-func (t *table) all() iter.Seq[*Endpoint] {
-	return func(yield func(*Endpoint) bool) {
-		var list []*Endpoint
+func (t *table) all() iter.Seq[*connection] {
+	return func(yield func(*connection) bool) {
+		var list []*connection
 		for i := range t.stripes {
 			list = t.stripes[i].appendTo(list[:0])
-			for _, e := range list {
-				if !yield(e) {
+			for _, c := range list {
+				if !yield(c) {
 					return
 				}
 			}
@@ -108,12 +108,12 @@ func (t *table) all() iter.Seq[*Endpoint] {
 	}
 }
 
-func (s *stripe) appendTo(list []*Endpoint) []*Endpoint {
+func (s *stripe) appendTo(list []*connection) []*connection {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for _, e := range s.conns {
-		for ; e != nil; e = e.next {
-			list = append(list, e)
+	for _, c := range s.conns {
+		for ; c != nil; c = c.next {
+			list = append(list, c)
 		}
 	}
 	return list

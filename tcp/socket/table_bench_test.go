@@ -15,7 +15,7 @@ func BenchmarkFind(b *testing.B) {
 		ids := make([]ip.FourTuple, n)
 		for i := range ids {
 			ids[i] = ip.NewFourTuple(here, client(i))
-			t.insert(&Endpoint{flow: flow{id: ids[i]}})
+			t.insert(&connection{flow: flow{id: ids[i]}})
 		}
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			b.ReportAllocs()

@@ -13,11 +13,11 @@ import (
 func TestStripeWithEqualHashes(t *testing.T) {
 	const hash = 7
 	var s stripe
-	at := func(i int) *Endpoint { return &Endpoint{flow: flow{id: ip.NewFourTuple(here, client(i))}} }
-	conns := []*Endpoint{at(0), at(1), at(2)}
-	for _, e := range conns {
-		require.True(t, s.insert(hash, e))
-		require.False(t, s.insert(hash, at(slices.Index(conns, e))), "the FourTuple is taken")
+	at := func(i int) *connection { return &connection{flow: flow{id: ip.NewFourTuple(here, client(i))}} }
+	conns := []*connection{at(0), at(1), at(2)}
+	for _, so := range conns {
+		require.True(t, s.insert(hash, so))
+		require.False(t, s.insert(hash, at(slices.Index(conns, so))), "the FourTuple is taken")
 	}
 	s.remove(hash, at(0)) // is not in the table, although its FourTuple is
 	for _, i := range []int{1, 0, 2} {

@@ -11,26 +11,24 @@ import (
 type tracerOf = func(local, remote netip.AddrPort) tcp.Tracer
 
 // SetTracer gives each connection, present and future, the Tracer that of chooses for it, which may be nil; a nil of ends that. A tracer is
-// called under its connection's lock, often on the packet path, and must not call the Demux; as long as it takes, it holds both. One that was
+// called under its connection's lock, often on the packet path, and must not call the Stack; as long as it takes, it holds both. One that was
 // replaced may be called a last time while SetTracer runs.
-func (d *Demux) SetTracer(of func(local, remote netip.AddrPort) tcp.Tracer) {
+func (s *Stack) SetTracer(of func(local, remote netip.AddrPort) tcp.Tracer) {
 	if of == nil {
-		d.tracers.Store(nil)
+		s.tracers.Store(nil)
 	} else {
-		d.tracers.Store(&of)
+		s.tracers.Store(&of)
 	}
-	for e := range d.conns.all() {
-		now := e.lock()
-		if e.conn != nil {
-			e.conn.SetTracer(d.tracer(e.id))
-		}
-		e.unlock(now)
+	for c := range s.conns.all() {
+		h := c.begin()
+		c.tcb.SetTracer(s.tracer(c.id))
+		h.commitLater()
 	}
 }
 
 // tracer is that of a connection.
-func (d *Demux) tracer(id ip.FourTuple) tcp.Tracer {
-	of := d.tracers.Load()
+func (s *Stack) tracer(id ip.FourTuple) tcp.Tracer {
+	of := s.tracers.Load()
 	if of == nil {
 		return nil
 	}

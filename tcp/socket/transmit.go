@@ -17,8 +17,8 @@ type flow struct {
 }
 
 // flowBack is the flow of answers to a segment. The error is that of ip.Stack.Route.
-func (d *Demux) flowBack(a *arrival, via ip.Via) (flow, error) {
-	route, err := d.ip.RouteVia(a.id.RemoteAddr(), a.id.LocalAddr(), via)
+func (s *Stack) flowBack(a *arrival, via ip.Via) (flow, error) {
+	route, err := s.ip.RouteVia(a.id.RemoteAddr(), a.id.LocalAddr(), via)
 	return flow{a.id, a.queue, route}, err
 }
 
@@ -32,52 +32,52 @@ const (
 // maxIPHeader is the longest header of any family in front of a segment: IPv4's with as many options as it can hold.
 const maxIPHeader = 60
 
-// transmit sends a segment. Its payload is borrowed until the device has taken it. What the link refuses is lost, and
-// retransmission sees to it.
-func (d *Demux) transmit(now time.Duration, f *flow, set *settings, s *tcp.Segment) error {
-	s.SrcPort, s.DstPort = f.id.LocalPort, f.id.RemotePort
-	n := s.HeaderLen()
+// transmit sends a segment. Its payload is borrowed until the device has taken it. A segment that the link refuses counts
+// as lost, and the machine retransmits it.
+func (s *Stack) transmit(now time.Duration, f *flow, set *settings, seg *tcp.Segment) error {
+	seg.SrcPort, seg.DstPort = f.id.LocalPort, f.id.RemotePort
+	n := seg.HeaderLen()
 	p := packet.New(n)
 	header := p.Extend(n)
-	s.PutHeader(header)
-	p.Borrow([2][]byte{s.Payload, s.Wrap})
-	checksum.Put(header[16:], f.route.PseudoSum(ip.ProtocolTCP, n+s.DataLen()))
+	seg.PutHeader(header)
+	p.Borrow([2][]byte{seg.Payload, seg.Wrap})
+	checksum.Put(header[16:], f.route.PseudoSum(ip.ProtocolTCP, n+seg.DataLen()))
 	p.Offload = packet.Offload{Checksum: packet.ChecksumPartial, Offset: 16}
-	if s.MSS > 0 {
-		p.Offload.Segmentation, p.Offload.Size = packet.SegmentTCP, uint16(s.MSS)
+	if seg.MSS > 0 {
+		p.Offload.Segmentation, p.Offload.Size = packet.SegmentTCP, uint16(seg.MSS)
 	}
 	p.Queue = f.queue
 	o := ip.Outgoing{Protocol: ip.ProtocolTCP, DontFragment: true, TOS: set.TOS, TTL: set.TTL, Options: set.IPOptions}
-	if s.ECT {
+	if seg.ECT {
 		o.TOS |= ecnECT0
 	}
-	return d.ip.Send(now, f.route, o, p)
+	return s.ip.Send(now, f.route, o, p)
 }
 
 // reset answers a segment that belongs to no connection (RFC 9293 section 3.10.7.1).
-func (d *Demux) reset(now time.Duration, a *arrival) {
+func (s *Stack) reset(now time.Duration, a *arrival) {
 	var r tcp.Segment
 	if !tcp.ResetFor(&a.seg, &r) {
 		return
 	}
-	f, err := d.flowBack(a, ip.Via{})
+	f, err := s.flowBack(a, ip.Via{})
 	if err != nil {
 		return
 	}
-	d.stats.SegsOut.Inc()
-	d.stats.RstsOut.Inc()
-	_ = d.transmit(now, &f, &settings{}, &r) // as lost as any other
+	s.stats.SegsOut.Inc()
+	s.stats.RstsOut.Inc()
+	_ = s.transmit(now, &f, &settings{}, &r) // an error is a lost segment
 }
 
-// setup is what the machine needs to know of the surroundings of a new connection.
-func (d *Demux) setup(now time.Duration, f *flow, set *settings) tcp.Setup {
-	keyed, tsOffset := d.secret.derive(f.id)
-	s := tcp.Setup{ISS: isn(now, keyed), TSOffset: tsOffset, MTU: set.mtu(f.route), LinkMTU: f.route.MTU(), Tracer: d.tracer(f.id)}
+// setup is the environment of a new connection, for its machine.
+func (s *Stack) setup(now time.Duration, f *flow, set *settings) tcp.Setup {
+	keyed, tsOffset := s.secret.derive(f.id)
+	setup := tcp.Setup{ISS: isn(now, keyed), TSOffset: tsOffset, MTU: set.mtu(f.route), LinkMTU: f.route.MTU(), Tracer: s.tracer(f.id)}
 	if i := f.route.Interface(); i != nil {
-		s.LinkMTU = i.MTU()
+		setup.LinkMTU = i.MTU()
 	}
 	if tso := f.route.Features().TSO; tso > 0 {
-		s.MaxPayload = tso - maxIPHeader - tcp.MaxHeaderLen
+		setup.MaxPayload = tso - maxIPHeader - tcp.MaxHeaderLen
 	}
-	return s
+	return setup
 }

@@ -1,0 +1,41 @@
+package socket
+
+import (
+	"net/netip"
+	"syscall"
+
+	"tunstack/internal/ports"
+)
+
+// Bind gives the socket its own address. Port 0 picks a free one; a zero or unspecified Addr is the wildcard. Errors:
+// EADDRINUSE, EADDRNOTAVAIL for an address that the stack does not have, EINVAL when already bound or closed.
+func (so *Socket) Bind(local netip.AddrPort) error {
+	h := so.begin()
+	defer h.commitLater()
+	if _, unused := h.state.(idle); h.bound || h.closed || !unused {
+		return syscall.EINVAL
+	}
+	addr := local.Addr().Unmap()
+	if !addr.IsValid() {
+		addr = netip.IPv4Unspecified()
+	}
+	network := h.stack.ip
+	if network.FamilyOf(addr) == nil || !addr.IsUnspecified() && !network.IsLocal(addr) {
+		return syscall.EADDRNOTAVAIL
+	}
+	if local.Port() == 0 && h.NoPort {
+		h.port, h.bound = ports.AddressOnly(addr), true
+		return nil
+	}
+	return h.reserve(netip.AddrPortFrom(addr, local.Port()))
+}
+
+// reserve takes a port at an own address; 0: any.
+func (h held) reserve(local netip.AddrPort) error {
+	r, err := h.stack.ports.Within(h.Ports).Bind(local, h.reuse)
+	if err != nil {
+		return err
+	}
+	h.port, h.bound = r, true
+	return nil
+}

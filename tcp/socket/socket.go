@@ -1,0 +1,85 @@
+package socket
+
+import (
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"tunstack/internal/poll"
+	"tunstack/internal/ports"
+	"tunstack/ip/errqueue"
+	"tunstack/tcp"
+)
+
+// Socket is one TCP socket: idle at first, then a listener or a connection. No method blocks: a call that cannot be done now
+// returns syscall.EAGAIN, and Waiters tells when to try again. All methods are safe for concurrent use.
+type Socket struct {
+	stack      *Stack
+	waiters    poll.Queue
+	restricted atomic.Pointer[restrictions] // SO_BINDTODEVICE, IP_MINTTL; a copy from the settings
+
+	mu       sync.Mutex // guards the rest; see held
+	state    state
+	port     ports.Reservation // the own address and port, if bound or connected
+	bound    bool              // by Bind, so that the user keeps port when a connection has ended
+	closed   bool              // has no user: the user has closed it, or it was never accepted
+	delayAck bool              // TCP_QUICKACK was switched off, before there was a connection
+	err      syscall.Errno     // pending: reported once (SO_ERROR)
+	rare     *rare             // nil while there is nothing in it
+	settings
+}
+
+// state is what a Socket is at present: idle, *listener or *connection.
+type state interface{ isState() }
+
+// idle is the state before Listen and Connect, and after a listener was shut down.
+type idle struct{}
+
+func (idle) isState()        {}
+func (*listener) isState()   {}
+func (*connection) isState() {}
+
+// rare is what few sockets have. It is allocated apart, to keep the others small.
+type rare struct {
+	errors   errqueue.Queue
+	savedSyn []byte // TCP_SAVED_SYN
+}
+
+// NewSocket returns an idle socket.
+func (s *Stack) NewSocket() *Socket { return &Socket{stack: s, state: idle{}} }
+
+// uncommon is rare, made if need be. mu is held.
+func (so *Socket) uncommon() *rare {
+	if so.rare == nil {
+		so.rare = new(rare)
+	}
+	return so.rare
+}
+
+// takeError returns and clears the pending error.
+func (h held) takeError() error {
+	if h.err == 0 {
+		return nil
+	}
+	err := h.err
+	h.err = 0
+	return err
+}
+
+// releasePort gives the port back once neither a connection nor a user who chose it needs it.
+func (h held) releasePort() {
+	if c, ok := h.state.(*connection); ok && !c.gone || h.bound && !h.closed {
+		return
+	}
+	h.stack.ports.Release(h.port)
+	h.port = ports.Reservation{}
+}
+
+// Waiters are told whenever Ready gains an event.
+func (so *Socket) Waiters() *poll.Queue { return &so.waiters }
+
+// connected is the Socket's connection if its peer has answered and it has not ended.
+func (h held) connected() (heldConn, bool) {
+	c, ok := h.connection()
+	return c, ok && c.tcb.State() != tcp.Closed && c.tcb.State() != tcp.SynSent
+}
