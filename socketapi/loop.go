@@ -10,11 +10,11 @@ import (
 	"tunstack/internal/packet"
 )
 
-// batchSize and batchOctets bound what is handled at one reading of the clock, and acknowledged together: senders shall not wait
-// for that until the last octet of a long queue is read.
+// batchSize and batchBytes bound a batch: the packets that are handled at one reading of the clock and acknowledged together. A sender
+// waits for its ACK at most until the batch is read (docs/decisions/batches.md).
 const (
-	batchSize   = 64
-	batchOctets = 1 << 20
+	batchSize  = 64
+	batchBytes = 1 << 20
 )
 
 // receive carries the packets of a device's queue up the stack until the device is closed.
@@ -22,8 +22,8 @@ func (s *Stack) receive(q *queue) {
 	for {
 		n, err := s.handle(q)
 		if n > 0 {
-			// Those who were woken go first: their replies carry the acknowledgments, and may have brought the next
-			// packets already.
+			// Yield, so that woken readers run before the batch is flushed: their replies carry the acknowledgments, and may
+			// already have caused the next packets.
 			runtime.Gosched()
 			q.flush(s.Now())
 		} else if err == nil {
@@ -38,8 +38,8 @@ func (s *Stack) receive(q *queue) {
 	}
 }
 
-// handle carries a batch of what waits in a queue up the stack and returns their number. What can be
-// answered once for all of them is left pending.
+// handle carries a batch of the packets that wait in a queue up the stack and returns their number. Answers that one packet
+// can give for all of them stay pending.
 func (s *Stack) handle(q *queue) (n int, err error) {
 	q.link.Cork(q.number)
 	defer q.link.Uncork(q.number)
@@ -47,22 +47,22 @@ func (s *Stack) handle(q *queue) (n int, err error) {
 	return n, err
 }
 
-// read is the part of handle up to the sockets.
+// read is the part of handle that ends at the sockets.
 func (s *Stack) read(q *queue) (n int, err error) {
 	now := s.Now()
-	for octets := 0; n < batchSize && octets < batchOctets; n++ {
+	for size := 0; n < batchSize && size < batchBytes; n++ {
 		var p *packet.Buffer
 		if p, err = q.TryRead(); p == nil {
 			break
 		}
-		octets += p.Len()
+		size += p.Len()
 		p.Queue, p.Batch = q.number, &q.pending
 		q.link.Input(now, p)
 	}
 	return n, err
 }
 
-// flush answers what was left pending.
+// flush sends the pending answers.
 func (q *queue) flush(now time.Duration) {
 	q.link.Cork(q.number)
 	defer q.link.Uncork(q.number)
@@ -81,13 +81,13 @@ func (s *Stack) Inject(name string, datagram []byte) error {
 	return syscall.ENODEV
 }
 
-// NextDeadline is when the stack has something to do by itself; false when it has nothing.
+// NextDeadline is the time of the earliest timer; false when none is armed.
 func (s *Stack) NextDeadline() (time.Duration, bool) { return s.timers.Next() }
 
-// Advance runs a stack with a VirtualClock up to the moment to: it handles what waits in the devices and calls each
-// timer when it is due, moving the clock along. It returns true if there was anything to do, also with to not
-// after Now, so that stacks joined to each other can be advanced in turn until all of them rest. A stack with
-// another clock runs by itself, and Advance panics.
+// Advance runs a stack with a VirtualClock up to the time to: it handles the packets that wait in the devices, moves the clock from
+// timer to timer and calls each when it is due. It returns true if there was anything to do, even if to is not after Now, so
+// that stacks that are joined to each other can be advanced in turn until all of them are idle. A stack with another clock runs by
+// itself, and Advance panics.
 func (s *Stack) Advance(to time.Duration) (busy bool) {
 	for {
 		if s.pump() || s.ready.run() {
@@ -105,7 +105,7 @@ func (s *Stack) Advance(to time.Duration) (busy bool) {
 	}
 }
 
-// pump handles what waits in all devices' queues, and says whether there was anything.
+// pump handles the packets that wait in the queues of all devices, and reports whether there were any.
 func (s *Stack) pump() (busy bool) {
 	for _, a := range s.links {
 		for _, q := range a.queues {

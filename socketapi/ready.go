@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// ready are the parties that have something to do after what has just arrived. They are run by the goroutine that brought it,
-// between reading a batch and answering it; what comes from elsewhere has a goroutine of its own.
+// ready lists the splices that have data to move. The goroutine that reads a device runs them after it has read a batch and before
+// it answers it. Splices that become ready outside of a batch are run by a goroutine of their own.
 type ready struct {
 	reading atomic.Int32 // goroutines in the middle of a batch
 	token   chan struct{}
@@ -17,12 +17,12 @@ type ready struct {
 	idle []*splice // memory for the next list
 }
 
-// add has sp run soon.
+// add schedules sp.
 func (r *ready) add(sp *splice) {
 	r.mu.Lock()
 	r.list = append(r.list, sp)
 	r.mu.Unlock()
-	if r.reading.Load() == 0 { // else batch is about to run it
+	if r.reading.Load() == 0 { // otherwise the batch runs it
 		select {
 		case r.token <- struct{}{}:
 		default:
@@ -30,7 +30,7 @@ func (r *ready) add(sp *splice) {
 	}
 }
 
-// batch calls read and runs what that made ready.
+// batch calls read and runs the splices that it has made ready.
 func (r *ready) batch(read func()) {
 	r.reading.Add(1)
 	read()
@@ -38,7 +38,7 @@ func (r *ready) batch(read func()) {
 	r.run()
 }
 
-// run runs all that are ready and says whether there were any.
+// run runs all splices that are ready and reports whether there were any.
 func (r *ready) run() (busy bool) {
 	for list := r.take(nil); len(list) > 0; list = r.take(list) {
 		busy = true
@@ -49,7 +49,7 @@ func (r *ready) run() (busy bool) {
 	return busy
 }
 
-// take empties the list, and takes back the memory of the one before.
+// take returns the list and empties it. It reuses the memory of the list before.
 func (r *ready) take(before []*splice) []*splice {
 	clear(before)
 	r.mu.Lock()
@@ -65,7 +65,7 @@ func (r *ready) take(before []*splice) []*splice {
 	return list
 }
 
-// serve runs what becomes ready outside of any batch, until ctx ends.
+// serve runs the splices that become ready outside of a batch, until ctx ends.
 func (r *ready) serve(ctx context.Context) {
 	for {
 		select {

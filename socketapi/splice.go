@@ -10,28 +10,29 @@ import (
 	"tunstack/internal/poll"
 )
 
-// splice moves what arrives on one connection to another, or back to where it came from, for a WriteTo that waits for the end. It
-// is run where the octets arrive, by the goroutine that reads the device, so that they wake nobody on their way.
+// splice moves the bytes that arrive on one connection to another connection, or back to the same one, for a WriteTo that waits for
+// the end. The goroutine that reads the device runs it, so that no goroutine is woken (docs/decisions/splice.md).
 type splice struct {
 	from, to *TCPConn
-	change   poll.Waiter // for what happens to from, and to the end of to
-	room     poll.Waiter // while to takes no more
+	change   poll.Waiter // of events of from, and of the end of to
+	room     poll.Waiter // of room in to's send buffer, while it is full
 	waiter   *sleeper    // of the WriteTo
-	queued   atomic.Bool // Run will be called
-	blocked  atomic.Bool // room waits
-	held     atomic.Bool // a Write is waited for
+	queued   atomic.Bool // Run is scheduled
+	blocked  atomic.Bool // room is registered
+	held     atomic.Bool // afterWrite waits for a Write to end
 
-	// As with an endpoint, nobody waits for mu: who finds it taken leaves word.
+	// No goroutine waits for mu. One that finds it locked sets again, which the holder checks after unlocking.
 	again atomic.Bool
 	mu    sync.Mutex
-	q     packet.Queue // taken, but not written
+	q     packet.Queue // taken from from, and not yet written to to
 	more  bool         // from may have more than was taken
 	over  bool
 	total int64
 	err   error
 }
 
-// splices says whether spliceTo will do. SO_RCVTIMEO and SO_SNDTIMEO are about calls that wait, and a splice makes none.
+// splices reports whether spliceTo can be used. It cannot with SO_RCVTIMEO or SO_SNDTIMEO, because they bound calls that wait, and a splice
+// makes none.
 func (c *TCPConn) splices(w *TCPConn) bool {
 	return c.so.stack == w.so.stack && c.so.rd.timeout.Load() == 0 && w.so.wr.timeout.Load() == 0
 }
@@ -55,7 +56,7 @@ func (c *TCPConn) spliceTo(w *TCPConn) (int64, error) {
 	return sp.total, sp.err
 }
 
-// until is when the splice fails if nothing moves.
+// until is the deadline at which the splice fails.
 func (sp *splice) until() time.Duration {
 	t := sp.from.so.rd.until(never)
 	if sp.blocked.Load() {
@@ -64,7 +65,7 @@ func (sp *splice) until() time.Duration {
 	return t
 }
 
-// wake is called when from or to has changed, with their locks held. An end, a deadline or a Close is for WriteTo to see.
+// wake is called at an event of from or to, with the lock of its waiters held. WriteTo handles an end, a deadline or a Close.
 func (sp *splice) wake(events poll.Mask) {
 	switch {
 	case events&poll.Always != 0:
@@ -74,7 +75,7 @@ func (sp *splice) wake(events poll.Mask) {
 	}
 }
 
-// Run moves what there is.
+// Run moves the bytes that have arrived, and wakes WriteTo at the end of the splice.
 func (sp *splice) Run() {
 	sp.queued.Store(false)
 	if sp.run() {
@@ -82,7 +83,7 @@ func (sp *splice) Run() {
 	}
 }
 
-// run moves what there is, and says whether that was the end.
+// run moves the bytes that have arrived, and reports whether the splice has ended.
 func (sp *splice) run() (over bool) {
 	sp.again.Store(true)
 	for sp.again.Load() && sp.mu.TryLock() {
@@ -96,7 +97,7 @@ func (sp *splice) run() (over bool) {
 	return over
 }
 
-// take takes what has arrived, and says whether that was anything.
+// take takes the bytes that have arrived, and reports whether there were any.
 func (sp *splice) take() bool {
 	if !sp.more {
 		return false
@@ -114,9 +115,9 @@ func (sp *splice) take() bool {
 	return sp.q.Len() > 0
 }
 
-// put writes what was taken, and says whether that was all. If not, Run will be called when it can go on.
+// put writes the bytes that take has taken, and reports whether it wrote all of them. If not, Run is called when it can continue.
 func (sp *splice) put() bool {
-	if !sp.to.writing.TryLock() { // a Write is at work, whose octets stay together
+	if !sp.to.writing.TryLock() { // a Write is in progress, whose bytes must stay together
 		if !sp.held.Swap(true) {
 			go sp.afterWrite()
 		}
@@ -140,14 +141,14 @@ func (sp *splice) put() bool {
 		case sp.blocked.Load():
 			return false
 		default:
-			sp.wait(true) // and look once more
+			sp.wait(true) // and try once more
 		}
 	}
 	sp.wait(false)
 	return true
 }
 
-// afterWrite goes on when the Write is done.
+// afterWrite waits for the end of the Write and continues.
 func (sp *splice) afterWrite() {
 	sp.to.writing.Lock()
 	sp.held.Store(false)
@@ -155,7 +156,7 @@ func (sp *splice) afterWrite() {
 	sp.wake(poll.Out)
 }
 
-// wait makes room wait, or no longer.
+// wait registers room with the waiters of to, or removes it.
 func (sp *splice) wait(blocked bool) {
 	if sp.blocked.Swap(blocked) == blocked {
 		return
@@ -167,11 +168,11 @@ func (sp *splice) wait(blocked bool) {
 	}
 	queue.Add(&sp.room, poll.Out)
 	if sp.to.so.wr.deadline.Load() != 0 {
-		sp.waiter.Wake() // which did not count
+		sp.waiter.Wake() // its sleep did not know of the deadline
 	}
 }
 
-// end ends the splice: what happened to c, or nothing at the end of the stream.
+// end ends the splice with the error of an operation on c; nil: the end of the stream.
 func (sp *splice) end(op string, c *TCPConn, err error) {
 	sp.over, sp.err = true, c.error(op, err)
 	sp.q.Release()

@@ -235,7 +235,7 @@ func (c *Conn) Take(now time.Duration, n int) packet.Queue {
 // consumed follows a user's call that read n bytes.
 func (c *Conn) consumed(now time.Duration, n int) {
 	if n > 0 {
-		c.trace(now, Event{Kind: UserRead, Octets: n})
+		c.trace(now, Event{Kind: UserRead, Bytes: n})
 		c.tuneReceiveBuffer(now, n)
 		c.openWindow()
 	}

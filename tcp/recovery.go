@@ -157,7 +157,7 @@ func (c *Conn) detectLoss(now time.Duration) {
 		c.detectByDuplicates(now)
 	}
 	if n := c.snd.board.lost - was; n > 0 {
-		c.trace(now, Event{Kind: LossDetected, Octets: n, Why: rule})
+		c.trace(now, Event{Kind: LossDetected, Bytes: n, Why: rule})
 	}
 	if c.snd.board.lost > 0 && c.cc.state == CAOpen {
 		c.cfg.Stats.FastRecoveries.Inc()

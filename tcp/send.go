@@ -89,7 +89,7 @@ func (c *Conn) fits(p []byte) int {
 
 func (c *Conn) wrote(now time.Duration, n int) {
 	if n > 0 {
-		c.trace(now, Event{Kind: UserWrote, Octets: n})
+		c.trace(now, Event{Kind: UserWrote, Bytes: n})
 	}
 }
 

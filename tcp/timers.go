@@ -101,7 +101,7 @@ func (c *Conn) retransmissionTimeout(now time.Duration) {
 	c.blackhole.suspect(now, c, snd.board.front().Len())
 	wasLost := snd.board.lost
 	snd.board.timeout(c.lostBefore(now))
-	c.trace(now, Event{Kind: LossDetected, Octets: snd.board.lost, Why: "timeout"})
+	c.trace(now, Event{Kind: LossDetected, Bytes: snd.board.lost, Why: "timeout"})
 	snd.resend = true
 	c.armRexmt(now, true)
 	if c.state.synchronized() { // the window of a connection whose SYN was lost is set when it is established

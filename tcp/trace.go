@@ -23,10 +23,10 @@ const (
 	TimerFired                        // Why is the timer
 	VariablesChanged                  // what Variables reports, by a call that has just done its work
 	RoundTripSample                   // RTT
-	LossDetected                      // Octets are taken for lost; Why is the rule
+	LossDetected                      // Bytes are taken for lost; Why is the rule
 	RecoveryUndone                    // nothing was lost; Why is the rule that shows it
-	UserRead                          // Octets were read
-	UserWrote                         // Octets were written
+	UserRead                          // Bytes were read
+	UserWrote                         // Bytes were written
 	UserClosed                        // Why is "close", "shutdown" or "abort"
 )
 
@@ -39,7 +39,7 @@ type Event struct {
 	Detail  string // the numbers that decided, relative to the initial sequence numbers; may be empty
 	From    State
 	At, RTT time.Duration
-	Octets  int
+	Bytes   int
 }
 
 // SetTracer makes t the one that is told; nil ends that.

@@ -157,7 +157,7 @@ func VarsOf(c *tcp.Conn) Vars {
 func New(now time.Duration, local, remote netip.AddrPort, c *tcp.Conn, e tcp.Event) Record {
 	r := Record{
 		At: now, Local: local, Remote: remote, Kind: kinds[e.Kind], Why: e.Why, RFC: e.RFC, Detail: e.Detail,
-		Deadline: e.At, RTT: e.RTT, Bytes: e.Octets, Vars: VarsOf(c),
+		Deadline: e.At, RTT: e.RTT, Bytes: e.Bytes, Vars: VarsOf(c),
 	}
 	if e.Kind == tcp.StateChanged {
 		r.From = e.From.String()
