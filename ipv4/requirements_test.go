@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/internal/packet"
 	"tunstack/ip"
 )
 
@@ -39,6 +40,17 @@ func TestIdentificationsTellNothingOfOthers(t *testing.T) { // SEC-014: interlea
 		seen[second[0].h.ID-first[0].h.ID]++
 	}
 	require.Greater(t, len(seen), 900)
+}
+
+// The link asks for the source of a datagram that it resolves a next hop for (LINK-011).
+func TestSourceForTheLink(t *testing.T) {
+	l := newLab(t, config{})
+	sent, err := l.send(peerAddr, Header{}, 8)
+	require.NoError(t, err)
+	require.Equal(t, ownAddr, l.eth0.Source(packet.From(sent[0].Data)))
+	for _, bad := range [][]byte{nil, {0x50}, sent[0].Data[:19]} {
+		require.Equal(t, netip.Addr{}, l.eth0.Source(packet.From(bad)))
+	}
 }
 
 // filter is a wire that notes which groups it is told to receive.

@@ -21,9 +21,9 @@ type claim struct {
 // Claim makes addr an own address: the link probes whether another host has it, and then announces it, answers for it and
 // defends it (RFC 5227). Claim calls done once: with nil when the address may be used, before Claim returns if ACD.ProbeNum
 // is negative; with a *Conflict when another host has the address; with EEXIST when it is claimed already; with EINVAL when no host can
-// have it. After Release, done is not called.
+// have it or its family has no resolver. After Release, done is not called.
 func (e *Ethernet) Claim(now time.Duration, addr netip.Addr, done func(now time.Duration, err error)) {
-	if !e.handler.IsHost(addr) {
+	if !e.handler.IsHost(addr) || e.resolverOf(addr) == nil {
 		done(now, syscall.EINVAL)
 		return
 	}
@@ -101,8 +101,7 @@ func (c *claim) step(now time.Duration) (p *Packet, won bool) {
 			wait = c.e.between(acd.ProbeMin, acd.ProbeMax)
 		}
 		c.deadline.arm(now + wait)
-		c.e.arp.stats.OutProbes.Inc()
-		return c.request(netip.IPv4Unspecified()), false
+		return c.e.resolverOf(c.addr).probe(c.addr), false
 	}
 	if !c.owned {
 		c.owned, c.sent, won = true, 0, true
@@ -114,24 +113,40 @@ func (c *claim) step(now time.Duration) (p *Packet, won bool) {
 	if c.sent++; c.sent < acd.AnnounceNum {
 		c.deadline.arm(now + acd.AnnounceInterval)
 	}
-	return c.announcement(), won
-}
-
-func (c *claim) announcement() *Packet {
-	c.e.arp.stats.OutAnnounces.Inc()
-	return c.request(c.addr)
-}
-
-// request returns a probe for the address if spa is zero, and an announcement if spa is the address itself.
-func (c *claim) request(spa netip.Addr) *Packet {
-	a := arpPacket{op: opRequest, sha: c.e.mac, spa: spa, tpa: c.addr}
-	return a.frameFor(broadcast)
+	return c.e.resolverOf(c.addr).announce(c.addr), won
 }
 
 // owns reports whether a is an own address, and no longer only probed for. It is called with Ethernet.mu held.
 func (e *Ethernet) owns(a netip.Addr) bool {
 	c := e.claims[a]
 	return c != nil && c.owned
+}
+
+// detect looks for an address conflict with the host at mac, which uses the address used and probes for the address probed; each may be
+// invalid. It reports whether there is one, and whether it is about an own address: then what the host sent must not be believed.
+func (e *Ethernet) detect(now time.Duration, used, probed netip.Addr, mac MAC) (conflict, owned bool) {
+	e.mu.Lock()
+	c := e.claims[used]
+	if probed.IsValid() && !e.owns(probed) {
+		c = e.claims[probed] // both hosts probe for one address; for an own address an ordinary answer is enough
+	}
+	if c == nil {
+		e.mu.Unlock()
+		return false, false
+	}
+	owned = c.owned
+	announcement, report := c.conflict(now, mac)
+	e.mu.Unlock()
+	if announcement != nil {
+		e.write(announcement)
+	}
+	switch {
+	case !owned:
+		c.done(now, report)
+	case report != nil && e.cfg.Conflict != nil:
+		e.cfg.Conflict(now, report)
+	}
+	return true, owned
 }
 
 // conflict decides what to do about another host, at mac, with the claim's address: it returns the announcement to send and the
@@ -150,5 +165,5 @@ func (c *claim) conflict(now time.Duration, mac MAC) (*Packet, *Conflict) {
 		return nil, nil
 	}
 	c.defended, c.defence = true, now
-	return c.announcement(), &Conflict{c.addr, mac, false}
+	return c.e.resolverOf(c.addr).announce(c.addr), &Conflict{c.addr, mac, false}
 }

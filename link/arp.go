@@ -38,8 +38,25 @@ func (a *arp) request(target, source netip.Addr, to MAC) *Packet {
 		to = broadcast
 	}
 	a.stats.OutRequests.Inc()
-	question := arpPacket{op: opRequest, sha: a.e.mac, spa: source, tpa: target}
-	return question.frameFor(to)
+	return a.ask(target, source, to)
+}
+
+// probe implements resolver: a request without a sender's address (RFC 5227 section 2.1.1).
+func (a *arp) probe(addr netip.Addr) *Packet {
+	a.stats.OutProbes.Inc()
+	return a.ask(addr, netip.IPv4Unspecified(), broadcast)
+}
+
+// announce implements resolver: a request of the address for itself (RFC 5227 section 2.3).
+func (a *arp) announce(addr netip.Addr) *Packet {
+	a.stats.OutAnnounces.Inc()
+	return a.ask(addr, addr, broadcast)
+}
+
+// ask returns a request in its frame.
+func (a *arp) ask(target, sender netip.Addr, to MAC) *Packet {
+	p := arpPacket{op: opRequest, sha: a.e.mac, spa: sender, tpa: target}
+	return p.frameFor(to)
 }
 
 // parseARP returns false for a packet that is truncated or not of IPv4 over Ethernet. Bytes after the packet are padding.

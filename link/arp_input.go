@@ -1,6 +1,7 @@
 package link
 
 import (
+	"net/netip"
 	"time"
 )
 
@@ -27,7 +28,15 @@ func (a *arp) input(now time.Duration, p *Packet) {
 	default:
 		a.stats.InReplies.Inc()
 	}
-	if a.detect(now, &in) {
+	probed := netip.Addr{}
+	if in.probe() {
+		probed = in.tpa
+	}
+	conflict, owned := a.e.detect(now, in.spa, probed, in.sha)
+	if conflict {
+		a.stats.Conflicts.Inc()
+	}
+	if owned {
 		a.stats.DropConflict.Inc()
 		return
 	}
@@ -58,33 +67,4 @@ func (a *arp) mergeAndReply(now time.Duration, in *arpPacket, queue uint16) {
 		p.Queue = queue
 		e.write(p)
 	}
-}
-
-// detect looks for an address conflict in an ARP packet of another host and reacts to it. It reports whether the sender claims an own
-// address, so that the packet must not be believed.
-func (a *arp) detect(now time.Duration, in *arpPacket) bool {
-	e := a.e
-	e.mu.Lock()
-	c := e.claims[in.spa]
-	if in.probe() && !e.owns(in.tpa) {
-		c = e.claims[in.tpa] // both hosts probe for one address; for an own address an ordinary answer is enough
-	}
-	if c == nil {
-		e.mu.Unlock()
-		return false
-	}
-	a.stats.Conflicts.Inc()
-	owned := c.owned
-	p, told := c.conflict(now, in.sha)
-	e.mu.Unlock()
-	if p != nil {
-		e.write(p)
-	}
-	switch {
-	case !owned:
-		c.done(now, told)
-	case told != nil && e.cfg.Conflict != nil:
-		e.cfg.Conflict(now, told)
-	}
-	return owned
 }

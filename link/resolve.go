@@ -12,12 +12,17 @@ const (
 	broadcasts      = 3           // requests to all stations before the neighbour is given up
 )
 
-// resolver is the protocol by which a family finds the MACs of its neighbours. The cache decides when to ask; the resolver writes
-// the question, and calls learn with the answer.
+// resolver is the protocol by which a family finds the MACs of its neighbours and keeps its own addresses unique. The neighbour cache decides
+// when to ask, and a claim when to probe and to announce; the resolver writes the frames. It calls learn and detect with what other hosts
+// send.
 type resolver interface {
 	// request returns a frame that asks for the MAC of target. source is an own address of the family; the zero Addr: there is
 	// none. The frame goes to the station to, or, if to is the zero MAC, to all stations that may have the address.
 	request(target, source netip.Addr, to MAC) *Packet
+	// probe returns a frame that asks all stations whether one of them has addr, before it is used.
+	probe(addr netip.Addr) *Packet
+	// announce returns a frame that tells all stations that this one has addr.
+	announce(addr netip.Addr) *Packet
 }
 
 // resolverOf returns the resolver of an address's family; nil: there is none.
