@@ -84,7 +84,9 @@ func (n *neighbor) Expire(now time.Duration) { n.e.expire(now, n) }
 // ready returns the MAC, and whether packets may be sent to it without the lock.
 func (n *neighbor) ready() (MAC, bool) {
 	v := n.fastMAC.Load()
-	return MAC{byte(v >> 56), byte(v >> 48), byte(v >> 40), byte(v >> 32), byte(v >> 24), byte(v >> 16)}, v != 0
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], v)
+	return MAC(b[:6]), v != 0
 }
 
 // publish lets packets be sent to the neighbour without the lock.
