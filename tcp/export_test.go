@@ -3,7 +3,16 @@ package tcp
 import (
 	"fmt"
 	"slices"
+	"testing"
 )
+
+// Seeds is the number of runs of a randomised test: n, or an eighth of them under -short.
+func Seeds(n int) int {
+	if testing.Short() {
+		return n / 8
+	}
+	return n
+}
 
 // Check holds the inside of a connection to what must be true at every moment.
 func (c *Conn) Check() error {

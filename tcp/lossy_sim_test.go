@@ -83,7 +83,7 @@ func TestSamplesWithLossBothWays(t *testing.T) {
 // happens to one run in twenty, whatever is measured.
 func samplesWithLoss(t *testing.T, cfg tcp.Config, loss float64, largest time.Duration) {
 	var silent atomic.Int32
-	each(seeds(40), func(i int) {
+	each(tcp.Seeds(40), func(i int) {
 		r, err := runLossy(cfg, loss, uint64(i))
 		switch {
 		case err != nil:

@@ -168,7 +168,7 @@ func (m *model) consume() {
 // TCP-102, TCP-128, TCP-130, TCP-177, SEC-020: the stream, the ranges reported and the memory are those of a plain array of octets,
 // whatever comes in whatever order, and every Buffer is freed once.
 func TestReceiverAgainstModel(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(Seeds(60)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			buffers := packet.Live()
 			m := newModel(t, seed)

@@ -52,7 +52,7 @@ func (m *boardModel) oldest() time.Duration {
 
 // The scoreboard knows the same as the model, whatever happens in what order.
 func TestScoreboardModel(t *testing.T) {
-	for seed := range uint64(100) {
+	for seed := range uint64(Seeds(100)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { runScoreboardModel(t, rand.New(rand.NewPCG(seed, 1))) })
 	}
 }

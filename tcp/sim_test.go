@@ -14,13 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/tcp"
 	"tunstack/tcp/sim"
 )
 
 // TestSimulator: after every kind of trouble on the wire and with the users both streams are what was sent, all rules were
 // kept at every step, and nothing is left. -run 'TestSimulator$/^SEED$' runs any one seed again.
 func TestSimulator(t *testing.T) {
-	seeds := uint64(seeds(300))
+	seeds := uint64(tcp.Seeds(300))
 	buffers := packet.Live()
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -91,12 +92,4 @@ func simulate(seed uint64) error {
 	ladder := sim.NewLadder(80)
 	trial, err := run(ladder.Record)
 	return fmt.Errorf("seed %d: %w\n%v\n%v\ngo test ./tcp -run 'TestSimulator$/^%d$'", seed, err, trial, ladder, seed)
-}
-
-// seeds is the number of runs of a randomised test: n, or an eighth of them under -short.
-func seeds(n int) int {
-	if testing.Short() {
-		return n / 8
-	}
-	return n
 }

@@ -45,7 +45,7 @@ func scripted(t *testing.T) {
 	}
 }
 
-// TestMain runs all tests, and then those with scripts again in other sequence spaces.
+// TestMain runs all tests, and then those with scripts again in other sequence spaces: under -short in one that wraps at once.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	status := m.Run()
@@ -56,7 +56,11 @@ func TestMain(m *testing.M) {
 	_, subtests, _ := strings.Cut(flag.Lookup("test.run").Value.String(), "/")
 	flag.Set("test.run", "^("+strings.Join(scripts.names, "|")+")$/"+subtests)
 	flag.Set("test.bench", "")
-	for _, first := range firstSeqs {
+	spaces := firstSeqs[:]
+	if testing.Short() {
+		spaces = spaces[len(spaces)-1:]
+	}
+	for _, first := range spaces {
 		ours, theirs = space(first-testISS), space(first-peerISS)
 		status = max(status, m.Run())
 	}

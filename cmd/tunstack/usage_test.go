@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
+
+	"tunstack/tcp"
 )
 
 func TestUsageErrors(t *testing.T) {
@@ -56,7 +58,7 @@ func TestUsageErrors(t *testing.T) {
 		{"step --sim --loss NaN", "--loss NaN: it must be from 0 to 1"},
 		{"trace --drop 5", "--drop: it needs --sim"},
 		{"trace --sim --loss 2", "--loss 2: it must be from 0 to 1"},
-		{"plot --sim -o a.svg --congestion vegas", "--congestion vegas: unknown algorithm; there are cubic, reno, bbr"},
+		{"plot --sim -o a.svg --congestion vegas", "--congestion vegas: unknown algorithm; there are " + strings.Join(tcp.Algorithms, ", ")},
 		{"trace --sim --congestion cubic,bbr", "--congestion: trace simulates no more than 1"},
 		{"step --sim --transfer -1", "--transfer -1: it must be from 0 to 1024 MiB"},
 		{"plot --sim -o a.svg --rate 100001", "--rate 100001: it must be from 0 to 100000 Mbit/s"},
@@ -140,7 +142,7 @@ func TestUpChecksItsFlags(t *testing.T) {
 		{"--queues 257", "--queues 257: it must be from 1 to 256"},
 		{"--queues 2 --driver water", "--queues 2: the water driver has one"},
 		{"--driver bsd", "--driver bsd: it must be auto, linux, veth or water"},
-		{"--congestion vegas", "--congestion vegas: it must be cubic, reno or bbr"},
+		{"--congestion vegas", "--congestion vegas: it must be " + oneOf(tcp.Algorithms)},
 		{"--services echo,nonsense", `--services: unknown service "nonsense"; there are echo, discard, daytime, chargen, http, knock, upper, upper-udp, all and none`},
 		{"--log-level loud", "--log-level loud: it must be debug, info, warn or error"},
 		{"--pcap packets.txt", "--pcap packets.txt: the name must end in .pcap or .pcapng"},
