@@ -138,6 +138,32 @@ func TestTables(t *testing.T) {
 	require.Contains(t, counters, "raw.in.datagrams")
 }
 
+// An impaired device's counters are among the stack's, also if the device is observed, as for a capture.
+func TestCountersOfAnImpairedDevice(t *testing.T) {
+	a, _ := tun.Pipe(1500, tun.TUN, packet.Features{})
+	d := tun.Observe(tun.Impair(a, tun.Impairment{Out: tun.Path{Loss: 1}}), unobserved{})
+	h := newHost(t, Config{Interfaces: []Interface{{Device: d, Addrs: []netip.Prefix{netip.PrefixFrom(addrA, 24)}}}})
+	fd := h.bound(SOCK_DGRAM, "0.0.0.0:7")
+	_, err := h.SendTo(fd, []byte("x"), 0, ap("10.0.0.9:7"))
+	require.NoError(t, err)
+	counters := map[string]uint64{}
+	for _, c := range h.Counters() {
+		require.NotEmpty(t, c.Doc, c.Name)
+		counters[c.Name] = c.Value
+	}
+	require.EqualValues(t, 1, counters["impair.out.entered"])
+	require.EqualValues(t, 1, counters["impair.out.lost"])
+	require.Contains(t, counters, "impair.in.lost")
+	require.Zero(t, counters["impair.in.entered"])
+}
+
+// unobserved is an Observer that does nothing.
+type unobserved struct{}
+
+func (unobserved) Arrived(int, *packet.Buffer) {}
+func (unobserved) Handled(int)                 {}
+func (unobserved) Sent(*packet.Buffer)         {}
+
 // tapPair is two hosts on an Ethernet with the same clock.
 func tapPair(t *testing.T, clk *VirtualClock, addrOfB netip.Addr) (a, b host) {
 	one, two := tun.Pipe(1500, tun.TAP, packet.Features{})

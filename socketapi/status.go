@@ -9,6 +9,7 @@ import (
 	"tunstack/link"
 	"tunstack/tcp"
 	tcpsocket "tunstack/tcp/socket"
+	"tunstack/tun"
 )
 
 // InterfaceInfo is one row of Interfaces.
@@ -140,6 +141,9 @@ func (s *Stack) Drops() []DropCounter {
 func (s *Stack) layers() []any {
 	var sets []any
 	for _, a := range s.links {
+		if a.device != nil {
+			sets = append(sets, tun.Counters(a.device)...)
+		}
 		sets = append(sets, a.link.Stats())
 		if a.ethernet != nil {
 			sets = append(sets, a.ethernet.NeighborStats(), a.ethernet.ARPStats())

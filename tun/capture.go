@@ -29,6 +29,9 @@ type observedDevice struct {
 
 func (d *observedDevice) Queues() []Queue { return d.queues }
 
+// Unwrap returns the device without the Observer.
+func (d *observedDevice) Unwrap() Device { return d.Device }
+
 type observedQueue struct {
 	Queue
 	number   int

@@ -7,63 +7,59 @@ import (
 	"time"
 
 	"tunstack/internal/clock"
-	"tunstack/internal/packet"
-	"tunstack/internal/stats"
 	"tunstack/internal/timer"
 )
 
-// Impairment is a bad wire. Everything that happens on it follows from Seed and the moments at which packets enter.
+// Impairment describes a bad wire. Seed and the times at which packets enter it determine everything that happens on it.
 type Impairment struct {
-	In   Path // what is read from the device: from the host to the stack
-	Out  Path // what is written to it
+	In   Path // of packets read from the device: from the host to the stack
+	Out  Path // of packets written to it
 	Seed uint64
 
 	// Clock tells the time; nil: the machine's.
-	Clock clock.Clock
-	// Timers, which somebody advances by Clock, make the device one without goroutines of its own: for tests in virtual
-	// time. Wait then does not end for a packet that was delayed. nil: a goroutine of the device follows the clock.
-	Timers *timer.Queue
+	Clock Clock
+	// Timers is for tests in virtual time: the device has no goroutine, and the test advances Timers by Clock. Wait then does not return
+	// for a packet that was delayed. nil: a goroutine of the device follows the clock.
+	Timers *Timers
 }
 
-// Path is what a packet meets in one direction. The zero Path leaves all as it is. Shares are from 0 to 1.
+// Clock tells the time since its start.
+type Clock interface {
+	Now() time.Duration
+}
+
+// Timers are the deadlines of delayed packets. The zero value is ready for use; Advance(now time.Duration) delivers the packets that are
+// due.
+type Timers = timer.Queue
+
+// Path describes one direction of a bad wire. The zero Path changes nothing. Shares are from 0 to 1.
 type Path struct {
-	Loss      float64 // share of packets lost, each by itself
+	Loss      float64 // share of packets lost, each independently
 	Burst     Burst   // and in bursts
-	Duplicate float64 // share of packets that come twice
-	Corrupt   float64 // share of packets in which one bit, not of a link header, is turned over
+	Duplicate float64 // share of packets duplicated
+	Corrupt   float64 // share of packets in which one bit is inverted, never one of a link header
 
 	Delay  time.Duration
-	Jitter time.Duration // added to Delay, evenly from 0 to this, for each packet; it changes no order
-	// Reorder is the share of packets that are spared Delay and Jitter, and so overtake those before them.
+	Jitter time.Duration // added to Delay for each packet, uniformly from 0 to this; it reorders nothing
+	// Reorder is the share of packets without Delay and Jitter, which overtake those before them.
 	Reorder float64
 
-	Rate  int64 // bits in a second, counting what crosses the device; 0: no bound
-	Limit int   // octets that may wait because of Rate, and more than a packet; 0: DefaultLimit
+	Rate  int64 // bits per second that cross the device; 0: unlimited
+	Limit int   // bytes, beside one packet, that may wait because of Rate; 0: DefaultLimit
 }
 
-// DefaultLimit is how many octets may wait for the bottleneck of a Path that does not say.
+// DefaultLimit is the Limit in bytes of a Path that has none.
 const DefaultLimit = 1 << 20
 
-// Burst is the model of Gilbert and Elliott: the path changes between a good and a bad state, before each packet. The
-// zero Burst is a path that is always good.
+// Burst is the model of Gilbert and Elliott: before each packet the path may change between a good and a bad state. The zero Burst is a
+// path that is always good.
 type Burst struct {
-	Enter float64 // chance to turn from good to bad
-	Leave float64 // chance to turn from bad to good
-	Loss  float64 // share of packets lost in the bad state, in place of Path.Loss
+	Enter float64 // probability of a change from good to bad
+	Leave float64 // probability of a change from bad to good
+	Loss  float64 // share of packets lost in the bad state, instead of Path.Loss
 }
 
-// PathStats counts what became of the packets of one direction, super-packets cut as a wire would have them.
-type PathStats struct {
-	Entered    stats.Counter `name:"impair.entered" doc:"packets that entered"`
-	Lost       stats.Counter `name:"impair.lost" doc:"packets lost"`
-	Duplicated stats.Counter `name:"impair.duplicated" doc:"packets that came twice"`
-	Corrupted  stats.Counter `name:"impair.corrupted" doc:"packets with a bit turned over"`
-	Reordered  stats.Counter `name:"impair.reordered" doc:"packets that overtook others"`
-	Overflowed stats.Counter `name:"impair.overflowed" doc:"packets for which there was no room"`
-	Refused    stats.Counter `name:"impair.refused" doc:"packets that the device or its reader did not take"`
-}
-
-// Impaired is a Device behind a bad wire.
+// Impaired is a Device behind a bad wire; Impair returns it.
 type Impaired struct {
 	Device
 	in, out *line
@@ -73,17 +69,17 @@ type Impaired struct {
 	running sync.WaitGroup
 }
 
-// Impair puts a bad wire between d and whoever uses the Device returned, which takes d over and has its features. Each packet
-// has its own fate: checksums are completed and super-packets cut before they enter, so that a receiver can tell what was damaged.
+// Impair puts a bad wire between d and the user of the returned Device, which owns d and has its features. Checksums are completed and
+// super-packets segmented before the wire, so that each packet is lost, delayed or corrupted alone and a receiver detects corruption.
 //
-// Write reports no loss on the way as an error, as on a real wire.
+// As on a real wire, Write returns no error for a packet that is lost later.
 func Impair(d Device, cfg Impairment) *Impaired {
 	if cfg.Clock == nil {
 		cfg.Clock = clock.NewReal()
 	}
 	driven := cfg.Timers != nil
 	if !driven {
-		cfg.Timers = new(timer.Queue)
+		cfg.Timers = new(Timers)
 	}
 	i := &Impaired{Device: d, in: newLine(d, cfg, cfg.In, 0), out: newLine(d, cfg, cfg.Out, 1)}
 	i.close = sync.OnceValue(i.closeAll)
@@ -118,13 +114,7 @@ func newLine(d Device, cfg Impairment, p Path, stream uint64) *line {
 // Queues implements Device.
 func (i *Impaired) Queues() []Queue { return i.queues }
 
-// In counts the packets from the host; nothing, if Impairment.In is zero.
-func (i *Impaired) In() *PathStats { return &i.in.stats }
-
-// Out counts the packets to the host, in the same way.
-func (i *Impaired) Out() *PathStats { return &i.out.stats }
-
-// Close implements Device. Packets on their way are lost, and no goroutine is left.
+// Close implements Device. Delayed packets are lost, and no goroutine remains.
 func (i *Impaired) Close() error { return i.close() }
 
 func (i *Impaired) closeAll() error {
@@ -136,16 +126,16 @@ func (i *Impaired) closeAll() error {
 	return err
 }
 
-// outbound is a queue whose Write goes over the bad wire.
+// outbound is a queue whose Write sends packets over the bad wire.
 type outbound struct {
 	Queue
 	line *line
 }
 
 // Write implements Queue.
-func (q *outbound) Write(p *packet.Buffer) error {
-	return deliver(entry{q.line, q}, q.line.kind, packet.Features{}, p)
+func (q *outbound) Write(p *Packet) error {
+	return deliver(entry{q.line, q}, q.line.kind, Features{}, p)
 }
 
 // arrive implements end.
-func (q *outbound) arrive(p *packet.Buffer) error { return q.Queue.Write(p) }
+func (q *outbound) arrive(p *Packet) error { return q.Queue.Write(p) }

@@ -6,47 +6,45 @@ import (
 	"sync"
 	"time"
 
-	"tunstack/internal/clock"
-	"tunstack/internal/packet"
 	"tunstack/internal/timer"
 )
 
-// maxTransit bounds what one direction of an Impaired holds, in octets.
+// maxTransit bounds the packets that one direction of an Impaired holds, in bytes.
 const maxTransit = 64 << 20
 
-// line is one direction of a bad wire, common to all queues.
+// line is one direction of a bad wire, shared by all queues.
 type line struct {
 	path   Path
 	kind   Kind
-	clock  clock.Clock
-	timers *timer.Queue
+	clock  Clock
+	timers *Timers
 	stats  PathStats
 
 	mu      sync.Mutex
 	rng     *rand.Rand
-	bad     bool          // the state of Path.Burst
-	free    time.Duration // when the bottleneck has passed on all that waits
-	last    time.Duration // when the last packet in order arrives
-	octets  int           // of pending
+	bad     bool          // the bad state of Path.Burst
+	free    time.Duration // when the bottleneck has sent all waiting packets
+	last    time.Duration // when the last packet arrives that was not reordered
+	bytes   int           // of pending
 	pending map[*transit]struct{}
 	idle    []*transit // for reuse
 	closed  bool
 }
 
-// end is where a packet arrives.
+// end is the far end of a line.
 type end interface {
-	// arrive takes p over. An error says that it is lost.
-	arrive(p *packet.Buffer) error
+	// arrive takes p over. On an error p is lost.
+	arrive(p *Packet) error
 }
 
-// entry is a line as a sender: packets enter there to arrive at an end.
+// entry is the near end of a line, a sender whose packets arrive at an end.
 type entry struct {
 	line *line
 	to   end
 }
 
 // send implements sender.
-func (e entry) send(p *packet.Buffer) error {
+func (e entry) send(p *Packet) error {
 	l := e.line
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -61,7 +59,7 @@ func (e entry) send(p *packet.Buffer) error {
 		return nil
 	}
 	p = p.Own().Compact()
-	p.Offload = packet.Offload{}
+	p.Offload = Offload{}
 	if l.chance(l.path.Duplicate) {
 		l.stats.Duplicated.Inc()
 		l.carry(p.Clone(), e.to)
@@ -70,11 +68,11 @@ func (e entry) send(p *packet.Buffer) error {
 	return nil
 }
 
-// chance is true for a share of the calls. It draws no number for a share of 0, so that what is switched off changes
-// nothing for the rest.
+// chance is true for a share of the calls. It draws no random number for a share of 0, so that a share of 0 leaves the other random
+// decisions as they are.
 func (l *line) chance(share float64) bool { return share > 0 && l.rng.Float64() < share }
 
-// lost moves the path between its states and decides on one packet.
+// lost changes the state of the path and decides whether one packet is lost.
 func (l *line) lost() bool {
 	if l.bad {
 		l.bad = !l.chance(l.path.Burst.Leave)
@@ -87,15 +85,15 @@ func (l *line) lost() bool {
 	return l.chance(l.path.Loss)
 }
 
-// carry sends one packet on its way. One that meets no delay arrives before carry returns.
-func (l *line) carry(p *packet.Buffer, to end) {
+// carry sends one packet over the line. Without a delay it arrives before carry returns.
+func (l *line) carry(p *Packet, to end) {
 	if l.chance(l.path.Corrupt) {
 		l.corrupt(p.Bytes()[min(l.kind.headerLen(), p.Len()):])
 	}
 	now := l.clock.Now()
 	at, ok := l.arrival(now, p.Len())
 	switch {
-	case !ok || l.octets+p.Len() > maxTransit:
+	case !ok || l.bytes+p.Len() > maxTransit:
 		l.stats.Overflowed.Inc()
 		p.Free()
 	case at <= now:
@@ -104,18 +102,18 @@ func (l *line) carry(p *packet.Buffer, to end) {
 		t := l.transit()
 		t.p, t.to, t.size = p, to, p.Len()
 		l.pending[t] = struct{}{}
-		l.octets += t.size
+		l.bytes += t.size
 		t.timer.Arm(at)
 	}
 }
 
-func (l *line) arrive(p *packet.Buffer, to end) {
+func (l *line) arrive(p *Packet, to end) {
 	if to.arrive(p) != nil {
 		l.stats.Refused.Inc()
 	}
 }
 
-// corrupt turns one bit over: the Internet checksum finds that in all cases.
+// corrupt inverts one bit, which the Internet checksum always detects.
 func (l *line) corrupt(b []byte) {
 	if len(b) > 0 {
 		l.stats.Corrupted.Inc()
@@ -124,7 +122,7 @@ func (l *line) corrupt(b []byte) {
 	}
 }
 
-// arrival is when a packet of n octets arrives that enters now; false when too many wait for the bottleneck.
+// arrival returns when a packet of n bytes that enters now arrives; false if too many wait for the bottleneck.
 func (l *line) arrival(now time.Duration, n int) (at time.Duration, ok bool) {
 	at = now
 	if l.path.Rate > 0 {
@@ -149,16 +147,16 @@ func (l *line) arrival(now time.Duration, n int) (at time.Duration, ok bool) {
 	return at, true
 }
 
-// transmission is how long the bottleneck takes for n octets.
+// transmission is the time that the bottleneck takes for n bytes.
 func (l *line) transmission(n int) time.Duration {
 	return time.Duration(float64(n) * 8 * float64(time.Second) / float64(l.path.Rate))
 }
 
-// transit is a packet on its way.
+// transit is a delayed packet.
 type transit struct {
 	line  *line
 	timer timer.Timer
-	p     *packet.Buffer // nil once it is arriving
+	p     *Packet // nil once it arrives
 	to    end
 	size  int
 }
@@ -174,25 +172,25 @@ func (l *line) transit() *transit {
 	return t
 }
 
-// Expire is called by the timer: the packet arrives. It counts as pending until it has, so that none overtakes it.
+// Expire delivers the packet when its timer expires. The packet stays pending until it has arrived, so that no other overtakes it.
 func (t *transit) Expire(time.Duration) {
 	l := t.line
 	l.mu.Lock()
 	p := t.p
 	t.p = nil
 	l.mu.Unlock()
-	if p == nil { // the device was closed meanwhile
+	if p == nil { // the device was closed in between
 		return
 	}
 	l.arrive(p, t.to)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.pending, t)
-	l.octets -= t.size
+	l.bytes -= t.size
 	l.idle = append(l.idle, t)
 }
 
-// close loses all that is on its way.
+// close frees all delayed packets.
 func (l *line) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -205,5 +203,5 @@ func (l *line) close() {
 		}
 	}
 	clear(l.pending)
-	l.octets, l.idle = 0, nil
+	l.bytes, l.idle = 0, nil
 }

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// ParseImpairment reads an impairment from words in the manner of tc-netem, separated by commas:
+// ParseImpairment parses an impairment in the style of tc-netem, NAME=VALUE separated by commas:
 //
 //	loss=1%,delay=20ms,jitter=5ms,reorder=10%,duplicate=1%,corrupt=0.1%,rate=100mbit,limit=256k,seed=7
 //
-// They say the same of both directions; with "in." or "out." in front, of one. burst=1%/30% turns the path bad before 1 % of
-// packets and good again before 30 %, a third number is the share that is lost meanwhile, else all are. Shares are in percent or
-// from 0 to 1; times as time.ParseDuration takes them; rates in bit, kbit, mbit, gbit a second; limits in octets, k or m.
+// They apply to both directions, with the prefix "in." or "out." to one. burst=1%/30% turns the path bad before 1 % of the packets and
+// good again before 30 %; a third number is the share of packets lost while it is bad, 100 % if absent. Shares are in percent or from 0
+// to 1, times as time.ParseDuration takes them, rates in bit, kbit, mbit or gbit per second, limits in bytes, k or m.
 func ParseImpairment(words string) (Impairment, error) {
 	var cfg Impairment
 	for word := range strings.SplitSeq(words, ",") {
@@ -32,7 +32,7 @@ func ParseImpairment(words string) (Impairment, error) {
 	}
 	for _, p := range [...]Path{cfg.In, cfg.Out} {
 		if p.Reorder > 0 && p.Delay+p.Jitter == 0 {
-			return Impairment{}, fmt.Errorf("impairment %s: reorder needs a delay to spare packets", words)
+			return Impairment{}, fmt.Errorf("impairment %s: reorder needs delay or jitter", words)
 		}
 	}
 	return cfg, nil
@@ -87,7 +87,7 @@ func (p *Path) set(name, value string) (err error) {
 	return err
 }
 
-// parseShare reads "1%" or "0.01".
+// parseShare parses "1%" or "0.01".
 func parseShare(s string) (float64, error) {
 	number, percent := strings.CutSuffix(s, "%")
 	share, err := strconv.ParseFloat(number, 64)
@@ -100,7 +100,7 @@ func parseShare(s string) (float64, error) {
 	return share, nil
 }
 
-// parseBurst reads "ENTER/LEAVE" or "ENTER/LEAVE/LOSS".
+// parseBurst parses "ENTER/LEAVE" or "ENTER/LEAVE/LOSS".
 func parseBurst(s string) (Burst, error) {
 	shares := [3]float64{2: 1}
 	parts := strings.Split(s, "/")
@@ -116,7 +116,7 @@ func parseBurst(s string) (Burst, error) {
 	return Burst{Enter: shares[0], Leave: shares[1], Loss: shares[2]}, nil
 }
 
-// maxDelay is long enough for any test and short enough to add up.
+// maxDelay bounds Delay and Jitter, so that their sum with the time does not overflow.
 const maxDelay = time.Hour
 
 func parseDelay(s string) (time.Duration, error) {
@@ -127,26 +127,26 @@ func parseDelay(s string) (time.Duration, error) {
 	return d, err
 }
 
-// parseRate reads "100mbit"; the units are decimal, as tc's are.
+// parseRate parses "100mbit"; the units are decimal, as tc's are.
 func parseRate(s string) (int64, error) {
 	n, err := parseUnits(s, map[string]float64{"bit": 1, "kbit": 1e3, "mbit": 1e6, "gbit": 1e9}, 1e12)
 	return int64(n), err
 }
 
-// parseLimit reads "256k"; the units are binary, as tc's are.
+// parseLimit parses "256k"; the units are binary, as tc's are.
 func parseLimit(s string) (int, error) {
 	n, err := parseUnits(s, map[string]float64{"": 1, "k": 1 << 10, "m": 1 << 20}, maxTransit)
 	return int(n), err
 }
 
-// parseUnits reads a positive number with one of the units, up to most.
+// parseUnits parses a positive number with one of the units, of at most most.
 func parseUnits(s string, units map[string]float64, most float64) (float64, error) {
 	end := strings.LastIndexAny(s, "0123456789.") + 1
 	unit, known := units[s[end:]]
 	n, err := strconv.ParseFloat(s[:end], 64)
 	n = math.Floor(n * unit)
 	if !known || err != nil || !(n >= 1 && n <= most) {
-		return 0, fmt.Errorf("%q is not a positive number with a unit, or too large", s)
+		return 0, fmt.Errorf("%q is not a positive number with a unit, or is too large", s)
 	}
 	return n, nil
 }

@@ -53,7 +53,7 @@ func TestParseImpairmentRefuses(t *testing.T) {
 		"limit=1g":            "not a positive number with a unit",
 		"limit=1e9":           "too large",
 		"seed=-1":             "invalid syntax",
-		"reorder=1%":          "reorder needs a delay",
+		"reorder=1%":          "reorder needs delay or jitter",
 		"loss=1%,,delay=10ms": `"" is not a name=value`,
 	} {
 		_, err := ParseImpairment(words)

@@ -5,25 +5,23 @@ import (
 	"os"
 	"sync"
 	"syscall"
-
-	"tunstack/internal/packet"
 )
 
-// inbound is a queue whose packets come over the bad wire. One goroutine, pump, reads the device and sends what it finds
-// on its way; a driven queue has none, and its reader does that.
+// inbound is a queue whose packets arrive over the bad wire. One goroutine, pump, reads the device and puts the packets on the wire. A
+// driven queue, in virtual time, has no goroutine: its TryRead does the same.
 type inbound struct {
 	Queue
 	line   *line
 	driven bool
 
 	mu     sync.Mutex
-	ready  []*packet.Buffer
-	octets int
-	err    error         // why there will be no more
-	signal chan struct{} // told when ready or err has changed
+	ready  []*Packet
+	bytes  int           // of ready
+	err    error         // why no packet follows
+	signal chan struct{} // receives a value when ready or err has changed
 }
 
-// pump carries packets from the device to the wire until the device is closed.
+// pump moves packets from the device to the wire until the device is closed.
 func (q *inbound) pump() {
 	for {
 		err := q.pull()
@@ -37,14 +35,14 @@ func (q *inbound) pump() {
 	}
 }
 
-// pull sends all that waits in the device on its way.
+// pull puts all packets that wait in the device on the wire.
 func (q *inbound) pull() error {
 	for {
 		p, err := q.Queue.TryRead()
 		if p == nil {
 			return err
 		}
-		if deliver(entry{q.line, q}, q.line.kind, packet.Features{}, p) != nil {
+		if deliver(entry{q.line, q}, q.line.kind, Features{}, p) != nil {
 			q.line.stats.Refused.Inc()
 		}
 	}
@@ -54,10 +52,11 @@ func (q *inbound) fail(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.err = err
-	q.tell()
+	q.wake()
 }
 
-func (q *inbound) tell() {
+// wake ends Wait.
+func (q *inbound) wake() {
 	select {
 	case q.signal <- struct{}{}:
 	default:
@@ -65,21 +64,21 @@ func (q *inbound) tell() {
 }
 
 // arrive implements end.
-func (q *inbound) arrive(p *packet.Buffer) error {
+func (q *inbound) arrive(p *Packet) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.err != nil || q.octets+p.Len() > maxTransit {
+	if q.err != nil || q.bytes+p.Len() > maxTransit {
 		p.Free()
 		return syscall.ENOBUFS
 	}
 	q.ready = append(q.ready, p)
-	q.octets += p.Len()
-	q.tell()
+	q.bytes += p.Len()
+	q.wake()
 	return nil
 }
 
 // TryRead implements Queue.
-func (q *inbound) TryRead() (*packet.Buffer, error) {
+func (q *inbound) TryRead() (*Packet, error) {
 	if q.driven {
 		if err := q.pull(); err != nil {
 			q.fail(err)
@@ -91,7 +90,7 @@ func (q *inbound) TryRead() (*packet.Buffer, error) {
 		return nil, q.err
 	}
 	p := q.ready[0]
-	q.octets -= p.Len()
+	q.bytes -= p.Len()
 	q.ready[0] = nil
 	if q.ready = q.ready[1:]; len(q.ready) == 0 {
 		q.ready = nil

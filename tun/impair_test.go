@@ -40,7 +40,7 @@ func newBadWire(t *testing.T, kind Kind, cfg Impairment) *badWire {
 	return w
 }
 
-// numbered is a packet of size octets that carries a number.
+// numbered is a packet of size bytes that carries a number.
 func numbered(n uint32, size int) *packet.Buffer {
 	p := packet.From(make([]byte, size))
 	binary.BigEndian.PutUint32(p.Bytes()[size-4:], n)
@@ -173,7 +173,7 @@ func TestImpairJitterKeepsOrder(t *testing.T) {
 	require.NotEqual(t, got[0].at, got[99].at)
 }
 
-// 1000 octets at 8 Mbit/s take a millisecond each; of 20 sent at once the last 10 find no room.
+// 1000 bytes at 8 Mbit/s take a millisecond each; of 20 sent at once the last 10 find no room.
 func TestImpairRate(t *testing.T) {
 	w := newBadWire(t, TUN, Impairment{Out: Path{Rate: 8e6, Limit: 10000, Delay: time.Second}})
 	got := w.send(20, 1000)
@@ -193,7 +193,7 @@ func TestImpairBoundsWhatIsOnItsWay(t *testing.T) {
 		require.NoError(t, w.near.Write(numbered(0, 60000)))
 	}
 	require.EqualValues(t, 10, w.dev.Out().Overflowed.Value())
-	require.Equal(t, maxTransit/60000*60000, w.dev.out.octets)
+	require.Equal(t, maxTransit/60000*60000, w.dev.out.bytes)
 	require.NoError(t, w.dev.Close())
 	require.Zero(t, w.timers.Len())
 }
