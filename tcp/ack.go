@@ -2,16 +2,16 @@ package tcp
 
 import "time"
 
-// ackState is when to acknowledge.
+// ackState is the state of acknowledging.
 type ackState struct {
-	now         bool // the next Output must carry an ACK
-	apart       int8 // ACKs still to be sent segment by segment, whatever comes with them
-	challengeAt time.Duration
-	challenges  int
+	now         bool          // an ACK is due: the next Output carries it
+	apart       int8          // number of ACKs still to be sent for each segment, also within a batch
+	challengeAt time.Duration // start of the second in which challenges were counted
+	challenges  int           // challenge ACKs sent in that second
 }
 
-// scheduleAck follows data in order: at once for every second full-sized segment (RFC 9293 section 3.8.6.3) and at
-// the start of a connection, while the peer's window is small; else a little later, to ride on a reply.
+// scheduleAck follows data that arrived in order. An ACK is due at once after two full-sized segments (RFC 9293 section 3.8.6.3) and at the start
+// of a connection, while the peer's congestion window is small. Otherwise it is delayed, so that it can ride on a reply.
 func (c *Conn) scheduleAck(now time.Duration) {
 	r := &c.rcv
 	switch {
@@ -23,14 +23,15 @@ func (c *Conn) scheduleAck(now time.Duration) {
 	}
 }
 
-// quickAcks is how many acknowledgments go without delay before delayed ones begin.
+// quickAcks is the number of ACKs that are not delayed at the start of a connection.
 const quickAcks = 16
 
-// apartAcks is how many acknowledgments go segment by segment after a duplicate. They cost little: where acknowledgments are lost, windows are small.
+// apartAcks is the number of ACKs that are sent for each segment after a duplicate. They are cheap, because windows are small on a path that loses
+// ACKs.
 const apartAcks = 64
 
-// SetQuickAck is TCP_QUICKACK. As on Linux it does not last: on sends a delayed acknowledgment at once and lets the next ones go without
-// delay, until a dialogue is seen in which they can ride on replies; off delays them from now on.
+// SetQuickAck is TCP_QUICKACK. As on Linux it does not last: on sends a delayed ACK at once and does not delay the next ones until data of the
+// user carries an ACK; off delays ACKs from now on.
 func (c *Conn) SetQuickAck(on bool) {
 	c.rcv.dialogue, c.rcv.quick = !on, 0
 	if on {
@@ -39,10 +40,10 @@ func (c *Conn) SetQuickAck(on bool) {
 	}
 }
 
-// QuickAck reports whether no dialogue has been seen, nor SetQuickAck(false) called.
+// QuickAck reports whether ACKs are not delayed: no data of the user has carried an ACK, and SetQuickAck(false) was not called.
 func (c *Conn) QuickAck() bool { return !c.rcv.dialogue }
 
-// inputAck is RFC 9293 section 3.10.7.4, fifth. It returns false when the segment goes no further.
+// inputAck is RFC 9293 section 3.10.7.4, fifth. It returns false if the segment needs no further processing.
 func (c *Conn) inputAck(now time.Duration, s *Segment) bool {
 	if c.state == SynReceived {
 		if !c.snd.una.Less(s.Ack) || c.snd.nxt.Less(s.Ack) {
@@ -50,7 +51,7 @@ func (c *Conn) inputAck(now time.Duration, s *Segment) bool {
 			c.reset = pendingReset{pending: true, flags: RST, seq: s.Ack}
 			return false
 		}
-		c.snd.wl1 = s.Seq.Add(-1) // the window of this segment counts, whatever the SYN said
+		c.snd.wl1 = s.Seq.Add(-1) // so that updateWindow takes the window of this segment
 		c.setState(now, Established)
 		defer c.established(now)
 	}
@@ -76,24 +77,24 @@ func (c *Conn) inputAck(now time.Duration, s *Segment) bool {
 	return true
 }
 
-// ackAcceptable says whether a segment acknowledges what was sent, not too long ago (RFC 5961 section 5.2).
+// ackAcceptable reports whether SEG.ACK lies between SND.UNA - MAX.SND.WND and SND.NXT (RFC 5961 section 5.2).
 func (c *Conn) ackAcceptable(s *Segment) bool {
 	return s.Flags.Has(ACK) && s.Ack.LessEq(c.snd.nxt) && c.snd.una.Add(-c.snd.maxWnd).LessEq(s.Ack)
 }
 
-// established sets what only a completed handshake tells.
+// established completes the handshake.
 func (c *Conn) established(now time.Duration) {
 	c.enterClosing(now)
 	c.takeHeldText()
 	c.cc.start(now, c)
-	c.rcv.arrival = arrivalRTT{val: c.timestamp(now)} // what follows can be told from the handshake
+	c.rcv.arrival = arrivalRTT{val: c.timestamp(now)} // only later timestamps differ from those of the handshake
 	if c.snd.synResent {
 		c.rtt.rto, c.rtt.backoff = 3*time.Second, 0 // RFC 6298 section 5.7
 	}
 }
 
-// acknowledge moves SND.UNA, takes the peer's window and SACK blocks, and lets loss recovery and congestion control
-// draw their conclusions.
+// acknowledge takes the peer's window, advances SND.UNA, takes SACK blocks and the RTT sample, and then runs loss detection and congestion
+// control.
 func (c *Conn) acknowledge(now time.Duration, s *Segment) {
 	wasWnd, wasUna, limited := c.snd.wnd, c.snd.una, c.snd.limited
 	c.updateWindow(s)
@@ -115,11 +116,11 @@ func (c *Conn) acknowledge(now time.Duration, s *Segment) {
 	}
 	c.sampleRTT(now, s, advanced, &d)
 	delivered := c.countDuplicate(s, advanced, wasWnd, &d)
-	c.tlp.acked(c, s, c.rack.duplicate)
+	c.tlp.acked(c, s)
 	c.ecn.echoed(c, s)
 	c.recover(now, s, feedback{delivery: d, acked: delivered, advanced: advanced > 0, limited: limited})
-	if advanced > 0 && !c.keepsTimer(wasUna) || c.snd.una == c.snd.nxt {
-		c.armRexmt(now, true)
+	if advanced > 0 && !c.keepsTimer(wasUna) || c.snd.una == c.snd.nxt { // RFC 6298 section 5, rules 5.2 and 5.3
+		c.restartRexmt(now)
 	}
 	if d.any {
 		c.tlp.schedule(now, c)
@@ -144,7 +145,7 @@ func (c *Conn) updateWindow(s *Segment) {
 	}
 }
 
-// advanceUna removes what ack covers from buffer and scoreboard.
+// advanceUna moves SND.UNA to ack, and removes acknowledged data from the send buffer and the scoreboard.
 func (c *Conn) advanceUna(ack, highest Seq, d *delivery) {
 	snd := &c.snd
 	snd.board.ackTo(ack, highest, d)
@@ -167,11 +168,15 @@ func (c *Conn) advanceUna(ack, highest Seq, d *delivery) {
 	}
 }
 
-// sampleRTT measures the round trip of the flight that was sent last, of those newly covered: what drew this acknowledgment was
-// sent no later. A flight that was sent again counts only if the echoed timestamp is as young as its last copy (Karn's rule,
-// RFC 7323 section 4.1, RFC 3522 section 3.2), and one that was sent once does not count beside a D-SACK: a needless copy of
-// something else has drawn the acknowledgment, and the flight may have arrived long before. The echo by itself is no measure:
-// a receiver may answer a needless copy with the timestamp of the first.
+// sampleRTT measures the round-trip time by the newly delivered flight that was sent last, because no later flight can have drawn this ACK.
+// There are two exceptions:
+//
+//   - A retransmitted flight gives a sample only if the ACK echoes a timestamp of the last copy (Karn's rule, RFC 7323 section 4.1, RFC 3522
+//     section 3.2).
+//   - If the ACK carries a D-SACK, a flight that was sent once gives none: a duplicate of other data has drawn the ACK, and the flight may have
+//     arrived long before.
+//
+// The echoed timestamp alone gives no sample, because a receiver may answer a duplicate with the timestamp of the first copy.
 func (c *Conn) sampleRTT(now time.Duration, s *Segment, advanced int, d *delivery) {
 	switch f := &d.latest; {
 	case !d.any:

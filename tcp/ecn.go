@@ -1,25 +1,25 @@
 package tcp
 
-// ECN is whether connections use Explicit Congestion Notification (RFC 3168), as Linux's tcp_ecn says it.
+// ECN says whether connections use Explicit Congestion Notification (RFC 3168), like Linux's tcp_ecn.
 type ECN uint8
 
 const (
-	ECNAccept  ECN = iota // when the peer asks for it; the default
-	ECNRequest            // ask for it too
-	ECNOff
+	ECNAccept  ECN = iota // accept ECN when the peer requests it; the default
+	ECNRequest            // request it too
+	ECNOff                // neither accept nor request it
 )
 
-// ecn is the connection's part in Explicit Congestion Notification.
+// ecn is the state of Explicit Congestion Notification.
 type ecn struct {
-	offered bool // our SYN asked
-	ok      bool // negotiated
-	echo    bool // a CE mark arrived: every ACK says so until the peer has reduced its window
-	reduced bool // we have: the next new data says so
-	until   Seq  // one reduction per window of data: none before this is acknowledged
+	offered bool // our SYN requested ECN
+	ok      bool // both ends have agreed on ECN
+	echo    bool // a CE mark has arrived: each segment carries ECE until one with CWR arrives
+	reduced bool // we have reduced the window: the next segment with new data carries CWR
+	until   Seq  // no further reduction until this is acknowledged: one per window of data
 }
 
-// setup makes a SYN ask for ECN, or a SYN,ACK agree. A SYN sent again goes without, for some paths drop it (RFC 3168
-// section 6.1.1.1).
+// setup returns the flags by which a SYN requests ECN or a SYN,ACK accepts it. A retransmitted SYN does not request it, because some paths
+// drop SYNs with ECE and CWR (RFC 3168 section 6.1.1.1).
 func (e *ecn) setup(c *Conn) Flags {
 	switch {
 	case c.state == SynSent:
@@ -33,7 +33,7 @@ func (e *ecn) setup(c *Conn) Flags {
 	return 0
 }
 
-// negotiate reads what the peer's SYN or SYN,ACK says (RFC 3168 section 6.1.1).
+// negotiate takes the answer of the peer's SYN or SYN,ACK (RFC 3168 section 6.1.1).
 func (e *ecn) negotiate(c *Conn, syn *Segment) {
 	if syn.Flags.Has(ACK) {
 		e.ok = e.offered && syn.Flags&(ECE|CWR) == ECE
@@ -42,7 +42,7 @@ func (e *ecn) negotiate(c *Conn, syn *Segment) {
 	}
 }
 
-// received follows marks and the peer's CWR (RFC 3168 section 6.1.3).
+// received takes the CE mark and the CWR flag of an accepted segment (RFC 3168 section 6.1.3).
 func (e *ecn) received(c *Conn, s *Segment) {
 	if !e.ok {
 		return
@@ -56,12 +56,12 @@ func (e *ecn) received(c *Conn, s *Segment) {
 	}
 }
 
-// echoed reduces the window, once per window of data, when the peer reports a mark (RFC 3168 section 6.1.2).
+// echoed takes the ECE flag of an ACK. It reduces the window, once per window of data (RFC 3168 section 6.1.2).
 func (e *ecn) echoed(c *Conn, s *Segment) {
 	if !e.ok || s.Flags&(ECE|SYN) != ECE || c.snd.una.Less(e.until) {
 		return
 	}
-	c.cc.cannotUndo() // the network is congested, whatever was lost
+	c.cc.cannotUndo() // the path is congested, even if no segment was lost
 	if c.cc.state != CAOpen {
 		return
 	}
@@ -69,19 +69,22 @@ func (e *ecn) echoed(c *Conn, s *Segment) {
 	c.cc.algorithm.mark(c)
 }
 
-// mark sets the bits of a segment to be sent: ECT only on new data (RFC 3168 sections 6.1.4 to 6.1.6).
-func (e *ecn) mark(s *Segment, fresh bool) {
-	if !e.ok || s.Flags.Has(SYN) {
-		return
-	}
-	if e.echo {
+// mark sets ECE in a segment to be sent while a CE mark is to be echoed (RFC 3168 section 6.1.3).
+func (e *ecn) mark(s *Segment) {
+	if e.ok && e.echo && !s.Flags.Has(SYN) {
 		s.Flags |= ECE
 	}
-	if fresh && s.DataLen() > 0 {
-		s.ECT = true
-		if e.reduced {
-			s.Flags |= CWR
-			e.reduced = false
-		}
+}
+
+// markData marks a segment with new data as ECN-capable, and sets CWR after a reduction of the window (RFC 3168 section 6.1.2). Pure ACKs,
+// retransmissions and window probes are not ECN-capable (sections 6.1.4 to 6.1.6).
+func (e *ecn) markData(s *Segment) {
+	if !e.ok || s.DataLen() == 0 {
+		return
+	}
+	s.ECT = true
+	if e.reduced {
+		s.Flags |= CWR
+		e.reduced = false
 	}
 }

@@ -14,7 +14,7 @@ func Seeds(n int) int {
 	return n
 }
 
-// Check holds the inside of a connection to what must be true at every moment.
+// Check tests the invariants that the types of a connection state.
 func (c *Conn) Check() error {
 	snd, r := &c.snd, &c.rcv
 	switch {
@@ -30,6 +30,10 @@ func (c *Conn) Check() error {
 		return fmt.Errorf("TIME-WAIT with timers %+v", c.timers)
 	case c.state == Closed && c.timers != timers{}:
 		return fmt.Errorf("CLOSED with timers %+v", c.timers)
+	case c.timers.rexmt != 0 && snd.una == snd.nxt || c.timers.persist != 0 && snd.una != snd.nxt:
+		return fmt.Errorf("SND.UNA %d, SND.NXT %d with timers %+v", snd.una, snd.nxt, c.timers)
+	case r.closed && !(r.hasFin && r.nxt == r.fin+1):
+		return fmt.Errorf("RCV.NXT %d beyond a FIN at %d (%v)", r.nxt, r.fin, r.hasFin)
 	}
 	if err := c.checkReassembler(); err != nil || c.state == Closed {
 		return err
@@ -37,7 +41,7 @@ func (c *Conn) Check() error {
 	return c.checkScoreboard()
 }
 
-// checkScoreboard: the flights are what lies between SND.UNA and SND.NXT, and the sums are theirs.
+// checkScoreboard tests the invariants of scoreboard, flights and losses.
 func (c *Conn) checkScoreboard() error {
 	snd := &c.snd
 	sacked, lost, at := 0, 0, snd.una
@@ -49,10 +53,10 @@ func (c *Conn) checkScoreboard() error {
 			return fmt.Errorf("flight %+v after %d", f, at)
 		}
 		if f.waiting() && !f.retrans && f.Start.Less(b.fresh) {
-			return fmt.Errorf("flight %+v before %d, where those sent once begin", f, b.fresh)
+			return fmt.Errorf("flight %+v before fresh %d", f, b.fresh)
 		}
 		if f.lost && !slices.ContainsFunc(b.losses.holes, func(s Seq) bool { return s.Less(f.End) }) {
-			return fmt.Errorf("lost flight %+v is not to be found", f)
+			return fmt.Errorf("lost flight %+v is not among the holes", f)
 		}
 		if q := b.find(f.Start); q != p {
 			return fmt.Errorf("flight %+v is found at %v, not %v", f, q, p)
@@ -73,16 +77,24 @@ func (c *Conn) checkScoreboard() error {
 	return nil
 }
 
-// checkReassembler: what is held out of order lies beyond RCV.NXT, in order, apart, and within the window.
+// checkReassembler tests the invariants of reassembler.
 func (c *Conn) checkReassembler() error {
-	r := &c.rcv
-	at := r.nxt
-	for _, h := range r.reassembler.blocks {
-		first := c.state == SynReceived && h.Start == r.nxt // text of a SYN that crossed ours
-		if !first && !at.Less(h.Start) || !h.Start.Less(h.End) || r.edge.Less(h.End) {
-			return fmt.Errorf("held %+v after %d, right edge %d", h, at, r.edge)
+	r, g := &c.rcv, &c.rcv.reassembler
+	at, memory := r.nxt, 0
+	for i := range g.blocks {
+		b := &g.blocks[i]
+		first := c.state == SynReceived && b.Start == r.nxt // text of a SYN that crossed ours
+		if !first && !at.Less(b.Start) || !b.Start.Less(b.End) || r.edge.Less(b.End) {
+			return fmt.Errorf("block %+v after %d, right edge %d", b, at, r.edge)
 		}
-		at = h.End
+		if n := b.bytes.Len(); n != b.Len() && !(r.shut && n == 0) {
+			return fmt.Errorf("block %+v with %d bytes", b, n)
+		}
+		at = b.End
+		memory += b.bytes.Memory()
+	}
+	if memory != g.memory || (g.latest == nil) != (len(g.blocks) == 0) {
+		return fmt.Errorf("memory %d of %d, %d blocks, latest %v", g.memory, memory, len(g.blocks), g.latest)
 	}
 	return nil
 }

@@ -2,9 +2,16 @@ package tcp
 
 import "time"
 
-// Output fills in the next segment to send and returns true, or false when there is nothing to send now. It is called
-// until it returns false: after Input, after every call of the user, and when Deadline has passed. The payload of s
-// belongs to the send buffer and is valid until the next call of any method; ports are the caller's to fill in.
+// Output is the only place that sends. Loss detection (recovery.go) and the retransmission timer (timers.go) only mark flights lost on the
+// scoreboard. Output retransmits lost flights, lowest sequence number first, before it sends new data, as far as the congestion window and the
+// peer's window allow.
+
+// Output fills in the next segment to send, the most urgent first, and returns true, or false when nothing is due. The caller calls it until it
+// returns false: after Input, after every call of the user, and when Deadline has passed. The connection then counts the segment as sent; if
+// the caller cannot transmit it, the connection recovers as from any loss.
+//
+// The caller owns s, and fills in ports and checksum. s.Payload and s.Wrap are parts of the send buffer, valid until the next call of any
+// method. Output never sets s.Buffer.
 func (c *Conn) Output(now time.Duration, s *Segment) bool {
 	c.runTimers(now)
 	*s = Segment{}
@@ -48,6 +55,7 @@ func (c *Conn) next(now time.Duration, s *Segment) (why string) {
 	return ""
 }
 
+// count counts a sent segment.
 func (c *Conn) count(s *Segment) {
 	c.counts.segsOut++
 	c.counts.bytesSent += uint64(s.DataLen())
@@ -57,7 +65,8 @@ func (c *Conn) count(s *Segment) {
 	}
 }
 
-// outputReset carries timestamps if the connection does (RFC 7323 section 3.2), so that it passes the peer's checks.
+// outputReset sends the pending RST. It carries timestamps if the connection uses them (RFC 7323 section 3.2), so that the peer's checks
+// accept it.
 func (c *Conn) outputReset(now time.Duration, s *Segment) {
 	s.Flags, s.Seq, s.Ack = c.reset.flags, c.reset.seq, c.reset.ack
 	c.reset = pendingReset{}
@@ -69,7 +78,7 @@ func (c *Conn) outputReset(now time.Duration, s *Segment) {
 	}
 }
 
-// retransmit retransmits lost flights, as far as both windows allow.
+// retransmit sends the first lost flights again, as far as both windows allow.
 func (c *Conn) retransmit(now time.Duration, s *Segment) bool {
 	snd := &c.snd
 	p, any := snd.board.nextLost()
@@ -84,11 +93,11 @@ func (c *Conn) retransmit(now time.Duration, s *Segment) bool {
 		if snd.resend {
 			allowed = max(allowed, snd.mss)
 		}
-		if snd.ownsFin(w) && w.Len() == limit+1 { // the FIN is no payload
+		if snd.ownsFin(w) && w.Len() == limit+1 { // the FIN does not count as payload
 			limit, allowed = limit+1, allowed+1
 		}
 		size := min(w.Len(), snd.una.Add(snd.wnd).Sub(w.Start), limit)
-		if size < min(w.Len(), snd.mss) && w.Start != snd.una { // a window that shrinks must not cut what waits ever smaller
+		if size < min(w.Len(), snd.mss) && w.Start != snd.una { // a shrinking window must not split flights ever smaller
 			return false
 		}
 		if size <= 0 || allowed < min(size, snd.mss) || !snd.resend && c.paced(now) {
@@ -106,23 +115,28 @@ func (c *Conn) retransmit(now time.Duration, s *Segment) bool {
 	if c.cc.state != CAOpen {
 		c.cc.repair.undo.repeated(c, now, w)
 	}
-	c.armRexmt(now, w.Start == snd.una && !c.keepsTimer(snd.una))
+	if w.Start == snd.una && !c.keepsTimer(snd.una) {
+		c.restartRexmt(now)
+	} else {
+		c.startRexmt(now)
+	}
 	return true
 }
 
+// countRetransmit counts the retransmission of w.
 func (c *Conn) countRetransmit(w Range) {
 	c.counts.retransmits++
 	c.counts.bytesRetrans += uint64(w.Len())
 	c.cfg.Stats.Retransmits.Inc()
 }
 
-// payloadLimit is the most bytes one Output may carry.
+// payloadLimit is the largest payload of one Output in bytes: a multiple of the MSS.
 func (c *Conn) payloadLimit() int {
 	limit := min(c.maxPayload, c.cc.pace.quantum(c.snd.mss))
 	return max(limit-limit%c.snd.mss, c.snd.mss)
 }
 
-// outputNew sends for the first time: the SYN, data, the FIN.
+// outputNew sends the SYN, new data and the FIN.
 func (c *Conn) outputNew(now time.Duration, s *Segment) bool {
 	snd := &c.snd
 	w := Range{snd.nxt, snd.nxt}
@@ -146,17 +160,17 @@ func (c *Conn) outputNew(now time.Duration, s *Segment) bool {
 	c.wakeNotsent(unsent)
 	snd.board.push(w, max(snd.mss, 1), now)
 	c.fill(s, w)
-	c.ecn.mark(s, true)
+	c.ecn.markData(s)
 	snd.push = snd.push && snd.unsent() > 0
 	snd.persist = persist{}
 	snd.lastSent = now
 	c.timers.cork, c.timers.persist = 0, 0
-	c.armRexmt(now, false)
+	c.startRexmt(now)
 	c.tlp.schedule(now, c)
 	return true
 }
 
-// sizeNew decides how many new bytes to send, and whether the FIN goes with them.
+// sizeNew decides how many new bytes to send, and whether the FIN follows them in the same segment.
 func (c *Conn) sizeNew(now time.Duration) (size int, fin bool) {
 	snd := &c.snd
 	avail := snd.unsent()
@@ -174,7 +188,7 @@ func (c *Conn) sizeNew(now time.Duration) (size int, fin bool) {
 	size = max(min(avail, window, room, c.payloadLimit()), 0)
 	fin = snd.finUnsent() && size == avail && window > size
 	if size > snd.mss && !fin && (size < avail || !c.params.NoDelay) {
-		size -= size % snd.mss // whole segments first: the rest waits for a window, or for Nagle's algorithm to decide
+		size -= size % snd.mss // whole segments first; the windows or Nagle's algorithm delay the rest
 	}
 	if size > 0 && size < snd.mss && !fin && !c.sendSmall(now, size, avail) {
 		return 0, false
@@ -182,7 +196,7 @@ func (c *Conn) sizeNew(now time.Duration) (size int, fin bool) {
 	return size, fin
 }
 
-// noteLimits notes whether the congestion window or the peer's window keeps the sender from sending more.
+// noteLimits records whether the congestion window or the peer's window limits sending.
 func (c *Conn) noteLimits(avail, window, room int) {
 	snd := &c.snd
 	snd.limited = room < min(avail, window, snd.mss)
@@ -191,14 +205,14 @@ func (c *Conn) noteLimits(avail, window, room int) {
 	}
 }
 
-// sendSmall decides on less than a full-sized segment: silly window avoidance (RFC 9293 section 3.8.6.2.1), Nagle's
-// algorithm (section 3.7.4), TCP_CORK and MSG_MORE.
+// sendSmall reports whether to send less than a full-sized segment now. It applies silly window avoidance (RFC 9293 section 3.8.6.2.1),
+// Nagle's algorithm (section 3.7.4), TCP_CORK and MSG_MORE.
 func (c *Conn) sendSmall(now time.Duration, size, avail int) bool {
 	snd := &c.snd
 	switch {
 	case snd.persist.override:
 		return true
-	case size < avail: // a window stands in the way
+	case size < avail: // a window limits the size
 		return 2*size >= snd.maxWnd
 	case snd.push || snd.urgent:
 		return true
@@ -225,14 +239,14 @@ func (c *Conn) outputKeepAlive(s *Segment) bool {
 	return true
 }
 
-// acceptableSeq is the sequence number of a segment without data: SND.NXT, unless the window has shrunk and SND.NXT lies beyond it. Many a
-// peer ignores all of a segment that is out of its window.
+// acceptableSeq is the sequence number of a segment without data: SND.NXT, or the right edge if the peer's window has shrunk below SND.NXT. Many
+// peers ignore the ACK of a segment outside their window.
 func (c *Conn) acceptableSeq() Seq {
 	snd := &c.snd
 	return minSeq(snd.nxt, snd.una.Add(snd.wnd))
 }
 
-// fill makes s the segment of w: whatever of SYN, data and FIN lies there.
+// fill makes s the segment that carries w: the SYN, or data, or the FIN, or both.
 func (c *Conn) fill(s *Segment, w Range) {
 	snd := &c.snd
 	s.Seq = w.Start
@@ -259,7 +273,7 @@ func (c *Conn) fill(s *Segment, w Range) {
 	}
 }
 
-// synOptions sets the options that our SYN offers, or our SYN,ACK accepts.
+// synOptions sets the options that our SYN offers or our SYN,ACK accepts.
 func (c *Conn) synOptions(o *Options) {
 	o.MSS = uint16(min(c.advMSS, 65535))
 	offer := c.state == SynSent
@@ -269,7 +283,7 @@ func (c *Conn) synOptions(o *Options) {
 	o.Scale = c.rcv.shift
 }
 
-// stamp adds the fields of every segment of the connection: acknowledgment, window, timestamps, SACK blocks.
+// stamp fills in the fields that every segment but a RST has: acknowledgment, window, timestamps and SACK blocks.
 func (c *Conn) stamp(now time.Duration, s *Segment) {
 	o := &s.Options
 	if c.tsOK {
@@ -278,16 +292,20 @@ func (c *Conn) stamp(now time.Duration, s *Segment) {
 	if o.HasTS {
 		o.TSVal, o.TSEcr = c.timestamp(now), c.rcv.tsRecent
 	}
+	r := &c.rcv
+	if s.Flags.Has(SYN) {
+		s.Wnd = r.unscaledWindow()
+	}
 	if c.state == SynSent {
-		s.Wnd = uint16(min(c.rcv.wnd(), 65535))
 		return
 	}
-	r := &c.rcv
 	s.Flags |= ACK
-	c.ecn.mark(s, false)
+	c.ecn.mark(s)
 	c.markUrgent(s)
 	s.Ack = r.nxt
-	s.Wnd = c.announce(s.Flags.Has(SYN))
+	if !s.Flags.Has(SYN) {
+		s.Wnd = c.announce()
+	}
 	if c.sackOK && c.state.synchronized() {
 		if room := (min(maxOptionsLen-o.Len(), c.snd.mss-s.DataLen()) - 4) / 8; room > 0 {
 			r.sackBlocks(o, min(room, len(o.Sack)))
@@ -302,17 +320,17 @@ func (c *Conn) stamp(now time.Duration, s *Segment) {
 	r.quick, c.ack.apart = max(r.quick-1, 0), max(c.ack.apart-1, 0)
 }
 
-// announce moves the right edge as far as the buffer allows and returns the window field. A scaled window is rounded
-// up to its unit, for rounding down would move the edge left (RFC 7323 section 2.4).
-func (c *Conn) announce(syn bool) uint16 {
+// unscaledWindow is the window field of a SYN (RFC 7323 section 2.2).
+func (r *receiver) unscaledWindow() uint16 { return uint16(min(r.wnd(), 65535)) }
+
+// announce moves the right edge as far as the buffer allows and returns the window field. It rounds the window up to a multiple of the scale,
+// because rounding down would move the edge left (RFC 7323 section 2.4).
+func (c *Conn) announce() uint16 {
 	r := &c.rcv
-	if syn {
-		return uint16(min(r.wnd(), 65535))
-	}
 	r.edge = c.newEdge()
 	unit := 1 << r.shift
 	field := (r.wnd() + unit - 1) / unit
-	if field*unit > c.rcvLimit()-r.buf.Len()+unit { // rounding up again and again must not outgrow the buffer
+	if field*unit > c.rcvLimit()-r.buf.Len()+unit { // repeated rounding up must not exceed the buffer by more than a unit
 		field = r.wnd() / unit
 	}
 	field = min(field, 65535)
@@ -320,18 +338,7 @@ func (c *Conn) announce(syn bool) uint16 {
 	return uint16(field)
 }
 
-// timestamp is our clock for RFC 7323: milliseconds, from an offset of the connection's own.
+// timestamp is the clock of our timestamps in milliseconds, with an offset that differs between connections (RFC 7323 section 5.4).
 func (c *Conn) timestamp(now time.Duration) uint32 {
 	return uint32(now/time.Millisecond) + c.snd.tsOffset
-}
-
-// armRexmt keeps the retransmission timer running while anything is outstanding (RFC 6298 section 5).
-func (c *Conn) armRexmt(now time.Duration, restart bool) {
-	t := &c.timers.rexmt
-	switch {
-	case c.snd.una == c.snd.nxt:
-		*t = 0
-	case restart || *t == 0:
-		*t = now + min(c.rtt.timeout(c.cfg), c.userTimeoutLeft(now))
-	}
 }

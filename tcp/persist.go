@@ -2,35 +2,37 @@ package tcp
 
 import "time"
 
-// Zero-window probing (RFC 9293 section 3.8.6.1). The persist timer runs while something waits to be sent and nothing is in flight whose
-// acknowledgment would bring a new window. Its expiry sends a window probe if the window is closed. If the window is only too small, the
-// expiry is the override timeout of silly window avoidance (section 3.8.6.2.1). While data is in flight, the retransmission timer
-// probes a window that the peer has closed.
+// Zero-window probing (RFC 9293 section 3.8.6.1). The persist timer runs while data is unsent and nothing is in flight. Its expiry sends a
+// window probe if the peer's window is closed. If the window is only too small, its expiry is the override timeout of silly window avoidance
+// (section 3.8.6.2.1).
 //
-// A window probe is the first byte that the peer has not acknowledged. A new byte is not counted as sent, SND.NXT stays before it, until
-// it is acknowledged: so when the window opens everything still waits, and leaves in full-sized segments.
+// The persist timer and the retransmission timer exclude each other: one runs only while nothing is in flight, the other only while something
+// is. If the peer closes its window while data is in flight, the retransmission timer sends the window probes.
+//
+// A window probe carries the first byte that the peer has not acknowledged. If that byte is new, SND.NXT stays before it until the peer
+// acknowledges it. When the window opens, all data is thus unsent and leaves in full-sized segments.
 
-// persist is the sender's part.
+// persist is the state of zero-window probing.
 type persist struct {
 	send     bool // the next Output is a window probe
-	override bool // the next Output uses the window, however small
+	override bool // the next Output fills the window, however small it is
 	probed   bool // the byte at SND.NXT was sent as a probe
 }
 
-// armPersist keeps the persist timer running while nothing else would end the silence. What TCP_CORK or MSG_MORE holds, and what waits
-// for its pace, has timers of its own.
+// armPersist starts the persist timer if Output can send nothing although data or a FIN is unsent, and nothing is in flight. It stops the timer
+// if TCP_CORK, MSG_MORE or pacing delays the data, because these have timers of their own.
 func (c *Conn) armPersist(now time.Duration) {
 	snd, t := &c.snd, &c.timers
-	waits := snd.una == snd.nxt && c.state.synchronized() && (snd.unsent() > 0 || snd.finUnsent())
+	stuck := snd.una == snd.nxt && c.state.synchronized() && (snd.unsent() > 0 || snd.finUnsent())
 	switch {
-	case !waits || t.cork != 0 || c.paced(now):
+	case !stuck || t.cork != 0 || c.paced(now):
 		t.persist = 0
 	case t.persist == 0:
 		t.persist = now + min(c.rtt.timeout(c.cfg), c.userTimeoutLeft(now))
 	}
 }
 
-// persistTimeout is the expiry of the persist timer.
+// persistTimeout acts on an expiry of the persist timer.
 func (c *Conn) persistTimeout(now time.Duration) {
 	if c.snd.wnd > 0 {
 		c.snd.persist.override = true
@@ -39,7 +41,7 @@ func (c *Conn) persistTimeout(now time.Duration) {
 	}
 }
 
-// outputWindowProbe sends the first byte that the peer has not acknowledged, or our FIN.
+// outputWindowProbe sends a window probe: the byte, or our FIN, at SND.UNA.
 func (c *Conn) outputWindowProbe(now time.Duration, s *Segment) bool {
 	snd := &c.snd
 	if !snd.persist.send {
@@ -48,7 +50,7 @@ func (c *Conn) outputWindowProbe(now time.Duration, s *Segment) bool {
 	snd.persist.send = false
 	if snd.una != snd.nxt {
 		snd.board.resent(snd.board.first(), 1, snd.mss, now)
-		c.armRexmt(now, true)
+		c.restartRexmt(now)
 	} else {
 		snd.persist.probed, snd.lastSent = true, now
 	}
@@ -57,8 +59,8 @@ func (c *Conn) outputWindowProbe(now time.Duration, s *Segment) bool {
 	return true
 }
 
-// probeAcked counts the byte of a window probe as sent, now that ack acknowledges it. No round trip is measured by it, because it may
-// have been sent more than once.
+// probeAcked advances SND.NXT over the byte of a window probe that ack acknowledges. It marks the byte as retransmitted, so that it gives no RTT
+// sample, because the probe may have been sent more than once.
 func (c *Conn) probeAcked(ack Seq) {
 	if snd := &c.snd; snd.persist.probed && snd.una == snd.nxt && ack == snd.nxt+1 {
 		snd.board.push(Range{snd.nxt, ack}, snd.mss, snd.lastSent)
@@ -67,11 +69,12 @@ func (c *Conn) probeAcked(ack Seq) {
 	}
 }
 
-// windowReopened sends what a closed window held back. A probe that was not accepted is not a loss.
+// windowReopened marks all data in flight as lost, so that Output sends it again: the peer has discarded data that arrived while its window was
+// closed. Congestion control does not learn of it.
 func (c *Conn) windowReopened(now time.Duration) {
 	c.rtt.backoff = 0
 	c.snd.retries, c.snd.stalled = 0, false
 	c.timers.persist = 0
 	c.snd.board.markAllLost()
-	c.armRexmt(now, true)
+	c.restartRexmt(now)
 }

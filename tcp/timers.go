@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// timers are the deadlines of a connection; 0 is off.
+// timers are the deadlines of a connection; 0 is off. Invariant: in CLOSED all are off, in TIME-WAIT all but linger.
 type timers struct {
-	rexmt                time.Duration // retransmission (RFC 6298); runs while anything is in flight
-	persist              time.Duration // window probes (RFC 9293 section 3.8.6.1); runs while nothing is
+	rexmt                time.Duration // retransmission (RFC 6298). Invariant: off while nothing is in flight
+	persist              time.Duration // window probes (RFC 9293 section 3.8.6.1). Invariant: off while something is in flight, so rexmt excludes it
 	tlp                  time.Duration // tail loss probe (RFC 8985 section 7)
 	reorder              time.Duration // RACK's reordering window (RFC 8985 section 6.2)
 	delack               time.Duration // delayed acknowledgment
 	keep                 time.Duration // keep-alive
 	linger               time.Duration // end of TIME-WAIT, or of an orphan's FIN-WAIT-2
-	cork                 time.Duration // end of TCP_CORK's or MSG_MORE's patience
-	keepAlivesUnanswered int           // keep-alive probes sent since the peer was last heard from
+	cork                 time.Duration // end of the delay by TCP_CORK or MSG_MORE
+	keepAlivesUnanswered int           // keep-alive probes sent since the last segment of the peer
 }
 
-// Deadline is when Output must be asked again although nothing else happens; 0: never.
+// Deadline is the time at which the caller must call Output even if nothing else happens; 0: never.
 func (c *Conn) Deadline() time.Duration {
 	first := time.Duration(0)
 	for _, d := range c.timers.deadlines() {
@@ -39,12 +39,12 @@ func (t *timers) deadlines() [len(timerNames)]time.Duration {
 
 var timerNames = [...]string{"retransmission", "tail loss probe", "reordering", "delayed ACK", "keep-alive", "linger", "cork", "persist"}
 
-// due says whether a deadline has passed, and then clears it.
+// due reports whether a deadline has passed, and then clears it.
 func (c *Conn) due(now time.Duration, deadline *time.Duration, name string) bool {
 	return *deadline != 0 && *deadline <= now && c.fired(now, deadline, name)
 }
 
-// fired is apart from due so that the compiler inlines due, which is asked about every timer at every segment.
+// fired is a function of its own so that the compiler inlines due, which Output calls for each timer and segment.
 func (c *Conn) fired(now time.Duration, deadline *time.Duration, name string) bool {
 	*deadline = 0
 	c.trace(now, Event{Kind: TimerFired, Why: name})
@@ -56,9 +56,9 @@ func (c *Conn) runTimers(now time.Duration) {
 	t := &c.timers
 	c.cc.pace.expire(now)
 	c.blackhole.expire(now, c)
-	if c.due(now, &t.tlp, "tail loss probe") { // in place of a timeout that is due as well (RFC 8985 section 7.2)
+	if c.due(now, &t.tlp, "tail loss probe") { // it takes the place of a timeout that is due as well (RFC 8985 section 7.2)
 		c.tlp.send = true
-		c.armRexmt(now, true)
+		c.restartRexmt(now)
 	}
 	if c.due(now, &t.rexmt, "retransmission") {
 		c.retransmissionTimeout(now)
@@ -83,13 +83,28 @@ func (c *Conn) runTimers(now time.Duration) {
 	}
 }
 
-// retransmissionTimeout is the expiry of the timer behind sent data and unanswered SYNs (RFC 6298 section 5).
+// startRexmt starts the retransmission timer after a transmission, if it is off (RFC 6298 section 5, rule 5.1).
+func (c *Conn) startRexmt(now time.Duration) {
+	if c.timers.rexmt == 0 {
+		c.restartRexmt(now)
+	}
+}
+
+// restartRexmt restarts the retransmission timer, or stops it if nothing is in flight (RFC 6298 section 5, rules 5.2 and 5.3).
+func (c *Conn) restartRexmt(now time.Duration) {
+	if c.timers.rexmt = 0; c.snd.una != c.snd.nxt {
+		c.timers.rexmt = now + min(c.rtt.timeout(c.cfg), c.userTimeoutLeft(now))
+	}
+}
+
+// retransmissionTimeout acts on an expiry of the retransmission timer (RFC 6298 section 5): it marks flights as lost, and Output sends them
+// again.
 func (c *Conn) retransmissionTimeout(now time.Duration) {
 	snd := &c.snd
 	if !c.backOff(now) {
 		return
 	}
-	if snd.wnd == 0 && c.state.synchronized() { // the answer to the probe restarts everything else
+	if snd.wnd == 0 && c.state.synchronized() { // the window probe retransmits; its answer restarts the timer
 		snd.persist.send = true
 		return
 	}
@@ -103,15 +118,15 @@ func (c *Conn) retransmissionTimeout(now time.Duration) {
 	snd.board.timeout(c.lostBefore(now))
 	c.trace(now, Event{Kind: LossDetected, Bytes: snd.board.lost, Why: "timeout"})
 	snd.resend = true
-	c.armRexmt(now, true)
-	if c.state.synchronized() { // the window of a connection whose SYN was lost is set when it is established
+	c.restartRexmt(now)
+	if c.state.synchronized() { // congestion.start sets the window after a lost SYN
 		c.cc.timeout(c, snd.board.lost-wasLost)
 	}
 	c.tlp = tlp{}
 }
 
-// backOff counts an expiry of the retransmission or the persist timer, and doubles the next. It returns false if it was the last one, R2:
-// the connection has failed.
+// backOff counts an expiry of the retransmission or the persist timer, and doubles the next timeout. It returns false if R2 is reached: the
+// connection has failed.
 func (c *Conn) backOff(now time.Duration) bool {
 	snd := &c.snd
 	if !snd.stalled {
@@ -129,8 +144,8 @@ func (c *Conn) backOff(now time.Duration) bool {
 // retriesR1 is R1 of RFC 9293 section 3.8.3.
 const retriesR1 = 3
 
-// lostBefore is the time before which a flight must have been sent to be lost at a timeout. RACK spares what was sent so
-// recently that it may still be on its way (RFC 8985 section 6.3).
+// lostBefore returns the time of sending up to which flights are lost at a timeout. RACK does not take later flights for lost, because their
+// ACKs may still arrive (RFC 8985 section 6.3).
 func (c *Conn) lostBefore(now time.Duration) time.Duration {
 	if !c.sackOK || c.rtt.srtt == 0 {
 		return now
@@ -138,7 +153,8 @@ func (c *Conn) lostBefore(now time.Duration) time.Duration {
 	return now - c.rack.rtt - c.rack.window(c)
 }
 
-// patience is what is left of the user timeout once something is sent again; without one, longer than any RTO.
+// userTimeoutLeft is the rest of the user timeout since the first retransmission. Without a user timeout, or a retransmission, it is MaxRTO,
+// which no RTO exceeds.
 func (c *Conn) userTimeoutLeft(now time.Duration) time.Duration {
 	if c.params.UserTimeout == 0 || !c.snd.stalled {
 		return c.cfg.MaxRTO
@@ -146,9 +162,9 @@ func (c *Conn) userTimeoutLeft(now time.Duration) time.Duration {
 	return max(c.params.UserTimeout-(now-c.snd.stalledAt), 1)
 }
 
-// givenUp says whether R2 is reached (RFC 9293 section 3.8.3): so many retransmissions, and the time that they take when nothing ends
-// the backing off. What the peer reports beyond a hole ends it, but does not fill the hole. The user timeout counts also while a closed
-// window is probed, and the probes are answered, as in Linux.
+// givenUp reports whether R2 is reached (RFC 9293 section 3.8.3): a number of retransmissions, and the time that they take with exponential
+// backoff. The count alone would come too early, because RTT samples of data beyond a hole end the backoff without filling the hole. As in
+// Linux, the user timeout also runs while the peer answers window probes.
 func (c *Conn) givenUp(now time.Duration) bool {
 	if c.params.UserTimeout > 0 {
 		return now-c.snd.stalledAt >= c.params.UserTimeout
@@ -164,7 +180,7 @@ func (c *Conn) givenUp(now time.Duration) bool {
 	return c.snd.retries >= limit && now-c.snd.stalledAt >= c.cfg.backedOff(limit)
 }
 
-// backedOff is the least time that a segment and so many retransmissions go unanswered when each waits twice as long as the one before.
+// backedOff is the time until the timeout of the last of so many retransmissions, with MinRTO as the first timeout and exponential backoff.
 func (g *Config) backedOff(retries int) (sum time.Duration) {
 	for i := range retries + 1 {
 		sum += min(g.MinRTO<<min(i, 16), g.MaxRTO)
@@ -172,6 +188,7 @@ func (g *Config) backedOff(retries int) (sum time.Duration) {
 	return sum
 }
 
+// armKeepAlive starts the keep-alive timer anew, or stops it without SO_KEEPALIVE.
 func (t *timers) armKeepAlive(now time.Duration, p Params) {
 	t.keep, t.keepAlivesUnanswered = 0, 0
 	if p.KeepAlive {
@@ -179,13 +196,13 @@ func (t *timers) armKeepAlive(now time.Duration, p Params) {
 	}
 }
 
-// keepAlive sends a probe, or gives up after the last one went unanswered.
+// keepAlive acts on an expiry of the keep-alive timer: it sends a probe, or ends the connection after too many unanswered ones.
 func (c *Conn) keepAlive(now time.Duration) {
 	if !c.params.KeepAlive {
 		return
 	}
 	p := c.params.Effective(c.cfg)
-	if c.snd.una != c.snd.nxt || c.timers.persist != 0 { // retransmissions and window probes find a dead peer sooner
+	if c.snd.una != c.snd.nxt || c.timers.persist != 0 { // retransmissions and window probes detect a dead peer sooner
 		c.timers.keep = now + p.KeepIdle
 		return
 	}
@@ -203,8 +220,7 @@ func (c *Conn) keepAlive(now time.Duration) {
 	c.snd.keepAlive = true
 }
 
-// peerSilent says whether a peer that is being probed has been silent for longer than a user timeout, which takes the place of
-// the number of probes (Linux tcp(7)).
+// peerSilent reports whether a probed peer has sent nothing for the user timeout, which replaces the number of probes (Linux tcp(7)).
 func (c *Conn) peerSilent(now, timeout time.Duration) bool {
 	return timeout > 0 && c.timers.keepAlivesUnanswered > 0 && now-c.rcv.lastAt >= timeout
 }

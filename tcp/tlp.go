@@ -2,20 +2,20 @@ package tcp
 
 import "time"
 
-// tlp is the tail loss probe (RFC 8985 section 7): when the last segments of a burst are lost, no acknowledgment
-// tells; a probe after two round trips draws one, long before the retransmission timer.
+// tlp is the tail loss probe (RFC 8985 section 7). If the last segments of a burst are lost, no later segment draws the ACKs that would show the
+// loss. A probe after two round trips draws one, long before the retransmission timer expires.
 type tlp struct {
-	send    bool // the next Output is the probe
-	active  bool // one is out
-	retrans bool // and it carried old data
-	sampled bool // an RTT was measured since the last one
-	end     Seq  // SND.NXT when it was sent
+	send    bool // the next Output is a probe
+	active  bool // a probe is unanswered
+	retrans bool // that probe was a retransmission
+	sampled bool // an RTT was measured since the last probe
+	end     Seq  // SND.NXT when the probe was sent
 }
 
-// maxAckDelay is what a peer may wait before it acknowledges a lone segment (RFC 8985 section 7.2, WCDelAckT).
+// maxAckDelay is the longest time by which a peer delays the ACK of a lone segment (RFC 8985 section 7.2, WCDelAckT).
 const maxAckDelay = 200 * time.Millisecond
 
-// schedule sets the probe timer after new data was sent or acknowledged (RFC 8985 section 7.2).
+// schedule sets the probe timer after data was sent or delivered (RFC 8985 section 7.2).
 func (t *tlp) schedule(now time.Duration, c *Conn) {
 	c.timers.tlp = 0
 	snd := &c.snd
@@ -24,7 +24,7 @@ func (t *tlp) schedule(now time.Duration, c *Conn) {
 	}
 	wait := time.Second
 	if c.rtt.srtt > 0 {
-		wait = 2*c.rtt.srtt + 2*granularity // with room for the clocks of both sides, as Linux
+		wait = 2*c.rtt.srtt + 2*granularity // as in Linux, the granularity of both ends' clocks is added
 		if snd.nxt.Sub(snd.una) <= snd.mss {
 			wait += maxAckDelay
 		}
@@ -32,7 +32,7 @@ func (t *tlp) schedule(now time.Duration, c *Conn) {
 	c.timers.tlp = min(now+wait, c.timers.rexmt)
 }
 
-// outputTail sends the probe: new data if the window takes it, else the last segment again (RFC 8985 section 7.3).
+// outputTail sends a probe: new data if the window allows it, or else the last segment again (RFC 8985 section 7.3).
 func (c *Conn) outputTail(now time.Duration, s *Segment) bool {
 	snd := &c.snd
 	if !c.tlp.send || snd.una == snd.nxt {
@@ -52,11 +52,11 @@ func (c *Conn) outputTail(now time.Duration, s *Segment) bool {
 	c.tlp = tlp{active: true, retrans: size <= 0, end: snd.nxt}
 	snd.lastSent = now
 	c.fill(s, w)
-	c.armRexmt(now, true)
+	c.restartRexmt(now)
 	return true
 }
 
-// lastSegment is what was sent last of what is in flight: a full-sized segment, the rest, or with either our FIN.
+// lastSegment is the last segment in flight, with our FIN if that is in flight. It is at most full-sized.
 func (snd *sender) lastSegment() Range {
 	w := snd.board.last().Range
 	data := w.Len()
@@ -67,14 +67,14 @@ func (snd *sender) lastSegment() Range {
 	return w
 }
 
-// acked looks at an acknowledgment while a probe is out (RFC 8985 section 7.4.2). A probe that repaired a loss counts
-// as one: nothing else would tell the congestion control.
-func (t *tlp) acked(c *Conn, s *Segment, duplicate bool) {
+// acked takes an ACK while a probe is unanswered (RFC 8985 section 7.4.2). If the probe was a retransmission and the ACK carries no D-SACK, the
+// probe has repaired a loss, which no other rule reports to congestion control.
+func (t *tlp) acked(c *Conn, s *Segment) {
 	if !t.active || s.Ack.Less(t.end) {
 		return
 	}
 	t.active = false
-	if t.retrans && !duplicate && c.cc.state == CAOpen {
+	if t.retrans && !c.rack.duplicate && c.cc.state == CAOpen {
 		c.cc.algorithm.mark(c)
 	}
 }
