@@ -95,7 +95,7 @@ func (b *bbr) start(now time.Duration, c *Conn) {
 
 // acked is section 5.2.3.
 func (b *bbr) acked(now time.Duration, c *Conn, f feedback) {
-	if b.state == bbrOff || f.octets == 0 {
+	if b.state == bbrOff || f.bytes == 0 {
 		return
 	}
 	s := b.rate.acked(now, &f.delivery, c.rtt.min)

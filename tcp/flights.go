@@ -5,25 +5,31 @@ import (
 	"time"
 )
 
-// flight is a stretch of sequence space that was sent at one time, as segments of size bytes each, the last perhaps shorter.
+// flight is a part of the stream that was sent at one time, as segments of size bytes each, the last perhaps shorter.
 type flight struct {
-	Range
-	sent    time.Duration
-	size    uint16
-	skipped uint16 // bytes of its first segment that lie before Start
-	sacked  bool   // the peer has reported it as received; neighbours that are sacked are one flight
-	lost    bool   // taken for lost and not sent again
-	retrans bool   // sent more than once
+	Range                 // Invariant: not empty
+	sent    time.Duration // when it was last sent
+	size    uint16        // Invariant: not 0
+	skipped uint16        // bytes of its first segment that lie before Start
+	sacked  bool          // the peer has reported it as received. Invariant: not lost
+	lost    bool          // taken for lost and not sent again
+	retrans bool          // sent more than once
 }
 
-// flights holds what is in flight in order of sequence. It is cut into chunks: a flight is found by halving, and one more in
-// between moves no more than a chunk. A peer that splits flights therefore does not make acknowledgments dearer.
+// flights is a list of flights in order of sequence, divided into chunks:
+//
+//	chunks[0]                      chunks[1]                  chunks[2]
+//	 | removed | flight | flight |  | flight | ... | flight |  | flight | room |
+//	           ^from                 ^from = 0
+//
+// Binary search over the chunks, and then within one, finds a flight. An insertion moves at most the flights of one chunk. The cost is therefore
+// small even if a peer splits flights by SACK.
 type flights struct {
-	chunks []chunk // the place behind the last one may hold the memory of an emptied one
-	visits uint32  // flights looked at so far: tests bound the work of an acknowledgment by it
+	chunks []chunk // the element after the last may keep the memory of a removed chunk
+	visits uint32  // flights visited so far: tests bound the cost of an ACK by it
 }
 
-// chunk is at most chunkLen flights, base[from:]. None is empty.
+// chunk is the flights base[from:]. Invariant: not empty, and at most chunkLen flights in base.
 type chunk struct {
 	base []flight
 	from int
@@ -31,17 +37,18 @@ type chunk struct {
 
 const chunkLen = 64
 
-// place says where a flight is, until one is added or removed.
+// place is the position of a flight. It is valid until a flight is inserted or removed.
 type place struct{ chunk, i int }
 
 func (l *flights) empty() bool { return len(l.chunks) == 0 }
 
+// at returns the flight at p. The pointer is valid until a flight is inserted or removed.
 func (l *flights) at(p place) *flight {
 	l.visits++
 	return &l.chunks[p.chunk].base[p.i]
 }
 
-// valid says whether there is a flight at p, which first, find and next may have moved beyond the last.
+// valid reports whether there is a flight at p. first, find and next return an invalid place beyond the last flight.
 func (l *flights) valid(p place) bool { return p.chunk < len(l.chunks) }
 
 func (l *flights) first() place {
@@ -61,7 +68,7 @@ func (l *flights) next(p place) place {
 	return place{chunk: p.chunk}
 }
 
-// previous is the place before p; false when that is the first.
+// previous returns the place before p; false if p is the first.
 func (l *flights) previous(p place) (place, bool) {
 	if p.i > l.chunks[p.chunk].from {
 		return place{p.chunk, p.i - 1}, true
@@ -72,7 +79,7 @@ func (l *flights) previous(p place) (place, bool) {
 	return place{p.chunk - 1, len(l.chunks[p.chunk-1].base) - 1}, true
 }
 
-// front is the flight at first; nil when there is none.
+// front returns the first flight; nil if there are no flights.
 func (l *flights) front() *flight {
 	if len(l.chunks) == 0 {
 		return nil
@@ -82,7 +89,7 @@ func (l *flights) front() *flight {
 	return &b.base[b.from]
 }
 
-// last is the flight at the end; nil when there is none.
+// last returns the last flight; nil if there are no flights.
 func (l *flights) last() *flight {
 	n := len(l.chunks)
 	if n == 0 {
@@ -93,7 +100,7 @@ func (l *flights) last() *flight {
 
 func (b *chunk) last() *flight { return &b.base[len(b.base)-1] }
 
-// find is the place of the flight that contains or follows seq.
+// find returns the place of the flight that contains or follows seq.
 func (l *flights) find(seq Seq) place {
 	n, _ := slices.BinarySearchFunc(l.chunks, seq, func(b chunk, seq Seq) int { return l.compare(b.last(), seq) })
 	if n == len(l.chunks) {
@@ -104,7 +111,7 @@ func (l *flights) find(seq Seq) place {
 	return place{n, b.from + i}
 }
 
-// compare says whether f ends before seq (-1) or not.
+// compare returns -1 if f ends at or before seq, otherwise 1.
 func (l *flights) compare(f *flight, seq Seq) int {
 	l.visits++
 	if f.End.LessEq(seq) {
@@ -124,7 +131,8 @@ func (l *flights) push(f flight) {
 	b.base = append(b.base, f)
 }
 
-// extend appends a chunk, which the caller fills. A connection that never has much in flight does with a small one.
+// extend appends a chunk, which the caller fills. The first chunk grows with its flights, because most connections have few in flight. Later ones
+// have full size from the start.
 func (l *flights) extend() {
 	n := len(l.chunks)
 	if n < cap(l.chunks) {
@@ -151,19 +159,19 @@ func (l *flights) pop() {
 	}
 }
 
-// drop removes an emptied chunk, and keeps its memory for the next one.
+// drop removes an emptied chunk, and keeps its memory for the next extend.
 func (l *flights) drop(i int) {
 	n := len(l.chunks) - 1
 	spare := chunk{base: l.chunks[i].base[:0]}
 	copy(l.chunks[i:], l.chunks[i+1:])
 	l.chunks[n] = spare
 	if n+1 < cap(l.chunks) {
-		l.chunks[:n+2][n+1] = chunk{} // one is enough
+		l.chunks[:n+2][n+1] = chunk{} // keep the memory of one chunk only
 	}
 	l.chunks = l.chunks[:n]
 }
 
-// insert puts f behind the flight at p and returns its place.
+// insert inserts f after the flight at p and returns the place of f.
 func (l *flights) insert(p place, f flight) place {
 	b := &l.chunks[p.chunk]
 	if len(b.base) == chunkLen {
@@ -178,7 +186,7 @@ func (l *flights) insert(p place, f flight) place {
 	return place{p.chunk, p.i + 1}
 }
 
-// halve makes two chunks of a full one, and returns the new place of the flight at p.
+// halve divides the full chunk of p into two, and returns the new place of the flight at p.
 func (l *flights) halve(p place) place {
 	const half = chunkLen / 2
 	upper := chunk{base: make([]flight, half, chunkLen)}
@@ -192,7 +200,7 @@ func (l *flights) halve(p place) place {
 	return p
 }
 
-// remove takes the flight at p out. What follows it may have its place then.
+// remove removes the flight at p. The next flight then is at p, or at the start of the next chunk.
 func (l *flights) remove(p place) {
 	b := &l.chunks[p.chunk]
 	if b.base = slices.Delete(b.base, p.i, p.i+1); len(b.base) == b.from {
@@ -200,7 +208,7 @@ func (l *flights) remove(p place) {
 	}
 }
 
-// release gives back the memory of an empty list, unless it is little.
+// release frees the memory of an empty list unless it is a single chunk.
 func (l *flights) release() {
 	if cap(l.chunks) > 1 {
 		l.chunks = nil
@@ -215,21 +223,21 @@ func (l *flights) len() (n int) {
 	return n
 }
 
-// memory is what the chunks occupy beyond the first, in bytes.
+// memory is the size of all chunks but the first, in bytes.
 func (l *flights) memory() int { return max(len(l.chunks)-1, 0) * chunkLen * flightSize }
 
 const flightSize = 24
 
-// waiting says whether f is on its way, as far as is known.
+// waiting reports whether f is in the network, as far as the sender knows: neither sacked nor lost.
 func (f *flight) waiting() bool { return !f.sacked && !f.lost }
 
-// before says whether f was sent before g (RFC 8985 section 6.2, RACK_sent_after).
+// before reports whether f was sent before a flight that was sent at that time and ends at end (RFC 8985 section 6.2, RACK_sent_after).
 func (f *flight) before(sent time.Duration, end Seq) bool {
 	return f.sent < sent || f.sent == sent && f.End.Less(end)
 }
 
-// segments is the part of w that is whole segments of f: what a peer reports of a segment in pieces does not count, or it could
-// split flights without bound (CVE-2019-11478). The segments of an honest one arrive whole.
+// segments returns the whole segments of f within w. A SACK of a part of a segment is ignored, or a peer could split flights without bound
+// (CVE-2019-11478). An honest peer receives whole segments.
 func (f *flight) segments(w Range) Range {
 	size, origin := int(f.size), f.Start.Add(-int(f.skipped))
 	in := f.Range

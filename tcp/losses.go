@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// losses is the part of a scoreboard that only losses call for. It names flights by their sequence numbers, and what it names may have
-// become something else meanwhile: that is found out when its turn comes.
+// losses finds the lost flights and the retransmitted ones of a scoreboard without a search. It is allocated at the first loss. Entries name
+// flights by sequence number and may be out of date: a flight may have been acknowledged, sacked or sent again since. The readers skip such entries.
 type losses struct {
-	resends []resend // what was sent again, in that order: resends[head:]
+	resends []resend // resends[head:] are the retransmissions in the order of sending
 	head    int
-	holes   []Seq // where lost flights start: a heap, the lowest first
+	holes   []Seq // a heap, the lowest first. Invariant: each lost flight contains or follows an entry
 }
 
-// resend is a retransmission: of these flights those still wait that were sent then.
+// resend is a retransmission of the flights in Range. Those with the same time of sending have not been sent again since.
 type resend struct {
 	Range
 	sent time.Duration
 }
 
-// ensureLosses is the losses, made when they are first needed.
+// ensureLosses returns the losses, allocating them at the first call.
 func (b *scoreboard) ensureLosses() *losses {
 	if b.losses == nil {
 		b.losses = new(losses)
@@ -27,7 +27,7 @@ func (b *scoreboard) ensureLosses() *losses {
 	return b.losses
 }
 
-// resent appends a retransmission. The one before it is forgotten if it was of the same.
+// resent appends a retransmission. It replaces the last entry if that has the same range.
 func (r *losses) resent(w Range, now time.Duration) {
 	if n := len(r.resends); n > r.head && r.resends[n-1].Range == w {
 		r.resends[n-1].sent = now
@@ -39,14 +39,14 @@ func (r *losses) resent(w Range, now time.Duration) {
 	r.resends = append(r.resends, resend{w, now})
 }
 
-// ackTo forgets the first retransmissions as far as they are acknowledged.
+// ackTo removes acknowledged retransmissions from the front.
 func (r *losses) ackTo(una Seq) {
 	for r.head < len(r.resends) && r.resends[r.head].End.LessEq(una) {
 		r.head++
 	}
 }
 
-// oldestResent is the flight on its way that was sent first of those that were sent again; nil: none is.
+// oldestResent returns the oldest waiting flight among the retransmitted ones; nil: none is waiting.
 func (b *scoreboard) oldestResent() *flight {
 	r := b.losses
 	if r == nil {
@@ -65,7 +65,7 @@ func (b *scoreboard) oldestResent() *flight {
 	return nil
 }
 
-// lost enters a lost flight by its start.
+// lost adds the start of a lost flight to the heap.
 func (r *losses) lost(seq Seq) {
 	h := append(r.holes, seq)
 	for i := len(h) - 1; i > 0 && h[i].Less(h[(i-1)/2]); i = (i - 1) / 2 {
@@ -74,7 +74,7 @@ func (r *losses) lost(seq Seq) {
 	r.holes = h
 }
 
-// filled removes the lowest of the holes.
+// filled removes the lowest entry from the heap.
 func (r *losses) filled() {
 	n := len(r.holes) - 1
 	h := r.holes[:n]
@@ -97,7 +97,7 @@ func (r *losses) filled() {
 	r.holes = h
 }
 
-// nextLost is the first flight to be sent again; false when there is none.
+// nextLost returns the place of the lost flight with the lowest sequence number; false if no flight is lost.
 func (b *scoreboard) nextLost() (place, bool) {
 	if b.lost == 0 {
 		return place{}, false
@@ -105,6 +105,7 @@ func (b *scoreboard) nextLost() (place, bool) {
 	return b.lowest(), true
 }
 
+// lowest returns the place of the lowest lost flight, which exists, and removes outdated entries from the heap.
 func (b *scoreboard) lowest() place {
 	for {
 		if p := b.find(b.losses.holes[0]); b.valid(p) && b.at(p).lost {
@@ -114,7 +115,7 @@ func (b *scoreboard) lowest() place {
 	}
 }
 
-// memory is what the losses occupy, in bytes.
+// memory is the size of the two lists in bytes.
 func (r *losses) memory() int {
 	if r == nil {
 		return 0

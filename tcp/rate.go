@@ -89,8 +89,8 @@ func (r *rateSampler) forget() {
 
 // acked returns the sample of a delivery. A rate over less than the shortest round trip tells of acknowledgments that came in a heap.
 func (r *rateSampler) acked(now time.Duration, d *delivery, minRTT time.Duration) rateSample {
-	s := rateSample{acked: d.octets, rtt: d.rtt}
-	r.delivered += uint64(d.octets)
+	s := rateSample{acked: d.bytes, rtt: d.rtt}
+	r.delivered += uint64(d.bytes)
 	r.deliveredAt = now
 	if r.limitedUntil != 0 && r.delivered > r.limitedUntil {
 		r.limitedUntil = 0

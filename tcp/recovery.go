@@ -2,24 +2,24 @@ package tcp
 
 import "time"
 
-// Loss recovery. With SACK, RACK (RFC 8985) decides by time what is lost; without, NewReno (RFC 6582) by duplicate
-// acknowledgments. Either way lost flights are marked on the scoreboard and Output sends them again as the window allows.
+// Loss detection. With SACK, RACK (RFC 8985) detects losses by time; without SACK, NewReno (RFC 6582) detects them by duplicate ACKs. Both only
+// mark lost flights on the scoreboard; Output retransmits them as the windows allow.
 
-// dupThresh is the number of duplicate acknowledgments, or segments reported above a hole, that mean a loss.
+// dupThresh is the number of duplicate ACKs, or of segments SACKed above a hole, that show a loss (RFC 5681 section 3.2).
 const dupThresh = 3
 
-// rack is what RFC 8985 section 5.2 keeps of the delivered flight that was sent last.
+// rack is the state of RACK (RFC 8985 section 5.2).
 type rack struct {
 	rackMark
-	highest   Seq // highest sequence number acknowledged or SACKed
-	reordered bool
-	duplicate bool  // the acknowledgment at hand carries a D-SACK
-	steps     uint8 // extra quarters of min RTT in the reordering window, from D-SACK
-	persist   uint8 // for so many recoveries without another
-	roundEnd  Seq   // steps grows at most once until this is acknowledged
+	highest   Seq   // RACK.fack: the highest sequence number acknowledged or SACKed
+	reordered bool  // RACK.reordering_seen
+	duplicate bool  // the ACK being processed carries a D-SACK
+	steps     uint8 // RACK.reo_wnd_mult - 1: quarters of the minimum RTT that D-SACKs have added to the reordering window
+	persist   uint8 // RACK.reo_wnd_persist: recoveries without a D-SACK after which steps becomes 0
+	roundEnd  Seq   // RACK.dsack_round: steps grows again once this is acknowledged
 }
 
-// rackMark is which flight that is, and how long it took.
+// rackMark describes the delivered flight that was sent last: RACK.xmit_ts, RACK.rtt and RACK.end_seq.
 type rackMark struct {
 	xmit, rtt time.Duration
 	end       Seq
@@ -32,13 +32,13 @@ func (r *rack) update(now time.Duration, d *delivery, min time.Duration) {
 	}
 	r.reordered = r.reordered || d.reordered
 	rtt := now - d.latest.sent
-	if d.latest.retrans && rtt < min { // most likely the acknowledgment of the original
+	if d.latest.retrans && rtt < min { // the ACK is most likely for the first copy
 		return
 	}
 	if d.latest.sent > r.xmit || d.latest.sent == r.xmit && r.end.Less(d.latest.End) {
 		r.xmit, r.end = d.latest.sent, d.latest.End
 	}
-	if !r.duplicate || r.rtt == 0 { // a needless copy has drawn this: what it covers may have arrived long before
+	if !r.duplicate || r.rtt == 0 { // a duplicate draws an ACK that may cover flights long after their arrival
 		r.rtt = rtt
 	}
 }
@@ -51,10 +51,10 @@ func (r *rack) window(c *Conn) time.Duration {
 	return min(time.Duration(1+r.steps)*c.rtt.min/4, c.rtt.srtt)
 }
 
-// rackPersist is how many recoveries a wider reordering window lasts (RFC 8985 section 6.2, step 4).
+// rackPersist is the number of recoveries without a D-SACK for which a wider reordering window lasts (RFC 8985 section 6.2, step 4).
 const rackPersist = 16
 
-// recovered counts a recovery that has ended.
+// recovered counts the end of a recovery.
 func (r *rack) recovered() {
 	if r.persist > 0 {
 		r.persist--
@@ -64,7 +64,7 @@ func (r *rack) recovered() {
 	}
 }
 
-// inputSacks takes the SACK blocks of an acknowledgment.
+// inputSacks takes the SACK blocks of an ACK.
 func (c *Conn) inputSacks(s *Segment, highest Seq, d *delivery) {
 	blocks := s.Options.Sack[:s.Options.SackCount]
 	if s.reportsDuplicate() {
@@ -79,8 +79,8 @@ func (c *Conn) inputSacks(s *Segment, highest Seq, d *delivery) {
 	}
 }
 
-// reportsDuplicate says whether the first SACK block is a D-SACK: it lies at or below what the segment acknowledges, which
-// SND.UNA may have passed since it was sent, or within the second (RFC 2883 section 4).
+// reportsDuplicate reports whether the first SACK block is a D-SACK: it ends at or before SEG.ACK, or lies within the second block (RFC 2883
+// section 4). SND.UNA is not compared, because it may have passed SEG.ACK of a segment that the network has delayed.
 func (s *Segment) reportsDuplicate() bool {
 	b := &s.Options.Sack
 	switch {
@@ -92,7 +92,7 @@ func (s *Segment) reportsDuplicate() bool {
 	return s.Options.SackCount > 1 && b[1].Start.LessEq(b[0].Start) && b[0].End.LessEq(b[1].End)
 }
 
-// duplicated widens RACK's reordering window by a D-SACK, once in a round trip (RFC 8985 section 6.2, step 4).
+// duplicated takes a D-SACK. It widens RACK's reordering window, once in a round trip (RFC 8985 section 6.2, step 4).
 func (c *Conn) duplicated(w Range) {
 	if !w.Start.Less(w.End) || c.snd.nxt.Less(w.End) {
 		return
@@ -109,14 +109,14 @@ func (c *Conn) duplicated(w Range) {
 	}
 }
 
-// countDuplicate counts duplicate acknowledgments as RFC 5681 section 2 defines them, and returns how many bytes an acknowledgment shows
-// to have left the network (DeliveredData of RFC 9937 section 6). Without SACK a duplicate stands for one segment. When SND.UNA moves, the
-// first segment fills the hole, and each of the others takes the place of a duplicate.
+// countDuplicate counts duplicate ACKs as RFC 5681 section 2 defines them. It returns the number of bytes that an ACK shows to have left the
+// network (DeliveredData of RFC 9937 section 6). Without SACK a duplicate ACK shows the delivery of one segment. If SND.UNA then advances, the
+// first segment fills the hole, and the others were counted by their duplicate ACKs before.
 func (c *Conn) countDuplicate(s *Segment, advanced, wasWnd int, d *delivery) (delivered int) {
 	snd := &c.snd
 	switch {
 	case c.sackOK:
-		return d.octets
+		return d.bytes
 	case advanced > 0:
 		left := max(snd.dupAcks-(advanced-1)/snd.mss, 0)
 		delivered = max(advanced-(snd.dupAcks-left)*snd.mss, min(advanced, snd.mss))
@@ -130,7 +130,7 @@ func (c *Conn) countDuplicate(s *Segment, advanced, wasWnd int, d *delivery) (de
 	return delivered
 }
 
-// recover draws the conclusions of an acknowledgment.
+// recover runs the undo of a spurious recovery, the end of recovery, loss detection and congestion control for an ACK.
 func (c *Conn) recover(now time.Duration, s *Segment, f feedback) {
 	if undone := c.tryUndo(now, s, &f); !undone || !f.latest.retrans {
 		c.rack.update(now, &f.delivery, c.rtt.min)
@@ -147,7 +147,7 @@ func (c *Conn) recover(now time.Duration, s *Segment, f feedback) {
 	c.cc.algorithm.acked(now, c, f)
 }
 
-// detectLoss marks what must be lost by now and enters recovery for it.
+// detectLoss marks lost flights and begins recovery at the first.
 func (c *Conn) detectLoss(now time.Duration) {
 	was, rule := c.snd.board.lost, "RACK"
 	if c.sackOK {
@@ -165,10 +165,10 @@ func (c *Conn) detectLoss(now time.Duration) {
 	}
 }
 
-// detectByTime is RFC 8985 section 6.2, step 5. It returns when to look again; 0: no need.
+// detectByTime is RFC 8985 section 6.2, step 5. It returns the time at which the next flight is lost unless an ACK arrives; 0: none.
 func (c *Conn) detectByTime(now time.Duration) time.Duration {
 	b := &c.snd.board
-	if b.sacked == 0 && c.cc.state == CAOpen { // nothing was delivered out of order
+	if b.sacked == 0 && c.cc.state == CAOpen { // all deliveries were in order
 		return 0
 	}
 	wait := c.rack.rtt + c.rack.window(c)
@@ -181,8 +181,8 @@ func (c *Conn) detectByTime(now time.Duration) time.Duration {
 	return 0
 }
 
-// detectByDuplicates is fast retransmit (RFC 5681 section 3.2), and in recovery the partial acknowledgment that
-// uncovers the next hole (RFC 6582 section 3.2).
+// detectByDuplicates marks the first segment as lost after three duplicate ACKs (fast retransmit, RFC 5681 section 3.2), and in recovery after a
+// partial ACK, which shows the next hole (RFC 6582 section 3.2).
 func (c *Conn) detectByDuplicates(now time.Duration) {
 	b := &c.snd.board
 	if b.empty() || b.lost > 0 {
@@ -199,20 +199,21 @@ func (c *Conn) detectByDuplicates(now time.Duration) {
 	}
 }
 
-// lose takes f for lost.
+// lose marks f as lost and tells congestion control.
 func (c *Conn) lose(now time.Duration, f *flight) {
 	c.snd.board.markLost(f)
 	c.cc.algorithm.lost(now, c, f)
 }
 
-// keepsTimer says that a partial acknowledgment, which has moved SND.UNA on from una, leaves the retransmission timer alone: without
-// SACK only the first one restarts it, so that many losses do not take a round trip each (RFC 6582 section 3.2, step 3).
+// keepsTimer reports whether a partial ACK, which has advanced SND.UNA from una, must not restart the retransmission timer. Without SACK, NewReno's
+// impatient variant restarts it only for the first partial ACK, so that the timer repairs many losses at once instead of one per round trip
+// (RFC 6582 section 3.2, step 3, and section 4).
 func (c *Conn) keepsTimer(una Seq) bool {
 	return !c.sackOK && c.cc.state == CARecovery && una.Add(c.cc.repair.prr.recoverFS) != c.cc.recover
 }
 
-// pipe is the number of bytes in the network (RFC 6675 section 4).
+// pipe is the number of bytes in the network (RFC 6675 section 4). Without SACK each duplicate ACK takes a segment off.
 func (snd *sender) pipe() int {
-	left := min(snd.dupAcks*snd.mss, snd.nxt.Sub(snd.una)-snd.board.lost)
+	left := min(snd.dupAcks*snd.mss, snd.nxt.Sub(snd.una)-snd.board.lost) // left the network
 	return snd.nxt.Sub(snd.una) - snd.board.sacked - snd.board.lost - left
 }

@@ -2,29 +2,41 @@ package tcp
 
 import "time"
 
-// scoreboard remembers what is in flight: between SND.UNA and SND.NXT, in order, as it was last sent. It is what
-// RFC 6675's scoreboard and RFC 8985's transmission times are here, counted in bytes. The work of an acknowledgment is in proportion to
-// what it newly tells; besides, a flight is found in a time that grows with the logarithm of their number.
+// scoreboard records the bytes in flight, from SND.UNA to SND.NXT, and the state of each: RFC 6675's scoreboard with RFC 8985's transmission
+// times, in bytes.
+//
+//	SND.UNA              fresh                        SND.NXT
+//	   v                   v                             v
+//	---+-------+-----------+--------+---------+----------+---> sequence numbers
+//	   | lost  | waiting,  | sacked | waiting,| waiting, |
+//	   |       | sent again|        | new     | new      |
+//	---+-------+-----------+--------+---------+----------+
+//	   ^hole   ^resend              ^oldestFresh
+//
+// A flight is waiting, sacked or lost. Loss detection marks waiting flights as lost, and Output retransmits them: then they wait again. The
+// cost of an ACK is proportional to the flights that it newly reports, times the logarithm of their number, so that a hostile peer cannot make
+// ACKs expensive.
 type scoreboard struct {
-	flights
-	fresh  Seq     // below it none waits of what was sent only once
-	losses *losses // nil while nothing was lost
-	sacked int     // bytes the peer has reported as received
-	lost   int     // bytes taken for lost and not sent again
+	flights         // Invariant: they cover SND.UNA to SND.NXT without gap or overlap
+	fresh   Seq     // Invariant: a waiting flight that was sent once does not begin before it
+	losses  *losses // nil: no flight has been lost
+	sacked  int     // Invariant: the sum of the sacked flights, in bytes
+	lost    int     // Invariant: the sum of the lost flights, in bytes
 }
 
-// delivery is what an acknowledgment says about the flights it newly covers.
+// delivery describes the flights that an ACK reports as received for the first time, by its acknowledgment number or by SACK.
 type delivery struct {
-	octets    int
-	rtt       time.Duration // the round trip measured; 0: none
-	latest    flight        // the one sent last
-	any       bool
-	reordered bool // a flight sent once was delivered after later ones
-	mistaken  bool // a flight taken for lost was delivered before it was sent again
+	bytes     int
+	rtt       time.Duration // the RTT sample; 0: none
+	latest    flight        // the flight that was sent last, if any
+	any       bool          // there are such flights
+	reordered bool          // a flight that was sent once was delivered after later ones
+	mistaken  bool          // a lost flight was delivered before it was sent again
 }
 
+// add adds f. highest is the highest sequence number that earlier ACKs have reported.
 func (d *delivery) add(f *flight, highest Seq) {
-	d.octets += f.Len()
+	d.bytes += f.Len()
 	if !f.retrans {
 		d.reordered = d.reordered || f.End.Less(highest)
 		d.mistaken = d.mistaken || f.lost
@@ -34,8 +46,8 @@ func (d *delivery) add(f *flight, highest Seq) {
 	}
 }
 
-// push records that w was sent for the first time, in segments of size bytes. Together with what went just before it is one flight, unless
-// that ends with a shorter segment: its end would be forgotten.
+// push records that w was sent for the first time, in segments of size bytes. It extends the last flight if that was sent at the same time and
+// ends with a full segment. A shorter segment must end its flight, because a flight has segments of one size.
 func (b *scoreboard) push(w Range, size int, now time.Duration) {
 	if l := b.last(); l == nil {
 		b.fresh = w.Start
@@ -46,7 +58,7 @@ func (b *scoreboard) push(w Range, size int, now time.Duration) {
 	b.flights.push(flight{Range: w, size: uint16(size), sent: now})
 }
 
-// ackTo removes what is below una.
+// ackTo removes the flights before una, and adds those that were not sacked to d.
 func (b *scoreboard) ackTo(una, highest Seq, d *delivery) {
 	for f := b.front(); f != nil && f.Start.Less(una); f = b.front() {
 		if una.Less(f.End) {
@@ -70,6 +82,7 @@ func (b *scoreboard) ackTo(una, highest Seq, d *delivery) {
 	}
 }
 
+// acked takes f, which is about to be removed, out of the sums.
 func (b *scoreboard) acked(f *flight, highest Seq, d *delivery) {
 	b.uncount(f)
 	if !f.sacked {
@@ -77,12 +90,13 @@ func (b *scoreboard) acked(f *flight, highest Seq, d *delivery) {
 	}
 }
 
-// cutFront lets f begin at seq, which lies within it.
+// cutFront removes the part of f before seq, which lies within it.
 func (f *flight) cutFront(seq Seq) {
 	f.skipped = uint16((int(f.skipped) + seq.Sub(f.Start)) % int(f.size))
 	f.Start = seq
 }
 
+// uncount subtracts f from the sums.
 func (b *scoreboard) uncount(f *flight) {
 	if f.sacked {
 		b.sacked -= f.Len()
@@ -92,7 +106,7 @@ func (b *scoreboard) uncount(f *flight) {
 	}
 }
 
-// split makes seq, which lies in the flight at p, a boundary between flights, and returns the place of the one that starts there.
+// split divides the flight at p at seq, and returns the place of the flight that then begins at seq.
 func (b *scoreboard) split(p place, seq Seq) place {
 	f := b.at(p)
 	if seq == f.Start {
@@ -107,7 +121,7 @@ func (b *scoreboard) split(p place, seq Seq) place {
 	return b.insert(p, rest)
 }
 
-// sack marks w as received by the peer, as far as it is whole segments.
+// sack marks the whole segments within w as received by the peer, and adds those that were not sacked before to d.
 func (b *scoreboard) sack(w Range, highest Seq, d *delivery) {
 	for p := b.find(w.Start); b.valid(p) && b.at(p).Start.Less(w.End); p = b.next(p) {
 		f := b.at(p)
@@ -131,7 +145,7 @@ func (b *scoreboard) sack(w Range, highest Seq, d *delivery) {
 	}
 }
 
-// join makes one flight of the sacked one at p and its sacked neighbours, and returns its place: who reports them again is soon answered.
+// join merges the sacked flight at p with sacked neighbours, and returns its place. Later ACKs that report the same bytes then visit one flight.
 func (b *scoreboard) join(p place) place {
 	if q := b.next(p); b.valid(q) && b.at(q).sacked {
 		b.at(p).End = b.at(q).End
@@ -145,7 +159,7 @@ func (b *scoreboard) join(p place) place {
 	return p
 }
 
-// markLost takes f for lost.
+// markLost marks f as lost if it is waiting.
 func (b *scoreboard) markLost(f *flight) {
 	if f.waiting() {
 		f.lost = true
@@ -158,14 +172,15 @@ func (b *scoreboard) markLost(f *flight) {
 	}
 }
 
+// markAllLost marks all waiting flights as lost.
 func (b *scoreboard) markAllLost() {
 	for f := b.oldest(); f != nil; f = b.oldest() {
 		b.markLost(f)
 	}
 }
 
-// timeout takes the first flight and all that was sent up to before for lost. If the peer has taken back what it had reported (the first flight is sacked, yet
-// not acknowledged), none of its reports count any more, and all of it is lost (RFC 2018 section 8).
+// timeout marks the first flight, and all flights sent up to the time before, as lost. If the first flight is sacked but not acknowledged, the
+// peer has discarded data that it had reported (reneging): then it marks all sacked flights as lost, too (RFC 2018 section 8).
 func (b *scoreboard) timeout(before time.Duration) {
 	if b.front().sacked {
 		b.sacked = 0
@@ -182,7 +197,8 @@ func (b *scoreboard) timeout(before time.Duration) {
 	}
 }
 
-// lostFrom is what is lost from the flight at p on, a lost one, as far as that is needed for size bytes.
+// lostFrom returns the lost bytes from the lost flight at p on. It stops at the first flight that is not lost, or at the first that brings
+// the sum to size bytes.
 func (b *scoreboard) lostFrom(p place, size int) Range {
 	w := b.at(p).Range
 	for p = b.next(p); w.Len() < size && b.valid(p) && b.at(p).lost; p = b.next(p) {
@@ -191,8 +207,8 @@ func (b *scoreboard) lostFrom(p place, size int) Range {
 	return w
 }
 
-// resent records that n bytes from the start of the flight at p on are sent again, in segments of size bytes and as one flight from now
-// on: what was cut small once does not remain so.
+// resent records that the first n bytes from the flight at p on are sent again, in segments of size bytes. They are one flight from now on, so
+// that flights that were split once do not stay small.
 func (b *scoreboard) resent(p place, n, size int, now time.Duration) {
 	f := b.at(p)
 	w := Range{f.Start, f.Start.Add(n)}
@@ -209,7 +225,7 @@ func (b *scoreboard) resent(p place, n, size int, now time.Duration) {
 	b.ensureLosses().resent(w, now)
 }
 
-// cover removes the flight at p as far as end, and returns how far that was.
+// cover removes the part of the flight at p before end, and returns the end of that part.
 func (b *scoreboard) cover(p place, end Seq) Seq {
 	f := b.at(p)
 	if f.End.LessEq(end) {
@@ -227,7 +243,7 @@ func (b *scoreboard) cover(p place, end Seq) Seq {
 	return end
 }
 
-// oldest is the flight on its way that was sent first; nil: none is.
+// oldest returns the waiting flight that was sent first; nil: none is waiting.
 func (b *scoreboard) oldest() *flight {
 	f, again := b.oldestFresh(), b.oldestResent()
 	if f == nil || again != nil && again.before(f.sent, f.End) {
@@ -236,7 +252,7 @@ func (b *scoreboard) oldest() *flight {
 	return f
 }
 
-// oldestFresh is the same of the flights that were sent only once: their order in time is that of their sequence.
+// oldestFresh returns the oldest waiting flight among those sent once. They were sent in the order of their sequence numbers.
 func (b *scoreboard) oldestFresh() *flight {
 	for p := b.find(b.fresh); b.valid(p); p = b.next(p) {
 		f := b.at(p)

@@ -9,40 +9,40 @@ import (
 
 // sender is the sending half (RFC 9293 section 3.3.1).
 type sender struct {
-	una, nxt Seq // SND.UNA, SND.NXT
-	iss      Seq
-	tsOffset uint32 // of our timestamps
-	wnd      int    // SND.WND, scaled
-	wl1, wl2 Seq
-	shift    uint8 // the peer's window scale
-	maxWnd   int   // the largest window the peer has offered
-	mss      int   // payload of a full-sized segment
-	peerMSS  int   // the peer's MSS option
+	una, nxt Seq    // SND.UNA, SND.NXT. Invariant: una <= nxt
+	iss      Seq    // ISS, the number of our SYN
+	tsOffset uint32 // added to the clock in our timestamps
+	wnd      int    // SND.WND in bytes
+	wl1, wl2 Seq    // SND.WL1, SND.WL2
+	shift    uint8  // the peer's window scale
+	maxWnd   int    // MAX.SND.WND: the largest window that the peer has announced
+	mss      int    // Eff.snd.MSS: payload of a full-sized segment
+	peerMSS  int    // the peer's MSS option
 
-	buf    sendq.Queue // bytes from una on
-	closed bool        // the user will write no more
-	fin    Seq         // then: where our FIN stands
-	board  scoreboard
+	buf    sendq.Queue // bytes that the user has written and the peer has not acknowledged
+	closed bool        // the user writes no more
+	fin    Seq         // sequence number of our FIN, if closed
+	board  scoreboard  // bytes between una and nxt
 
-	up        Seq  // SND.UP: the byte after the urgent data
-	urgent    bool // SND.UP lies ahead of una
-	push      bool // waiting data is sent although it is little, until none is left
-	more      bool // MSG_MORE: hold a partial segment
-	resend    bool // the retransmission timer has expired: the first segment goes whatever the congestion window says
+	up        Seq  // SND.UP: the sequence number after the urgent data
+	urgent    bool // SND.UP is after una
+	push      bool // send partial segments, until no data is unsent
+	more      bool // MSG_MORE: delay a partial segment
+	resend    bool // the retransmission timer has expired: the congestion window does not limit the next retransmission
 	keepAlive bool // send a keep-alive probe
-	limited   bool // the congestion window held us back
+	limited   bool // the congestion window limited the last transmission
 	persist   persist
 
-	dupAcks   int
-	retries   int           // retransmissions of the segment at una
-	stalled   bool          // una, or the closed window, has not moved for a timeout
+	dupAcks   int           // duplicate ACKs without SACK
+	retries   int           // retransmissions since una has advanced
+	stalled   bool          // una has not advanced, or the window has not opened, for a timeout
 	synResent bool          // our SYN was sent more than once
-	stalledAt time.Duration // since when
-	lastSent  time.Duration
-	buffer    int // size the automatic sizing has reached
+	stalledAt time.Duration // start of that timeout, if stalled
+	lastSent  time.Duration // time of the last transmission of data
+	buffer    int           // size that the automatic sizing has reached, in bytes
 }
 
-// dataStart is the sequence number of the first byte in the buffer.
+// dataStart is the sequence number of the first byte in the send buffer.
 func (snd *sender) dataStart() Seq {
 	if snd.una == snd.iss {
 		return snd.iss + 1
@@ -50,20 +50,22 @@ func (snd *sender) dataStart() Seq {
 	return snd.una
 }
 
-// dataEnd is the sequence number after the last one.
+// dataEnd is the sequence number after the last byte in the send buffer.
 func (snd *sender) dataEnd() Seq { return snd.dataStart().Add(snd.buf.Len()) }
 
-// unsent is the number of bytes never sent; the FIN not counted.
+// unsent is the number of bytes that were never sent, without the FIN.
 func (snd *sender) unsent() int { return max(snd.dataEnd().Sub(maxSeq(snd.nxt, snd.dataStart())), 0) }
 
+// finUnsent reports whether our FIN is to be sent for the first time.
 func (snd *sender) finUnsent() bool { return snd.closed && snd.nxt.LessEq(snd.fin) }
 
-// ownsFin says whether our FIN is the end of w.
+// ownsFin reports whether w ends with our FIN.
 func (snd *sender) ownsFin(w Range) bool { return snd.closed && w.End == snd.fin+1 }
 
+// finAcked reports whether the peer has acknowledged our FIN.
 func (snd *sender) finAcked() bool { return snd.closed && snd.fin.Less(snd.una) }
 
-// Write queues bytes of p and returns how many fit. It never blocks.
+// Write copies bytes of p to the send buffer and returns how many fit. It never blocks. The next Output sends them.
 func (c *Conn) Write(now time.Duration, p []byte) int {
 	n := c.fits(p)
 	c.snd.buf.Write(p[:n])
@@ -71,7 +73,7 @@ func (c *Conn) Write(now time.Duration, p []byte) int {
 	return n
 }
 
-// Lend is Write without a copy: the bytes of p that fit, if they are many, must not change until the loan is returned.
+// Lend is Write without a copy: it may queue p itself. The bytes of p must not change until the loan is returned.
 func (c *Conn) Lend(now time.Duration, p []byte, loan *sendq.Loan) int {
 	n := c.fits(p)
 	c.snd.buf.Lend(p[:n], loan)
@@ -79,7 +81,7 @@ func (c *Conn) Lend(now time.Duration, p []byte, loan *sendq.Loan) int {
 	return n
 }
 
-// fits is how many bytes of p there is room for.
+// fits returns the number of bytes of p that fit into the send buffer.
 func (c *Conn) fits(p []byte) int {
 	if !c.CanSend() {
 		return 0
@@ -87,29 +89,30 @@ func (c *Conn) fits(p []byte) int {
 	return min(len(p), max(c.sndLimit()-c.snd.memory(), 0), c.notsentRoom())
 }
 
+// wrote traces a user's call that wrote n bytes.
 func (c *Conn) wrote(now time.Duration, n int) {
 	if n > 0 {
 		c.trace(now, Event{Kind: UserWrote, Bytes: n})
 	}
 }
 
-// CanSend says whether the connection is, or is becoming, one that takes more bytes.
+// CanSend reports whether the connection takes bytes to send, at once or when it is established.
 func (c *Conn) CanSend() bool {
 	return !c.snd.closed && (c.state == Established || c.state == CloseWait || c.state == SynSent || c.state == SynReceived)
 }
 
-// More tells whether the bytes just written are to wait for others (MSG_MORE).
+// More sets whether a partial segment is delayed because the user is about to write more (MSG_MORE).
 func (c *Conn) More(more bool) { c.snd.more = more }
 
-// Push sends what TCP_CORK, MSG_MORE and Nagle's algorithm hold, and nothing written later: setting TCP_NODELAY does, also when it is
-// set already (Linux tcp(7)).
+// Push sends the partial segment that TCP_CORK, MSG_MORE or Nagle's algorithm delays. It does not affect bytes written later. Setting
+// TCP_NODELAY calls it, even if the option is set already (Linux tcp(7)).
 func (c *Conn) Push() {
 	c.snd.push = c.snd.unsent() > 0
 	c.timers.cork = 0
 }
 
-// sndLimit is the size of the send buffer in bytes. By itself it follows the congestion window, so that one flight
-// can be on its way while the next is being written.
+// sndLimit is the size of the send buffer in bytes. Without SO_SNDBUF it is twice the congestion window, at least InitialSndBuf and at
+// most MaxSndBuf, so that the user can write the next window while one is in flight.
 func (c *Conn) sndLimit() int {
 	if c.params.SndBuf > 0 {
 		return c.params.SndBuf
@@ -117,35 +120,36 @@ func (c *Conn) sndLimit() int {
 	return min(max(c.snd.buffer, 2*c.cc.cwnd)+c.snd.board.memory(), c.cfg.MaxSndBuf)
 }
 
-// canWrite says whether enough of the send buffer is free for a writer to be woken: a third, as Linux has it.
+// canWrite reports whether enough of the send buffer is free to wake a writer: a third, as in Linux.
 func (c *Conn) canWrite() bool {
 	return c.CanSend() && 3*c.snd.memory() <= 2*c.sndLimit() && c.belowLowat()
 }
 
-// memory is what the send buffer is charged with: the bytes in it, and the flights that the peer has split by SACK.
+// memory is the charge against the send buffer: its bytes, and the flights that the peer has split by SACK.
 func (snd *sender) memory() int { return snd.buf.Len() + snd.board.memory() }
 
-// Writable says whether Write should be tried: there is room, or an error to learn of.
+// Writable reports whether a writer is to be woken: there is room, or Write will fail.
 func (c *Conn) Writable() bool {
 	return c.canWrite() && c.state.synchronized() || c.snd.closed || c.state == Closed || c.state == TimeWait
 }
 
-// Unacked is the number of bytes in the send buffer: written but not acknowledged.
+// Unacked is the number of bytes that the user has written and the peer has not acknowledged.
 func (c *Conn) Unacked() int { return c.snd.buf.Len() }
 
-// Memory is what the connection holds besides itself, in bytes: what it has to send, what was received and not read, and what it
-// remembers of both.
+// Memory is the memory of the connection in bytes, without the Conn itself: send buffer, receive buffer, reassembler, scoreboard and congestion
+// control.
 func (c *Conn) Memory() int {
 	return c.snd.buf.Memory() + c.snd.board.memory() + c.snd.board.losses.memory() + c.cc.algorithm.memory() +
 		c.rcv.buf.Memory() + c.rcv.reassembler.memory + cap(c.rcv.reassembler.blocks)*blockSize
 }
 
-// Delivered says whether all that was written, and the FIN if there is one, has been acknowledged or given up.
+// Delivered reports whether the peer has acknowledged all bytes written, and the FIN if the user has closed. It is true after the end of the
+// connection, too.
 func (c *Conn) Delivered() bool {
 	return c.state == Closed || c.state == TimeWait || c.snd.buf.Len() == 0 && (!c.snd.closed || c.snd.finAcked())
 }
 
-// CloseWrite ends sending: the FIN follows the bytes already written (RFC 9293 section 3.10.4).
+// CloseWrite shuts down writing: Output sends a FIN after the bytes already written (RFC 9293 section 3.10.4).
 func (c *Conn) CloseWrite(now time.Duration) {
 	c.trace(now, Event{Kind: UserClosed, Why: "shutdown"})
 	c.closeWrite(now)
@@ -167,7 +171,7 @@ func (c *Conn) closeWrite(now time.Duration) {
 	c.enterClosing(now)
 }
 
-// enterClosing moves on a connection whose user has closed; during the handshake that waits for its end.
+// enterClosing changes the state of a connection whose user has shut down writing. In SYN-RECEIVED it does nothing: established calls it again.
 func (c *Conn) enterClosing(now time.Duration) {
 	switch {
 	case c.snd.closed && c.state == Established:
@@ -177,8 +181,8 @@ func (c *Conn) enterClosing(now time.Duration) {
 	}
 }
 
-// Close gives the connection up: written data is still sent, but the user reads no more. Bytes left unread
-// make it a reset, so that the peer learns that they were lost (RFC 9293 section 3.6.1).
+// Close makes the connection an orphan: Output still sends the bytes already written, and then a FIN. If received bytes are unread, Close resets
+// the connection instead, so that the peer learns of their loss (RFC 9293 section 3.6.1).
 func (c *Conn) Close(now time.Duration) {
 	c.trace(now, Event{Kind: UserClosed, Why: "close"})
 	unread := c.rcv.buf.Len() > 0
@@ -187,7 +191,7 @@ func (c *Conn) Close(now time.Duration) {
 		c.Abort(now)
 		return
 	}
-	c.rcv.release() // what was received ahead of a gap, too: what fills the gap is answered by a reset
+	c.rcv.release() // refuseData resets the connection if the gap before the reassembler's blocks fills
 	c.closeWrite(now)
 	switch {
 	case c.state == FinWait2 && c.params.FinTimeout < 0:
@@ -197,8 +201,8 @@ func (c *Conn) Close(now time.Duration) {
 	}
 }
 
-// awaitFin bounds the time that a connection without an owner spends in FIN-WAIT-2 (TCP_LINGER2). Without any it ends, and
-// says so only if its owner closes it now: Linux sends a reset in that case alone.
+// awaitFin bounds the time that an orphan spends in FIN-WAIT-2 (TCP_LINGER2). With a negative bound it ends the connection without a reset. As in
+// Linux, only Close in FIN-WAIT-2 sends a reset then.
 func (c *Conn) awaitFin(now time.Duration) {
 	if d := c.params.Effective(c.cfg).FinTimeout; d >= 0 {
 		c.timers.linger = now + d
@@ -207,7 +211,7 @@ func (c *Conn) awaitFin(now time.Duration) {
 	}
 }
 
-// Abort resets the connection and gives it up (RFC 9293 section 3.10.5).
+// Abort ends the connection, with a RST to the peer if there is one, and frees the received bytes (RFC 9293 section 3.10.5).
 func (c *Conn) Abort(now time.Duration) {
 	c.trace(now, Event{Kind: UserClosed, Why: "abort"})
 	c.orphan = true
