@@ -10,13 +10,10 @@ type addrs struct {
 	n      uint8 // length of the prefix in bytes
 }
 
-// wildcards are the prefix lengths of the unspecified addresses.
-var wildcards = map[netip.Addr]uint8{netip.IPv6Unspecified(): 0, netip.IPv4Unspecified(): 12}
-
 func addrsOf(a netip.Addr) addrs {
 	s := addrs{prefix: a.As16(), n: 16}
-	if n, ok := wildcards[a]; ok {
-		s.n = n
+	if a.IsUnspecified() {
+		s.n -= uint8(a.BitLen() / 8)
 	}
 	return s
 }

@@ -6,11 +6,11 @@ import (
 	"sync/atomic"
 )
 
-// crowded remembers the destinations to which every ephemeral port is in use. The next Connect to one need not try them all again, but
-// only those that were given back meanwhile.
+// crowded remembers the destinations to which every ephemeral port is in use. The next Connect to one of them tries only the ports
+// that were released since, instead of all.
 type crowded struct {
-	count atomic.Int32 // of destinations: as long as there are none, Release has nothing to do here
-	mu    sync.Mutex   // taken after a stripe's
+	count atomic.Int32 // of destinations, so that Release costs one load while there are none
+	mu    sync.Mutex   // taken last
 	freed map[destination][]uint16
 }
 
@@ -19,13 +19,13 @@ type destination struct {
 	remote netip.AddrPort
 }
 
-// Bounds of what is remembered: beyond maxFreed ports given back, to try all is no worse.
+// Bounds of the memory. After more than maxFreed released ports a search of all ports costs no more.
 const (
 	maxCrowded = 64
 	maxFreed   = 256
 )
 
-// enter says that no port is left for d.
+// enter notes that no port is left for d.
 func (c *crowded) enter(d destination) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -39,7 +39,7 @@ func (c *crowded) enter(d destination) {
 	c.count.Store(int32(len(c.freed)))
 }
 
-// leave says that there are ports for d.
+// leave notes that there are ports for d.
 func (c *crowded) leave(d destination) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -47,7 +47,7 @@ func (c *crowded) leave(d destination) {
 	c.count.Store(int32(len(c.freed)))
 }
 
-// next is a port that was given back since d was entered, 0 when there is none; false when d is not crowded, as far as is known.
+// next returns a port that was released since d was entered, 0 if there is none; false when d is not known to be crowded.
 func (c *crowded) next(d destination) (port uint16, known bool) {
 	if c.count.Load() == 0 {
 		return 0, false
@@ -62,7 +62,7 @@ func (c *crowded) next(d destination) (port uint16, known bool) {
 	return port, known
 }
 
-// release says that a port was given back, by whatever connection.
+// release notes that a port was released, to whatever destination.
 func (c *crowded) release(port uint16) {
 	if c.count.Load() == 0 {
 		return

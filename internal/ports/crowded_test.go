@@ -55,7 +55,7 @@ func (d *destinations) give(to string, port uint16) {
 	d.Release(r)
 }
 
-// SEC-065: when every port to a destination is in use, to learn that again costs nothing, and what is given back is found at once.
+// SEC-065: when every port to a destination is in use, the next Connect fails without a search, and a released port is found at once.
 func TestCrowdedDestination(t *testing.T) {
 	const size, one, other = 1000, "10.0.0.1:80", "10.0.0.1:81"
 	d := newDestinations(size)
@@ -99,5 +99,5 @@ func TestCrowdedDestination(t *testing.T) {
 	require.LessOrEqual(t, len(d.crowded.freed), maxCrowded)
 	d.give(one, 1500)
 	_, err = d.connect(one)
-	require.NoError(t, err, "what was forgotten is searched for")
+	require.NoError(t, err, "a forgotten destination is searched again")
 }

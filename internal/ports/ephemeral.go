@@ -75,8 +75,8 @@ func (e *ephemeral) random() uint32 {
 	return uint32(e.source.Uint64())
 }
 
-// sequence returns where the search for one of size ports begins, and what to call with the number of ports tried in vain before
-// the one that was taken.
+// sequence returns the start of the search for one of size ports, and a function to be called with the number of ports that were
+// tried in vain before one was taken.
 func (e *ephemeral) sequence(local addrs, remote netip.AddrPort, size uint32) (first uint32, step func(tried uint32)) {
 	out := e.mac(local.prefix, remote.Addr().As16(), [aes.BlockSize]byte{byte(remote.Port() >> 8), byte(remote.Port())})
 	offset := binary.BigEndian.Uint32(out[:])           // F of RFC 6056

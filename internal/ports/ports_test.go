@@ -20,7 +20,7 @@ func newTable(low, high uint16) *Table {
 
 func always(uint16) bool { return true }
 
-// SOCK-001, SOCK-030, SOCK-031: what bind(2) lets two sockets share.
+// SOCK-001, SOCK-030, SOCK-031: the addresses and ports that bind(2) lets two sockets share.
 func TestBindConflict(t *testing.T) {
 	tests := []struct {
 		name          string

@@ -1,9 +1,9 @@
 package ports
 
-// A rule says whether a newcomer may not have a port because of those who hold it.
+// A rule reports whether a holder of a port keeps a newcomer from it.
 type rule func(r Reservation, holder group) bool
 
-// overlap: some datagram or segment could be meant for either.
+// overlap: a datagram or segment could be for either.
 func overlap(r Reservation, holder group) bool {
 	return r.at.overlaps(holder.at)
 }

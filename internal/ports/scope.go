@@ -29,7 +29,7 @@ func (t *Table) Within(r Range) Scope {
 func (s Scope) port(n uint32) uint16 { return uint16(s.low + n%s.size) }
 
 // Bind reserves a port at an address as bind(2) does; the wildcard address overlaps with every other. Port 0 picks an
-// ephemeral port that nobody else holds at an overlapping address. The error is EADDRINUSE.
+// ephemeral port that is free at all overlapping addresses. The error is EADDRINUSE.
 func (s Scope) Bind(local netip.AddrPort, f Flags) (Reservation, error) {
 	r := Reservation{at: addrsOf(local.Addr()), port: local.Port(), flags: f & (ReuseAddr | ReusePort)}
 	if r.port != 0 {

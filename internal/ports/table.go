@@ -1,5 +1,5 @@
-// Package ports keeps account of the local ports of one transport: who holds which, what bind(2) on Linux lets
-// them share, and which ephemeral port an outsider cannot guess (RFC 6056).
+// Package ports manages the local ports of one transport: it knows the holders of each port, shares ports as bind(2) does on Linux,
+// and chooses ephemeral ports that an outsider cannot guess (RFC 6056).
 //
 // Each transport of each stack owns a Table. A holder keeps a Reservation, 20 bytes without a pointer.
 package ports
@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// Flags say what a holder of a port permits others, and what it is doing with it.
+// Flags are the permissions that a holder of a port gives to others, and its use of the port.
 type Flags uint8
 
 const (

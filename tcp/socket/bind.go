@@ -17,7 +17,7 @@ func (so *Socket) Bind(local netip.AddrPort) error {
 	}
 	addr := local.Addr().Unmap()
 	if !addr.IsValid() {
-		addr = netip.IPv4Unspecified()
+		addr = h.addr()
 	}
 	network := h.stack.ip
 	if network.FamilyOf(addr) == nil || !addr.IsUnspecified() && !network.IsLocal(addr) {
@@ -28,6 +28,14 @@ func (so *Socket) Bind(local netip.AddrPort) error {
 		return nil
 	}
 	return h.reserve(netip.AddrPortFrom(addr, local.Port()))
+}
+
+// addr is the bound address, or the wildcard.
+func (h held) addr() netip.Addr {
+	if h.bound {
+		return h.port.Addr()
+	}
+	return netip.IPv4Unspecified()
 }
 
 // reserve takes a port at an own address; 0: any.

@@ -67,7 +67,7 @@ func (p *peer) advance(state string) {
 
 var states = []string{"SYN-SENT", "SYN-RECV", "ESTAB", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING", "LAST-ACK", "TIME-WAIT"}
 
-// What the ways to end a connection send and lead to, in each state.
+// Each way to end a connection sends the right segment and leads to the right state, from each state.
 func TestEndInEachState(t *testing.T) { // TCP-154, TCP-155, SOCK-023, SOCK-027
 	type outcome struct{ sends, state string }
 	closes := map[string]outcome{
@@ -131,7 +131,7 @@ func TestShutdown(t *testing.T) { // SOCK-023, SOCK-024
 	p.so.reads(t, "")
 }
 
-// An orphan in FIN-WAIT-2 is given up after a minute; one whose owner is there waits.
+// An orphan in FIN-WAIT-2 is given up after a minute; a connection with a user stays in FIN-WAIT-2.
 func TestOrphans(t *testing.T) { // SEC-021
 	l := newLab(t)
 	p := l.in("FIN-WAIT-2")
@@ -145,7 +145,7 @@ func TestOrphans(t *testing.T) { // SEC-021
 	l.empty()
 }
 
-// Data for a socket that nobody has any more is answered with a reset, even where it found the socket locked.
+// Data for a closed socket is answered with a reset, also when it was in the backlog.
 func TestDataAfterClose(t *testing.T) { // TCP-025, SOCK-026
 	for name, locked := range map[string]bool{"free": false, "locked": true} {
 		t.Run(name, func(t *testing.T) {
@@ -264,8 +264,8 @@ func TestNoReuseWithoutListener(t *testing.T) { // TCP-027
 	require.Equal(t, "TIME-WAIT", l.state())
 }
 
-// What was received before the connection failed is read first. Then the error is reported once, unless the peer's FIN came before
-// it: behind that nothing concerns the reader, as on Linux.
+// A reader gets the data that was received before the connection failed, and then the error once, unless the peer's FIN came before
+// it: after the FIN no error concerns the reader, as on Linux.
 func TestReadAfterReset(t *testing.T) { // TCP-143
 	l := newLab(t)
 	p := l.active()
@@ -289,7 +289,7 @@ func TestReadAfterReset(t *testing.T) { // TCP-143
 	p.so.reads(t, "")
 }
 
-// A timeout leaves what was received, too.
+// Received data stays readable after a timeout, too.
 func TestReadAfterTimeout(t *testing.T) { // TCP-156
 	l := newLab(t)
 	p := l.active()

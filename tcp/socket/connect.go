@@ -43,11 +43,7 @@ func (h held) open(remote netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	var src netip.Addr
-	if h.bound {
-		src = h.port.Addr()
-	}
-	route, err := s.ip.RouteVia(remote.Addr(), src, h.Via())
+	route, err := s.ip.RouteVia(remote.Addr(), h.addr(), h.Via())
 	if err != nil {
 		return err
 	}

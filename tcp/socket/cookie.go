@@ -10,8 +10,8 @@ import (
 	"tunstack/tcp"
 )
 
-// SYN cookies (RFC 4987 section 3.6): while there are as many half-open connections as there may be, a SYN,ACK holds all that would
-// otherwise be remembered. The sequence number is a keyed hash of the connection, the peer's sequence number, the minute and a class of
+// SYN cookies (RFC 4987 section 3.6): while there are as many half-open connections as there may be, a SYN,ACK holds all the state that
+// the stack would otherwise keep. The sequence number is a keyed hash of the connection, the peer's sequence number, the minute and a class of
 // MSS, in all its 32 bits: nothing can be read from it, and of 2^32 numbers 8 are right at a time. The timestamp, which the peer echoes,
 // has window scale, SACK and ECN in its low bits.
 
@@ -85,7 +85,7 @@ func cookieTimestamp(now uint32, o *tcp.Options, ecn bool) uint32 {
 	return ts
 }
 
-// cookieOptions puts back into the options of a SYN what the echoed timestamp tells.
+// cookieOptions restores the options of a SYN from the echoed timestamp.
 func cookieOptions(ts uint32, o *tcp.Options) (ecn bool) {
 	if scale := ts & 15; scale != cookieNoScale {
 		o.HasScale, o.Scale = true, uint8(scale)
@@ -98,7 +98,7 @@ func cookieOptions(ts uint32, o *tcp.Options) (ecn bool) {
 func (s *Stack) sendCookie(now time.Duration, f *flow, set *settings, syn *tcp.Segment) {
 	setup := s.setup(now, f, set)
 	setup.ISS = s.cookies.make(now, f.id, syn)
-	if !syn.Options.HasTS { // nowhere to keep what they say
+	if !syn.Options.HasTS { // the cookie has no room for them without a timestamp
 		syn.Options.SackPermitted, syn.Options.HasScale = false, false
 		syn.Flags &^= tcp.ECE | tcp.CWR
 	}

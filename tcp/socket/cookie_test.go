@@ -19,7 +19,7 @@ func crowdedLab(t *testing.T) (*lab, *Socket) {
 	return l, listener
 }
 
-// A cookie keeps what the SYN said, as far as it has room for it.
+// A cookie keeps the options of the SYN, as far as it has room for them.
 func TestCookies(t *testing.T) { // SEC-006, SEC-007
 	full := tcp.Options{SackPermitted: true, HasScale: true, Scale: 7, HasTS: true, TSVal: 1 << 31}
 	for _, tt := range []struct {

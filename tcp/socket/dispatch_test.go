@@ -14,7 +14,7 @@ import (
 	"tunstack/tcp"
 )
 
-// exchange is a segment that comes in, and what is sent for it; "" is nothing.
+// exchange is a segment that comes in, and the answer; "" is none.
 type exchange struct {
 	name string
 	in   tcp.Segment
@@ -91,7 +91,7 @@ func TestPassiveOpen(t *testing.T) { // TCP-133
 	require.Equal(t, there, remote)
 	require.Equal(t, here, p.so.Local())
 	in, _ := p.so.Buffered()
-	require.Zero(t, in, "what came with the SYN comes again")
+	require.Zero(t, in, "the peer sends the data of the SYN again")
 }
 
 func TestBadSegments(t *testing.T) { // TCP-004, TCP-125, SEC-015
@@ -165,7 +165,7 @@ func TestStatus(t *testing.T) {
 	}, l.Sockets())
 }
 
-// To go through the endpoints takes no list of them all, and holds no lock while it tells of one; it may be left early.
+// All makes no list of all sockets, holds no lock while it yields one, and may be left early.
 func TestAllSockets(t *testing.T) {
 	const count = 20_000
 	l := newLab(t, func(c *Config) { c.MaxHalfOpen = count })
@@ -188,7 +188,7 @@ func TestAllSockets(t *testing.T) {
 	for row := range l.All(true) {
 		if row.State != listening {
 			require.NotZero(t, row.Info.RTO)
-			require.NoError(t, listener.Close(), "it may do what it likes meanwhile")
+			require.NoError(t, listener.Close(), "the loop may change the sockets")
 			break
 		}
 	}

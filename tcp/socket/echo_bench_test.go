@@ -8,8 +8,8 @@ import (
 	"tunstack/internal/packet"
 )
 
-// BenchmarkEcho is an octet in, read, and its echo out, on each connection in turn. With many of them the memory that a packet
-// touches is in no cache, and that is what it costs more.
+// BenchmarkEcho measures a one-byte echo, round-robin over n connections. With many connections the memory that a packet touches is
+// not in a cache, which makes the packet more expensive.
 func BenchmarkEcho(b *testing.B) {
 	for _, n := range []int{1, 100, 10_000} {
 		b.Run(fmt.Sprintf("connections=%d", n), func(b *testing.B) {

@@ -78,7 +78,7 @@ func (z *fuzzer) segment(from int) {
 	z.recv(client(from), here, s)
 }
 
-// raw is what is left of the input, as a segment.
+// raw takes the rest of the input as a segment.
 func (z *fuzzer) raw(n int) {
 	n = min(n, len(z.rest))
 	h := ipv4.Header{Datagram: ip.Datagram{Src: client(0).Addr(), Dst: here.Addr()}}

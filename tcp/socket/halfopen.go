@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// halfOpen counts the connections in SYN-RECEIVED of all listeners together, and of each source: what SYNs make a host remember is
-// bounded, and one source does not get all of it. Who gets nothing is answered with cookies.
+// halfOpen counts the connections in SYN-RECEIVED of all listeners together, and of each source. It bounds the memory that SYNs can
+// take, and keeps one source from taking all of it. A SYN beyond the bound is answered with a cookie.
 type halfOpen struct {
-	mu      sync.Mutex // taken after a listener's
+	mu      sync.Mutex
 	total   int
 	sources map[netip.Addr]int
 }
@@ -16,7 +16,7 @@ type halfOpen struct {
 // sourceShare is the part of all half-open connections that one address may have.
 const sourceShare = 4
 
-// room says whether one more from that source may be remembered, of limit in all.
+// room reports whether one more connection from the source may be half-open, if limit may in all.
 func (h *halfOpen) room(source netip.Addr, limit int) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

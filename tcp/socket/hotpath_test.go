@@ -77,7 +77,7 @@ func TestNoAllocations(t *testing.T) {
 				s.in(s.ack, s.peer.ack, nil)
 			}
 		}},
-		{"echo of an octet", 1, func(t *testing.T, s *stream) {
+		{"echo of a byte", 1, func(t *testing.T, s *stream) {
 			s.in(s.data, s.peer.ack, nil)
 			n, err := s.so.Read(buf, false)
 			require.True(t, n == 1 && err == nil)

@@ -78,7 +78,7 @@ func TestErrorsOnAConnection(t *testing.T) { // TCP-104, TCP-120, TCP-121, TCP-1
 	l.recvError(icmp.Unreachable, icmp.CodeHost, 0, sent) // of a connection that is no more
 }
 
-// TCP-052, TCP-105: who asks for it learns of soft errors at once, and of data that goes unacknowledged for long.
+// TCP-052, TCP-105: with IP_RECVERR a user learns of soft errors at once, and of data that stays unacknowledged for long.
 func TestRecvErr(t *testing.T) {
 	l := newLab(t)
 	p := l.active()
@@ -98,7 +98,7 @@ func TestRecvErr(t *testing.T) {
 	p = l.active()
 	p.so.writes(t, "data")
 	l.after(5 * time.Second)
-	require.NoError(t, p.so.TakeError(), "nobody asked")
+	require.NoError(t, p.so.TakeError(), "without IP_RECVERR")
 }
 
 func TestPathMTU(t *testing.T) { // TCP-035, SEC-008, SEC-010

@@ -10,7 +10,7 @@ import (
 	"tunstack/tcp"
 )
 
-// arrival is a segment from the wire, with what its IP header said.
+// arrival is a segment from the wire, with the fields of its IP header.
 type arrival struct {
 	seg       tcp.Segment
 	id        ip.FourTuple

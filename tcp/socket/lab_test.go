@@ -29,7 +29,7 @@ var (
 
 func ap(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
-// wire is a link that keeps what it is given.
+// wire is a link that records the packets that it is given.
 type wire struct {
 	mtu      int
 	features packet.Features
@@ -122,7 +122,7 @@ func (l *lab) after(d time.Duration) {
 	}
 }
 
-// take returns what was sent since the last call.
+// take returns the frames that were sent since the last call.
 func (l *lab) take() []frame {
 	l.wire.mu.Lock()
 	defer l.wire.mu.Unlock()
@@ -189,7 +189,7 @@ func (l *lab) listen(at netip.AddrPort, backlog int) *Socket {
 	return so
 }
 
-// empty requires that no connection, listener or timer is left, and nobody holds the port of the listeners.
+// empty requires that no connection, listener or timer is left, and the port of the listeners is free.
 func (l *lab) empty() {
 	l.t.Helper()
 	require.Empty(l.t, l.Sockets())
@@ -197,7 +197,7 @@ func (l *lab) empty() {
 	l.free(here.Port())
 }
 
-// free requires that nobody holds a port.
+// free requires that a port is not reserved.
 func (l *lab) free(port uint16) {
 	l.t.Helper()
 	r, err := l.ports.Bind(netip.AddrPortFrom(netip.IPv4Unspecified(), port), 0)
@@ -205,7 +205,7 @@ func (l *lab) free(port uint16) {
 	l.ports.Release(r)
 }
 
-// state is what netstat shows of the only connection; "" if there is none.
+// state is the state of the only connection in netstat; "" if there is none.
 func (l *lab) state() string {
 	l.t.Helper()
 	var states []string
@@ -221,7 +221,7 @@ func (l *lab) state() string {
 	return states[0]
 }
 
-// peer is the test's end of a connection: what it sends next.
+// peer is the test's end of a connection. Its fields describe the next segment.
 type peer struct {
 	l        *lab
 	so       *Socket // the host's end
@@ -305,7 +305,7 @@ func (p *peer) accept(listener *Socket) *peer {
 	return p
 }
 
-// reads requires the next octets of the stream.
+// reads requires the next bytes of the stream.
 func (so *Socket) reads(t testing.TB, want string) {
 	t.Helper()
 	b := make([]byte, len(want)+100)

@@ -27,11 +27,7 @@ func (so *Socket) Listen(backlog int) error {
 
 func (h held) listen(backlog int) error {
 	if h.port.Port() == 0 { // unbound, or bound with IP_BIND_ADDRESS_NO_PORT
-		addr := netip.IPv4Unspecified()
-		if h.bound {
-			addr = h.port.Addr()
-		}
-		if err := h.reserve(netip.AddrPortFrom(addr, 0)); err != nil {
+		if err := h.reserve(netip.AddrPortFrom(h.addr(), 0)); err != nil {
 			return err
 		}
 	}

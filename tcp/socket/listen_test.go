@@ -133,7 +133,7 @@ func TestResetBeforeAccept(t *testing.T) { // TCP-142
 	l.empty()
 }
 
-// What the listener's user has chosen holds for its connections.
+// Connections inherit the listener's settings.
 func TestInheritance(t *testing.T) { // SOCK-032, SOCK-037
 	l := newLab(t)
 	listener := l.listen(here, 4)
@@ -208,7 +208,7 @@ func TestFlood(t *testing.T) { // SEC-006
 	require.Empty(t, listenerOf(listener).halfOpen)
 }
 
-// heap is the memory in use in octets.
+// heap is the memory in use, in bytes.
 func heap() uint64 {
 	runtime.GC()
 	runtime.GC()
@@ -229,7 +229,7 @@ func TestPortsOfConnections(t *testing.T) { // SOCK-030
 	l.empty()
 }
 
-// What happens between two steps of the packet path, by another device queue or by the user.
+// Another device queue or the user does something between two steps of the packet path.
 func TestOvertaken(t *testing.T) {
 	l := newLab(t)
 	listener := l.listen(here, 4)
@@ -244,8 +244,11 @@ func TestOvertaken(t *testing.T) {
 	require.True(t, l.one().Flags.Has(tcp.RST))
 	other := half.flow
 	other.id.RemotePort++
-	_, ok = listenerOf(listener).adopt(0, other, half.settings, half.tcb)
+	setup := l.setup(0, &other, &half.settings)
+	syn := tcp.Segment{Flags: tcp.SYN, Seq: 5000, Wnd: 1000}
+	_, ok = listenerOf(listener).adopt(0, other, half.settings, tcp.Accept(0, &l.cfg.Config, half.params, setup, &syn))
 	require.False(t, ok)
+	require.Equal(t, tcp.RST|tcp.ACK, l.one().Flags, "the connection is reset, and unlocked for those that have found it")
 	require.Nil(t, l.conns.find(&other.id))
 	listener.Abort()
 	l.empty()
@@ -302,7 +305,7 @@ func TestHalfOpenOfOneSource(t *testing.T) {
 	require.Zero(t, l.halfOpen.total)
 }
 
-// SEC-063: a silent source draws six SYN,ACKs, as on Linux, and what TCP_SYNCNT says of the listener.
+// SEC-063: a silent source draws six SYN,ACKs, as on Linux, or as many as TCP_SYNCNT of the listener allows.
 func TestSynAcksToTheSilent(t *testing.T) {
 	for _, count := range []int{0, 2} {
 		l := newLab(t)

@@ -26,7 +26,7 @@ type listener struct {
 	cookiesUntil time.Duration // while cookies may come back
 }
 
-// admission is what becomes of a new connection.
+// admission is the decision on a new connection.
 type admission uint8
 
 const (
@@ -86,10 +86,17 @@ func (l *listener) adopt(now time.Duration, f flow, set settings, tcb *tcp.Conn)
 		return heldConn{}, false
 	}
 	if !l.add(c) {
-		l.stack.conns.remove(c)
+		h.discard()
+		h.commit()
 		return heldConn{}, false
 	}
 	return h, true
+}
+
+// discard resets a connection that will not be accepted, because its listener has closed.
+func (h heldConn) discard() {
+	h.parent, h.closed = nil, true
+	h.tcb.Abort(h.now)
 }
 
 // add enters a half-open connection; false when the listener has closed.
@@ -188,8 +195,7 @@ func (l *listener) close(now time.Duration) {
 	l.mu.Unlock()
 	for _, c := range conns {
 		h := c.lock(now)
-		h.closed, h.parent = true, nil
-		h.tcb.Abort(h.now)
+		h.discard()
 		h.commit()
 	}
 }

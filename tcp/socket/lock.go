@@ -9,19 +9,23 @@ import "time"
 // segment in the backlog, anything else by setting again (poke). The holder looks for both before and after it unlocks (commit),
 // so that nothing is left behind.
 //
-// Locks are taken from the left to the right, and on one line in any order but never two at once:
+// The order of locks, the first above. A goroutine that holds one takes only locks below it, or to its right.
 //
 //	mu of a listening Socket
-//	├─ Stack.listeners ───────── listener.mu
-//	└─ mu of its connections ─┬─ listener.mu ─┬─ halfOpen.mu
-//	                          │               └─ stripe of ports ─┬─ stripe of the connection table
-//	                          ├─ orphans.mu                       └─ ports' list of crowded destinations
-//	                          ├─ stripe of ports, as above; stripe of the connection table
-//	                          ├─ poll.Queue of the connection, or of its listener
-//	                          └─ timer queue, and the locks of IP and of the link
+//	    │
+//	mu of the Socket of a connection ──── orphans.mu
+//	    │
+//	listeners.mu
+//	    │
+//	listener.mu ──── halfOpen.mu
+//	    │
+//	stripe of ports.Table ──── its list of crowded destinations
+//	    │
+//	stripe of the table of connections
+//	    │
+//	poll.Queue, timer.Queue, the locks of IP and of the link
 //
-// A connection without a listener begins at the second line. Of two sockets none waits for the other's mu, except that a listener
-// resets the connections that were not accepted.
+// Of two connections none waits for the other's mu.
 type held struct {
 	*Socket
 	now time.Duration // the time of the call

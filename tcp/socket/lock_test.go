@@ -14,7 +14,7 @@ import (
 	"tunstack/tcp"
 )
 
-// What comes while the socket is locked waits, in order, for whoever holds it.
+// Segments that come while the socket is locked wait in the backlog, in order, for the holder of the lock.
 func TestBacklog(t *testing.T) {
 	l := newLab(t)
 	p := l.active()
@@ -53,7 +53,7 @@ func TestBacklogIsBounded(t *testing.T) { // SEC-015
 	require.Zero(t, p.conn().backlog.bytes.Load())
 }
 
-// Whoever finds the lock taken leaves word, and whoever holds it hears of it: segments, timers, the end of a batch.
+// poke sets again while the lock is held, and commit acts on it: for a segment, a timer, the end of a batch.
 func TestPokeWhileLocked(t *testing.T) {
 	l := newLab(t)
 	p := l.active()
@@ -70,7 +70,7 @@ func TestPokeWhileLocked(t *testing.T) {
 	}
 }
 
-// A timer that expires while the user holds the endpoint is acted on when the user lets go.
+// A timer that expires while the user holds the lock is handled by commit.
 func TestTimerWhileLocked(t *testing.T) {
 	l := newLab(t)
 	p := l.active()
@@ -147,7 +147,7 @@ func TestBatchInTrouble(t *testing.T) {
 	l.silent()
 }
 
-// A connection may come by several device queues, whose batches end at any time: what the last of them brought is answered.
+// A connection may come by several device queues, whose batches end at any time. The last segment is answered in any case.
 func TestBatchesOfTwoQueues(t *testing.T) {
 	l := newLab(t)
 	p := l.active()

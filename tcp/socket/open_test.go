@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/internal/packet"
 	"tunstack/ip"
 	"tunstack/tcp"
 )
@@ -68,7 +69,7 @@ func TestConnectErrors(t *testing.T) { // TCP-095, SOCK-010
 	require.Equal(t, syscall.EINPROGRESS, again.Connect(ap("10.0.0.1:1001")))
 }
 
-// An attempt that failed can be repeated, and an endpoint whose connection broke cannot be connected anew.
+// A failed attempt can be repeated, but a socket whose established connection broke cannot be connected anew.
 func TestConnectAgain(t *testing.T) { // SOCK-010, SOCK-034
 	l := newLab(t)
 	p := l.connect()
@@ -88,6 +89,31 @@ func TestConnectAgain(t *testing.T) { // SOCK-010, SOCK-034
 	l.empty()
 }
 
+// Each attempt to connect has a connection of its own: segments, timers and batches of the first do not reach the second.
+func TestAttemptsAreApart(t *testing.T) { // SOCK-010
+	l := newLab(t)
+	p := l.connect()
+	first := p.conn()
+	p.sends(tcp.RST|tcp.ACK, "")
+	require.Equal(t, syscall.ECONNREFUSED, p.so.TakeError())
+	require.Equal(t, syscall.EINPROGRESS, p.so.Connect(there))
+	syn := l.one()
+	require.NotSame(t, first, p.conn())
+	var a arrival
+	b := packet.From(datagram(p.at, p.to, tcp.Segment{Flags: tcp.SYN | tcp.ACK, Seq: 5000, Ack: p.ack, Wnd: 1000}))
+	h := l.header(b.Bytes())
+	b.TrimFront(h.Len())
+	require.NoError(t, a.parse(l.ip, &h.Datagram, b))
+	first.deliver(l.clk.Now(), &a, b) // found before the connection was out of the table
+	first.Expire(l.clk.Now())
+	first.Flush(l.clk.Now())
+	l.take()
+	require.Equal(t, "SYN-SENT", l.state())
+	p.to, p.ack = p.so.Local(), syn.Seq+1
+	p.sends(tcp.SYN|tcp.ACK, "")
+	require.Equal(t, "ESTAB", l.state())
+}
+
 func TestConnectTimesOut(t *testing.T) { // TCP-055
 	l := newLab(t)
 	p := l.connect()
@@ -100,7 +126,7 @@ func TestConnectTimesOut(t *testing.T) { // TCP-055
 	l.empty()
 }
 
-// What the link or IP refuses at once fails the attempt at once, and leaves an open connection alone.
+// An error of the link or of IP ends an attempt at once, but not an established connection.
 func TestRefusedByTheLink(t *testing.T) { // SOCK-010
 	l := newLab(t)
 	p := l.active()

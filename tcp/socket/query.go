@@ -10,7 +10,7 @@ import (
 	"tunstack/tcp"
 )
 
-// Ready is what the socket can do now, as Linux's tcp_poll has it.
+// Ready is the set of events that poll(2) would report now, as Linux's tcp_poll has it.
 func (so *Socket) Ready() poll.Mask {
 	h := so.begin()
 	defer h.commitLater()

@@ -13,7 +13,7 @@ import (
 
 const half = poll.In | poll.RdHup // the peer will send no more
 
-// What poll(2) shows in each state, as Linux's tcp_poll has it.
+// poll(2) reports in each state the events that Linux's tcp_poll reports.
 func TestReady(t *testing.T) { // SOCK-048, SOCK-049, SOCK-050
 	for state, want := range map[string]poll.Mask{
 		"SYN-SENT": 0, "SYN-RECV": 0, "ESTAB": poll.Out, "FIN-WAIT-1": poll.Out, "FIN-WAIT-2": poll.Out,
@@ -103,7 +103,7 @@ func TestUrgentData(t *testing.T) { // TCP-067, TCP-070, TCP-071, SOCK-022
 	require.EqualValues(t, 3, f.Urg)
 }
 
-// Each event wakes those who wait for it, and what they were woken for is there.
+// Each event wakes its waiters, and Ready shows it then.
 func TestWakeUps(t *testing.T) { // TCP-070, SOCK-012, SOCK-048
 	l := newLab(t)
 	listener := l.listen(here, 4)

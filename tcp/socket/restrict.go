@@ -2,13 +2,14 @@ package socket
 
 import "tunstack/ip"
 
-// restrictions are what a socket demands of the way that segments come and go. A nil pointer demands nothing.
+// restrictions limit the interfaces and the distance that segments of a socket may come from, and their route out. A nil pointer is no
+// limit.
 type restrictions struct {
 	via    ip.Via // SO_BINDTODEVICE, SO_DONTROUTE
 	minTTL uint8  // IP_MINTTL
 }
 
-// restrict publishes what o demands, for dispatch, which does not lock the Socket.
+// restrict publishes the limits in o, for dispatch, which does not lock the Socket.
 func (so *Socket) restrict(o *ip.SocketOptions) {
 	if o.Via() == (ip.Via{}) && o.MinTTL == 0 {
 		so.restricted.Store(nil)

@@ -10,7 +10,7 @@ import (
 	"tunstack/tcp"
 )
 
-// secret keys what outsiders must not guess.
+// secret is the key of the numbers that outsiders must not guess.
 type secret [16]byte
 
 func (k *secret) init(random io.Reader) {

@@ -8,7 +8,7 @@ import (
 	"tunstack/tcp"
 )
 
-// settings are what the user of a socket chooses, and what a listener's connections take over from it.
+// settings are chosen by the user of a socket; connections inherit those of their listener.
 type settings struct {
 	ip.SocketOptions       // a listener's connections share its IPOptions
 	routed           bool  // the user chose IPOptions, so that the peer's source route does not
@@ -20,7 +20,7 @@ type settings struct {
 	params           tcp.Params
 }
 
-// mtu is what is left of the route's path MTU for segments without IP options; 0 when the way is lost.
+// mtu is the path MTU of the route less the IP options, in bytes; 0 when the way is lost.
 func (set *settings) mtu(route *ip.Route) int {
 	return max(route.MTU()-(len(set.IPOptions)+3)&^3, 0)
 }
@@ -63,7 +63,7 @@ func (so *Socket) SetLinger(on bool, d time.Duration) {
 	h.set(func(s *settings) { s.lingers, s.linger = on, d })
 }
 
-// Linger is what SetLinger set.
+// Linger returns the arguments of SetLinger.
 func (so *Socket) Linger() (bool, time.Duration) {
 	h := so.begin()
 	defer h.commitLater()
@@ -77,7 +77,7 @@ func (so *Socket) Params() tcp.Params {
 	return h.params.Effective(&h.stack.cfg.Config)
 }
 
-// Push sends what TCP_CORK and MSG_MORE hold, as setting TCP_NODELAY does.
+// Push sends the data that TCP_CORK and MSG_MORE hold back, as setting TCP_NODELAY does.
 func (so *Socket) Push() {
 	h := so.begin()
 	defer h.commit()
@@ -167,7 +167,7 @@ func (so *Socket) SetDeferAccept(retransmissions uint8) {
 	h.set(func(s *settings) { s.deferAccept = retransmissions })
 }
 
-// DeferAccept is what SetDeferAccept set.
+// DeferAccept returns the argument of SetDeferAccept.
 func (so *Socket) DeferAccept() uint8 {
 	h := so.begin()
 	defer h.commitLater()
@@ -181,7 +181,7 @@ func (so *Socket) SetSaveSyn(on bool) {
 	h.set(func(s *settings) { s.saveSyn = on })
 }
 
-// SaveSyn is what SetSaveSyn set.
+// SaveSyn returns the argument of SetSaveSyn.
 func (so *Socket) SaveSyn() bool {
 	h := so.begin()
 	defer h.commitLater()

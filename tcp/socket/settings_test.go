@@ -55,7 +55,7 @@ func TestChosenSourceRoute(t *testing.T) { // TCP-115, TCP-116
 	p.sends(tcp.SYN|tcp.ACK, "", lsrr(8, "10.0.0.5")...)
 	require.Equal(t, "10.0.0.7", via(l.one()))
 	p.sends(tcp.ACK, "data", lsrr(8, "10.0.0.5")...)
-	require.Equal(t, route, so.IP().IPOptions, "what the application chose stays")
+	require.Equal(t, route, so.IP().IPOptions, "the choice of the application stays")
 	require.Equal(t, 1460-12, so.MSS())
 	so.setIPOptions(nil)
 	require.Equal(t, 1460, so.MSS(), "without options there is more room")
@@ -85,7 +85,7 @@ func TestSourceRouteOfThePeer(t *testing.T) { // TCP-117, TCP-118
 
 	forged := *p
 	forged.seq += 1 << 20
-	forged.sends(tcp.ACK, "of somebody who guesses", lsrr(8, "10.0.0.66")...)
+	forged.sends(tcp.ACK, "of an attacker who guesses", lsrr(8, "10.0.0.66")...)
 	require.Equal(t, "10.0.0.5", via(l.one()), "a challenge to the true peer")
 }
 
@@ -138,7 +138,7 @@ func TestECN(t *testing.T) { // TCP-049, TCP-196, TCP-197, TCP-199
 	l.take()
 	l.after(300 * time.Millisecond)
 	for _, f := range l.take() {
-		require.EqualValues(t, 0x28, f.ip.TOS, "what is sent again is not capable")
+		require.EqualValues(t, 0x28, f.ip.TOS, "a retransmission is not ECN-capable")
 	}
 }
 

@@ -66,7 +66,7 @@ func (h heldConn) handleEvents(events tcp.Events) {
 	h.waiters.Notify(pollMask(events))
 }
 
-// pollMask is what users may wait for of the machine's events.
+// pollMask translates the machine's events to those of poll(2).
 func pollMask(events tcp.Events) (mask poll.Mask) {
 	for _, w := range [...]struct {
 		events tcp.Events
@@ -94,8 +94,7 @@ func (h heldConn) notifyListener(events tcp.Events) {
 		h.parent.remove(h.connection)
 		h.parent, h.closed = nil, true
 	case events&tcp.Connected != 0 && !h.parent.enqueue(h.connection):
-		h.parent, h.closed = nil, true
-		h.tcb.Abort(h.now)
+		h.discard()
 	}
 }
 

@@ -39,7 +39,7 @@ func (idle) isState()        {}
 func (*listener) isState()   {}
 func (*connection) isState() {}
 
-// rare is what few sockets have. It is allocated apart, to keep the others small.
+// rare are fields that few sockets use. They are allocated apart, to keep the others small.
 type rare struct {
 	errors   errqueue.Queue
 	savedSyn []byte // TCP_SAVED_SYN

@@ -1,6 +1,5 @@
-// Package socket joins the pure TCP machine of package tcp to the stack: it finds the connection a segment belongs to,
-// and gives each connection a lock and a timer. Its Sockets are what the
-// Berkeley sockets and Go's connections are made of.
+// Package socket joins the pure TCP machine of package tcp to the stack: it finds the connection that a segment belongs to, and
+// gives each connection a lock and a timer. A Socket is the TCP part of a Berkeley socket; it never blocks.
 package socket
 
 import (
@@ -27,7 +26,7 @@ type Config struct {
 	OrphanMemory      int       // bytes that connections that their users have closed may hold, 4 KiB for each included; 256 MiB
 }
 
-// Stack is the TCP layer of one stack.
+// Stack is the TCP layer.
 type Stack struct {
 	cfg       Config
 	ip        *ip.Stack

@@ -118,7 +118,7 @@ func wait(so *Socket, op func() error) error {
 	}
 }
 
-// send writes n octets and then a FIN, and returns their checksum.
+// send writes n bytes and then a FIN, and returns their checksum.
 func send(so *Socket, n int) (sum uint32, err error) {
 	b := make([]byte, 32<<10)
 	source := rand.NewChaCha8([32]byte{byte(n)})
@@ -163,7 +163,7 @@ func swap(so *Socket, n int) (sent, got uint32, err error) {
 	return sent, got, errors.Join(err, sendErr)
 }
 
-// Several connections at once carry megabytes both ways, and nothing remains of them.
+// Concurrent bidirectional transfers complete.
 func TestTwoStacks(t *testing.T) {
 	for name, f := range map[string]packet.Features{"plain": {}, "offload": {Checksum: true, TSO: 65535}} {
 		t.Run(name, func(t *testing.T) {
@@ -267,5 +267,5 @@ func visit(m *machine, way int) error {
 		_, _, err := swap(so, 100)
 		return errors.Join(err, so.Close())
 	}
-	return so.Close() // what the server sends meets a reset
+	return so.Close() // the data of the server is answered with a reset
 }

@@ -74,22 +74,22 @@ func (t *table) remove(c *connection) {
 }
 
 func (s *stripe) remove(h uint64, c *connection) {
-	if rest := s.conns[h].without(c); rest != nil {
+	if rest := without(s.conns[h], c); rest != nil {
 		s.conns[h] = rest
 	} else if delete(s.conns, h); len(s.conns) == 0 {
 		s.conns = nil // a Go map never shrinks, so an empty one is dropped
 	}
 }
 
-// without is the chain that begins at first less c.
-func (first *connection) without(c *connection) *connection {
+// without is the chain that begins at first, without c.
+func without(first, c *connection) *connection {
 	switch {
 	case first == nil:
 		return nil
 	case first == c:
 		return c.next
 	}
-	first.next = first.next.without(c)
+	first.next = without(first.next, c)
 	return first
 }
 

@@ -10,9 +10,9 @@ import (
 // tracerOf chooses the Tracer of a connection; nil: it has none.
 type tracerOf = func(local, remote netip.AddrPort) tcp.Tracer
 
-// SetTracer gives each connection, present and future, the Tracer that of chooses for it, which may be nil; a nil of ends that. A tracer is
-// called under its connection's lock, often on the packet path, and must not call the Stack; as long as it takes, it holds both. One that was
-// replaced may be called a last time while SetTracer runs.
+// SetTracer gives each connection, present and future, the Tracer that of returns for it, which may be nil; with a nil of, connections have
+// no Tracer. A Tracer is called under its connection's lock, often on the packet path: it delays both, and must not call the Stack. A
+// replaced Tracer may be called a last time while SetTracer runs.
 func (s *Stack) SetTracer(of func(local, remote netip.AddrPort) tcp.Tracer) {
 	if of == nil {
 		s.tracers.Store(nil)

@@ -12,7 +12,7 @@ import (
 // flow is a connection as IP sees it.
 type flow struct {
 	id    ip.FourTuple
-	queue uint16 // of the device that its segments came by: ours leave by it too
+	queue uint16 // of the device that its segments came by, and ours leave by
 	route *ip.Route
 }
 
