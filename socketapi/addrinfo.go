@@ -47,16 +47,6 @@ var eaiText = map[EAI]string{
 // Error is what gai_strerror says.
 func (e EAI) Error() string { return eaiText[e] }
 
-// transports are the kinds of socket that there are, in the order in which answers come.
-var transports = []struct {
-	socktype, protocol int
-	name               string // in /etc/services; "": the kind has no services
-}{
-	{SOCK_STREAM, IPPROTO_TCP, "tcp"},
-	{SOCK_DGRAM, IPPROTO_UDP, "udp"},
-	{SOCK_RAW, 0, ""},
-}
-
 // GetAddrInfo finds the addresses of a node, which is an address or a name in the machine's /etc/hosts, with the port of a
 // service, which is a number or a name in /etc/services; "" stands for either not given. There is no DNS. Errors are of type EAI.
 func GetAddrInfo(node, service string, hints *AddrInfo) ([]AddrInfo, error) {
@@ -78,7 +68,7 @@ func (f files) getAddrInfo(node, service string, hints *AddrInfo) ([]AddrInfo, e
 	var list []AddrInfo
 	for _, addr := range addrs {
 		for _, t := range transports {
-			if h.Socktype != 0 && h.Socktype != t.socktype || h.Protocol != 0 && t.protocol != 0 && h.Protocol != t.protocol {
+			if t.list == nil || h.Socktype != 0 && h.Socktype != t.typ || h.Protocol != 0 && t.proto != 0 && h.Protocol != t.proto {
 				continue
 			}
 			port, ok := f.port(service, t.name, h.Flags)
@@ -86,7 +76,7 @@ func (f files) getAddrInfo(node, service string, hints *AddrInfo) ([]AddrInfo, e
 				continue
 			}
 			list = append(list, AddrInfo{
-				Family: AF_INET, Socktype: t.socktype, Protocol: max(t.protocol, h.Protocol), Addr: netip.AddrPortFrom(addr, port),
+				Family: AF_INET, Socktype: t.typ, Protocol: max(t.proto, h.Protocol), Addr: netip.AddrPortFrom(addr, port),
 			})
 		}
 	}

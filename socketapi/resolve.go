@@ -19,13 +19,12 @@ var ipProtocols = map[string]int{"icmp": IPPROTO_ICMP, "igmp": 2, "tcp": IPPROTO
 
 // parseNetwork reads "tcp", "tcp4", "udp", "udp4", or "ip:" or "ip4:" with a protocol's name or number.
 func parseNetwork(name string) (network, error) {
-	kind, proto, isIP := strings.Cut(name, ":")
-	switch {
-	case name == "tcp" || name == "tcp4":
-		return network{name, SOCK_STREAM, IPPROTO_TCP}, nil
-	case name == "udp" || name == "udp4":
-		return network{name, SOCK_DGRAM, IPPROTO_UDP}, nil
-	case isIP && (kind == "ip" || kind == "ip4"):
+	for _, t := range transports {
+		if t.name != "" && (name == t.name || name == t.name+"4") {
+			return network{name, t.typ, t.proto}, nil
+		}
+	}
+	if kind, proto, isIP := strings.Cut(name, ":"); isIP && (kind == "ip" || kind == "ip4") {
 		if n, ok := ipProtocols[proto]; ok {
 			return network{name, SOCK_RAW, n}, nil
 		}

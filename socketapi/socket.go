@@ -69,23 +69,6 @@ func (s Berkeley) Socket(domain, typ, proto int) (fd int, err error) {
 	return so.fd, nil
 }
 
-// open makes a socket with an idle endpoint.
-func (s *Stack) open(typ, proto int) (*socket, error) {
-	switch {
-	case typ == SOCK_STREAM && (proto == 0 || proto == IPPROTO_TCP):
-		return s.install(typ, IPPROTO_TCP, stream{s.tcp.NewSocket()})
-	case typ == SOCK_DGRAM && (proto == 0 || proto == IPPROTO_UDP):
-		return s.install(typ, IPPROTO_UDP, datagram{s.udp.NewEndpoint()})
-	case typ == SOCK_DGRAM && proto == IPPROTO_ICMP:
-		return s.install(typ, proto, newPingSocket(s.raw.NewPing()))
-	case typ == SOCK_RAW && proto > 0 && proto <= IPPROTO_RAW:
-		return s.install(typ, proto, rawSocket{s.raw.NewEndpoint(uint8(proto))})
-	case typ >= SOCK_STREAM && typ <= SOCK_RAW:
-		return nil, syscall.EPROTONOSUPPORT
-	}
-	return nil, syscall.EINVAL
-}
-
 // install makes a socket of ep and gives it a descriptor.
 func (s *Stack) install(typ, proto int, ep endpoint) (*socket, error) {
 	so := &socket{endpoint: ep, stack: s, typ: uint16(typ), proto: uint16(proto), cookie: s.cookies.Add(1)}

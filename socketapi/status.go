@@ -8,7 +8,6 @@ import (
 	"tunstack/ip"
 	"tunstack/link"
 	"tunstack/tcp"
-	tcpsocket "tunstack/tcp/socket"
 	"tunstack/tun"
 )
 
@@ -59,50 +58,24 @@ type SocketInfo struct {
 // order, then the others. It needs little memory however many there are. info asks for what TCP connections know of themselves.
 func (s *Stack) AllSockets(info bool) iter.Seq[SocketInfo] {
 	return func(yield func(SocketInfo) bool) {
-		for t := range s.tcp.All(info) {
-			if !yield(tcpRow(t)) {
-				return
-			}
-		}
-		for _, row := range s.otherSockets() {
-			if !yield(row) {
-				return
+		for i := range transports {
+			for row := range transports[i].sockets(s, info) {
+				if !yield(row) {
+					return
+				}
 			}
 		}
 	}
 }
 
 // Sockets lists the same, TCP's in order of their addresses.
-func (s *Stack) Sockets() []SocketInfo {
-	var rows []SocketInfo
-	for _, t := range s.tcp.Sockets() {
-		rows = append(rows, tcpRow(t))
-	}
-	return append(rows, s.otherSockets()...)
-}
-
-func tcpRow(t tcpsocket.Status) SocketInfo {
-	return SocketInfo{"tcp", t.State, t.RecvQ, t.SendQ, t.Local, t.Remote, t.Info}
-}
-
-// otherSockets are those of UDP and the raw ones.
-func (s *Stack) otherSockets() (rows []SocketInfo) {
-	for _, u := range s.udp.Endpoints() {
-		rows = append(rows, SocketInfo{"udp", connected(u.Remote), u.RecvQ, 0, u.Local, u.Remote, nil})
-	}
-	for _, r := range s.raw.Endpoints() {
-		local, remote := netip.AddrPortFrom(r.Local, 0), netip.AddrPortFrom(r.Remote, 0)
-		rows = append(rows, SocketInfo{"raw", connected(remote), r.RecvQ, 0, local, remote, nil})
+func (s *Stack) Sockets() (rows []SocketInfo) {
+	for i := range transports {
+		if t := &transports[i]; t.list != nil {
+			rows = append(rows, t.list(s)...)
+		}
 	}
 	return rows
-}
-
-// connected is the state of a socket without connections.
-func connected(remote netip.AddrPort) string {
-	if remote.Addr().IsValid() {
-		return "ESTAB"
-	}
-	return "UNCONN"
 }
 
 // Counters are the counters of all layers. Those of the links are summed over the interfaces.
@@ -149,5 +122,11 @@ func (s *Stack) layers() []any {
 			sets = append(sets, a.ethernet.NeighborStats(), a.ethernet.ARPStats())
 		}
 	}
-	return append(append(sets, s.ip.Stats()...), s.ipv4.Stats(), s.icmp.Stats(), s.udp.Stats(), s.raw.Stats(), s.tcp.Stats())
+	sets = append(append(sets, s.ip.Stats()...), s.ipv4.Stats(), s.icmp.Stats())
+	for i := range transports {
+		if t := &transports[i]; t.stats != nil {
+			sets = append(sets, t.stats(s))
+		}
+	}
+	return sets
 }

@@ -1,0 +1,117 @@
+package socketapi
+
+import (
+	"cmp"
+	"iter"
+	"net/netip"
+	"slices"
+	"syscall"
+
+	tcpsocket "tunstack/tcp/socket"
+)
+
+// transport is a kind of socket: what open, GetAddrInfo, Dial, AllSockets and Counters know of it.
+type transport struct {
+	typ, proto int    // of socket(2), whose protocol 0 is the first row of the type; a row with 0 takes every protocol but 0
+	name       string // for Dial, and in /etc/services; "": there are no ports
+	open       func(s *Stack, proto int) endpoint
+
+	// A second kind of a transport's sockets, which getaddrinfo(3) does not know, leaves out the rest.
+	stats func(s *Stack) any
+	list  func(s *Stack) []SocketInfo                    // in the order of their addresses
+	each  func(s *Stack, info bool) iter.Seq[SocketInfo] // the same in no order, of many sockets; nil: list is short enough
+}
+
+// transports are the kinds of socket, in the order in which lists show them.
+var transports = [...]transport{
+	{SOCK_STREAM, IPPROTO_TCP, "tcp",
+		func(s *Stack, _ int) endpoint { return stream{s.tcp.NewSocket()} },
+		func(s *Stack) any { return s.tcp.Stats() }, (*Stack).listTCP, (*Stack).eachTCP},
+	{SOCK_DGRAM, IPPROTO_UDP, "udp",
+		func(s *Stack, _ int) endpoint { return datagram{s.udp.NewEndpoint()} },
+		func(s *Stack) any { return s.udp.Stats() }, (*Stack).listUDP, nil},
+	{typ: SOCK_DGRAM, proto: IPPROTO_ICMP,
+		open: func(s *Stack, _ int) endpoint { return newPingSocket(s.raw.NewPing()) }},
+	{SOCK_RAW, 0, "",
+		func(s *Stack, proto int) endpoint { return rawSocket{s.raw.NewEndpoint(uint8(proto))} },
+		func(s *Stack) any { return s.raw.Stats() }, (*Stack).listRaw, nil},
+}
+
+// takes says whether the row answers socket(2).
+func (t *transport) takes(typ, proto int) bool {
+	if t.proto == 0 {
+		return typ == t.typ && proto > 0 && proto <= IPPROTO_RAW
+	}
+	return typ == t.typ && (proto == 0 || proto == t.proto)
+}
+
+// open makes a socket with an idle endpoint.
+func (s *Stack) open(typ, proto int) (*socket, error) {
+	for i := range transports {
+		if t := &transports[i]; t.takes(typ, proto) {
+			proto = cmp.Or(proto, t.proto)
+			return s.install(typ, proto, t.open(s, proto))
+		}
+	}
+	if typ >= SOCK_STREAM && typ <= SOCK_RAW {
+		return nil, syscall.EPROTONOSUPPORT
+	}
+	return nil, syscall.EINVAL
+}
+
+// sockets goes through the transport's sockets.
+func (t *transport) sockets(s *Stack, info bool) iter.Seq[SocketInfo] {
+	switch {
+	case t.each != nil:
+		return t.each(s, info)
+	case t.list != nil:
+		return slices.Values(t.list(s))
+	}
+	return slices.Values[[]SocketInfo](nil)
+}
+
+// listTCP lists the listeners first.
+func (s *Stack) listTCP() (rows []SocketInfo) {
+	for _, t := range s.tcp.Sockets() {
+		rows = append(rows, tcpRow(t))
+	}
+	return rows
+}
+
+func (s *Stack) eachTCP(info bool) iter.Seq[SocketInfo] {
+	return func(yield func(SocketInfo) bool) {
+		for t := range s.tcp.All(info) {
+			if !yield(tcpRow(t)) {
+				return
+			}
+		}
+	}
+}
+
+func tcpRow(t tcpsocket.Status) SocketInfo {
+	return SocketInfo{"tcp", t.State, t.RecvQ, t.SendQ, t.Local, t.Remote, t.Info}
+}
+
+func (s *Stack) listUDP() (rows []SocketInfo) {
+	for _, u := range s.udp.Endpoints() {
+		rows = append(rows, SocketInfo{"udp", connected(u.Remote), u.RecvQ, 0, u.Local, u.Remote, nil})
+	}
+	return rows
+}
+
+// listRaw lists the ping sockets, too.
+func (s *Stack) listRaw() (rows []SocketInfo) {
+	for _, r := range s.raw.Endpoints() {
+		local, remote := netip.AddrPortFrom(r.Local, 0), netip.AddrPortFrom(r.Remote, 0)
+		rows = append(rows, SocketInfo{"raw", connected(remote), r.RecvQ, 0, local, remote, nil})
+	}
+	return rows
+}
+
+// connected is the state of a socket without connections.
+func connected(remote netip.AddrPort) string {
+	if remote.Addr().IsValid() {
+		return "ESTAB"
+	}
+	return "UNCONN"
+}
