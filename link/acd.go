@@ -123,7 +123,7 @@ func (e *Ethernet) owns(a netip.Addr) bool {
 }
 
 // detect looks for an address conflict with the host at mac, which uses the address used and probes for the address probed; each may be
-// invalid. It reports whether there is one, and whether it is about an own address: then what the host sent must not be believed.
+// invalid. It reports whether there is one, and whether it is about an own address: then the caller must not believe the host's packet.
 func (e *Ethernet) detect(now time.Duration, used, probed netip.Addr, mac MAC) (conflict, owned bool) {
 	e.mu.Lock()
 	c := e.claims[used]
@@ -149,8 +149,8 @@ func (e *Ethernet) detect(now time.Duration, used, probed netip.Addr, mac MAC) (
 	return true, owned
 }
 
-// conflict decides what to do about another host, at mac, with the claim's address: it returns the announcement to send and the
-// Conflict to report, each nil if there is none.
+// conflict handles another host, at mac, with the claim's address: it returns the announcement to send and the Conflict to report, each
+// nil if there is none.
 func (c *claim) conflict(now time.Duration, mac MAC) (*Packet, *Conflict) {
 	acd := &c.e.cfg.ACD
 	recent := c.defended && now < c.defence+acd.DefendInterval

@@ -15,7 +15,7 @@ const (
 	announcement = "> all: who-has 10.0.0.2 tell 10.0.0.2"
 )
 
-// outcome is what a claim's done was told.
+// outcome is the last call of a claim's done.
 type outcome struct {
 	at    time.Duration
 	err   error
@@ -154,7 +154,7 @@ func TestClaimErrors(t *testing.T) {
 	}
 }
 
-// Negative settings leave probes and announcements out; short ones are for those who made the link themselves.
+// Negative settings switch probes and announcements off; short ones are for a link that has no other hosts.
 func TestClaimSettings(t *testing.T) {
 	l := newLab(t, Config{ACD: ACD{ProbeNum: -1}})
 	l.sends(announcement)
@@ -220,7 +220,7 @@ func TestDefence(t *testing.T) {
 	}
 }
 
-// LINK-021: who defends once gives up only at a second conflict within ten seconds.
+// LINK-021: with Once an address is given up only at a second conflict within ten seconds.
 func TestDefendOnceAgain(t *testing.T) {
 	l := newLab(t, Config{ACD: ACD{ProbeNum: -1, AnnounceNum: -1, Defence: Once}})
 	for range 3 {

@@ -23,7 +23,7 @@ type arpPacket struct {
 	tpa netip.Addr // target protocol address
 }
 
-// arp is the resolver of IPv4 (RFC 826), and what keeps the own addresses unique (RFC 5227).
+// arp is the resolver of IPv4 (RFC 826, RFC 5227).
 type arp struct {
 	e     *Ethernet
 	stats arpCounters

@@ -53,7 +53,7 @@ func TestSenderUpdatesEntry(t *testing.T) {
 	}
 }
 
-// LINK-010: who asks for us is learned, who asks for another is not.
+// LINK-010: the sender of a request for an own address is learned, that of a request for another one is not.
 func TestSenderIsLearned(t *testing.T) {
 	l := newLab(t, claimed)
 	l.hears(opRequest, otherMAC, otherIP, hostIP)
@@ -107,7 +107,7 @@ func TestRequestSender(t *testing.T) {
 	l.sends("> all: who-has 10.0.0.1 tell 0.0.0.0")
 }
 
-// LINK-012: what is not a whole ARP packet of IPv4 over Ethernet has no effect.
+// LINK-012: a truncated ARP packet, or one that is not of IPv4 over Ethernet, has no effect.
 func TestMalformedARP(t *testing.T) {
 	good := make([]byte, arpSize)
 	a := arpPacket{op: opRequest, sha: otherMAC, spa: hostIP, tpa: myIP}
@@ -171,7 +171,7 @@ func TestStaleEntryDoesNotAnswer(t *testing.T) {
 	require.ErrorIs(t, l.output(hostIP, "c"), syscall.EHOSTUNREACH)
 }
 
-// LINK-013: an entry that nobody uses is flushed, and the next packet asks again; the times are configurable.
+// LINK-013: an unused entry is flushed, and the next packet starts a resolution; the times are configurable.
 func TestUnusedEntryIsFlushed(t *testing.T) {
 	cfg := claimed
 	cfg.Neighbors = NeighborCache{Reachable: 10 * time.Second, Stale: 20 * time.Second}

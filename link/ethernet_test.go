@@ -114,7 +114,7 @@ func TestRunt(t *testing.T) {
 	require.EqualValues(t, headerSize, l.counter("link.drop.runt"))
 }
 
-// LINK-003: what pads an Ethernet II frame goes up with the datagram, whose Total Length tells ipv4 where to cut.
+// LINK-003: the handler gets a datagram with the padding of its Ethernet II frame; ipv4 truncates it to its Total Length.
 func TestPaddingGoesUp(t *testing.T) {
 	l := newLab(t, claimed)
 	l.frame(myMAC, hostMAC, typeIPv4, append(bytesOf(datagram(hostIP, myIP, "x")), make([]byte, 25)...))

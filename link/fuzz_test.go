@@ -53,7 +53,7 @@ func FuzzARP(f *testing.F) {
 	})
 }
 
-// FuzzCache feeds an Ethernet with a small cache what the bytes say: each step is a length, an action and its data.
+// FuzzCache runs a script on an Ethernet with a small cache: each step is a length, an action and its data.
 // The cache stays bounded, nothing panics, and all ends when time passes (SEC-015, SEC-017).
 func FuzzCache(f *testing.F) {
 	f.Add([]byte{2, 0, 1, 2, 0, 2, 6, 3, 1, 0, 1, 0, 1, 1, 4, 9})

@@ -69,7 +69,7 @@ func TestUnknownOperations(t *testing.T) {
 	}
 }
 
-// SEC-017: a claim to the address of a neighbour in use is put to the one that has it, who keeps it by an answer.
+// SEC-017: after a claim to the address of a neighbour in use the neighbour is polled, and keeps its entry if it answers.
 func TestDisputedNeighbor(t *testing.T) {
 	poll := "> host: who-has 10.0.0.1 tell 10.0.0.2"
 	for _, op := range []uint16{opRequest, opReply} {

@@ -17,7 +17,7 @@ import (
 	"tunstack/tun"
 )
 
-// device is a tun.Device with two queues that keeps what is written to it.
+// device is a tun.Device with two queues that records the packets written to it.
 type device struct {
 	features packet.Features
 	discard  bool  // frees what is written without a look
@@ -60,14 +60,14 @@ func (q *deviceQueue) Write(p *packet.Buffer) error {
 	return q.d.err
 }
 
-// received is what a Handler was given.
+// received is one packet that a Handler was given.
 type received struct {
 	now  time.Duration
 	data []byte
 	cast packet.Cast
 }
 
-// handler keeps what it is given, or does more.
+// handler is a Handler that records its packets, or calls input.
 type handler struct {
 	mu          sync.Mutex
 	in, unreach []received
@@ -198,7 +198,7 @@ func datagram(src, dst netip.Addr, payload string) *packet.Buffer {
 	return p
 }
 
-// sends compares what was sent since the last call.
+// sends compares the frames sent since the last call.
 func (l *lab) sends(want ...string) {
 	l.t.Helper()
 	got := []string{}

@@ -76,7 +76,7 @@ func (w *wire) init(d tun.Device) {
 // MTU returns the largest datagram in bytes that the device carries.
 func (w *wire) MTU() int { return w.device.MTU() }
 
-// Features returns what the device does for its senders.
+// Features returns the offload that the device supports.
 func (w *wire) Features() tun.Features { return w.device.Features() }
 
 // Cork makes the short packets that are sent by a device queue wait until Uncork, at most 64. The goroutine that reads the queue calls

@@ -107,7 +107,7 @@ func TestLoopbackBound(t *testing.T) {
 	require.EqualValues(t, 1+loopbackQueue, counter(t, l.Stats(), "link.in.packets"))
 }
 
-// The time of whoever handles the queue may be older than a packet's: it never seems to go backwards.
+// The time of the call that handles the queue may be older than that of a packet; the handler still sees no time earlier than one before.
 func TestLoopbackTime(t *testing.T) {
 	var times []time.Duration
 	l, _ := newLoopback(func(l *Loopback, now time.Duration, p *packet.Buffer) {

@@ -12,7 +12,7 @@ import (
 	"tunstack/internal/packet"
 )
 
-// payloads are what went out by a queue, in order.
+// payloads returns the payloads written to a queue, in order.
 func (d *device) payloads(queue int) (all []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -13,8 +13,8 @@ const (
 )
 
 // resolver is the protocol by which a family finds the MACs of its neighbours and keeps its own addresses unique. The neighbour cache decides
-// when to ask, and a claim when to probe and to announce; the resolver writes the frames. It calls learn and detect with what other hosts
-// send.
+// when to ask, and a claim when to probe and to announce; the resolver writes the frames. For the messages of other hosts it calls
+// learn and detect.
 type resolver interface {
 	// request returns a frame that asks for the MAC of target. source is an own address of the family; the zero Addr: there is
 	// none. The frame goes to the station to, or, if to is the zero MAC, to all stations that may have the address.
@@ -33,7 +33,7 @@ func (e *Ethernet) resolverOf(a netip.Addr) resolver {
 	return nil
 }
 
-// answer is what the cache says about the next hop of a packet.
+// answer is the neighbour cache's decision about a packet to a neighbour.
 type answer uint8
 
 const (
@@ -73,7 +73,7 @@ func (e *Ethernet) resolve(now time.Duration, p *Packet, ip netip.Addr) error {
 	return nil
 }
 
-// lookup returns what to do with a packet from source to n, and the request that has to be sent for it, if any.
+// lookup decides about a packet from source to n, and returns the request that has to be sent first, if any.
 func (e *Ethernet) lookup(now time.Duration, n *neighbor, source netip.Addr) (a answer, request *Packet) {
 	n.used = true
 	switch n.state {

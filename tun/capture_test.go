@@ -9,7 +9,7 @@ import (
 	"tunstack/internal/packet"
 )
 
-// notes keeps what an Observer is told.
+// notes is an Observer that records its calls.
 type notes struct{ lines []string }
 
 func (n *notes) Arrived(queue int, p *packet.Buffer) {

@@ -61,13 +61,14 @@ func openTest(t *testing.T, cfg Config) Device {
 	return d
 }
 
-// peerMAC is what the host believes to be behind a TAP device, so that these tests need no ARP.
+// peerMAC is the neighbour's address in the host's ARP cache, so that these tests need no ARP.
 var peerMAC = net.HardwareAddr{2, 0, 0, 0, 0, 9}
 
 func addNeighbours(t *testing.T, name string) {
 	link, err := netlink.LinkByName(name)
 	require.NoError(t, err)
-	// It may be there already: what an earlier test has left unacknowledged is sent again as soon as the interface is up.
+	// The entry may exist already: the kernel retransmits unacknowledged data of an earlier test as soon as the interface is up, and then asks
+	// for the address.
 	require.NoError(t, netlink.NeighSet(&netlink.Neigh{LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT,
 		IP: net.IPv4(10, 9, 0, 2), HardwareAddr: peerMAC}))
 }

@@ -150,8 +150,8 @@ func TestSendUDPSuperPacket(t *testing.T) {
 	})
 }
 
-// A TCP super-packet that we send reaches the host's program as a stream, and what the host sends arrives as super-packets
-// where the device takes part.
+// A TCP super-packet from the device reaches the host's program as a stream, and the host's stream arrives as super-packets
+// if the device supports that.
 func TestTCPSuperPackets(t *testing.T) {
 	payload := randomBytes(30000)
 	eachVariant(t, func(t *testing.T, cfg Config) {

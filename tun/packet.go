@@ -40,7 +40,7 @@ func NewPacket(size int) *Packet { return packet.New(size) }
 // PacketFrom returns a Packet with a copy of data, of at most MaxPacket bytes.
 func PacketFrom(data []byte) *Packet { return packet.From(data) }
 
-// Features is what a device does for its senders. Without any, Write gets whole packets with complete checksums, within the MTU.
+// Features is the offload that a device supports. Without any, Write gets whole packets with complete checksums, within the MTU.
 //
 //	Checksum bool   Write takes packets with ChecksumPartial
 //	TSO      int    the largest TCP super-packet that Write takes, in bytes with its IP header; 0: none
@@ -49,14 +49,14 @@ type Features = packet.Features
 
 // Offload is the work on one packet that a device does or has done (the virtio-net header on Linux).
 //
-//	Checksum     Checksum       what is known of the transport checksum
+//	Checksum     Checksum       the state of the transport checksum
 //	Segmentation Segmentation   the kind of super-packet
 //	Size         uint16         payload bytes per segment of a super-packet
 //	Start        uint16         where the checksum starts, in bytes from the IP header
 //	Offset       uint16         the checksum field, in bytes from Start
 type Offload = packet.Offload
 
-// Checksum is what is known of the transport checksum of a packet.
+// Checksum is the state of the transport checksum of a packet.
 type Checksum = packet.Checksum
 
 const (

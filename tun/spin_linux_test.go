@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is found while looking for it is looked for the next time, too; what is not, ever more rarely.
+// After a spin that found a packet the next wait spins, too; after spins without one, fewer and fewer waits do.
 func TestSpinAdapts(t *testing.T) {
 	looked, there := 0, false
 	found := func() bool { looked++; return there }

@@ -30,7 +30,7 @@ const (
 // borrowed spans of payload behind it.
 //
 // The spans belong to the sender and are valid only until the call that passed the Buffer returns.
-// A layer that keeps a Buffer beyond that (an ARP queue, the loopback, a backlog) calls Own first.
+// A layer that keeps a Buffer beyond that (the neighbour cache, the loopback, a backlog) calls Own first.
 type Buffer struct {
 	store      []byte
 	start, end int
