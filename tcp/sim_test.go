@@ -16,6 +16,7 @@ import (
 	"tunstack/internal/packet"
 	"tunstack/tcp"
 	"tunstack/tcp/sim"
+	"tunstack/tcp/sim/trial"
 )
 
 // TestSimulator: after every kind of trouble on the wire and with the users both streams are what was sent, all rules were
@@ -74,22 +75,22 @@ func TestSimulatorNightly(t *testing.T) {
 
 // simulate runs a seed; one that fails is run again to draw what happened.
 func simulate(seed uint64) error {
-	run := func(hook func(sim.Event)) (*sim.Trial, error) {
-		trial := sim.Random(seed, 300_000)
-		trial.Sim.Hook = hook
-		trial.Sim.Inspect = func(e *sim.End) error {
+	run := func(hook func(sim.Event)) (*trial.Trial, error) {
+		drawn := trial.Random(seed, 300_000)
+		drawn.Sim.Hook = hook
+		drawn.Sim.Inspect = func(e *sim.End) error {
 			if e.Conn == nil {
 				return nil
 			}
 			return e.Conn.Check()
 		}
-		return trial, trial.Run()
+		return drawn, drawn.Run()
 	}
 	_, err := run(nil)
 	if err == nil {
 		return nil
 	}
-	ladder := sim.NewLadder(80)
-	trial, err := run(ladder.Record)
-	return fmt.Errorf("seed %d: %w\n%v\n%v\ngo test ./tcp -run 'TestSimulator$/^%d$'", seed, err, trial, ladder, seed)
+	ladder := trial.NewLadder(80)
+	drawn, err := run(ladder.Record)
+	return fmt.Errorf("seed %d: %w\n%v\n%v\ngo test ./tcp -run 'TestSimulator$/^%d$'", seed, err, drawn, ladder, seed)
 }

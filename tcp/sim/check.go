@@ -6,8 +6,8 @@ import (
 	"tunstack/tcp"
 )
 
-// transitions are those of RFC 9293 section 3.3.2, figure 5, and of resets and timeouts. CLOSED stands for LISTEN too, to
-// which a passive open returns.
+// transitions are those of RFC 9293 section 3.3.2, figure 5, and those of resets and timeouts. CLOSED includes LISTEN, to which a passive
+// open returns.
 var transitions = map[tcp.State][]tcp.State{
 	tcp.SynSent:     {tcp.SynReceived, tcp.Established, tcp.Closed},
 	tcp.SynReceived: {tcp.Established, tcp.Closed},
@@ -20,19 +20,19 @@ var transitions = map[tcp.State][]tcp.State{
 	tcp.TimeWait:    {tcp.Closed},
 }
 
-// Legal says whether a connection may go from one state straight to the other.
+// Legal reports whether a connection may change from one state to the other.
 func Legal(from, to tcp.State) bool { return slices.Contains(transitions[from], to) }
 
-// checker holds an End to the rules that can be seen from outside, at every segment.
+// checker checks at every segment the rules for an End that can be seen from outside.
 type checker struct {
 	sentAny, heardAny bool
-	top               tcp.Seq // the end of all that was sent
-	acked             tcp.Seq // the latest acknowledgment that was sent
-	edge              tcp.Seq // the right edge that we announced last
-	room              tcp.Seq // the right edge that the peer has announced at best
-	heard             tcp.Seq // the end of all that has arrived, in the window or not
+	top               tcp.Seq // the end of the data sent
+	acked             tcp.Seq // the latest acknowledgment sent
+	edge              tcp.Seq // the right edge of the window announced last
+	room              tcp.Seq // the rightmost edge that the peer has announced
+	heard             tcp.Seq // the end of the data received, in the window or not
 	own, peer         scale
-	mss               int // of the peer, what its SYN said
+	mss               int // of the peer's SYN
 }
 
 // scale is the window scale option of one side's SYN; it counts if the other's had one too (RFC 7323 section 2.2).
@@ -41,7 +41,7 @@ type scale struct {
 	shift   uint8
 }
 
-// shift is how far the window field of a segment from a is to be shifted.
+// shift returns the window scale of a segment from a.
 func shift(s *tcp.Segment, a, b scale) uint8 {
 	if !a.offered || !b.offered || s.Flags.Has(tcp.SYN) {
 		return 0
@@ -49,7 +49,7 @@ func shift(s *tcp.Segment, a, b scale) uint8 {
 	return a.shift
 }
 
-// received notes what a segment on its way into the machine allows.
+// received records what a segment that arrives permits the machine to send.
 func (k *checker) received(s *tcp.Segment) {
 	if s.Flags.Has(tcp.SYN) && !k.heardAny {
 		k.heardAny, k.heard, k.mss = true, s.Seq, tcp.DefaultMSS
@@ -74,7 +74,7 @@ func later(a, b tcp.Seq) tcp.Seq {
 	return a
 }
 
-// sent looks at a segment that the machine wants to send.
+// sent checks a segment that the machine sends.
 func (k *checker) sent(e *End, s *tcp.Segment) {
 	switch {
 	case s.Flags.Has(tcp.RST):
@@ -82,7 +82,7 @@ func (k *checker) sent(e *End, s *tcp.Segment) {
 	case s.Flags.Has(tcp.SYN):
 		k.syn(s)
 	case !k.sentAny || !s.Flags.Has(tcp.ACK):
-		e.sim.fail("end %d sends %v before, or without, what comes first", e.index, s)
+		e.sim.fail("end %d sends %v before its SYN, or without an ACK", e.index, s)
 	default:
 		k.size(e, s)
 		k.window(e, s)
@@ -98,7 +98,7 @@ func (k *checker) syn(s *tcp.Segment) {
 	k.own = scale{s.Options.HasScale, s.Options.Scale}
 }
 
-// size holds a packet to the peer's MSS, from which all options are subtracted, and to the MTU (RFC 9293 section 3.7.1).
+// size checks that a packet, options included, fits the peer's MSS, and the MTU (RFC 9293 section 3.7.1).
 func (k *checker) size(e *End, s *tcp.Segment) {
 	n := s.DataLen()
 	if s.MSS > 0 {
@@ -112,15 +112,15 @@ func (k *checker) size(e *End, s *tcp.Segment) {
 	}
 }
 
-// window holds new data to the peer's window, which a probe may exceed by one octet.
+// window checks that new data fit the peer's window, which a window probe may exceed by one byte.
 func (k *checker) window(e *End, s *tcp.Segment) {
 	if s.Len() > 0 && k.room.Add(1).Less(s.End()) {
 		e.sim.fail("end %d sends beyond the window, which ends at %d: %v", e.index, k.room, s)
 	}
 }
 
-// announcement holds the own right edge to never move left, but by the rounding of a scaled window. A SYN,ACK sent again
-// after an ACK cannot say how large the window is.
+// announcement checks that the right edge of the own window never moves left, except for the rounding of a scaled window. SYNs are
+// exempt: their window is not scaled.
 func (k *checker) announcement(e *End, s *tcp.Segment) {
 	if s.Flags.Has(tcp.SYN) {
 		return
@@ -133,19 +133,19 @@ func (k *checker) announcement(e *End, s *tcp.Segment) {
 	k.edge = edge
 }
 
-// acknowledgment holds an ACK to what has arrived, and lets it never go back.
+// acknowledgment checks that an ACK covers only data received, and never moves back.
 func (k *checker) acknowledgment(e *End, s *tcp.Segment) {
 	if !s.Flags.Has(tcp.ACK) {
 		return
 	}
 	if !k.heardAny || k.heard.Less(s.Ack) || k.acked != 0 && s.Ack.Less(k.acked) {
-		e.sim.fail("end %d acknowledges what never came, or less than before: %v", e.index, s)
+		e.sim.fail("end %d acknowledges data that never arrived, or less than before: %v", e.index, s)
 	}
 	k.acked = s.Ack
 	k.announcement(e, s)
 	for _, b := range s.Options.Sack[:s.Options.SackCount] {
 		if !b.Start.Less(b.End) || k.heard.Less(b.End) {
-			e.sim.fail("end %d reports what never came: %v", e.index, s)
+			e.sim.fail("end %d has a SACK block of data that never arrived: %v", e.index, s)
 		}
 	}
 }

@@ -18,32 +18,32 @@ type End struct {
 	Tracer tcp.Tracer // may be nil
 	Conn   *tcp.Conn  // nil before it opens, or while it listens
 
-	BadChecksums int // segments that the wire has corrupted
+	BadChecksums int // segments with a wrong checksum, which the wire has corrupted
 
 	sim    *Sim
 	flow   *Flow
 	index  int
-	wake   time.Duration // something has happened, or the user wants to act; 0: no
+	wake   time.Duration // when to act, after an event or for the user; 0: never
 	check  checker
-	served bool // a connection that was established is not replaced by another
+	served bool // it was established: another SYN opens no second connection
 }
 
 // User is the application at an End.
 type User interface {
-	// Act reads, writes and closes as it likes. It is called when anything has happened to the connection, and at
-	// the time it returned last; 0: never.
+	// Act reads, writes and closes. It is called after each event of the connection, and at the time that it has returned last, if that
+	// is not 0.
 	Act(now time.Duration, c *tcp.Conn) time.Duration
 }
 
-// Flow is the connection that the End belongs to.
+// Flow returns the flow of the End.
 func (e *End) Flow() *Flow { return e.flow }
 
-// Index is which of its flow's Ends it is.
+// Index returns the End's index in its Flow.
 func (e *End) Index() int { return e.index }
 
 func (e *End) peer() *End { return e.flow.Ends[1-e.index] }
 
-// next is when the End has something to do.
+// next returns when the End has to act.
 func (e *End) next() (time.Duration, bool) {
 	at, ok := e.wake, e.wake != 0
 	if e.Conn != nil {
@@ -59,7 +59,7 @@ func (e *End) due() bool {
 	return ok && at <= e.sim.Now
 }
 
-// settle lets user and machine do what is to be done now.
+// settle lets the user act, and sends what the machine has to send.
 func (e *End) settle() {
 	e.wake = 0
 	if e.Conn == nil {
@@ -86,7 +86,7 @@ func (e *End) settle() {
 	}
 }
 
-// begin takes a machine into service. It is traced only if anybody looks at it, for that takes time.
+// begin makes c the machine of the End. The machine is traced only if there is a Tracer or Inspect, because tracing is slow.
 func (e *End) begin(c *tcp.Conn) {
 	e.check = checker{}
 	e.Conn = c
@@ -95,7 +95,7 @@ func (e *End) begin(c *tcp.Conn) {
 	}
 }
 
-// Trace makes the End the Tracer of its own machine: it looks at changes of state, and passes all on.
+// Trace implements tcp.Tracer for the End's own machine: it checks changes of state, and passes all events on.
 func (e *End) Trace(now time.Duration, c *tcp.Conn, v tcp.Event) {
 	if v.Kind == tcp.StateChanged && !Legal(v.From, c.State()) {
 		e.sim.fail("end %d goes from %v to %v", e.index, v.From, c.State())
@@ -105,7 +105,7 @@ func (e *End) Trace(now time.Duration, c *tcp.Conn, v tcp.Event) {
 	}
 }
 
-// send cuts a segment to single packets, as a device does, and sends them.
+// send segments a super-segment, as a device does, and sends the packets.
 func (e *End) send(seg *tcp.Segment) {
 	e.check.sent(e, seg)
 	data := seg.DataLen()
@@ -136,7 +136,7 @@ func (e *End) send(seg *tcp.Segment) {
 	}
 }
 
-// cut is n octets of a segment's payload from the offset at.
+// cut returns n bytes of a segment's payload from the offset at.
 func cut(s *tcp.Segment, at, n int) (payload, wrap []byte) {
 	if at >= len(s.Payload) {
 		return s.Wrap[at-len(s.Payload):][:n], nil
@@ -155,7 +155,7 @@ func (e *End) tell(v Event) {
 	}
 }
 
-// arrive takes a parcel off the wire.
+// arrive takes a parcel from the wire.
 func (e *End) arrive(p *parcel) {
 	if p.mtu != 0 {
 		if e.Conn != nil && e.Conn.InFlight(p.seq) && p.mtu < e.Conn.MTU() {
@@ -176,7 +176,7 @@ func (e *End) arrive(p *parcel) {
 	}
 }
 
-// take gives a segment to the machine in a Buffer, as a stack does.
+// take passes a segment to the machine in a Buffer, as a stack does.
 func (e *End) take(seg *tcp.Segment, p *parcel) {
 	b := packet.From(p.data)
 	seg.CE, seg.Payload, seg.Buffer = p.ce, b.Bytes()[len(p.data)-len(seg.Payload):], b
@@ -187,7 +187,7 @@ func (e *End) take(seg *tcp.Segment, p *parcel) {
 	}
 }
 
-// input gives a segment to the machine, or does what CLOSED and LISTEN do without one (RFC 9293 sections 3.10.7.1, 3.10.7.2).
+// input passes a segment to the machine, or acts as CLOSED and LISTEN do, without a machine (RFC 9293 sections 3.10.7.1, 3.10.7.2).
 func (e *End) input(seg *tcp.Segment) {
 	listens := e.index == 1 && (e.Conn == nil || e.Conn.State() == tcp.Closed && !e.served)
 	switch {

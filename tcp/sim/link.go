@@ -11,30 +11,30 @@ import (
 
 // Link is one direction of a wire. The zero value delivers everything at once.
 type Link struct {
-	Delay  time.Duration // of every packet
-	Jitter time.Duration // up to so much more, each packet for itself: they overtake each other
-	Rate   int           // of the bottleneck in octets per second; 0: unlimited
-	Queue  int           // octets that may wait for it
-	Mark   int           // beyond so many octets waiting, ECN-capable packets are marked; 0: none is
-	Slot   time.Duration // packets leave only at multiples of it, and of pure ACKs only the latest; 0: at any time
+	Delay  time.Duration // of every packet, one way
+	Jitter time.Duration // up to this is added for each packet; packets overtake each other
+	Rate   int           // of the bottleneck in bytes per second; 0: unlimited
+	Queue  int           // bytes that may wait for it
+	Mark   int           // ECN-capable packets are marked while more bytes than this wait; 0: never
+	Slot   time.Duration // packets leave only at multiples of it, and only the latest pure ACK; 0: at any time
 
-	Loss      float64 // the share of packets that are lost, each for itself
-	AckLoss   float64 // the same of pure ACKs alone
+	Loss      float64 // the share of packets that are lost, each independently
+	AckLoss   float64 // the same for pure ACKs, in addition
 	Duplicate float64
-	Reorder   float64 // the share that takes up to twice the delay
+	Reorder   float64 // the share that takes up to twice the Delay
 	Corrupt   float64
-	Squeeze   float64 // the share whose window field is made smaller on the way
+	Squeeze   float64 // the share whose window field is reduced
 	Burst     Burst
 
-	MTU       []Change // of the path, in order of time; what is larger draws an ICMP error
-	BlackHole bool     // or not even that
-	Cuts      []Cut    // while nothing passes
+	MTU       []Change // of the path, in order of time; a larger packet draws an ICMP error
+	BlackHole bool     // a larger packet draws no ICMP error
+	Cuts      []Cut    // times in which the link is cut
 
-	// Drop, if not nil, says which segments are lost besides.
+	// Drop, if not nil, reports which segments are lost in addition.
 	Drop func(now time.Duration, s *tcp.Segment) bool
 
-	free time.Duration // when the bottleneck has sent all that waits
-	bad  bool          // amid a burst of losses
+	free time.Duration // when the bottleneck has sent all that is queued
+	bad  bool          // in a bad time of Burst
 	last thinned
 }
 
@@ -45,21 +45,21 @@ type thinned struct {
 	at time.Duration
 }
 
-// Burst is a wire with good and bad times (the Gilbert model): all packets are lost in the bad ones. The zero value has none.
+// Burst is the Gilbert model: the wire has good and bad times, and all packets are lost in bad ones. The zero value has no bad times.
 type Burst struct {
-	Begin, End float64 // the chance of each packet to begin a bad time, and to end one
+	Begin, End float64 // the probabilities that a packet begins a bad time, and that it ends one
 }
 
-// Change is a path MTU in octets from a time on.
+// Change sets the path MTU, in bytes, from the time At on.
 type Change struct {
 	At  time.Duration
 	MTU int
 }
 
-// Cut is a time in which nothing passes.
+// Cut is a time in which all packets are lost.
 type Cut struct{ From, To time.Duration }
 
-// Fate is what a link does to a packet.
+// Fate is the effect of a link on a packet.
 type Fate uint8
 
 const (
@@ -75,10 +75,10 @@ const (
 
 var fateNames = [...]string{"", "lost", "queue full", "link cut", "too big", "corrupted", "twice", "marked"}
 
-// String is empty for a packet that is merely delivered.
+// String is empty for Delivered.
 func (f Fate) String() string { return fateNames[f] }
 
-// The addresses that checksums are computed with.
+// The addresses of the pseudo-header.
 var pseudoSrc, pseudoDst = netip.AddrFrom4([4]byte{10, 0, 0, 1}), netip.AddrFrom4([4]byte{10, 0, 0, 2})
 
 const ipHeaderLen = 20
@@ -101,7 +101,7 @@ func (l *Link) transmit(e *End, seg *tcp.Segment) Fate {
 	return l.carry(s, p, size, pureAck(seg))
 }
 
-// encode appends the segment's octets, with its checksum.
+// encode appends the segment, with its checksum, to b.
 func (l *Link) encode(s *Sim, b []byte, seg *tcp.Segment) []byte {
 	squeezed := *seg
 	if l.Squeeze > 0 && !seg.Flags.Has(tcp.SYN) && s.chance(l.Squeeze) {
@@ -115,7 +115,7 @@ func (l *Link) encode(s *Sim, b []byte, seg *tcp.Segment) []byte {
 	return b
 }
 
-// carry takes a packet through the queue, the bottleneck and what happens after it.
+// carry sends a packet through the queue and the bottleneck, and delays, duplicates and corrupts it.
 func (l *Link) carry(s *Sim, p *parcel, size int, pureAck bool) Fate {
 	fate, at := Delivered, s.Now
 	if l.Rate > 0 {
@@ -144,7 +144,7 @@ func (l *Link) carry(s *Sim, p *parcel, size int, pureAck bool) Fate {
 		again.ect, again.ce, again.data = p.ect, p.ce, append(again.data, p.data...)
 		s.post(again, at+s.upTo(l.Delay))
 	}
-	if s.chance(l.Corrupt) { // within one octet, which a checksum always finds
+	if s.chance(l.Corrupt) { // of one byte, which a checksum always detects
 		fate = Corrupted
 		p.data[s.Rand.IntN(len(p.data))] ^= byte(1 + s.Rand.IntN(255))
 	}
@@ -152,7 +152,7 @@ func (l *Link) carry(s *Sim, p *parcel, size int, pureAck bool) Fate {
 	return fate
 }
 
-// thin lets p, a pure ACK, take the place of one before it that leaves at the same time.
+// thin replaces a pure ACK that leaves at the same time by p, if p is a pure ACK, too.
 func (l *Link) thin(p *parcel, at time.Duration, pureAck bool) {
 	if last := l.last; pureAck && last.p != nil && last.p.n == last.n && last.at == at && last.p.to == p.to {
 		last.p.data = last.p.data[:0]
@@ -163,7 +163,7 @@ func (l *Link) thin(p *parcel, at time.Duration, pureAck bool) {
 	}
 }
 
-// refuse answers a packet that is too big.
+// refuse sends an ICMP error about a packet that is too big.
 func (l *Link) refuse(e *End, seg *tcp.Segment) {
 	if l.BlackHole {
 		return
@@ -182,7 +182,7 @@ func (l *Link) cut(now time.Duration) bool {
 	return false
 }
 
-// mtu is the path MTU at the time now; 65,535 before the first change.
+// mtu returns the path MTU at the time now: 65,535 before the first Change.
 func (l *Link) mtu(now time.Duration) int {
 	mtu := 65535
 	for _, c := range l.MTU {

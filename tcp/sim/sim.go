@@ -1,8 +1,8 @@
-// Package sim runs TCP machines against each other in virtual time, over a wire that delays, loses, repeats, reorders,
-// marks and corrupts. All chance comes from one seed, so the seed alone repeats a run.
+// Package sim runs TCP machines against each other in virtual time, over a wire that delays, loses, duplicates, reorders, marks and
+// corrupts packets. All randomness comes from one seed, so that the seed alone repeats a run.
 //
-// A Sim has flows; each Flow is two Ends, the machine and its user, and the Link that each sends into. Flows that
-// share a Link share its bottleneck. Step does what happens next; Run goes on until nothing is left to happen.
+// A Sim has flows. Each Flow has two Ends, a machine and its user, and the Link that each End sends into. Flows that share a Link share
+// its bottleneck. Step processes the next event; Run steps until no event is left.
 package sim
 
 import (
@@ -15,14 +15,14 @@ import (
 	"tunstack/tcp"
 )
 
-// Sim is the world of a simulation.
+// Sim is a simulation.
 type Sim struct {
 	Now   time.Duration
 	Rand  *rand.Rand
 	Flows []*Flow
-	// Hook, if not nil, is told of every segment: when it is sent and when it arrives.
+	// Hook, if not nil, is called for every segment, when it is sent and when it arrives.
 	Hook func(Event)
-	// Inspect, if not nil, looks into an End after every call of its machine; an error ends the simulation.
+	// Inspect, if not nil, is called after every call of an End's machine; an error ends the simulation.
 	Inspect func(*End) error
 
 	wire  arrivals
@@ -35,7 +35,7 @@ type Sim struct {
 type Flow struct {
 	Ends  [2]*End
 	Links [2]*Link      // Links[i] carries what Ends[i] sends
-	Extra time.Duration // delay of its own, each way, besides that of the Links
+	Extra time.Duration // one-way delay of this flow, added to that of the Links
 	Start time.Duration // when Ends[0] opens
 }
 
@@ -44,13 +44,13 @@ type Event struct {
 	At      time.Duration
 	Flow    *Flow
 	From    int          // the End that sent it
-	Arrived bool         // it arrives; else it is sent
-	Fate    Fate         // of a segment sent
+	Arrived bool         // it arrives; false: it is sent
+	Fate    Fate         // of a segment that is sent
 	Segment *tcp.Segment // valid during the call
-	State   tcp.State    // of the End it leaves or has reached, afterwards
+	State   tcp.State    // of the End that has sent or received it, afterwards
 }
 
-// New returns a world at time start without flows.
+// New returns a simulation at the time start, without flows.
 func New(seed uint64, start time.Duration) *Sim {
 	return &Sim{Now: start, Rand: rand.New(rand.NewPCG(seed, 0x7475_6e73_7461_636b))}
 }
@@ -67,7 +67,7 @@ func (s *Sim) Connect(start time.Duration, a, b *End, forth, back *Link) *Flow {
 	return f
 }
 
-// Err is the rule that was broken; nil: none.
+// Err returns the first rule that was broken, or nil.
 func (s *Sim) Err() error { return s.err }
 
 func (s *Sim) fail(format string, args ...any) {
@@ -76,20 +76,20 @@ func (s *Sim) fail(format string, args ...any) {
 	}
 }
 
-// ErrEndless is Run's answer to a simulation that does not come to rest.
-var ErrEndless = errors.New("sim: no end in sight")
+// errEndless is the error of a simulation that does not come to rest.
+var errEndless = errors.New("sim: the simulation does not end")
 
-// Run goes on until nothing is left to happen, in at most the given number of steps.
+// Run steps until no event is left. More than the given number of steps are an error.
 func (s *Sim) Run(steps int) error {
 	for range steps {
 		if !s.Step() {
 			return s.err
 		}
 	}
-	return ErrEndless
+	return errEndless
 }
 
-// RunUntil goes on until the time end.
+// RunUntil steps until the time end.
 func (s *Sim) RunUntil(end time.Duration) error {
 	for {
 		next, ok := s.next()
@@ -103,8 +103,8 @@ func (s *Sim) RunUntil(end time.Duration) error {
 	}
 }
 
-// Step goes on to the next time at which anything happens, and does all that happens then. It returns false when
-// nothing does, or a rule was broken.
+// Step advances to the time of the next event and processes all events of that time. It returns false if no event is left or a rule was
+// broken.
 func (s *Sim) Step() bool {
 	next, ok := s.next()
 	if !ok || s.err != nil {
@@ -127,7 +127,7 @@ func (s *Sim) Step() bool {
 	return s.err == nil
 }
 
-// next is when something happens next.
+// next returns the time of the next event.
 func (s *Sim) next() (at time.Duration, ok bool) {
 	if len(s.wire) > 0 {
 		at, ok = s.wire[0].at, true
@@ -142,7 +142,7 @@ func (s *Sim) next() (at time.Duration, ok bool) {
 	return max(at, s.Now), ok
 }
 
-// post puts a parcel on the wire, to arrive at the time at.
+// post puts a parcel on the wire, which arrives at the time at.
 func (s *Sim) post(p *parcel, at time.Duration) {
 	s.count++
 	p.at, p.n = at, s.count
@@ -159,15 +159,15 @@ func (s *Sim) parcel(to *End) *parcel {
 	return p
 }
 
-// parcel is what travels on the wire: a segment in its octets, or an ICMP error.
+// parcel is a packet on the wire: the bytes of a segment, or an ICMP error.
 type parcel struct {
 	at   time.Duration
-	n    uint64 // those that arrive at one time keep their order
+	n    uint64 // parcels that arrive at the same time keep their order
 	to   *End
 	data []byte
 	ect  bool
 	ce   bool
-	mtu  int // not 0: "fragmentation needed", about the octet at seq
+	mtu  int // not 0: "fragmentation needed", about the byte at seq
 	seq  tcp.Seq
 }
 

@@ -9,21 +9,7 @@ import (
 	"tunstack/tcp"
 )
 
-// The seed alone repeats a run, to the last segment.
-func TestSameSeedSameRun(t *testing.T) {
-	run := func(seed uint64) string {
-		ladder := NewLadder(50)
-		trial := Random(seed, 100_000)
-		trial.Sim.Hook = ladder.Record
-		require.NoError(t, trial.Run())
-		require.NotEmpty(t, trial.String())
-		return ladder.String()
-	}
-	require.Equal(t, run(7), run(7))
-	require.NotEqual(t, run(7), run(8))
-}
-
-// pair is a connection over two links that transfers size octets.
+// pair is a connection over two links that transfers size bytes.
 func pair(size int, forth, back *Link) (*Sim, *Stream, *Stream) {
 	s := New(1, 0)
 	src, dst := &Stream{Key: 1, Peer: 2, Size: size}, &Stream{Key: 2, Peer: 1}

@@ -9,27 +9,27 @@ import (
 	"tunstack/tcp"
 )
 
-// Stream is a User that sends octets that tell their place, and holds what it receives to be those of its peer.
+// Stream is a User that sends bytes which depend on their offset, and checks that those received are its peer's.
 type Stream struct {
-	Key    uint32 // makes the octets that it sends different from another's
-	Peer   uint32 // the key of the peer
-	Size   int    // octets to send
-	Chunk  int    // octets of one write; 0: all that fits
-	Every  time.Duration
-	Urgent []int // offsets of octets to be sent as urgent, in order
-	Inline bool  // whether the peer's urgent octets stay in the stream (Params.OOBInline)
+	Key    uint32        // selects the bytes to send
+	Peer   uint32        // the key of the peer
+	Size   int           // bytes to send
+	Chunk  int           // bytes of one write; 0: all that fits
+	Every  time.Duration // between writes
+	Urgent []int         // offsets of the bytes to be sent as urgent, in order
+	Inline bool          // the peer's urgent bytes stay in the stream (Params.OOBInline)
 
-	ReadChunk int // octets of one read; 0: all there is
-	ReadEvery time.Duration
-	Stall     Cut // no reading
+	ReadChunk int           // bytes of one read; 0: all available
+	ReadEvery time.Duration // between reads
+	Stall     Cut           // when not to read
 
 	Close   Closing
-	AbortAt time.Duration // 0: never
-	Change  func(now time.Duration, c *tcp.Conn)
+	AbortAt time.Duration                        // 0: never
+	Change  func(now time.Duration, c *tcp.Conn) // if not nil, called at each Act
 
-	Sent, Got int   // octets written and read so far
+	Sent, Got int   // bytes written and read so far
 	EOF       bool  // the end of the peer's stream was read
-	Err       error // what was received is not what was sent
+	Err       error // if the bytes received are not those sent
 
 	now             time.Duration
 	next            time.Duration
@@ -38,32 +38,32 @@ type Stream struct {
 	buf             []byte
 }
 
-// Closing is how a Stream ends.
+// Closing is the way in which a Stream ends.
 type Closing uint8
 
 const (
-	HalfClose Closing = iota // shuts down writing when all is sent, and reads on
+	HalfClose Closing = iota // shuts down writing when all is sent, and continues to read
 	AfterEOF                 // closes when the peer has, and all is sent
-	GiveUp                   // closes when all is sent, whatever the peer still has to say
+	GiveUp                   // closes when all is sent, even if the peer has not finished
 )
 
-// String says what the user does and how far it has come.
+// String describes the user and its progress.
 func (u *Stream) String() string {
 	return fmt.Sprintf("sends %d of %d by %d every %v, %d urgent left; has %d, reads by %d every %v, not in %v; closing %d, abort at %v",
 		u.Sent, u.Size, u.Chunk, u.Every, len(u.Urgent), u.Got, u.ReadChunk, u.ReadEvery, u.Stall, u.Close, u.AbortAt)
 }
 
-// octets are what all streams are cut from. Their number is prime, so that no power of two brings back the same.
-var octets = func() (b [65521]byte) {
+// pattern repeats in all streams. Its length is prime, so that bytes a power of two apart differ.
+var pattern = func() (b [65521]byte) {
 	r := rand.NewChaCha8([32]byte{})
 	r.Read(b[:])
 	return b
 }()
 
-// at is as much of the stream with the given key as lies in one piece from offset i on.
-func at(key uint32, i int) []byte { return octets[(i+int(key)*7919)%len(octets):] }
+// at returns a piece of the stream with the given key, from the offset i to the end of pattern.
+func at(key uint32, i int) []byte { return pattern[(i+int(key)*7919)%len(pattern):] }
 
-// Act does what the user would do at the time now.
+// Act implements User.
 func (u *Stream) Act(now time.Duration, c *tcp.Conn) time.Duration {
 	u.now, u.next = now, 0
 	if u.AbortAt != 0 {
@@ -86,7 +86,7 @@ func (u *Stream) Act(now time.Duration, c *tcp.Conn) time.Duration {
 	return u.next
 }
 
-// again makes the user act at the time at.
+// again makes the user act at the time at, or earlier.
 func (u *Stream) again(at time.Duration) {
 	if at > u.now && (u.next == 0 || at < u.next) {
 		u.next = at
@@ -110,7 +110,7 @@ func (u *Stream) read(c *tcp.Conn) {
 		if u.ReadChunk > 0 {
 			p = p[:min(u.ReadChunk, len(p))]
 		}
-		if c.AtMark() && !u.Inline { // an urgent octet is taken out of the stream
+		if c.AtMark() && !u.Inline { // the urgent byte is not in the stream
 			u.Got++
 		}
 		n := c.Read(u.now, p)
@@ -125,7 +125,7 @@ func (u *Stream) verify(p []byte) {
 		want := at(u.Peer, u.Got)
 		n := min(len(p), len(want))
 		if !bytes.Equal(p[:n], want[:n]) && u.Err == nil {
-			u.Err = fmt.Errorf("the octets from %d to %d of the stream are not what was sent", u.Got, u.Got+n)
+			u.Err = fmt.Errorf("the bytes from %d to %d of the stream are not those sent", u.Got, u.Got+n)
 		}
 		u.Got += n
 		p = p[n:]
@@ -155,7 +155,7 @@ func (u *Stream) write(c *tcp.Conn) {
 	}
 }
 
-// put writes p, whose last octet may be urgent.
+// put writes p, whose last byte may be urgent.
 func (u *Stream) put(c *tcp.Conn, p []byte) int {
 	if len(u.Urgent) == 0 || u.Urgent[0] != u.Sent+len(p)-1 {
 		return c.Write(u.now, p)
@@ -167,7 +167,7 @@ func (u *Stream) put(c *tcp.Conn, p []byte) int {
 	return n
 }
 
-// finish closes when it is time to.
+// finish closes as Close requires.
 func (u *Stream) finish(c *tcp.Conn) {
 	if u.shut || u.Sent < u.Size {
 		return

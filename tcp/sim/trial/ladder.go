@@ -1,12 +1,14 @@
-package sim
+package trial
 
 import (
 	"fmt"
 	"strings"
 	"time"
+
+	"tunstack/tcp/sim"
 )
 
-// Ladder keeps the latest events of a simulation, to be drawn when something has gone wrong. Record is a Sim.Hook.
+// Ladder keeps the latest events of a simulation for a drawing of them after a fault. Record is a Hook of sim.Sim.
 type Ladder struct {
 	rungs []rung
 	n     int
@@ -16,7 +18,7 @@ type rung struct {
 	at      time.Duration
 	from    int
 	arrived bool
-	fate    Fate
+	fate    sim.Fate
 	state   string
 	segment string
 }
@@ -24,14 +26,14 @@ type rung struct {
 // NewLadder returns a Ladder of the latest n events.
 func NewLadder(n int) *Ladder { return &Ladder{rungs: make([]rung, n)} }
 
-// Record keeps an event.
-func (l *Ladder) Record(v Event) {
+// Record keeps v.
+func (l *Ladder) Record(v sim.Event) {
 	l.rungs[l.n%len(l.rungs)] = rung{v.At, v.From, v.Arrived, v.Fate, v.State.String(), v.Segment.String()}
 	l.n++
 }
 
-// String draws a line per event, with the state of the End that sent, or has taken, the segment. Ends[0] is on the left: what it
-// sends points to the right, and what it gets to the left. A segment that arrives has its line begin or end in an arrow head.
+// String draws a line per event, with the state of the End that has sent or received the segment. Ends[0] is on the left. The line of
+// a segment that arrives has an arrow head.
 func (l *Ladder) String() string {
 	var b strings.Builder
 	for i := max(0, l.n-len(l.rungs)); i < l.n; i++ {

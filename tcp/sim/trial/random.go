@@ -1,4 +1,5 @@
-package sim
+// Package trial draws simulations of one connection from a seed, with everything that can go wrong, and judges how they end.
+package trial
 
 import (
 	"fmt"
@@ -7,33 +8,34 @@ import (
 	"time"
 
 	"tunstack/tcp"
+	"tunstack/tcp/sim"
 )
 
-// Trial is a simulation of one connection with everything that can go wrong drawn from a seed.
+// Trial is a simulation of one connection, drawn from a seed.
 type Trial struct {
-	Sim     *Sim
-	Streams [2]*Stream
-	// Harsh says that the wire or a user may end the connection before its time.
+	Sim     *sim.Sim
+	Streams [2]*sim.Stream
+	// Harsh is set if the wire or a user may end the connection before all is transferred.
 	Harsh bool
 
 	r     *rand.Rand
-	flow  *Flow
+	flow  *sim.Flow
 	names []string
 }
 
-// Random draws a trial in which each side sends up to size octets.
+// Random draws a trial in which each side sends up to size bytes.
 func Random(seed uint64, size int) *Trial {
 	t := &Trial{r: rand.New(rand.NewPCG(seed, 0x7472_6961_6c))}
-	// Birth, and the times at which 31 and 32 bits of milliseconds are used up.
+	// 0, and just before milliseconds overflow 31 and 32 bits.
 	start := pick(t, 0, 0, 0, 1<<31*time.Millisecond-5*time.Second, 1<<32*time.Millisecond-5*time.Second, 100*365*24*time.Hour)
-	t.Sim = New(seed, start)
+	t.Sim = sim.New(seed, start)
 	forth, back := t.link(start), t.link(start)
 	if t.maybe(2) {
 		*back = *forth
 	}
 	mtu := pick(t, 296, 576, 1500, 1500, 9000, 65535)
-	ends := [2]*End{t.end(mtu, size, 0), t.end(mtu, size, 1)}
-	t.trouble([2]*Link{forth, back}, start, mtu)
+	ends := [2]*sim.End{t.end(mtu, size, 0), t.end(mtu, size, 1)}
+	t.trouble([2]*sim.Link{forth, back}, start, mtu)
 	t.flow = t.Sim.Connect(start, ends[0], ends[1], forth, back)
 	t.behaviour(start)
 	return t
@@ -41,7 +43,7 @@ func Random(seed uint64, size int) *Trial {
 
 func pick[T any](t *Trial, choices ...T) T { return choices[t.r.IntN(len(choices))] }
 
-// maybe is true once in n times.
+// maybe is true with probability 1/n.
 func (t *Trial) maybe(n int) bool { return t.r.IntN(n) == 0 }
 
 func (t *Trial) upTo(d time.Duration) time.Duration { return time.Duration(t.r.Int64N(int64(d) + 1)) }
@@ -50,7 +52,7 @@ func (t *Trial) name(format string, args ...any) {
 	t.names = append(t.names, fmt.Sprintf(format, args...))
 }
 
-// String says what was drawn.
+// String lists what was drawn.
 func (t *Trial) String() string {
 	var b strings.Builder
 	for i, e := range t.flow.Ends {
@@ -62,9 +64,9 @@ func (t *Trial) String() string {
 	return b.String() + "start " + t.flow.Start.String() + " " + strings.Join(t.names, ", ")
 }
 
-// link draws what is common to most wires.
-func (t *Trial) link(start time.Duration) *Link {
-	l := &Link{
+// link draws the properties that most wires have.
+func (t *Trial) link(start time.Duration) *sim.Link {
+	l := &sim.Link{
 		Delay:     pick(t, 0, t.upTo(10*time.Millisecond), t.upTo(150*time.Millisecond)),
 		Loss:      pick(t, 0, 0, 0.01, 0.05, 0.2, 0.3),
 		Duplicate: pick(t, 0, 0, 0.05),
@@ -79,12 +81,12 @@ func (t *Trial) link(start time.Duration) *Link {
 	return l
 }
 
-// trouble draws what is rare.
-func (t *Trial) trouble(links [2]*Link, start time.Duration, mtu int) {
+// trouble draws rare properties of wires.
+func (t *Trial) trouble(links [2]*sim.Link, start time.Duration, mtu int) {
 	l := links[t.r.IntN(2)]
 	switch t.r.IntN(12) {
 	case 0:
-		l.Burst = Burst{Begin: 0.01, End: 0.3}
+		l.Burst = sim.Burst{Begin: 0.01, End: 0.3}
 	case 1:
 		l.AckLoss = 0.5
 	case 2:
@@ -95,15 +97,15 @@ func (t *Trial) trouble(links [2]*Link, start time.Duration, mtu int) {
 		l.Mark = l.Queue / 4
 	case 5:
 		from := start + t.upTo(2*time.Second)
-		cut := Cut{from, from + time.Second + t.upTo(5*time.Minute)}
-		links[0].Cuts = []Cut{cut}
+		cut := sim.Cut{From: from, To: from + time.Second + t.upTo(5*time.Minute)}
+		links[0].Cuts = []sim.Cut{cut}
 		if t.maybe(2) {
-			links[1].Cuts = []Cut{cut}
+			links[1].Cuts = []sim.Cut{cut}
 		}
 		t.Harsh = true
 	case 6, 7:
 		at := start + t.upTo(3*time.Second)
-		l.MTU = []Change{{At: at, MTU: max(296, mtu*(20+t.r.IntN(80))/100)}}
+		l.MTU = []sim.Change{{At: at, MTU: max(296, mtu*(20+t.r.IntN(80))/100)}}
 		l.BlackHole = mtu <= 9000 && l.MTU[0].MTU >= 576 && t.maybe(3)
 	}
 	for _, l := range links {
@@ -112,10 +114,10 @@ func (t *Trial) trouble(links [2]*Link, start time.Duration, mtu int) {
 }
 
 // end draws a machine.
-func (t *Trial) end(mtu, size, index int) *End {
-	e := &End{Setup: tcp.Setup{ISS: tcp.Seq(t.r.Uint32()), TSOffset: t.r.Uint32(), MTU: mtu, LinkMTU: mtu}}
+func (t *Trial) end(mtu, size, index int) *sim.End {
+	e := &sim.End{Setup: tcp.Setup{ISS: tcp.Seq(t.r.Uint32()), TSOffset: t.r.Uint32(), MTU: mtu, LinkMTU: mtu}}
 	if t.maybe(4) {
-		e.Setup.ISS = pick(t, tcp.Seq(0), 1<<31) - tcp.Seq(t.r.IntN(3000)) // numbers turn round soon, or seem to lie behind zero
+		e.Setup.ISS = pick(t, tcp.Seq(0), 1<<31) - tcp.Seq(t.r.IntN(3000)) // sequence numbers wrap early, or cross the signed boundary
 	}
 	if t.maybe(4) {
 		e.Setup.TSOffset = -t.r.Uint32N(5000)
@@ -131,7 +133,7 @@ func (t *Trial) end(mtu, size, index int) *End {
 		e.Params.RcvBuf = 1 + t.r.IntN(20_000)
 	}
 	e.Params.NoDelay, e.Params.Cork = t.maybe(3), t.maybe(12)
-	u := &Stream{Key: uint32(index) + 1, Peer: 2 - uint32(index), Size: t.r.IntN(size)}
+	u := &sim.Stream{Key: uint32(index) + 1, Peer: 2 - uint32(index), Size: t.r.IntN(size)}
 	if t.maybe(10) {
 		u.Size = 0
 	}
@@ -142,7 +144,7 @@ func (t *Trial) end(mtu, size, index int) *End {
 	return e
 }
 
-// behaviour draws what the users do.
+// behaviour draws how the users write and read.
 func (t *Trial) behaviour(start time.Duration) {
 	for i, u := range t.Streams {
 		e := t.flow.Ends[i]
@@ -155,7 +157,7 @@ func (t *Trial) behaviour(start time.Duration) {
 			u.Chunk, u.Every = 1+t.r.IntN(3000), t.upTo(30*time.Millisecond)
 		case 3:
 			from := start + t.upTo(2*time.Second)
-			u.Stall = Cut{from, from + t.upTo(time.Hour)}
+			u.Stall = sim.Cut{From: from, To: from + t.upTo(time.Hour)}
 		case 4:
 			t.urgent(u, t.flow.Ends[1-i])
 		}
@@ -167,8 +169,8 @@ func (t *Trial) behaviour(start time.Duration) {
 	t.ending(start)
 }
 
-// cheap bounds what a slow writer or reader has to do.
-func cheap(u, reader *Stream) int {
+// cheap bounds the size of a stream with a slow writer or reader.
+func cheap(u, reader *sim.Stream) int {
 	if u.Chunk > 0 {
 		return 300 * u.Chunk
 	}
@@ -178,17 +180,17 @@ func cheap(u, reader *Stream) int {
 	return 1 << 30
 }
 
-func (t *Trial) urgent(u *Stream, peer *End) {
+func (t *Trial) urgent(u *sim.Stream, peer *sim.End) {
 	for at := 0; at < u.Size; at += 1 + t.r.IntN(20_000) {
 		u.Urgent = append(u.Urgent, at)
 	}
 	peer.Params.OOBInline = t.maybe(2)
-	peer.User.(*Stream).Inline = peer.Params.OOBInline
+	peer.User.(*sim.Stream).Inline = peer.Params.OOBInline
 	t.name("urgent %d", len(u.Urgent))
 }
 
-// shrink makes the user take a smaller receive buffer in the midst of it.
-func (t *Trial) shrink(u *Stream, start time.Duration) {
+// shrink makes the user set a smaller receive buffer during the transfer.
+func (t *Trial) shrink(u *sim.Stream, start time.Duration) {
 	at, size := start+t.upTo(2*time.Second), 1+t.r.IntN(30_000)
 	u.Change = func(now time.Duration, c *tcp.Conn) {
 		if p := c.Params(); now >= at && p.RcvBuf == 0 {
@@ -199,26 +201,26 @@ func (t *Trial) shrink(u *Stream, start time.Duration) {
 	t.name("buffer %d at %v", size, at)
 }
 
-// ending draws how the users close, of which not all ways let all octets arrive.
+// ending draws how the users close; after some ways not all bytes arrive.
 func (t *Trial) ending(start time.Duration) {
 	for i, u := range t.Streams {
 		switch t.r.IntN(12) {
-		case 0, 1, 2: // a closed socket is not held for ever by a closed window
-			u.Close = AfterEOF
+		case 0, 1, 2: // a closed window does not hold a closed socket for ever
+			u.Close = sim.AfterEOF
 			t.Harsh = t.Harsh || t.Streams[1-i].Stall.To != 0
 		case 3:
-			u.Close = GiveUp
+			u.Close = sim.GiveUp
 			t.Harsh = true
 		case 4:
 			u.AbortAt = start + time.Second + t.upTo(3*time.Second)
 			t.Harsh = true
 		}
 	}
-	if t.Streams[0].Close == AfterEOF && t.Streams[1].Close == AfterEOF { // each would wait for the other
-		t.Streams[t.r.IntN(2)].Close = HalfClose
+	if t.Streams[0].Close == sim.AfterEOF && t.Streams[1].Close == sim.AfterEOF { // else each waits for the other
+		t.Streams[t.r.IntN(2)].Close = sim.HalfClose
 	}
 	if t.Harsh {
-		for _, e := range t.flow.Ends { // or a peer that is gone would never be missed
+		for _, e := range t.flow.Ends { // else nothing detects that the peer has gone
 			e.Params.KeepAlive = true
 		}
 	}

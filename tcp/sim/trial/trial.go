@@ -1,15 +1,15 @@
-package sim
+package trial
 
 import (
 	"errors"
 	"fmt"
 
 	"tunstack/tcp"
+	"tunstack/tcp/sim"
 )
 
-// Run goes through the trial to its end and says what was wrong: a rule broken on the way, octets that are missing or
-// wrong, a connection that is not CLOSED, a timer or a buffer left. An error of a connection is one only if nothing
-// that was drawn excuses it.
+// Run runs the trial to its end and returns the first fault: a rule that a machine has broken, bytes that are missing or wrong, a
+// connection that is not CLOSED, a timer or a buffer that is left. A connection that fails is a fault only if the trial is not Harsh.
 func (t *Trial) Run() error {
 	if err := t.Sim.Run(3_000_000); err != nil {
 		return err
@@ -22,7 +22,7 @@ func (t *Trial) Run() error {
 	return nil
 }
 
-func (t *Trial) ended(i int, e *End) error {
+func (t *Trial) ended(i int, e *sim.End) error {
 	u := t.Streams[i]
 	switch {
 	case u.Err != nil:
@@ -32,23 +32,23 @@ func (t *Trial) ended(i int, e *End) error {
 	case e.Conn == nil:
 		return errors.New("never connected")
 	case e.Conn.State() != tcp.Closed || e.Conn.Deadline() != 0:
-		return fmt.Errorf("is left in %v, next deadline %v", e.Conn.State(), e.Conn.Deadline())
+		return fmt.Errorf("ends in %v, next deadline %v", e.Conn.State(), e.Conn.Deadline())
 	case e.Conn.Unacked() != 0 || e.Conn.Readable() != 0 && u.AbortAt == 0:
-		return fmt.Errorf("leaves %d octets unsent, %d unread", e.Conn.Unacked(), e.Conn.Readable())
+		return fmt.Errorf("leaves %d bytes unsent, %d unread", e.Conn.Unacked(), e.Conn.Readable())
 	case t.Harsh && t.broken():
 		return nil
 	case e.Conn.Err() != 0:
 		return fmt.Errorf("ends with %w", e.Conn.Err())
 	case u.Sent != u.Size || u.Got != t.Streams[1-i].Size || !u.EOF:
-		return fmt.Errorf("sent %d of %d, got %d of %d octets, end seen: %v", u.Sent, u.Size, u.Got, t.Streams[1-i].Size, u.EOF)
+		return fmt.Errorf("sent %d of %d, got %d of %d bytes, end seen: %v", u.Sent, u.Size, u.Got, t.Streams[1-i].Size, u.EOF)
 	}
 	return nil
 }
 
-// broken says whether an end has failed or given up, so that not all can have arrived.
+// broken reports whether an end has failed or given up, so that not all bytes can have arrived.
 func (t *Trial) broken() bool {
 	for i, e := range t.flow.Ends {
-		if e.Conn == nil || e.Conn.Err() != 0 || t.Streams[i].Close == GiveUp || t.Streams[i].AbortAt != 0 {
+		if e.Conn == nil || e.Conn.Err() != 0 || t.Streams[i].Close == sim.GiveUp || t.Streams[i].AbortAt != 0 {
 			return true
 		}
 	}
