@@ -141,8 +141,8 @@ type Vars struct {
 	Resent   uint64        `json:"resent"`
 }
 
-// VarsOf reads a connection's variables.
-func VarsOf(c *tcp.Conn) Vars {
+// varsOf reads a connection's variables.
+func varsOf(c *tcp.Conn) Vars {
 	v := c.Variables()
 	return Vars{
 		State: v.State.String(), ISS: v.ISS, SndUna: v.SndUna, SndNxt: v.SndNxt, SndWnd: v.SndWnd,
@@ -157,7 +157,7 @@ func VarsOf(c *tcp.Conn) Vars {
 func New(now time.Duration, local, remote netip.AddrPort, c *tcp.Conn, e tcp.Event) Record {
 	r := Record{
 		At: now, Local: local, Remote: remote, Kind: kinds[e.Kind], Why: e.Why, RFC: e.RFC, Detail: e.Detail,
-		Deadline: e.At, RTT: e.RTT, Bytes: e.Bytes, Vars: VarsOf(c),
+		Deadline: e.At, RTT: e.RTT, Bytes: e.Bytes, Vars: varsOf(c),
 	}
 	if e.Kind == tcp.StateChanged {
 		r.From = e.From.String()
