@@ -5,7 +5,7 @@ import (
 	"net"
 )
 
-// discard throws away what it receives and sends nothing, until the client has said all (RFC 863, TCP).
+// discard discards all data that it receives until the client closes its side (RFC 863, TCP).
 func discard(c net.Conn) { io.Copy(io.Discard, c) }
 
 // discardDatagram throws away a datagram (RFC 863, UDP).

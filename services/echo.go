@@ -5,7 +5,7 @@ import (
 	"net"
 )
 
-// echo sends back what it receives until the client has said all (RFC 862, TCP).
+// echo sends back all data that it receives until the client closes its side (RFC 862, TCP).
 func echo(c net.Conn) { io.Copy(c, c) }
 
 // echoDatagram sends the same datagram back (RFC 862, UDP).

@@ -23,9 +23,9 @@ type Service struct {
 // All returns the services in the order of their ports. of is what the http service shows.
 func All(of Observed) []Service {
 	return []Service{
-		{Name: "echo", Port: 7, Doc: "sends back what it receives (RFC 862)", TCP: eachConn(cheap, echo), UDP: eachDatagram(echoDatagram)},
-		{Name: "discard", Port: 9, Doc: "throws away what it receives (RFC 863)", TCP: eachConn(cheap, discard), UDP: eachDatagram(discardDatagram)},
-		{Name: "daytime", Port: 13, Doc: "tells date and time (RFC 867)", TCP: eachConn(cheap, daytime), UDP: eachDatagram(daytimeDatagram)},
+		{Name: "echo", Port: 7, Doc: "sends back all data that it receives (RFC 862)", TCP: eachConn(cheap, echo), UDP: eachDatagram(echoDatagram)},
+		{Name: "discard", Port: 9, Doc: "discards all data that it receives (RFC 863)", TCP: eachConn(cheap, discard), UDP: eachDatagram(discardDatagram)},
+		{Name: "daytime", Port: 13, Doc: "sends the date and time (RFC 867)", TCP: eachConn(cheap, daytime), UDP: eachDatagram(daytimeDatagram)},
 		{Name: "chargen", Port: 19, Doc: "sends characters without end (RFC 864)", TCP: eachConn(cheap, chargen)},
 		{Name: "http", Port: 80, Doc: "shows this stack's state as a web page", TCP: web(of)},
 		{Name: "knock", Port: 1414, Doc: "listens to knock-knock jokes", TCP: eachConn(typed, knockKnock)},
@@ -63,7 +63,7 @@ func Pick(services []Service, list string) ([]Service, error) {
 	return slices.DeleteFunc(slices.Clone(services), func(s Service) bool { return !wanted[s.Name] }), nil
 }
 
-// String is the service's line in the list of `tunstack up`: "echo       7/tcp 7/udp      sends back what it receives".
+// String is the service's line in the list of `tunstack up`: "echo       7/tcp 7/udp      sends back all data that it receives".
 func (s Service) String() string {
 	var ports []string
 	if s.TCP != nil {
