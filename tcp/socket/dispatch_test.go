@@ -169,7 +169,7 @@ func TestStatus(t *testing.T) {
 func TestAllSockets(t *testing.T) {
 	const count = 20_000
 	l := newLab(t, func(c *Config) { c.MaxHalfOpen = count })
-	l.wire.discard = true
+	l.wire.Discard = true
 	listener := l.listen(ap("0.0.0.0:7"), 3)
 	for i := range count {
 		l.recv(client(i), netip.AddrPortFrom(here.Addr(), 7), tcp.Segment{Flags: tcp.SYN, Seq: tcp.Seq(i), Wnd: 1000})

@@ -13,13 +13,13 @@ import (
 func BenchmarkEcho(b *testing.B) {
 	for _, n := range []int{1, 100, 10_000} {
 		b.Run(fmt.Sprintf("connections=%d", n), func(b *testing.B) {
-			l := newLabOn(b, &wire{mtu: 1500, features: packet.Features{Checksum: true}})
+			l := newLabOn(b, packet.Features{Checksum: true})
 			listener := l.listen(here, 1)
 			streams := make([]*stream, n)
 			for i := range streams {
 				streams[i] = newStream(l.dial(client(i)).accept(listener), 1)
 			}
-			l.wire.discard = true
+			l.wire.Discard = true
 			buf := make([]byte, 1)
 			turn := func(s *stream) {
 				s.in(s.data, s.peer.ack, nil)

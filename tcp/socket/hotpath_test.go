@@ -97,9 +97,9 @@ func TestNoAllocations(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, f := range []packet.Features{{}, {Checksum: true, TSO: 65535}} {
-				l := newLabOn(t, &wire{mtu: 1500, features: f})
+				l := newLabOn(t, f)
 				s := newStream(l.active(), tt.size)
-				l.wire.discard = true
+				l.wire.Discard = true
 				step := func() {
 					tt.step(t, s)
 					s.tick()

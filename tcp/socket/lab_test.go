@@ -3,8 +3,8 @@ package socket
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +16,7 @@ import (
 	"tunstack/internal/clock"
 	"tunstack/internal/packet"
 	"tunstack/internal/timer"
+	"tunstack/internal/wiretest"
 	"tunstack/ip"
 	"tunstack/ipv4"
 	"tunstack/link"
@@ -29,16 +30,6 @@ var (
 
 func ap(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
-// wire is a link that records the packets that it is given.
-type wire struct {
-	mtu      int
-	features packet.Features
-	discard  bool
-	err      error // what Output returns
-	mu       sync.Mutex
-	sent     []frame
-}
-
 // frame is a segment that was sent, in its datagram.
 type frame struct {
 	ip ipv4.Header
@@ -47,48 +38,23 @@ type frame struct {
 	offload packet.Offload
 }
 
-// TCP-003: the checksum of each segment is right.
-func (w *wire) Output(_ time.Duration, p *packet.Buffer, _ netip.Addr) error {
-	if w.discard || w.err != nil {
-		p.Free()
-		return w.err
-	}
-	p = p.Own()
-	p.CompleteChecksum()
-	f := frame{queue: p.Queue, offload: p.Offload}
-	b := append([]byte(nil), p.Bytes()...)
-	p.Free()
-	f.ip.Parse(b)
-	b = b[f.ip.Len():]
-	if f.Parse(b) != nil || f.offload.Segmentation == packet.SegmentNone &&
-		checksum.Sum(b, checksum.Pseudo(f.ip.Src, f.ip.Dst, ip.ProtocolTCP, len(b))) != 0xffff && len(f.ip.Options) == 0 {
-		panic("a bad segment was sent")
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.sent = append(w.sent, f)
-	return nil
-}
-
-func (w *wire) MTU() int                  { return w.mtu }
-func (w *wire) Features() packet.Features { return w.features }
-
 // lab is a host at 10.0.0.2/24 and 10.0.0.3 with a loopback and a wire, seen by the test from the other end. Time is virtual.
 type lab struct {
 	*Stack
 	t      testing.TB
 	clk    clock.Virtual
 	timers timer.Queue
-	wire   *wire
+	wire   *wiretest.Wire
 	tun    *ip.Interface
 }
 
 func newLab(t testing.TB, change ...func(*Config)) *lab {
-	return newLabOn(t, &wire{mtu: 1500}, change...)
+	return newLabOn(t, packet.Features{}, change...)
 }
 
-func newLabOn(t testing.TB, w *wire, change ...func(*Config)) *lab {
-	l := &lab{t: t, wire: w}
+// newLabOn makes one whose device has features.
+func newLabOn(t testing.TB, f packet.Features, change ...func(*Config)) *lab {
+	l := &lab{t: t, wire: wiretest.New(1500, f)}
 	stack := ip.New(ip.Config{Timers: &l.timers})
 	ipv4.New(stack, ipv4.Config{AcceptSourceRouted: true})
 	cfg := Config{Clock: &l.clk, Timers: &l.timers, Rand: rand.NewChaCha8([32]byte{1})}
@@ -123,12 +89,29 @@ func (l *lab) after(d time.Duration) {
 }
 
 // take returns the frames that were sent since the last call.
-func (l *lab) take() []frame {
-	l.wire.mu.Lock()
-	defer l.wire.mu.Unlock()
-	sent := l.wire.sent
-	l.wire.sent = nil
-	return sent
+func (l *lab) take() (frames []frame) {
+	l.t.Helper()
+	for _, d := range l.wire.Take() {
+		frames = append(frames, l.parse(d))
+	}
+	return frames
+}
+
+// parse takes a datagram that was sent apart, as the device completes it. TCP-003: the checksum is right.
+func (l *lab) parse(d wiretest.Datagram) frame {
+	l.t.Helper()
+	p := packet.From(d.Data)
+	defer p.Free()
+	p.Offload = d.Offload
+	p.CompleteChecksum()
+	f := frame{queue: d.Queue, offload: p.Offload}
+	require.True(l.t, f.ip.Parse(p.Bytes()))
+	b := slices.Clone(p.Bytes()[f.ip.Len():])
+	require.NoError(l.t, f.Parse(b))
+	if f.offload.Segmentation == packet.SegmentNone && len(f.ip.Options) == 0 {
+		require.EqualValues(l.t, 0xffff, checksum.Sum(b, checksum.Pseudo(f.ip.Src, f.ip.Dst, ip.ProtocolTCP, len(b))), "%v", &f.Segment)
+	}
+	return f
 }
 
 // one is the only segment sent since the last call.

@@ -184,7 +184,7 @@ func TestManyListeners(t *testing.T) { // SOCK-031
 func TestFlood(t *testing.T) { // SEC-006
 	l := newLab(t)
 	listener := l.listen(here, 100)
-	l.wire.discard = true
+	l.wire.Discard = true
 	flood := func(n int) {
 		for i := range n {
 			l.recv(client(i), netip.AddrPortFrom(here.Addr(), 7), tcp.Segment{Flags: tcp.SYN, Seq: tcp.Seq(i), Wnd: 1000})
@@ -202,7 +202,7 @@ func TestFlood(t *testing.T) { // SEC-006
 	require.Len(t, l.Sockets(), 1+1024)
 	require.EqualValues(t, 2000+2*n-3*1024, l.stats.CookiesOut.Value(), "those half-open got no other answer than before")
 	require.InDelta(t, before, heap(), 256<<10)
-	l.wire.discard = false
+	l.wire.Discard = false
 	l.dial(there).accept(listener)
 	l.after(10 * time.Minute)
 	require.Empty(t, listenerOf(listener).halfOpen)
@@ -276,7 +276,7 @@ func TestSocketsAreInOrder(t *testing.T) {
 func TestHalfOpenOfOneSource(t *testing.T) {
 	l := newLab(t)
 	listeners := []*Socket{l.listen(here, 100), l.listen(ap("10.0.0.3:8"), 100)}
-	l.wire.discard = true
+	l.wire.Discard = true
 	syn := func(source string, port uint16, listener int) {
 		to := here
 		if listener == 1 {

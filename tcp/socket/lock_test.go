@@ -175,10 +175,10 @@ func TestBatchesOfTwoQueues(t *testing.T) {
 // Everything that a user may do with a socket at once, while segments come in and errors too.
 func TestManyUsers(t *testing.T) {
 	l := newLab(t)
-	l.wire.discard = true
+	l.wire.Discard = true
 	p := func() *peer {
-		l.wire.discard = false
-		defer func() { l.wire.discard = true }()
+		l.wire.Discard = false
+		defer func() { l.wire.Discard = true }()
 		return l.active()
 	}()
 	sent := l.frameOf(p)
@@ -238,7 +238,7 @@ func (l *lab) frameOf(p *peer) frame {
 // Connections come in by two queues while their listener is changed, accepts, and is closed.
 func TestListenerAtWork(t *testing.T) {
 	l := newLab(t)
-	l.wire.discard = true
+	l.wire.Discard = true
 	listener := l.listen(here, 8)
 	var work sync.WaitGroup
 	for q := range 2 {

@@ -130,7 +130,7 @@ func TestConnectTimesOut(t *testing.T) { // TCP-055
 func TestRefusedByTheLink(t *testing.T) { // SOCK-010
 	l := newLab(t)
 	p := l.active()
-	l.wire.err = syscall.EHOSTUNREACH
+	l.wire.Err = syscall.EHOSTUNREACH
 	so := l.NewSocket()
 	require.Equal(t, syscall.EINPROGRESS, so.Connect(there))
 	require.Equal(t, syscall.EHOSTUNREACH, so.TakeError())

@@ -144,7 +144,7 @@ func TestECN(t *testing.T) { // TCP-049, TCP-196, TCP-197, TCP-199
 
 // A device that takes super-packets gets them, as large as it takes.
 func TestSuperSegments(t *testing.T) {
-	l := newLabOn(t, &wire{mtu: 1500, features: packet.Features{Checksum: true, TSO: 20000}})
+	l := newLabOn(t, packet.Features{Checksum: true, TSO: 20000})
 	p := l.active()
 	p.so.writes(t, string(make([]byte, 100_000)))
 	sizes := []int{}
