@@ -10,11 +10,11 @@ import (
 	"tunstack/tcp"
 )
 
-// Hub hands the events of one stack's connections to any number of watchers.
+// Hub passes the events of one stack's connections to any number of watchers.
 type Hub struct {
 	install func(of func(local, remote netip.AddrPort) tcp.Tracer)
 
-	mu       sync.Mutex // of joining and leaving
+	mu       sync.Mutex // of changes of watchers
 	watchers atomic.Pointer[[]*watcher]
 }
 
@@ -23,17 +23,17 @@ type watcher struct {
 	f     func(Record)
 }
 
-// NewHub returns a Hub that uses install to reach the connections: it is called with the choice of a Tracer for each one, or
-// with nil when nobody watches any longer.
+// NewHub returns a Hub that sets the Tracers of connections by install. install is called with a function that returns the Tracer of a
+// connection, or with nil after the last watcher has left.
 func NewHub(install func(of func(local, remote netip.AddrPort) tcp.Tracer)) *Hub {
 	h := &Hub{install: install}
 	h.watchers.Store(new([]*watcher))
 	return h
 }
 
-// Watch calls f with the Records of the connections that match selects, until stop is called; while stop runs, and
-// for a moment after it, f may be called a last time. f is called on several goroutines at once, often on the packet path, and must
-// not use the stack. As long as it takes, it holds the connection and all that its goroutine does else.
+// Watch calls f with the Records of the connections that match selects, until stop is called. f may be called once more while stop runs
+// and shortly after it. Several goroutines call f concurrently, often on the packet path: f must not use the stack, and blocks the
+// connection and the goroutine while it runs.
 func (h *Hub) Watch(match Match, f func(Record)) (stop func()) {
 	w := &watcher{match, f}
 	h.change(func(list []*watcher) []*watcher { return append(list, w) })
@@ -56,7 +56,7 @@ func (h *Hub) change(f func([]*watcher) []*watcher) {
 	}
 }
 
-// tracer is the Tracer of a connection that somebody watches.
+// tracer returns the Tracer of a connection, or nil if nobody watches it.
 func (h *Hub) tracer(local, remote netip.AddrPort) tcp.Tracer {
 	for _, w := range *h.watchers.Load() {
 		if w.match(local, remote) {

@@ -10,28 +10,27 @@ import (
 	"tunstack/tcp"
 )
 
-// Ladder is what there is to draw of one connection: two lanes, ours on the left, the peer's on the right, and a rung for
-// each thing that happened.
+// Ladder is the drawing of one connection: two lanes, ours on the left and the peer's on the right, and a rung for each event.
 type Ladder struct {
 	Local, Remote netip.AddrPort
 	Rungs         []Rung
 
-	probe *Segment // sent to find out whether the same was lost before; nil: none
+	probe *Segment // the tail loss probe that is not acknowledged; nil: none
 }
 
 // Rung is one line of a Ladder.
 type Rung struct {
 	At     time.Duration // since the first rung
-	Gap    time.Duration // since the rung before, if that is worth a word; else 0
+	Gap    time.Duration // since the rung before, if that is at least gapShown; else 0
 	Arrow  Arrow
 	Mark   Mark
-	Margin string // our new state, or what our user did
-	Text   string // the segment, or what is to be said between the lanes
+	Margin string // our new state, or the call of our user
+	Text   string // the segment, or a remark between the lanes
 
-	start, end tcp.Seq // what a segment that was sent occupies
+	start, end tcp.Seq // the sequence numbers of a segment that was sent
 }
 
-// Arrow is which way a segment goes.
+// Arrow is the direction of a segment.
 type Arrow uint8
 
 const (
@@ -40,28 +39,28 @@ const (
 	Arrived
 )
 
-// Mark is what is special about a rung.
+// Mark is the way in which a rung stands out.
 type Mark uint8
 
 const (
 	Plain       Mark = iota
-	LostMark         // a segment of which bytes were sent again later, because they were taken for lost
-	ResentMark       // a segment that was sent before
-	DroppedMark      // a segment that arrived and was of no use
+	LostMark         // a segment that was lost: its bytes were retransmitted
+	ResentMark       // a retransmission
+	DroppedMark      // a segment that arrived and was dropped
 	StateMark        // a change of state
-	NoteMark         // something that happened on our side
+	NoteMark         // another event on our side
 )
 
-// gapShown is the shortest time between two rungs that is drawn.
+// gapShown is the shortest time between two rungs that is shown as a gap.
 const gapShown = 150 * time.Millisecond
 
-// Pen draws the rungs of one connection as its records come. The zero value is ready for use.
+// Pen draws the rungs of one connection as its records arrive. The zero value is ready for use.
 type Pen struct {
 	drawing     bool
 	start, last time.Duration
 }
 
-// Rung draws a record; false: there is nothing to draw.
+// Rung draws a record; false if it has no rung.
 func (p *Pen) Rung(r *Record) (Rung, bool) {
 	g, ok := rungOf(r)
 	if !ok {
@@ -81,8 +80,7 @@ func (p *Pen) Rung(r *Record) (Rung, bool) {
 	return g, true
 }
 
-// Draw draws the records of one connection. Other than a Pen it knows what happened later: it marks what was lost and what
-// was dropped.
+// Draw draws the records of one connection. Unlike a Pen it knows later records: it marks the segments that were lost and dropped.
 func Draw(records []Record) *Ladder {
 	l := &Ladder{}
 	var pen Pen
@@ -101,7 +99,7 @@ func Draw(records []Record) *Ladder {
 	return l
 }
 
-// mark marks what is above a record on account of it.
+// mark marks the earlier rungs that a record is about.
 func (l *Ladder) mark(r *Record) {
 	switch {
 	case r.Kind == Drop:
@@ -111,14 +109,14 @@ func (l *Ladder) mark(r *Record) {
 	case r.Kind == Out && r.Why == "tail loss probe":
 		l.probe = r.Segment
 	case r.Kind == In && l.probe != nil && l.probe.end().LessEq(r.Segment.Ack):
-		if !strings.Contains(r.Segment.Options, "sack") { // else the peer has it twice
+		if !strings.Contains(r.Segment.Options, "sack") { // else a D-SACK shows that the peer has it twice
 			l.markLost(l.probe.Seq)
 		}
 		l.probe = nil
 	}
 }
 
-// rungOf is the rung of a record; false for what would only clutter the drawing.
+// rungOf returns the rung of a record; false for records that would clutter the drawing.
 func rungOf(r *Record) (Rung, bool) {
 	switch r.Kind {
 	case In:
@@ -158,10 +156,10 @@ func bytes(n int) string {
 	return strconv.Itoa(n) + " bytes"
 }
 
-// resent is what is said of a segment that does not go out for the first time, by Record.Why.
+// resent is the remark on a segment that is not sent for the first time, by Record.Why.
 var resent = map[string]string{"retransmission": " (resent)", "tail loss probe": " (TLP)", "probe": " (window probe)"}
 
-// brief is a segment without its timestamps, which tell a reader little, but with a remark, and its payload if that is text.
+// brief returns a segment as text without timestamps, with a remark, and with its payload if that is text.
 func brief(s *Segment, remark string) string {
 	text := s.Text
 	if before, options, ok := strings.Cut(text, " <"); ok {
@@ -193,7 +191,7 @@ func (l *Ladder) markLost(seq tcp.Seq) {
 	}
 }
 
-// markDropped marks the segment that is dropped.
+// markDropped marks the segment that r says is dropped.
 func (l *Ladder) markDropped(r *Record) {
 	for i := len(l.Rungs) - 1; i >= 0; i-- {
 		if g := &l.Rungs[i]; g.Arrow == Arrived {

@@ -10,8 +10,8 @@ import (
 // Match selects connections.
 type Match func(local, remote netip.AddrPort) bool
 
-// ParseMatch returns the Match for connections of which one end is as text says: "10.0.0.1:80", "10.0.0.1" or ":80". An empty
-// text is for all.
+// ParseMatch returns the Match for connections with the end that text names: "10.0.0.1:80", "10.0.0.1" or ":80". An empty text matches
+// all.
 func ParseMatch(text string) (Match, error) {
 	var addr netip.Addr
 	var port uint64

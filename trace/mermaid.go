@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// WriteMermaid draws a ladder as a sequence diagram in Mermaid's language, which many pages of documentation render.
+// WriteMermaid draws a ladder as a sequence diagram in Mermaid's language, which many documentation sites render.
 func WriteMermaid(w io.Writer, l *Ladder) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "sequenceDiagram\n    participant A as %s\n    participant B as %s\n", l.Local, l.Remote)
@@ -37,7 +37,7 @@ func WriteMermaid(w io.Writer, l *Ladder) error {
 	return err
 }
 
-// mermaidText takes the meaning from what Mermaid has one for.
+// mermaidText escapes the characters that have a meaning in Mermaid.
 func mermaidText(text string) string {
 	return strings.NewReplacer("#", "#35;", ";", "#59;", "<", "#lt;", ">", "#gt;").Replace(text)
 }

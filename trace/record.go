@@ -1,7 +1,8 @@
-// Package trace makes records of what TCP connections do, and draws them: as a ladder, as a plot's data, step by step.
+// Package trace makes Records of the events of TCP connections, and draws them as ladders. The packages beside it plot, step through and
+// replay connections.
 //
-// A Hub hands the events of a stack's connections to those who watch, as Records: plain values that can be kept, sent
-// over a socket as JSON and read again. A Ladder is a drawing of one connection's Records.
+// A Hub passes the events of a stack's connections to watchers, as Records: plain values that can be kept, sent over a socket as JSON and
+// read again. A Ladder is a drawing of one connection's Records.
 package trace
 
 import (
@@ -15,25 +16,25 @@ import (
 	"tunstack/tcp"
 )
 
-// Kind is what a Record tells of. The values are those of the JSON.
+// Kind is the kind of event of a Record, with the values of the JSON.
 type Kind string
 
 const (
 	In     Kind = "in"        // a segment arrived
-	Out    Kind = "out"       // a segment was sent; Why says what for
-	Drop   Kind = "drop"      // the segment that arrived went no further; Why is the counter, RFC the section
-	Again  Kind = "duplicate" // all of the segment that arrived was received before: only its ACK counts
-	State  Kind = "state"     // from From to Vars.State
+	Out    Kind = "out"       // a segment was sent; Why is the reason
+	Drop   Kind = "drop"      // the segment that arrived was dropped; Why is the counter, RFC the section
+	Again  Kind = "duplicate" // all data of the segment that arrived were received before: only its ACK is used
+	State  Kind = "state"     // the state changed from From to Vars.State
 	Timer  Kind = "timer"     // the timer Why was set to Deadline; 0: stopped
-	Fired  Kind = "fired"     // the timer Why
-	Change Kind = "change"    // Vars are no longer what they were when the segment came, the timer expired or the user called
-	RTT    Kind = "rtt"       // a round trip of RTT was measured
-	Loss   Kind = "loss"      // Bytes are taken for lost by the rule Why
-	Undone Kind = "undone"    // nothing was lost, as the rule Why shows: the window is what it was before
-	Read   Kind = "read"      // the user took Bytes
-	Write  Kind = "write"     // the user queued Bytes
-	Close  Kind = "close"     // the user's close, shutdown or abort, as Why says
-	Gap    Kind = "gap"       // Bytes records are missing here: the reader was too slow
+	Fired  Kind = "fired"     // the timer Why expired
+	Change Kind = "change"    // Vars have changed since the segment arrived, the timer expired or the user called
+	RTT    Kind = "rtt"       // a round-trip time of RTT was measured
+	Loss   Kind = "loss"      // Bytes are marked lost by the rule Why
+	Undone Kind = "undone"    // nothing was lost, as the rule Why shows: the window is restored
+	Read   Kind = "read"      // the user read Bytes
+	Write  Kind = "write"     // the user wrote Bytes
+	Close  Kind = "close"     // the user's call Why: close, shutdown or abort
+	Gap    Kind = "gap"       // Bytes is the number of records missing here, because the reader was too slow
 )
 
 var kinds = map[tcp.EventKind]Kind{
@@ -42,9 +43,9 @@ var kinds = map[tcp.EventKind]Kind{
 	tcp.LossDetected: Loss, tcp.RecoveryUndone: Undone, tcp.UserRead: Read, tcp.UserWrote: Write, tcp.UserClosed: Close,
 }
 
-// Record is one tcp.Event as a plain value, with the connection's variables as they were then.
+// Record is one tcp.Event as a plain value, with the connection's variables at that time.
 type Record struct {
-	At       time.Duration  `json:"at"` // since the stack's birth
+	At       time.Duration  `json:"at"` // since the stack's start
 	Local    netip.AddrPort `json:"local"`
 	Remote   netip.AddrPort `json:"remote"`
 	Kind     Kind           `json:"kind"`
@@ -59,8 +60,7 @@ type Record struct {
 	Vars     Vars           `json:"vars"`
 }
 
-// UnmarshalJSON reads a Record that may be of anybody's making: it refuses one that New does not make, and escapes what a terminal would
-// act on.
+// UnmarshalJSON parses a Record from an untrusted source: it rejects one that New does not make, and escapes control characters.
 func (r *Record) UnmarshalJSON(b []byte) error {
 	type plain Record
 	if err := json.Unmarshal(b, (*plain)(r)); err != nil {
@@ -86,15 +86,15 @@ func (r *Record) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// withoutZone leaves out the zone of an IPv6 address, which can be any text.
+// withoutZone removes the zone of an IPv6 address, which can be any text.
 func withoutZone(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().WithZone(""), a.Port())
 }
 
-// Reason words why a segment went no further.
+// Reason describes why a segment was dropped.
 func (r *Record) Reason() string { return tcp.Event{Why: r.Why, Detail: r.Detail, RFC: r.RFC}.Reason() }
 
-// Segment is what a Record keeps of a tcp.Segment. Its numbers are those of the wire, but in Text.
+// Segment is the part of a tcp.Segment that a Record keeps. Its numbers are those of the wire, except in Text.
 type Segment struct {
 	Flags   string  `json:"flags"` // in tcpdump's letters
 	Seq     tcp.Seq `json:"seq"`
@@ -141,7 +141,7 @@ type Vars struct {
 	Resent   uint64        `json:"resent"`
 }
 
-// varsOf reads a connection's variables.
+// varsOf returns a connection's variables.
 func varsOf(c *tcp.Conn) Vars {
 	v := c.Variables()
 	return Vars{
@@ -202,10 +202,10 @@ func (o origin) relative(s tcp.Segment) *tcp.Segment {
 	return &s
 }
 
-// payloadLen is how much of a payload a Record keeps, in bytes.
+// payloadLen is the number of payload bytes that a Record keeps.
 const payloadLen = 40
 
-// readable is the beginning of a payload; empty if it holds anything but printable ASCII and ends of lines.
+// readable returns the beginning of a payload, or "" if it has anything but printable ASCII and ends of lines.
 func readable(p []byte) string {
 	p = p[:min(len(p), payloadLen)]
 	for _, b := range p {
@@ -216,8 +216,8 @@ func readable(p []byte) string {
 	return string(p)
 }
 
-// ended says whether the connection has nothing more to tell.
+// ended reports whether no further record of the connection is expected.
 func (r *Record) ended() bool { return r.Kind == State && over(r.Vars.State) }
 
-// over says whether a connection in a state has nothing more to tell: TIME-WAIT only waits.
+// over reports whether no further record is expected in a state: in TIME-WAIT a connection only waits.
 func over(state string) bool { return state == tcp.Closed.String() || state == tcp.TimeWait.String() }

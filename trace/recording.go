@@ -10,14 +10,14 @@ type Recording struct {
 	conns []*recorded
 }
 
-// recorded is what is kept of a connection.
+// recorded is the records of one connection.
 type recorded struct {
 	local, remote netip.AddrPort
 	records       []Record
 	ended         bool
 }
 
-// Add keeps a record. What is missing is missing from all connections.
+// Add keeps a record. A Gap is added to all connections, because its records may be of any.
 func (g *Recording) Add(r Record) {
 	if r.Kind == Gap {
 		for _, c := range g.conns {
@@ -32,8 +32,8 @@ func (g *Recording) Add(r Record) {
 	}
 }
 
-// find is the connection of a record: the last one between its ends, or a new one if that has ended and the record is of another state.
-// A saved trace may hold several, one after the other, as when ports are used again or traces are joined.
+// find returns the connection of a record: the last one between its ends, or a new one if that has ended and the record is of another
+// state. A saved trace may have several, one after the other, if ports were used again or traces were joined.
 func (g *Recording) find(r *Record) *recorded {
 	for _, c := range slices.Backward(g.conns) {
 		if c.local == r.Local && c.remote == r.Remote {
@@ -48,7 +48,7 @@ func (g *Recording) find(r *Record) *recorded {
 	return c
 }
 
-// Ended says whether there was a connection, and all that there were are in TIME-WAIT or CLOSED.
+// Ended reports whether there is a connection, and all connections are in TIME-WAIT or CLOSED.
 func (g *Recording) Ended() bool {
 	for _, c := range g.conns {
 		if !c.ended {
@@ -58,7 +58,7 @@ func (g *Recording) Ended() bool {
 	return len(g.conns) > 0
 }
 
-// Connections are the records of each connection, in the order in which they were first heard of.
+// Connections returns the records of each connection, in the order of their first records.
 func (g *Recording) Connections() [][]Record {
 	var all [][]Record
 	for _, c := range g.conns {

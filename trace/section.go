@@ -2,7 +2,7 @@ package trace
 
 import "strings"
 
-// section names the section of the RFC that decided what the record tells, where the event itself does not.
+// section returns the RFC section that decided the event of a record, for events that do not name it.
 func section(r *Record) string {
 	switch r.Kind {
 	case In:
@@ -29,7 +29,7 @@ func section(r *Record) string {
 	return ""
 }
 
-// inputSections is where the RFC says what to do with a segment, by state.
+// inputSections are the sections about arriving segments, by state.
 var inputSections = map[string]string{
 	"CLOSED": "RFC 9293 3.10.7.1", "LISTEN": "RFC 9293 3.10.7.2", "SYN-SENT": "RFC 9293 3.10.7.3",
 	"SYN-RECEIVED": "RFC 9293 3.10.7.4", "ESTABLISHED": "RFC 9293 3.10.7.4", "FIN-WAIT-1": "RFC 9293 3.10.7.4",
@@ -49,7 +49,7 @@ func outputSection(r *Record) string {
 	return outputSections[r.Why]
 }
 
-// outputSections is why a segment is sent.
+// outputSections are the sections about sending a segment, by reason.
 var outputSections = map[string]string{
 	"new":             "RFC 9293 3.8.6.2.1",
 	"retransmission":  "RFC 6298 5",
@@ -59,7 +59,7 @@ var outputSections = map[string]string{
 	"reset":           "RFC 9293 3.5.2",
 }
 
-// stateSections is what makes a connection go from one state to another.
+// stateSections are the sections about changes of state.
 var stateSections = map[string]string{
 	"CLOSED SYN-SENT":          "RFC 9293 3.10.1",
 	"LISTEN SYN-RECEIVED":      "RFC 9293 3.10.7.2 third",

@@ -14,10 +14,10 @@ type Point struct {
 	Value float64
 }
 
-// Span is a time from From to To since the first record.
+// Span is a time span; From and To count from the first record.
 type Span struct{ From, To time.Duration }
 
-// Series are what there is to plot of one connection.
+// Series is the data for a plot of one connection.
 type Series struct {
 	Cwnd, Ssthresh []Point         // bytes, whenever they change, and at the end
 	Flight         []Point         // the same of the bytes sent and acknowledged neither cumulatively nor selectively
@@ -30,8 +30,8 @@ type Series struct {
 // bins is the number of parts that the time is divided into for Series.Goodput.
 const bins = 100
 
-// SeriesOf returns what there is to plot of the records of one connection up to TIME-WAIT, in which nothing happens for long. The
-// records need not be in the order of time: those of a file are in the file's.
+// SeriesOf returns the data for a plot of the records of one connection, up to TIME-WAIT, in which nothing happens for long. The records
+// may be in any order.
 func SeriesOf(records []Record) Series {
 	var s Series
 	inOrder := func(a, b Record) int { return cmp.Compare(a.At, b.At) }
@@ -104,8 +104,8 @@ func goodput(records []Record, start time.Duration) []Point {
 	return points
 }
 
-// delivered counts the bytes that have arrived at either end, as far as this one knows. Without the selective acknowledgments a recovery
-// would look like a pause and a leap.
+// delivered returns the number of bytes that have arrived at either end, as far as this end knows. Without the selective acknowledgments
+// a recovery would look like a pause and a jump.
 func delivered(v *Vars) uint64 { return v.Acked + uint64(max(v.Sacked, 0)) + v.Received }
 
 func recoveries(records []Record, start time.Duration) (spans []Span) {

@@ -14,12 +14,12 @@ const (
 	svgStep   = 30
 	svgOwn    = 250 // our lane
 	svgPeer   = 860 // the peer's
-	svgSlope  = 12  // how far an arrow falls on its way
-	svgGap    = 22  // more room where time has passed
+	svgSlope  = 12  // the fall of an arrow
+	svgGap    = 22  // additional space for a gap in time
 	svgMargin = svgOwn - 12
 )
 
-// svgClass is how a mark looks.
+// svgClass is the CSS class of a mark.
 var svgClass = map[Mark]string{
 	LostMark: "lost", ResentMark: "resent", DroppedMark: "lost", StateMark: "state", NoteMark: "note",
 }
@@ -57,7 +57,7 @@ func WriteSVG(w io.Writer, l *Ladder) error {
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="TCP between %s and %s">`+"\n",
 		svgWidth, y+10, l.Local, l.Remote)
 	b.WriteString(svgStyle)
-	fmt.Fprintf(&b, `<rect class="page" width="%d" height="%d" rx="6"/>`+"\n", svgWidth, y+10) // not all who show it know whether their page is dark
+	fmt.Fprintf(&b, `<rect class="page" width="%d" height="%d" rx="6"/>`+"\n", svgWidth, y+10) // for viewers that do not know whether their page is dark
 	for _, lane := range []int{svgOwn, svgPeer} {
 		fmt.Fprintf(&b, `<line class="lane" x1="%d" y1="32" x2="%d" y2="%d"/>`+"\n", lane, lane, y)
 	}

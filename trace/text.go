@@ -8,11 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// Style is how a ladder looks as text.
+// Style is the appearance of a ladder as text.
 type Style struct {
-	Unicode bool // lines and arrows, else ASCII
-	Colour  bool // ANSI's
-	Width   int  // of a line; 0: 100
+	Unicode bool // lines and arrows in Unicode, else in ASCII
+	Colour  bool // ANSI escape sequences
+	Width   int  // columns of a line; 0: 100
 }
 
 // Columns of a ladder as text.
@@ -22,14 +22,14 @@ const (
 	leastWidth   = 60
 )
 
-// Header is the two ends above the lanes.
+// Header returns the line with the two ends above the lanes.
 func (s Style) Header(local, remote string) string {
 	left := strings.Repeat(" ", timeColumn+marginColumn+1) + local
 	gap := s.line() - utf8.RuneCountInString(left) - len(remote)
 	return left + strings.Repeat(" ", max(gap, 1)) + remote + "\n"
 }
 
-// Rung is the text of one rung, with the gap before it if there is one.
+// Rung returns the text of one rung, with the gap before it if there is one.
 func (s Style) Rung(g *Rung) string {
 	gap := ""
 	if g.Gap > 0 {
@@ -49,7 +49,7 @@ func (s Style) Write(w io.Writer, l *Ladder) error {
 	return err
 }
 
-// row is one line: the time, the margin, and the body between the lanes.
+// row returns one line: the time, the margin, and the body between the lanes.
 func (s Style) row(at, margin, body, colour string) string {
 	lane := "|"
 	if s.Unicode {
@@ -62,7 +62,7 @@ func (s Style) row(at, margin, body, colour string) string {
 	return fmt.Sprintf("%*s %-*s%s%s%s\n", timeColumn, at, marginColumn, margin, lane, body, lane)
 }
 
-// body is what stands between the lanes.
+// body returns the text between the lanes.
 func (s Style) body(g *Rung) string {
 	line, head, tail := "-", "<", ">"
 	if s.Unicode {
@@ -81,7 +81,7 @@ func (s Style) body(g *Rung) string {
 	text := " " + fit(g.Text, width-8) + " "
 	rest := width - utf8.RuneCountInString(text) - 1
 	switch {
-	case g.Arrow == Sent && g.Mark == LostMark: // it does not get there
+	case g.Arrow == Sent && g.Mark == LostMark: // its arrow ends before the other lane
 		short := rest * 2 / 3
 		return strings.Repeat(line, 3) + text + strings.Repeat(line, max(short-3, 0)) + tail + strings.Repeat(" ", rest-max(short, 3))
 	case g.Arrow == Sent:
@@ -91,7 +91,7 @@ func (s Style) body(g *Rung) string {
 	}
 }
 
-// centre is a text in the middle between the lanes.
+// centre returns a text centred between the lanes.
 func (s Style) centre(text string) string {
 	text = fit(text, s.inner()-2)
 	n := s.inner() - utf8.RuneCountInString(text)
@@ -116,7 +116,7 @@ func fit(text string, columns int) string {
 	return string([]rune(text)[:columns-3]) + "..."
 }
 
-// duration is a time as a person would say it.
+// duration formats a time for people.
 func duration(d time.Duration) string {
 	switch {
 	case d >= time.Second:

@@ -23,7 +23,7 @@ const (
 	aside  = 40 * vg.Millimeter
 )
 
-// Connection is what there is to plot of one connection.
+// Connection is one connection in a plot; Name is for the axes and the legend.
 type Connection struct {
 	Name string
 	trace.Series
@@ -55,7 +55,7 @@ func Write(w io.Writer, format, title string, conns ...Connection) error {
 	return err
 }
 
-// fontFamily is what a picture says of its font, which few systems have: others need to be told what to take instead.
+// fontFamily is the style that vgsvg writes. Few systems have the font, so that Write adds alternatives.
 const fontFamily = "font-family:Liberation Sans"
 
 // plotsOf are the plots of connections, from the top to the bottom.

@@ -10,33 +10,33 @@ import (
 	"tunstack/tcp"
 )
 
-// Sign says how a segment of the machine's compares with the recorded ones.
+// Sign is the result of the comparison of a segment.
 type Sign byte
 
 const (
-	Peer     Sign = ' ' // the peer's: both were given it
+	Peer     Sign = ' ' // a segment of the peer, the input of both
 	Same     Sign = '='
 	Differs  Sign = '~' // the same segment with other fields, or at another time
 	Recorded Sign = '-' // only recorded
 	Ours     Sign = '+' // only the machine sent it
 )
 
-// Line is one segment, of the peer's or of the end that the machine plays.
+// Line is one segment, of the peer or of the end that the machine plays.
 type Line struct {
 	Sign    Sign
-	At      time.Duration // since the first segment of the connection; of the recorded one, if there is one
+	At      time.Duration // since the first segment of the connection; the recorded time, if the segment was recorded
 	State   tcp.State     // of the machine when it sent it
-	Segment tcp.Segment   // with numbers counted from the initial ones, without timestamps
-	Note    string        // how it differs, or why the machine dropped it
+	Segment tcp.Segment   // with relative sequence numbers and without timestamps
+	Note    string        // the differences, or the reason why the machine dropped it
 }
 
-// Result is a replay.
+// Result is the comparison of a replay with the recording.
 type Result struct {
 	Connection *Connection
 	Lines      []Line // in the order of time
 }
 
-// Count is how many lines have a sign.
+// Count returns the number of lines with a sign.
 func (r *Result) Count(s Sign) (n int) {
 	for i := range r.Lines {
 		if r.Lines[i].Sign == s {
@@ -46,7 +46,7 @@ func (r *Result) Count(s Sign) (n int) {
 	return n
 }
 
-// Replay plays the connection and compares. Times that are no further apart than tolerance are the same.
+// Replay plays the connection and compares it with the recording. Times that differ by at most tolerance count as equal.
 func (c *Connection) Replay(tolerance time.Duration) *Result {
 	p := c.play()
 	m := &matcher{base: c.base(), tolerance: tolerance, ours: map[identity][]*segment{}}
@@ -75,7 +75,7 @@ func (c *Connection) Replay(tolerance time.Duration) *Result {
 	return &Result{c, m.lines}
 }
 
-// order is that of lines at one time: what the machine alone sent comes after what makes it do so.
+// order is the order of lines at the same time: a segment that only the machine sent follows the segment that causes it.
 func (l *Line) order() int {
 	if l.Sign == Ours {
 		return 1
@@ -83,7 +83,7 @@ func (l *Line) order() int {
 	return 0
 }
 
-// base are the numbers to count from: our initial one and the peer's.
+// base holds the initial sequence numbers of our end and of the peer.
 type base struct{ own, peer tcp.Seq }
 
 func (c *Connection) base() (b base) {
@@ -101,7 +101,7 @@ func (c *Connection) base() (b base) {
 	return b
 }
 
-// wire cuts super-segments, as the device would: how large they are is nobody's decision.
+// wire segments super-segments, as a device does: their sizes depend on timing and are not compared.
 func wire(segments []segment, mss int) []segment {
 	var parts []segment
 	for _, s := range segments {
@@ -116,8 +116,7 @@ func wire(segments []segment, mss int) []segment {
 	return parts
 }
 
-// identity is what two segments have in common that are the same: what they occupy and, if that is nothing, what they
-// acknowledge.
+// identity identifies a segment for the comparison: by its sequence numbers, and without any by its acknowledgment.
 type identity struct {
 	flags    tcp.Flags
 	seq, ack tcp.Seq
@@ -132,7 +131,7 @@ func identify(s *segment) identity {
 	return k
 }
 
-// matcher finds to each recorded segment the machine's own: the first that is the same to the first, the second to the second.
+// matcher pairs each recorded segment with one of the machine's: of equal identities the first with the first, the second with the second.
 type matcher struct {
 	base      base
 	tolerance time.Duration
@@ -140,7 +139,7 @@ type matcher struct {
 	lines     []Line
 }
 
-// recorded takes a recorded segment of the end that the machine plays.
+// recorded compares a recorded segment of the end that the machine plays.
 func (m *matcher) recorded(s *segment) {
 	same := m.ours[identify(s)]
 	if len(same) == 0 {
@@ -172,8 +171,8 @@ func (m *matcher) add(sign Sign, s *segment, note string) {
 	m.lines = append(m.lines, Line{sign, s.at, s.state, t, note})
 }
 
-// differences names what the machine's segment o has that differs from the recorded s. Windows differ only if one is closed: how
-// large they are is a matter of memory.
+// differences lists the fields of the machine's segment o that differ from the recorded s. Windows differ only if one of them is closed:
+// their sizes depend on memory.
 func (m *matcher) differences(s, o *segment) string {
 	var all []string
 	if s.Flags != o.Flags {
@@ -198,7 +197,7 @@ func (m *matcher) differences(s, o *segment) string {
 	return strings.Join(all, ", ")
 }
 
-// options are those of a segment, without the values of timestamps.
+// options returns the options of a segment, without the values of timestamps.
 func (m *matcher) options(s *segment) string {
 	o := s.Options
 	o.TSVal, o.TSEcr = 0, 0

@@ -6,8 +6,8 @@ import (
 	"tunstack/tcp"
 )
 
-// deed is what the recorded user did at the time of one of the recorded segments.
-type deed struct {
+// call is what the recorded user called at the time of one of the recorded segments.
+type call struct {
 	index              int // of the segment
 	data               []byte
 	open, close, abort bool
@@ -16,7 +16,7 @@ type deed struct {
 // ipHeaderLen is the length of the IPv4 header that an MSS leaves room for (RFC 9293 section 3.7.1).
 const ipHeaderLen = 20
 
-// player is a machine with the recorded one's initial sequence number, options and clock, as far as its SYN tells them.
+// player returns a machine with the recorded end's initial sequence number, options and clock, as far as its SYN shows them.
 func (c *Connection) player() *player {
 	p := &player{setup: tcp.Setup{MTU: 1500, LinkMTU: 1500}, notes: map[int]string{}}
 	p.setup.Tracer = p
@@ -44,7 +44,7 @@ func (c *Connection) player() *player {
 	return p
 }
 
-// ecnOf is the setting that makes the machine's SYN ask for ECN, or its SYN,ACK agree, as the recorded one did.
+// ecnOf returns the setting under which the machine's SYN requests ECN, or its SYN,ACK accepts it, as the recorded one did.
 func ecnOf(syn *tcp.Segment) tcp.ECN {
 	switch {
 	case !syn.Flags.Has(tcp.ECE):
@@ -55,7 +55,7 @@ func ecnOf(syn *tcp.Segment) tcp.ECN {
 	return tcp.ECNRequest
 }
 
-// syn is the first of our own.
+// syn returns the first SYN of our end.
 func (c *Connection) syn() (segment, bool) {
 	for _, s := range c.segments {
 		if s.own && s.Flags.Has(tcp.SYN) {
@@ -65,8 +65,8 @@ func (c *Connection) syn() (segment, bool) {
 	return segment{}, false
 }
 
-// noDelay says whether the recorded end has sent a small segment while others were not acknowledged: it does without Nagle's
-// algorithm (RFC 9293 section 3.7.4).
+// noDelay reports whether the recorded end has sent a small segment while data were unacknowledged, that is, without Nagle's algorithm
+// (RFC 9293 section 3.7.4).
 func (c *Connection) noDelay() bool {
 	var una, nxt tcp.Seq
 	mss := c.mss()
@@ -87,7 +87,7 @@ func (c *Connection) noDelay() bool {
 	return false
 }
 
-// mss is the payload of a full segment of our own: what the peer's SYN allows, less the timestamps.
+// mss returns the payload of a full segment of our end: the MSS of the peer's SYN, less the timestamps.
 func (c *Connection) mss() int {
 	mss := tcp.DefaultMSS
 	stamped := false
@@ -107,27 +107,27 @@ func (c *Connection) mss() int {
 	return max(mss, 1)
 }
 
-// maxMissing is how many bytes may be missing at once; a segment further away is forged, or of another connection.
+// maxMissing is the largest gap in bytes; a segment beyond it is forged, or of another connection.
 const maxMissing = 1 << 20
 
-// script derives what the user did. What was sent up to a PSH was written at once, when its first byte was sent.
-func (c *Connection) script() []deed {
-	var deeds []deed
+// script derives the calls of the user. It assumes that data up to a PSH were written in one call, when their first byte was sent.
+func (c *Connection) script() []call {
+	var calls []call
 	var nxt tcp.Seq
-	write := -1 // the deed that further bytes belong to
+	write := -1 // the call that further bytes belong to
 	for i := range c.segments {
 		s := &c.segments[i]
 		if !s.own {
 			continue
 		}
-		d := deed{index: i, open: s.Flags&(tcp.SYN|tcp.ACK) == tcp.SYN, abort: s.Flags.Has(tcp.RST)}
+		d := call{index: i, open: s.Flags&(tcp.SYN|tcp.ACK) == tcp.SYN, abort: s.Flags.Has(tcp.RST)}
 		if s.Flags.Has(tcp.SYN) {
 			nxt = s.Seq.Add(1)
 		}
 		end := s.Seq.Add(s.DataLen())
 		var fresh []byte
-		n := end.Sub(nxt)                // that were not sent before
-		missing := max(n-s.DataLen(), 0) // from the capture: zeros will do
+		n := end.Sub(nxt)                // bytes that were not sent before
+		missing := max(n-s.DataLen(), 0) // from the capture, replaced by zeros
 		if n > 0 && missing <= maxMissing && s.Flags&(tcp.RST|tcp.SYN) == 0 {
 			fresh = append(make([]byte, missing), s.Payload[s.DataLen()-(n-missing):]...)
 			nxt = end
@@ -135,16 +135,16 @@ func (c *Connection) script() []deed {
 		d.close = s.Flags.Has(tcp.FIN) && end == nxt
 		switch {
 		case fresh != nil && write >= 0:
-			deeds[write].data = append(deeds[write].data, fresh...)
+			calls[write].data = append(calls[write].data, fresh...)
 		case fresh != nil:
-			d.data, write = fresh, len(deeds)
+			d.data, write = fresh, len(calls)
 		}
 		if d.open || d.abort || d.close || d.data != nil {
-			deeds = append(deeds, d)
+			calls = append(calls, d)
 		}
 		if s.Flags.Has(tcp.PSH) || d.close {
 			write = -1
 		}
 	}
-	return deeds
+	return calls
 }

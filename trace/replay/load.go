@@ -1,5 +1,5 @@
-// Package replay feeds one side of a recorded TCP connection into this project's machine, in recorded time, and compares what
-// it answers with what the recorded one did.
+// Package replay passes the segments of one end of a recorded TCP connection to this project's machine, at their recorded times, and
+// compares the answers with the recorded ones.
 package replay
 
 import (
@@ -20,7 +20,7 @@ type Connection struct {
 	segments  []segment
 }
 
-// segment is one that was recorded, or sent by the machine.
+// segment is a segment that was recorded, or that the machine has sent.
 type segment struct {
 	tcp.Segment
 	at    time.Duration // since the first of the connection
@@ -28,8 +28,7 @@ type segment struct {
 	state tcp.State // of the machine when it sent it
 }
 
-// Source is where captured segments come from; a capture.Reader is one. Their payload stays valid. NextSegment returns io.EOF after
-// the last.
+// Source reads captured segments, whose payload stays valid; a capture.Reader is one. NextSegment returns io.EOF after the last.
 type Source interface {
 	NextSegment() (trace.Captured, error)
 }
@@ -77,14 +76,14 @@ type loader struct {
 // recorded is a connection whose SYN went from src to dst.
 type recorded struct {
 	src, dst netip.AddrPort
-	out      bool // the host that recorded it is src
+	out      bool // the capturing host is src
 	start    time.Time
 	iss      tcp.Seq
-	over     bool // another one has begun between the same ends
+	over     bool // another connection has begun between the same ends
 	segments []segment
 }
 
-// add takes a segment. One of a connection whose SYN was not seen is left out.
+// add adds a segment to its connection. A segment of a connection without its SYN is left out.
 func (l *loader) add(p *trace.Captured) error {
 	if !l.match(p.Src, p.Dst) {
 		return nil
@@ -116,10 +115,10 @@ func (l *loader) find(src, dst netip.AddrPort) *recorded {
 	return nil
 }
 
-// shownConns is how many connections an error names.
+// shownConns is the number of connections that an error names.
 const shownConns = 5
 
-// only returns the one connection that there must be.
+// only returns the connection if there is exactly one.
 func (l *loader) only() (*recorded, error) {
 	switch len(l.conns) {
 	case 0:
@@ -137,7 +136,7 @@ func (l *loader) only() (*recorded, error) {
 	return nil, fmt.Errorf("the capture has %d connections; select one with --conn: from %s", len(l.conns), strings.Join(names, ", "))
 }
 
-// played is the connection as seen from one of its ends.
+// played returns the connection as seen from one of its ends.
 func (c *recorded) played(own, peer netip.AddrPort) *Connection {
 	for i := range c.segments {
 		s := &c.segments[i]

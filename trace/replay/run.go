@@ -8,33 +8,33 @@ import (
 	"tunstack/tcp"
 )
 
-// birth is when a connection begins in the machine's time, in which 0 is never.
+// birth is the start of a connection in the machine's time, in which 0 means never.
 const birth = time.Second
 
-// player is a machine at work on one side of a recorded connection.
+// player is a machine that plays one end of a recorded connection.
 type player struct {
 	conn    *tcp.Conn
 	cfg     tcp.Config
 	params  tcp.Params
 	setup   tcp.Setup
-	script  []deed
-	pending []byte // written by the user, without room in the send buffer
-	closed  bool   // by the user, once pending is in there
-	shut    bool   // the machine knows
-	index   int    // of the recorded segment that it is given
+	script  []call
+	pending []byte // written by the user, but not yet accepted by the send buffer
+	closed  bool   // the user has closed; the machine is closed after pending is written
+	shut    bool   // the machine is closed
+	index   int    // of the recorded segment that is the input
 	sent    []segment
-	notes   map[int]string // on recorded segments of the peer's, by index
+	notes   map[int]string // on recorded segments of the peer, by index
 }
 
-// batch is how long the peer's segments may follow one another and be answered together, as a stack answers what waits in its
-// device when it looks.
+// batch is the time within which segments of the peer are answered together, as a stack answers the segments that it reads from its
+// device at once.
 const batch = 100 * time.Microsecond
 
-// play gives a machine the peer's segments at the times at which they were recorded, and its user the recorded bytes when the
-// first of them was sent. What is yet to come when the recording ends is left out.
+// play passes the peer's segments to a machine at their recorded times, and makes the user's calls at the times of the segments that they
+// led to. It ends with the recording.
 func (c *Connection) play() *player {
 	p := c.player()
-	deeds := p.script
+	calls := p.script
 	first, last := time.Duration(-1), time.Duration(0) // of the segments that are to be answered; first is negative if there are none
 	for i := range c.segments {
 		s := &c.segments[i]
@@ -51,9 +51,9 @@ func (c *Connection) play() *player {
 			}
 			continue
 		}
-		for len(deeds) > 0 && deeds[0].index == i {
-			p.act(birth+s.at, &deeds[0])
-			deeds = deeds[1:]
+		for len(calls) > 0 && calls[0].index == i {
+			p.act(birth+s.at, &calls[0])
+			calls = calls[1:]
 		}
 		p.output(birth + s.at)
 		first = -1
@@ -64,7 +64,7 @@ func (c *Connection) play() *player {
 	return p
 }
 
-// until lets the machine's timers act that are due before a time.
+// until runs the machine's timers that are due before a time.
 func (p *player) until(now time.Duration) {
 	for p.conn != nil {
 		at := p.conn.Deadline()
@@ -75,8 +75,8 @@ func (p *player) until(now time.Duration) {
 	}
 }
 
-// act does what the recorded user did.
-func (p *player) act(now time.Duration, d *deed) {
+// act makes a call of the recorded user.
+func (p *player) act(now time.Duration, d *call) {
 	if d.open && p.conn == nil {
 		p.conn = tcp.Open(now, &p.cfg, p.params, p.setup)
 	}
@@ -90,7 +90,7 @@ func (p *player) act(now time.Duration, d *deed) {
 	}
 }
 
-// input gives the machine a segment of the peer's.
+// input passes a segment of the peer to the machine.
 func (p *player) input(now time.Duration, s *tcp.Segment) {
 	switch {
 	case p.conn != nil:
@@ -105,8 +105,8 @@ func (p *player) input(now time.Duration, s *tcp.Segment) {
 	}
 }
 
-// credible is a segment with no more acknowledged than the machine has sent: where it is behind the recorded end, the peer's
-// acknowledgments come too early for it.
+// credible returns a segment that acknowledges no more than the machine has sent: while the machine is behind the recorded end, the peer's
+// acknowledgments are too early for it.
 func (p *player) credible(s *tcp.Segment) *tcp.Segment {
 	nxt := p.conn.Variables().SndNxt
 	if !s.Flags.Has(tcp.ACK) || s.Flags.Has(tcp.RST) || !nxt.Less(s.Ack) {
@@ -118,7 +118,7 @@ func (p *player) credible(s *tcp.Segment) *tcp.Segment {
 	return &c
 }
 
-// note remarks on the recorded segment that the machine is given.
+// note adds a remark to the recorded segment that is the input.
 func (p *player) note(format string, args ...any) {
 	p.notes[p.index] = strings.TrimPrefix(p.notes[p.index]+"; "+fmt.Sprintf(format, args...), "; ")
 }
@@ -133,7 +133,7 @@ func (p *player) Trace(_ time.Duration, _ *tcp.Conn, e tcp.Event) {
 	}
 }
 
-// output lets the user write what there is room for, and sends what there is to send.
+// output writes as much of pending as the send buffer takes, and sends the segments that the machine has.
 func (p *player) output(now time.Duration) {
 	if p.conn == nil {
 		return

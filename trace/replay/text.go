@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Write writes the result as text: a line for each segment and one that sums up.
+// Write writes the result as text: a line for each segment, and one with the totals.
 func (r *Result) Write(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s is played anew; %s as recorded\n", r.Connection.Own, r.Connection.Peer)

@@ -9,19 +9,19 @@ import (
 	"tunstack/trace"
 )
 
-// Break is a place to hold.
+// Break is an event to hold at.
 type Break struct {
 	text  string
 	kind  trace.Kind
-	state string // of kind State
-	why   string // of kind Out
+	state string // if kind is State
+	why   string // if kind is Out
 }
 
-// BreakHelp lists what ParseBreak takes.
+// BreakHelp lists the texts that ParseBreak takes.
 const BreakHelp = "state=NAME, retransmit, loss or drop"
 
-// ParseBreak reads a Break: "state=FIN-WAIT-1" holds when either end enters the state, "retransmit" before a segment that is sent
-// again, "loss" when something is taken for lost, "drop" when a segment that arrives is dropped or was received before.
+// ParseBreak parses a Break: "state=FIN-WAIT-1" holds when either end enters the state, "retransmit" before a retransmission, "loss" when
+// data are marked lost, "drop" when a segment that arrives is dropped or was received before.
 func ParseBreak(text string) (Break, error) {
 	switch text {
 	case "retransmit":
@@ -39,7 +39,7 @@ func ParseBreak(text string) (Break, error) {
 	return Break{text: "state=" + name, kind: trace.State, state: name}, nil
 }
 
-// String is what ParseBreak takes.
+// String returns the text for ParseBreak.
 func (b Break) String() string { return b.text }
 
 func (b Break) hit(r *trace.Record) bool {

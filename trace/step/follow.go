@@ -8,13 +8,13 @@ import (
 	"tunstack/trace"
 )
 
-// Source is where records of a running stack come from. Next returns io.EOF when the stack has ended. If the stack holds at
-// each record, it does so until Next is called again.
+// Source reads records of a running stack. Next returns io.EOF when the stack has ended. A stack that holds at each record continues when
+// Next is called again.
 type Source interface {
 	Next() (trace.Record, error)
 }
 
-// Follow goes through what a running stack does, until that ends, the user quits or ctx ends, none of which is an error.
+// Follow steps through the records of a running stack. It returns nil when the stack ends, the user quits or ctx ends.
 func Follow(ctx context.Context, in Source, cfg Config) error {
 	f := &follower{stepper: newStepper(ctx, cfg, func(netip.AddrPort) string { return "stack" })}
 	next := make(chan event, 1)
@@ -35,19 +35,19 @@ func Follow(ctx context.Context, in Source, cfg Config) error {
 	return nil
 }
 
-// event is what Next returns.
+// event is the result of Next.
 type event struct {
 	record trace.Record
 	err    error
 }
 
-// follower is a run that follows a stack.
+// follower is a stepper through the records of a stack.
 type follower struct {
 	*stepper
-	turn end // whose record was the last
+	turn end // the end of the last record
 }
 
-// await waits for the next event, and meanwhile obeys the user.
+// await waits for the next event, and executes the commands of the user.
 func (f *follower) await(next <-chan event) event {
 	for !f.quit {
 		select {
@@ -62,7 +62,7 @@ func (f *follower) await(next <-chan event) event {
 	return event{}
 }
 
-// show names the connection when it is another one's turn.
+// show prints the ends of the connection if it is not that of the last record, and then the record.
 func (f *follower) show(r *trace.Record) {
 	if r.Kind == trace.Gap {
 		f.say("    %d records are missing: too much happened at once", r.Bytes)

@@ -9,8 +9,8 @@ import (
 	"tunstack/trace/scenario"
 )
 
-// Simulate goes through a scenario, whose Watch it sets, to its end, or until the user quits or ctx ends, and then returns
-// ctx's error.
+// Simulate steps through a scenario, whose Watch it sets, until its end or until the user quits. If ctx ends it returns the error of
+// ctx.
 func Simulate(ctx context.Context, sc scenario.Config, cfg Config) error {
 	s := newStepper(ctx, cfg, func(local netip.AddrPort) string {
 		if local == scenario.Ends[0] {
@@ -32,7 +32,7 @@ func Simulate(ctx context.Context, sc scenario.Config, cfg Config) error {
 	return world.Err()
 }
 
-// wire is told what becomes of a segment.
+// wire prints the effect of the wire on a segment.
 func (s *stepper) wire(e sim.Event) {
 	if !e.Arrived && e.Fate != sim.Delivered {
 		s.say("    on the wire: %v", e.Fate)

@@ -1,6 +1,5 @@
-// Package step goes through TCP connections segment by segment, those of a simulated scenario or of a running stack, and prints
-// what each segment does to the machine: its state before and after, the variables that change, and the section of the
-// RFC that decides.
+// Package step steps through TCP connections segment by segment, those of a simulated scenario or of a running stack. For each segment it
+// prints the state before and after, the variables that change, and the RFC section that decides.
 package step
 
 import (
@@ -14,14 +13,14 @@ import (
 	"tunstack/trace"
 )
 
-// Config is how to step.
+// Config is the configuration of a run.
 type Config struct {
 	Breaks []Break       // where to hold; none: before each segment
-	Lines  <-chan string // what the user types; nil: nobody is there, and it never holds
+	Lines  <-chan string // the input of the user; nil: there is no user, and it never holds
 	Out    io.Writer
 }
 
-// Help says what may be typed.
+// Help lists the commands.
 const Help = "Enter goes on to the next segment, c to the next break, p prints all variables, q quits"
 
 // stepper is a run.
@@ -29,12 +28,12 @@ type stepper struct {
 	Config
 	ctx     context.Context
 	name    func(local netip.AddrPort) string // of an end
-	vars    map[end]trace.Vars                // as they were last shown, of those that are not CLOSED
-	count   int                               // segments so far, on their way out
+	vars    map[end]trace.Vars                // as last printed; without the ends that are CLOSED
+	count   int                               // segments sent so far
 	holding bool
 	quit    bool
-	start   time.Duration // times are told from here
-	shown   time.Duration // the time that was last shown
+	start   time.Duration // the time that is printed as 0
+	shown   time.Duration // the time printed last
 }
 
 // end is one end of a connection.
@@ -53,7 +52,7 @@ func (s *stepper) say(format string, args ...any) {
 	}
 }
 
-// show tells what an end does, and holds where that is asked for.
+// show prints a record, and holds if a break or a step asks for it.
 func (s *stepper) show(r *trace.Record) {
 	s.heading(r)
 	s.tell(s.name(r.Local), r)
@@ -95,7 +94,7 @@ func (s *stepper) tell(name string, r *trace.Record) {
 	}
 }
 
-// heading sets a segment, and all that happens at another time, apart from what is above.
+// heading prints a new time, or an empty line before a segment.
 func (s *stepper) heading(r *trace.Record) {
 	if s.shown != r.At {
 		s.shown = r.At
@@ -113,7 +112,7 @@ func (s *stepper) timer(name string, r *trace.Record) {
 	s.say("    %s sets the %s timer to %s", name, r.Why, s.at(r.Deadline))
 }
 
-// changes shows what has changed in an end.
+// changes prints the variables of an end that have changed.
 func (s *stepper) changes(r *trace.Record) {
 	was, known := s.vars[endOf(r)]
 	closed := r.Vars.State == tcp.Closed.String()
@@ -127,7 +126,7 @@ func (s *stepper) changes(r *trace.Record) {
 	}
 }
 
-// hold waits for the user where that is asked for.
+// hold waits for a command of the user if a break or a step asks for it.
 func (s *stepper) hold(r *trace.Record) {
 	hit := false
 	for _, b := range s.Breaks {
@@ -149,7 +148,7 @@ func (s *stepper) hold(r *trace.Record) {
 	}
 }
 
-// obey does what the user has typed at an end, and says whether to go on.
+// obey executes a command that the user has typed at an end, and reports whether to continue.
 func (s *stepper) obey(line string, more bool, at end) bool {
 	switch {
 	case !more:
@@ -171,7 +170,7 @@ func (s *stepper) obey(line string, more bool, at end) bool {
 	return false
 }
 
-// variables prints all variables of both ends of a connection, as far as they are known.
+// variables prints all known variables of both ends of a connection.
 func (s *stepper) variables(e end) {
 	for _, e := range []end{e, {e.remote, e.local}} {
 		if v, known := s.vars[e]; known {

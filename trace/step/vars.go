@@ -8,7 +8,7 @@ import (
 	"tunstack/trace"
 )
 
-// variables are shown in this order, sequence numbers relative to the initial ones. The state is told by itself.
+// variables are printed in this order, sequence numbers relative to the initial ones. State changes are printed elsewhere.
 var variables = []struct {
 	name string
 	of   func(*trace.Vars) any
@@ -27,7 +27,7 @@ var variables = []struct {
 	{"rto", func(v *trace.Vars) any { return v.RTO.Round(time.Microsecond) }},
 }
 
-// changed lists the variables that differ; of those that were nothing yet, only the new values.
+// changed lists the variables that differ; if was is zero, only with their new values.
 func changed(was, is *trace.Vars) string {
 	var list []string
 	for _, v := range variables {
