@@ -1,9 +1,9 @@
-// Package capture records the packets that cross a stack's device, each with a comment that says what the stack made of it:
-// the state of its connection, why a segment was sent, why one was dropped and by which section of which RFC.
+// Package capture records the packets that cross a stack's device. A comment on each packet gives the state of its connection, the reason
+// why a segment was sent or a packet was dropped, and the RFC section.
 //
-// The device tells of packets (tun.Observer), the connections of what they do (trace.Record). A packet is held back for a
-// moment, in which the records about it find it, and is then given to those who watch. While nobody does, a packet costs one
-// look at a pointer.
+// The packets come from the device (tun.Observer), the comments from the records of the connections (trace.Record). A packet is held for
+// a short time, until the records about it have arrived, and is then passed to the watchers. Without a watcher a packet costs one load of
+// a pointer.
 package capture
 
 import (
@@ -25,15 +25,15 @@ import (
 // Packet is one packet that crossed the device.
 type Packet struct {
 	At      time.Time
-	Out     bool   // the stack has sent it
-	Data    []byte // from the link header on, if there is one; its checksums are complete. Not to be changed
-	Comment string // what the stack made of it; "" if it does not say
-	Cut     bool   // Data is only its beginning, as other programs record them
+	Out     bool   // the stack sent it
+	Data    []byte // starts with the link header, if there is one; checksums are complete; read only
+	Comment string // state, reason and RFC section; "" if unknown
+	Cut     bool   // Data is only the beginning of the packet, from the capture of another program
 }
 
-// Source is what was recorded from.
+// Source is the interface that the packets crossed.
 type Source struct {
-	Name string // of the interface
+	Name string // "" if the file does not name it
 	Link layers.LinkType
 }
 
@@ -45,7 +45,7 @@ func (s Source) linkLen() int {
 	return 0
 }
 
-// Stack is what a Capture asks about packets; a socketapi.Stack is one.
+// Stack is the stack that explains the packets; a socketapi.Stack is one.
 type Stack interface {
 	// Trace calls f with the records of the connections that match selects, until stop is called.
 	Trace(match func(local, remote netip.AddrPort) bool, f func(trace.Record)) (stop func())
@@ -61,11 +61,11 @@ type Clock interface {
 	Now() time.Duration
 }
 
-// hold is how long a packet waits for what the stack has to say of it: at least once this time, at most twice. All but what
-// waits for an application to let go of its connection is said at once.
+// hold is the time for which a packet is held for its comment: between once and twice this time. Nearly all comments are made at once; only
+// those on a segment that finds its connection locked come later.
 const hold = 20 * time.Millisecond
 
-// maxHeld is how many bytes may wait.
+// maxHeld bounds the held packets, in bytes.
 const maxHeld = 16 << 20
 
 // Capture records the packets of one device. It is safe for concurrent use.
@@ -74,16 +74,16 @@ type Capture struct {
 	start  time.Time // when the clock was 0
 	clock  Clock
 
-	watchers atomic.Pointer[[]*watcher] // nil: there are none
+	watchers atomic.Pointer[[]*watcher] // nil: none
 
-	joining sync.Mutex // of what changes the two below
+	joining sync.Mutex // of changes of the two below
 	stack   Stack      // nil: none yet
-	untrace func()     // nil: the connections are not asked
+	untrace func()     // nil: the connections are not traced
 
 	delivering sync.Mutex // of calls of watchers, taken before mu
 
 	mu         sync.Mutex // of all below
-	old, young []*held    // packets that wait, in the order of their time
+	old, young []*held    // held packets, in the order of time
 	size       int        // their bytes
 	ticking    bool
 	joiner     joiner
@@ -92,13 +92,13 @@ type Capture struct {
 
 type watcher struct{ f func([]*Packet) }
 
-// held is a packet that waits.
+// held is a packet that waits for its comment.
 type held struct {
 	Packet
-	gone bool // it waits no more: nothing is to be added
+	gone bool // it has been delivered: its comment must not change
 }
 
-// Of returns a Capture of the packets of d, and the device to use instead of d. Timestamps are start plus the clock's time.
+// Of returns a Capture of the packets of d, and the device to use instead of d. Timestamps are start plus the time of c.
 func Of(d tun.Device, start time.Time, c Clock) (*Capture, tun.Device) {
 	source := Source{Name: d.Name(), Link: layers.LinkTypeRaw}
 	if d.Kind() == tun.TAP {
@@ -110,10 +110,10 @@ func Of(d tun.Device, start time.Time, c Clock) (*Capture, tun.Device) {
 	return capture, tun.Observe(d, observer{capture})
 }
 
-// Source is what the packets are recorded from.
+// Source returns the interface of the device.
 func (c *Capture) Source() Source { return c.source }
 
-// Attach names the stack on the device. Packets before that have no comments.
+// Attach sets the stack that uses the device. Packets before that have no comments.
 func (c *Capture) Attach(s Stack) {
 	c.joining.Lock()
 	defer c.joining.Unlock()
@@ -124,9 +124,9 @@ func (c *Capture) Attach(s Stack) {
 	c.ask()
 }
 
-// Watch calls f with the packets from now on, in the order of their time, until stop is called; when stop returns, f has had all
-// packets before and is not called again. One call of f follows on the other, at times on the packet path: it must not use the
-// stack. The slice is valid during the call, the packets beyond.
+// Watch calls f with the packets from now on, in the order of time, until stop is called. When stop returns, f has been called with all
+// packets before it and is not called again. Calls of f do not overlap. Some are on the packet path: f must not use the stack. The slice
+// is valid during the call, the packets after it, too.
 func (c *Capture) Watch(f func([]*Packet)) (stop func()) {
 	w := &watcher{f}
 	c.change(func(list []*watcher) []*watcher { return append(list, w) })
@@ -155,7 +155,7 @@ func (c *Capture) change(f func([]*watcher) []*watcher) {
 	c.ask()
 }
 
-// ask has the connections tell what they do, as long as somebody watches. The caller holds joining.
+// ask traces the connections while there is a watcher. The caller holds joining.
 func (c *Capture) ask() {
 	watched := c.watchers.Load() != nil
 	switch {
@@ -167,7 +167,7 @@ func (c *Capture) ask() {
 	}
 }
 
-// observer is the Capture as the device knows it.
+// observer is the Capture as an Observer of the device.
 type observer struct{ *Capture }
 
 // Arrived implements tun.Observer.
@@ -224,7 +224,7 @@ func (c *Capture) relieve() {
 	}
 }
 
-// complete copies p with its checksum as it would be on a wire.
+// complete returns a copy of p with complete checksums.
 func (c *Capture) complete(p *packet.Buffer) []byte {
 	if p.Offload.Checksum != packet.ChecksumPartial && len(p.Spans()[0]) == 0 {
 		return bytes.Clone(p.Bytes())
@@ -237,7 +237,7 @@ func (c *Capture) complete(p *packet.Buffer) []byte {
 	return bytes.Clone(q.Bytes())
 }
 
-// record is told by the connections.
+// record is called with the records of the connections.
 func (c *Capture) record(r trace.Record) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -247,7 +247,7 @@ func (c *Capture) record(r trace.Record) {
 	}
 }
 
-// tick sees to it that what is held goes on. The caller holds mu.
+// tick starts the timer that delivers held packets. The caller holds mu.
 func (c *Capture) tick() {
 	if !c.ticking && len(c.old)+len(c.young) > 0 {
 		c.ticking = true

@@ -6,7 +6,7 @@ import (
 	"tunstack/trace"
 )
 
-// add adds to the comment of a packet that waits.
+// add appends to the comment of a held packet.
 func (h *held) add(text string) {
 	if h.Comment != "" {
 		text = h.Comment + ", " + text
@@ -14,10 +14,10 @@ func (h *held) add(text string) {
 	h.Comment = text
 }
 
-// dropped says why a packet went no further.
+// dropped is the comment on a packet that was dropped.
 func dropped(reason, rfc string) string { return "dropped: " + reason + section(rfc) }
 
-// section is a section behind what it is about.
+// section returns an RFC section in parentheses.
 func section(rfc string) string {
 	if rfc == "" {
 		return ""
@@ -25,7 +25,7 @@ func section(rfc string) string {
 	return " (" + rfc + ")"
 }
 
-// purpose says in which state a segment was sent, and what for.
+// purpose is the comment on a segment that was sent: the state and the reason.
 func (f *flow) purpose(r *trace.Record) string {
 	what, rfc := r.Why, r.RFC
 	switch {
@@ -45,7 +45,7 @@ func (f *flow) purpose(r *trace.Record) string {
 	return r.Vars.State + ": " + what + section(rfc)
 }
 
-// contents names what a segment carries for the first time.
+// contents lists the new contents of a segment.
 func contents(s *trace.Segment) string {
 	var parts []string
 	if strings.Contains(s.Flags, "S") {

@@ -2,18 +2,18 @@ package capture
 
 import "slices"
 
-// drops finds out which packets the layers below the connections drop: the counter of the reason moves between the moments
-// at which the packet is read and its reader asks for another. Where several queues are at work at once, it cannot be said whose
-// packet it was, and nothing is.
+// drops finds the packets that the layers below the connections drop: the counter of the reason changes between the time at which the
+// packet is read and the time at which its reader asks for the next one. If several queues are active at once, the packet is unknown and
+// gets no comment.
 type drops struct {
 	counters []DropCounter
 	slots    []slot // one for each queue
 }
 
-// slot is a queue, whose reader handles a packet.
+// slot is the packet that the reader of one queue handles.
 type slot struct {
 	packet *held // nil: none
-	alone  bool  // no other queue's reader has handled one meanwhile
+	alone  bool  // no other queue's reader has handled a packet in the same time
 	before []uint64
 }
 
@@ -25,7 +25,7 @@ func (d *drops) watch(counters []DropCounter) {
 	}
 }
 
-// arrived begins with a packet.
+// arrived notes the counters before a packet is handled.
 func (d *drops) arrived(queue int, p *held) {
 	s := &d.slots[queue]
 	s.packet, s.alone = p, true
@@ -39,7 +39,7 @@ func (d *drops) arrived(queue int, p *held) {
 	}
 }
 
-// told takes note of a drop that a connection has told of: it is explained.
+// told notes a drop that the record of a connection explains.
 func (d *drops) told(name string) {
 	i := slices.IndexFunc(d.counters, func(c DropCounter) bool { return c.Name == name })
 	if i < 0 {
@@ -52,7 +52,7 @@ func (d *drops) told(name string) {
 	}
 }
 
-// handled comments on the packet if a counter has moved on its account.
+// handled comments on the packet of a queue if a counter has changed.
 func (d *drops) handled(queue int) {
 	s := &d.slots[queue]
 	p := s.packet

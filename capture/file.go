@@ -18,7 +18,7 @@ import (
 	"tunstack/trace"
 )
 
-// Format is that of a file.
+// Format is the format of a capture file.
 type Format string
 
 const (
@@ -26,7 +26,7 @@ const (
 	PCAPNG Format = ".pcapng" // draft-ietf-opsawg-pcapng
 )
 
-// FormatOf is the format that a file's extension names.
+// FormatOf returns the format of a file by its extension.
 func FormatOf(file string) (Format, error) {
 	switch f := Format(filepath.Ext(file)); f {
 	case PCAP, PCAPNG:
@@ -52,7 +52,7 @@ func NewWriter(w io.Writer, format Format, source Source) (*Writer, error) {
 	options := pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{
 		Hardware: runtime.GOARCH, OS: runtime.GOOS, Application: "tunstack",
 	}}
-	// It uses the bufio.Writer that it is given itself, so that one Flush is enough.
+	// NgWriter uses the given bufio.Writer itself, so that one Flush is enough.
 	ng, err := pcapgo.NewNgWriterInterface(out.buf, pcapgo.NgInterface{Name: source.Name, LinkType: source.Link}, options)
 	out.put = func(info gopacket.CaptureInfo, p *Packet) error {
 		return ng.WritePacketWithOptions(info, p.Data, p.options())
@@ -60,7 +60,7 @@ func NewWriter(w io.Writer, format Format, source Source) (*Writer, error) {
 	return out, errors.Join(err, out.buf.Flush())
 }
 
-// Write writes packets, through to the file.
+// Write writes packets and flushes them.
 func (w *Writer) Write(batch []*Packet) error {
 	for _, p := range batch {
 		if err := w.put(gopacket.CaptureInfo{Timestamp: p.At, CaptureLength: len(p.Data), Length: len(p.Data)}, p); err != nil {
@@ -70,7 +70,7 @@ func (w *Writer) Write(batch []*Packet) error {
 	return w.buf.Flush()
 }
 
-// options are what pcapng keeps of a packet besides itself.
+// options returns the direction and the comment of a packet for pcapng.
 func (p *Packet) options() pcapgo.NgPacketOptions {
 	o := pcapgo.NgPacketOptions{Flags: &pcapgo.NgEpbFlags{Direction: pcapgo.NgEpbFlagDirectionInbound}}
 	if p.Out {
@@ -82,9 +82,9 @@ func (p *Packet) options() pcapgo.NgPacketOptions {
 	return o
 }
 
-// ToFile records all packets in file, in the format that its extension names, until close is called. The file is complete up
-// to a moment ago while it is written. An error of the file ends the recording, never the traffic: failed is called with it
-// once, and close returns it.
+// ToFile records all packets in file, in the format of its extension, until close is called. While it is written the file is complete
+// except for the last moment. An error of the file ends the recording, not the traffic: failed is called once with the error, and close
+// returns it.
 func (c *Capture) ToFile(file string, failed func(error)) (close func() error, err error) {
 	format, err := FormatOf(file)
 	if err != nil {
@@ -121,14 +121,13 @@ func (c *Capture) to(f io.WriteCloser, format Format, failed func(error)) (close
 	}), nil
 }
 
-// Reader reads what a Writer has written as pcapng, or another program in either format.
+// Reader reads a capture file of this or another program.
 type Reader struct {
 	Source Source
 	next   func() (Packet, error)
 }
 
-// NewReader reads the header of a file. It tells the formats apart by themselves; packets of links other than raw IP and Ethernet
-// are an error.
+// NewReader reads the header of a file and detects its format. Link types other than raw IP and Ethernet are an error.
 func NewReader(r io.Reader) (*Reader, error) {
 	in, err := newReader(r)
 	if err == nil && in.Source.Link != layers.LinkTypeRaw && in.Source.Link != layers.LinkTypeEthernet {
@@ -176,7 +175,7 @@ func newPlainReader(r io.Reader) (*Reader, error) {
 	}}, nil
 }
 
-// linkType is LinkTypeRaw under its one name: files also have the number that BSD's call it by.
+// linkType maps the numbers that the BSDs have for raw IP to LinkTypeRaw.
 func linkType(t layers.LinkType) layers.LinkType {
 	if t == 12 || t == 14 { // DLT_RAW
 		return layers.LinkTypeRaw
@@ -184,11 +183,11 @@ func linkType(t layers.LinkType) layers.LinkType {
 	return t
 }
 
-// Next returns the next packet; io.EOF after the last.
+// Next returns the next packet, or io.EOF after the last.
 func (r *Reader) Next() (Packet, error) { return r.next() }
 
-// NextSegment skips to the next packet with a TCP segment, fragments left out, and returns that segment. Its payload
-// stays valid. The error is io.EOF after the last packet.
+// NextSegment returns the next TCP segment, whose payload stays valid, or io.EOF after the last packet. Packets without a TCP segment and
+// fragments are skipped.
 func (r *Reader) NextSegment() (trace.Captured, error) {
 	for {
 		p, err := r.next()

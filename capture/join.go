@@ -10,26 +10,26 @@ import (
 	"tunstack/trace"
 )
 
-// joiner finds the packet that a record tells of. What arrives is seen before its record, and waits in its flow for it; what is
-// sent is seen after its record, which waits in the flow for all packets that carry the segment, if it had to be cut.
+// joiner finds the packet of a record. A packet that arrives comes before its record, and waits for it in its flow. A packet that is sent
+// comes after its record, which waits in the flow for all packets of the segment, because a super-segment may be cut.
 type joiner struct {
 	flows map[ends]*flow
 }
 
-// ends are those of a connection.
+// ends are the two ends of a connection.
 type ends struct{ local, remote netip.AddrPort }
 
-// maxFlows is how many flows are kept in mind; who opens more loses some comments.
+// maxFlows bounds the flows. With more, some comments are lost.
 const maxFlows = 1 << 13
 
-// flow is what is known of one connection.
+// flow is the state of one connection.
 type flow struct {
-	arrived []arrival      // of which no record has come yet
-	last    *held          // the one of which the last record came; nil: it was not found
-	sent    *trace.Segment // the last that the connection has sent
-	why     string         // it was sent
+	arrived []arrival      // without a record so far
+	last    *held          // the packet of the last record; nil: unknown
+	sent    *trace.Segment // the last segment that the connection sent
+	why     string         // the comment on sent
 	loss    *trace.Record  // how the last loss was found
-	delayed bool           // the timer has asked for an acknowledgment
+	delayed bool           // the delayed-ACK timer has expired
 }
 
 // arrival is a packet with a segment.
@@ -38,7 +38,7 @@ type arrival struct {
 	key key
 }
 
-// key is what a packet and the record about it have in common.
+// key identifies the packet of a record.
 type key struct {
 	flags    string
 	seq, ack tcp.Seq
@@ -46,7 +46,7 @@ type key struct {
 	len      int
 }
 
-// flow returns that of the ends.
+// flow returns the flow of e, a new one if there is none.
 func (j *joiner) flow(e ends) *flow {
 	f := j.flows[e]
 	if f == nil {
@@ -59,7 +59,7 @@ func (j *joiner) flow(e ends) *flow {
 	return f
 }
 
-// packet takes a packet, whose IP header starts data.
+// packet joins a packet; data starts with its IP header.
 func (j *joiner) packet(h *held, data []byte) {
 	var s tcp.Segment
 	e, ok := parse(data, &s)
@@ -79,7 +79,7 @@ func (j *joiner) packet(h *held, data []byte) {
 	}
 }
 
-// parse reads a TCP segment that is not a fragment, and its ends: local is its source.
+// parse parses a TCP segment that is not a fragment, and its ends: local is the source.
 func parse(data []byte, s *tcp.Segment) (ends, bool) {
 	var h ipv4.Header
 	if !h.Parse(data) || h.Protocol != ip.ProtocolTCP || h.MF || h.Offset > 0 {
@@ -94,13 +94,13 @@ func parse(data []byte, s *tcp.Segment) (ends, bool) {
 	return ends{netip.AddrPortFrom(h.Src, s.SrcPort), netip.AddrPortFrom(h.Dst, s.DstPort)}, true
 }
 
-// carries says whether s is r or a part of it.
+// carries reports whether s is r or a part of it.
 func carries(r *trace.Segment, s *tcp.Segment) bool {
 	return r.Ack == s.Ack && r.Seq.LessEq(s.Seq) && s.Seq.Add(s.DataLen()).LessEq(r.Seq.Add(r.Len))
 }
 
-// record takes a record. What a segment does is told between the record of its arrival and the next thing that a user or a timer
-// does, or that is sent.
+// record joins a record. Records between a segment's arrival and the next user call, timer or transmission describe the effects of that
+// segment.
 func (j *joiner) record(r *trace.Record) {
 	e := ends{r.Local, r.Remote}
 	f := j.flow(e)
@@ -128,7 +128,7 @@ func (j *joiner) record(r *trace.Record) {
 	}
 }
 
-// claim finds the packet of a segment that arrived.
+// claim finds the packet of a record of an arrival.
 func (f *flow) claim(r *trace.Record) {
 	g := r.Segment
 	k := key{g.Flags, g.Seq, g.Ack, g.Wnd, g.Len}
@@ -143,7 +143,7 @@ func (f *flow) claim(r *trace.Record) {
 	}
 }
 
-// note adds a remark to the packet that arrived last.
+// note adds a remark to the packet of the last arrival.
 func (f *flow) note(text string) {
 	if f.last != nil && !f.last.gone {
 		f.last.add(text)

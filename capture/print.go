@@ -14,7 +14,7 @@ import (
 	"tunstack/udp"
 )
 
-// Printer prints packets in tcpdump's notation, with sequence numbers counted from the first of a connection that it has seen.
+// Printer prints packets in tcpdump's notation, with sequence numbers relative to the first ones of each connection.
 type Printer struct {
 	source Source
 	first  map[ends]numbers
@@ -23,7 +23,7 @@ type Printer struct {
 // NewPrinter returns a Printer of the packets of a source.
 func NewPrinter(s Source) *Printer { return &Printer{s, map[ends]numbers{}} }
 
-// Line is a packet's line, without its end: the time of day where the program runs, the packet, and its comment.
+// Line returns the line of a packet, without a newline: the local time of day, the packet, and its comment.
 func (p *Printer) Line(packet *Packet) string {
 	line := packet.At.Local().Format("15:04:05.000000 ") + p.packet(packet.Data)
 	if packet.Comment != "" {
@@ -73,7 +73,7 @@ func (p *Printer) ip(b []byte) string {
 	return fmt.Sprintf("%s%s %d", ends, protocolName(h.Protocol), len(b))
 }
 
-// protocolName is how tcpdump calls a protocol that it does not look into.
+// protocolName returns tcpdump's name of a protocol that it does not decode.
 func protocolName(n uint8) string {
 	names := map[uint8]string{ip.ProtocolICMP: "icmp", 2: "igmp", ip.ProtocolTCP: "tcp", ip.ProtocolUDP: "udp"}
 	if name, ok := names[n]; ok {
@@ -90,7 +90,7 @@ func udpLine(h *ipv4.Header, b []byte) string {
 		binary.BigEndian.Uint16(b[2:]), int(binary.BigEndian.Uint16(b[4:]))-udp.HeaderLen)
 }
 
-// ip6Line is for what the host sends to its interface unasked; the stack has no use for it.
+// ip6Line prints an IPv6 packet, which the host sends to its interface unasked and the stack ignores.
 func ip6Line(b []byte) string {
 	if len(b) < 40 {
 		return fmt.Sprintf("IP6 truncated, length %d", len(b))

@@ -10,13 +10,13 @@ import (
 	"tunstack/tcp"
 )
 
-// numbers are those that sequence and acknowledgment numbers of one direction are counted from.
+// numbers are the origins of the relative sequence and acknowledgment numbers of one direction.
 type numbers struct {
 	seq, ack uint32
-	both     bool // are known: a SYN tells only the one
+	both     bool // both are known: a SYN shows only seq
 }
 
-// maxFirst is how many connections are kept in mind, to count their numbers.
+// maxFirst bounds the connections in Printer.first.
 const maxFirst = 1 << 16
 
 // tcp prints a segment.
@@ -56,7 +56,7 @@ func (p *Printer) tcp(h *ipv4.Header, b []byte) string {
 	return l.String()
 }
 
-// relative are numbers to count from, and whether to: those of the first segment, and of a SYN, are shown as they are.
+// relative holds the origins of a segment's numbers. shown is false for the first segment and for a SYN, whose numbers are absolute.
 type relative struct {
 	numbers
 	shown bool
@@ -76,7 +76,7 @@ func (p *Printer) numbers(e ends, s *tcp.Segment) relative {
 	return relative{n, false}
 }
 
-// optionList prints the options of a header. The blocks of SACK are counted from ack.
+// optionList prints the options of a header. SACK blocks are relative to ack.
 func optionList(b []byte, ack uint32) string {
 	var list []string
 	for len(b) > 0 {

@@ -1,4 +1,4 @@
-// Package filter selects packets by expressions in the syntax of tcpdump, see pcap-filter(7).
+// Package filter selects packets by expressions in tcpdump's syntax, see pcap-filter(7).
 package filter
 
 import (
@@ -10,8 +10,8 @@ import (
 	"tunstack/capture"
 )
 
-// Help says which part of tcpdump's syntax there is.
-const Help = `FILTER is in tcpdump's syntax, see pcap-filter(7). There is
+// Help describes the supported part of tcpdump's syntax.
+const Help = `FILTER is in tcpdump's syntax, see pcap-filter(7). Supported are
   host ADDR, net ADDR/LEN, net ADDR mask MASK, port PORT, portrange A-B, proto NUMBER,
     with src or dst before them, and ip, ip6, arp, tcp or udp before that
   ether host MAC, ether src MAC, ether dst MAC
@@ -25,10 +25,10 @@ Hosts are addresses, not names; ports may be names.`
 // Filter is a compiled expression. The zero value selects all packets.
 type Filter struct{ match predicate }
 
-// predicate says whether a packet is one of those.
+// predicate reports whether a packet is selected.
 type predicate func(*view) bool
 
-// Match says whether the filter selects a packet.
+// Match reports whether the filter selects a packet.
 func (f *Filter) Match(p *capture.Packet, s capture.Source) bool {
 	if f.match == nil {
 		return true
@@ -39,12 +39,12 @@ func (f *Filter) Match(p *capture.Packet, s capture.Source) bool {
 
 // view is a packet as predicates see it.
 type view struct {
-	data  []byte // the whole
+	data  []byte // the whole packet
 	ether bool   // it starts with an Ethernet header
 	out   bool
 	kind  uint16 // EtherType
 	net   []byte // from the network header on
-	short bool   // a byte was asked for that it does not have: it is not selected, as BPF has it
+	short bool   // an expression has loaded a byte behind its end: it is not selected, as in BPF
 }
 
 // EtherTypes.
@@ -70,7 +70,7 @@ func newView(p *capture.Packet, s capture.Source) view {
 	return v
 }
 
-// load reads size bytes at offset of b, in the order of the net.
+// load returns size bytes at offset of b as a number in network byte order.
 func (v *view) load(b []byte, offset, size uint32) uint32 {
 	if uint64(offset)+uint64(size) > uint64(len(b)) {
 		v.short = true
@@ -83,7 +83,7 @@ func (v *view) load(b []byte, offset, size uint32) uint32 {
 	return n
 }
 
-// transport is where the transport header starts, of a packet that has one with the number of a protocol: no later fragment.
+// transport returns the transport header of a packet with the given protocol; false for others and for all fragments but the first.
 func (v *view) transport(protocol uint8) ([]byte, bool) {
 	switch {
 	case v.kind == typeIPv4 && v.load(v.net, 9, 1) == uint32(protocol) && v.load(v.net, 6, 2)&0x1fff == 0:

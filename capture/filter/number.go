@@ -5,10 +5,10 @@ import (
 	"strconv"
 )
 
-// number is an arithmetic expression; false for a packet that does not have the header it asks for.
+// number is an arithmetic expression; false for a packet without the header that it needs.
 type number func(*view) (uint32, bool)
 
-// constants are numbers with names: offsets, bits and types of headers.
+// constants are the named numbers: offsets, bits and types of headers.
 var constants = map[string]uint32{
 	"tcpflags": 13, "icmptype": 0, "icmpcode": 1,
 	"tcp-fin": 1, "tcp-syn": 2, "tcp-rst": 4, "tcp-push": 8, "tcp-ack": 16, "tcp-urg": 32, "tcp-ece": 64, "tcp-cwr": 128,
@@ -17,7 +17,7 @@ var constants = map[string]uint32{
 	"icmp-tstamp": 13, "icmp-tstampreply": 14, "icmp-maskreq": 17, "icmp-maskreply": 18,
 }
 
-// arithmetic says whether a comparison may start here.
+// arithmetic reports whether a comparison may start here.
 func (p *parser) arithmetic() bool {
 	t := p.token()
 	_, constant := constants[t]
@@ -25,7 +25,7 @@ func (p *parser) arithmetic() bool {
 	return constant || err == nil || t == "-" || t == "(" || t == "len" || p.ahead(1) == "["
 }
 
-// value reads a number as C does: 80, 0x50, 0120.
+// value parses a number as C does: 80, 0x50, 0120.
 func value(t string) (uint32, error) {
 	n, err := strconv.ParseUint(t, 0, 32)
 	if err != nil {
@@ -42,7 +42,7 @@ var relations = map[string]func(a, b uint32) bool{
 	">=": func(a, b uint32) bool { return a >= b },
 }
 
-// comparison reads two numbers and the relation between them.
+// comparison parses two numbers and the relation between them.
 func (p *parser) comparison() (predicate, error) {
 	a, err := p.number(0, 0)
 	if err != nil {
@@ -61,7 +61,7 @@ func (p *parser) comparison() (predicate, error) {
 	}, err
 }
 
-// operator is one of two numbers; the level tells which go before which.
+// operator is a binary operator with its precedence level.
 type operator struct {
 	level int
 	apply func(v *view, a, b uint32) uint32
@@ -74,7 +74,7 @@ var operators = map[string]operator{
 	"*": {4, func(_ *view, a, b uint32) uint32 { return a * b }}, "/": {4, divide},
 }
 
-// divide by 0 does not select the packet.
+// divide divides. A packet for which b is 0 is not selected.
 func divide(v *view, a, b uint32) uint32 {
 	if b == 0 {
 		v.short = true
@@ -83,7 +83,7 @@ func divide(v *view, a, b uint32) uint32 {
 	return a / b
 }
 
-// number reads operands with operators of at least a level between them.
+// number parses operands and the operators of at least the given level between them.
 func (p *parser) number(level, depth int) (number, error) {
 	left, err := p.operand(depth)
 	for err == nil {
@@ -140,7 +140,7 @@ func (p *parser) operand(depth int) (number, error) {
 
 func fixed(n uint32) number { return func(*view) (uint32, bool) { return n, true } }
 
-// bytes reads HEADER[OFFSET] or HEADER[OFFSET:SIZE].
+// bytes parses HEADER[OFFSET] or HEADER[OFFSET:SIZE].
 func (p *parser) bytes(depth int) (number, error) {
 	header := headers[p.token()]
 	if header == nil {
@@ -171,7 +171,7 @@ func (p *parser) bytes(depth int) (number, error) {
 	}, nil
 }
 
-// headers are where the bytes of a packet are counted from; false if it has no such header.
+// headers return the named header of a packet; false if the packet has none.
 var headers = map[string]func(*view) ([]byte, bool){
 	"ether": func(v *view) ([]byte, bool) { return v.data, v.ether },
 	"ip":    func(v *view) ([]byte, bool) { return v.net, v.kind == typeIPv4 },
@@ -182,7 +182,7 @@ var headers = map[string]func(*view) ([]byte, bool){
 	"igmp": transportOf("igmp"), "sctp": transportOf("sctp"),
 }
 
-// transportOf finds a transport's header behind that of IPv4, as pcap does.
+// transportOf returns the transport header behind an IPv4 header, as in pcap.
 func transportOf(name string) func(*view) ([]byte, bool) {
 	return func(v *view) ([]byte, bool) {
 		if v.kind != typeIPv4 {

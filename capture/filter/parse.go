@@ -6,18 +6,18 @@ import (
 	"regexp"
 )
 
-// parser reads an expression from the left to the right.
+// parser parses an expression from left to right.
 type parser struct {
 	tokens []string
 	at     int
-	last   qualifiers // of the last identifier: those of one without any
+	last   qualifiers // of the last identifier, for an identifier without qualifiers
 }
 
-// tokens: MAC and IPv6 addresses, words and numbers, operators.
+// token matches MAC and IPv6 addresses, words and numbers, and operators.
 var token = regexp.MustCompile(`^(?:(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}\b|[0-9a-fA-F]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*` +
 	`|[A-Za-z0-9](?:[-_.A-Za-z0-9]*[A-Za-z0-9])?|&&|\|\||!=|>=|<=|==|<<|>>|[-!=<>&|+*/()\[\]:])`)
 
-// Bounds of an expression: a client's must not be more work than a packet.
+// Bounds of an expression, which may come from a client of the control socket.
 const (
 	maxTokens = 1000
 	maxDepth  = 100
@@ -44,10 +44,10 @@ func (p *parser) lex(text string) error {
 	}
 }
 
-// token is the next one; "" at the end.
+// token returns the next token; "" at the end.
 func (p *parser) token() string { return p.ahead(0) }
 
-// ahead is the token n after the next.
+// ahead returns the token n after the next.
 func (p *parser) ahead(n int) string {
 	if p.at+n < len(p.tokens) {
 		return p.tokens[p.at+n]
@@ -55,7 +55,7 @@ func (p *parser) ahead(n int) string {
 	return ""
 }
 
-// take goes on if the next token is one of those.
+// take skips the next token if it is one of those.
 func (p *parser) take(any ...string) bool {
 	for _, t := range any {
 		if t == p.token() {
@@ -66,7 +66,7 @@ func (p *parser) take(any ...string) bool {
 	return false
 }
 
-// unexpected is the error of the next token.
+// unexpected returns the error about the next token.
 func (p *parser) unexpected() error {
 	if p.token() == "" {
 		return errors.New("syntax error: unexpected end of the expression")
@@ -74,7 +74,7 @@ func (p *parser) unexpected() error {
 	return fmt.Errorf("syntax error: unexpected %q", p.token())
 }
 
-// expression reads terms with and and or between them, of which neither goes before the other.
+// expression parses terms with "and" and "or" between them, which have the same precedence.
 func (p *parser) expression(depth int) (predicate, error) {
 	left, err := p.term(depth)
 	for err == nil {
@@ -94,7 +94,7 @@ func (p *parser) expression(depth int) (predicate, error) {
 	return nil, err
 }
 
-// term reads what and and or join: with not before it, in parentheses, a comparison or a primitive.
+// term parses an operand of "and" and "or": a term after "not", an expression in parentheses, a comparison or a primitive.
 func (p *parser) term(depth int) (predicate, error) {
 	if depth > maxDepth {
 		return nil, errTooLong
@@ -117,7 +117,7 @@ func (p *parser) term(depth int) (predicate, error) {
 	return p.primitive(depth)
 }
 
-// group reads an expression in parentheses.
+// group parses an expression in parentheses.
 func (p *parser) group(depth int) (predicate, error) {
 	p.at++
 	a, err := p.expression(depth + 1)

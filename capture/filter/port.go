@@ -32,7 +32,7 @@ func ports(q qualifiers, low, high uint16) predicate {
 	}
 }
 
-// portNumber reads a port: a number or, by /etc/services, a name.
+// portNumber parses a port: a number, or a name in /etc/services.
 func portNumber(id, proto string) (uint16, error) {
 	if n, err := strconv.ParseUint(id, 10, 16); err == nil {
 		return uint16(n), nil

@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// qualifiers are what an identifier is said to be.
+// qualifiers are the words before an identifier.
 type qualifiers struct{ proto, dir, kind string }
 
-// protocols are IP's numbers.
+// protocols are the protocol numbers of IP.
 var protocols = map[string]uint8{"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "icmp6": 58, "sctp": 132}
 
 // networks are EtherTypes.
 var networks = map[string]uint16{"ip": typeIPv4, "ip6": typeIPv6, "arp": typeARP, "rarp": typeRARP}
 
-// primitive reads [PROTO] [DIR] [KIND] ID, PROTO, or one of the words that stand for themselves. An ID alone has the
-// qualifiers of the one before.
+// primitive parses [PROTO] [DIR] [KIND] ID, PROTO, or one of the words without qualifiers. An ID alone has the qualifiers of the ID before
+// it.
 func (p *parser) primitive(depth int) (predicate, error) {
 	switch {
 	case p.take("inbound"):
@@ -40,13 +40,13 @@ func (p *parser) primitive(depth int) (predicate, error) {
 		return protocol(q.proto), nil
 	}
 	p.last = q
-	if p.token() == "(" { // the same qualifiers for all in it
+	if p.token() == "(" { // the qualifiers apply to all identifiers in it
 		return p.group(depth)
 	}
 	return p.identifier(q)
 }
 
-// length reads less LEN or greater LEN.
+// length parses less LEN or greater LEN.
 func (p *parser) length() (predicate, error) {
 	less := p.token() == "less"
 	n, err := value(p.ahead(1))
@@ -79,29 +79,27 @@ func (p *parser) qualifiers() (q qualifiers, err error) {
 	return q, q.check()
 }
 
-// check refuses what makes no sense together.
-func (q qualifiers) check() error {
-	_, transport := protocols[q.proto]
-	_, network := networks[q.proto]
-	ports := q.kind == "port" || q.kind == "portrange"
-	bad := false
-	switch q.kind {
-	case "host", "net":
-		bad = transport || q.kind == "net" && q.proto == "ether"
-	case "port", "portrange":
-		bad = network || q.proto == "ether" || transport && q.proto != "tcp" && q.proto != "udp" && q.proto != "sctp"
-	case "proto":
-		bad = q.dir != "" || q.proto != "" && q.proto != "ip" && q.proto != "ip6"
-	default:
-		bad = q.dir != "" && transport
+// Protocols that may stand before each kind, or before an identifier without one: directed also with src or dst between them.
+var (
+	directed = map[string][]string{
+		"": {"ether", "ip", "ip6", "arp", "rarp"}, "host": {"ether", "ip", "ip6", "arp", "rarp"}, "net": {"ip", "ip6", "arp", "rarp"},
+		"port": {"tcp", "udp", "sctp"}, "portrange": {"tcp", "udp", "sctp"},
 	}
-	if bad && ports {
+	undirected = map[string][]string{"": {"icmp", "igmp", "tcp", "udp", "icmp6", "sctp"}, "proto": {"ip", "ip6"}}
+)
+
+// check rejects qualifiers that cannot be combined.
+func (q qualifiers) check() error {
+	with, known := directed[q.kind]
+	switch {
+	case known && (q.proto == "" || slices.Contains(with, q.proto)):
+		return nil
+	case q.dir == "" && (q.proto == "" || slices.Contains(undirected[q.kind], q.proto)):
+		return nil
+	case q.kind == "port" || q.kind == "portrange":
 		return fmt.Errorf("%s has no ports", q.proto)
 	}
-	if bad {
-		return fmt.Errorf("%s cannot be combined", strings.Join(strings.Fields(q.proto+" "+q.dir+" "+q.kind), " "))
-	}
-	return nil
+	return fmt.Errorf("%s cannot be combined", strings.Join(strings.Fields(q.proto+" "+q.dir+" "+q.kind), " "))
 }
 
 // protocol selects the packets of one protocol.
@@ -136,7 +134,7 @@ func numbered6(n uint32) predicate {
 	}
 }
 
-// identifier reads what the qualifiers are about.
+// identifier parses the identifier behind the qualifiers.
 func (p *parser) identifier(q qualifiers) (predicate, error) {
 	id := p.token()
 	switch {
@@ -171,13 +169,13 @@ func (p *parser) identifier(q qualifiers) (predicate, error) {
 	return hosts(q, netip.PrefixFrom(addr, addr.BitLen()))
 }
 
-// isWord says whether a token can name something: it is no operator.
+// isWord reports whether a token is a word or a number and not an operator.
 func isWord(token string) bool {
 	operator := slices.Contains([]string{"and", "or", "not"}, token)
 	return !operator && strings.ContainsFunc(token, func(r rune) bool { return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' })
 }
 
-// network reads the rest of a net: ADDR/LEN, ADDR mask MASK, or an address of which the last parts are missing.
+// network parses the rest of a net: ADDR/LEN, ADDR mask MASK, or an address without its last parts.
 func (p *parser) network(q qualifiers, id string) (predicate, error) {
 	bits := 8 * (strings.Count(id, ".") + 1)
 	full := id
@@ -243,7 +241,7 @@ func hosts(q qualifiers, prefix netip.Prefix) (predicate, error) {
 	}, nil
 }
 
-// in says whether the address at offset is of a network.
+// in reports whether the address at offset is in a network.
 func (v *view) in(prefix netip.Prefix, offset, size uint32) bool {
 	if int(offset+size) > len(v.net) {
 		v.short = true
@@ -253,7 +251,7 @@ func (v *view) in(prefix netip.Prefix, offset, size uint32) bool {
 	return prefix.Contains(addr)
 }
 
-// either joins what source and destination are, as the direction says.
+// either combines the conditions on source and destination by the direction.
 func either(dir string, src, dst func() bool) bool {
 	switch dir {
 	case "src":
