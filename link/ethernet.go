@@ -18,10 +18,10 @@ import (
 
 // Config of an Ethernet; zero values mean the documented defaults.
 type Config struct {
-	Device    tun.Device
-	Timers    *Timers   // required
-	Rand      io.Reader // a cryptographic source, read by NewEthernet; nil: crypto/rand
-	MAC       MAC       // the own address; zero: a random one, locally administered
+	Device    tun.Device // required
+	Timers    *Timers    // required
+	Rand      io.Reader  // a cryptographic source, read by NewEthernet; nil: crypto/rand
+	MAC       MAC        // the own address; zero: a random one, locally administered
 	Neighbors NeighborCache
 	ACD       ACD
 
@@ -52,8 +52,12 @@ type Ethernet struct {
 	randomness *mathrand.Rand
 }
 
-// NewEthernet returns the link of a device of kind TAP. It fails if the own MAC is a group address or Rand cannot be read.
+// NewEthernet returns the link of a device of kind TAP. It fails without Device or Timers, if the own MAC is a group address, or if Rand
+// cannot be read.
 func NewEthernet(cfg Config) (*Ethernet, error) {
+	if cfg.Device == nil || cfg.Timers == nil {
+		return nil, errors.New("an Ethernet link needs a device and timers")
+	}
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}

@@ -216,6 +216,13 @@ func TestDeviceRefuses(t *testing.T) {
 	require.Zero(t, l.counter("link.out.packets"))
 }
 
+func TestRequiredSettings(t *testing.T) {
+	for _, cfg := range []Config{{}, {Device: &device{}}, {Timers: &Timers{}}} {
+		_, err := NewEthernet(cfg)
+		require.EqualError(t, err, "an Ethernet link needs a device and timers")
+	}
+}
+
 func TestOwnMAC(t *testing.T) {
 	cfg := Config{Device: &device{}, Timers: &timer.Queue{}}
 	macs := map[MAC]bool{}
