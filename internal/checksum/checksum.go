@@ -46,7 +46,7 @@ func Sum(data []byte, initial uint16) uint16 {
 	return Add(initial, binary.BigEndian.Uint16(order[:]))
 }
 
-// leastVector is from how many bytes on vector instructions pay.
+// leastVector is the number of bytes from which vector instructions are faster.
 const leastVector = 256
 
 // add32 adds the first 32 bytes of p to sum in ones' complement.
@@ -76,14 +76,16 @@ func Add(a, b uint16) uint16 {
 	return uint16(s + s>>16)
 }
 
-// Swap turns the sum of bytes that start at an even offset into that of the same bytes at an odd one (RFC 1071 section 2 B).
+// Swap turns the sum of bytes that start at an even offset into the sum of the same bytes at an odd offset (RFC 1071 section 2
+// B).
 func Swap(s uint16) uint16 { return s<<8 | s>>8 }
 
 // Put stores a checksum in network byte order.
 func Put(field []byte, c uint16) { binary.BigEndian.PutUint16(field, c) }
 
-// Pseudo is the sum of the pseudo-header of TCP and UDP, whose form differs between the families and whose sum does not (RFC 9293
-// section 3.1, RFC 8200 section 8.1). An IPv4 address counts as an IPv4-mapped IPv6 address: ones' complement ignores the 0xffff.
+// Pseudo is the sum of the pseudo-header of TCP and UDP (RFC 9293 section 3.1, RFC 8200 section 8.1). The pseudo-headers of the
+// two families differ in form but have the same sum. An IPv4 address counts as an IPv4-mapped IPv6 address: ones' complement
+// ignores the 0xffff.
 func Pseudo(src, dst netip.Addr, protocol uint8, length int) uint16 {
 	s, d := src.As16(), dst.As16()
 	sum, carry := bits.Add64(binary.BigEndian.Uint64(s[:]), binary.BigEndian.Uint64(s[8:]), 0)
@@ -93,7 +95,7 @@ func Pseudo(src, dst netip.Addr, protocol uint8, length int) uint16 {
 	return fold(sum, carry)
 }
 
-// PseudoOf is Pseudo with the addresses as they stand side by side in a header.
+// PseudoOf is Pseudo with both addresses side by side, as a header holds them.
 func PseudoOf(addresses []byte, protocol uint8, length int) uint16 {
 	return Sum(addresses, fold(uint64(protocol)+uint64(length), 0))
 }

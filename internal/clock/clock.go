@@ -21,7 +21,7 @@ func NewReal() *Real { return &Real{start: time.Now()} }
 // Now is the time since NewReal.
 func (c *Real) Now() time.Duration { return time.Since(c.start) }
 
-// Virtual stands still until it is told to move. The zero value is ready for use; it is safe for concurrent use.
+// Virtual is a clock that moves only when Set is called. The zero value is ready for use; it is safe for concurrent use.
 type Virtual struct{ now atomic.Int64 }
 
 // Now is the time the clock was last set to.

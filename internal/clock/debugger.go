@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// debuggerBeat is how often it is looked whether there is a debugger.
+// debuggerBeat is the time between two checks for a debugger.
 const debuggerBeat = time.Second
 
-// RunWhileDebugged runs c while a debugger is attached to the process, until ctx ends, and calls attached each time it finds
-// one. It can only find one while the process runs: the stop by which a debugger attaches itself is not left out.
+// RunWhileDebugged runs c while a debugger is attached to the process, until ctx ends, and calls attached each time it finds a
+// debugger. It can find one only while the process runs: c counts the stop by which the debugger attaches.
 func RunWhileDebugged(ctx context.Context, c *Steady, attached func()) {
 	beat := time.NewTicker(debuggerBeat)
 	defer beat.Stop()
@@ -33,7 +33,7 @@ func RunWhileDebugged(ctx context.Context, c *Steady, attached func()) {
 	}
 }
 
-// start runs c until stop is called, which returns when it has ended.
+// start runs c until stop is called; stop returns when c has ended.
 func start(ctx context.Context, c *Steady) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})

@@ -7,32 +7,32 @@ import (
 	"time"
 )
 
-// Steady is a clock that can stand still: while it is held, and, as long as Run runs, while the process does not run: at a
-// breakpoint, after SIGSTOP, in a suspended laptop. Run looks at it often, so a long time in which nobody looked
-// was none in which the process ran. Undisturbed it is as quick as the clock it is made of.
+// Steady is a clock that can stand still: while it is held, and, as long as Run runs, while the process is stopped: at a
+// breakpoint, after SIGSTOP, in a suspended laptop. Run reads the clock often, so a long gap between two reads means that the
+// process was stopped. Without holds and gaps a Steady is as fast as its base clock.
 type Steady struct {
 	base    Clock
-	lost    atomic.Int64 // what has been left out so far, in ns
-	careful atomic.Bool  // not all time counts: each look is to be noted
+	lost    atomic.Int64 // the time left out so far, in ns
+	careful atomic.Bool  // a hold or Run is active: each read must be recorded
 
 	mu    sync.Mutex
-	last  time.Duration // of base, when it was last looked at with care
-	gap   time.Duration // the longest time between looks that counts in full; 0: all do
+	last  time.Duration // base's time at the last recorded read
+	gap   time.Duration // the longest gap between reads that counts in full; 0: every gap counts
 	holds int
 }
 
 const (
-	steadyBeat = 10 * time.Millisecond  // between looks
-	steadyGap  = 100 * time.Millisecond // far more than a busy machine keeps a goroutine waiting
+	steadyBeat = 10 * time.Millisecond  // between reads
+	steadyGap  = 100 * time.Millisecond // far longer than a busy machine delays a goroutine
 )
 
 // NewSteady returns a Steady over base. Until Run or Hold is called it tells base's time.
 func NewSteady(base Clock) *Steady { return &Steady{base: base} }
 
-// Now is the time of base without what has been left out.
+// Now is base's time minus the time left out.
 func (c *Steady) Now() time.Duration {
 	lost := c.Lost()
-	if now := c.base.Now() - lost; !c.careful.Load() && c.Lost() == lost { // nothing has begun or ended meanwhile
+	if now := c.base.Now() - lost; !c.careful.Load() && c.Lost() == lost { // no hold or Run began or ended meanwhile
 		return now
 	}
 	c.mu.Lock()
@@ -40,7 +40,7 @@ func (c *Steady) Now() time.Duration {
 	return c.look()
 }
 
-// look notes that it is now, and leaves out the time since the last look if it does not count.
+// look records the time of a read, and leaves out the time since the last read if it does not count.
 func (c *Steady) look() time.Duration {
 	now := c.base.Now()
 	if passed := now - c.last; c.holds > 0 || c.gap > 0 && passed > c.gap {
@@ -50,7 +50,7 @@ func (c *Steady) look() time.Duration {
 	return now - c.Lost()
 }
 
-// Lost is the time that has been left out so far.
+// Lost is the time left out so far.
 func (c *Steady) Lost() time.Duration { return time.Duration(c.lost.Load()) }
 
 // Hold makes the clock stand still until Release has been called as often as Hold.
@@ -59,7 +59,7 @@ func (c *Steady) Hold() { c.change(func() { c.holds++ }) }
 // Release takes back one Hold.
 func (c *Steady) Release() { c.change(func() { c.holds-- }) }
 
-// Run looks at the clock regularly until ctx ends; meanwhile gaps are left out.
+// Run reads the clock regularly until ctx ends; meanwhile gaps are left out.
 func (c *Steady) Run(ctx context.Context) {
 	c.setGap(steadyGap)
 	defer c.setGap(0)
@@ -77,11 +77,11 @@ func (c *Steady) Run(ctx context.Context) {
 
 func (c *Steady) setGap(gap time.Duration) { c.change(func() { c.gap = gap }) }
 
-// change changes which time counts from now on; what was before counts as it did.
+// change applies f, which changes the time that counts from now on; earlier time keeps its rule.
 func (c *Steady) change(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.careful.Store(true) // first: nobody may have seen a later time than the one at which it stops
+	c.careful.Store(true) // first, so that no concurrent Now returns a later time than the one at which the clock stops
 	c.look()
 	f()
 	c.careful.Store(c.holds > 0 || c.gap > 0)

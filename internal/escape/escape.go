@@ -1,5 +1,5 @@
-// Package escape makes text of others fit for a terminal: of a peer, or of a file. A terminal takes control characters for
-// commands, and some of those change what was printed before, or what the keyboard sends.
+// Package escape makes foreign text, from a peer or from a file, safe to print on a terminal. A terminal takes control
+// characters for commands, and some commands change the text printed before, or the input that the keyboard sends.
 package escape
 
 import (
@@ -41,8 +41,8 @@ func appendEscaped(to, b []byte, lines bool) []byte {
 	return to
 }
 
-// Writer escapes what is written to it as Lines does. It keeps back a character of which only the first bytes have come, and a
-// carriage return, until the next Write or Flush.
+// Writer escapes the bytes written to it as Lines does. It holds back an incomplete character at the end, and a carriage
+// return, until the next Write or Flush.
 type Writer struct {
 	w    io.Writer
 	kept []byte
@@ -60,14 +60,14 @@ func (w *Writer) Write(b []byte) (int, error) {
 	return len(b), err
 }
 
-// Flush writes what was kept back.
+// Flush writes the bytes held back.
 func (w *Writer) Flush() error {
 	_, err := w.w.Write(appendEscaped(nil, w.kept, true))
 	w.kept = nil
 	return err
 }
 
-// complete is the length of b without an end that may go on in the next Write.
+// complete is the length of b without an end that the next Write may continue.
 func complete(b []byte) int {
 	if bytes.HasSuffix(b, []byte("\r")) {
 		return len(b) - 1

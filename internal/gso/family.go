@@ -6,19 +6,22 @@ import (
 	"tunstack/internal/checksum"
 )
 
-// family is what a header of IPv4 or of IPv6 has of its own. A header h may be followed by more; ip is a whole datagram.
+// family holds the differences between the headers of IPv4 and IPv6. A header h may be followed by more bytes; ip is a whole
+// datagram.
 type family struct {
 	etherType uint16
 	least     int    // bytes of a header without options
-	protocol  int    // where the protocol number is
-	addresses [2]int // where source and destination, side by side, start and end
+	protocol  int    // offset of the protocol number
+	addresses [2]int // offsets of the start and the end of source and destination, side by side
 	mask      []byte // of a header without options: 0 where packets of one super-packet may differ
 
 	// length returns the length of the header h, which has at least least bytes.
 	length func(h []byte) int
-	// seal completes the header, of n bytes, of ip: its length, and for IPv4 the identification, count more than it was, and the checksum.
+	// seal completes the header, of n bytes, of ip: its length, and for IPv4 the identification, increased by count, and the
+	// checksum.
 	seal func(ip []byte, n int, count uint16)
-	// plain reports whether ip is whole and has a sound header without options, of a TCP segment that is not and will not be a fragment.
+	// plain reports whether ip is a whole TCP segment behind a sound header without options, not fragmented and not to be
+	// fragmented.
 	plain func(ip []byte) bool
 }
 

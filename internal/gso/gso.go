@@ -1,7 +1,8 @@
-// Package gso does in software what network cards do with super-packets: a Segmenter cuts one into ordinary packets (TSO, USO), and
-// Join makes one of TCP segments that follow each other (generic receive offload), the inverse.
+// Package gso does in software the work of network cards on super-packets: a Segmenter cuts one into ordinary packets (TSO,
+// USO), and Join makes one from consecutive TCP segments (generic receive offload), the inverse.
 //
-// Both take IPv4 and IPv6 packets, IPv6 ones only without extension headers: what a family has of its own is a value of type family.
+// Both take IPv4 and IPv6 packets, IPv6 ones only without extension headers. A value of type family holds the differences
+// between the families.
 package gso
 
 import (
@@ -13,7 +14,7 @@ const (
 	tcpHeaderLen = 20 // without options
 	udpHeaderLen = 8
 
-	tcpChecksum = 16 // where the checksum field is
+	tcpChecksum = 16 // offset of the checksum field
 	udpChecksum = 6
 
 	protocolTCP = 6
@@ -43,7 +44,7 @@ func TransportLen(b []byte, kind packet.Segmentation, protocol uint8) int {
 	return n
 }
 
-// askChecksum leaves the transport checksum of p, whose field is at offset in its header, to whoever sends p.
+// askChecksum leaves the transport checksum of p, whose field is at offset in its header, to the sender of p.
 func askChecksum(f *family, p *packet.Buffer, network, transport, offset int) {
 	b := p.Bytes()
 	ip, h := b[network:], b[transport:]

@@ -10,8 +10,8 @@ import (
 // maxDatagram is the largest super-packet, an IP datagram, in bytes.
 const maxDatagram = 65535
 
-// joiner is a TCP super-packet in the making: segments that follow each other are joined as they are read, each one right behind
-// those before it.
+// joiner is an unfinished TCP super-packet: consecutive segments are joined as they are read, each one directly behind the
+// segments before it.
 type joiner struct {
 	p            *packet.Buffer
 	family       *family
@@ -20,12 +20,13 @@ type joiner struct {
 	size         int    // payload bytes of each segment but the last
 	next         uint32 // the sequence number that follows
 	count        int
-	open         bool // the last segment was no shorter than the others, and not the end of what its sender wrote
+	open         bool // the last segment was as long as the others, and not the end of its sender's write
 }
 
-// Join reads on behind p while the packets that it reads continue p, and makes all of them one packet. network bytes of link header
-// precede the IP header. read fills its argument, which has frameLen bytes, from the start and returns the number of bytes, or 0 when
-// there is nothing to read. held is the packet that was read last and did not continue p, or nil; the caller owns both.
+// Join reads packets into the room behind p while they continue p, and makes them one packet with p. network bytes of link
+// header precede the IP header. read fills its argument, which has frameLen bytes, from the start and returns the number of
+// bytes, or 0 when there is nothing to read. held is the packet that was read last and did not continue p, or nil; the caller
+// owns both.
 func Join(p *packet.Buffer, network, frameLen int, read func(b []byte) int) (held *packet.Buffer) {
 	j := joiner{p: p, network: network}
 	if !j.begin() {
@@ -49,7 +50,7 @@ func Join(p *packet.Buffer, network, frameLen int, read func(b []byte) int) (hel
 	return held
 }
 
-// begin starts with p; false if nothing can be joined to it.
+// begin starts with p; it returns false if nothing can be joined to p.
 func (j *joiner) begin() bool {
 	b := j.p.Bytes()
 	if len(b) < j.network {
@@ -69,7 +70,7 @@ func (j *joiner) begin() bool {
 	return true
 }
 
-// add joins the frame b, which lies right behind the joined ones; false if it does not continue them.
+// add joins the frame b, which lies directly behind the joined ones; it returns false if b does not continue them.
 func (j *joiner) add(b []byte) bool {
 	first := j.p.Bytes()[:j.payload]
 	switch {
@@ -85,7 +86,7 @@ func (j *joiner) add(b []byte) bool {
 	return false
 }
 
-// plain reports whether b is a whole and sound segment with data, without any flag but ACK and PSH.
+// plain reports whether b is a whole and sound segment with data and with no flags other than ACK and PSH.
 func (j *joiner) plain(b []byte) bool {
 	ip, tcp := b[j.network:], b[j.tcp:]
 	return j.family.plain(ip) && tcp[13]&^tcpPSH == tcpACK &&
@@ -93,7 +94,7 @@ func (j *joiner) plain(b []byte) bool {
 		checksum.Sum(tcp, checksum.PseudoOf(j.family.addressesOf(ip), protocolTCP, len(tcp))) == 0xffff
 }
 
-// follow counts the segment b and takes from it how it may go on.
+// follow counts the segment b and derives from it which segments can continue it.
 func (j *joiner) follow(b []byte) {
 	size := len(b) - j.payload
 	j.next = binary.BigEndian.Uint32(b[j.tcp+4:]) + uint32(size)

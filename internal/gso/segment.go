@@ -21,14 +21,14 @@ type Segmenter struct {
 	payload   int       // where the payload starts
 	size      int       // payload bytes per packet
 	rest      [3][]byte // of the payload
-	left      int       // bytes of that
+	left      int       // bytes of the rest
 	offset    int       // payload bytes cut so far
 	count     uint16    // packets so far
 }
 
-// Cut prepares to cut p, which stays the caller's, is not changed and must not be freed before the last packet is cut. network bytes of
-// link header precede the IP header; no header is borrowed. It is false for a packet whose headers do not agree with its offload
-// request.
+// Cut prepares to cut p. The caller keeps p, which is not changed and must not be freed before the last packet is cut. network
+// bytes of link header precede the IP header; no header is borrowed. Cut returns false for a packet whose headers do not agree
+// with its offload request.
 func Cut(p *packet.Buffer, network int) (Segmenter, bool) {
 	b := p.Bytes()
 	s := Segmenter{source: p, network: network, size: int(p.Offload.Size)}
@@ -49,7 +49,8 @@ func Cut(p *packet.Buffer, network int) (Segmenter, bool) {
 	return s, m > 0
 }
 
-// Next returns the next packet, which the caller owns, or nil after the last. A super-packet without payload is one packet.
+// Next returns the next packet, which the caller owns, or nil after the last one. A super-packet without payload yields one
+// packet.
 func (s *Segmenter) Next() *packet.Buffer {
 	if s.left == 0 && s.count > 0 {
 		return nil
@@ -82,8 +83,8 @@ func (s *Segmenter) take(p []byte) {
 	}
 }
 
-// adjustTCP moves the sequence number on. FIN and PSH concern the last byte and stay with it; CWR is sent once (RFC 3168 section
-// 6.1.2), with the first segment.
+// adjustTCP advances the sequence number. FIN and PSH concern the last byte and stay with it; CWR is sent once, with the first
+// segment (RFC 3168 section 6.1.2).
 func (s *Segmenter) adjustTCP(h []byte) {
 	binary.BigEndian.PutUint32(h[4:], binary.BigEndian.Uint32(h[4:])+uint32(s.offset))
 	if s.left > 0 {
@@ -94,7 +95,8 @@ func (s *Segmenter) adjustTCP(h []byte) {
 	}
 }
 
-// adjustUDP sets the datagram's length. It is false for a datagram sent without a checksum, which stays without (RFC 768).
+// adjustUDP sets the datagram's length. It returns false for a datagram sent without a checksum, which stays without one (RFC
+// 768).
 func (s *Segmenter) adjustUDP(h []byte) bool {
 	binary.BigEndian.PutUint16(h[4:], uint16(len(h)))
 	return s.source.Offload.Checksum == packet.ChecksumPartial || binary.BigEndian.Uint16(h[udpChecksum:]) != 0

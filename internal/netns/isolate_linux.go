@@ -14,8 +14,8 @@ import (
 // initEnv, set to 1, makes Init act.
 const initEnv = "TUNSTACK_INIT"
 
-// Isolate returns a command, not yet started, that runs cmd in a PID and a mount namespace of its own: it sees and signals no process
-// but its own, and its mounts are nobody else's. Files stay those of the user. This program is process 1 there, by Init.
+// Isolate returns a command, not yet started, that runs cmd in its own PID and mount namespaces: it sees and signals only its
+// own processes, and no other process sees its mounts. Files stay the user's. This program is process 1 there and calls Init.
 func Isolate(cmd *exec.Cmd) *exec.Cmd {
 	isolated := exec.Command(self, append([]string{cmd.Path}, cmd.Args...)...)
 	isolated.Args[0] = os.Args[0]
@@ -25,14 +25,14 @@ func Isolate(cmd *exec.Cmd) *exec.Cmd {
 	return isolated
 }
 
-// Init is called first by a program that uses Isolate. If this process was started by that, it runs the command and exits with
-// its status.
+// Init must be called first by a program that uses Isolate. If Isolate started this process, Init runs the command and exits
+// with its status.
 func Init() {
 	if os.Getenv(initEnv) != "1" || os.Getpid() != 1 {
 		return
 	}
 	os.Unsetenv(initEnv)
-	os.Unsetenv(insideEnv) // a parent's number means nothing here
+	os.Unsetenv(insideEnv) // the parent's number is meaningless in this namespace
 	status, err := runInit(os.Args[1], os.Args[2:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -55,8 +55,8 @@ func runInit(path string, args []string) (status int, err error) {
 	return reap(cmd.Process.Pid)
 }
 
-// mountProc shows the namespace's processes in /proc. A container that hides parts of /proc does not allow that, and the old one stays:
-// it shows processes that cannot be reached.
+// mountProc shows the namespace's processes in /proc. A container that hides parts of /proc does not allow that. Then the old
+// one stays, which lists processes that cannot be signalled.
 func mountProc() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make the mounts private: %w", err)
@@ -68,7 +68,7 @@ func mountProc() error {
 	return nil
 }
 
-// reap waits for the process pid, and for every other one whose parent has died, which is left to process 1.
+// reap waits for the process pid, and for every orphaned process, because process 1 becomes its parent.
 func reap(pid int) (status int, err error) {
 	for {
 		var ws unix.WaitStatus

@@ -1,6 +1,6 @@
-// Package netns runs the program again in a network namespace of its own, where it may create interfaces without being
-// root on the machine and without touching the machine's network: the sandbox of "tunstack up", and the place of every test on a real device.
-// Linux only; elsewhere every function says so.
+// Package netns runs the program again in its own network namespace, where it can create interfaces without being root on the
+// machine and without touching the machine's network: the sandbox of "tunstack up", and the place of every test on a real
+// device. Linux only; on other systems every function returns an error.
 package netns
 
 import (
@@ -12,31 +12,31 @@ import (
 	"strings"
 )
 
-// insideEnv carries the process id of the parent that made the namespace, so that it says nothing to grandchildren.
+// insideEnv carries the process id of the parent that made the namespace, so that grandchildren ignore it.
 const insideEnv = "TUNSTACK_NETNS"
 
 // requireEnv, set to 1, turns the skips of Need, NeedTool and Missing into failures. Continuous integration sets it.
 const requireEnv = "TUNSTACK_REQUIRE"
 
-// Inside says whether this process was started by Reexec.
+// Inside reports whether Reexec started this process.
 func Inside() bool { return os.Getenv(insideEnv) == fmt.Sprint(os.Getppid()) }
 
-// T is what Need, NeedTool and Missing ask of a *testing.T.
+// T is the part of *testing.T that Need, NeedTool and Missing use.
 type T interface {
 	Helper()
 	Skip(args ...any)
 	Fatal(args ...any)
 }
 
-// unavailable is why there is no namespace to test in. Main sets it before the first test runs.
+// unavailable is the reason why no namespace can be made for tests. Main sets it before the first test runs.
 var unavailable error
 
-// Main is TestMain for a package whose tests need a device: it runs the tests in a fresh namespace with the loopback up, and exits
-// with their status. Where that is impossible it runs them here, and those that call Need are skipped.
+// Main is TestMain for a package whose tests need a device: it runs the tests in a new namespace with the loopback up, and
+// exits with their status. Where that is impossible it runs them here, and Need skips its callers.
 func Main(m interface{ Run() int }) {
 	fuzzing := slices.ContainsFunc(os.Args, func(a string) bool { return strings.HasPrefix(a, "-test.fuzzworker") })
 	switch {
-	case fuzzing: // a worker talks to its parent through descriptors that must not get lost
+	case fuzzing: // a worker talks to its parent through descriptors that Reexec would not pass on
 		os.Exit(m.Run())
 	case Inside():
 		unavailable = prepare()
@@ -50,8 +50,8 @@ func Main(m interface{ Run() int }) {
 	os.Exit(status)
 }
 
-// Need skips the test unless it runs in a namespace where TUN devices can be created. Main must be the package's TestMain.
-// It skips the test under -short, too, for a peer on a real device takes real time.
+// Need skips the test unless it runs in a namespace where TUN devices can be created. Main must be the package's TestMain. Need
+// also skips the test under -short, because a peer on a real device takes real time.
 func Need(t T) {
 	t.Helper()
 	if short := flag.Lookup("test.short"); short != nil && short.Value.String() == "true" {
@@ -71,7 +71,7 @@ func NeedTool(t T, program string) {
 	}
 }
 
-// Missing skips the test for want of something, or fails it where nothing may be wanting.
+// Missing skips the test because something is missing, or fails it if requireEnv is set.
 func Missing(t T, what string) {
 	t.Helper()
 	if os.Getenv(requireEnv) == "1" {

@@ -14,9 +14,9 @@ import (
 
 const self = "/proc/self/exe"
 
-// Reexec returns a command, not yet started, that runs this program with args in a new user and network namespace. It is
-// root there, with the standard streams of this process. A root keeps all its user ids, so that programs which change theirs work;
-// anybody else has just the one.
+// Reexec returns a command, not yet started, that runs this program with args in a new user and network namespace. It is root
+// there, with the standard streams of this process. If the caller is root, all its user ids are mapped, so that programs which
+// change theirs work; any other user has a single id.
 func Reexec(args ...string) *exec.Cmd {
 	cmd := exec.Command(self, args...)
 	cmd.Args[0] = os.Args[0]
@@ -41,7 +41,7 @@ func Reexec(args ...string) *exec.Cmd {
 func allIDs(file string) []syscall.SysProcIDMap {
 	f, err := os.Open(file)
 	if err != nil {
-		return nil // starting the command says what is wrong
+		return nil // starting the command returns the error
 	}
 	defer f.Close()
 	var ids []syscall.SysProcIDMap
@@ -66,7 +66,7 @@ func SetupLoopback() error {
 	return nil
 }
 
-// prepare makes the namespace ready for tests, or says what is missing.
+// prepare makes the namespace ready for tests; its error names the missing part.
 func prepare() error {
 	if err := SetupLoopback(); err != nil {
 		return err
@@ -78,7 +78,7 @@ func prepare() error {
 	return unix.Close(fd)
 }
 
-// explainStart adds to an error of creating namespaces where they may have been switched off.
+// explainStart adds a hint to an error of creating namespaces if the system may have disabled them.
 func explainStart(cmd *exec.Cmd, err error) error {
 	if cmd.SysProcAttr == nil || cmd.SysProcAttr.Cloneflags == 0 {
 		return err

@@ -20,10 +20,10 @@ func Isolate(cmd *exec.Cmd) *exec.Cmd { return cmd }
 // Init does nothing.
 func Init() {}
 
-// Run says that there are no namespaces on this system.
+// Run returns an error: this system has no namespaces.
 func Run(*exec.Cmd) (status int, err error) { return 0, errUnsupported }
 
-// SetupLoopback says that there are no namespaces on this system.
+// SetupLoopback returns an error: this system has no namespaces.
 func SetupLoopback() error { return errUnsupported }
 
 func prepare() error { return errUnsupported }

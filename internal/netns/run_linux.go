@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Run starts a command, of Reexec or any other, passes signals on to it and returns its exit status, 128 and the
-// signal's number if a signal ended it, as a shell does. The error says why it could not be started.
+// Run starts a command, of Reexec or any other, passes signals on to it and returns its exit status, or 128 plus the number of
+// the signal that ended it, as a shell does. The error is that of starting the command.
 func Run(cmd *exec.Cmd) (status int, err error) {
-	// Pdeathsig is about the thread that starts the command, so this one must live as long as it.
+	// Pdeathsig follows the thread that starts the command, so this thread must live as long as the command.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	signals := make(chan os.Signal, 16)
@@ -25,7 +25,7 @@ func Run(cmd *exec.Cmd) (status int, err error) {
 	done := make(chan struct{})
 	defer close(done)
 	go forward(cmd.Process, signals, done)
-	cmd.Wait() // the state tells more than the error
+	cmd.Wait() // ProcessState below has the details
 	return exitStatus(cmd.ProcessState.Sys().(syscall.WaitStatus)), nil
 }
 
@@ -36,10 +36,10 @@ func exitStatus(ws syscall.WaitStatus) int {
 	return ws.ExitStatus()
 }
 
-// forwarded are the signals that a command is passed.
+// forwarded are the signals that Run passes to a command.
 var forwarded = []os.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP}
 
-// forward passes signals to the process, except those which the terminal has sent to it too.
+// forward passes signals to the process, except those that the terminal has already sent to it.
 func forward(p *os.Process, signals <-chan os.Signal, done <-chan struct{}) {
 	for {
 		select {
@@ -54,7 +54,7 @@ func forward(p *os.Process, signals <-chan os.Signal, done <-chan struct{}) {
 	}
 }
 
-// inForeground says whether keys like Ctrl-C reach this process, and then every other of its group.
+// inForeground reports whether keys like Ctrl-C signal this process, and with it every other process of its group.
 func inForeground() bool {
 	tty, err := os.Open("/dev/tty")
 	if err != nil {

@@ -34,13 +34,14 @@ func open(name string, perm os.FileMode) (*os.File, error) {
 	return f, nil
 }
 
-// shared says whether others can put files into a directory: its group, everybody, or an owner who is neither this user nor root.
+// shared reports whether others can put files into a directory: its group, everybody, or an owner who is neither this user nor
+// root.
 func shared(dir os.FileInfo) bool {
 	owner := owner(dir)
 	return dir.Mode()&0o022 != 0 || owner != 0 && owner != os.Geteuid()
 }
 
-// check refuses the file f in a shared directory if somebody else may have put it there for this program to write.
+// check refuses the file f in a shared directory if another user may have put it there for this program to write.
 func check(f *os.File, dir os.FileInfo) error {
 	info, err := f.Stat()
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package outfile creates the files that the program writes where its user tells it to.
+// Package outfile creates the files that the program writes at names given by its user.
 package outfile
 
 import (
@@ -6,13 +6,13 @@ import (
 	"os"
 )
 
-// Open opens a file for writing, with mode perm if it is new, and leaves what it holds until Empty is called: so that a name that cannot be
-// written to is found out before the work for it. In a directory that others can write, such as /tmp, it refuses a symbolic link, a file
-// with another hard link and a file of somebody else: a program that runs as root must not overwrite a file that one of them chose,
-// nor hand them what it writes.
+// Open opens a file for writing, with mode perm if it is new, and keeps its contents until Empty is called: so that a caller
+// finds a name that cannot be written before the work that fills the file. In a directory that others can write, such as /tmp,
+// it refuses a symbolic link, a file with another hard link and a file of another user: a program that runs as root must not
+// overwrite a file that another user chose, nor give its output to that user.
 func Open(name string, perm os.FileMode) (*os.File, error) { return open(name, perm) }
 
-// Empty empties a file. A pipe or a terminal is empty.
+// Empty truncates a file to zero bytes. It leaves a pipe or a terminal alone.
 func Empty(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
@@ -21,7 +21,7 @@ func Empty(f *os.File) error {
 	return f.Truncate(0)
 }
 
-// Create is Open and Empty.
+// Create is Open followed by Empty.
 func Create(name string, perm os.FileMode) (*os.File, error) {
 	f, err := Open(name, perm)
 	if err != nil {
@@ -34,7 +34,7 @@ func Create(name string, perm os.FileMode) (*os.File, error) {
 	return f, nil
 }
 
-// refused is the error about a file that somebody else may have put there.
+// refused is the error about a file that another user may have put there.
 func refused(name, what string) error {
 	return fmt.Errorf("%s: %s in a directory that others can write", name, what)
 }

@@ -2,7 +2,7 @@
 
 package packet
 
-// Live is how many Buffers are in use, but only the race detector's builds count: here it is 0.
+// Live is the number of Buffers in use. Only builds with the race detector count them: here it is 0.
 func Live() int { return 0 }
 
 func (b *Buffer) begin()  {}

@@ -4,12 +4,13 @@ package packet
 
 import "sync/atomic"
 
-// Under the race detector Buffers are counted, and what is still done with one after Free shows: its bytes are spoilt, and
+// Under the race detector Buffers are counted, and use after Free is detected: Free overwrites the bytes, and later calls of
 // Bytes, Free and the like panic.
 
 var live atomic.Int64
 
-// Live is how many Buffers are in use: neither free nor forgotten. Without the race detector nobody counts, and it is 0.
+// Live is the number of Buffers in use: neither freed nor collected as garbage. Without the race detector Buffers are not
+// counted, and it is 0.
 func Live() int { return int(live.Load()) }
 
 func (b *Buffer) begin() { live.Add(1) }

@@ -8,8 +8,8 @@ type Checksum uint8
 const (
 	// ChecksumNone: on receive nothing is known and the transport verifies; on send the field is complete.
 	ChecksumNone Checksum = iota
-	// ChecksumPartial: the field holds the folded, uncomplemented pseudo-header sum, and the bytes from Start
-	// on are still to be added. A packet received like this never crossed a wire and needs no check.
+	// ChecksumPartial: the field holds the folded, uncomplemented pseudo-header sum, and the bytes from Start on remain to be
+	// added. A packet received like this never crossed a wire and needs no check.
 	ChecksumPartial
 	// ChecksumValid: the device has verified it. Receive only.
 	ChecksumValid
@@ -24,7 +24,7 @@ const (
 	SegmentUDP                      // UDP payload in units of Offload.Size (USO)
 )
 
-// Offload is work that a device does, or has left to do, for a packet (virtio-net headers on Linux).
+// Offload is work that a device does, or has left to the stack, for a packet (virtio-net headers on Linux).
 type Offload struct {
 	Checksum     Checksum
 	Segmentation Segmentation
@@ -33,14 +33,14 @@ type Offload struct {
 	Offset       uint16 // the checksum field: bytes from Start
 }
 
-// Features is what a link takes over from its senders.
+// Features is the work that a link takes over from its senders.
 type Features struct {
 	Checksum bool // takes ChecksumPartial
 	TSO      int  // largest TCP super-packet in bytes, IP header included; 0: none
 	USO      int  // the same for UDP
 }
 
-// CompleteChecksum does in software what ChecksumPartial left to do. The linear part must start with the network header.
+// CompleteChecksum does in software the work that ChecksumPartial left. The linear part must start with the network header.
 func (b *Buffer) CompleteChecksum() {
 	if b.Offload.Checksum != ChecksumPartial {
 		return
@@ -58,7 +58,7 @@ func (b *Buffer) CompleteChecksum() {
 		odd = odd != (len(s)%2 == 1)
 	}
 	if sum != 0xffff {
-		sum = ^sum // else the other zero: to UDP a field of 0 says that there is no checksum, to TCP both are the same
+		sum = ^sum // the other zero: to UDP a field of 0 means that there is no checksum, to TCP both are the same
 	}
 	checksum.Put(field, sum)
 	b.Offload.Checksum = ChecksumNone

@@ -1,7 +1,7 @@
 // Package packet holds the one buffer type that travels between the layers.
 //
-// A *Buffer has exactly one owner. Passing it to another layer passes the ownership, and
-// whoever holds it last calls Free. There are no reference counts.
+// A *Buffer has exactly one owner. Passing it to another layer passes the ownership, and the last owner calls Free. There are
+// no reference counts.
 package packet
 
 import (
@@ -16,8 +16,8 @@ const Headroom = 192
 // MaxSize is the largest packet a Buffer carries: an IPv4 datagram of 65,535 bytes and its link header.
 const MaxSize = 65535 + 14
 
-// Cast is how a packet is addressed at the link layer. On receive the link reports how the frame
-// came (RFC 1122 section 2.4); on send ipv4 says how it is to leave.
+// Cast is how a packet is addressed at the link layer. On receive the link reports the address of the frame (RFC 1122 section
+// 2.4); on send package ip sets it.
 type Cast uint8
 
 const (
@@ -38,8 +38,8 @@ type Buffer struct {
 	class      *class
 
 	Cast    Cast
-	Queue   uint16  // the device queue it came by; on send the one it should leave by, which keeps a flow on one core
-	Batch   *Batch  // of a received one: who reads the device will call Flush; nil: transports answer at once
+	Queue   uint16  // the device queue that received it; on send the queue it should leave by, so that a flow stays on one core
+	Batch   *Batch  // of a received packet: the reader of the device calls Flush later; nil: transports answer at once
 	Next    *Buffer // for a holder that queues packets
 	Offload Offload
 }
@@ -52,8 +52,8 @@ type class struct {
 // classes are the sizes of backing store, headroom included: an Ethernet packet, a jumbo packet, anything.
 var classes = [...]*class{{size: 2 << 10}, {size: 10 << 10}, {size: Headroom + MaxSize + 1}}
 
-// New returns an empty Buffer with Headroom bytes before it and room for at least size bytes behind.
-// Its memory is not zeroed. A size above MaxSize panics: no caller has a packet that large.
+// New returns an empty Buffer with Headroom bytes before it and room for at least size bytes behind. Its memory is not zeroed.
+// A size above MaxSize panics, because no caller has a packet that large.
 func New(size int) *Buffer {
 	for _, c := range classes {
 		if Headroom+size <= c.size {
@@ -69,7 +69,7 @@ func New(size int) *Buffer {
 	panic("packet: buffer larger than MaxSize")
 }
 
-// fit is how many of n bytes to put in one Buffer, so that they fill it well; the rest takes another.
+// fit is how many of n bytes to put in one Buffer so that its memory is well used; the rest goes to another.
 func fit(n int) int {
 	for _, c := range slices.Backward(classes[:]) {
 		if 2*n >= c.size {
@@ -134,7 +134,7 @@ func (b *Buffer) TrimFront(n int) {
 	b.start += n
 }
 
-// Truncate cuts the linear part to its first n bytes: link padding, or payload the header does not count.
+// Truncate cuts the linear part to its first n bytes: it removes link padding, or payload that the header does not count.
 func (b *Buffer) Truncate(n int) {
 	if n > b.end-b.start {
 		panic("packet: Truncate beyond the linear part")
@@ -142,11 +142,11 @@ func (b *Buffer) Truncate(n int) {
 	b.end = b.start + n
 }
 
-// Borrow sets the payload behind the linear part. The spans stay the caller's.
+// Borrow sets the payload behind the linear part. The caller keeps the spans.
 func (b *Buffer) Borrow(spans [2][]byte) { b.spans = spans }
 
 // Own makes the Buffer independent of its sender by copying borrowed spans behind the linear part.
-// It returns the Buffer that now holds the packet, which is another one when this one is too small.
+// It returns the Buffer that now holds the packet: another Buffer if this one is too small.
 func (b *Buffer) Own() *Buffer {
 	if b.Borrowed() == 0 {
 		return b
@@ -174,8 +174,8 @@ func (b *Buffer) Clone() *Buffer {
 	return c
 }
 
-// Compact moves a small packet out of a large Buffer, for holders that queue packets: what waits
-// should not pin 64 KiB for 10 bytes. It returns the Buffer that now holds the packet.
+// Compact moves a small packet out of a large Buffer, for holders that queue packets: a queued packet of 10 bytes should not
+// pin 64 KiB. It returns the Buffer that now holds the packet.
 func (b *Buffer) Compact() *Buffer {
 	if b.class == classes[0] || Headroom+b.Len() > classes[len(classes)-2].size {
 		return b.Own()

@@ -1,7 +1,7 @@
 package packet
 
-// Queue is a stream of bytes in Buffers, oldest first. What arrives in a Buffer can wait and leave in it without being
-// copied. The zero value is empty.
+// Queue is a stream of bytes in Buffers, oldest first. Bytes received in a Buffer can be queued and removed in it without a
+// copy. The zero value is empty.
 type Queue struct {
 	first, last *Buffer // linked by Next
 	len         int
@@ -11,7 +11,7 @@ type Queue struct {
 // Len is the number of bytes in the queue.
 func (q *Queue) Len() int { return q.len }
 
-// Memory is what the queue occupies, in bytes.
+// Memory is the memory in bytes that the queue occupies.
 func (q *Queue) Memory() int { return q.memory }
 
 // Add appends the linear part of b, which it takes over.
@@ -27,7 +27,7 @@ func (q *Queue) Add(b *Buffer) {
 	q.memory += len(b.store)
 }
 
-// Write appends a copy of p, first to the room behind what is there.
+// Write appends a copy of p, first in the room of the last Buffer.
 func (q *Queue) Write(p []byte) {
 	if q.last != nil {
 		n := min(len(p), q.last.Tailroom())
@@ -58,7 +58,7 @@ func (q *Queue) Join(r *Queue) {
 	*r = Queue{}
 }
 
-// Peek copies bytes from the one off after the first on to p, without removing them, and returns how many.
+// Peek copies bytes to p, from offset off on, without removing them, and returns their number.
 func (q *Queue) Peek(off int, p []byte) int {
 	n := 0
 	for b := q.first; b != nil && n < len(p); b = b.Next {
@@ -70,7 +70,7 @@ func (q *Queue) Peek(off int, p []byte) int {
 	return n
 }
 
-// At is the byte i after the first, which must be there.
+// At is the byte at offset i, which must exist.
 func (q *Queue) At(i int) byte {
 	b := q.first
 	for ; i >= b.end-b.start; b = b.Next {
@@ -79,14 +79,14 @@ func (q *Queue) At(i int) byte {
 	return b.store[b.start+i]
 }
 
-// Read moves bytes to p and returns how many.
+// Read moves bytes to p and returns their number.
 func (q *Queue) Read(p []byte) int {
 	n := q.Peek(0, p)
 	q.Discard(n)
 	return n
 }
 
-// Discard removes the first n bytes, which must be there.
+// Discard removes the first n bytes, which must exist.
 func (q *Queue) Discard(n int) {
 	for n > 0 {
 		size := q.first.end - q.first.start
@@ -100,7 +100,7 @@ func (q *Queue) Discard(n int) {
 	}
 }
 
-// Front is the first bytes, those that lie together; none of an empty queue. They stay the queue's.
+// Front returns the contiguous bytes at the front, nil if the queue is empty. The queue keeps them.
 func (q *Queue) Front() []byte {
 	if q.first == nil {
 		return nil

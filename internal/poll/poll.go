@@ -1,5 +1,5 @@
-// Package poll is readiness: what a socket can do now, and waiting until it can do more. Every blocking call, every
-// deadline and Poll itself are built on it; sockets themselves never block.
+// Package poll is readiness: the events that a socket has now, and waiting for more. Every blocking call, every deadline and
+// Poll itself are built on it; sockets themselves never block.
 package poll
 
 import (
@@ -19,16 +19,16 @@ const (
 	Nval  Mask = 0x0020 // POLLNVAL: no such descriptor
 	RdHup Mask = 0x2000 // POLLRDHUP: the peer will send no more
 
-	// Delivered is not one of poll(2)'s: the peer has all that was sent.
+	// Delivered is not one of poll(2)'s: the peer has acknowledged all data sent.
 	Delivered Mask = 0x4000
 
 	// Always are the events reported without being asked for.
 	Always = Err | Hup | Nval
 )
 
-// Waiter is one party that waits for events on one or more Queues. C carries at most one token, however many
-// events came; a receiver looks at the sockets again to see what they were. A Waiter with a Func has it called instead, in
-// the middle of the work that brings the events: it leaves word and returns.
+// Waiter waits for events of one or more Queues. C carries at most one token, however many events came; after a receive from C
+// the waiter reads the sockets' state again to find the events. If Func is set, Notify calls it instead of sending to C, while
+// the notifier holds its locks: Func must only record the event and return.
 type Waiter struct {
 	C    chan struct{}
 	Func func(events Mask)
@@ -49,7 +49,7 @@ func (w *Waiter) Wake() {
 //
 // Waiting without losing an event takes three steps: Add, look at the socket, receive from C.
 type Queue struct {
-	want    atomic.Uint32 // union of the masks, so that notifying nobody is one load
+	want    atomic.Uint32 // union of the masks, so that Notify without waiters is one load
 	mu      sync.Mutex
 	entries []entry
 }
@@ -59,7 +59,7 @@ type entry struct {
 	mask Mask
 }
 
-// Add makes w wait for the events in mask, and always for those in Always.
+// Add registers w for the events in mask, and always for those in Always.
 func (q *Queue) Add(w *Waiter, mask Mask) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -67,7 +67,7 @@ func (q *Queue) Add(w *Waiter, mask Mask) {
 	q.want.Store(q.want.Load() | uint32(mask|Always))
 }
 
-// Remove ends what Add began.
+// Remove undoes Add.
 func (q *Queue) Remove(w *Waiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -84,7 +84,7 @@ func (q *Queue) Remove(w *Waiter) {
 	q.want.Store(uint32(want))
 }
 
-// Notify wakes the waiters that wait for any of events. The socket's state must already show them.
+// Notify wakes the waiters registered for any of events. The socket's state must already show them.
 func (q *Queue) Notify(events Mask) {
 	if q.want.Load()&uint32(events) == 0 {
 		return

@@ -2,8 +2,8 @@ package ports
 
 import "net/netip"
 
-// addrs is the set of local addresses at which a port is held: one address, or all that a wildcard stands for. As IPv6 addresses,
-// IPv4's mapped, each such set is a prefix: ::/0 for ::, whose sockets receive both families, ::ffff:0:0/96 for 0.0.0.0, and
+// addrs is the set of local addresses at which a port is held: one address, or all addresses of a wildcard. With IPv4 addresses
+// mapped to IPv6 each such set is a prefix: ::/0 for ::, whose sockets receive both families, ::ffff:0:0/96 for 0.0.0.0, and
 // 128 bits for any other address.
 type addrs struct {
 	prefix [16]byte

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// crowded remembers the destinations to which every ephemeral port is in use. The next Connect to one of them tries only the ports
-// that were released since, instead of all.
+// crowded remembers the destinations to which every ephemeral port is in use. The next Connect to such a destination tries only
+// the ports released since, instead of all.
 type crowded struct {
 	count atomic.Int32 // of destinations, so that Release costs one load while there are none
 	mu    sync.Mutex   // taken last
@@ -19,13 +19,13 @@ type destination struct {
 	remote netip.AddrPort
 }
 
-// Bounds of the memory. After more than maxFreed released ports a search of all ports costs no more.
+// Bounds of the memory. After more than maxFreed released ports the next Connect searches all ports again.
 const (
 	maxCrowded = 64
 	maxFreed   = 256
 )
 
-// enter notes that no port is left for d.
+// enter records that no port is left for d.
 func (c *crowded) enter(d destination) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -39,7 +39,7 @@ func (c *crowded) enter(d destination) {
 	c.count.Store(int32(len(c.freed)))
 }
 
-// leave notes that there are ports for d.
+// leave records that d has free ports.
 func (c *crowded) leave(d destination) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -47,7 +47,7 @@ func (c *crowded) leave(d destination) {
 	c.count.Store(int32(len(c.freed)))
 }
 
-// next returns a port that was released since d was entered, 0 if there is none; false when d is not known to be crowded.
+// next returns a port released since d was entered, 0 if no port is left; known is false if d is not crowded.
 func (c *crowded) next(d destination) (port uint16, known bool) {
 	if c.count.Load() == 0 {
 		return 0, false
@@ -62,7 +62,7 @@ func (c *crowded) next(d destination) (port uint16, known bool) {
 	return port, known
 }
 
-// release notes that a port was released, to whatever destination.
+// release records the release of a port, to whatever destination.
 func (c *crowded) release(port uint16) {
 	if c.count.Load() == 0 {
 		return

@@ -26,9 +26,9 @@ type Config struct {
 	Rand      io.Reader // a cryptographic source, read by New only; nil: crypto/rand
 }
 
-// ephemeral chooses ports. For connections that is RFC 6056's algorithm 4 with the random steps of algorithm 5: each
-// pair of address and remote has a sequence of its own that runs through the whole range before a four-tuple
-// comes again. For all else it is algorithm 1.
+// ephemeral chooses ports. Connections use RFC 6056's algorithm 4 with the random steps of algorithm 5: each pair of local
+// address and remote has a sequence of its own that runs through the whole range before a four-tuple repeats. Other uses get
+// algorithm 1.
 type ephemeral struct {
 	low, size uint32
 	prf       cipher.Block
@@ -57,7 +57,7 @@ func New(cfg Config) *Table {
 	}
 	prf, err := aes.NewCipher(seed[32:])
 	if err != nil {
-		panic(err) // only a key of a wrong length can be the reason
+		panic(err) // the only error is a key of a wrong length
 	}
 	t := &Table{}
 	e := &t.ephemeral
@@ -75,8 +75,8 @@ func (e *ephemeral) random() uint32 {
 	return uint32(e.source.Uint64())
 }
 
-// sequence returns the start of the search for one of size ports, and a function to be called with the number of ports that were
-// tried in vain before one was taken.
+// sequence returns the first of size ports to try, and a function to be called with the number of ports tried in vain before
+// one was taken.
 func (e *ephemeral) sequence(local addrs, remote netip.AddrPort, size uint32) (first uint32, step func(tried uint32)) {
 	out := e.mac(local.prefix, remote.Addr().As16(), [aes.BlockSize]byte{byte(remote.Port() >> 8), byte(remote.Port())})
 	offset := binary.BigEndian.Uint32(out[:])           // F of RFC 6056

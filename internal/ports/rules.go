@@ -1,9 +1,9 @@
 package ports
 
-// A rule reports whether a holder of a port keeps a newcomer from it.
+// A rule reports whether a holder of a port prevents a new reservation.
 type rule func(r Reservation, holder group) bool
 
-// overlap: a datagram or segment could be for either.
+// overlap reports whether the same datagram or segment could match both.
 func overlap(r Reservation, holder group) bool {
 	return r.at.overlaps(holder.at)
 }

@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// Range bounds the choice of ephemeral ports, both bounds inclusive; 0: as far as the Table's range goes.
+// Range bounds the choice of ephemeral ports, both bounds inclusive; 0: the bound of the Table's range.
 type Range struct{ Low, High uint16 }
 
 // Scope is a Table whose ephemeral ports lie in a range.
@@ -48,12 +48,12 @@ func (s Scope) Bind(local netip.AddrPort, f Flags) (Reservation, error) {
 	return Reservation{}, syscall.EADDRINUSE
 }
 
-// Connect reserves an ephemeral port for a connection from local to remote. Connections share a port as long as
-// their four-tuples differ: claim is asked to take the four-tuple with the port, and returns false when it is
-// taken. It is called with the port locked and must not call the Table. The error is EADDRNOTAVAIL.
+// Connect reserves an ephemeral port for a connection from local to remote. Connections share a port as long as their
+// four-tuples differ: Connect calls claim to take the four-tuple with the port, and claim returns false if it is taken. claim
+// is called with the port locked and must not call the Table. The error is EADDRNOTAVAIL.
 func (s Scope) Connect(local netip.Addr, remote netip.AddrPort, f Flags, claim func(port uint16) bool) (Reservation, error) {
 	r := Reservation{at: addrsOf(local), flags: f&(ReuseAddr|ReusePort) | connected}
-	if s.low != s.ephemeral.low || s.size != s.ephemeral.size { // crowded is about all ports
+	if s.low != s.ephemeral.low || s.size != s.ephemeral.size { // crowded records only searches of all ports
 		if s.search(&r, remote, claim) {
 			return r, nil
 		}
@@ -72,7 +72,7 @@ func (s Scope) Connect(local netip.Addr, remote netip.AddrPort, f Flags, claim f
 		return r, nil
 	}
 	s.crowded.enter(d)
-	if s.search(&r, remote, claim) { // a port that was given back during the first search
+	if s.search(&r, remote, claim) { // a port was released during the first search
 		s.crowded.leave(d)
 		return r, nil
 	}

@@ -10,18 +10,18 @@ import (
 	"syscall"
 )
 
-// Flags are the permissions that a holder of a port gives to others, and its use of the port.
+// Flags are the permissions that a holder of a port gives to others, and the holder's use of the port.
 type Flags uint8
 
 const (
 	ReuseAddr Flags = 1 << iota // SO_REUSEADDR
 	ReusePort                   // SO_REUSEPORT
 	listening                   // accepts connections on the port: SO_REUSEADDR does not share it
-	timeWait                    // only waits out 2MSL: the SO_REUSEADDR of a newcomer is enough
-	connected                   // got the port by Connect: other connections may have it for other remotes
+	timeWait                    // in TIME-WAIT: SO_REUSEADDR of the new reservation alone is enough
+	connected                   // got the port by Connect: other connections may share it for other remotes
 )
 
-// Reservation is a held port at an address. The zero value holds nothing. Each Reservation is to be released once.
+// Reservation is a held port at an address. The zero value holds nothing. Each Reservation must be released once.
 type Reservation struct {
 	at    addrs
 	flags Flags
@@ -40,7 +40,7 @@ func (r Reservation) Port() uint16 { return r.port }
 // Local is Addr and Port.
 func (r Reservation) Local() netip.AddrPort { return netip.AddrPortFrom(r.Addr(), r.port) }
 
-// Table is the ports of one transport. All methods are safe for concurrent use.
+// Table holds the ports of one transport. All methods are safe for concurrent use.
 type Table struct {
 	stripes   [64]stripe
 	ephemeral ephemeral
@@ -52,25 +52,25 @@ type stripe struct {
 	ports map[uint16][]group
 }
 
-// A group counts the holders that are alike, so that a port with 100,000 connections has but one or two.
+// A group counts holders with the same properties, so that a port with 100,000 connections has only one or two groups.
 type group struct {
 	at    addrs
 	flags Flags
 	count int
 }
 
-// Bind is that of the Scope of all ephemeral ports.
+// Bind is Scope.Bind for all ephemeral ports.
 func (t *Table) Bind(local netip.AddrPort, f Flags) (Reservation, error) {
 	return t.Within(Range{}).Bind(local, f)
 }
 
-// Connect is that of the Scope of all ephemeral ports.
+// Connect is Scope.Connect for all ephemeral ports.
 func (t *Table) Connect(local netip.Addr, remote netip.AddrPort, f Flags, claim func(port uint16) bool) (Reservation, error) {
 	return t.Within(Range{}).Connect(local, remote, f, claim)
 }
 
-// Listen marks the holder as a listener and returns its new Reservation in place of r. The error is EADDRINUSE when
-// another listener has the port, and then r stays as it was.
+// Listen marks the holder as a listener and returns its new Reservation in place of r. The error is EADDRINUSE if another
+// listener has the port; then r stays valid.
 func (t *Table) Listen(r Reservation) (Reservation, error) {
 	s := t.stripe(r.port)
 	s.mu.Lock()
@@ -85,7 +85,7 @@ func (t *Table) Listen(r Reservation) (Reservation, error) {
 	return r, nil
 }
 
-// Accept reserves the port of a listener once more, for a connection accepted at local.
+// Accept reserves the port of a listener again, for a connection accepted at local.
 func (t *Table) Accept(listener Reservation, local netip.Addr) Reservation {
 	r := listener
 	r.at = addrsOf(local)
@@ -97,7 +97,7 @@ func (t *Table) Accept(listener Reservation, local netip.Addr) Reservation {
 	return r
 }
 
-// TimeWait marks the holder as one that has entered TIME-WAIT and returns its new Reservation in place of r.
+// TimeWait marks the holder as being in TIME-WAIT and returns its new Reservation in place of r.
 func (t *Table) TimeWait(r Reservation) Reservation {
 	s := t.stripe(r.port)
 	s.mu.Lock()

@@ -2,15 +2,15 @@ package sendq
 
 import "sync/atomic"
 
-// Loan is memory that somebody lends to a Queue, perhaps in several pieces, and the word that it is no longer needed. A nil
-// Loan is memory that nobody waits for.
+// Loan is memory lent to a Queue, perhaps in several pieces, and the function to call when the Queue no longer needs it. A nil
+// Loan calls nothing.
 type Loan struct {
-	held     atomic.Int32 // by the lender until Return, and by each piece that is queued
+	held     atomic.Int32 // references: the lender's until Return, and one per queued piece
 	returned func()
 }
 
-// NewLoan returns a Loan that the lender holds. Once the lender and all pieces have let go, returned is called in a goroutine of
-// its own, for what lets go last may be a connection in the middle of its work.
+// NewLoan returns a Loan that the lender holds. When the lender and all pieces have released it, returned is called in a new
+// goroutine, because the last release may happen inside a connection that holds its lock.
 func NewLoan(returned func()) *Loan {
 	if returned == nil {
 		return nil
@@ -26,7 +26,7 @@ func (l *Loan) take() {
 	}
 }
 
-// Return lets go of the loan.
+// Return releases the lender's reference.
 func (l *Loan) Return() {
 	if l != nil && l.held.Add(-1) == 0 {
 		go l.returned()

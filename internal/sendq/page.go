@@ -5,12 +5,12 @@ import (
 	"sync"
 )
 
-// page is memory of a Queue's own.
+// page is memory that the Queue owns.
 type page struct{ b []byte }
 
 const (
-	pageSize = 64 << 10 // no less than a super-packet, which therefore never lies in more than two pieces
-	minShift = 12       // of the shortest page: 4 KiB
+	pageSize = 64 << 10 // at least a super-packet, which therefore never spans more than two pieces
+	minShift = 12       // log2 of the shortest page, 4 KiB
 )
 
 var pools [17 - minShift]sync.Pool // by size, a power of two

@@ -1,5 +1,5 @@
-// Package sendq is the send queue of a TCP connection: bytes are copied in once, or not at all, and leave as spans that
-// need no further copy, as often as need be, until they are acknowledged.
+// Package sendq is the send queue of a TCP connection: bytes are copied in once, or lent without a copy, and are sent as spans
+// without another copy, as often as needed, until they are acknowledged.
 package sendq
 
 import (
@@ -7,27 +7,27 @@ import (
 	"sort"
 )
 
-// Queue holds bytes 0 to Len()-1 in pieces: pages of its own, which are taken from a pool as bytes come and given back
-// as they go, so that a connection touches no more memory than it has in flight, and memory that was lent to it. No piece but
-// the last is shorter than pageSize. The zero value is empty.
+// Queue holds bytes 0 to Len()-1 in pieces: pages of its own and memory that was lent to it. Pages come from a pool and return
+// to it when their bytes are acknowledged, so that a connection uses memory only for bytes in flight. Every piece but the last
+// has at least pageSize bytes. The zero value is empty.
 type Queue struct {
 	pieces []piece
-	head   int64 // where byte 0 stands in the stream
+	head   int64 // position of byte 0 in the stream
 	len    int
 }
 
 // piece is consecutive bytes of the stream.
 type piece struct {
-	at   int64 // where b starts in the stream
+	at   int64 // position of b in the stream
 	b    []byte
-	page *page // that b lies in; nil: it was lent
-	loan *Loan // then: whom to tell; nil: nobody
+	page *page // the page of b; nil: b was lent
+	loan *Loan // of lent memory, may be nil
 }
 
 // Len is the number of bytes.
 func (q *Queue) Len() int { return q.len }
 
-// Memory is what the Queue keeps from being used otherwise, in bytes: its pages, and what was lent to it.
+// Memory is the memory in bytes that the Queue holds: its pages, and the memory lent to it.
 func (q *Queue) Memory() (n int) {
 	for i := range q.pieces {
 		if p := &q.pieces[i]; p.page != nil {
@@ -47,8 +47,8 @@ func (q *Queue) Write(p []byte) {
 	}
 }
 
-// Lend appends p itself where that is worth it: less than a page is copied, and so is what fills up the page before it. Until
-// the loan is returned p must not change.
+// Lend appends p itself if p is long enough: less than a page is copied, and so are the bytes that fill up the page before it.
+// p must not change until the loan is returned.
 func (q *Queue) Lend(p []byte, loan *Loan) {
 	if last := q.last(); last != nil && len(last.b) < pageSize {
 		n := min(len(p), pageSize-len(last.b))

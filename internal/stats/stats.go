@@ -1,4 +1,4 @@
-// Package stats counts what happens on the packet path under names that say why.
+// Package stats counts events on the packet path under names that give the reason.
 //
 // A layer declares its counters as the fields of one struct; tags carry the name, the meaning and,
 // for drops, the section that asks for the drop:
@@ -33,7 +33,7 @@ type Value struct {
 	Name  string `json:"name"`  // layer.kind.reason: "tcp.drop.bad_checksum"
 	Value uint64 `json:"value"` // events since the stack's birth
 	Doc   string `json:"doc"`
-	RFC   string `json:"rfc,omitempty"` // the section behind it
+	RFC   string `json:"rfc,omitempty"` // the section that asks for the behaviour
 }
 
 // Of returns the counter of a layer that c points to; set is as for Read.
@@ -67,7 +67,7 @@ func Read(set any) []Value {
 	return values
 }
 
-// Named is a counter of a layer with what its tags say, for who reads it often.
+// Named is a counter of a layer with its tags, for callers that read it often.
 type Named struct {
 	*Counter
 	Name, RFC string

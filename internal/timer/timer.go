@@ -1,5 +1,5 @@
-// Package timer keeps the deadlines of one stack in one queue, which either a goroutine follows in real time (Run)
-// or a test, a simulator or an embedder advances by hand (Next and Advance).
+// Package timer keeps the deadlines of one stack in one queue, which either a goroutine follows in real time (Run) or a test, a
+// simulator or an embedder advances by hand (Next and Advance).
 package timer
 
 import (
@@ -12,8 +12,8 @@ import (
 	"tunstack/internal/clock"
 )
 
-// Handler is called when its Timer is due. It runs on the goroutine that advances the queue, without the queue's
-// lock, and may arm and stop timers. It must not block.
+// Handler is called when its Timer is due. It runs on the goroutine that advances the queue, without the queue's lock, and may
+// arm and stop timers. It must not block.
 type Handler interface {
 	Expire(now time.Duration)
 }
@@ -24,7 +24,7 @@ type Func func(now time.Duration)
 // Expire calls f.
 func (f Func) Expire(now time.Duration) { f(now) }
 
-// Timer is one deadline. It is embedded in its owner and costs nothing until armed.
+// Timer is one deadline. It is embedded in its owner and is in no queue until armed.
 type Timer struct {
 	queue   *Queue
 	handler Handler
@@ -43,15 +43,15 @@ func (t *Timer) Init(q *Queue, h Handler) {
 // Arm sets the deadline, whether or not one was set before.
 func (t *Timer) Arm(at time.Duration) { t.queue.arm(t, at, false) }
 
-// ArmEarlier sets the deadline unless an earlier one stands. An owner that looks up its true deadline when it
-// expires can leave later ones alone, so that a busy connection seldom touches the queue.
+// ArmEarlier sets the deadline unless an earlier one is set. An owner that computes its true deadline when the timer expires
+// need not move the timer to a later time, so a busy connection seldom locks the queue.
 func (t *Timer) ArmEarlier(at time.Duration) {
 	if int64(at) < t.at.Load() {
 		t.queue.arm(t, at, true)
 	}
 }
 
-// Stop removes the deadline. A handler that is already being called is not waited for.
+// Stop removes the deadline. It does not wait for a handler that is already running.
 func (t *Timer) Stop() {
 	q := t.queue
 	q.mu.Lock()
@@ -65,7 +65,7 @@ func (t *Timer) Stop() {
 type Queue struct {
 	mu   sync.Mutex
 	heap []*Timer
-	wake chan struct{} // told when an earlier first deadline appears; nil unless Run is running
+	wake chan struct{} // signalled when an earlier first deadline is set; nil unless Run is running
 }
 
 func (q *Queue) arm(t *Timer, at time.Duration, earlierOnly bool) {
@@ -133,8 +133,8 @@ func (q *Queue) pop(now time.Duration) *Timer {
 	return t
 }
 
-// Run follows the queue in real time until ctx ends. It sleeps by the machine's clock and then asks c, so a
-// clock that lost time to a stopped process simply makes it sleep again.
+// Run follows the queue in real time until ctx ends. It sleeps by the machine's clock and then reads c: if c has stopped
+// meanwhile, Run sleeps again.
 func (q *Queue) Run(ctx context.Context, c clock.Clock) {
 	wake := make(chan struct{}, 1)
 	q.mu.Lock()

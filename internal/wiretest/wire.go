@@ -1,4 +1,4 @@
-// Package wiretest has the link that tests of layers above one attach: it records what it is given.
+// Package wiretest has the recording link that tests of the layers above a link attach.
 package wiretest
 
 import (
@@ -10,8 +10,8 @@ import (
 	"tunstack/internal/packet"
 )
 
-// Wire is an ip.Link that keeps a copy of each datagram that it is given. Output may be called concurrently; what is recorded is to be
-// looked at when nobody sends.
+// Wire is an ip.Link that records a copy of each datagram passed to Output. Output may be called concurrently; the records may
+// be read only while no Output runs.
 type Wire struct {
 	Sent    []Datagram
 	Discard bool  // each datagram is freed and not recorded, without an allocation
@@ -22,7 +22,7 @@ type Wire struct {
 	features packet.Features
 }
 
-// Datagram is one that was sent.
+// Datagram is one datagram passed to Output.
 type Datagram struct {
 	Data    []byte
 	NextHop netip.Addr
@@ -54,7 +54,7 @@ func (w *Wire) MTU() int { return w.mtu }
 // Features implements ip.Link.
 func (w *Wire) Features() packet.Features { return w.features }
 
-// Take returns what was sent since the last call.
+// Take returns the datagrams recorded since the last call.
 func (w *Wire) Take() []Datagram {
 	w.mu.Lock()
 	defer w.mu.Unlock()
