@@ -42,7 +42,7 @@ func Knock(c net.Conn, joke knock.Joke, out io.Writer) error {
 	return nil
 }
 
-// ask says a line and returns the answer, or io.ErrUnexpectedEOF if the server closes instead.
+// ask sends a line and returns the answer, or io.ErrUnexpectedEOF if the server closes instead.
 func ask(l *lines, text string, out io.Writer) (string, error) {
 	fmt.Fprintln(out, "client:", text)
 	l.end = "\n"

@@ -26,13 +26,13 @@ func (a *app) captureCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "capture [-w FILE] [-c COUNT] [FILTER]",
 		Short: "Show or save the packets of the stack's device",
-		Long: `Shows the packets that cross the running stack's device, as tcpdump does, until Ctrl-C. Behind the # is
-what tcpdump cannot know: the state of the connection and what became of it, why a segment was
-sent, or why a packet was dropped and by which section of which RFC.
+		Long: `Shows the packets that cross the running stack's device, as tcpdump does, until Ctrl-C. The text behind # is
+what only the stack knows: the state of the connection and its changes, the reason why a segment was
+sent, or the reason and the RFC section by which a packet was dropped.
 
-With -w it saves them as pcapng instead, where Wireshark shows the same as the packets' comments; a
-FILE whose name ends in .pcap has none. The device's super-packets are shown as they are, up to
-64 KiB each. With -r it shows, or filters, what was saved before; no stack need be running.
+With -w it saves the packets as pcapng, in which Wireshark shows the same text as packet comments; a
+FILE whose name ends in .pcap has no comments. Super-packets of the device are shown whole, up to
+64 KiB each. With -r it shows or filters the packets of a file, and needs no running stack.
 
 ` + filter.Help,
 		Example: `  tunstack capture
@@ -53,20 +53,20 @@ FILE whose name ends in .pcap has none. The device's super-packets are shown as 
 		},
 	}
 	flags := cmd.Flags()
-	flags.SetInterspersed(false) // a filter may hold a -
-	flags.StringVarP(&f.file, "write", "w", "", "save the packets in `file`, - is the standard output")
-	flags.StringVarP(&f.read, "read", "r", "", "take the packets from `file`, .pcap or .pcapng")
-	flags.IntVarP(&f.count, "count", "c", 0, "end after `number` packets")
+	flags.SetInterspersed(false) // a filter may contain a -
+	flags.StringVarP(&f.file, "write", "w", "", "save the packets in `file`; - is the standard output")
+	flags.StringVarP(&f.read, "read", "r", "", "read the packets from `file`, .pcap or .pcapng")
+	flags.IntVarP(&f.count, "count", "c", 0, "stop after `number` packets")
 	return cmd
 }
 
-// packets is where packets come from: the running stack, or a file. Next returns io.EOF after the last.
+// packets reads packets from the running stack or a file. Next returns io.EOF after the last.
 type packets interface {
 	Next() (capture.Packet, error)
 	Close() error
 }
 
-// savedPackets are those of a file, as far as a filter selects them.
+// savedPackets reads the packets of a file that a filter selects.
 type savedPackets struct {
 	*os.File
 	*capture.Reader
@@ -104,7 +104,7 @@ func (a *app) openPackets(ctx context.Context, f *captureFlags, expression strin
 	return savedPackets{file, r, chosen}, r.Source, nil
 }
 
-// capture shows or saves packets until there are no more, there are enough or ctx ends.
+// capture shows or saves packets until the last, until f.count or until ctx ends.
 func (a *app) capture(ctx context.Context, f *captureFlags, expression string, chosen *filter.Filter) error {
 	in, source, err := a.openPackets(ctx, f, expression, chosen)
 	if err != nil {
@@ -132,7 +132,7 @@ func (a *app) capture(ctx context.Context, f *captureFlags, expression string, c
 	return errors.Join(err, end())
 }
 
-// captureTo is where packets go to: lines on the standard output, or a file.
+// captureTo returns functions that write a packet, as a line on the standard output or to a file, and that end the output.
 func (a *app) captureTo(name string, source capture.Source) (put func(*capture.Packet) error, end func() error, err error) {
 	end = func() error { return nil }
 	if name == "" {

@@ -48,7 +48,7 @@ algorithms in --congestion it compares the same download under each of them.`,
 		},
 	}
 	cmd.Flags().StringVar(&conn, "conn", "", "only a connection with this `end`: ADDR:PORT, ADDR or :PORT")
-	cmd.Flags().StringVarP(&output, "output", "o", "", "`picture` to make, .svg or .png")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write, .svg or .png")
 	sim = simulationFlags(cmd)
 	return cmd
 }
@@ -76,7 +76,7 @@ func (a *app) plot(ctx context.Context, from []source, format string) (func(io.W
 	return func(w io.Writer) error { return chart.Write(w, format, title, conns...) }, nil
 }
 
-// titleOf says what a plot is about.
+// titleOf returns the title of a plot.
 func titleOf(f source, records []trace.Record) string {
 	if f.sim != nil && f.sim.Transfer > 0 {
 		title := fmt.Sprintf("%d MiB, round trip %v, %g %% loss", f.sim.Transfer>>20, 2*f.sim.Delay, 100*f.sim.Loss)

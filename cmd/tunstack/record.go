@@ -14,23 +14,23 @@ import (
 	"tunstack/trace/scenario"
 )
 
-// records is where records come from: the running stack, or a file. Next returns io.EOF after the last.
+// records reads records from the running stack, a file or a simulation. Next returns io.EOF after the last.
 type records interface {
 	Next() (trace.Record, error)
 	Close() error
 }
 
-// source is where a command shall take its records from: a simulation, a file, or the running stack.
+// source is where a command takes its records from: a simulation, a file, or the running stack.
 type source struct {
-	conn string // only connections that trace.ParseMatch selects by it
+	conn string // only connections that match it (trace.ParseMatch)
 	file string
 	sim  *scenario.Config // nil: no simulation
 }
 
-// live says whether it is the running stack.
+// live reports whether it is the running stack.
 func (s source) live() bool { return s.file == "" && s.sim == nil }
 
-// sourcesOf are those that the flags and the operands, of which the first is a file, ask for: one, or as many as are simulated.
+// sourcesOf returns the sources that the flags and the operand, a file, name: one, or one per simulation.
 func sourcesOf(conn string, sim *simulation, args []string) []source {
 	if !sim.on {
 		return []source{{conn: conn, file: strings.Join(args, "")}}
@@ -77,11 +77,11 @@ func (a *app) eachRecord(ctx context.Context, s source, f func(trace.Record)) er
 	}
 }
 
-// lastWords is how long a recording goes on when all connections have ended: the final segment is yet to leave.
+// lastWords is the time for which a recording continues after all connections have ended: the last segment is sent after its state.
 const lastWords = 100 * time.Millisecond
 
-// record keeps the records of the running stack until all connections that it has seen have ended, or ctx has; or all of
-// another source. Each is shown as it comes.
+// record keeps the records of the running stack until all connections that it has seen have ended or ctx ends, or all records of another
+// source. It calls show with each record.
 func (a *app) record(ctx context.Context, s source, show func(trace.Record)) (*trace.Recording, error) {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
@@ -95,7 +95,7 @@ func (a *app) record(ctx context.Context, s source, show func(trace.Record)) (*t
 	})
 }
 
-// only returns the records of the one connection that there must be.
+// only returns the records of the connection if there is exactly one.
 func only(kept *trace.Recording) ([]trace.Record, error) {
 	switch conns := kept.Connections(); len(conns) {
 	case 0:

@@ -17,21 +17,21 @@ func (a *app) replayCommand() *cobra.Command {
 	var tolerance time.Duration
 	cmd := &cobra.Command{
 		Use:   "replay FILE",
-		Short: "Answer a recorded connection anew, and compare",
-		Long: `Takes a TCP connection from a capture, .pcap or .pcapng, and has this stack play one of its ends: it
-is given what the other end sent, at the times at which that was recorded, and its program writes
-and closes when the recorded one did. What it answers is compared with what was recorded:
+		Short: "Replay a recorded connection, and compare the answers",
+		Long: `Takes a TCP connection from a capture, .pcap or .pcapng, and plays one of its ends with this stack: the
+stack receives the segments of the other end at their recorded times, and its program writes and
+closes when the recorded program did. The answers are compared with the recorded ones:
 
   =  the same
-  ~  the same segment with other fields, or at another time; behind the ! is how ours differs
+  ~  the same segment with other fields, or at another time; the differences follow the !
   -  only recorded
-  +  only ours
+  +  only sent by this stack
 
-Lines without a sign are the other end's; behind a ! is why this stack dropped one, or that it
-acknowledges what this stack has not sent yet, which is then taken off. The stack starts with the
-recorded initial sequence number, options and clock. Super-segments are cut to what a
-wire carries, and windows are compared only as open or closed. It needs no running stack, and
-ends with 0 whether or not the answers differ. The connection must be recorded from its SYN on.`,
+Lines without a sign are segments of the other end; behind the ! is the reason why this stack dropped the
+segment, or how much it acknowledges that this stack has not sent yet, which is then ignored. The stack
+starts with the recorded initial sequence number, options and clock. Super-segments are cut into
+segments, and windows are compared only as open or closed. The command needs no running stack, and
+its exit status is 0 whether or not the answers differ. The capture must have the connection's SYN.`,
 		Example: `  tunstack replay packets.pcapng
   tunstack replay --conn 10.0.0.1:40000 packets.pcapng
   tunstack replay --as 192.168.7.1 --tolerance 50ms kernel.pcap`,
@@ -52,8 +52,8 @@ ends with 0 whether or not the answers differ. The connection must be recorded f
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&conn, "conn", "", "the connection with this `end`: ADDR:PORT, ADDR or :PORT")
-	flags.StringVar(&as, "as", "", "the `end` to play; else that of the host that recorded, if it tells, or the one connected to")
-	flags.DurationVar(&tolerance, "tolerance", 10*time.Millisecond, "how far times may be apart and still be the same")
+	flags.StringVar(&as, "as", "", "the `end` to play; default: the capturing host's if the file names it, otherwise the one that received the SYN")
+	flags.DurationVar(&tolerance, "tolerance", 10*time.Millisecond, "the largest difference of times that count as the same")
 	return cmd
 }
 

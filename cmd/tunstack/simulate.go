@@ -18,7 +18,7 @@ import (
 //go:generate go run . trace --sim --drop 5 --svg ../../docs/pictures/ladder.svg
 //go:generate go run . plot --sim --transfer 4 --congestion cubic,bbr --loss 0.01 --delay 0.01 --rate 20 --seed 9 -o ../../docs/pictures/plot.svg
 
-// simulation is the flags that choose a simulated scenario instead of the running stack.
+// simulation is the values of the flags that select a simulated scenario instead of the running stack.
 type simulation struct {
 	on         bool
 	scenario   scenario.Config
@@ -32,8 +32,8 @@ func simulationFlags(cmd *cobra.Command) *simulation {
 	s := &simulation{scenario: scenario.Config{Delay: 5 * time.Millisecond}}
 	flags := cmd.Flags()
 	flags.BoolVar(&s.on, "sim", false, "simulate two of our TCP machines in virtual time")
-	flags.IntVar(&s.transfer, "transfer", 0, "let the server send `MIB` mebibytes instead of hearing a joke (with --sim)")
-	flags.StringSliceVar(&s.congestion, "congestion", nil, "congestion control `algorithm` of the simulated machines: "+strings.Join(tcp.Algorithms, ", ")+" (with --sim)")
+	flags.IntVar(&s.transfer, "transfer", 0, "simulate a download of `MIB` mebibytes instead of a joke (with --sim)")
+	flags.StringSliceVar(&s.congestion, "congestion", nil, "congestion control of the simulated machines, an `algorithm`: "+strings.Join(tcp.Algorithms, ", ")+" (with --sim)")
 	flags.IntSliceVar(&s.scenario.Drop, "drop", nil, "lose the `N`th segment that is sent (with --sim)")
 	flags.Float64Var(&s.scenario.Loss, "loss", 0, "lose this `share` of the segments at random (with --sim)")
 	flags.Uint64Var(&s.scenario.Seed, "seed", 1, "random seed (with --sim)")
@@ -45,11 +45,11 @@ func simulationFlags(cmd *cobra.Command) *simulation {
 
 // Bounds of a simulation, whose records are all kept in memory.
 const (
-	maxTransfer = 1024   // MiB
+	maxTransfer = 64     // MiB
 	maxRate     = 100000 // Mbit/s
 )
 
-// check refuses what makes no sense. The command simulates up to the given number of connections.
+// check checks the flags. The command simulates up to the given number of connections.
 func (s *simulation) check(cmd *cobra.Command, most int) error {
 	for _, name := range []string{"transfer", "congestion", "drop", "loss", "seed", "delay", "rate"} {
 		if cmd.Flags().Changed(name) && !s.on {
@@ -79,7 +79,7 @@ func (s *simulation) check(cmd *cobra.Command, most int) error {
 	return nil
 }
 
-// scenarios are those that the flags ask for, one for each algorithm of congestion control.
+// scenarios returns the scenarios, one for each algorithm of congestion control.
 func (s *simulation) scenarios() []scenario.Config {
 	cfg := s.scenario
 	cfg.Transfer, cfg.Rate = s.transfer<<20, s.rate*1_000_000
@@ -102,7 +102,7 @@ func checkSource(cmd *cobra.Command, s *simulation, args []string, most int) err
 	return s.check(cmd, most)
 }
 
-// simulated is what the server of a simulated scenario has seen.
+// simulated is the records of the server of a simulated scenario.
 type simulated struct{ records []trace.Record }
 
 func simulate(cfg scenario.Config) (*simulated, error) {

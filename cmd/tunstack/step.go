@@ -24,17 +24,17 @@ func (a *app) stepCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "step [--sim]",
 		Short: "Step through TCP connections",
-		Long: `Goes segment by segment through the TCP connections of the running stack. Before each segment, on its way out and
-in, the stack holds: it shows the segment in tcpdump's notation with relative numbers and the state; then
-it shows the state after, the variables that have changed, the timers, and the section of the RFC that decided.
-While the stack holds, its time stands still and it does nothing else, so nothing times out and nothing is sent again;
-what the peer sends again comes later, and is stepped through too. At the end (q, Ctrl-C) the stack goes on by itself.
+		Long: `Steps segment by segment through the TCP connections of the running stack. The stack holds before each segment that
+it sends or receives. The command prints the segment in tcpdump's notation with relative numbers, and the state; then
+the state after it, the variables that have changed, the timers, and the RFC section that decided.
+While the stack holds, its clock stands still and it does nothing else: no timer expires and nothing is retransmitted.
+Retransmissions of the peer arrive later, and are stepped through, too. After q or Ctrl-C the stack continues normally.
 
-With --sim it goes through a knock-knock joke that two of our TCP machines tell each other over a simulated wire,
-from the first SYN to CLOSED; no device, no root. The same seed makes the same run.
+With --sim it steps through a knock-knock joke, or with --transfer a download, between two of our TCP machines over a
+simulated wire, from the first SYN to CLOSED, without a device and without root. The same seed makes the same run.
 
 ` + step.Help + `.
-With --break it runs on to there first. When the input is not a terminal it prints everything and never holds.`,
+With --break it continues to the first break. If the input is not a terminal it prints everything and never holds.`,
 		Example: `  tunstack step --conn :1414              and then: telnet 10.0.0.2 1414
   tunstack step --break state=FIN-WAIT-1
   tunstack step --sim --drop 3 --break retransmit
@@ -50,12 +50,12 @@ With --break it runs on to there first. When the input is not a terminal it prin
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.conn, "conn", "", "only connections with this `end`: ADDR:PORT, ADDR or :PORT")
-	flags.StringArrayVar(&f.breaks, "break", nil, "`where` to hold, more than once if need be: "+step.BreakHelp)
+	flags.StringArrayVar(&f.breaks, "break", nil, "`event` to hold at, may be repeated: "+step.BreakHelp)
 	f.sim = simulationFlags(cmd)
 	return cmd
 }
 
-// check returns the breaks. All its errors are usage errors.
+// check checks the flags and returns the breaks. All its errors are usage errors.
 func (f *stepFlags) check(cmd *cobra.Command) ([]step.Break, error) {
 	if err := f.sim.check(cmd, 1); err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func (a *app) step(ctx context.Context, f *stepFlags, breaks []step.Break) error
 	if f.sim.on {
 		return step.Simulate(ctx, f.sim.scenarios()[0], cfg)
 	}
-	if cfg.Lines == nil { // nobody is there to let it go on
+	if cfg.Lines == nil { // there is no user who could continue it
 		in, err := a.openRecords(ctx, source{conn: f.conn})
 		if err != nil {
 			return err
@@ -100,8 +100,8 @@ func (a *app) step(ctx context.Context, f *stepFlags, breaks []step.Break) error
 	return step.Follow(ctx, in, cfg)
 }
 
-// lines reads lines until the end of the input, which closes the channel. It goes on reading until then: for a program that
-// ends soon after.
+// lines reads lines until the end of the input, and then closes the channel. Its goroutine lives until then: it is for a program that ends
+// soon.
 func lines(in io.Reader) <-chan string {
 	c := make(chan string)
 	go func() {

@@ -22,16 +22,18 @@ func (a *app) traceCommand() *cobra.Command {
 	f := &traceFlags{}
 	cmd := &cobra.Command{
 		Use:   "trace [FILE]",
-		Short: "Draw what TCP connections do",
-		Long: `Draws each TCP connection of the running stack as a ladder: our end on the left, the peer's on
+		Short: "Draw TCP connections as ladders",
+		Long: `Draws each TCP connection of the running stack as a ladder: the stack's end on the left, the peer's on
 the right, an arrow for every segment in tcpdump's notation with relative numbers, and in the margin
-the state we are in and what our program did. An arrow that ends in an x was lost on its way, or
-dropped when it arrived, and why is said below it.
+the state of the stack's end and the calls of its program. An arrow that ends in an x is a segment that was lost on
+its way, or dropped when it arrived; the line below gives the reason.
 
-It records until the connections that it has seen have ended, or until Ctrl-C, and then draws them.
-With --follow it draws as things happen, until Ctrl-C; what was lost is then only seen when it is
-sent again. With FILE it draws a trace that --json has saved, with --sim a knock-knock joke that two of our TCP
-machines tell each other over a simulated wire, as the server saw it.`,
+It records until all connections that it has seen have ended, or until Ctrl-C, and then draws them.
+With --follow it draws events as they happen, until Ctrl-C; a lost segment then shows only when it is
+retransmitted. With FILE it draws a trace that --json has saved.
+
+With --sim it draws a knock-knock joke, or with --transfer a download, between two of our TCP machines over a
+simulated wire, as the server saw it.`,
 		Example: `  tunstack trace --follow
   tunstack trace --conn :1414                 the next knock-knock joke
   tunstack trace --conn 10.0.0.1:40000 --svg ladder.svg
@@ -51,10 +53,10 @@ machines tell each other over a simulated wire, as the server saw it.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.conn, "conn", "", "only connections with this `end`: ADDR:PORT, ADDR or :PORT")
-	flags.BoolVarP(&f.follow, "follow", "f", false, "draw as things happen")
-	flags.StringVar(&f.svg, "svg", "", "draw into `file`, as a picture")
-	flags.BoolVar(&f.mermaid, "mermaid", false, "draw in Mermaid's language, for a page")
-	flags.BoolVar(&f.json, "json", false, "print the records, one JSON object to the line, instead of drawing them")
+	flags.BoolVarP(&f.follow, "follow", "f", false, "draw events as they happen")
+	flags.StringVar(&f.svg, "svg", "", "draw into `file`, as SVG")
+	flags.BoolVar(&f.mermaid, "mermaid", false, "draw in Mermaid's language")
+	flags.BoolVar(&f.json, "json", false, "print the records as JSON, one object per line, instead of drawing them")
 	f.sim = simulationFlags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("svg", "mermaid", "json")
 	return cmd
@@ -65,7 +67,7 @@ func (f *traceFlags) check(cmd *cobra.Command, args []string) error {
 		return usage("--conn: %w", err)
 	}
 	if f.follow && (f.svg != "" || f.mermaid) {
-		return usage("trace: --follow draws text; --svg and --mermaid want the whole trace")
+		return usage("trace: --follow draws text; --svg and --mermaid need the whole trace")
 	}
 	if f.follow && (f.sim.on || len(args) > 0) {
 		return usage("trace: only the running stack can be followed")
@@ -73,7 +75,7 @@ func (f *traceFlags) check(cmd *cobra.Command, args []string) error {
 	return checkSource(cmd, f.sim, args, 1)
 }
 
-// ladder records a connection, and returns what writes its ladder as a picture.
+// ladder records a connection, and returns a function that writes its ladder as SVG.
 func (a *app) ladder(ctx context.Context, from source) (func(io.Writer) error, error) {
 	kept, err := a.record(ctx, from, func(trace.Record) {})
 	if err != nil {
@@ -91,7 +93,7 @@ func (a *app) trace(ctx context.Context, f *traceFlags, from source) error {
 	switch {
 	case f.json:
 		out := json.NewEncoder(a.out)
-		show = func(r trace.Record) { out.Encode(r) } // fails only when nobody reads
+		show = func(r trace.Record) { out.Encode(r) } // fails only if nobody reads the output
 	case f.follow:
 		show = follower(a.out)
 	}
@@ -105,7 +107,7 @@ func (a *app) trace(ctx context.Context, f *traceFlags, from source) error {
 	return a.draw(f, kept)
 }
 
-// follower draws rungs as they come, with the two ends above them whenever it is another connection's turn.
+// follower draws rungs as records arrive, with a header whenever the connection changes.
 func follower(w io.Writer) func(trace.Record) {
 	style := styleFor(w)
 	pens := map[string]*trace.Pen{}
@@ -133,7 +135,7 @@ func follower(w io.Writer) func(trace.Record) {
 	}
 }
 
-// draw draws what was recorded as text.
+// draw draws the recorded connections as text.
 func (a *app) draw(f *traceFlags, kept *trace.Recording) error {
 	write := styleFor(a.out).Write
 	if f.mermaid {

@@ -60,7 +60,7 @@ func TestUsageErrors(t *testing.T) {
 		{"trace --sim --loss 2", "--loss 2: it must be from 0 to 1"},
 		{"plot --sim -o a.svg --congestion vegas", "--congestion vegas: unknown algorithm; there are " + strings.Join(tcp.Algorithms, ", ")},
 		{"trace --sim --congestion cubic,bbr", "--congestion: trace simulates no more than 1"},
-		{"step --sim --transfer -1", "--transfer -1: it must be from 0 to 1024 MiB"},
+		{"step --sim --transfer -1", "--transfer -1: it must be from 0 to 64 MiB"},
 		{"plot --sim -o a.svg --rate 100001", "--rate 100001: it must be from 0 to 100000 Mbit/s"},
 		{"plot -o a.svg --transfer 1", "--transfer: it needs --sim"},
 		{"trace --sim joke.jsonl", "trace: either --sim or a FILE"},

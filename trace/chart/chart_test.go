@@ -34,7 +34,7 @@ func TestWrite(t *testing.T) {
 	require.NoError(t, Write(&svg, "svg", "a joke", Connection{Series: s}))
 	require.NoError(t, Write(&again, "svg", "a joke", Connection{Series: s}))
 	require.Equal(t, svg.String(), again.String())
-	for _, text := range []string{"a joke", "cwnd", "sent again (2)", "RTT, ms", "goodput, Mbit/s"} {
+	for _, text := range []string{"a joke", "cwnd", "retransmitted (2)", "RTT, ms", "goodput, Mbit/s"} {
 		require.Contains(t, svg.String(), ">"+text+"<")
 	}
 	require.NoError(t, Write(&picture, "png", "a joke", Connection{Series: s}))

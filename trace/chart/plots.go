@@ -22,8 +22,8 @@ var (
 	pink   = color.RGBA{255, 206, 203, 255}
 )
 
-// windows plots a connection's cwnd over ssthresh over flight, with the recoveries behind them and a mark for each segment that was
-// sent again.
+// windows plots a connection's cwnd over ssthresh over flight, with the recoveries behind them and a mark for each
+// retransmission.
 func windows(c *Connection, end time.Duration) (*plot.Plot, error) {
 	p := newPlot("KiB")
 	if c.Name != "" {
@@ -41,7 +41,7 @@ func windows(c *Connection, end time.Duration) (*plot.Plot, error) {
 	for i, at := range c.Resent {
 		marks[i].At = at
 	}
-	return p, addMarks(p, fmt.Sprintf("sent again (%d)", len(marks)), scaled(thin(marks, end), 1), red, draw.CrossGlyph{})
+	return p, addMarks(p, fmt.Sprintf("retransmitted (%d)", len(marks)), scaled(thin(marks, end), 1), red, draw.CrossGlyph{})
 }
 
 func roundTrips(c *Connection, end time.Duration) (*plot.Plot, error) {
