@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// bbr is BBR version 3 (draft-ietf-ccwg-bbr-06, whose section numbers are given here). It keeps a model of the path: the rate at which
-// bytes are delivered, and the shortest round trip. It sends at that rate, and keeps in flight what the two make. Losses matter when
-// they exceed two per cent. Sizes are in octets, rates in bytes a second.
+// bbr is BBR version 3 (draft-ietf-ccwg-bbr-06, whose section numbers are given here). It models the path by its delivery rate and its minimum
+// round-trip time. It sends at that rate and keeps about the product of both in flight. It reduces for losses only if they exceed two per
+// cent. Sizes are in bytes, rates in bytes a second.
 type bbr struct {
 	baseAlgorithm
 	state bbrState
@@ -15,47 +15,47 @@ type bbr struct {
 	model bbrModel
 	pipe  fullPipe
 	cycle bbrCycle
-	low   bbrLowest
+	min   bbrMinRTT
 
-	limited    bool   // since the last transmission the application or the peer's window limited sending
-	idle       bool   // it sends again after all had been acknowledged
-	marked     bool   // congestion marks have come
-	priorCwnd  int    // before a loss or a probe of the round trip
-	recoveryAt uint64 // what had been delivered when recovery began
-	lostEnd    Seq    // where what was lost last ends
+	limited    bool   // the application or the peer's window has limited sending since the last transmission
+	idle       bool   // idle_restart: sending has resumed after an idle time
+	marked     bool   // congestion marks have arrived since the last ACK
+	priorCwnd  int    // prior_cwnd: the window before a recovery or ProbeRTT
+	recoveryAt uint64 // rate.delivered when recovery began
+	lostEnd    Seq    // end of the last lost flight
 	before     bbrBefore
 }
 
-// bbrBefore is the model before the first loss of a recovery.
+// bbrBefore is the model before the first loss of a recovery, for undo.
 type bbrBefore struct {
-	saved   bool // the rest is set
+	saved   bool // the other fields are set
 	state   bbrState
-	reached bool // the pipe had been full
+	reached bool // fullPipe.reached
 	bwLo    float64
 	hi, lo  int
 }
 
-// bbrState is what a connection is about (section 5.3).
+// bbrState is a state of the state machine (section 5.3).
 type bbrState uint8
 
 const (
 	bbrOff         bbrState = iota // not established
-	bbrStartup                     // find the path's rate, which may be anything
-	bbrDrain                       // empty the queue that this has filled
-	bbrProbeDown                   // let others have their share
-	bbrProbeCruise                 // send at the rate known
-	bbrProbeRefill                 // fill the pipe
-	bbrProbeUp                     // is there more?
-	bbrProbeRTT                    // empty the queue to see how long a round trip is
+	bbrStartup                     // find the rate of the path by exponential growth
+	bbrDrain                       // drain the queue that Startup has built
+	bbrProbeDown                   // ProbeBW_DOWN: send below the rate, to leave room for other flows
+	bbrProbeCruise                 // ProbeBW_CRUISE: send at the rate
+	bbrProbeRefill                 // ProbeBW_REFILL: fill the pipe without building a queue
+	bbrProbeUp                     // ProbeBW_UP: send above the rate, to probe for more
+	bbrProbeRTT                    // drain the queue, to measure the minimum RTT
 )
 
-// gains are what rate and window are multiplied with in each state (section 5.6.1).
+// gains are the factors of rate and window in each state (section 5.6.1).
 var gains = [...]struct{ pacing, cwnd float64 }{
 	bbrOff: {1, 1}, bbrStartup: {2.77, 2}, bbrDrain: {0.5, 2},
 	bbrProbeDown: {0.9, 2}, bbrProbeCruise: {1, 2}, bbrProbeRefill: {1, 2}, bbrProbeUp: {1.25, 2.25}, bbrProbeRTT: {1, 0.5},
 }
 
-// The draft's constants, and where they have none there their names.
+// The constants of the draft, with its names where they differ.
 const (
 	bbrLossThresh   = 0.02
 	bbrBeta         = 0.7
@@ -67,23 +67,23 @@ const (
 	bbrMinRTTLen    = 10 * time.Second       // MinRTTFilterLen
 	bbrProbeRTTLen  = 200 * time.Millisecond // ProbeRTTDuration
 	bbrProbeRTTGap  = 5 * time.Second        // ProbeRTTInterval
-	bbrProbeWait    = 2 * time.Second        // T_bbr, of which up to a second more is drawn
-	bbrRenoRounds   = 63                     // T_reno
+	bbrProbeWait    = 2 * time.Second        // least T_bbr; up to a second is added at random
+	bbrRenoRounds   = 63                     // largest T_reno, in rounds
 	bbrDrainRounds  = 3
 	bbrFullRounds   = 3
 	bbrFullIncrease = 1.25
 )
 
-// bbrUnknown is a round trip before there is one.
+// bbrUnknown is the minimum RTT before the first sample.
 const bbrUnknown = time.Duration(math.MaxInt64)
 
 // start is section 5.2.1.
 func (b *bbr) start(now time.Duration, c *Conn) {
 	rtt := c.rtt.srtt
 	b.model = bbrModel{bwLo: math.Inf(1), hi: infinite, lo: infinite, extraFrom: now}
-	b.low = bbrLowest{rtt: bbrUnknown, at: now, probed: bbrUnknown, probedAt: now}
+	b.min = bbrMinRTT{rtt: bbrUnknown, at: now, probed: bbrUnknown, probedAt: now}
 	if rtt > 0 {
-		b.low.rtt, b.low.probed = rtt, rtt
+		b.min.rtt, b.min.probed = rtt, rtt
 	} else {
 		rtt = time.Millisecond
 	}
@@ -110,15 +110,15 @@ func (b *bbr) acked(now time.Duration, c *Conn, f feedback) {
 	b.pipe.check(&s, m.roundStart)
 	b.leaveStartup(c, &s)
 	b.leaveDrain(now, c)
-	b.cycleOn(now, c, &s)
-	b.low.update(now, s.rtt)
+	b.updateCyclePhase(now, c, &s)
+	b.min.update(now, s.rtt)
 	b.probeRTT(now, c)
 	m.advance(&s)
 	b.marked = false
 	b.control(c, &s)
 }
 
-// sent is section 5.2.2, and what the measurements need to know of n bytes that go out.
+// sent is section 5.2.2. It also records the transmission of n bytes for the rate samples.
 func (b *bbr) sent(now time.Duration, c *Conn, n int) {
 	inFlight := c.snd.pipe()
 	before := inFlight - n
@@ -132,15 +132,15 @@ func (b *bbr) sent(now time.Duration, c *Conn, n int) {
 	b.rate.sent(now, &c.snd.board, n, inFlight)
 }
 
-// appLimited notes that what is measured of the path is not its rate. (The draft thinks otherwise of the peer's window. But one that is
-// probed byte by byte would make a path seem to carry a byte a second.)
+// appLimited marks the next rate samples as too low, because the application or the peer's window, not the path, limits sending. The draft does
+// not include the peer's window; we do, or window probes of one byte would be taken for the rate of the path.
 func (b *bbr) appLimited() { b.limited = true }
 
 func (b *bbr) deliveryRate() uint64 { return uint64(b.model.bwLatest) }
 
 func (b *bbr) end() { b.rate.log = nil }
 
-// restarted is section 5.4.1: the first bytes after a pause go at the rate known.
+// restarted is section 5.4.1: after an idle time, sending resumes at the rate of the model.
 func (b *bbr) restarted(now time.Duration, c *Conn) {
 	b.idle = true
 	b.model.extraFrom = now
@@ -152,7 +152,7 @@ func (b *bbr) restarted(now time.Duration, c *Conn) {
 	}
 }
 
-// lost takes a flight that is taken for lost (section 5.2.4).
+// lost is section 5.2.4.
 func (b *bbr) lost(now time.Duration, c *Conn, f *flight) {
 	b.rate.lost += uint64(f.Len())
 	if b.state == bbrOff {
@@ -175,18 +175,19 @@ func (b *bbr) lost(now time.Duration, c *Conn, f *flight) {
 	}
 }
 
-// inFlightAtLoss is how much was in flight when losses became too many, in the middle of a flight of so many bytes (section 5.5.10.2).
+// inFlightAtLoss estimates the bytes in flight at the point, within a lost flight of size bytes, at which losses exceeded the bound (section
+// 5.5.10.2).
 func inFlightAtLoss(s *rateSample, size int) int {
 	before, lost := float64(s.inFlight-size), float64(s.lost-size)
 	return int(before + max(bbrLossThresh*before-lost, 0)/(1-bbrLossThresh))
 }
 
-// tooHigh says whether losses mean that too much was in flight (section 5.5.10.2).
+// tooHigh reports whether losses show that too much was in flight (section 5.5.10.2).
 func (b *bbr) tooHigh(c *Conn, s *rateSample) bool {
 	return float64(s.lost) > float64(s.inFlight)*bbrLossThresh || s.lost > 0 && !c.sackOK
 }
 
-// mark takes a congestion mark as what losses beyond the bound are. The draft leaves marks to implementations, RFC 3168 does not.
+// mark treats a congestion mark as losses beyond the bound. The draft leaves the response to implementations; RFC 3168 requires one.
 func (b *bbr) mark(*Conn) {
 	b.model.noteLoss(b.rate.delivered)
 	b.marked = true
@@ -194,7 +195,7 @@ func (b *bbr) mark(*Conn) {
 
 func (b *bbr) memory() int { return cap(b.rate.log) * transmissionSize }
 
-// enter, leave and timeout are section 5.6.4.4.
+// enter, leave and timeout are section 5.6.4.4: they save and restore the window.
 func (b *bbr) enter(c *Conn, _ int) {
 	b.saveCwnd(c)
 	b.recoveryAt = b.rate.delivered
@@ -205,7 +206,7 @@ func (b *bbr) leave(c *Conn) {
 	b.before.saved = false
 }
 
-// remember keeps the model as it is before a recovery, for undo.
+// remember saves the model before the first loss of a recovery, for undo.
 func (b *bbr) remember() {
 	if !b.before.saved {
 		m := &b.model
@@ -213,7 +214,7 @@ func (b *bbr) remember() {
 	}
 }
 
-// undo restores the model's bounds from before a spurious recovery, and the state if it probed for more then (the draft's
+// undo restores the bounds of the model from before a spurious recovery, and the state if that was Startup or ProbeBW_UP (the draft's
 // HandleSpuriousLossDetection).
 func (b *bbr) undo(c *Conn) {
 	m, was := &b.model, &b.before
@@ -232,7 +233,7 @@ func (b *bbr) undo(c *Conn) {
 	was.saved = false
 }
 
-func (b *bbr) timeout(c *Conn, lost int, _ bool) {
+func (b *bbr) timeout(c *Conn, lost int) {
 	b.saveCwnd(c)
 	b.remember()
 	b.rate.lost += uint64(lost)

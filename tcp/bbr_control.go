@@ -1,6 +1,6 @@
 package tcp
 
-// control turns the model into a rate and a window (section 5.6).
+// control sets rate and window by the model (section 5.6).
 func (b *bbr) control(c *Conn, s *rateSample) {
 	rate := gains[b.state].pacing * b.model.bw * (1 - bbrMargin)
 	if b.pipe.reached || rate > c.cc.pace.model {
@@ -9,7 +9,7 @@ func (b *bbr) control(c *Conn, s *rateSample) {
 	c.cc.cwnd = b.bounded(b.window(c, s), c.snd.mss)
 }
 
-// window is section 5.6.4.6.
+// window returns the window before bounds (section 5.6.4.6).
 func (b *bbr) window(c *Conn, s *rateSample) int {
 	cwnd, most := c.cc.cwnd, b.budget(c, b.bdp(gains[b.state].cwnd, c.snd.mss)+b.model.extraInFlight())
 	switch {
@@ -24,7 +24,7 @@ func (b *bbr) window(c *Conn, s *rateSample) int {
 	return cwnd
 }
 
-// bounded is section 5.6.4.7.
+// bounded applies the bounds of the model to the window (section 5.6.4.7).
 func (b *bbr) bounded(cwnd, mss int) int {
 	most := infinite
 	switch b.state {
@@ -36,15 +36,15 @@ func (b *bbr) bounded(cwnd, mss int) int {
 	return max(min(cwnd, most, b.model.lo), bbrMinSegments*mss)
 }
 
-// bdp is a multiple of the product of rate and round trip (section 5.6.4.2).
+// bdp is the bandwidth-delay product times gain, in bytes (section 5.6.4.2).
 func (b *bbr) bdp(gain float64, mss int) int {
-	if b.low.rtt == bbrUnknown {
+	if b.min.rtt == bbrUnknown {
 		return initialWindow(mss)
 	}
-	return int(min(gain*b.model.bw*b.low.rtt.Seconds(), infinite-1))
+	return int(min(gain*b.model.bw*b.min.rtt.Seconds(), infinite-1))
 }
 
-// budget makes room for what waits to be cut, or to be acknowledged as one (sections 5.5.8.1 and 5.6.4.2).
+// budget increases size so that super-segments and delayed ACKs do not limit sending (sections 5.5.8.1 and 5.6.4.2).
 func (b *bbr) budget(c *Conn, size int) int {
 	mss := c.snd.mss
 	size = max(size, 3*c.cc.pace.quantum(mss), bbrMinSegments*mss)
@@ -54,10 +54,10 @@ func (b *bbr) budget(c *Conn, size int) int {
 	return size
 }
 
-// inFlight is what fills the pipe and no queue.
+// inFlight is the number of bytes in flight that fill the path without a queue.
 func (b *bbr) inFlight(c *Conn) int { return b.budget(c, b.bdp(1, c.snd.mss)) }
 
-// withHeadroom is the upper bound, less room for others (section 5.3.3.9).
+// withHeadroom is the upper bound less room for other flows (section 5.3.3.9).
 func (b *bbr) withHeadroom(mss int) int {
 	hi := b.model.hi
 	if hi == infinite {
@@ -66,7 +66,7 @@ func (b *bbr) withHeadroom(mss int) int {
 	return max(hi-max(mss, int(bbrHeadroom*float64(hi))), bbrMinSegments*mss)
 }
 
-// probeCwnd is what may be in flight in ProbeRTT.
+// probeCwnd is the window in ProbeRTT.
 func (b *bbr) probeCwnd(mss int) int {
 	return max(b.bdp(gains[bbrProbeRTT].cwnd, mss), bbrMinSegments*mss)
 }

@@ -5,30 +5,31 @@ import (
 	"time"
 )
 
-// bbrModel is what BBR knows of the path (section 5.5).
+// bbrModel is the model of the path (section 5.5).
 type bbrModel struct {
-	bw      float64    // the rate to send at, before gains
-	cycleBW [2]float64 // the highest delivery rate of the last cycle of probing, and of this one
-	bwLo    float64    // what losses since then suggest: bw_shortterm
-	hi, lo  int        // bounds of what is in flight: inflight_longterm, inflight_shortterm
+	bw      float64    // the rate of the model, before gains
+	cycleBW [2]float64 // the highest delivery rate of the previous cycle of probing, and of this one
+	bwLo    float64    // bw_shortterm: the bound of bw by losses in this cycle
+	hi, lo  int        // bounds of the bytes in flight: inflight_longterm, inflight_shortterm
 
-	rounds     int // a round ends when what was sent after it began is acknowledged
-	roundEnd   uint64
-	roundStart bool // one has just begun
+	rounds     int    // rounds so far; a round lasts until data sent after its start is delivered
+	roundEnd   uint64 // the round ends when data sent at this value of delivered is delivered
+	roundStart bool   // the last ACK has begun a round
 
-	lossRoundEnd   uint64 // the same for rounds in which losses are counted
-	lossRoundStart bool
-	lossInRound    bool
-	lossEvents     int     // stretches of sequence numbers
-	bwLatest       float64 // the highest of the round
-	inFlightLatest int
+	lossRoundEnd   uint64  // the same for the rounds in which losses are counted
+	lossRoundStart bool    // the last ACK has begun such a round
+	lossInRound    bool    // a flight was lost in it
+	lossEvents     int     // contiguous parts of the stream that were lost in it
+	bwLatest       float64 // the highest delivery rate in it
+	inFlightLatest int     // the most bytes delivered in a round trip in it
 
-	extra       [2]int // extra_acked, the highest of two stretches of rounds
-	extraRounds int    // of the second
-	extraAcked  int
-	extraFrom   time.Duration
+	extra       [2]int        // extra_acked: the maxima of the previous and the current filter window
+	extraRounds int           // rounds of the current filter window
+	extraAcked  int           // bytes delivered since extraFrom
+	extraFrom   time.Duration // start of the current interval
 }
 
+// maxBW is max_bw: the highest delivery rate of two cycles.
 func (m *bbrModel) maxBW() float64 { return max(m.cycleBW[0], m.cycleBW[1]) }
 
 // startRound begins a round.
@@ -70,7 +71,7 @@ func (m *bbrModel) signals(s *rateSample, probing bool, cwnd int) {
 	m.lossInRound = false
 }
 
-// noteLoss begins a round at the first loss.
+// noteLoss begins a loss round at the first loss.
 func (m *bbrModel) noteLoss(delivered uint64) {
 	if !m.lossInRound {
 		m.lossRoundEnd = delivered
@@ -91,14 +92,14 @@ func (m *bbrModel) resetSignals() { m.lossInRound, m.bwLatest, m.inFlightLatest 
 
 func (m *bbrModel) resetShortTerm() { m.bwLo, m.lo = math.Inf(1), infinite }
 
-// nextCycle lets the highest rate of the cycle before the last be forgotten (section 5.5.6).
+// nextCycle begins a cycle in the filter of the delivery rate (section 5.5.6).
 func (m *bbrModel) nextCycle() {
 	if m.cycleBW[1] > 0 {
 		m.cycleBW[0], m.cycleBW[1] = m.cycleBW[1], 0
 	}
 }
 
-// aggregation follows by how much more is acknowledged at once than the rate explains (section 5.5.9).
+// aggregation measures the bytes that ACKs report beyond those that the rate explains (section 5.5.9). full: the pipe was full once.
 func (m *bbrModel) aggregation(now time.Duration, s *rateSample, cwnd int, full bool) {
 	expected := m.bw * (now - m.extraFrom).Seconds()
 	if float64(m.extraAcked) <= expected {
@@ -118,15 +119,17 @@ func (m *bbrModel) aggregation(now time.Duration, s *rateSample, cwnd int, full 
 	m.extra[1] = max(m.extra[1], min(m.extraAcked-int(expected), cwnd))
 }
 
+// extraInFlight is the room in flight for aggregated ACKs.
 func (m *bbrModel) extraInFlight() int { return max(m.extra[0], m.extra[1]) }
 
-// fullPipe looks for the end of growth while the rate is pushed up (section 5.3.1.2).
+// fullPipe detects that the delivery rate no longer grows with the sending rate (section 5.3.1.2).
 type fullPipe struct {
-	bw           float64 // to be exceeded by a quarter
-	rounds       int     // without that
-	now, reached bool    // the pipe is full; it has been once
+	bw           float64 // full_bw: the rate that the next rounds must exceed by a quarter
+	rounds       int     // full_bw_count: rounds that have not
+	now, reached bool    // full_bw_now, full_bw_reached: the pipe is full; it was full once
 }
 
+// check takes a rate sample.
 func (p *fullPipe) check(s *rateSample, roundStart bool) {
 	switch {
 	case p.now || !roundStart || s.limited || s.rate == 0:
@@ -141,17 +144,17 @@ func (p *fullPipe) check(s *rateSample, roundStart bool) {
 
 func (p *fullPipe) reset(bw float64) { p.bw, p.rounds, p.now = bw, 0, false }
 
-// bbrLowest is the shortest round trip (section 5.3.4.3).
-type bbrLowest struct {
-	rtt, at          time.Duration // of ten seconds, and when it was measured
-	probed, probedAt time.Duration // of those since it was last looked for
-	expired          bool          // that was five seconds ago: time for ProbeRTT
-	until            time.Duration // which lasts until then; 0: what is in flight is still too much
-	roundDone        bool          // and for a round
+// bbrMinRTT is the filter of the minimum RTT, and the state of ProbeRTT (section 5.3.4.3).
+type bbrMinRTT struct {
+	rtt, at          time.Duration // min_rtt, the minimum of ten seconds, and when it was measured
+	probed, probedAt time.Duration // probe_rtt_min_delay, the minimum since the last ProbeRTT, and when it was measured
+	expired          bool          // probed is older than five seconds: ProbeRTT is due
+	until            time.Duration // end of ProbeRTT; 0: too much is still in flight
+	roundDone        bool          // ProbeRTT has lasted a round
 }
 
-// update takes a round trip; 0: none was measured.
-func (l *bbrLowest) update(now, rtt time.Duration) {
+// update takes an RTT sample; 0: there is none.
+func (l *bbrMinRTT) update(now, rtt time.Duration) {
 	l.expired = now > l.probedAt+bbrProbeRTTGap
 	if rtt > 0 && (rtt < l.probed || l.expired) {
 		l.probed, l.probedAt = rtt, now

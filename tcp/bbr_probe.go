@@ -2,39 +2,40 @@ package tcp
 
 import "time"
 
-// bbrCycle is where ProbeBW stands, which goes through its states again and again (section 5.3.3).
+// bbrCycle is the state of ProbeBW, which cycles through Down, Cruise, Refill and Up (section 5.3.3).
 type bbrCycle struct {
-	began  time.Duration // its first state, ProbeBW_DOWN
-	wait   time.Duration // until bandwidth is probed again
-	rounds int           // since it was
+	began  time.Duration // start of the cycle in ProbeBW_DOWN
+	wait   time.Duration // time from began until the next probe for bandwidth
+	rounds int           // rounds since the last probe
 	phase  ackPhase
 
-	samples       bool // acknowledgments are those of a probe
+	samples       bool // bw_probe_samples: ACKs report data that was sent in a probe
 	tooHigh       bool // the last probe lost too much
-	precautionary bool // so this one stopped early
+	precautionary bool // this probe has stopped early, because the last one lost too much
 
-	upRounds int
-	upAcked  int
-	upPerInc int // bytes acknowledged for each segment more
+	upRounds int // rounds in ProbeBW_UP
+	upAcked  int // bytes acknowledged since the upper bound grew
+	upPerInc int // bytes to be acknowledged for each segment by which the upper bound grows
 
-	drainFrom int // the round in which Drain began
-	random    uint32
+	drainFrom int    // the round in which Drain began
+	random    uint32 // state of draw
 }
 
-// ackPhase is what acknowledgments tell of: what was sent when.
+// ackPhase says which data the arriving ACKs report, relative to a probe (ack_phase).
 type ackPhase uint8
 
 const (
-	acksInit ackPhase = iota
-	acksRefilling
-	acksProbeStarting
-	acksProbeFeedback
-	acksProbeStopping
+	acksInit          ackPhase = iota // data sent outside a probe
+	acksRefilling                     // data sent before ProbeBW_REFILL, while that lasts
+	acksProbeStarting                 // data sent before ProbeBW_UP, while that lasts
+	acksProbeFeedback                 // data sent in ProbeBW_UP, while that lasts
+	acksProbeStopping                 // data sent in the probe, after its end
 )
 
+// inProbeBW reports whether the state is one of ProbeBW.
 func (b *bbr) inProbeBW() bool { return b.state >= bbrProbeDown && b.state <= bbrProbeUp }
 
-// probing says whether more is being sent than the path is known to take.
+// probing reports whether the connection sends faster than the model's rate, to find more bandwidth.
 func (b *bbr) probing() bool {
 	return b.state == bbrStartup || b.state == bbrProbeRefill || b.state == bbrProbeUp
 }
@@ -63,8 +64,8 @@ func (b *bbr) leaveDrain(now time.Duration, c *Conn) {
 	}
 }
 
-// cycleOn is UpdateProbeBWCyclePhase of section 5.3.3.9.
-func (b *bbr) cycleOn(now time.Duration, c *Conn, s *rateSample) {
+// updateCyclePhase is UpdateProbeBWCyclePhase of section 5.3.3.9.
+func (b *bbr) updateCyclePhase(now time.Duration, c *Conn, s *rateSample) {
 	if b.model.roundStart {
 		b.cycle.rounds++
 	}
@@ -92,6 +93,7 @@ func (b *bbr) cycleOn(now time.Duration, c *Conn, s *rateSample) {
 	}
 }
 
+// probeDown enters ProbeBW_DOWN.
 func (b *bbr) probeDown(now time.Duration) {
 	y := &b.cycle
 	b.model.resetSignals()
@@ -103,6 +105,7 @@ func (b *bbr) probeDown(now time.Duration) {
 	b.state = bbrProbeDown
 }
 
+// probeRefill enters ProbeBW_REFILL.
 func (b *bbr) probeRefill() {
 	y := &b.cycle
 	b.model.resetShortTerm()
@@ -111,6 +114,7 @@ func (b *bbr) probeRefill() {
 	b.state = bbrProbeRefill
 }
 
+// probeUp enters ProbeBW_UP.
 func (b *bbr) probeUp(c *Conn, s *rateSample) {
 	b.cycle.phase = acksProbeStarting
 	b.model.startRound(b.rate.delivered)
@@ -119,7 +123,7 @@ func (b *bbr) probeUp(c *Conn, s *rateSample) {
 	b.raiseSlope(c)
 }
 
-// draw is a number that differs from connection to connection, so that they do not all probe together (xorshift).
+// draw returns a pseudo-random number (xorshift). Its seed is the ISS, so that connections do not probe at the same time.
 func (b *bbr) draw() uint32 {
 	r := &b.cycle.random
 	*r ^= *r << 13
@@ -128,27 +132,29 @@ func (b *bbr) draw() uint32 {
 	return *r
 }
 
-// timeToProbe says whether it is time to look for more: every two to three seconds, or as often as Reno would lose (section 5.3.3.8).
+// timeToProbe reports whether a probe for bandwidth is due: every two to three seconds, or as often as a Reno flow would have a loss (section
+// 5.3.3.8).
 func (b *bbr) timeToProbe(now time.Duration, c *Conn) bool {
 	return now > b.cycle.began+b.cycle.wait || b.cycle.rounds >= min(b.target(c)/c.snd.mss, bbrRenoRounds)
 }
 
-// target is how much should be in flight: the product of the model, unless congestion has cut the window.
+// target is the intended number of bytes in flight: the bandwidth-delay product, at most the window.
 func (b *bbr) target(c *Conn) int { return min(b.bdp(1, c.snd.mss), c.cc.cwnd) }
 
+// timeToGoDown reports whether ProbeBW_UP ends: after too many losses in the last probe, or when the pipe is full.
 func (b *bbr) timeToGoDown(c *Conn, s *rateSample) bool {
 	switch {
 	case b.cycle.tooHigh && c.snd.pipe() >= b.model.hi:
 		b.cycle.precautionary = true
 		return true
-	case s.windowed && c.cc.cwnd >= b.model.hi: // the bound, and not the path, ends the growth
+	case s.windowed && c.cc.cwnd >= b.model.hi: // the bound, not the path, limits the growth
 		b.pipe.reset(s.rate)
 		return false
 	}
 	return b.pipe.now
 }
 
-// adaptLongTerm follows which acknowledgments are those of a probe, and moves the upper bound. It returns true if that changed the state.
+// adaptLongTerm updates the ack phase and the upper bound (AdaptLongTermModel of section 5.3.3.9). It returns true if it changed the state.
 func (b *bbr) adaptLongTerm(now time.Duration, c *Conn, s *rateSample) bool {
 	y, m := &b.cycle, &b.model
 	if y.phase == acksProbeStarting && m.roundStart {
@@ -188,13 +194,13 @@ func (b *bbr) backOff(now time.Duration, c *Conn, s *rateSample) {
 	}
 }
 
-// raiseSlope lets the upper bound grow twice as fast as in the round before.
+// raiseSlope doubles the growth of the upper bound per round.
 func (b *bbr) raiseSlope(c *Conn) {
 	b.cycle.upPerInc = max(c.cc.cwnd>>b.cycle.upRounds, c.snd.mss)
 	b.cycle.upRounds = min(b.cycle.upRounds+1, 30)
 }
 
-// raiseBound lets the upper bound grow while it is what holds the connection back.
+// raiseBound increases the upper bound if it limits sending.
 func (b *bbr) raiseBound(c *Conn, s *rateSample) {
 	if !s.windowed || c.cc.cwnd < b.model.hi {
 		return
@@ -212,7 +218,7 @@ func (b *bbr) raiseBound(c *Conn, s *rateSample) {
 
 // probeRTT is CheckProbeRTT of section 5.3.4.3.
 func (b *bbr) probeRTT(now time.Duration, c *Conn) {
-	l := &b.low
+	l := &b.min
 	if b.state != bbrProbeRTT && l.expired && !b.idle {
 		b.saveCwnd(c)
 		b.state, l.until, b.cycle.phase = bbrProbeRTT, 0, acksProbeStopping
@@ -223,7 +229,7 @@ func (b *bbr) probeRTT(now time.Duration, c *Conn) {
 		return
 	}
 	pipe := c.snd.pipe()
-	b.rate.limit(pipe) // its rates are not the path's
+	b.rate.limit(pipe) // the small window, not the path, limits the rate
 	switch {
 	case l.until == 0 && pipe <= b.probeCwnd(c.snd.mss):
 		l.until, l.roundDone = now+bbrProbeRTTLen, false
@@ -236,12 +242,12 @@ func (b *bbr) probeRTT(now time.Duration, c *Conn) {
 	}
 }
 
-// probedRTT ends ProbeRTT when its time is over (section 5.3.4.4).
+// probedRTT ends ProbeRTT if its time is over (section 5.3.4.4).
 func (b *bbr) probedRTT(now time.Duration, c *Conn) {
-	if b.low.until == 0 || now <= b.low.until {
+	if b.min.until == 0 || now <= b.min.until {
 		return
 	}
-	b.low.probedAt = now
+	b.min.probedAt = now
 	b.restoreCwnd(c)
 	b.model.resetShortTerm()
 	b.state = bbrStartup

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// congestion keeps the congestion window: what an algorithm decides on, and where the sender stands in repairing losses.
+// congestion is the state of congestion control and of loss recovery.
 type congestion struct {
-	cwnd, ssthresh int // bytes
-	state          CAState
+	cwnd, ssthresh int     // bytes. Invariant: cwnd is at least 1 in the synchronized states
+	state          CAState // Invariant: repair is not nil unless CAOpen
 	recover        Seq     // recovery ends when this is acknowledged
-	chosen         uint8   // in algorithms
-	repair         *repair // nil before the first recovery
+	chosen         uint8   // index of the algorithm in algorithms
+	repair         *repair // nil: there has been no recovery
 	pace           *pacer  // nil: nothing is paced
 	algorithm      algorithm
 }
 
-// repair is what a connection keeps of its latest recovery. Most connections have none, and are smaller for it.
+// repair is the state of the latest recovery. It is allocated at the first one, because most connections have none.
 type repair struct {
 	prr  prr
 	undo undo
@@ -24,34 +24,36 @@ type repair struct {
 
 // algorithm is one way of congestion control. It embeds baseAlgorithm and implements the hooks that it needs.
 type algorithm interface {
-	// start is called when the connection is established, or chooses the algorithm later.
+	// start is called when the connection is established, and when an established connection changes to the algorithm.
 	start(now time.Duration, c *Conn)
-	// acked takes what an acknowledgment told.
+	// acked is called for each ACK, after loss detection.
 	acked(now time.Duration, c *Conn, f feedback)
-	// sent follows each segment with n bytes of data, new or again.
+	// sent is called after each segment with n bytes of data, new or retransmitted.
 	sent(now time.Duration, c *Conn, n int)
-	// appLimited says that the application or the peer's window leaves the path unused.
+	// appLimited is called when the application or the peer's window, not the path, limits sending.
 	appLimited()
-	// measured takes a round-trip time.
+	// measured is called for each RTT sample.
 	measured(rtt time.Duration)
-	// lost takes a flight that acknowledgments show to be lost.
+	// lost is called for each flight that loss detection marks as lost.
 	lost(now time.Duration, c *Conn, f *flight)
-	// enter begins recovery, with flight bytes of the window in use; leave ends it, or the repair after a timeout.
+	// enter is called at the start of recovery, with flight bytes of the window in use. leave is called at its end, and at the end of the repair
+	// after a timeout.
 	enter(c *Conn, flight int)
 	leave(c *Conn)
-	// undo restores the state from before enter or timeout, for nothing was lost. The caller has restored the window.
+	// undo is called after a spurious recovery or timeout, and restores the state from before. The caller has restored cwnd and ssthresh.
 	undo(c *Conn)
-	// timeout follows an expiry of the retransmission timer, which marks lost bytes as lost; again: the last one is not repaired yet.
-	timeout(c *Conn, lost int, again bool)
-	// mark is a congestion mark (RFC 3168 section 6.1.2), or a loss that is repaired already.
+	// timeout is called when the retransmission timer has expired and marked lost more bytes as lost. c.cc.state is still that before the
+	// timeout: CALoss if it is the second in a row.
+	timeout(c *Conn, lost int)
+	// mark is called for a congestion mark (RFC 3168 section 6.1.2), and for a loss that a tail loss probe has repaired.
 	mark(c *Conn)
-	// restart comes before the first byte after a silence longer than a timeout.
+	// restart is called before the first transmission after an idle time longer than the retransmission timeout.
 	restart(c *Conn)
-	// deliveryRate is the rate measured in the last round trip, in bytes a second; 0: the algorithm does not measure.
+	// deliveryRate is the rate measured in the last round trip, in bytes a second; 0: the algorithm does not measure it.
 	deliveryRate() uint64
-	// memory is the number of bytes that the algorithm holds besides itself.
+	// memory is the memory of the algorithm in bytes, without the value itself.
 	memory() int
-	// end frees what the algorithm holds: nothing is sent any more.
+	// end is called when the connection sends no more data, and frees memory.
 	end()
 }
 
@@ -87,37 +89,38 @@ func algorithmNames() (names []string) {
 	return names
 }
 
-// feedback is what an acknowledgment tells of the path.
+// feedback is what congestion control learns from an ACK.
 type feedback struct {
 	delivery
-	acked    int  // bytes that have left the network, as far as one can tell without SACK
-	advanced bool // SND.UNA moved
-	limited  bool // the window, and not the application or the peer, held the sender back
-	good     bool // SND.UNA moved and no further loss was found
+	acked    int  // bytes that have left the network; without SACK an estimate (Conn.countDuplicate)
+	advanced bool // SND.UNA has advanced
+	limited  bool // the congestion window, not the application or the peer's window, limited sending
+	good     bool // SND.UNA has advanced, and loss detection has found no further loss
 }
 
-const infinite = 1 << 30
+const infinite = 1 << 30 // bytes: no bound
 
+// init selects the algorithm of a new connection.
 func (g *congestion) init(name string) {
 	g.ssthresh = infinite
 	g.use(name)
 }
 
-// use selects the algorithm; an unknown name is the default.
+// use selects the algorithm; an unknown name selects the default.
 func (g *congestion) use(name string) {
 	g.chosen = uint8(max(slices.Index(Algorithms, name), 0))
 	g.algorithm = algorithms[g.chosen].make()
-	g.cannotUndo() // what another has begun
+	g.cannotUndo() // the algorithm that began the recovery is gone
 	g.setModelRate(0)
 }
 
-// name is that of the algorithm in use.
+// name is the name of the algorithm.
 func (g *congestion) name() string { return algorithms[g.chosen].name }
 
-// initialWindow is RFC 6928 section 2.
+// initialWindow is IW in bytes (RFC 6928 section 2).
 func initialWindow(mss int) int { return min(10*mss, max(2*mss, 14600)) }
 
-// start sets the window of a connection that is established; a lost SYN leaves one segment (RFC 5681 section 3.1).
+// start sets the window of a connection that becomes established: one segment if our SYN was lost (RFC 5681 section 3.1).
 func (g *congestion) start(now time.Duration, c *Conn) {
 	g.cwnd = initialWindow(c.snd.mss)
 	if c.snd.synResent {
@@ -126,7 +129,7 @@ func (g *congestion) start(now time.Duration, c *Conn) {
 	g.algorithm.start(now, c)
 }
 
-// sent follows each segment with n bytes of data.
+// sent follows the transmission of a segment with n bytes of data.
 func (g *congestion) sent(now time.Duration, c *Conn, n int) {
 	if g.state == CARecovery {
 		g.repair.prr.out += n
@@ -135,14 +138,14 @@ func (g *congestion) sent(now time.Duration, c *Conn, n int) {
 	g.pace.sent(now, n)
 }
 
-// end frees what the algorithm holds, and lets the pacer ask for nothing more.
+// end frees the memory of algorithm, recovery and pacer, because the connection sends no more data.
 func (g *congestion) end() {
 	g.algorithm.end()
 	g.state, g.pace, g.repair = CAOpen, nil, nil
 }
 
-// flightSize is what of the window was in use when something was sent last. Acknowledgments are taken in batches: what the
-// first of them freed is not on its way again when a later one tells of a loss.
+// flightSize returns the bytes of the window that were in use at the last transmission. A batch of ACKs is processed before the next transmission:
+// an early ACK of the batch frees window that is not yet used again when a later one shows a loss.
 func (g *congestion) flightSize(snd *sender) int {
 	flight := snd.nxt.Sub(snd.una)
 	if snd.limited {
@@ -154,36 +157,36 @@ func (g *congestion) flightSize(snd *sender) int {
 // enter begins recovery.
 func (g *congestion) enter(c *Conn) {
 	flight := g.flightSize(&c.snd)
-	r := g.keep()
+	r := g.ensureRepair()
 	r.undo.begin(c)
 	g.algorithm.enter(c, flight)
 	g.state, g.recover = CARecovery, c.snd.nxt
 	r.prr = prr{recoverFS: max(flight, 1)}
 }
 
-// keep is the record of a recovery, made when it is needed first.
-func (g *congestion) keep() *repair {
+// ensureRepair returns the state of recovery, allocating it at the first call.
+func (g *congestion) ensureRepair() *repair {
 	if g.repair == nil {
 		g.repair = new(repair)
 	}
 	return g.repair
 }
 
-// leave ends recovery; una has reached recover.
+// leave ends recovery, because SND.UNA has reached recover.
 func (g *congestion) leave(c *Conn) {
 	g.algorithm.leave(c)
 	g.state = CAOpen
 	g.repair.undo.until = c.snd.nxt
 }
 
-// timeout starts over; so many bytes are taken for lost.
+// timeout follows an expiry of the retransmission timer, which has marked lost more bytes as lost.
 func (g *congestion) timeout(c *Conn, lost int) {
-	r := g.keep()
+	r := g.ensureRepair()
 	if g.state == CAOpen {
 		r.undo.begin(c)
 	}
 	r.undo.timedOut(c, g.state == CAOpen)
-	g.algorithm.timeout(c, lost, g.state == CALoss)
+	g.algorithm.timeout(c, lost)
 	g.state, g.recover = CALoss, c.snd.nxt
 	c.snd.dupAcks = 0
 }

@@ -1,8 +1,8 @@
 // Package tcp is the Transmission Control Protocol (RFC 9293) as a pure state machine: no locks, no goroutines, no clock,
 // no I/O, no randomness. Package tcp/socket runs it on a stack; a test or a simulator runs it alone.
 //
-// A Conn is driven by Input (a segment arrived), Output (what is to be sent?), Deadline (when to ask again), and the
-// user's calls Read, Write, CloseWrite, Close, Abort. To watch a handshake, break on Input, Output and setState.
+// The caller passes each segment that arrives to Input, transmits the segments that Output returns, and calls Output again at Deadline. The
+// user's calls are Read, Write, CloseWrite, Close and Abort. To debug a handshake, set breakpoints on Input, Output and setState.
 package tcp
 
 import (
@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// Conn is one connection. Its methods must not be called concurrently. A debugger shows its fields in this order, the
-// telling ones first.
+// Conn is one connection. Its methods must not be called concurrently. The fields that matter most in a debugger come first.
 type Conn struct {
 	state  State
 	snd    sender
@@ -25,44 +24,44 @@ type Conn struct {
 
 	ack     ackState
 	reset   pendingReset
-	passive bool // opened by the peer's SYN (RFC 9293 section 3.5, MUST-11)
-	orphan  bool // the user has closed or aborted and will not read
-	err     syscall.Errno
-	events  Events
+	passive bool          // opened by the peer's SYN (RFC 9293 section 3.5, MUST-11)
+	orphan  bool          // the connection has no user any more: it has called Close or Abort
+	err     syscall.Errno // the error that ended the connection; 0: none
+	events  Events        // since the last call of Events
 
-	scaleOK, sackOK, tsOK bool // negotiated
+	scaleOK, sackOK, tsOK bool // the options that both ends use
 
 	params Params
 	cfg    *Config
 
 	mtu        int // path MTU in bytes
 	blackhole  blackhole
-	maxPayload int // largest super-segment in bytes of payload; 0: none
-	advMSS     int // the MSS we announced
+	maxPayload int // payload of the largest super-segment in bytes; 0: Output makes none
+	advMSS     int // the MSS that we announce
 	counts     counts
 
 	tracer Tracer    // nil: none
-	traced *snapshot // the state that it was last told
+	traced *snapshot // the values last traced; nil: no tracer
 }
 
-// counts feed Info.
+// counts are the totals in Info.
 type counts struct {
 	segsIn, segsOut, retransmits                       uint64
 	bytesAcked, bytesReceived, bytesSent, bytesRetrans uint64
 }
 
-// Events are the changes of a connection since its owner last asked.
+// Events are the changes of a connection since the last call of Conn.Events.
 type Events uint16
 
 const (
-	Readable  Events = 1 << iota // bytes, the end of the stream or an error can be read
-	Writable                     // room in the send buffer
-	Connected                    // ESTABLISHED was reached
-	Ended                        // CLOSED or TIME-WAIT was reached: nothing more comes
+	Readable  Events = 1 << iota // Read returns bytes, or the end of the stream, or an error is pending
+	Writable                     // the send buffer has room
+	Connected                    // the state is ESTABLISHED
+	Ended                        // the state is CLOSED or TIME-WAIT: no more data arrives
 	Failed                       // an error is pending
-	Acked                        // all that was sent, FIN included, is acknowledged
-	Urgent                       // urgent data was announced, or reaches further than was known
-	Troubled                     // R1 is reached: data has gone unacknowledged for long (RFC 9293 section 3.8.3)
+	Acked                        // the peer has acknowledged all data and the FIN
+	Urgent                       // the peer has announced urgent data, or more of it
+	Troubled                     // R1 is reached: the peer has not acknowledged data for long (RFC 9293 section 3.8.3)
 )
 
 // Setup is the environment of a new connection.
@@ -70,11 +69,12 @@ type Setup struct {
 	ISS        Seq    // initial send sequence number (RFC 6528)
 	TSOffset   uint32 // added to the clock in timestamps (RFC 7323 section 5.4)
 	MTU        int    // path MTU in bytes, less the IP options of each segment
-	LinkMTU    int    // the largest datagram we can receive: the MSS we announce is derived from it
-	MaxPayload int    // largest super-segment the device takes, in bytes of payload; 0: none
-	Tracer     Tracer // of the connection from its first event on; nil: none
+	LinkMTU    int    // size of the largest datagram that we can receive: the MSS that we announce depends on it
+	MaxPayload int    // payload of the largest super-segment that the device takes, in bytes; 0: it takes none
+	Tracer     Tracer // traces all events of the connection; nil: none
 }
 
+// newConn returns a connection in CLOSED.
 func newConn(cfg *Config, p Params, s Setup) *Conn {
 	c := &Conn{cfg: cfg, params: p, mtu: s.MTU, maxPayload: s.MaxPayload}
 	c.advMSS = s.LinkMTU - 40
@@ -100,16 +100,16 @@ func newConn(cfg *Config, p Params, s Setup) *Conn {
 	return c
 }
 
-// marks are the sequence numbers that were noted once and are compared with SND.UNA ever after. They start at the ISS, and follow
-// SND.UNA once it has passed them: zero, or what lies 2^31 bytes back, would seem to lie ahead.
+// marks are the recorded sequence numbers that are compared with SND.UNA. They start at the ISS, and advanceUna moves those that SND.UNA
+// passes: numbers 2^31 bytes before SND.UNA, and perhaps zero, would compare as after it.
 func (c *Conn) marks() [5]*Seq {
 	return [...]*Seq{&c.cc.recover, &c.rack.highest, &c.rack.end, &c.rack.roundEnd, &c.ecn.until}
 }
 
-// DefaultMSS is assumed of a peer that sends no MSS option (RFC 9293 section 3.7.1, MUST-15).
+// DefaultMSS is the MSS of a peer that sends no MSS option (RFC 9293 section 3.7.1, MUST-15).
 const DefaultMSS = 536
 
-// windowShift is the smallest scale that can announce a window of size bytes (RFC 7323 section 2.3).
+// windowShift returns the smallest window scale with which the header can announce size bytes (RFC 7323 section 2.3).
 func windowShift(size int) uint8 {
 	shift := uint8(0)
 	for shift < MaxWindowScale && size > 65535<<shift {
@@ -140,7 +140,7 @@ func Accept(now time.Duration, cfg *Config, p Params, s Setup, syn *Segment) *Co
 	return c
 }
 
-// learnSyn takes sequence number, options and window from the peer's SYN.
+// learnSyn takes the sequence number, the options and the window of the peer's SYN.
 func (c *Conn) learnSyn(now time.Duration, syn *Segment) {
 	o := &syn.Options
 	c.rcv.start(syn.Seq.Add(1))
@@ -177,8 +177,8 @@ func (c *Conn) updateMSS() {
 	c.snd.mss = max(mss, 8)
 }
 
-// SetMTU tells the connection the path MTU, less the IP options of each segment. What no longer fits is cut anew when it is
-// sent again; a full-sized segment that was lost to the smaller MTU is resent at once (RFC 1191 section 6.4).
+// SetMTU sets the path MTU in bytes, less the IP options of each segment. If full-sized segments no longer fit, it marks all data in flight as
+// lost, and Output sends it again at once in smaller segments (RFC 1191 section 6.4).
 func (c *Conn) SetMTU(mtu int) {
 	if mtu == c.mtu {
 		return
@@ -192,7 +192,7 @@ func (c *Conn) SetMTU(mtu int) {
 	}
 }
 
-// MTU is the path MTU the connection works with, in bytes.
+// MTU is the path MTU that the connection uses, in bytes.
 func (c *Conn) MTU() int { return c.mtu }
 
 // State is the connection's state.
@@ -206,7 +206,7 @@ func (c *Conn) MSS() int {
 	return c.snd.mss
 }
 
-// setState is the one place where the state changes.
+// setState changes the state, and does what entering the new one requires. No other function changes it but Accept.
 func (c *Conn) setState(now time.Duration, s State) {
 	from := c.state
 	c.state = s
@@ -238,14 +238,14 @@ func (c *Conn) setState(now time.Duration, s State) {
 	}
 }
 
-// fail ends the connection with an error that pending and later calls report.
+// fail ends the connection with an error, which Err then returns.
 func (c *Conn) fail(now time.Duration, err syscall.Errno) {
 	c.err = err
 	c.events |= Failed
 	c.setState(now, Closed)
 }
 
-// synchronized says whether both sides know each other's sequence numbers.
+// synchronized reports whether both ends know each other's sequence numbers (RFC 9293 section 3.5.1).
 func (s State) synchronized() bool { return s >= Established }
 
 // Events returns the events since the last call and clears them.
@@ -258,7 +258,7 @@ func (c *Conn) Events() Events {
 // Err is the error that ended the connection: ECONNRESET, ECONNREFUSED, ETIMEDOUT, or 0.
 func (c *Conn) Err() syscall.Errno { return c.err }
 
-// Passive says whether the peer opened the connection.
+// Passive reports whether the peer opened the connection.
 func (c *Conn) Passive() bool { return c.passive }
 
 // Params returns the settings.
@@ -287,21 +287,22 @@ func (c *Conn) SetParams(now time.Duration, p Params) {
 	}
 }
 
-// Refuse ends an attempt to connect that the network says cannot succeed.
+// Refuse ends a connection in SYN-SENT with err, because an ICMP error reports that it cannot succeed (RFC 9293 section 3.9.2.2).
 func (c *Conn) Refuse(now time.Duration, err syscall.Errno) {
 	if c.state == SynSent {
 		c.fail(now, err)
 	}
 }
 
-// InFlight reports whether seq has been sent and is not acknowledged: a genuine ICMP error quotes such a number (RFC 5927 section 4.1).
+// InFlight reports whether seq was sent and is not acknowledged. An ICMP error that quotes another number is forged or late (RFC 5927
+// section 4.1).
 func (c *Conn) InFlight(seq Seq) bool {
 	snd := &c.snd
 	return snd.una.LessEq(seq) && seq.Less(snd.nxt) || snd.persist.probed && seq == snd.nxt
 }
 
-// Reuse ends a connection in TIME-WAIT if the SYN s cannot be an old duplicate, by its timestamp or its sequence number
-// (RFC 6191 section 2), and returns where the sequence numbers of its successor are to start.
+// Reuse ends a connection in TIME-WAIT if the SYN s cannot be an old duplicate, by its timestamp or its sequence number (RFC 6191 section 2).
+// It returns the ISS of the next connection.
 func (c *Conn) Reuse(now time.Duration, s *Segment) (Seq, bool) {
 	if c.state != TimeWait {
 		return 0, false

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// cubic is CUBIC (RFC 9438). Windows are counted in segments here, as in the RFC.
+// cubic is the curve of CUBIC (RFC 9438). As in the RFC, windows are in segments.
 type cubic struct {
-	wMax     float64       // the window before the last reduction
-	k        float64       // seconds until the curve is back at wMax
-	prior    float64       // the same, before fast convergence lowered it
-	wEst     float64       // what Reno would have reached
-	epoch    time.Duration // when congestion avoidance began; 0: it has not
-	pausedAt time.Duration // since when the application has not filled the window; 0: it does
+	wMax     float64       // W_max: the window before the last reduction, lowered by fast convergence
+	k        float64       // K: seconds from epoch until the curve reaches wMax
+	prior    float64       // cwnd_prior: the window before the last reduction
+	wEst     float64       // W_est: the window that Reno would have reached
+	epoch    time.Duration // t_epoch: start of congestion avoidance, without pauses; 0: not started
+	pausedAt time.Duration // since when the application has not filled the window; 0: it fills it
 }
 
 // The RFC's constants (sections 4.2, 4.3, 4.6).
@@ -23,7 +23,7 @@ const (
 )
 
 func (cub *cubic) grow(now time.Duration, g growth) int {
-	if !g.limited { // time without use of the window does not count (section 5.8)
+	if !g.limited { // the curve pauses while the application does not fill the window (section 5.8)
 		if cub.pausedAt == 0 {
 			cub.pausedAt = now
 		}
@@ -49,6 +49,7 @@ func (cub *cubic) grow(now time.Duration, g growth) int {
 	return int(min(next, 1.5*cwnd) * mss)
 }
 
+// begin starts congestion avoidance.
 func (cub *cubic) begin(now time.Duration, cwnd float64) {
 	cub.epoch = now
 	cub.wEst = cwnd
@@ -68,6 +69,7 @@ func (cub *cubic) reduce(cwnd, flight, mss int) int {
 		cub.wMax = w
 	}
 	cub.epoch, cub.pausedAt = 0, 0
-	// What a window in use holds beyond whole segments is no reason to step back further (section 4.6 allows cwnd here).
+	// A limited sender can leave up to one segment of the window unused, because segments are whole. flight+mss does not reduce the window further
+	// for that (section 4.6 allows cwnd instead of flight).
 	return max(int(cubicBeta*float64(min(flight+mss, cwnd))), 2*mss)
 }

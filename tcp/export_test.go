@@ -32,6 +32,8 @@ func (c *Conn) Check() error {
 		return fmt.Errorf("CLOSED with timers %+v", c.timers)
 	case c.timers.rexmt != 0 && snd.una == snd.nxt || c.timers.persist != 0 && snd.una != snd.nxt:
 		return fmt.Errorf("SND.UNA %d, SND.NXT %d with timers %+v", snd.una, snd.nxt, c.timers)
+	case c.cc.state != CAOpen && c.cc.repair == nil:
+		return fmt.Errorf("%v without a record of the recovery", c.cc.state)
 	case r.closed && !(r.hasFin && r.nxt == r.fin+1):
 		return fmt.Errorf("RCV.NXT %d beyond a FIN at %d (%v)", r.nxt, r.fin, r.hasFin)
 	}

@@ -2,12 +2,12 @@ package tcp
 
 import "time"
 
-// hystart leaves slow start when round-trip times grow, before losses say so (HyStart++, RFC 9406).
+// hystart ends slow start when round-trip times grow, before a loss does (HyStart++, RFC 9406).
 type hystart struct {
-	end             Seq   // the round ends when this is acknowledged
-	samples, rounds uint8 // samples in this round; rounds spent in conservative slow start
-	last, current   time.Duration
-	baseline        time.Duration // the round's RTT when conservative slow start began; 0: ordinary slow start
+	end             Seq           // windowEnd: the round ends when this is acknowledged
+	samples, rounds uint8         // RTT samples in this round; rounds spent in conservative slow start
+	last, current   time.Duration // lastRoundMinRTT, currentRoundMinRTT; 0: no sample
+	baseline        time.Duration // cssBaselineMinRtt; 0: ordinary slow start
 }
 
 // The RFC's constants (section 4.3).
@@ -19,7 +19,7 @@ const (
 	hystartCSSRounds  = 5
 )
 
-// grow is slow start for n acknowledged bytes. It returns the new window, and false when slow start is over.
+// grow returns the window after n bytes were acknowledged in slow start, and false when slow start has ended.
 func (h *hystart) grow(c *Conn, n int) (cwnd int, more bool) {
 	g := &c.cc
 	if h.end.LessEq(c.snd.una) {
@@ -34,6 +34,7 @@ func (h *hystart) grow(c *Conn, n int) (cwnd int, more bool) {
 	return min(g.cwnd+n, max(g.ssthresh, g.cwnd+c.snd.mss)), true
 }
 
+// nextRound begins a round that ends at nxt. It returns false if conservative slow start has lasted for its number of rounds.
 func (h *hystart) nextRound(nxt Seq) bool {
 	if h.baseline != 0 {
 		if h.rounds++; h.rounds >= hystartCSSRounds {
@@ -45,7 +46,7 @@ func (h *hystart) nextRound(nxt Seq) bool {
 	return true
 }
 
-// sample takes a round-trip time measured during slow start (RFC 9406 section 4.2).
+// sample takes an RTT sample (RFC 9406 section 4.2).
 func (h *hystart) sample(m time.Duration) {
 	if h.current == 0 || m < h.current {
 		h.current = m
@@ -55,7 +56,7 @@ func (h *hystart) sample(m time.Duration) {
 		return
 	}
 	if h.baseline != 0 {
-		if h.current < h.baseline { // it was jitter
+		if h.current < h.baseline { // the RTT has fallen again: resume ordinary slow start
 			h.baseline, h.rounds = 0, 0
 		}
 		return

@@ -12,8 +12,12 @@ type pendingReset struct {
 	seq, ack Seq
 }
 
-// Input takes a segment that arrived for this connection (RFC 9293 section 3.10.7). Its checksum has been verified.
-// s is not kept, but its Buffer may be taken over to queue the payload. The following Outputs send the answers.
+// Input processes a segment for this connection (RFC 9293 section 3.10.7). The caller has verified its checksum and found the connection by its
+// addresses and ports. Input never sends: the answers, RST included, come from the following Outputs. It discards unacceptable segments and
+// bytes outside the window; a discarded segment is counted once, as a duplicate or under a reason for drops.
+//
+// The caller keeps s and its payload, which Input reads only during the call. To queue the payload without a copy, Input may take over
+// s.Buffer: then it sets s.Buffer to nil, and otherwise the caller still owns it.
 func (c *Conn) Input(now time.Duration, s *Segment) {
 	c.counts.segsIn++
 	c.traceSegment(now, Event{Kind: SegmentIn}, s)
@@ -50,7 +54,7 @@ func (c *Conn) inputSynSent(now time.Duration, s *Segment) {
 		c.learnSyn(now, s)
 		c.rcv.lastAt = now
 		if !acceptable { // simultaneous open
-			c.snd.board.markAllLost() // the SYN goes out again, now with an ACK
+			c.snd.board.markAllLost() // retransmit sends the SYN again, now with an ACK
 			c.setState(now, SynReceived)
 			c.holdText(s.withoutSyn())
 			return
@@ -64,7 +68,7 @@ func (c *Conn) inputSynSent(now time.Duration, s *Segment) {
 	}
 }
 
-// withoutSyn is the part of a SYN segment that follows the SYN.
+// withoutSyn returns the part of a SYN segment after the SYN. It has no Buffer, so that the payload is copied.
 func (s *Segment) withoutSyn() *Segment {
 	t := *s
 	t.Flags &^= SYN
@@ -76,7 +80,7 @@ func (s *Segment) withoutSyn() *Segment {
 // inputSynchronized is RFC 9293 section 3.10.7.4, step by step, for SYN-RECEIVED and all later states.
 func (c *Conn) inputSynchronized(now time.Duration, s *Segment) {
 	if c.state == SynReceived && s.Flags.Has(SYN|ACK) && s.Seq == c.rcv.irs {
-		s = s.withoutSyn() // a simultaneous open: its SYN is known, its ACK is not (section 3.5, figure 7)
+		s = s.withoutSyn() // a simultaneous open: its SYN arrived before, its ACK did not (section 3.5, figure 7)
 	}
 	if !c.checkTimestamp(now, s) || !c.checkSequence(now, s) { // first
 		return
@@ -115,14 +119,13 @@ func (c *Conn) inputSynchronized(now time.Duration, s *Segment) {
 	}
 }
 
-// receiving reports whether the state is one in which text and FIN are taken.
+// receiving reports whether the state is one in which the connection accepts data and a FIN.
 func (c *Conn) receiving() bool {
 	return c.state == Established || c.state == FinWait1 || c.state == FinWait2
 }
 
-// peerAlive notes that a segment of the peer was accepted. As long as the peer answers window probes the connection stays, however
-// long the window is closed (RFC 9293 section 3.8.6.1, MUST-37). This holds only while a user owns the connection: an orphan would
-// let the peer tie up memory (RFC 6429 section 3).
+// peerAlive notes that a segment of the peer was accepted. A connection lasts as long as the peer answers window probes (RFC 9293
+// section 3.8.6.1, MUST-37), unless it is an orphan, by which the peer could tie up memory (RFC 6429 section 3).
 func (c *Conn) peerAlive(now time.Duration) {
 	c.rcv.lastAt = now
 	if c.timers.keepAlivesUnanswered > 0 {
@@ -133,7 +136,7 @@ func (c *Conn) peerAlive(now time.Duration) {
 	}
 }
 
-// refuseData resets a connection whose user will not read new text, because it has closed the socket or shut down both directions
+// refuseData resets a connection whose user will not read new data, because it has closed the socket or shut down both directions
 // (RFC 9293 section 3.6.1, RFC 2525 section 2.16). As on Linux, the sequence number of the RST is SEG.ACK, which the peer accepts.
 func (c *Conn) refuseData(now time.Duration, s *Segment) bool {
 	unread := c.orphan || c.rcv.shut && c.snd.closed
@@ -146,7 +149,7 @@ func (c *Conn) refuseData(now time.Duration, s *Segment) bool {
 }
 
 // inputTimeWait answers an acceptable segment in TIME-WAIT and restarts the 2 MSL timer (RFC 9293 section 3.10.7.4, fifth). An empty
-// segment at RCV.NXT gets no answer, because it may itself answer our ACK: two ends would exchange ACKs without end.
+// segment at RCV.NXT gets no answer, because it may itself answer our ACK, and two ends would exchange ACKs forever.
 func (c *Conn) inputTimeWait(now time.Duration, s *Segment) {
 	if s.Len() == 0 && s.Seq == c.rcv.nxt {
 		return
@@ -155,8 +158,8 @@ func (c *Conn) inputTimeWait(now time.Duration, s *Segment) {
 	c.timers.linger = now + 2*c.cfg.MSL
 }
 
-// checkTimestamp is PAWS (RFC 7323 section 5.3). A segment without a timestamp is taken although the connection uses them, as on
-// Linux: keep-alive probes of Windows have none, and dropping them (section 3.2, a SHOULD) lets the peer reset an idle connection.
+// checkTimestamp is PAWS (RFC 7323 section 5.3). As on Linux, it accepts a segment without a timestamp even if the connection uses timestamps:
+// Windows sends keep-alive probes without them, and resets an idle connection if we drop these (section 3.2, a SHOULD).
 func (c *Conn) checkTimestamp(now time.Duration, s *Segment) bool {
 	const lifetime = 24 * 24 * time.Hour // of TS.Recent (section 5.5)
 	r := &c.rcv
@@ -168,17 +171,17 @@ func (c *Conn) checkTimestamp(now time.Duration, s *Segment) bool {
 	return false
 }
 
-// noteTimestamp keeps TS.Recent up to date (RFC 7323 section 4.3). A segment whose sequence or acknowledgment number is guessed
-// does not come here: it could make all that the peer sends look old. A duplicate that ends at RCV.NXT does, as in Linux: the echo
-// tells a peer whose ACKs were lost that its last copy has arrived, and so how long a round trip is.
+// noteTimestamp updates TS.Recent (RFC 7323 section 4.3). The caller has checked sequence and acknowledgment number, or an attacker could set
+// TS.Recent so that PAWS drops all segments of the peer. As in Linux, a duplicate that ends at RCV.NXT updates it, too: a peer whose ACKs were
+// lost gets an RTT sample of its last copy.
 func (c *Conn) noteTimestamp(now time.Duration, s *Segment) {
 	if r := &c.rcv; c.tsOK && s.Options.HasTS && s.Seq.LessEq(r.lastAck) && r.lastAck.LessEq(s.End()) {
 		r.tsRecent, r.tsRecentAt = s.Options.TSVal, now
 	}
 }
 
-// checkSequence is the first step. It returns true for a segment that goes on. Any other is answered, and counted once: as a
-// duplicate, or as a drop.
+// checkSequence is the first step of RFC 9293 section 3.10.7.4. It returns true for an acceptable segment. It answers any other and counts it
+// once, as a duplicate or as a drop.
 func (c *Conn) checkSequence(now time.Duration, s *Segment) bool {
 	switch {
 	case c.acceptable(s), c.atRightEdge(s):
@@ -202,7 +205,7 @@ func (c *Conn) checkSequence(now time.Duration, s *Segment) bool {
 	return false
 }
 
-// acceptable is the test of RFC 9293 section 3.10.7.4, first: does any of the segment lie in the window?
+// acceptable reports whether a part of the segment lies in the window (RFC 9293 section 3.10.7.4, first).
 func (c *Conn) acceptable(s *Segment) bool {
 	r := &c.rcv
 	n := s.Len()
@@ -215,27 +218,27 @@ func (c *Conn) acceptable(s *Segment) bool {
 	case r.wnd() == 0:
 		return false
 	default:
-		spans := uint32(r.nxt-s.Seq) < uint32(n) // RCV.NXT lies in it; comparing its end with the far edge could wrap
+		spans := uint32(r.nxt-s.Seq) < uint32(n) // the segment contains RCV.NXT; comparing its end with the right edge could wrap
 		return inWindow(s.Seq) || inWindow(s.End()-1) || spans
 	}
 }
 
-// atRightEdge reports whether a segment at the right edge of the window is processed. With a closed window it is, for its RST, ACK and
-// URG, without its text (section 3.4, MUST-66). With an open window an empty segment is, as on Linux: a peer that has filled the
-// window has SND.NXT there.
+// atRightEdge reports whether a segment starts at the right edge and is processed nevertheless. With a closed window it is processed for RST, ACK
+// and URG, without its data (section 3.4, MUST-66). With an open window, as on Linux, an empty segment is processed: a peer that has filled
+// the window has SND.NXT there.
 func (c *Conn) atRightEdge(s *Segment) bool {
 	return s.Seq == c.rcv.edge && !s.Flags.Has(SYN) && (c.rcv.wnd() == 0 || s.Len() == 0 && !s.Flags.Has(RST))
 }
 
-// duplicate reports whether all of the segment was received before: text or a FIN that ends at or before RCV.NXT and begins at most
-// one window to the left. An empty segment is never one: answering each could make two ends exchange ACKs without end.
+// duplicate reports whether all of the segment was received before: it carries data or a FIN, ends at or before RCV.NXT, and begins at most one
+// receive buffer before. An empty segment is not a duplicate, because two ends that answer each could exchange ACKs forever.
 func (c *Conn) duplicate(s *Segment) bool {
 	r := &c.rcv
 	return s.Len() > 0 && s.End().LessEq(r.nxt) && r.nxt.Sub(s.Seq) <= c.rcvLimit()
 }
 
-// inputDuplicate answers a duplicate at once: the peer has lost an ACK, or retransmits too early. The acknowledgment in it is taken,
-// because where only retransmissions get through it is the only one. In TIME-WAIT the peer's FIN restarts the 2 MSL timer.
+// inputDuplicate acknowledges a duplicate at once, because an ACK was lost or the peer retransmits too early. It takes the ACK in it: on a path on
+// which only retransmissions arrive there is no other. In TIME-WAIT the peer's FIN restarts the 2 MSL timer.
 func (c *Conn) inputDuplicate(now time.Duration, s *Segment) {
 	c.noteDuplicate(now, s)
 	if s.DataLen() > 0 {
@@ -254,15 +257,15 @@ func (c *Conn) inputDuplicate(now time.Duration, s *Segment) {
 	}
 }
 
-// answerRetransmittedSyn sends our SYN,ACK again, which the peer has not received: an ACK alone would not help it. The peer's new timestamp is
-// echoed, because that of the first SYN would make it measure too long a round trip.
+// answerRetransmittedSyn sends our SYN,ACK again, because the peer has not received it and needs our SYN. It echoes the timestamp of the new SYN:
+// that of the first would give the peer too large an RTT sample.
 func (c *Conn) answerRetransmittedSyn(now time.Duration, s *Segment) {
 	c.noteDuplicate(now, s)
 	c.snd.board.markAllLost()
 	c.noteTimestamp(now, s)
 }
 
-// inputReset: only a RST exactly at RCV.NXT counts (RFC 5961 section 3.2).
+// inputReset takes a RST, which ends the connection only if it is exactly at RCV.NXT (RFC 5961 section 3.2).
 func (c *Conn) inputReset(now time.Duration, s *Segment) {
 	if c.state == TimeWait { // RFC 1337
 		c.drop(now, s, &c.cfg.Stats.DropReset, nil)
@@ -284,8 +287,8 @@ func (c *Conn) inputReset(now time.Duration, s *Segment) {
 	}
 }
 
-// challengeSyn: a SYN on a live connection draws a challenge ACK (RFC 5961 section 4.2); one in the window of a half-open
-// passive connection ends that, and the peer's next SYN finds the listener (RFC 9293 section 3.10.7.4, fourth).
+// challengeSyn takes a SYN within the window. It answers with a challenge ACK (RFC 5961 section 4.2). A half-open passive connection ends instead,
+// so that the peer's next SYN reaches the listener (RFC 9293 section 3.10.7.4, fourth).
 func (c *Conn) challengeSyn(now time.Duration, s *Segment) {
 	c.drop(now, s, &c.cfg.Stats.DropSyn, nil)
 	if c.state == SynReceived && c.passive {
@@ -295,9 +298,10 @@ func (c *Conn) challengeSyn(now time.Duration, s *Segment) {
 	c.challenge(now)
 }
 
-// challenge sends an ACK that an honest peer answers and a blind attacker cannot use. It answers every unacceptable segment but a
-// duplicate, also text and FIN, which Linux answers without limit. Each connection has its own allowance, so the rate tells nothing about others
-// (RFC 5961 section 7, CVE-2016-5696).
+// challenge sends a challenge ACK. An honest peer whose connection has ended replies with a RST at RCV.NXT; a blind attacker does not see the ACK.
+// It answers all unacceptable segments but duplicates, at most maxChallenges per second; Linux does not limit the answers to data and FIN. Each
+// connection has a limit of its own: a common one would let an attacker count the challenge ACKs of other connections (RFC 5961 section 7,
+// CVE-2016-5696).
 func (c *Conn) challenge(now time.Duration) {
 	a := &c.ack
 	if now-a.challengeAt >= time.Second || a.challenges == 0 {

@@ -5,39 +5,39 @@ import (
 	"time"
 )
 
-// rateSampler measures at what rate bytes are delivered (draft-ietf-ccwg-bbr-06 section 4.1).
+// rateSampler measures the delivery rate (draft-ietf-ccwg-bbr-06 section 4.1).
 type rateSampler struct {
-	delivered, lost uint64        // bytes so far
-	deliveredAt     time.Duration // when that last rose
-	firstSent       time.Duration // when the flight that was delivered last had been sent: the sample's sending begins there
-	limitedUntil    uint64        // the application, and not the path, sets the rate until so much is delivered; 0: it does not
-	log             []transmission
+	delivered, lost uint64         // bytes so far
+	deliveredAt     time.Duration  // when delivered last increased
+	firstSent       time.Duration  // time of sending of the flight that was delivered last: start of the next sample's sending interval
+	limitedUntil    uint64         // samples are application-limited until so many bytes are delivered; 0: they are not
+	log             []transmission // Invariant: ordered by at
 }
 
-// transmission is what was known when something was sent. The scoreboard's flights name it by their time.
+// transmission is the state of the sampler when a flight was sent. A flight finds it by its time of sending.
 type transmission struct {
 	at, deliveredAt, firstSent time.Duration
 	delivered, lost            uint64
-	inFlight                   int // with it
+	inFlight                   int // bytes in flight, this transmission included
 	limited                    bool
 }
 
 const transmissionSize = 56
 
-// rateSample is what an acknowledgment tells of the path.
+// rateSample is the measurement that an ACK allows. Its interval begins when the newest flight that the ACK reports was sent.
 type rateSample struct {
 	rate      float64       // bytes a second; 0: unknown
-	delivered int           // bytes since the newest flight that it covers was sent
-	prior     uint64        // delivered before that
-	lost      int           // bytes taken for lost since then
-	inFlight  int           // bytes on their way then
-	acked     int           // bytes newly covered
+	delivered int           // bytes delivered in the interval
+	prior     uint64        // bytes delivered before the interval
+	lost      int           // bytes marked as lost in the interval
+	inFlight  int           // bytes in flight at its beginning
+	acked     int           // bytes that the ACK reports for the first time
 	rtt       time.Duration // 0: unknown
-	limited   bool          // by the application
-	windowed  bool          // by the congestion window
+	limited   bool          // the application or the peer's window limited sending
+	windowed  bool          // the congestion window limited sending
 }
 
-// sent records that n bytes went out, with which inFlight are on their way.
+// sent records the transmission of n bytes, after which inFlight bytes are in flight.
 func (r *rateSampler) sent(now time.Duration, b *scoreboard, n, inFlight int) {
 	if inFlight <= n {
 		r.firstSent, r.deliveredAt = now, now
@@ -55,7 +55,7 @@ func (r *rateSampler) sent(now time.Duration, b *scoreboard, n, inFlight int) {
 	})
 }
 
-// prune forgets what no flight names any more, and makes room if that is too little.
+// prune removes the transmissions that no flight refers to, and grows the log if few are removed.
 func (r *rateSampler) prune(b *scoreboard) {
 	oldest := time.Duration(1<<63 - 1)
 	for p := b.first(); b.valid(p); p = b.next(p) {
@@ -63,10 +63,10 @@ func (r *rateSampler) prune(b *scoreboard) {
 	}
 	i, _ := r.find(oldest)
 	n := copy(r.log, r.log[i:])
-	r.log = slices.Grow(r.log[:n], max(n, b.len(), 16)) // not to look at all flights again before as many are sent
+	r.log = slices.Grow(r.log[:n], max(n, b.len(), 16)) // so that the next prune comes after at least as many transmissions as it visits flights
 }
 
-// at is what was known when something was sent at that time.
+// at returns the transmission at a time; false if the log does not have it.
 func (r *rateSampler) at(sent time.Duration) (t transmission, ok bool) {
 	i, ok := r.find(sent)
 	if ok {
@@ -79,7 +79,7 @@ func (r *rateSampler) find(at time.Duration) (int, bool) {
 	return slices.BinarySearchFunc(r.log, at, func(t transmission, at time.Duration) int { return int(t.at - at) })
 }
 
-// forget forgets all: nothing is in flight.
+// forget empties the log, because nothing is in flight.
 func (r *rateSampler) forget() {
 	r.log = r.log[:0]
 	if cap(r.log) > 64 {
@@ -87,7 +87,8 @@ func (r *rateSampler) forget() {
 	}
 }
 
-// acked returns the sample of a delivery. A rate over less than the shortest round trip tells of acknowledgments that came in a heap.
+// acked returns the sample of a delivery. If the interval is shorter than the minimum RTT the rate stays unknown, because it would measure ACK
+// compression, not the path.
 func (r *rateSampler) acked(now time.Duration, d *delivery, minRTT time.Duration) rateSample {
 	s := rateSample{acked: d.bytes, rtt: d.rtt}
 	r.delivered += uint64(d.bytes)
@@ -108,7 +109,7 @@ func (r *rateSampler) acked(now time.Duration, d *delivery, minRTT time.Duration
 	return s
 }
 
-// limit says that the application leaves the path unused from here on until what is in flight is delivered.
+// limit marks the samples as application-limited until the bytes in flight are delivered.
 func (r *rateSampler) limit(inFlight int) {
 	r.limitedUntil = max(r.delivered+uint64(inFlight), 1)
 }

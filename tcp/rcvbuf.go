@@ -2,24 +2,24 @@ package tcp
 
 import "time"
 
-// arrivalRTT is the round-trip time as a receiver sees it, which sends nothing that would be acknowledged: from an acknowledgment
-// to the first data that echoes its timestamp (RFC 7323 section 3.1). A peer that had nothing to send for a while, or whose
-// segments were lost, makes one sample too large, so that small ones count at once and large ones little by little.
+// arrivalRTT estimates the round-trip time of a receiver that sends no data: the time from an ACK to the first data that echoes its timestamp
+// (RFC 7323 section 3.1). Idle time and losses of the peer increase samples. Therefore a smaller sample replaces the estimate, and a larger
+// one moves it by an eighth.
 type arrivalRTT struct {
-	rtt time.Duration // 0: none yet
-	at  time.Duration // when an acknowledgment went out whose echo is waited for; 0: none
-	val uint32        // its TSval; without one, the last that cannot be told from older ones
+	rtt time.Duration // 0: no sample yet
+	at  time.Duration // when the ACK was sent whose echo is expected; 0: none
+	val uint32        // TSval of that ACK; without one, the next ACK to be timed must have a later TSval
 }
 
-// sent notes an acknowledgment.
+// sent takes an ACK with the TSval val.
 func (a *arrivalRTT) sent(now time.Duration, val uint32) {
 	if a.at == 0 && int32(val-a.val) > 0 {
 		a.at, a.val = now, val
 	}
 }
 
-// echoed takes a timestamp that came with data; val is what we would send now. An echo that is younger than the acknowledgment waited for
-// answers a later one: the first was lost, or overtaken on the way.
+// echoed takes the TSecr of a segment with data; val is the current TSval. An echo later than a.val is that of a later ACK: the ACK that was timed
+// is lost, or a later one has overtaken it.
 func (a *arrivalRTT) echoed(now time.Duration, ecr, val uint32) {
 	if a.at == 0 || int32(ecr-a.val) < 0 {
 		return
@@ -36,7 +36,7 @@ func (a *arrivalRTT) echoed(now time.Duration, ecr, val uint32) {
 	a.at, a.val = 0, val
 }
 
-// rcvLimit is the size of the receive buffer in octets: at least twice SO_RCVLOWAT, at most TCP_WINDOW_CLAMP.
+// rcvLimit is the size of the receive buffer in bytes: at least twice SO_RCVLOWAT, at most TCP_WINDOW_CLAMP.
 func (c *Conn) rcvLimit() int {
 	limit := max(c.rcv.buffer, min(2*c.params.RcvLowat, c.maxReceiveBuffer()))
 	if c.params.RcvBuf > 0 {
@@ -48,15 +48,15 @@ func (c *Conn) rcvLimit() int {
 	return limit
 }
 
-// ReachesLowat says whether what can be read reaches SO_RCVLOWAT, or the peer can send no more before it is read.
+// ReachesLowat reports whether at least SO_RCVLOWAT bytes are readable, or the window is so small that the peer cannot send more.
 func (c *Conn) ReachesLowat() bool {
 	n := c.Readable()
 	return n >= max(c.params.RcvLowat, 1) || n > 0 && c.rcv.wnd() <= c.rcv.mss
 }
 
-// tuneReceiveBuffer lets the buffer grow with what the user takes in a round trip, so that the window never limits a peer
-// that could send faster: one in slow start has sent four times that when its next round arrives, and goes on sending
-// while it repairs a loss.
+// tuneReceiveBuffer follows a read of n bytes. It sets the size of the buffer to eight times the bytes that the user reads in a round trip, so that
+// the window does not limit the peer: in slow start the peer sends up to four times as much by the time its next round arrives, and it goes on
+// sending while it repairs a loss.
 func (c *Conn) tuneReceiveBuffer(now time.Duration, n int) {
 	r := &c.rcv
 	r.copied += n
@@ -67,4 +67,5 @@ func (c *Conn) tuneReceiveBuffer(now time.Duration, n int) {
 	r.copied, r.roundAt = 0, now
 }
 
+// maxReceiveBuffer bounds the automatic sizing, by the configuration and the window scale.
 func (c *Conn) maxReceiveBuffer() int { return min(c.cfg.MaxRcvBuf, 65535<<c.rcv.shift) }

@@ -2,33 +2,33 @@ package tcp
 
 import "time"
 
-// windowed is congestion control by a window that grows until a loss says that it is too large. What such algorithms have in common is
-// here: slow start, and what a loss and a timeout do. How fast to grow and how far to step back is the curve's, of which C is the state.
+// windowed is congestion control by a window that grows until a loss (RFC 5681). It implements slow start and the responses to losses and
+// timeouts. The curve with the state C decides how fast the window grows in congestion avoidance, and how far a loss reduces it.
 type windowed[C any, P curve[C]] struct {
 	baseAlgorithm
 	state   C
 	hystart hystart
-	before  *C  // the state before the latest recovery, or timeout
-	held    int // bytes that SACKs and duplicate ACKs reported since SND.UNA moved last
+	before  *C  // the state before the latest recovery or timeout
+	held    int // bytes that SACKs and duplicate ACKs have reported since SND.UNA last advanced
 }
 
 // curve is NewReno or CUBIC. Sizes are in bytes.
 type curve[C any] interface {
 	*C
-	// grow returns the window after bytes were delivered in congestion avoidance.
+	// grow returns the window after g.acked bytes were delivered in congestion avoidance.
 	grow(now time.Duration, g growth) int
-	// reduce returns the slow-start threshold after a loss.
+	// reduce returns the slow-start threshold after a loss, with flight bytes of the window in use.
 	reduce(cwnd, flight, mss int) int
 }
 
-// growth is what a curve may base its growth on.
+// growth is the input of curve.grow.
 type growth struct {
 	cwnd, acked, mss int
-	limited          bool // the window, and not the application or the peer, held the sender back
+	limited          bool // the congestion window, not the application or the peer's window, limited sending
 	srtt             time.Duration
 }
 
-// prr is proportional rate reduction (RFC 9937 section 6).
+// prr is the state of proportional rate reduction in bytes: RecoverFS, prr_delivered and prr_out (RFC 9937 section 6).
 type prr struct {
 	recoverFS, delivered, out int
 }
@@ -37,7 +37,7 @@ func (w *windowed[C, P]) start(_ time.Duration, c *Conn) { w.hystart.end = c.snd
 
 func (w *windowed[C, P]) measured(rtt time.Duration) { w.hystart.sample(rtt) }
 
-// restart cuts the window of a connection that was idle for longer than a timeout (RFC 5681 section 4.1).
+// restart reduces the window after an idle time longer than the retransmission timeout (RFC 5681 section 4.1).
 func (w *windowed[C, P]) restart(c *Conn) {
 	if g := &c.cc; g.state == CAOpen {
 		g.cwnd = min(g.cwnd, initialWindow(c.snd.mss))
@@ -47,10 +47,10 @@ func (w *windowed[C, P]) restart(c *Conn) {
 func (w *windowed[C, P]) enter(c *Conn, flight int) {
 	w.begin()
 	c.cc.ssthresh = P(&w.state).reduce(c.cc.cwnd, flight, c.snd.mss)
-	c.cc.cwnd = c.snd.pipe() + c.snd.mss // until an acknowledgment says more
+	c.cc.cwnd = c.snd.pipe() + c.snd.mss // room for the first retransmission; reduceRate sets it at the next ACK
 }
 
-// begin remembers the state for undo.
+// begin saves the state for undo.
 func (w *windowed[C, P]) begin() {
 	w.held = 0
 	if w.before == nil {
@@ -59,7 +59,7 @@ func (w *windowed[C, P]) begin() {
 	*w.before = w.state
 }
 
-// undo brings back the curve as well (RFC 9438 section 4.9).
+// undo restores the state of the curve (RFC 9438 section 4.9).
 func (w *windowed[C, P]) undo(*Conn) { w.held, w.state = 0, *w.before }
 
 func (w *windowed[C, P]) leave(c *Conn) {
@@ -68,19 +68,19 @@ func (w *windowed[C, P]) leave(c *Conn) {
 	}
 }
 
-// timeout starts over from one segment (RFC 5681 section 3.1).
-func (w *windowed[C, P]) timeout(c *Conn, _ int, again bool) {
+// timeout reduces the window to one segment. A second timeout in a row does not reduce ssthresh again (RFC 5681 section 3.1).
+func (w *windowed[C, P]) timeout(c *Conn, _ int) {
 	if w.held = 0; c.cc.state == CAOpen {
 		w.begin()
 	}
-	if !again {
+	if c.cc.state != CALoss {
 		w.reduce(c)
 	}
 	c.cc.cwnd = c.snd.mss
 }
 
-// mark reduces the window like a loss, but nothing needs repair (RFC 3168 section 6.1.2). So does a loss that a tail loss probe has
-// repaired already (RFC 8985 section 7.4.2).
+// mark reduces the window as a loss does, but without recovery: for a congestion mark (RFC 3168 section 6.1.2), and for a loss that a tail loss
+// probe has repaired (RFC 8985 section 7.4.2).
 func (w *windowed[C, P]) mark(c *Conn) {
 	w.reduce(c)
 	c.cc.cwnd = c.cc.ssthresh
@@ -122,8 +122,8 @@ func (w *windowed[C, P]) count(c *Conn, f feedback) int {
 	return n
 }
 
-// slowStart grows by what was acknowledged (RFC 5681 section 3.1), without a limit per acknowledgment: our peers
-// acknowledge whole super-packets.
+// slowStart increases the window by the n bytes acknowledged (RFC 5681 section 3.1), without a limit per ACK, because peers acknowledge whole
+// super-segments.
 func (w *windowed[C, P]) slowStart(c *Conn, n int) {
 	cwnd, more := w.hystart.grow(c, n)
 	c.cc.cwnd = cwnd
@@ -132,9 +132,9 @@ func (w *windowed[C, P]) slowStart(c *Conn, n int) {
 	}
 }
 
-// reduceRate sets the window so that sending keeps in proportion to what arrives (RFC 9937 section 6).
+// reduceRate sets the window so that the bytes sent in recovery are proportional to those delivered (RFC 9937 section 6).
 func (g *congestion) reduceRate(c *Conn, delivered int, good bool) {
-	if delivered == 0 { // what left the network is lost, or left it before
+	if delivered == 0 {
 		return
 	}
 	p := &g.repair.prr
@@ -150,13 +150,13 @@ func (g *congestion) reduceRate(c *Conn, delivered int, good bool) {
 		}
 		send = min(send, g.ssthresh-pipe)
 	}
-	if p.out == 0 { // the first retransmission always goes
+	if p.out == 0 { // the window always allows the first retransmission
 		send = max(send, c.snd.mss)
 	}
 	g.cwnd = pipe + max(send, 0)
 }
 
-// reno is NewReno's growth and reduction (RFC 5681 section 3.1).
+// reno is the curve of NewReno (RFC 5681 section 3.1).
 type reno struct{}
 
 func (*reno) grow(_ time.Duration, g growth) int {
