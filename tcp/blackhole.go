@@ -2,28 +2,28 @@ package tcp
 
 import "time"
 
-// blackhole finds a path that swallows large segments without an ICMP error (RFC 4821 section 7.7): when full-sized
-// segments time out again and again, smaller ones are tried.
+// blackhole detects a path that drops large datagrams without an ICMP error (RFC 4821 section 7.7). If full-sized segments time out repeatedly, it
+// reduces the size of segments.
 type blackhole struct {
-	mtu   int           // what we dare to send; 0: all that the path MTU allows
-	until time.Duration // when to dare more again
-	times uint8         // that a hole was suspected
-	took  uint16        // the largest datagram that has arrived since
+	mtu   int           // size of the largest datagram while a black hole is suspected, in bytes; 0: none is
+	until time.Duration // end of the suspicion
+	times uint8         // number of suspicions
+	took  uint16        // the largest datagram that has arrived since the last suspicion, in bytes
 }
 
-// blackholeSteps are sizes of datagram that much of the world's tunnels and links let through.
+// blackholeSteps are sizes of datagrams in bytes that most tunnels and links carry.
 var blackholeSteps = [...]int{1280, 1024, 576}
 
-// A size is suspected after so many timeouts of one segment, twice as many if the path has taken it before: on a path that loses a
-// quarter of all packets both ways three in a row are common. It is given another chance soon, for it may have been mere loss, or
-// the link was cut, but ever later if it is suspected again.
+// A size is suspected after so many timeouts of one segment, and after twice as many if the path has carried that size: on a path that loses a
+// quarter of all packets in both directions, three timeouts in a row are common. The first suspicion ends soon, because ordinary loss or an outage
+// may have caused it; each further one lasts twice as long.
 const (
 	blackholeRetries = 3
 	blackholeMinAge  = 10 * time.Second
 	blackholeMaxAge  = 10 * time.Minute // RFC 1191 section 6.3
 )
 
-// suspect follows the timeout of the segment at una, whose payload is size octets.
+// suspect follows a timeout of the segment at SND.UNA, whose payload is size bytes.
 func (b *blackhole) suspect(now time.Duration, c *Conn, size int) {
 	datagram, retries := c.datagram(size), blackholeRetries
 	if datagram <= int(b.took) {
@@ -45,13 +45,13 @@ func (b *blackhole) suspect(now time.Duration, c *Conn, size int) {
 	}
 }
 
-// arrived notes that the peer has size bytes that were sent together.
+// arrived notes that a flight of size bytes has arrived.
 func (b *blackhole) arrived(c *Conn, size int) { b.took = max(b.took, uint16(c.datagram(size))) }
 
-// datagram is the size of the largest datagram that carries a part of size bytes.
+// datagram is the size of the largest datagram of a flight of size bytes.
 func (c *Conn) datagram(size int) int { return c.effectiveMTU() - max(c.snd.mss-size, 0) }
 
-// expire lets full-sized segments be tried again.
+// expire allows full-sized segments again when the suspicion ends.
 func (b *blackhole) expire(now time.Duration, c *Conn) {
 	if b.mtu != 0 && b.until <= now {
 		b.mtu = 0
@@ -59,7 +59,7 @@ func (b *blackhole) expire(now time.Duration, c *Conn) {
 	}
 }
 
-// effectiveMTU is the largest datagram the connection sends.
+// effectiveMTU is the size of the largest datagram that the connection sends, in bytes.
 func (c *Conn) effectiveMTU() int {
 	if c.blackhole.mtu != 0 {
 		return min(c.mtu, c.blackhole.mtu)

@@ -11,13 +11,13 @@ const HeaderLen = 20
 // MaxHeaderLen is the length of the longest header.
 const MaxHeaderLen = HeaderLen + maxOptionsLen
 
-// maxOptionsLen is what the data offset leaves for options.
+// maxOptionsLen is the length of the options that the largest data offset allows.
 const maxOptionsLen = 40
 
-// ErrHeader is a header that is cut short or whose data offset is impossible.
+// ErrHeader is the error of a header that is truncated or has an impossible data offset.
 var ErrHeader = errors.New("tcp: malformed header")
 
-// Parse reads the segment in b into s. The payload stays part of b. The checksum is the caller's to verify.
+// Parse parses the segment in b into s. s.Payload is a part of b. The caller verifies the checksum.
 func (s *Segment) Parse(b []byte) error {
 	if len(b) < HeaderLen {
 		return ErrHeader
@@ -43,7 +43,7 @@ func (s *Segment) Parse(b []byte) error {
 // HeaderLen is the length of the segment's header with its options.
 func (s *Segment) HeaderLen() int { return HeaderLen + s.Options.Len() }
 
-// PutHeader writes the header to b, which is HeaderLen octets long. The checksum field is left zero.
+// PutHeader writes the header to b, which is HeaderLen bytes long, with a zero checksum.
 func (s *Segment) PutHeader(b []byte) {
 	binary.BigEndian.PutUint16(b, s.SrcPort)
 	binary.BigEndian.PutUint16(b[2:], s.DstPort)

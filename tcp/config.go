@@ -2,36 +2,36 @@ package tcp
 
 import "time"
 
-// Config is what the connections of one stack have in common. It does not change once connections exist.
-// The zero value of each field means the default named with it.
+// Config is the configuration of all connections of one stack. It must not change while connections exist. A zero field has the default that its
+// comment names last.
 type Config struct {
 	MSL        time.Duration // maximum segment lifetime; 30 s, so that TIME-WAIT lasts Linux's 60 s and not the RFC's 240
-	InitialRTO time.Duration // before any sample (RFC 6298 section 2.1); 1 s
-	MinRTO     time.Duration // what the RTO exceeds the round-trip time by at least; 200 ms as Linux, a deliberate deviation from RFC 6298 section 2.4's 1 s
-	MaxRTO     time.Duration // 120 s
-	DelayedAck time.Duration // at most 500 ms (RFC 9293 section 3.8.6.3); 40 ms
-	FinTimeout time.Duration // how long a closed socket waits in FIN-WAIT-2; 60 s
+	InitialRTO time.Duration // RTO before the first RTT sample (RFC 6298 section 2.1); 1 s
+	MinRTO     time.Duration // least difference of RTO and SRTT; 200 ms as in Linux, a deliberate deviation from the 1 s of RFC 6298 section 2.4
+	MaxRTO     time.Duration // largest RTO; 120 s
+	DelayedAck time.Duration // longest delay of an ACK, at most 500 ms (RFC 9293 section 3.8.6.3); 40 ms
+	FinTimeout time.Duration // time of an orphan in FIN-WAIT-2; 60 s
 
-	SynRetries    int // retransmissions of a SYN before giving up; 6 as Linux, which takes 127 s; RFC 9293 section 3.8.3 asks for 3 minutes, which 7 give
-	SynAckRetries int // retransmissions of a SYN,ACK, unless TCP_SYNCNT says otherwise; 5 as Linux: who is silent is forgotten after 63 s
-	DataRetries   int // retransmissions of data before giving up; 15, which takes over 15 minutes
+	SynRetries    int // retransmissions of a SYN; 6 as in Linux, which take 127 s. RFC 9293 section 3.8.3 asks for 3 minutes, which needs 7
+	SynAckRetries int // retransmissions of a SYN,ACK without TCP_SYNCNT; 5 as in Linux: a connection to a silent peer ends after 63 s
+	DataRetries   int // retransmissions of data; 15, which take more than 15 minutes
 
-	MinMSS int // taken for any smaller MSS option, so that a peer cannot ask for the work of tiny segments; 48 bytes as Linux, 536 is safe where all peers are known
+	MinMSS int // replaces a smaller MSS option, so that a peer cannot cause the cost of tiny segments; 48 bytes as in Linux. 536 is safe if all peers are known
 
-	InitialRcvBuf int // octets; 256 KiB
-	MaxRcvBuf     int // automatic sizing stops here; 8 MiB
-	InitialSndBuf int // octets; 256 KiB
-	MaxSndBuf     int // automatic sizing stops here; 8 MiB
+	InitialRcvBuf int // bytes; 256 KiB
+	MaxRcvBuf     int // bound of the automatic sizing in bytes; 8 MiB
+	InitialSndBuf int // bytes; 256 KiB
+	MaxSndBuf     int // bound of the automatic sizing in bytes; 8 MiB
 
 	NoSACK        bool // do not offer or accept selective acknowledgment (RFC 2018)
-	NoTimestamps  bool // nor timestamps (RFC 7323)
-	NoWindowScale bool // nor window scaling (RFC 7323)
+	NoTimestamps  bool // do not offer or accept timestamps (RFC 7323)
+	NoWindowScale bool // do not offer or accept window scaling (RFC 7323)
 
 	ECN ECN // explicit congestion notification (RFC 3168); ECNAccept
 
 	Congestion string // one of Algorithms; cubic
 
-	Stats *Stats // where to count; nil: nowhere anyone looks
+	Stats *Stats // the counters; nil: new ones
 }
 
 // WithDefaults returns the Config with every zero field set.
@@ -57,6 +57,7 @@ func (g Config) WithDefaults() Config {
 	return g
 }
 
+// set sets a zero field to value.
 func set[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {

@@ -185,7 +185,7 @@ func (g *congestion) timeout(c *Conn, lost int) {
 	if g.state == CAOpen {
 		r.undo.begin(c)
 	}
-	r.undo.timedOut(c, g.state == CAOpen)
+	r.undo.timedOut(c)
 	g.algorithm.timeout(c, lost)
 	g.state, g.recover = CALoss, c.snd.nxt
 	c.snd.dupAcks = 0

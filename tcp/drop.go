@@ -7,26 +7,26 @@ import (
 	"tunstack/internal/stats"
 )
 
-// drop counts a segment that goes no further and tells the tracer why. Each segment is dropped at most once. detail, which may be nil,
-// words the numbers that decided; it runs only for a tracer.
+// drop counts a dropped segment under reason, and traces it. Each segment is dropped at most once. detail, which may be nil, returns the numbers
+// that decided; drop calls it only if there is a tracer.
 func (c *Conn) drop(now time.Duration, s *Segment, reason *stats.Counter, detail func(*Conn, *Segment) string) {
 	reason.Inc()
 	c.traceFate(now, s, SegmentDropped, reason, detail)
 }
 
-// noteDuplicate counts a segment all of which was received before, and tells the tracer.
+// noteDuplicate counts a segment all of which was received before, and traces it.
 func (c *Conn) noteDuplicate(now time.Duration, s *Segment) {
 	c.cfg.Stats.Duplicates.Inc()
 	c.traceFate(now, s, SegmentDuplicate, &c.cfg.Stats.Duplicates, nil)
 }
 
-// traceFate tells the tracer why a segment goes no further.
+// traceFate traces a segment that is dropped or a duplicate.
 func (c *Conn) traceFate(now time.Duration, s *Segment, k EventKind, reason *stats.Counter, detail func(*Conn, *Segment) string) {
 	if c.tracer == nil {
 		return
 	}
 	v := stats.Of(c.cfg.Stats, reason)
-	seg := *s // a copy, or every Segment would be allocated for the tracer's sake
+	seg := *s // a copy, as in traceSegment
 	e := Event{Kind: k, Segment: &seg, Why: v.Name, RFC: v.RFC}
 	if detail != nil {
 		e.Detail = detail(c, &seg)
@@ -34,7 +34,7 @@ func (c *Conn) traceFate(now time.Duration, s *Segment, k EventKind, reason *sta
 	c.trace(now, e)
 }
 
-// Reason words a SegmentDropped or SegmentDuplicate: the counter, the numbers that decided, and the section.
+// Reason returns the reason of a SegmentDropped or SegmentDuplicate: the counter, the numbers that decided, and the section.
 func (e Event) Reason() string {
 	text := e.Why
 	if e.Detail != "" {
@@ -46,7 +46,7 @@ func (e Event) Reason() string {
 	return text
 }
 
-// The details give numbers relative to the initial sequence numbers, as the trace shows them.
+// The following functions return details. Their numbers are relative to the initial sequence numbers, as in the trace.
 
 func notInWindow(c *Conn, s *Segment) string {
 	r := &c.rcv

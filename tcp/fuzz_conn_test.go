@@ -147,7 +147,11 @@ func (f *fuzzed) user() {
 		n := f.c.WriteUrgent(f.now, octetsFrom(f.wrote, 1+f.next()))
 		f.wrote = f.wrote.Add(n)
 	case 4:
-		f.c.ReadUrgent(f.next()&1 != 0)
+		if f.next()&1 != 0 {
+			f.c.PeekUrgent()
+		} else {
+			f.c.ReadUrgent()
+		}
 	case 5:
 		f.c.More(f.next()&1 != 0)
 	}

@@ -2,11 +2,11 @@ package tcp
 
 import "time"
 
-// Info is a connection's state in the terms of Linux's struct tcp_info; sizes are in octets where not said otherwise.
+// Info is the state of a connection in the terms of Linux's struct tcp_info. Sizes are in bytes unless the field says otherwise.
 type Info struct {
 	State         State         `json:"state"`
 	CAState       CAState       `json:"ca_state"`
-	Retransmits   int           `json:"retransmits"` // of what stands at una, since the last progress
+	Retransmits   int           `json:"retransmits"` // retransmissions since SND.UNA has advanced
 	Backoff       int           `json:"backoff"`
 	Options       Negotiated    `json:"options"`
 	RTO           time.Duration `json:"rto"`
@@ -19,7 +19,7 @@ type Info struct {
 	RTT           time.Duration `json:"rtt"`
 	RTTVar        time.Duration `json:"rttvar"`
 	MinRTT        time.Duration `json:"minrtt"`
-	RcvRTT        time.Duration `json:"rcv_rtt"` // as the peer's data shows it
+	RcvRTT        time.Duration `json:"rcv_rtt"` // measured by the echoes in the peer's data
 	SndCwnd       int           `json:"cwnd"`
 	SndSsthresh   int           `json:"ssthresh"`
 	SndWnd        int           `json:"snd_wnd"`
@@ -37,9 +37,9 @@ type Info struct {
 	SegsIn        uint64        `json:"segs_in"`
 	NotsentBytes  int           `json:"notsent"`
 	Congestion    string        `json:"congestion"`
-	PacingRate    uint64        `json:"pacing_rate"`     // bytes a second, as the next two; 0: nothing is paced
+	PacingRate    uint64        `json:"pacing_rate"`     // bytes a second, like the next two; 0: nothing is paced
 	MaxPacingRate uint64        `json:"max_pacing_rate"` // the user's bound; 0: none
-	DeliveryRate  uint64        `json:"delivery_rate"`   // of the last round trip; measured by BBR alone
+	DeliveryRate  uint64        `json:"delivery_rate"`   // of the last round trip; only BBR measures it
 }
 
 // Info reports the connection's state.

@@ -2,10 +2,10 @@ package tcp
 
 import "math"
 
-// notsentStep is how much a writer may queue at once although that passes TCP_NOTSENT_LOWAT: a super-segment, as in Linux.
+// notsentStep is the number of bytes that a Write below TCP_NOTSENT_LOWAT may queue although they exceed it: a super-segment, as in Linux.
 const notsentStep = 64 << 10
 
-// notsentRoom is how many bytes TCP_NOTSENT_LOWAT lets a writer queue: none while as many have not been sent.
+// notsentRoom is the number of bytes that TCP_NOTSENT_LOWAT allows to be written: 0 if so many bytes are unsent.
 func (c *Conn) notsentRoom() int {
 	low, unsent := c.params.NotsentLowat, c.snd.unsent()
 	switch {
@@ -17,14 +17,15 @@ func (c *Conn) notsentRoom() int {
 	return max(low-unsent, notsentStep)
 }
 
-// belowLowat says whether TCP_NOTSENT_LOWAT lets a writer be woken: at half of it, as in Linux.
+// belowLowat reports whether TCP_NOTSENT_LOWAT allows a writer to be woken.
 func (c *Conn) belowLowat() bool { return c.mayWake(c.snd.unsent()) }
 
+// mayWake is belowLowat with unsent bytes unsent: at most half of TCP_NOTSENT_LOWAT, as in Linux.
 func (c *Conn) mayWake(unsent int) bool {
 	return c.params.NotsentLowat == 0 || 2*unsent < c.params.NotsentLowat
 }
 
-// wakeNotsent wakes a writer whom TCP_NOTSENT_LOWAT has held back, when sending has reduced what was not sent.
+// wakeNotsent wakes the writers that TCP_NOTSENT_LOWAT has blocked, after a transmission. before is the number of unsent bytes before it.
 func (c *Conn) wakeNotsent(before int) {
 	if !c.mayWake(before) && c.canWrite() {
 		c.events |= Writable

@@ -18,7 +18,7 @@ const (
 
 var negotiatedNames = [...]string{"ts", "sack", "ecn", "wscale"}
 
-// Has says whether all of flags are in n.
+// Has reports whether all of flags are in n.
 func (n Negotiated) Has(flags Negotiated) bool { return n&flags == flags }
 
 // String lists the options as ss does: "ts sack wscale".
@@ -32,10 +32,10 @@ func (n Negotiated) String() string {
 	return strings.Join(words, " ")
 }
 
-// MarshalText is String.
+// MarshalText returns String as bytes.
 func (n Negotiated) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
 
-// UnmarshalText reads what MarshalText writes.
+// UnmarshalText is the inverse of MarshalText.
 func (n *Negotiated) UnmarshalText(text []byte) error {
 	*n = 0
 	for _, word := range strings.Fields(string(text)) {
@@ -48,6 +48,7 @@ func (n *Negotiated) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// negotiated returns the options that both ends use.
 func (c *Conn) negotiated() (n Negotiated) {
 	for i, on := range [...]bool{c.tsOK, c.sackOK, c.ecn.ok, c.scaleOK} {
 		if on {
@@ -57,23 +58,23 @@ func (c *Conn) negotiated() (n Negotiated) {
 	return n
 }
 
-// CAState is Linux's TCP_INFO word for where congestion control stands.
+// CAState is the state of loss recovery under Linux's name (tcpi_ca_state).
 type CAState uint8
 
 const (
-	CAOpen     CAState = iota // no loss known
-	CARecovery                // repairing a loss that acknowledgments told of
-	CALoss                    // repairing after a timeout
+	CAOpen     CAState = iota // no recovery
+	CARecovery                // recovery from a loss that ACKs have shown
+	CALoss                    // recovery after a timeout
 )
 
 var caStateNames = [...]string{"open", "recovery", "loss"}
 
 func (s CAState) String() string { return caStateNames[s] }
 
-// MarshalText is String.
+// MarshalText returns String as bytes.
 func (s CAState) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText reads what MarshalText writes.
+// UnmarshalText is the inverse of MarshalText.
 func (s *CAState) UnmarshalText(text []byte) error {
 	i := slices.Index(caStateNames[:], string(text))
 	if i < 0 {

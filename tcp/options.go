@@ -20,7 +20,7 @@ const (
 // MaxWindowScale is the largest shift (RFC 7323 section 2.3).
 const MaxWindowScale = 14
 
-// Options are the TCP options of a segment that this stack understands; all others are skipped.
+// Options are the TCP options of a segment. parseOptions ignores other kinds.
 type Options struct {
 	MSS           uint16 // 0: absent
 	HasScale      bool   // window scale present
@@ -32,8 +32,8 @@ type Options struct {
 	Sack          [4]Range // the first SackCount are valid (RFC 2018 section 3)
 }
 
-// parseOptions reads the option octets of a header. It stops at the first malformed length: what came before counts
-// (RFC 9293 section 3.1, MUST-7).
+// parseOptions parses the options of a header into o. It stops at the first malformed length and keeps the options before it (RFC 9293
+// section 3.1, MUST-7).
 func parseOptions(b []byte, o *Options) {
 	for len(b) > 0 {
 		kind := b[0]
@@ -52,6 +52,7 @@ func parseOptions(b []byte, o *Options) {
 	}
 }
 
+// parse parses the value v of one option. It ignores an option of the wrong length.
 func (o *Options) parse(kind byte, v []byte) {
 	switch {
 	case kind == kindMSS && len(v) == 2:
@@ -71,7 +72,7 @@ func (o *Options) parse(kind byte, v []byte) {
 	}
 }
 
-// Len is the length of the options in a header, padded to a multiple of 4 octets.
+// Len is the length of the options in a header in bytes, padded to a multiple of 4.
 func (o *Options) Len() int {
 	n := 0
 	if o.MSS != 0 {
@@ -82,7 +83,7 @@ func (o *Options) Len() int {
 	}
 	switch {
 	case o.HasTS:
-		n += 12 // with room for SackPermitted in place of the two NOPs
+		n += 12 // SackPermitted replaces the two NOPs
 	case o.SackPermitted:
 		n += 4
 	}
@@ -92,7 +93,7 @@ func (o *Options) Len() int {
 	return n
 }
 
-// put writes the options to b, which is Len octets long. Every option starts on a word boundary, padded by NOPs in front.
+// put writes the options to b, which is Len bytes long. NOPs before an option align it to 4 bytes.
 func (o *Options) put(b []byte) {
 	if o.MSS != 0 {
 		b[0], b[1] = kindMSS, 4

@@ -113,7 +113,7 @@ func (c *Conn) retransmit(now time.Duration, s *Segment) bool {
 	c.fill(s, w)
 	c.countRetransmit(w)
 	if c.cc.state != CAOpen {
-		c.cc.repair.undo.repeated(c, now, w)
+		c.cc.repair.undo.retransmitted(c, now, w)
 	}
 	if w.Start == snd.una && !c.keepsTimer(snd.una) {
 		c.restartRexmt(now)

@@ -2,20 +2,20 @@ package tcp
 
 import "time"
 
-// pacer spreads segments over time, in bursts of at most a quantum (draft-ietf-ccwg-bbr-06 sections 5.6.2 and 5.6.3). It takes the lower
-// of two rates: that of an algorithm with a model of the path, and that of the user (SO_MAX_PACING_RATE). Rates are in bytes a second;
-// 0 is no bound. The methods of a nil pacer pace nothing.
+// pacer spreads segments over time, in bursts of at most a quantum (draft-ietf-ccwg-bbr-06 sections 5.6.2 and 5.6.3). It uses the lower of two
+// rates: that of an algorithm with a model of the path, and that of the user (SO_MAX_PACING_RATE). Rates are in bytes a second; 0 means no
+// bound. A nil pacer does not pace.
 type pacer struct {
-	model  float64       // set by the algorithm
-	most   float64       // set by the user
-	next   time.Duration // nothing is sent earlier
-	resume time.Duration // Output waits until then; 0: it does not wait
+	model  float64       // the rate that the algorithm has set
+	most   float64       // the rate that the user has set
+	next   time.Duration // earliest time of the next transmission
+	resume time.Duration // deadline at which Output sends delayed data; 0: no data is delayed
 }
 
-// burst is the time that one burst takes at most at the pacer's rate.
+// burst is the longest duration of one burst at the pacing rate.
 const burst = time.Millisecond
 
-// rate is the rate to send at; 0: there is no pacing.
+// rate is the pacing rate; 0: the pacer does not pace.
 func (p *pacer) rate() float64 {
 	if p == nil {
 		return 0
@@ -26,7 +26,7 @@ func (p *pacer) rate() float64 {
 	return p.most
 }
 
-// quantum is how many bytes may leave at once.
+// quantum is the largest number of bytes to send at once.
 func (p *pacer) quantum(mss int) int {
 	rate := p.rate()
 	if rate == 0 {
@@ -35,7 +35,7 @@ func (p *pacer) quantum(mss int) int {
 	return max(int(min(rate*burst.Seconds(), 64<<10)), 2*mss)
 }
 
-// setMaxPacingRate sets the user's bound in bytes a second; 0 is none. Output no longer waits for what the old one put off.
+// setMaxPacingRate sets the user's bound in bytes a second; 0: no bound. Delays by the old bound end.
 func (g *congestion) setMaxPacingRate(now time.Duration, rate uint64) {
 	most := float64(rate)
 	if g.pace == nil && most > 0 {
@@ -46,7 +46,7 @@ func (g *congestion) setMaxPacingRate(now time.Duration, rate uint64) {
 	}
 }
 
-// setModelRate sets the algorithm's rate in bytes a second; 0 is none.
+// setModelRate sets the algorithm's rate in bytes a second; 0: no bound.
 func (g *congestion) setModelRate(rate float64) {
 	if g.pace == nil && rate > 0 {
 		g.pace = new(pacer)
@@ -56,22 +56,21 @@ func (g *congestion) setModelRate(rate float64) {
 	}
 }
 
-// sent delays the segments that follow n bytes by the time that these take. A sender that is late, as timers are, may catch up with one
-// burst.
+// sent delays the next segment by the time that the n bytes sent take at the pacing rate. Timers are late, so the sender may catch up by one burst.
 func (p *pacer) sent(now time.Duration, n int) {
 	if rate := p.rate(); rate > 0 {
 		p.next = max(p.next, now-burst) + time.Duration(float64(n)/rate*float64(time.Second))
 	}
 }
 
-// expire ends Output's waiting.
+// expire clears the deadline if it has passed.
 func (p *pacer) expire(now time.Duration) {
 	if p != nil && p.resume <= now {
 		p.resume = 0
 	}
 }
 
-// deadline is when Output's waiting ends; 0: it does not wait.
+// deadline is the time at which Output sends delayed data; 0: no data is delayed.
 func (p *pacer) deadline() time.Duration {
 	if p == nil {
 		return 0
@@ -79,7 +78,7 @@ func (p *pacer) deadline() time.Duration {
 	return p.resume
 }
 
-// paced says whether it is too early to send, and then makes Deadline return the time from which it is not.
+// paced reports whether pacing delays the next transmission, and then sets the deadline.
 func (c *Conn) paced(now time.Duration) bool {
 	p := c.cc.pace
 	if p == nil || p.next <= now {

@@ -4,15 +4,15 @@ import "time"
 
 // rtt estimates the round-trip time and the retransmission timeout (RFC 6298).
 type rtt struct {
-	srtt, rttvar time.Duration
-	rto          time.Duration // before backoff
-	min          time.Duration // smallest sample of the connection
-	backoff      uint8         // doublings in force
+	srtt, rttvar time.Duration // SRTT and RTTVAR; 0: no sample yet
+	rto          time.Duration // RTO without backoff
+	min          time.Duration // the smallest sample of the connection
+	backoff      uint8         // number of doublings of the RTO by backoff
 }
 
 const granularity = time.Millisecond // G of RFC 6298
 
-// sample takes a measurement of a segment that was sent once, or that timestamps tell apart (Karn's rule).
+// sample takes an RTT sample. The caller applies Karn's rule (Conn.sampleRTT).
 func (r *rtt) sample(m time.Duration, cfg *Config) {
 	m = max(m, time.Microsecond)
 	if r.srtt == 0 {
@@ -26,7 +26,7 @@ func (r *rtt) sample(m time.Duration, cfg *Config) {
 	r.backoff = 0
 }
 
-// timeout is the time to wait before the next retransmission.
+// timeout is the RTO with backoff.
 func (r *rtt) timeout(cfg *Config) time.Duration {
 	return min(r.rto<<min(r.backoff, 16), cfg.MaxRTO)
 }

@@ -21,7 +21,7 @@ const (
 	CWR
 )
 
-// Has says whether all bits of g are set.
+// Has reports whether all bits of g are set.
 func (f Flags) Has(g Flags) bool { return f&g == g }
 
 // String is tcpdump's notation: "S", "S.", "P.", ".".
@@ -41,7 +41,7 @@ func (f Flags) String() string {
 	return b.String()
 }
 
-// Segment is a parsed TCP segment. A debugger shows its fields in this order, the telling ones first.
+// Segment is a parsed TCP segment. The fields that matter most in a debugger come first.
 type Segment struct {
 	Flags            Flags
 	Seq, Ack         Seq
@@ -49,19 +49,19 @@ type Segment struct {
 	Urg              uint16
 	SrcPort, DstPort uint16
 	Options          Options
-	Payload, Wrap    []byte // Wrap continues Payload: of a sent segment, where the send buffer wraps round
-	MSS              int    // of a super-segment (TSO): payload octets per segment on the wire; else 0
-	ECT              bool   // to be sent as ECN-capable: ECT(0) in the IP header (RFC 3168 section 5)
+	Payload, Wrap    []byte // the data; Wrap continues Payload if data to be sent spans two pages of the send buffer
+	MSS              int    // payload in bytes of each segment of a super-segment (TSO); else 0
+	ECT              bool   // send as ECN-capable: ECT(0) in the IP header (RFC 3168 section 5)
 	CE               bool   // arrived with a congestion mark in the IP header
 
-	// Buffer, if not nil, ends with Payload. Input may take it over, to keep the payload without copying it: then it is nil.
+	// Buffer, if not nil, ends with Payload. Input may take it over to queue the payload without a copy, and then sets it to nil.
 	Buffer *packet.Buffer
 }
 
-// DataLen is the number of payload octets.
+// DataLen is the length of the data in bytes.
 func (s *Segment) DataLen() int { return len(s.Payload) + len(s.Wrap) }
 
-// Len is SEG.LEN: the sequence numbers the segment occupies, SYN and FIN included.
+// Len is SEG.LEN: the number of sequence numbers that the segment occupies, SYN and FIN included.
 func (s *Segment) Len() int {
 	n := s.DataLen()
 	if s.Flags.Has(SYN) {
@@ -105,8 +105,8 @@ func (s *Segment) String() string {
 	return b.String()
 }
 
-// ResetFor fills r with the reset that answers s where there is no connection (RFC 9293 section 3.10.7.1).
-// It returns false for a segment that draws none: another reset.
+// ResetFor fills in r, the RST that answers s if there is no connection (RFC 9293 section 3.10.7.1). It returns false if s is a RST, which gets no
+// answer.
 func ResetFor(s, r *Segment) bool {
 	if s.Flags.Has(RST) {
 		return false

@@ -1,22 +1,21 @@
 package tcp
 
-// Seq is a sequence number. Numbers are compared modulo 2^32 (RFC 9293 section 3.4), which is sound while
-// the two are less than 2^31 apart.
+// Seq is a sequence number. Comparisons are modulo 2^32 (RFC 9293 section 3.4), and correct if the two numbers are less than 2^31 apart.
 type Seq uint32
 
-// Less says whether a comes before b.
+// Less reports whether a comes before b.
 func (a Seq) Less(b Seq) bool { return int32(a-b) < 0 }
 
-// LessEq says whether a comes before b or is b.
+// LessEq reports whether a comes before b or is b.
 func (a Seq) LessEq(b Seq) bool { return int32(a-b) <= 0 }
 
-// Add is the number n octets after a; n may be negative.
+// Add returns the number n bytes after a; n may be negative.
 func (a Seq) Add(n int) Seq { return a + Seq(int32(n)) }
 
-// Sub is the distance from b to a in octets, negative when a comes first.
+// Sub returns the distance from b to a in bytes, negative if a comes first.
 func (a Seq) Sub(b Seq) int { return int(int32(a - b)) }
 
-// maxSeq and minSeq are the later and the earlier of two numbers.
+// maxSeq and minSeq return the later and the earlier of two numbers.
 func maxSeq(a, b Seq) Seq {
 	if a.Less(b) {
 		return b
@@ -31,8 +30,8 @@ func minSeq(a, b Seq) Seq {
 	return a
 }
 
-// Range is the stretch of sequence space from Start up to, not including, End.
+// Range is the sequence numbers from Start up to, but not including, End.
 type Range struct{ Start, End Seq }
 
-// Len is the number of octets in the range.
+// Len is the number of bytes in the range.
 func (r Range) Len() int { return r.End.Sub(r.Start) }

@@ -20,5 +20,5 @@ const (
 var stateNames = [...]string{"CLOSED", "LISTEN", "SYN-SENT", "SYN-RECEIVED", "ESTABLISHED",
 	"FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING", "LAST-ACK", "TIME-WAIT"}
 
-// String is the RFC's name of the state.
+// String returns the RFC's name of the state.
 func (s State) String() string { return stateNames[s] }

@@ -1,36 +1,34 @@
 package tcp
 
-import (
-	"time"
-)
+import "time"
 
-// Tracer is told all that a connection does, as it does it: it draws the ladder, annotates captures, steps and plots.
-// It is called with the connection in the midst of a call and must not call its methods that change anything.
+// Tracer receives the events of a connection as they happen: the ladder, annotated captures, stepping and plots are made of them.
 type Tracer interface {
+	// Trace is called within a method of c. It must not call methods that change c.
 	Trace(now time.Duration, c *Conn, e Event)
 }
 
-// EventKind is what an Event tells of.
+// EventKind is the kind of an Event.
 type EventKind uint8
 
 const (
-	SegmentIn        EventKind = iota // a segment arrived; the state is still that before it
-	SegmentOut                        // a segment is to be sent; Why says what for
-	SegmentDropped                    // the segment that arrived goes no further; Why is the counter, RFC the section, Detail the numbers
-	SegmentDuplicate                  // all of the segment that arrived was received before: only its ACK counts; Why is the counter, RFC the section
-	StateChanged                      // from From to State()
-	TimerArmed                        // Why is the timer, At its new deadline; 0: stopped
-	TimerFired                        // Why is the timer
-	VariablesChanged                  // what Variables reports, by a call that has just done its work
-	RoundTripSample                   // RTT
+	SegmentIn        EventKind = iota // a segment has arrived; the state is still that before it
+	SegmentOut                        // Output returns a segment; Why is its purpose
+	SegmentDropped                    // the segment of the last SegmentIn is dropped; Why is the counter, RFC the section, Detail the numbers
+	SegmentDuplicate                  // all of that segment was received before, and only its ACK is taken; Why is the counter, RFC the section
+	StateChanged                      // the state has changed from From to State()
+	TimerArmed                        // a timer has a new deadline; Why is the timer, At the deadline; 0: stopped
+	TimerFired                        // a timer has expired; Why is the timer
+	VariablesChanged                  // a call has changed the Variables
+	RoundTripSample                   // RTT is an RTT sample
 	LossDetected                      // Bytes are taken for lost; Why is the rule
-	RecoveryUndone                    // nothing was lost; Why is the rule that shows it
-	UserRead                          // Bytes were read
-	UserWrote                         // Bytes were written
-	UserClosed                        // Why is "close", "shutdown" or "abort"
+	RecoveryUndone                    // the recovery was spurious; Why is the rule that shows it
+	UserRead                          // the user has read Bytes
+	UserWrote                         // the user has written Bytes
+	UserClosed                        // the user has closed; Why is "close", "shutdown" or "abort"
 )
 
-// Event is something that a connection does. Segment is valid during the call.
+// Event is an event of a connection. Segment is valid during the call only.
 type Event struct {
 	Kind    EventKind
 	Segment *Segment
@@ -42,7 +40,7 @@ type Event struct {
 	Bytes   int
 }
 
-// SetTracer makes t the one that is told; nil ends that.
+// SetTracer sets the tracer; nil removes it.
 func (c *Conn) SetTracer(t Tracer) {
 	c.tracer, c.traced = t, nil
 	if t != nil {
@@ -50,14 +48,14 @@ func (c *Conn) SetTracer(t Tracer) {
 	}
 }
 
-// trace tells the tracer; callers whose Event takes work to make ask for the tracer first.
+// trace passes e to the tracer. A caller whose Event is expensive to make checks for a tracer first.
 func (c *Conn) trace(now time.Duration, e Event) {
 	if c.tracer != nil {
 		c.tracer.Trace(now, c, e)
 	}
 }
 
-// traceSegment tells of a segment. The tracer gets a copy, for what an interface may keep would never live on the stack.
+// traceSegment traces a segment. It passes a copy: if s itself went to the interface, each Segment would be allocated on the heap.
 func (c *Conn) traceSegment(now time.Duration, e Event, s *Segment) {
 	if c.tracer != nil {
 		seg := *s
@@ -66,13 +64,13 @@ func (c *Conn) traceSegment(now time.Duration, e Event, s *Segment) {
 	}
 }
 
-// snapshot is what the tracer was last told of values that change in many places.
+// snapshot is the last traced state of the values that change in many places.
 type snapshot struct {
 	timers timers
 	vars   Variables
 }
 
-// traceChanges tells what has changed since it was last called.
+// traceChanges traces the variables and timers that have changed since its last call.
 func (c *Conn) traceChanges(now time.Duration) {
 	if c.tracer == nil {
 		return

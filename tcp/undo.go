@@ -2,43 +2,44 @@ package tcp
 
 import "time"
 
-// A recovery is spurious if nothing was lost: segments were only late, or overtook each other. Three kinds of evidence show it:
+// A recovery is spurious if nothing was lost: the network delayed or reordered segments. Three rules detect it:
 //
 //   - D-SACK (RFC 3708): the peer reports all retransmitted data as duplicate.
 //   - Eifel (RFC 3522): the ACK that covers the retransmitted data echoes a timestamp from before the first retransmission.
 //   - F-RTO (RFC 5682), after a timeout, for connections without timestamps: ACKs cover data that was marked lost and not retransmitted.
 //
-// The response is Linux's (tcp_undo_cwnd_reduction): window, threshold and the algorithm's state return to their values from before the
-// recovery. RFC 4015 lets the window grow back to them; but no burst follows, for all data in flight counts again.
-// The backoff of the retransmission timer stays until a round trip is measured: the path may be slower than the timer from now on.
+// The response is Linux's (tcp_undo_cwnd_reduction): cwnd, ssthresh and the state of the algorithm return to their values from before the
+// recovery. RFC 4015 makes the window grow back instead, to avoid a burst; here no burst follows, because all data in flight counts again.
+// The backoff of the retransmission timer stays until the next RTT sample, because the path may have become slower.
 
 // undo holds the values from before a recovery, and the evidence that it was spurious.
 type undo struct {
-	armed   bool
+	armed   bool // the recovery can be undone
 	resent  bool // data was retransmitted
 	timeout bool // the retransmission timer has expired
 	frto    frtoStep
 
-	cwnd, ssthresh int // before
-	rack           rackMark
-	marker         Seq    // SND.UNA when recovery began (Linux: undo_marker)
-	high           Seq    // the end of the retransmitted data
-	probed         Seq    // the end of a tail loss probe that was out
-	retrans        int    // bytes retransmitted and not reported as duplicates (Linux: undo_retrans)
-	stamp          uint32 // timestamp of the first retransmission (Linux: retrans_stamp)
-	until          Seq    // when this is acknowledged after recovery, it is too late for a D-SACK
+	cwnd, ssthresh int      // the values from before
+	rack           rackMark // the value from before
+	marker         Seq      // SND.UNA when recovery began (Linux: undo_marker)
+	high           Seq      // the end of the retransmitted data
+	probed         Seq      // the end of a tail loss probe that was in flight when recovery began
+	retrans        int      // bytes retransmitted and not reported as duplicates (Linux: undo_retrans)
+	retransStamp   uint32   // timestamp of the first retransmission (Linux: retrans_stamp)
+	until          Seq      // D-SACKs after recovery undo it until this is acknowledged
 }
 
-// frtoStep is where F-RTO stands (RFC 5682 sections 2.1 and 3.1).
+// frtoStep is a step of F-RTO (RFC 5682 sections 2.1 and 3.1).
 type frtoStep uint8
 
 const (
 	frtoOff  frtoStep = iota
-	frtoWait          // for the first new ACK after the retransmission
-	frtoNew           // new data is sent and lost data held; the next ACK decides
+	frtoWait          // wait for the first ACK that advances SND.UNA
+	frtoNew           // send new data and no lost data; the next ACK decides
 )
 
-// begin saves the values that a recovery, or a timeout, changes. A tail loss probe in flight may yet be reported as duplicate.
+// begin saves the values that a recovery or a timeout changes. It counts a tail loss probe in flight as retransmitted, because the peer may
+// report it as a duplicate.
 func (u *undo) begin(c *Conn) {
 	snd := &c.snd
 	*u = undo{armed: true, cwnd: c.cc.cwnd, ssthresh: c.cc.ssthresh, rack: c.rack.rackMark, marker: snd.una, high: snd.una, probed: snd.una, until: snd.nxt}
@@ -47,10 +48,10 @@ func (u *undo) begin(c *Conn) {
 	}
 }
 
-// repeated notes that w is retransmitted.
-func (u *undo) repeated(c *Conn, now time.Duration, w Range) {
+// retransmitted follows the retransmission of w.
+func (u *undo) retransmitted(c *Conn, now time.Duration, w Range) {
 	if !u.resent {
-		u.resent, u.stamp = true, c.timestamp(now)
+		u.resent, u.retransStamp = true, c.timestamp(now)
 	}
 	u.retrans += w.Len()
 	u.high = maxSeq(u.high, w.End)
@@ -82,12 +83,12 @@ func (u *undo) spurious(c *Conn, s *Segment, f *feedback) (rule string) {
 // that proves nothing: all its earlier ACKs may have been lost (step 5).
 func (u *undo) eifel(c *Conn, s *Segment, f *feedback) bool {
 	echo := s.Options.TSEcr
-	return c.tsOK && f.advanced && echo != 0 && int32(echo-u.stamp) < 0 && u.high.LessEq(c.snd.una) &&
+	return c.tsOK && f.advanced && echo != 0 && int32(echo-u.retransStamp) < 0 && u.high.LessEq(c.snd.una) &&
 		!c.rack.duplicate && (c.snd.una != c.snd.nxt || c.rack.steps > 0)
 }
 
-// forward takes a step of F-RTO and returns true when it finds the timeout spurious. The first new ACK proves nothing: the data that it
-// covers beside the retransmission may have arrived long ago, and its ACKs been lost.
+// forward takes a step of F-RTO and returns true if it finds the timeout spurious. The first ACK that advances SND.UNA does not decide: the data
+// that it covers besides the retransmission may have arrived before, and its ACKs been lost.
 func (u *undo) forward(c *Conn, f *feedback) bool {
 	snd := &c.snd
 	duplicate := !c.sackOK && !f.advanced && f.acked > 0
@@ -106,17 +107,17 @@ func (u *undo) forward(c *Conn, f *feedback) bool {
 	return false
 }
 
-// timedOut begins F-RTO at a timeout, unless the connection has timestamps, which tell more, or other data was retransmitted before (RFC
-// 5682 section 2.1 step 1).
-func (u *undo) timedOut(c *Conn, first bool) {
-	if u.timeout = true; c.tsOK || !first && u.frto != frtoWait {
+// timedOut begins F-RTO at a timeout, unless the connection has timestamps, with which Eifel decides, or other data was retransmitted before
+// (RFC 5682 section 2.1 step 1).
+func (u *undo) timedOut(c *Conn) {
+	if u.timeout = true; c.tsOK || c.cc.state != CAOpen && u.frto != frtoWait {
 		u.frto = frtoOff
 	} else {
 		u.frto = frtoWait
 	}
 }
 
-// tryUndo undoes the recovery if an ACK shows that it was spurious, and says whether it did.
+// tryUndo undoes the recovery if an ACK shows that it was spurious, and reports whether it did.
 func (c *Conn) tryUndo(now time.Duration, s *Segment, f *feedback) bool {
 	r := c.cc.repair
 	if r == nil || !r.undo.armed {
@@ -135,7 +136,7 @@ func (c *Conn) tryUndo(now time.Duration, s *Segment, f *feedback) bool {
 		return false
 	}
 	c.trace(now, Event{Kind: RecoveryUndone, Why: rule})
-	if rule != "D-SACK" || c.cc.state == CALoss { // D-SACKs say nothing of lost data that was not retransmitted
+	if rule != "D-SACK" || c.cc.state == CALoss { // D-SACKs prove nothing about lost data that was not retransmitted
 		c.snd.board.unmarkLost()
 	}
 	c.snd.dupAcks = 0
@@ -144,7 +145,7 @@ func (c *Conn) tryUndo(now time.Duration, s *Segment, f *feedback) bool {
 	return true
 }
 
-// undo brings back the window from before the recovery.
+// undo restores cwnd, ssthresh and the state of the algorithm from before the recovery.
 func (g *congestion) undo(c *Conn) {
 	u := &g.repair.undo
 	g.cwnd, g.ssthresh = max(g.cwnd, u.cwnd), max(g.ssthresh, u.ssthresh)
@@ -153,25 +154,25 @@ func (g *congestion) undo(c *Conn) {
 	u.armed, u.frto = false, frtoOff
 }
 
-// holding says whether F-RTO holds lost data back and lets new data go.
+// holding reports whether F-RTO sends new data and no lost data.
 func (g *congestion) holding() bool { return g.repair != nil && g.repair.undo.frto == frtoNew }
 
-// cannotUndo drops the means to undo a recovery.
+// cannotUndo makes the recovery final.
 func (g *congestion) cannotUndo() {
 	if g.repair != nil {
 		g.repair.undo.armed, g.repair.undo.frto = false, frtoOff
 	}
 }
 
-// restore drops the deliveries of a spurious recovery, for RACK may have taken originals for their copies. After a spurious fast retransmit
-// RACK waits for segments that are late.
+// restore undoes the deliveries of a spurious recovery, because RACK may have taken first copies for retransmissions. After a spurious fast
+// retransmit the path reorders segments, so RACK waits for late ones from now on.
 func (r *rack) restore(u *undo) {
 	if r.rackMark = u.rack; !u.timeout {
 		r.reordered = true
 	}
 }
 
-// spare unmarks the lost flights, except retransmitted ones.
+// unmarkLost makes the lost flights waiting again, except those that were retransmitted before.
 func (b *scoreboard) unmarkLost() {
 	if b.lost == 0 {
 		return

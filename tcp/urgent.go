@@ -1,18 +1,21 @@
 package tcp
 
-import "time"
+import (
+	"syscall"
+	"time"
+)
 
-// Urgent data (RFC 9293 section 3.8.5). The pointer names the byte after the urgent data, in both directions. For the
-// user the last urgent byte is special, as Linux has it: without OOBInline it is taken out of the stream.
+// Urgent data (RFC 9293 section 3.8.5). The urgent pointer is the sequence number after the urgent data, in both directions. As on Linux, the
+// last urgent byte is out of band: without OOBInline, Read skips it, and ReadUrgent returns it.
 
-// urgent is the receiver's part.
+// urgent is the receiver's state of urgent data.
 type urgent struct {
-	mark  Seq  // the last urgent byte
-	valid bool // there is one
-	read  bool // the user has it
+	mark  Seq  // sequence number of the last urgent byte, if valid
+	valid bool // the peer has announced urgent data that Read has not passed
+	read  bool // ReadUrgent has returned the byte at mark
 }
 
-// WriteUrgent queues bytes of p and makes the last of those that fit the end of the urgent data. It returns how many fit.
+// WriteUrgent is Write with the last byte that fits marked as the last urgent byte.
 func (c *Conn) WriteUrgent(now time.Duration, p []byte) int {
 	n := c.Write(now, p)
 	if n > 0 {
@@ -21,7 +24,7 @@ func (c *Conn) WriteUrgent(now time.Duration, p []byte) int {
 	return n
 }
 
-// markUrgent sets the urgent pointer on a segment while it lies ahead. A pointer that does not fit says as much as it can.
+// markUrgent sets the urgent pointer of a segment while SND.UP is after SND.UNA. If SND.UP is too far ahead for the field, the field is 65535.
 func (c *Conn) markUrgent(s *Segment) {
 	snd := &c.snd
 	if !snd.urgent || s.Flags.Has(SYN) {
@@ -37,7 +40,7 @@ func (c *Conn) markUrgent(s *Segment) {
 	}
 }
 
-// receiveUrgent is RFC 9293 section 3.10.7.4, sixth.
+// receiveUrgent takes the urgent pointer of a segment (RFC 9293 section 3.10.7.4, sixth).
 func (c *Conn) receiveUrgent(s *Segment) {
 	if !s.Flags.Has(URG) || s.Urg == 0 || c.rcv.shut {
 		return
@@ -51,11 +54,11 @@ func (c *Conn) receiveUrgent(s *Segment) {
 	c.events |= Urgent
 }
 
-// readSeq is the sequence number of the next byte the user will read.
+// readSeq is the sequence number of the next byte in the receive buffer.
 func (r *receiver) readSeq() Seq { return r.dataNxt().Add(-r.buf.Len()) }
 
-// dataNxt is the sequence number after the last byte in the queue: RCV.NXT without the peer's FIN and without the bytes that were
-// discarded because the user had shut down reading.
+// dataNxt is the sequence number after the last byte in the receive buffer: RCV.NXT without the peer's FIN, and without the bytes discarded since
+// the user has shut down reading.
 func (r *receiver) dataNxt() Seq {
 	switch {
 	case r.shut:
@@ -66,8 +69,8 @@ func (r *receiver) dataNxt() Seq {
 	return r.nxt
 }
 
-// beforeMark is how many of n bytes may be read in one go: a read ends before the mark. At the mark itself, a byte
-// that is not inline is skipped first.
+// beforeMark returns how many of n bytes the user may read now. A read ends before the mark. At the mark, beforeMark first removes the urgent byte
+// from the stream, unless OOBInline leaves it there.
 func (c *Conn) beforeMark(n int) int {
 	u, r := &c.rcv.urgent, &c.rcv
 	if !u.valid || n == 0 {
@@ -82,7 +85,7 @@ func (c *Conn) beforeMark(n int) int {
 	case c.params.OOBInline:
 		u.valid = false
 	case r.buf.Len() > 0:
-		if !u.read { // it stays readable out of band, as on Linux, until the next one
+		if !u.read { // as on Linux, ReadUrgent can return it until the next urgent byte
 			r.oob, r.oobHeld = r.buf.At(0), true
 		}
 		r.buf.Discard(1)
@@ -91,29 +94,41 @@ func (c *Conn) beforeMark(n int) int {
 	return n
 }
 
-// AtMark says whether the next byte to be read is the last urgent one (sockatmark).
+// AtMark reports whether the next byte of the stream is the last urgent byte (sockatmark).
 func (c *Conn) AtMark() bool {
 	return c.rcv.urgent.valid && c.rcv.urgent.mark == c.rcv.readSeq()
 }
 
-// UrgentPending says whether urgent data is announced that the user has not read up to.
+// UrgentPending reports whether the peer has announced an urgent byte that the user has not read.
 func (c *Conn) UrgentPending() bool { return c.rcv.urgent.valid && !c.rcv.urgent.read || c.rcv.oobHeld }
 
-// ReadUrgent returns the last urgent byte out of band. here is false while it is announced but has not arrived; ok is
-// false when there is none, it was read before, or it is inline.
-func (c *Conn) ReadUrgent(peek bool) (b byte, here, ok bool) {
+// ReadUrgent returns the last urgent byte out of band, once. Errors: EAGAIN if it has not arrived, EINVAL if the peer has announced none, the user
+// has read it, or OOBInline leaves it in the stream.
+func (c *Conn) ReadUrgent() (byte, error) {
+	b, err := c.PeekUrgent()
+	if err != nil {
+		return 0, err
+	}
+	if r := &c.rcv; r.oobHeld {
+		r.oobHeld = false
+	} else {
+		r.urgent.read = true
+	}
+	return b, nil
+}
+
+// PeekUrgent returns what ReadUrgent would return.
+func (c *Conn) PeekUrgent() (byte, error) {
 	u, r := &c.rcv.urgent, &c.rcv
 	if r.oobHeld {
-		r.oobHeld = peek
-		return r.oob, true, true
+		return r.oob, nil
 	}
 	if !u.valid || u.read || c.params.OOBInline {
-		return 0, false, false
+		return 0, syscall.EINVAL
 	}
 	offset := u.mark.Sub(r.readSeq())
 	if offset >= r.buf.Len() {
-		return 0, false, true
+		return 0, syscall.EAGAIN
 	}
-	u.read = !peek
-	return r.buf.At(offset), true, true
+	return r.buf.At(offset), nil
 }

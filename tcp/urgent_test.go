@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,22 +24,21 @@ func TestReceiveUrgent(t *testing.T) {
 	s := newScript(t).established("")
 	s.recv(".U seq 5001 ack 1001 win 64240 urg 5")
 	require.NotZero(t, s.c.Events()&Urgent)
-	_, here, ok := s.c.ReadUrgent(false)
-	require.True(t, ok)
-	require.False(t, here, "announced, not arrived")
+	_, err := s.c.ReadUrgent()
+	require.ErrorIs(t, err, syscall.EAGAIN, "announced, not arrived")
 	s.recv("P.U seq 5001:5009(8) ack 1001 win 64240 urg 5").sends(". seq 1001 ack 5009 win 65527")
 	require.True(t, s.c.UrgentPending())
-	b, here, ok := s.c.ReadUrgent(true)
-	require.True(t, here && ok)
+	b, err := s.c.PeekUrgent()
+	require.NoError(t, err)
 	require.Equal(t, pattern(5005, 1)[0], b)
 	s.reads(5001, 4)
 	require.True(t, s.c.AtMark())
 	require.Equal(t, 3, s.c.Read(s.now, make([]byte, 8)))
-	b, here, ok = s.c.ReadUrgent(false)
-	require.True(t, here && ok)
+	b, err = s.c.ReadUrgent()
+	require.NoError(t, err)
 	require.Equal(t, pattern(5005, 1)[0], b)
-	_, _, ok = s.c.ReadUrgent(false)
-	require.False(t, ok, "read before")
+	_, err = s.c.ReadUrgent()
+	require.ErrorIs(t, err, syscall.EINVAL, "read before")
 	require.False(t, s.c.UrgentPending())
 }
 
@@ -48,8 +48,8 @@ func TestUrgentInline(t *testing.T) {
 	s.recv("P.U seq 5001:5009(8) ack 1001 win 64240 urg 5").sends(". seq 1001 ack 5009 win 65527")
 	require.Equal(t, 4, s.c.Read(s.now, make([]byte, 8)))
 	require.True(t, s.c.AtMark())
-	_, _, ok := s.c.ReadUrgent(false)
-	require.False(t, ok)
+	_, err := s.c.ReadUrgent()
+	require.ErrorIs(t, err, syscall.EINVAL)
 	s.reads(5005, 4)
 }
 

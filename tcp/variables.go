@@ -2,7 +2,7 @@ package tcp
 
 import "time"
 
-// Variables are a connection's variables under the names of the RFCs, for those who watch it. Sizes are in octets.
+// Variables are the variables of a connection under the names of the RFCs. Sizes are in bytes.
 type Variables struct {
 	State State
 
@@ -11,14 +11,14 @@ type Variables struct {
 	IRS, RcvNxt         Seq
 	RcvWnd              int
 
-	Cwnd, Ssthresh int    // RFC 5681; Ssthresh is 0 until there is one
+	Cwnd, Ssthresh int    // RFC 5681; Ssthresh is 0 before the first loss
 	CAState        string // open, recovery or loss
-	Flight         int    // sent and not acknowledged
-	Sacked, Lost   int    // of Flight: acknowledged selectively (RFC 2018), taken for lost
+	Flight         int    // bytes in flight: sent and not acknowledged
+	Sacked, Lost   int    // the parts of Flight that the peer has SACKed (RFC 2018), and that are taken for lost
 
 	SRTT, RTTVar, RTO time.Duration // RFC 6298; RTO with its backoff
 
-	Acked, Received, Retransmitted uint64 // octets so far
+	Acked, Received, Retransmitted uint64 // bytes so far
 }
 
 // Variables reports the connection's variables.

@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"syscall"
 	"testing"
 	"time"
 
@@ -41,8 +42,8 @@ func TestUrgentAfterShutdownOfReading(t *testing.T) {
 	s := newScript(t).established("").recv(".U seq 5001 ack 1001 win 64240 urg 5")
 	s.c.CloseRead()
 	s.recv("P.U seq 5001:5011(10) ack 1001 win 64240 urg 7").sends(". seq 1001 ack 5011 win 65525")
-	_, _, ok := s.c.ReadUrgent(false)
-	require.False(t, ok)
+	_, err := s.c.ReadUrgent()
+	require.ErrorIs(t, err, syscall.EINVAL)
 	require.False(t, s.c.UrgentPending())
 }
 

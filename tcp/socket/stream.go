@@ -104,14 +104,10 @@ func (so *Socket) ReadUrgent(peek bool) (byte, error) {
 	if !ok {
 		return 0, syscall.ENOTCONN
 	}
-	switch b, here, ok := c.tcb.ReadUrgent(peek); {
-	case !ok:
-		return 0, syscall.EINVAL
-	case !here:
-		return 0, syscall.EAGAIN
-	default:
-		return b, nil
+	if peek {
+		return c.tcb.PeekUrgent()
 	}
+	return c.tcb.ReadUrgent()
 }
 
 // AtMark reports whether the next byte to be read is the last urgent one (SIOCATMARK).
