@@ -106,7 +106,7 @@ func TestInet(t *testing.T) { // SOCK-054
 	}
 }
 
-func TestOctetOrder(t *testing.T) { // SOCK-054
+func TestByteOrder(t *testing.T) { // SOCK-054
 	b := []byte{0x12, 0x34, 0x56, 0x78}
 	layout16, layout32 := layout(struct{ V uint16 }{Htons(0x1234)}), layout(struct{ V uint32 }{Htonl(0x12345678)})
 	require.Equal(t, b[:2], []byte(layout16))

@@ -23,7 +23,7 @@ func (h host) sendUrgent(fd int, text string) {
 	require.Equal(h.t, len(text), n)
 }
 
-func TestUrgentOctet(t *testing.T) { // SOCK-022, TCP-067, TCP-070, TCP-071
+func TestUrgentByte(t *testing.T) { // SOCK-022, TCP-067, TCP-070, TCP-071
 	p := newTCPPair(t)
 	client, server := p.connect()
 	_, err := p.b.recv(server, 1, MSG_OOB)

@@ -157,7 +157,7 @@ func TestUpChecksItsFlags(t *testing.T) {
 	}
 }
 
-func TestUpFlagsMean(t *testing.T) {
+func TestUpFlags(t *testing.T) {
 	f := upFlags{addr: "10.0.0.2/31", host: "10.0.0.3", mtu: 576, queues: 1, driver: "water", services: "none", congestion: "bbr",
 		logLevel: "debug", tap: true}
 	c, err := f.parse()

@@ -57,7 +57,7 @@ func (l *lab) actual() (n int) {
 	return n
 }
 
-func TestWhole(t *testing.T) { // IP-017
+func TestWholeDatagram(t *testing.T) { // IP-017
 	l := newLab(t, 1<<20)
 	payload := pattern(6000)
 	for _, at := range []int{4000, 0, 2000} {

@@ -229,8 +229,8 @@ func TestPortsOfConnections(t *testing.T) { // SOCK-030
 	l.empty()
 }
 
-// Another device queue or the user does something between two steps of the packet path.
-func TestOvertaken(t *testing.T) {
+// A listener adopts no connection that another device queue has made already, and none once the user has closed it.
+func TestAdoptOfClosedListener(t *testing.T) {
 	l := newLab(t)
 	listener := l.listen(here, 4)
 	p := l.dial(there)

@@ -37,7 +37,7 @@ func TestWrongLines(t *testing.T) {
 }
 
 // Text without an end of line is no whole line while it may become "Knock knock", nor after a first line with an end.
-func TestWhole(t *testing.T) {
+func TestWholeLines(t *testing.T) {
 	var s Server
 	for text, whole := range map[string]bool{"": false, "kno": false, "Knock, k": false, "knock knock": true, "hello": true} {
 		require.Equal(t, whole, s.Whole(text, false), text)
