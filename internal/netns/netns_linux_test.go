@@ -2,6 +2,7 @@ package netns
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -220,4 +221,15 @@ func TestNeedWithoutMain(t *testing.T) {
 	var fails fakeT
 	Need(&fails)
 	require.Contains(t, fails.failed, "TestMain")
+}
+
+func TestNeedUnderShort(t *testing.T) {
+	short := flag.Lookup("test.short").Value
+	before := short.String()
+	t.Cleanup(func() { require.NoError(t, short.Set(before)) })
+	require.NoError(t, short.Set("true"))
+	t.Setenv(requireEnv, "1") // -short asks for less all the same
+	var skips fakeT
+	Need(&skips)
+	require.Equal(t, fakeT{skipped: "-short leaves out the tests on a device"}, skips)
 }
