@@ -5,7 +5,6 @@ import (
 
 	"tunstack/internal/checksum"
 	"tunstack/internal/packet"
-	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -164,7 +163,7 @@ func (e *End) arrive(p *parcel) {
 		return
 	}
 	var seg tcp.Segment
-	sum := checksum.Sum(p.data, checksum.Pseudo(pseudoSrc, pseudoDst, ip.ProtocolTCP, len(p.data)))
+	sum := checksum.Sum(p.data, checksum.Pseudo(pseudoSrc, pseudoDst, protocolTCP, len(p.data)))
 	switch {
 	case len(p.data) == 0: // superseded
 	case sum != 0xffff:

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"tunstack/internal/checksum"
-	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -81,7 +80,10 @@ func (f Fate) String() string { return fateNames[f] }
 // The addresses of the pseudo-header.
 var pseudoSrc, pseudoDst = netip.AddrFrom4([4]byte{10, 0, 0, 1}), netip.AddrFrom4([4]byte{10, 0, 0, 2})
 
-const ipHeaderLen = 20
+const (
+	ipHeaderLen = 20
+	protocolTCP = 6
+)
 
 // transmit sends one packet from e into the link.
 func (l *Link) transmit(e *End, seg *tcp.Segment) Fate {
@@ -111,7 +113,7 @@ func (l *Link) encode(s *Sim, b []byte, seg *tcp.Segment) []byte {
 	b = append(b, make([]byte, n)...)
 	squeezed.PutHeader(b)
 	b = append(append(b, seg.Payload...), seg.Wrap...)
-	checksum.Put(b[16:], ^checksum.Sum(b, checksum.Pseudo(pseudoSrc, pseudoDst, ip.ProtocolTCP, len(b))))
+	checksum.Put(b[16:], ^checksum.Sum(b, checksum.Pseudo(pseudoSrc, pseudoDst, protocolTCP, len(b))))
 	return b
 }
 
