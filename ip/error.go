@@ -14,12 +14,12 @@ const (
 	HostUnreachable                 // the last router or this stack's link found no neighbour
 	ProtocolUnreachable             // no transport for the protocol number
 	PortUnreachable                 // no socket
-	TooBig                          // larger than the next hop's MTU, and not to be fragmented
+	TooBig                          // larger than the next hop's MTU, and must not be fragmented
 	SourceRouteFailed
 	Prohibited // by a filter
 	TTLExceeded
 	ReassemblyTimeout
-	BadParameter // Error.Pointer says where
+	BadParameter // Error.Pointer is the offending byte
 	Redirect     // Error.Gateway is the better next hop
 )
 
@@ -27,14 +27,14 @@ const (
 type Error struct {
 	Kind       Kind
 	Type, Code uint8         // of a received one: the family's ICMP numbers
-	Errno      syscall.Errno // of a received one: what a socket reports; 0: nothing
-	Hard       bool          // of a received one: to try again does not help
+	Errno      syscall.Errno // of a received one: the error that a socket reports; 0: none
+	Hard       bool          // of a received one: a retry does not help
 	MTU        int           // TooBig: the next hop's MTU in bytes, 0 from old routers
 	Pointer    int           // BadParameter: the index of the offending byte
 	Gateway    netip.Addr    // Redirect
-	In         *Interface    // of a received one: where it came in
+	In         *Interface    // of a received one: the interface that received it
 	From       netip.Addr    // the sender of a received one
-	Quoted     Datagram      // of a received one: the header of the datagram that it is about
-	Datagram   []byte        // of a received one: what it quotes of that datagram, from the IP header on
+	Quoted     Datagram      // of a received one: the header of the quoted datagram
+	Datagram   []byte        // of a received one: the quoted bytes of that datagram, from the IP header on
 	Local      bool          // raised by this stack itself, about a next hop that does not answer
 }

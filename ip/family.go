@@ -13,7 +13,7 @@ type Family interface {
 	HeaderLen() int
 	// MaxPayload is the largest transport message of a datagram without options, in bytes.
 	MaxPayload() int
-	// MinMTU is what every link carries at least, in bytes.
+	// MinMTU is the smallest MTU that a link may have, in bytes.
 	MinMTU() int
 	// MinPMTU is the floor of path MTU estimates, in bytes.
 	MinPMTU() int
@@ -24,20 +24,20 @@ type Family interface {
 	// AllHosts is the multicast group that every interface is in.
 	AllHosts() netip.Addr
 
-	// Input takes a received datagram from the link and takes p over. It is safe for concurrent use.
+	// Input takes a received datagram from the link and owns p from then on. It is safe for concurrent use.
 	Input(now time.Duration, i *Interface, p *packet.Buffer)
 	// Send sends p, a transport header and its payload, along r: see Stack.Send.
 	Send(now time.Duration, r *Route, o Outgoing, p *packet.Buffer) error
-	// SendRaw sends p, which starts with a header of the caller's making, along r: see Stack.SendRaw.
+	// SendRaw sends p, which starts with a header made by the caller, along r: see Stack.SendRaw.
 	SendRaw(now time.Duration, r *Route, p *packet.Buffer) error
-	// Report sends an ICMP error about the datagram p, which starts at its IP header and stays the caller's. It stays silent
-	// where the RFCs ask for that, or beyond the rate limit.
+	// Report sends an ICMP error about the datagram p, which starts at its IP header and stays the caller's. It sends nothing
+	// where the RFCs forbid it, or beyond the rate limit.
 	Report(now time.Duration, e Error, d *Datagram, p *packet.Buffer)
 
-	// Parse reads the header at the start of b, which may be cut off anywhere behind it, as the quotes in ICMP errors are. Cast
-	// and In stay zero. It returns false for a header that is malformed.
+	// Parse reads the header at the start of b; b may end anywhere after the header, as quotes in ICMP errors do. Parse leaves
+	// Cast and In zero. It returns false for a malformed header.
 	Parse(b []byte) (Datagram, bool)
-	// ReplyOptions turns the options of a received datagram into those of its answer; nil: none.
+	// ReplyOptions turns the options of a received datagram into the options of its answer; nil: none.
 	ReplyOptions(received []byte) []byte
 }
 
@@ -51,7 +51,7 @@ func index(a netip.Addr) int {
 	return 1
 }
 
-// FamilyOf is the family of an address, nil if the stack does not have it. IPv4-mapped addresses are to be unmapped before.
+// FamilyOf is the family of an address, nil if the stack does not have it. The caller unmaps IPv4-mapped addresses.
 func (s *Stack) FamilyOf(a netip.Addr) Family {
 	if !a.IsValid() {
 		return nil

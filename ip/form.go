@@ -2,7 +2,7 @@ package ip
 
 import "net/netip"
 
-// Form is what the form of an address says, whatever the stack's own addresses are (RFC 1122 section 3.2.1.3).
+// Form is the kind of an address by its form alone, without the stack's own addresses (RFC 1122 section 3.2.1.3).
 type Form uint8
 
 const (

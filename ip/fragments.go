@@ -10,18 +10,18 @@ import (
 // Fragment is a received fragment of a datagram of either family, for Reassemble.
 type Fragment = reassembly.Fragment[Arrival]
 
-// Arrival is how a datagram was received.
+// Arrival describes how a datagram was received.
 type Arrival struct {
 	In   *Interface
 	Cast packet.Cast
 }
 
-// Reassemble takes in a fragment. It returns the datagram, and true, once that is whole.
+// Reassemble takes a fragment. It returns the datagram, and true, when the fragment completes it.
 func (s *Stack) Reassemble(now time.Duration, f *Fragment) (reassembly.Whole, bool) {
 	return s.reassembly.Add(now, f)
 }
 
-// timedOut tells the sender of a datagram that its fragments did not all come in time; first is the one with offset 0.
+// timedOut reports to the sender of a datagram that its reassembly timed out; first is the fragment with offset 0.
 func (s *Stack) timedOut(now time.Duration, a Arrival, first *packet.Buffer) {
 	f := s.byVersion(first.Bytes())
 	if d, ok := f.Parse(first.Bytes()); ok {

@@ -10,18 +10,18 @@ import (
 )
 
 const (
-	gatewayRetry  = time.Minute      // how long a gateway that did not answer is passed over for its alternates
-	gatewaySettle = time.Second      // the link needs as long to declare a neighbour dead: failures within it belong to the previous gateway
+	gatewayRetry  = time.Minute      // how long an unanswering gateway is passed over for its alternates
+	gatewaySettle = time.Second      // ARP needs at least 1 s to declare a neighbour dead: failures sooner after a change belong to the previous gateway
 	redirectAge   = 10 * time.Minute // how long a Redirect is followed
 	maxRedirects  = 256
 )
 
-// gateways watches the first hops (RFC 1122 section 3.3.1.4): one that the link finds silent is passed over until it is
-// tried again, and Redirects age. The outcome is in the routes' failed and redirected marks.
+// gateways watches the first hops (RFC 1122 section 3.3.1.4). A gateway that does not answer the link is passed over until it
+// is tried again, and Redirects age. The routes' failed and redirected marks hold the outcome.
 type gateways struct {
 	stack     *Stack
 	mu        sync.Mutex
-	failed    map[netip.Addr]time.Duration // until when
+	failed    map[netip.Addr]time.Duration // until when the gateway is passed over
 	redirects map[netip.Addr]time.Duration // by destination, until when
 	lastFail  time.Duration
 	timer     timer.Timer
@@ -34,8 +34,8 @@ func (g *gateways) init(s *Stack) {
 	g.timer.Init(s.cfg.Timers, g)
 }
 
-// failTo notes that the first hop on the way to dst does not answer. All datagrams that waited for it come back at once, when
-// the route leads elsewhere already: they must not condemn the successor.
+// failTo records that the first hop to dst does not answer. The link returns all datagrams that waited for it at once, after
+// the first has changed the route: the others must not mark the next gateway as failed.
 func (g *gateways) failTo(now time.Duration, dst netip.Addr) {
 	g.mu.Lock()
 	settled := now-g.lastFail >= gatewaySettle
@@ -45,7 +45,7 @@ func (g *gateways) failTo(now time.Duration, dst netip.Addr) {
 	}
 }
 
-// fail notes that a next hop does not answer. It matters if that is the gateway of a route.
+// fail records that a next hop does not answer, if it is the gateway of a route.
 func (g *gateways) fail(now time.Duration, gateway netip.Addr) {
 	if !gateway.IsValid() || !g.stack.table.Load().usesGateway(gateway) {
 		return
@@ -65,7 +65,7 @@ func (g *gateways) fail(now time.Duration, gateway netip.Addr) {
 	})
 }
 
-// usesGateway says whether a route leads over gateway, as far as it is known to answer.
+// usesGateway reports whether a route that has not failed leads over gateway.
 func (t *table) usesGateway(gateway netip.Addr) bool {
 	for _, list := range t.routes.All() {
 		if slices.ContainsFunc(list, func(r routeEntry) bool { return r.gateway == gateway && !r.failed }) {
@@ -91,9 +91,9 @@ func (s *Stack) SuspectGateway(now time.Duration, r *Route) {
 	}
 }
 
-// Redirect moves a destination to another gateway, as an ICMP Redirect says. It is ignored unless the sender
-// is the current first hop to the destination and the new gateway is another host on the same network (RFC 1122 section
-// 3.2.2.2), and by routers (RFC 1812 section 5.2.7.2). A transport calls it that knows that it sent what the error quotes.
+// Redirect moves a destination to another gateway, as an ICMP Redirect asks. It is ignored unless the sender is the current
+// first hop to the destination and the new gateway is another host on the same network (RFC 1122 section 3.2.2.2), and always
+// by routers (RFC 1812 section 5.2.7.2). A transport calls it if it knows that it sent the quoted datagram.
 func (s *Stack) Redirect(now time.Duration, e *Error) {
 	if !s.gateways.redirect(now, e.In, e) {
 		s.stats.RedirectIgnore.Inc()
@@ -129,7 +129,7 @@ func (t *table) dropRedirect(dst netip.Addr) {
 	t.changeRoutesTo(netip.PrefixFrom(dst, dst.BitLen()), func(r *routeEntry) bool { return !r.redirected })
 }
 
-// Expire lets failed gateways be tried again and ends Redirects.
+// Expire makes failed gateways usable again and ends Redirects.
 func (g *gateways) Expire(now time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -36,7 +36,7 @@ type InterfaceInfo struct {
 	MTU        int            `json:"mtu"`
 	Loopback   bool           `json:"loopback"`
 	InPackets  uint64         `json:"in_packets"`
-	InBytes    uint64         `json:"in_bytes"` // IP headers included, link headers not
+	InBytes    uint64         `json:"in_bytes"` // with IP headers, without link headers
 	OutPackets uint64         `json:"out_packets"`
 	OutBytes   uint64         `json:"out_bytes"`
 }
@@ -47,7 +47,7 @@ func (s *Stack) AddInterface(name string, l Link) (*Interface, error) {
 	return s.attach(&Interface{name: name, link: l})
 }
 
-// AddLoopback attaches the link back to this stack: it gets each family's loopback address, and everything sent to an own
+// AddLoopback attaches the link back to this stack: it gets each family's loopback address, and everything sent to one of the stack's own
 // address goes through it. The link calls Input on a goroutine of its own. Errors as of AddInterface.
 func (s *Stack) AddLoopback(name string, l Link) (*Interface, error) {
 	i, err := s.attach(&Interface{name: name, link: l, loopback: true})
@@ -89,7 +89,8 @@ func (s *Stack) attach(i *Interface) (*Interface, error) {
 	return i, err
 }
 
-// joinAllHosts makes the link receive each family's group of all hosts, to which every interface belongs for ever (RFC 1112 section 4).
+// joinAllHosts makes the link receive each family's group of all hosts, to which every interface belongs permanently (RFC 1112
+// section 4).
 func (i *Interface) joinAllHosts() {
 	filter, ok := i.link.(MulticastFilter)
 	for _, f := range i.stack.families {
@@ -108,14 +109,14 @@ func (i *Interface) Name() string { return i.name }
 // MTU is the largest datagram in bytes that the link carries.
 func (i *Interface) MTU() int { return i.mtu }
 
-// Features is what the link takes over from senders.
+// Features is the work that the link takes over from senders.
 func (i *Interface) Features() packet.Features { return i.features }
 
-// Loopback says whether the link leads back to this stack.
+// Loopback reports whether the link leads back to this stack.
 func (i *Interface) Loopback() bool { return i.loopback }
 
-// Input takes a received datagram from the link. It takes p over, whose Cast says how it was addressed on the link. It is safe for
-// concurrent use: every device queue has its own goroutine.
+// Input takes a received datagram from the link and owns p, whose Cast is the address of the frame. It is safe for concurrent
+// use: every device queue has its own goroutine.
 func (i *Interface) Input(now time.Duration, p *packet.Buffer) {
 	i.inPackets.Inc()
 	i.inBytes.Add(uint64(p.Len()))
@@ -129,7 +130,7 @@ func (i *Interface) Input(now time.Duration, p *packet.Buffer) {
 	f.Input(now, i, p)
 }
 
-// Transmit hands one datagram to the link and takes p over.
+// Transmit passes one datagram to the link and owns p.
 func (i *Interface) Transmit(now time.Duration, p *packet.Buffer, nextHop netip.Addr) error {
 	if !i.features.Checksum {
 		p.CompleteChecksum()
@@ -143,8 +144,8 @@ func (i *Interface) Transmit(now time.Duration, p *packet.Buffer, nextHop netip.
 	return err
 }
 
-// Unreachable is called by the link for a datagram whose next hop did not answer; p starts at its IP header. It takes p over,
-// and is not called from within Output, whose caller may hold the lock that the answer needs.
+// Unreachable is called by the link for a datagram whose next hop did not answer; p starts at its IP header and Unreachable
+// owns it. It must not be called from within Output, whose caller may hold the lock that the report needs.
 func (i *Interface) Unreachable(now time.Duration, p *packet.Buffer) {
 	s := i.stack
 	defer p.Free()
@@ -158,10 +159,10 @@ func (i *Interface) Unreachable(now time.Duration, p *packet.Buffer) {
 	}
 	d.In = i
 	s.gateways.failTo(now, d.Dst)
-	s.ReportUnreachable(now, &d, p) // to ourselves, too: so raw sockets see it, as on Linux
+	s.ReportUnreachable(now, &d, p) // also to the stack's own address, so that raw sockets see it, as on Linux
 }
 
-// Source returns the source address of a datagram on its way out (link.Handler); the zero Addr if its header cannot be read.
+// Source returns the source address of a datagram to be sent (link.Handler); the zero Addr if its header cannot be read.
 func (i *Interface) Source(p *packet.Buffer) netip.Addr {
 	f := i.stack.byVersion(p.Bytes())
 	if f == nil {
@@ -177,8 +178,8 @@ func (s *Stack) ReportUnreachable(now time.Duration, d *Datagram, p *packet.Buff
 	s.FamilyOf(d.Src).Report(now, Error{Kind: HostUnreachable}, d, p)
 }
 
-// AddAddress gives the interface an address; the connected network becomes a route. Errors: EINVAL for an address that
-// no interface may have, EEXIST for one that the stack has already.
+// AddAddress gives the interface an address; the connected network becomes a route. Errors: EINVAL for an address that no
+// interface may have, EEXIST for an address that the stack already has.
 func (i *Interface) AddAddress(a netip.Prefix) error {
 	if !a.IsValid() || !i.stack.isUnicast(a.Addr()) {
 		return syscall.EINVAL
@@ -195,8 +196,8 @@ func (i *Interface) AddAddress(a netip.Prefix) error {
 	})
 }
 
-// RemoveAddress takes an address from the interface, and with the last address of its network the connected route and the routes
-// by gateways there. The error is EADDRNOTAVAIL for an address that the interface does not have.
+// RemoveAddress removes an address from the interface, and with the last address of its network the connected route and the
+// routes by gateways there. The error is EADDRNOTAVAIL for an address that the interface does not have.
 func (i *Interface) RemoveAddress(a netip.Addr) error {
 	return i.stack.changeTable(func(t *table) error {
 		at := slices.IndexFunc(t.addresses, func(own address) bool { return own.prefix.Addr() == a && own.owner == i })
@@ -219,8 +220,8 @@ func (i *Interface) RemoveAddress(a netip.Addr) error {
 	})
 }
 
-// IsHost says whether a can be the address of a host on the interface's link (link.Handler): it is neither of a form that no
-// host has nor a broadcast address of a connected network.
+// IsHost reports whether a can be the address of a host on the interface's link (link.Handler): its form allows a host, and it
+// is not a broadcast address of a connected network.
 func (i *Interface) IsHost(a netip.Addr) bool {
 	c := i.stack.Class(a)
 	return c.Form == FormHost && c.Cast == packet.Unicast
@@ -237,13 +238,13 @@ func (i *Interface) Addresses() []netip.Prefix {
 	return list
 }
 
-// Joined says whether a multicast group has a member on the interface.
+// Joined reports whether a multicast group has a member on the interface.
 func (i *Interface) Joined(group netip.Addr) bool {
 	return (*i.groups.Load())[group] > 0 || group == i.stack.FamilyOf(group).AllHosts()
 }
 
-// Join adds a member to a multicast group on the interface with the address iface; an invalid or unspecified one
-// lets the route to the group choose. Errors: EINVAL for an address that is not a group's, ENODEV without such an interface.
+// Join adds a member to a multicast group on the interface with the address iface; for an invalid or unspecified iface the
+// route to the group chooses. Errors: EINVAL for an address that is not a group's, ENODEV without such an interface.
 func (s *Stack) Join(group, iface netip.Addr) error { return s.changeMembers(group, iface, 1) }
 
 // Leave undoes Join. It also returns EADDRNOTAVAIL where there is no member.

@@ -1,8 +1,8 @@
-// Package ip is what both versions of the Internet Protocol share: interfaces, addresses, routes, path MTUs, multicast groups,
-// and the tables that lead a datagram to its transport. Package ipv4 is a Family of it.
+// Package ip is the part of the Internet Protocol that both versions share: interfaces, addresses, routes, path MTUs, multicast
+// groups, and the tables that lead a datagram to its transport. Package ipv4 is a Family of it.
 //
-// A transport knows a Datagram that it receives, a Route that it sends along, and an Error that comes back. It knows nothing of a
-// family's header.
+// A transport uses the Datagram that it receives, the Route that it sends along, and the Error that is reported. It does not
+// use a family's header.
 package ip
 
 import (
@@ -21,14 +21,14 @@ const (
 	ProtocolUDP  = 17
 )
 
-// Link is what an Interface sends through: Ethernet with ARP, a TUN device, the loopback, an embedder's callback.
+// Link is the medium that an Interface sends through: Ethernet with ARP, a TUN device, the loopback, an embedder's callback.
 type Link interface {
-	// Output sends the datagram p towards nextHop, a neighbour on the link; p.Cast says how to address it. It takes
-	// p over and frees it. An error is one that the sender should know at once (a syscall.Errno); most losses are silent.
+	// Output sends the datagram p towards nextHop, a neighbour on the link; p.Cast selects the link address. Output owns p and
+	// frees it. It returns only errors that the sender should know at once (a syscall.Errno); most losses are silent.
 	Output(now time.Duration, p *packet.Buffer, nextHop netip.Addr) error
 	// MTU is the largest datagram in bytes.
 	MTU() int
-	// Features is what the link takes over from senders.
+	// Features is the work that the link takes over from senders.
 	Features() packet.Features
 }
 
@@ -41,11 +41,11 @@ type MulticastFilter interface {
 
 // Protocol is a transport above IP.
 type Protocol interface {
-	// Input handles a whole datagram addressed to this stack and takes p over; p starts after the IP header.
-	// d is valid during the call.
+	// Input handles a whole datagram addressed to this stack and owns p; p starts after the IP header. d is valid during the
+	// call.
 	Input(now time.Duration, d *Datagram, p *packet.Buffer)
-	// HandleError handles an ICMP error about a datagram that this protocol sent; quoted starts after its IP header
-	// and has at least 8 bytes. All is valid during the call.
+	// HandleError handles an ICMP error about a datagram that this protocol sent; quoted starts after its IP header and has at
+	// least 8 bytes. e and quoted are valid during the call.
 	HandleError(now time.Duration, e *Error, quoted []byte)
 }
 
@@ -57,27 +57,27 @@ type Tap interface {
 	HandleError(now time.Duration, e *Error, quoted []byte)
 }
 
-// Datagram is what the header of a received datagram says. It is valid during the call that passes it.
+// Datagram holds the header fields of a received datagram. It is valid during the call that passes it.
 type Datagram struct {
 	Src, Dst  netip.Addr
 	Protocol  uint8       // IPv6: the last Next Header
 	TOS, TTL  uint8       // IPv6: Traffic Class and Hop Limit
-	TotalLen  int         // of the whole datagram in bytes, as its header says
+	TotalLen  int         // of the whole datagram in bytes, from the header
 	HeaderLen int         // in bytes, options and their padding included
 	Options   []byte      // of IPv4, as received
 	Cast      packet.Cast // how it was addressed: own address, broadcast or multicast (by IP destination or by link)
-	In        *Interface  // where it came in
+	In        *Interface  // the interface that received it
 }
 
 // PseudoSum is the checksum of the pseudo-header over n bytes of transport header and payload (RFC 9293 section 3.1).
 func (d *Datagram) PseudoSum(n int) uint16 { return checksum.Pseudo(d.Src, d.Dst, d.Protocol, n) }
 
-// Outgoing is what a sender chooses of a datagram's header. The zero value means the defaults.
+// Outgoing holds the header fields that a sender chooses. The zero value means the defaults.
 type Outgoing struct {
 	Protocol     uint8
 	TOS, TTL     uint8 // TTL 0: the stack's default
 	DontFragment bool
-	Options      []byte // of IPv4, as setsockopt(IP_OPTIONS) has them
+	Options      []byte // of IPv4, in the form of setsockopt(IP_OPTIONS)
 }
 
 // OptionsLen is the length of the options with their padding, in bytes.

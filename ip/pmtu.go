@@ -11,13 +11,13 @@ import (
 
 const maxPMTUs = 4096 // destinations with an estimate of their own
 
-// pmtuCache holds the path MTU estimates that are below the first hop's (RFC 1191 section 6). What a Route needs of it is
-// copied into the Route, and a change starts a new generation.
+// pmtuCache holds the path MTU estimates that are below the first hop's (RFC 1191 section 6). Routes copy their estimate, and a
+// change starts a new generation of Routes.
 type pmtuCache struct {
 	stack   *Stack
 	mu      sync.Mutex
 	entries map[netip.Addr]*list.Element // of byAge
-	byAge   list.List                    // of pmtuEntry, the first to expire in front: all live equally long
+	byAge   list.List                    // of pmtuEntry, the first to expire in front: all have the same lifetime
 	timer   timer.Timer
 }
 
@@ -70,8 +70,8 @@ func (s *Stack) UpdatePMTU(now time.Duration, e *Error) {
 	s.stats.PMTULowered.Inc()
 }
 
-// Apply does what a TooBig or a Redirect asks for. A transport calls it that knows from its own state that it sent what the error
-// quotes: anybody can send an error about datagrams that he imagines.
+// Apply obeys a TooBig or a Redirect. A transport calls it only if its own state shows that it sent the quoted datagram:
+// anybody can forge an error about a datagram that was never sent.
 func (s *Stack) Apply(now time.Duration, e *Error) {
 	switch e.Kind {
 	case TooBig:
@@ -81,9 +81,9 @@ func (s *Stack) Apply(now time.Duration, e *Error) {
 	}
 }
 
-// ApplyIfSent is Apply for transports that keep no record of what they send. It ignores an error unless a datagram left
-// lately with DF that has the addresses, the protocol and the first 8 bytes of payload that the error quotes. It reports whether it
-// believed the error.
+// ApplyIfSent is Apply for transports that keep no record of the datagrams they send. It ignores an error unless a recently
+// sent datagram with DF has the addresses, the protocol and the first 8 bytes of payload that the error quotes. It reports
+// whether it believed the error.
 func (s *Stack) ApplyIfSent(now time.Duration, e *Error, quoted []byte) bool {
 	if e.Kind != TooBig && e.Kind != Redirect {
 		return false
@@ -113,7 +113,7 @@ func (c *pmtuCache) remove(at *list.Element) {
 	delete(c.entries, c.byAge.Remove(at).(pmtuEntry).dst)
 }
 
-// Expire forgets old estimates, so that the first hop's MTU is tried again (RFC 1191 section 6.3).
+// Expire forgets old estimates, so that senders try the first hop's MTU again (RFC 1191 section 6.3).
 func (c *pmtuCache) Expire(now time.Duration) {
 	c.mu.Lock()
 	for at := c.byAge.Front(); at != nil; at = c.byAge.Front() {

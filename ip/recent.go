@@ -10,18 +10,18 @@ import (
 	"tunstack/internal/packet"
 )
 
-// recentAge is how long after a datagram an error about it is believed.
+// recentAge is the time after a datagram during which an error about it is believed.
 const recentAge = 10 * time.Second
 
-// recent remembers which datagrams left lately that no router may fragment, for transports that keep no record themselves: only
-// about such a one a router has reason to say that it is too big. A slot holds 32 bits of a keyed hash of the datagram and the
-// time in milliseconds, and the latest datagram of a slot replaces the one before.
+// recent remembers the datagrams sent lately that no router may fragment, for transports that keep no record themselves: a
+// router reports only such a datagram as too big. A slot holds 32 bits of a keyed hash of the datagram and the time in
+// milliseconds, and the latest datagram of a slot replaces the one before.
 type recent struct {
 	seed  maphash.Seed
 	slots [1024]atomic.Uint64
 }
 
-// sentKey identifies a datagram by what an ICMP error quotes of it.
+// sentKey identifies a datagram by the fields that an ICMP error quotes.
 type sentKey struct {
 	src, dst key
 	protocol uint8
@@ -39,8 +39,8 @@ func (g *recent) find(src, dst netip.Addr, protocol uint8, start [8]byte) (*atom
 	return &g.slots[hash%uint64(len(g.slots))], uint32(hash >> 32)
 }
 
-// NoteSent remembers a datagram that no router may fragment; p starts at its IP header of headerLen bytes. A family calls it for
-// transports other than TCP, which knows what it has in flight.
+// NoteSent remembers a datagram that no router may fragment; p starts at its IP header of headerLen bytes. A family calls it
+// for transports other than TCP, which checks an error against its segments in flight.
 func (s *Stack) NoteSent(now time.Duration, src, dst netip.Addr, protocol uint8, headerLen int, p *packet.Buffer) {
 	var start [8]byte
 	spans := p.Spans()
@@ -54,7 +54,7 @@ func (s *Stack) NoteSent(now time.Duration, src, dst netip.Addr, protocol uint8,
 	slot.Store(uint64(hash)<<32 | uint64(uint32(now.Milliseconds())))
 }
 
-// sentLately reports whether a datagram was noted lately that the error quotes.
+// sentLately reports whether the datagram that the error quotes was noted lately.
 func (s *Stack) sentLately(now time.Duration, q *Datagram, quoted []byte) bool {
 	slot, hash := s.recent.find(q.Src, q.Dst, q.Protocol, [8]byte(quoted))
 	v := slot.Load()

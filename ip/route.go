@@ -10,37 +10,37 @@ import (
 	"tunstack/internal/packet"
 )
 
-// Route is the way to a destination, looked up once and kept by whoever sends there often. Routes are shared and safe
-// for concurrent use: after a change of the stack's tables they look themselves up again, at the next use.
+// Route is the way to a destination, looked up once and kept by a sender. Routes are shared and safe for concurrent use: after
+// a change of the stack's tables a Route is looked up again at its next use.
 type Route struct {
 	Src, Dst netip.Addr
 
 	stack  *Stack
 	via    Via
-	wanted netip.Addr // what Stack.Route was asked for as source
+	wanted netip.Addr // the source passed to Stack.Route
 	born   uint64     // the generation whose choice Src is
 	cached atomic.Pointer[Path]
 }
 
-// Path is what a Route knows, as of one generation of the stack's tables.
+// Path is the result of a lookup, for one generation of the stack's tables.
 type Path struct {
 	Out     *Interface
 	NextHop netip.Addr
 	Cast    packet.Cast
 	MTU     int
 	NoDF    bool  // the path MTU is below the floor: routers on the path must be allowed to fragment
-	Err     error // no way now
+	Err     error // there is no way now
 
 	generation uint64
-	src        netip.Addr // for a Route that has none yet
+	src        netip.Addr // for a Route that has no source yet
 }
 
-// Route finds the way to dst. src chooses the source address; the zero Addr (or an unspecified one) leaves it to the stack. For a
-// multicast or the limited broadcast src also chooses the interface. Errors:
-// ENETUNREACH without a route, EADDRNOTAVAIL if src is not an own address, EINVAL for a dst that is not a destination.
+// Route finds the way to dst. src chooses the source address; if src is the zero Addr (or unspecified) the stack chooses. For a
+// multicast or the limited broadcast src also chooses the interface. Errors: ENETUNREACH without a route, EADDRNOTAVAIL if src
+// is not one of the stack's own addresses, EINVAL for a dst that is not a destination.
 func (s *Stack) Route(dst, src netip.Addr) (*Route, error) { return s.RouteVia(dst, src, Via{}) }
 
-// RouteVia is Route by a way that via allows.
+// RouteVia is Route restricted by via.
 func (s *Stack) RouteVia(dst, src netip.Addr, via Via) (*Route, error) {
 	dst, src = dst.Unmap(), src.Unmap()
 	if src.IsUnspecified() {
@@ -73,7 +73,7 @@ func routeSlot(dst, src netip.Addr) uint8 {
 	return uint8(h * 0x9e3779b97f4a7c15 >> 56)
 }
 
-// Path is the way as the tables are now. It must not be changed.
+// Path is the current way. The caller must not change it.
 func (r *Route) Path() *Path {
 	p := r.cached.Load()
 	if p.generation == r.stack.generation.Load() {
@@ -84,8 +84,8 @@ func (r *Route) Path() *Path {
 	return p
 }
 
-// MTU is the path MTU in bytes as it is known now (RFC 1191); 0 when the way is lost. The largest transport message that goes
-// unfragmented, MMS_S of RFC 1122 section 3.3.3, is HeaderLen and the options less.
+// MTU is the path MTU in bytes as it is known now (RFC 1191); 0 when there is no way. The largest transport message that goes
+// unfragmented, MMS_S of RFC 1122 section 3.3.3, is MTU less HeaderLen and the options.
 func (r *Route) MTU() int { return r.Path().MTU }
 
 // HeaderLen is the length of the family's header without options, in bytes.
@@ -94,7 +94,7 @@ func (r *Route) HeaderLen() int { return r.Family().HeaderLen() }
 // MaxPayload is the largest transport message in bytes, header included, that a datagram with the fields of o carries.
 func (r *Route) MaxPayload(o Outgoing) int { return r.Family().MaxPayload() - o.OptionsLen() }
 
-// Family is the version of IP that the route is of.
+// Family is the IP version of the route.
 func (r *Route) Family() Family { return r.stack.families[index(r.Dst)] }
 
 // PseudoSum is the checksum of the pseudo-header over n bytes of transport header and payload (RFC 9293 section 3.1).
@@ -102,7 +102,7 @@ func (r *Route) PseudoSum(protocol uint8, n int) uint16 {
 	return checksum.Pseudo(r.Src, r.Dst, protocol, n)
 }
 
-// Features is what the link of the route takes over.
+// Features is the work that the link of the route takes over.
 func (r *Route) Features() packet.Features {
 	if p := r.Path(); p.Out != nil {
 		return p.Out.features
@@ -113,10 +113,11 @@ func (r *Route) Features() packet.Features {
 // Cast is how packets to the destination are addressed.
 func (r *Route) Cast() packet.Cast { return r.Path().Cast }
 
-// Interface is where the route leaves the stack, nil when the way is lost. Its MTU is the first hop's, whatever the path's.
+// Interface is the interface by which the route leaves the stack, nil when there is no way. Its MTU is the first hop's,
+// whatever the path MTU is.
 func (r *Route) Interface() *Interface { return r.Path().Out }
 
-// resolve finds the way to dst from src, which is chosen if it is the zero Addr.
+// resolve finds the way to dst from src; it chooses the source if src is the zero Addr.
 func (s *Stack) resolve(dst, src netip.Addr, via Via) *Path {
 	p := &Path{generation: s.generation.Load(), src: src, NextHop: dst}
 	t := s.table.Load()
@@ -131,7 +132,7 @@ func (s *Stack) resolve(dst, src netip.Addr, via Via) *Path {
 	return p
 }
 
-// NextHop finds the way to dst for a datagram in transit, which has its source address. MTU is the first hop's.
+// NextHop finds the way to dst for a datagram being forwarded. MTU is the first hop's.
 func (s *Stack) NextHop(dst netip.Addr) (Path, error) {
 	p := Path{NextHop: dst}
 	if err := s.choose(s.table.Load(), &p, dst, netip.Addr{}, Via{}); err != nil {
@@ -167,7 +168,7 @@ func (s *Stack) choose(t *table, p *Path, dst, src netip.Addr, via Via) error {
 	return nil
 }
 
-// follow takes interface, next hop and preferred source from a route; nil: there is none.
+// follow copies interface, next hop and preferred source from a route; nil: there is no route.
 func (p *Path) follow(r *routeEntry, src netip.Addr) {
 	if r == nil {
 		return
@@ -183,7 +184,7 @@ func (p *Path) follow(r *routeEntry, src netip.Addr) {
 
 func (s *Stack) chooseSource(t *table, p *Path, dst netip.Addr) error {
 	if t.local[keyOf(dst)] != nil {
-		p.src = dst // a stack talks to itself from the address it is asked for
+		p.src = dst // the stack talks to itself from the destination address
 	} else {
 		p.src = t.sourceFor(p.Out, p.NextHop)
 	}

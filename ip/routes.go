@@ -17,7 +17,7 @@ type routeEntry struct {
 	failed     bool // the gateway did not answer
 }
 
-// addRoute adds a route behind those to the prefix that have no higher metric.
+// addRoute inserts a route after the routes to the same prefix with the same or a lower metric.
 func (t *table) addRoute(p netip.Prefix, r routeEntry) {
 	old, _ := t.routes.Get(p)
 	list := append(slices.Clone(old), r)
@@ -30,7 +30,7 @@ func (t *table) hasRoute(p netip.Prefix, gateway netip.Addr, out *Interface) boo
 	return slices.ContainsFunc(list, func(r routeEntry) bool { return r.gateway == gateway && r.out == out })
 }
 
-// changeRoutes calls change for a copy of each route, and keeps those for which it returns true.
+// changeRoutes calls change for a copy of each route, and keeps the routes for which it returns true.
 func (t *table) changeRoutes(change func(p netip.Prefix, r *routeEntry) (keep bool)) {
 	for p := range t.routes.All() {
 		t.changeRoutesTo(p, func(r *routeEntry) bool { return change(p, r) })
@@ -56,8 +56,8 @@ func (t *table) changeRoutesTo(p netip.Prefix, change func(r *routeEntry) (keep 
 	return len(old) - len(list)
 }
 
-// lookup finds the route to a by longest prefix. Of several with one prefix the first whose gateway answers counts
-// (RFC 1122 section 3.3.1.4), and when none does, the first. nil: there is no route.
+// lookup finds the route to a by longest prefix. Among routes with one prefix it takes the first whose gateway answers (RFC
+// 1122 section 3.3.1.4), or the first if no gateway answers. nil: there is no route.
 func (t *table) lookup(a netip.Addr) *routeEntry {
 	list, ok := t.routes.Lookup(a)
 	if !ok {
@@ -75,9 +75,9 @@ func (t *table) lookup(a netip.Addr) *routeEntry {
 type RouteEntry struct {
 	Prefix    netip.Prefix `json:"prefix"`
 	Gateway   netip.Addr   `json:"gateway"`   // zero: the network is on the link
-	Interface string       `json:"interface"` // for AddRoute with a Gateway it may be left empty
-	Source    netip.Addr   `json:"source"`    // preferred source address; zero: by the rules of the stack
-	Metric    int          `json:"metric"`    // of routes with one prefix the lowest counts whose gateway answers
+	Interface string       `json:"interface"` // AddRoute with a Gateway accepts an empty name
+	Source    netip.Addr   `json:"source"`    // preferred source address; zero: the stack chooses
+	Metric    int          `json:"metric"`    // among routes with one prefix the one with the lowest metric whose gateway answers is used
 	Redirect  bool         `json:"redirect"`  // listed only: learned from an ICMP Redirect
 	Failed    bool         `json:"failed"`    // listed only: the gateway does not answer
 }
@@ -98,7 +98,7 @@ func (s *Stack) Routes() []RouteEntry {
 }
 
 // AddRoute adds a route. Errors: EINVAL for a bad prefix or address, ENODEV for an unknown interface, ENETUNREACH for a
-// gateway that is not on a connected network, EEXIST for a route that is there.
+// gateway that is not on a connected network, EEXIST for a duplicate.
 func (s *Stack) AddRoute(e RouteEntry) error {
 	return s.changeTable(func(t *table) error {
 		if !e.Prefix.IsValid() || s.FamilyOf(e.Prefix.Addr()) == nil {
@@ -116,7 +116,7 @@ func (s *Stack) AddRoute(e RouteEntry) error {
 	})
 }
 
-// outOf is the interface that a new route leaves by.
+// outOf is the interface by which a new route leaves.
 func (t *table) outOf(e RouteEntry) (*Interface, error) {
 	sameFamily := func(a netip.Addr) bool { return a.Is4() == e.Prefix.Addr().Is4() }
 	if e.Gateway.IsValid() && !sameFamily(e.Gateway) {
@@ -142,7 +142,8 @@ func (t *table) outOf(e RouteEntry) (*Interface, error) {
 	return via, nil
 }
 
-// DelRoute removes the routes with e's prefix; a Gateway or an Interface in e must match too. Errors: ESRCH when there is none.
+// DelRoute removes the routes with e's prefix; a Gateway or an Interface in e must match too. The error is ESRCH when no route
+// matches.
 func (s *Stack) DelRoute(e RouteEntry) error {
 	return s.changeTable(func(t *table) error {
 		if !e.Prefix.IsValid() {

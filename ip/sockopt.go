@@ -6,15 +6,15 @@ import (
 	"tunstack/internal/ports"
 )
 
-// SocketOptions are the settings of a socket at the level of IP, which sockets of every transport have. A copy shares
-// IPOptions: whoever sets it replaces the slice and never changes its elements.
+// SocketOptions are the settings at the level of IP that sockets of every transport have. A copy shares IPOptions: a setter
+// replaces the slice and never changes its elements.
 type SocketOptions struct {
 	TOS, TTL  uint8       // IP_TOS, IP_TTL; TTL 0: the stack's default
 	MinTTL    uint8       // IP_MINTTL: a segment with a lower TTL is dropped (RFC 5082)
-	Device    *Interface  // SO_BINDTODEVICE: the one interface that it receives from and sends by; nil: all
+	Device    *Interface  // SO_BINDTODEVICE: the only interface that it receives from and sends by; nil: all
 	DontRoute bool        // SO_DONTROUTE: sends only to neighbours
 	NoPort    bool        // IP_BIND_ADDRESS_NO_PORT: Bind to port 0 leaves the choice of the port to Connect
-	Ports     ports.Range // IP_LOCAL_PORT_RANGE: where a port is chosen from
+	Ports     ports.Range // IP_LOCAL_PORT_RANGE: the range of ephemeral ports
 	RecvErr   bool        // IP_RECVERR: ICMP errors go to the error queue
 	IPOptions []byte      // IP_OPTIONS
 }

@@ -17,11 +17,11 @@ type Config struct {
 
 	TTL           uint8         // of datagrams sent with TTL 0; default 64
 	Forwarding    bool          // be a router between the interfaces (RFC 1122 section 1.1.4: off)
-	SendRedirects bool          // a router that tells hosts of better first hops (RFC 1812 section 5.2.7.2)
-	PMTUAge       time.Duration // after it a larger path MTU is tried; default 10 min (RFC 1191 section 6.3)
+	SendRedirects bool          // as a router, report better first hops to hosts (RFC 1812 section 5.2.7.2)
+	PMTUAge       time.Duration // time after which a larger path MTU is tried; default 10 min (RFC 1191 section 6.3)
 
 	ReassemblyTimeout time.Duration // default 60 s (RFC 1122 section 3.3.2)
-	ReassemblyMemory  int           // bytes of incomplete datagrams and what describes them; default 4 MiB
+	ReassemblyMemory  int           // bytes of incomplete datagrams, with their descriptions; default 4 MiB
 }
 
 func (c *Config) setDefaults() {
@@ -39,11 +39,12 @@ func (c *Config) setDefaults() {
 	}
 }
 
-// Stack is the IP layer of one stack, for all its families. All methods are safe for concurrent use, but interfaces receive only
-// once the families and the transports are registered.
+// Stack is the IP layer of one stack, for all its families. All methods are safe for concurrent use, but families and
+// transports must be registered before an interface receives.
 //
-// The stack is weak in the sense of RFC 1122 section 3.3.4.2, as Linux is: it takes datagrams for any of its addresses
-// on any interface, and sends by the route to the destination whatever the source address. Loopback addresses never leave it.
+// The stack follows the weak end-system model of RFC 1122 section 3.3.4.2, as Linux does: it accepts datagrams for any of its
+// addresses on any interface, and sends by the route to the destination whatever the source address is. Loopback addresses
+// never leave it.
 type Stack struct {
 	cfg       Config
 	stats     counters
@@ -53,7 +54,7 @@ type Stack struct {
 
 	mu         sync.Mutex // for changes of the table, the taps and the groups
 	table      atomic.Pointer[table]
-	generation atomic.Uint64 // changes with all that a Route depends on
+	generation atomic.Uint64 // changes with every input of a Route
 	routes     [256]atomic.Pointer[Route]
 
 	gateways   gateways
@@ -77,13 +78,13 @@ func New(cfg Config) *Stack {
 	return s
 }
 
-// Config is what New was given, with the defaults filled in. It must not be changed.
+// Config is the argument of New, with the defaults filled in. It must not be changed.
 func (s *Stack) Config() *Config { return &s.cfg }
 
-// AddFamily registers a family. It is called before any interface is added.
+// AddFamily registers a family. It must be called before any interface is added.
 func (s *Stack) AddFamily(f Family) { s.families[index(f.AllHosts())] = f }
 
-// Register sets the transport for a protocol number. It is called before any interface receives.
+// Register sets the transport for a protocol number. It must be called before any interface receives.
 func (s *Stack) Register(number uint8, p Protocol) { s.protocols[number] = p }
 
 // AddTap adds a raw listener for a protocol number until remove is called.
@@ -110,7 +111,7 @@ func (s *Stack) changeTaps(number uint8, change func([]Tap) []Tap) {
 	s.taps[number].Store(&copied)
 }
 
-// tapsOf are the raw listeners to a protocol.
+// tapsOf returns the raw listeners of a protocol.
 func (s *Stack) tapsOf(number uint8) []Tap {
 	if taps := s.taps[number].Load(); taps != nil {
 		return *taps
@@ -118,8 +119,8 @@ func (s *Stack) tapsOf(number uint8) []Tap {
 	return nil
 }
 
-// Deliver hands a whole datagram, which starts at its IP header, to the raw sockets and the transport. It returns false, and
-// then p stays the caller's, when there is neither.
+// Deliver passes a whole datagram, which starts at its IP header, to the raw sockets and the transport. It returns false if
+// there are neither; then p stays the caller's.
 func (s *Stack) Deliver(now time.Duration, d *Datagram, p *packet.Buffer) bool {
 	taps := s.tapsOf(d.Protocol)
 	for _, t := range taps {
@@ -137,17 +138,17 @@ func (s *Stack) Deliver(now time.Duration, d *Datagram, p *packet.Buffer) bool {
 	return true
 }
 
-// Report sends an ICMP error about a received datagram; p starts after the IP header, as a Protocol's Input has it, and
-// stays the caller's.
+// Report sends an ICMP error about a received datagram; p starts after the IP header, as for a Protocol's Input, and stays the
+// caller's.
 func (s *Stack) Report(now time.Duration, e Error, d *Datagram, p *packet.Buffer) {
 	p.Prepend(d.HeaderLen)
 	s.FamilyOf(d.Src).Report(now, e, d, p)
 	p.TrimFront(d.HeaderLen)
 }
 
-// HandleError hands an ICMP error to the raw sockets of the protocol and to the transport whose datagram it is about; quoted
-// starts after the quoted IP header. The transport decides whether it believes the error, and calls Apply or
-// ApplyIfSent. A Redirect is not for sockets. With raw sockets only, HandleError calls the latter itself.
+// HandleError passes an ICMP error to the raw sockets of the protocol and to the transport of the quoted datagram; quoted
+// starts after the quoted IP header. The transport decides whether it believes the error, and calls Apply or ApplyIfSent.
+// Sockets do not see a Redirect. If there are only raw sockets, HandleError calls ApplyIfSent itself.
 func (s *Stack) HandleError(now time.Duration, e *Error, quoted []byte) {
 	taps := s.tapsOf(e.Quoted.Protocol)
 	for _, t := range taps {
@@ -162,7 +163,7 @@ func (s *Stack) HandleError(now time.Duration, e *Error, quoted []byte) {
 	}
 }
 
-// ReplyOptions are the options that make an answer to d go back by the source route it came by; nil: none.
+// ReplyOptions are the options that send an answer to d back along its source route; nil: none.
 func (s *Stack) ReplyOptions(d *Datagram) []byte {
 	if len(d.Options) == 0 {
 		return nil
@@ -170,20 +171,20 @@ func (s *Stack) ReplyOptions(d *Datagram) []byte {
 	return s.FamilyOf(d.Src).ReplyOptions(d.Options)
 }
 
-// Send sends p along r with the fields of o. It takes p over, which has headroom for the header. It fragments where that
-// is needed and allowed. Errors: EMSGSIZE, EINVAL for malformed options, what Stack.Route says when the way is lost, and what
-// the link says.
+// Send sends p along r with the fields of o. Send owns p, which has headroom for the header. It fragments if that is needed and
+// allowed. Errors: EMSGSIZE, EINVAL for malformed options, the errors of Stack.Route when there is no way, and the errors of
+// the link.
 //
-// A route that has gone stale is looked up again on the way. A source route in Options lists the hops on the way to
-// r.Dst, as setsockopt(IP_OPTIONS) has it. p.Offload.Start counts from the transport header, and Send makes it count from the
-// IP header. A super-packet is measured by its segments, which Offload.Size must keep within Route.MTU.
+// Send looks up a stale route again. A source route in Options lists the hops on the way to r.Dst, in the form of
+// setsockopt(IP_OPTIONS). p.Offload.Start counts from the transport header, and Send makes it count from the IP header.
+// Offload.Size must keep the segments of a super-packet within Route.MTU.
 func (s *Stack) Send(now time.Duration, r *Route, o Outgoing, p *packet.Buffer) error {
 	return r.Family().Send(now, r, o, p)
 }
 
-// SendRaw sends p, which starts with an IP header of the caller's making, along r (IP_HDRINCL of Linux). The family fills in
-// the length, and what it can where a field is zero. SendRaw takes p over and never fragments. Errors: EINVAL for a malformed
-// header, EMSGSIZE above the MTU of the first hop, and as of Send.
+// SendRaw sends p, which starts with an IP header made by the caller, along r (IP_HDRINCL of Linux). The family fills in the
+// length, and other fields that are zero if it can. SendRaw owns p and never fragments. Errors: EINVAL for a malformed header,
+// EMSGSIZE above the MTU of the first hop, and the errors of Send.
 func (s *Stack) SendRaw(now time.Duration, r *Route, p *packet.Buffer) error {
 	return r.Family().SendRaw(now, r, p)
 }

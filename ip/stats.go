@@ -2,15 +2,15 @@ package ip
 
 import "tunstack/internal/stats"
 
-// counters of what the families share.
+// counters are the counters that the families share.
 type counters struct {
 	PMTULowered    stats.Counter `name:"ip.pmtu.lowered" doc:"path MTU estimates lowered" rfc:"RFC 1191 3"`
-	ErrorForged    stats.Counter `name:"ip.icmp.ignored" doc:"errors that change MTUs or routes, about what was not sent lately with DF" rfc:"RFC 5927 7.2"`
+	ErrorForged    stats.Counter `name:"ip.icmp.ignored" doc:"errors that change MTUs or routes, but quote no datagram sent lately with DF" rfc:"RFC 5927 7.2"`
 	GatewayFailed  stats.Counter `name:"ip.gateway.failed" doc:"gateways that stopped answering" rfc:"RFC 1122 3.3.1.4"`
 	Redirected     stats.Counter `name:"ip.redirect.accepted" doc:"destinations moved to another gateway" rfc:"RFC 1122 3.2.2.2"`
 	RedirectIgnore stats.Counter `name:"ip.redirect.ignored" doc:"redirects that failed the checks" rfc:"RFC 1122 3.2.2.2"`
 
-	DropVersion     stats.Counter `name:"ip.drop.bad_version" doc:"version is none that the stack speaks" rfc:"RFC 1122 3.2.1.1"`
+	DropVersion     stats.Counter `name:"ip.drop.bad_version" doc:"unknown IP version" rfc:"RFC 1122 3.2.1.1"`
 	DropUnreachable stats.Counter `name:"ip.drop.host_unreachable" doc:"next hop did not answer" rfc:"RFC 1122 2.3.2.2"`
 }
 

@@ -9,23 +9,23 @@ import (
 	"tunstack/internal/packet"
 )
 
-// table is all that decides where a datagram goes: interfaces, addresses, routes. It never changes once it is
-// published, so the packet path reads it without a lock; a change publishes another one.
+// table is the state that decides where a datagram goes: interfaces, addresses, routes. A published table never changes, so the
+// packet path reads it without a lock; a change publishes a new table.
 type table struct {
 	interfaces []*Interface
 	loopback   *Interface
 	addresses  []address
 	routes     *bart.Table[[]routeEntry] // of both families; the entries of a prefix by metric, lowest first
 
-	local   map[key]*Interface // own addresses
-	classes classes            // of own addresses and the directed broadcasts of the connected networks
+	local   map[key]*Interface // the stack's own addresses
+	classes classes            // of the stack's own addresses and the directed broadcasts of the connected networks
 }
 
-// classes are addresses that the stack treats in a way of their own. Few are compared one by one, which takes less time than
-// to hash an address.
+// classes are the addresses that the stack treats specially. A short list is compared one by one, because that is faster than
+// hashing.
 type classes struct {
 	few  []classed
-	many map[key]Class // instead, if there are more than maxFew
+	many map[key]Class // used instead if there are more than maxFew
 }
 
 type classed struct {
@@ -67,11 +67,11 @@ type key [16]byte
 
 func keyOf(a netip.Addr) key { return a.As16() }
 
-// Class is what an address is to this stack.
+// Class is the role of an address for this stack.
 type Class struct {
 	Form  Form
 	Cast  packet.Cast
-	Local bool // one of our own
+	Local bool // one of the stack's own
 }
 
 type address struct {
@@ -92,7 +92,7 @@ func (s *Stack) changeTable(change func(*table) error) error {
 	old := s.table.Load()
 	t := &table{
 		interfaces: slices.Clone(old.interfaces), loopback: old.loopback,
-		addresses: slices.Clone(old.addresses), routes: old.routes, // which has its own copies on write
+		addresses: slices.Clone(old.addresses), routes: old.routes, // cloned on write
 		local: old.local, classes: old.classes,
 	}
 	if err := change(t); err != nil {
@@ -106,7 +106,7 @@ func (s *Stack) changeTable(change func(*table) error) error {
 	return nil
 }
 
-// index makes the maps from the addresses.
+// index builds the maps from the addresses.
 func (t *table) index(s *Stack) {
 	t.local = make(map[key]*Interface)
 	var own, broadcasts []classed
@@ -143,13 +143,13 @@ func (s *Stack) classIn(t *table, a netip.Addr) Class {
 	return Class{Form: form}
 }
 
-// IsLocal says whether a is one of the stack's unicast addresses; all of 127/8 is, once there is a loopback interface.
+// IsLocal reports whether a is one of the stack's unicast addresses; all of 127/8 is, if there is a loopback interface.
 func (s *Stack) IsLocal(a netip.Addr) bool { return s.Class(a).Local }
 
 // CastOf classifies a destination address: Broadcast for limited and directed broadcasts of connected networks.
 func (s *Stack) CastOf(a netip.Addr) packet.Cast { return s.Class(a).Cast }
 
-// isUnicast says whether a has the form of a single stack's address (RFC 1122 section 3.2.1.3).
+// isUnicast reports whether a has the form of a single host's address (RFC 1122 section 3.2.1.3).
 func (s *Stack) isUnicast(a netip.Addr) bool {
 	form := FormOf(a)
 	return s.FamilyOf(a) != nil && (form == FormHost || form == FormLoopback)
@@ -164,7 +164,7 @@ func (t *table) byName(name string) *Interface {
 	return nil
 }
 
-// connected is the interface whose network holds a neighbour, or nil.
+// connected is the interface whose network contains a neighbour, or nil.
 func (t *table) connected(a netip.Addr) *Interface {
 	for _, own := range t.addresses {
 		if own.prefix.Contains(a) && own.prefix.Addr() != a {
@@ -174,7 +174,7 @@ func (t *table) connected(a netip.Addr) *Interface {
 	return nil
 }
 
-// OnLink says whether the addresses are all in one of the networks that i is connected to.
+// OnLink reports whether the addresses are all in one of the networks that i is connected to.
 func (i *Interface) OnLink(addrs ...netip.Addr) bool {
 	for _, own := range i.stack.table.Load().addresses {
 		outside := func(a netip.Addr) bool { return !own.prefix.Contains(a) }
@@ -185,8 +185,8 @@ func (i *Interface) OnLink(addrs ...netip.Addr) bool {
 	return false
 }
 
-// groupInterface is where a multicast or limited broadcast goes: the interface with address own if one is given, else
-// that of the route, else the first that leaves the stack. nil: there is none.
+// groupInterface is the interface for a multicast or limited broadcast: the interface with address own if one is given, else
+// the interface of the route, else the first that leaves the stack. nil: there is none.
 func (t *table) groupInterface(dst, own netip.Addr) *Interface {
 	if own.IsValid() && !own.IsUnspecified() {
 		return t.owner(own)
@@ -202,7 +202,7 @@ func (t *table) groupInterface(dst, own netip.Addr) *Interface {
 	return t.loopback
 }
 
-// owner is the interface that has an own address.
+// owner is the interface that has one of the stack's own addresses.
 func (t *table) owner(a netip.Addr) *Interface {
 	if a.IsLoopback() {
 		return t.loopback
@@ -210,8 +210,8 @@ func (t *table) owner(a netip.Addr) *Interface {
 	return t.local[keyOf(a)]
 }
 
-// sourceFor selects the source address of datagrams that leave by out for nextHop: one of the next hop's network, else the
-// interface's first, else the stack's first; the zero Addr if there is none.
+// sourceFor selects the source address of datagrams that leave by out for nextHop: an address in the next hop's network, else
+// the interface's first, else the stack's first; the zero Addr if there is none.
 func (t *table) sourceFor(out *Interface, nextHop netip.Addr) netip.Addr {
 	var onInterface, any netip.Addr
 	for _, a := range t.addresses {

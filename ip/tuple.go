@@ -22,19 +22,19 @@ func (t *FourTuple) Append(b []byte) []byte {
 	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(b, t.LocalPort), t.RemotePort)
 }
 
-// LocalAddr is the own address.
+// LocalAddr is the stack's own address.
 func (t *FourTuple) LocalAddr() netip.Addr { return netip.AddrFrom16(t.local).Unmap() }
 
 // RemoteAddr is the peer's address.
 func (t *FourTuple) RemoteAddr() netip.Addr { return netip.AddrFrom16(t.remote).Unmap() }
 
-// Local is the own end.
+// Local is the stack's own end.
 func (t *FourTuple) Local() netip.AddrPort { return netip.AddrPortFrom(t.LocalAddr(), t.LocalPort) }
 
 // Remote is the peer's end.
 func (t *FourTuple) Remote() netip.AddrPort { return netip.AddrPortFrom(t.RemoteAddr(), t.RemotePort) }
 
-// Hash mixes the tuple with a secret key, so that nobody outside can choose tuples that hash alike.
+// Hash mixes the tuple with a secret key, so that an outsider cannot choose tuples with equal hashes.
 func (t *FourTuple) Hash(key uint64) uint64 {
 	const prime = 0x9e3779b97f4a7c15
 	x := key

@@ -8,12 +8,13 @@ type Via struct {
 	OnLink bool       // through no gateway (SO_DONTROUTE)
 }
 
-// allows says whether a route keeps to v.
+// allows reports whether a route satisfies v.
 func (v Via) allows(r *routeEntry) bool {
 	return (v.Device == nil || r.out == v.Device) && !(v.OnLink && r.gateway.IsValid())
 }
 
-// lookupVia is lookup among the routes that via allows. As in Linux, a device without one takes the destination for a neighbour.
+// lookupVia is lookup among the routes that via allows. As in Linux, if no route leads to the device, the destination counts as
+// its neighbour.
 func (t *table) lookupVia(a netip.Addr, via Via) *routeEntry {
 	if via == (Via{}) {
 		return t.lookup(a)
@@ -39,10 +40,10 @@ func (t *table) group(dst, src netip.Addr, via Via) *Interface {
 	return t.groupInterface(dst, src)
 }
 
-// InterfaceNamed returns the interface of a name; nil: there is none.
+// InterfaceNamed returns the interface with a name; nil: there is none.
 func (s *Stack) InterfaceNamed(name string) *Interface { return s.table.Load().byName(name) }
 
-// InterfaceAt returns the interface at a place of Interfaces, which begin at 1; nil: there is none.
+// InterfaceAt returns the interface with a number, its place in Interfaces counted from 1; nil: there is none.
 func (s *Stack) InterfaceAt(number int) *Interface {
 	if all := s.table.Load().interfaces; number >= 1 && number <= len(all) {
 		return all[number-1]
@@ -50,7 +51,7 @@ func (s *Stack) InterfaceAt(number int) *Interface {
 	return nil
 }
 
-// NumberOf is the place of an interface in Interfaces, which begin at 1; 0 for nil.
+// NumberOf is the number of an interface, its place in Interfaces counted from 1; 0 for nil.
 func (s *Stack) NumberOf(i *Interface) int {
 	for n, other := range s.table.Load().interfaces {
 		if other == i {

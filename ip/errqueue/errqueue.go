@@ -1,5 +1,5 @@
-// Package errqueue is the error queue of a socket: the ICMP errors about what it sent, each with what it quotes (ip(7),
-// IP_RECVERR; recvmsg(2), MSG_ERRQUEUE).
+// Package errqueue is the error queue of a socket: the ICMP errors about datagrams that it sent, each with the bytes quoted
+// (ip(7), IP_RECVERR; recvmsg(2), MSG_ERRQUEUE).
 package errqueue
 
 import (
@@ -22,8 +22,8 @@ type Error struct {
 	Origin     uint8
 	Type, Code uint8          // of the ICMP message
 	Info       uint32         // the MTU of EMSGSIZE, in bytes; the pointer of a parameter problem
-	Offender   netip.Addr     // who sent the ICMP message; invalid for a local error
-	To         netip.AddrPort // where the datagram was sent to
+	Offender   netip.Addr     // the sender of the ICMP message; invalid for a local error
+	To         netip.AddrPort // the destination of the datagram
 	Payload    []byte         // of the datagram, as much as the ICMP message quotes
 }
 
@@ -35,14 +35,14 @@ func FromICMP(e *ip.Error, port uint16, payload []byte) Error {
 	}
 }
 
-// limit is how many bytes the entries of a socket may take, overhead included.
+// limit is the number of bytes that the entries of a socket may take, overhead included.
 const (
 	limit    = 208 << 10
 	overhead = 512 // of an entry
 )
 
-// Queue holds the entries of one socket, oldest first, and drops the newest when it is full. The zero value is empty. Its
-// owner locks it.
+// Queue holds the entries of one socket, oldest first, and drops the newest when it is full. The zero value is empty. Its owner
+// locks it.
 type Queue struct {
 	entries []Error
 	used    int // bytes
@@ -51,7 +51,7 @@ type Queue struct {
 // Len is the number of entries.
 func (q *Queue) Len() int { return len(q.entries) }
 
-// Push appends an entry; false when there is no room for it.
+// Push appends an entry; it returns false when there is no room for it.
 func (q *Queue) Push(e Error) bool {
 	cost := overhead + len(e.Payload)
 	if q.used+cost > limit {
@@ -62,8 +62,8 @@ func (q *Queue) Push(e Error) bool {
 	return true
 }
 
-// Pop removes the oldest entry; the error is EAGAIN without one. Like Linux it makes pending, the socket's pending error, that
-// of the ICMP error that comes next, and clears it behind the last.
+// Pop removes the oldest entry; the error is EAGAIN if the queue is empty. Like Linux it sets pending, the socket's pending
+// error, to the ICMP error of the next entry, and clears it after the last.
 func (q *Queue) Pop(pending *syscall.Errno) (Error, error) {
 	if len(q.entries) == 0 {
 		return Error{}, syscall.EAGAIN

@@ -9,25 +9,25 @@ import (
 	"tunstack/internal/stats"
 )
 
-// maxPieces bounds the disjoint pieces of one datagram, and with them the work that a fragment makes.
+// maxPieces bounds the disjoint pieces of one datagram, and with them the work per fragment.
 const maxPieces = 64
 
-// datagram is one datagram that is being put together.
+// datagram is one incomplete datagram.
 type datagram[C any] struct {
 	key          Key
 	context      C
 	expires      time.Duration
 	older, newer *datagram[C]
 	index        int // in Engine.all
-	memory       int // bytes that it is charged for
+	memory       int // bytes charged for it
 
 	payload   pages
-	pieces    [maxPieces]piece // the first count are what has been received, in order, disjoint and not adjacent
+	pieces    [maxPieces]piece // the first count are the received bytes, in order, disjoint and not adjacent
 	count     int
-	highest   int  // bytes up to the last one received
-	end       int  // payload bytes in all; 0 until the last fragment has come
-	firstLen  int  // payload bytes of the fragment with offset zero; 0 until it has come
-	marked    bool // a fragment met congestion
+	highest   int  // end of the last byte received
+	end       int  // payload bytes in all; 0 until the last fragment is received
+	firstLen  int  // payload bytes of the fragment with offset zero; 0 until it is received
+	marked    bool // a fragment was marked CE
 	headerLen int
 	header    [MaxHeader]byte // of the fragment with offset zero
 }
@@ -35,10 +35,11 @@ type datagram[C any] struct {
 // piece is the bytes from start up to but not including end.
 type piece struct{ start, end uint16 }
 
-// empty is what a datagram costs in bytes before its payload: itself, and its places in the maps and the slice of the Engine.
+// empty is the memory in bytes of a datagram without payload: the struct, and its entries in the maps and the slice of the
+// Engine.
 func (d *datagram[C]) empty() int { return int(unsafe.Sizeof(*d)) + 256 }
 
-// add copies in a fragment. It returns Duplicates if all of it has come already, or the reason to give the datagram up.
+// add copies a fragment. It returns Duplicates if all its bytes are already there, or the reason to give the datagram up.
 func (d *datagram[C]) add(c *counters, f *Fragment[C]) *stats.Counter {
 	p := piece{uint16(f.Offset), uint16(f.Offset + len(f.Payload))}
 	if d.contradicts(p, f.More) {
@@ -68,7 +69,7 @@ func (d *datagram[C]) add(c *counters, f *Fragment[C]) *stats.Counter {
 	return nil
 }
 
-// contradicts says whether f, or the end it marks when more is false, does not fit the end known so far.
+// contradicts reports whether f, or the end it marks when more is false, disagrees with the end known so far.
 func (d *datagram[C]) contradicts(f piece, more bool) bool {
 	end := int(f.end)
 	if d.end != 0 {
@@ -77,8 +78,8 @@ func (d *datagram[C]) contradicts(f piece, more bool) bool {
 	return !more && end < d.highest
 }
 
-// insert notes a piece that comes before pieces[i] and overlaps none, joined with its neighbours where they touch. It returns
-// false if there are too many pieces.
+// insert adds a piece that precedes pieces[i] and overlaps no piece, and merges it with adjacent pieces. It returns false if
+// there are too many pieces.
 func (d *datagram[C]) insert(i int, f piece) bool {
 	have := d.pieces[:d.count]
 	joinsLeft := i > 0 && have[i-1].end == f.start

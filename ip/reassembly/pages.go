@@ -10,14 +10,14 @@ import (
 // pageSize is the largest payload in bytes of packet's smallest Buffer.
 const pageSize = 2<<10 - packet.Headroom
 
-// pageMemory is what a page costs in bytes.
+// pageMemory is the memory of a page in bytes.
 const pageMemory = 2<<10 + int(unsafe.Sizeof(packet.Buffer{}))
 
-// pages holds the payload of a datagram of which parts are missing. A page exists if a byte of it has been received, so a
-// fragment costs memory for its own bytes and not for the gap before it.
+// pages holds the payload of an incomplete datagram. A page exists if one of its bytes has been received, so a fragment uses
+// memory for its own bytes and not for the gap before it.
 type pages [(maxPayload + pageSize - 1) / pageSize]*packet.Buffer
 
-// each calls f with the parts of b and of the pages that belong together, b being at offset at.
+// each calls f for each page that b overlaps, with the matching part of b; b starts at offset at.
 func (g *pages) each(at int, b []byte, f func(page **packet.Buffer, at int, part []byte)) {
 	for len(b) > 0 {
 		in := at % pageSize
@@ -27,7 +27,7 @@ func (g *pages) each(at int, b []byte, f func(page **packet.Buffer, at int, part
 	}
 }
 
-// write stores b at offset at, and returns the memory in bytes of the pages that this has added.
+// write stores b at offset at, and returns the memory in bytes of the pages that it added.
 func (g *pages) write(at int, b []byte) (added int) {
 	g.each(at, b, func(page **packet.Buffer, at int, part []byte) {
 		if *page == nil {
@@ -40,12 +40,12 @@ func (g *pages) write(at int, b []byte) (added int) {
 	return added
 }
 
-// read fills b from offset at, where all bytes have been received.
+// read fills b from offset at; all its bytes must have been received.
 func (g *pages) read(at int, b []byte) {
 	g.each(at, b, func(page **packet.Buffer, at int, part []byte) { copy(part, (*page).Bytes()[at:]) })
 }
 
-// equal reports whether the bytes at offset at, all of which have been received, are those of b.
+// equal reports whether the received bytes at offset at equal b; all of them must have been received.
 func (g *pages) equal(at int, b []byte) bool {
 	same := true
 	g.each(at, b, func(page **packet.Buffer, at int, part []byte) {

@@ -1,8 +1,8 @@
 // Package reassembly puts fragmented datagrams of both families together (RFC 791 section 3.2, RFC 1122 section 3.3.2, RFC 8200
 // section 4.5).
 //
-// The Engine guarantees: a datagram that it returns consists of fragments that do not overlap, and is complete. It discards a
-// fragment that it has already, and gives up a datagram whose fragments contradict each other: they are either an attack or
+// The Engine guarantees that a datagram which it returns consists of fragments that do not overlap, and is complete. It
+// discards a duplicate fragment, and gives up a datagram whose fragments contradict each other: they are either an attack or
 // damage (RFC 6274 section 4.1, RFC 5722).
 //
 //	header | 0         1480       2960       4440        end
@@ -28,24 +28,24 @@ type Key struct {
 	Protocol uint8
 }
 
-// Fragment is one received fragment. Add copies what it keeps. C is how a datagram was received: the Engine keeps that of the
-// fragment that comes first.
+// Fragment is one received fragment. Add copies the parts that it keeps. C describes how a datagram was received: the Engine
+// keeps the C of the fragment received first.
 type Fragment[C any] struct {
 	Key
 	Context C
-	Header  []byte // in front of the payload, at most MaxHeader bytes; that of the fragment with offset 0 is kept
+	Header  []byte // in front of the payload, at most MaxHeader bytes; the header of the fragment with offset 0 is kept
 	Payload []byte
-	Offset  int  // of the payload in the datagram's, in bytes
+	Offset  int  // of the payload within the datagram's payload, in bytes
 	More    bool // it is not the last fragment
-	Marked  bool // it met congestion (RFC 3168 section 5.3)
+	Marked  bool // CE is set (RFC 3168 section 5.3)
 	MaxLen  int  // of the datagram in bytes, header included
 }
 
-// Whole is a datagram that has been put together. Packet starts with the header as the first fragment had it, and is the caller's.
+// Whole is a reassembled datagram. Packet starts with the header of the first fragment, and is the caller's.
 type Whole struct {
 	Packet    *packet.Buffer
 	HeaderLen int
-	Marked    bool // a fragment met congestion
+	Marked    bool // a fragment was marked CE
 }
 
 const (
@@ -53,25 +53,25 @@ const (
 	MaxHeader = 160
 
 	maxPayload = 65535
-	candidates = 8       // datagrams that are compared to find the one to give up
-	fairMemory = 1 << 16 // bytes up to which all sources are alike: one datagram of the largest size
+	candidates = 8       // datagrams compared to choose the one to give up
+	fairMemory = 1 << 16 // a source below this many bytes counts as this many: one datagram of the largest size
 )
 
 // Config of an Engine. All fields are required.
 type Config[C any] struct {
 	Timers  *timer.Queue
 	Timeout time.Duration // after the first fragment
-	Memory  int           // bytes of incomplete datagrams and what describes them
-	// TimedOut is called for a datagram that was given up because its time is over and whose fragment with offset 0 had come.
-	// first is that fragment and stays the Engine's.
+	Memory  int           // bytes of incomplete datagrams, with their descriptions
+	// TimedOut is called for a datagram that timed out after its fragment with offset 0 was received. first is that fragment
+	// and stays the Engine's.
 	TimedOut func(now time.Duration, c C, first *packet.Buffer)
 }
 
-// Engine holds the datagrams of which not all fragments have come. It is safe for concurrent use.
+// Engine holds the incomplete datagrams. It is safe for concurrent use.
 //
-// Memory is bounded, and spent by need: when all of it is used, the Engine compares a few datagrams taken at random, and gives up
-// the one whose source holds most. So sources that flood give up their own datagrams, however many they are, and the work for a
-// fragment does not depend on how many others wait.
+// Memory is bounded. When all of it is used, the Engine compares a few datagrams taken at random, and gives up the one whose
+// source holds most. So a flooding source gives up its own datagrams, however many it sends, and the work per fragment does not
+// depend on the number of incomplete datagrams.
 type Engine[C any] struct {
 	cfg    Config[C]
 	stats  counters
@@ -79,8 +79,8 @@ type Engine[C any] struct {
 
 	mu        sync.Mutex
 	datagrams map[Key]*datagram[C]
-	all       []*datagram[C] // the same, to choose from
-	first     *datagram[C]   // by age, the oldest first; all live equally long
+	all       []*datagram[C] // the same datagrams, to choose from at random
+	first     *datagram[C]   // by age, the oldest first; all have the same lifetime
 	last      *datagram[C]
 	memory    int
 	bySource  map[netip.Addr]int // memory per source
@@ -91,13 +91,13 @@ type Engine[C any] struct {
 type counters struct {
 	Fragments  stats.Counter `name:"ip.reassembly.fragments" doc:"fragments received for this stack" rfc:"RFC 791 3.2"`
 	Whole      stats.Counter `name:"ip.reassembly.ok" doc:"datagrams put together" rfc:"RFC 791 3.2"`
-	Duplicates stats.Counter `name:"ip.reassembly.duplicates" doc:"fragments that had come already" rfc:"RFC 791 3.2"`
+	Duplicates stats.Counter `name:"ip.reassembly.duplicates" doc:"duplicate fragments" rfc:"RFC 791 3.2"`
 
 	DropFragment stats.Counter `name:"ip.drop.bad_fragment" doc:"fragment empty, not in units of 8 bytes or past the largest datagram" rfc:"RFC 791 3.2"`
 	DropOverlap  stats.Counter `name:"ip.drop.overlap" doc:"datagrams with fragments that contradict each other" rfc:"RFC 6274 4.1"`
 	DropPieces   stats.Counter `name:"ip.drop.too_many_pieces" doc:"datagrams in too many disjoint pieces" rfc:"RFC 6274 4.1"`
 	DropFull     stats.Counter `name:"ip.drop.reassembly_full" doc:"datagrams given up for lack of reassembly memory" rfc:"RFC 6274 4.1"`
-	DropTime     stats.Counter `name:"ip.drop.reassembly_timeout" doc:"datagrams whose fragments did not all come in time" rfc:"RFC 1122 3.3.2"`
+	DropTime     stats.Counter `name:"ip.drop.reassembly_timeout" doc:"datagrams incomplete at the end of the reassembly timeout" rfc:"RFC 1122 3.3.2"`
 }
 
 // Init makes the zero Engine ready for use.
@@ -117,7 +117,7 @@ func (e *Engine[C]) Held() int {
 	return e.memory
 }
 
-// Add takes in a fragment. It returns the datagram, and true, once that is whole.
+// Add takes a fragment. It returns the datagram, and true, when the fragment completes it.
 func (e *Engine[C]) Add(now time.Duration, f *Fragment[C]) (Whole, bool) {
 	e.stats.Fragments.Inc()
 	w, why := e.add(now, f)
@@ -127,7 +127,7 @@ func (e *Engine[C]) Add(now time.Duration, f *Fragment[C]) (Whole, bool) {
 	return w, w.Packet != nil
 }
 
-// add returns the datagram once it is whole, or the counter of what was dropped.
+// add returns the datagram when it is complete, or the counter of the reason for a drop.
 func (e *Engine[C]) add(now time.Duration, f *Fragment[C]) (Whole, *stats.Counter) {
 	end := f.Offset + len(f.Payload)
 	if len(f.Payload) == 0 || f.More && len(f.Payload)%8 != 0 || end > maxPayload || len(f.Header)+end > f.MaxLen || len(f.Header) > MaxHeader {
@@ -184,7 +184,7 @@ func (e *Engine[C]) open(now time.Duration, f *Fragment[C]) *datagram[C] {
 	return d
 }
 
-// close forgets a datagram.
+// close removes a datagram.
 func (e *Engine[C]) close(d *datagram[C]) {
 	e.charge(d.key.Src, -d.memory)
 	d.payload.free()
@@ -226,7 +226,8 @@ func (e *Engine[C]) makeRoom() {
 	}
 }
 
-// victim is the datagram to give up: among a few at random that of the source with the most memory, and if they are alike the oldest.
+// victim returns the datagram to give up: among a few chosen at random the one whose source has the most memory, or the oldest
+// if the sources have the same.
 func (e *Engine[C]) victim() *datagram[C] {
 	var worst *datagram[C]
 	most := 0
@@ -240,7 +241,7 @@ func (e *Engine[C]) victim() *datagram[C] {
 	return worst
 }
 
-// Expire is called by the timer. It gives up the datagrams whose time is over.
+// Expire is called by the timer. It gives up the datagrams that have timed out.
 func (e *Engine[C]) Expire(now time.Duration) {
 	for {
 		e.mu.Lock()
