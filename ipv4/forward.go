@@ -10,8 +10,8 @@ import (
 	"tunstack/ip"
 )
 
-// forward passes on a datagram for another host (RFC 1812 section 5.2). It returns the reason for dropping it, or nil
-// when it has taken p over. Multicasts and broadcasts do not come here.
+// forward forwards a datagram for another host (RFC 1812 section 5.2). It returns the reason for dropping it, or nil when it
+// has taken p over. The caller excludes multicasts and broadcasts.
 func (s *Stack) forward(now time.Duration, h *Header, p *packet.Buffer) *stats.Counter {
 	if !forwardable(h.Src) || !forwardable(h.Dst) {
 		return &s.stats.DropMartian
@@ -37,7 +37,7 @@ func (s *Stack) forward(now time.Duration, h *Header, p *packet.Buffer) *stats.C
 	return nil
 }
 
-// pass sends a transit datagram on. A next hop that is known to be dead draws an error about what of p was kept for it.
+// pass sends a transit datagram. If the next hop is known to be dead, pass reports an error that quotes the copied start of p.
 func (s *Stack) pass(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer) {
 	var start [MaxHeaderLen + 8]byte
 	n := copy(start[:], p.Bytes())
@@ -55,10 +55,10 @@ func (s *Stack) pass(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer
 	quote.Free()
 }
 
-// forwardable refuses martians (RFC 1812 section 5.3.7) and addresses that are of one link only (RFC 3927 section 2.7).
+// forwardable refuses martians (RFC 1812 section 5.3.7) and link-local addresses (RFC 3927 section 2.7).
 func forwardable(a netip.Addr) bool { return ip.FormOf(a) == ip.FormHost && !a.IsLinkLocalUnicast() }
 
-// wireLen is how large a datagram is on the wire, where a super-packet travels in segments.
+// wireLen is the size of a datagram on the wire; that of a super-packet is the size of its segments.
 func wireLen(h *Header, p *packet.Buffer) int {
 	if p.Offload.Segmentation != packet.SegmentNone {
 		return segmentLen(h, p)
@@ -66,7 +66,7 @@ func wireLen(h *Header, p *packet.Buffer) int {
 	return p.Len()
 }
 
-// step makes the changes of one hop to the header.
+// step changes the header as one hop does.
 func (s *Stack) step(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer) {
 	b := p.Bytes()[:h.Len()]
 	b[8]--
@@ -82,7 +82,7 @@ func (s *Stack) step(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer
 	putChecksum(b)
 }
 
-// redirectSender tells a host on the arrival network of the better first hop (RFC 1812 section 5.2.7.2).
+// redirectSender sends a Redirect to a host on the arrival network about the better first hop (RFC 1812 section 5.2.7.2).
 func (s *Stack) redirectSender(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer) {
 	if o, _ := scanOptions(h.Options); o.source != nil {
 		return
@@ -92,8 +92,8 @@ func (s *Stack) redirectSender(now time.Duration, to *ip.Path, h *Header, p *pac
 	}
 }
 
-// followSourceRoute sends a datagram that reached this host on to the next hop of its source route (RFC 791 section 3.1),
-// which in a strict one must be a neighbour.
+// followSourceRoute forwards a datagram that reached this stack to the next hop of its source route (RFC 791 section 3.1). In a
+// strict source route the next hop must be a neighbour.
 func (s *Stack) followSourceRoute(now time.Duration, h *Header, p *packet.Buffer) *stats.Counter {
 	o, _ := scanOptions(h.Options)
 	next := netip.AddrFrom4([4]byte(o.source[o.source[2]-1:]))

@@ -15,7 +15,7 @@ func payloadOf(p *packet.Buffer, headerLen int) reader {
 	return reader{[3][]byte{p.Bytes()[headerLen:], spans[0], spans[1]}}
 }
 
-// fill copies the next len(b) octets to b.
+// fill copies the next len(b) bytes to b.
 func (r *reader) fill(b []byte) {
 	for i := range r.parts {
 		n := copy(b, r.parts[i])
@@ -23,8 +23,8 @@ func (r *reader) fill(b []byte) {
 	}
 }
 
-// fragment sends the datagram p with header h in fragments of at most to.MTU octets (RFC 791 section 3.2); p may be a
-// fragment itself. It takes p over.
+// fragment sends the datagram p with header h in fragments of at most to.MTU bytes (RFC 791 section 3.2); p may be a fragment
+// itself. It takes p over.
 func (s *Stack) fragment(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer) error {
 	defer p.Free()
 	p.CompleteChecksum()

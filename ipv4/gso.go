@@ -9,7 +9,7 @@ import (
 	"tunstack/ip"
 )
 
-// takes says whether a link with the features f splits the super-packet p itself.
+// takes reports whether a link with the features f splits the super-packet p itself.
 func takes(f packet.Features, p *packet.Buffer) bool {
 	limit := f.TSO
 	if p.Offload.Segmentation == packet.SegmentUDP {
@@ -18,8 +18,8 @@ func takes(f packet.Features, p *packet.Buffer) bool {
 	return p.Len() <= limit
 }
 
-// segmentLen returns the size in bytes of the datagrams that a super-packet stands for, or 0 if its headers do not agree with what it
-// asks for.
+// segmentLen returns the size in bytes of the datagrams into which a super-packet is split, or 0 if its headers do not agree
+// with its offload request.
 func segmentLen(h *Header, p *packet.Buffer) int {
 	transport := gso.TransportLen(p.Bytes()[h.Len():], p.Offload.Segmentation, h.Protocol)
 	if transport == 0 || p.Offload.Size == 0 {
@@ -45,7 +45,7 @@ func (s *Stack) emitSuper(now time.Duration, to *ip.Path, h *Header, p *packet.B
 	return s.segment(now, to, h, p)
 }
 
-// segment splits a super-packet in software and sends the parts, for a link that does not do it. It takes p over.
+// segment splits a super-packet in software and sends the segments, for a link without that feature. It takes p over.
 func (s *Stack) segment(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer) error {
 	defer p.Free()
 	part := *h

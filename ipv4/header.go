@@ -11,7 +11,7 @@ import (
 const (
 	// HeaderLen is the length of a header without options.
 	HeaderLen = 20
-	// MaxDatagram is the largest datagram: what Total Length can say, and what reassembly accepts.
+	// MaxDatagram is the largest datagram: the largest value of Total Length, and the largest datagram reassembled.
 	MaxDatagram = ip.MaxDatagram
 	// MaxHeaderLen is the length of a header with as many options as it can hold.
 	MaxHeaderLen = 60
@@ -32,11 +32,11 @@ type Header struct {
 	Offset uint16 // of the fragment, in bytes
 }
 
-// Len is the header's length in octets, options and their padding included.
+// Len is the header's length in bytes, options and their padding included.
 func (h *Header) Len() int { return HeaderLen + (len(h.Options)+3)&^3 }
 
-// Parse reads the header at the start of b, which may be cut off anywhere behind it, as the quotes in ICMP errors are.
-// It checks the version and the header length and nothing else, and leaves Cast and In as they are.
+// Parse reads the header at the start of b; b may end anywhere after the header, as quotes in ICMP errors do. It checks only
+// the version and the header length, and leaves Cast and In unchanged.
 func (h *Header) Parse(b []byte) bool {
 	if len(b) < HeaderLen || b[0]>>4 != 4 {
 		return false
@@ -57,7 +57,7 @@ func (h *Header) Parse(b []byte) bool {
 	return true
 }
 
-// put writes the header with its checksum into b, which is Len octets long.
+// put writes the header with its checksum into b, which is Len bytes long.
 func (h *Header) put(b []byte) {
 	fragment := h.Offset / 8
 	if h.DF {
@@ -78,7 +78,7 @@ func (h *Header) put(b []byte) {
 	putChecksum(b)
 }
 
-// putChecksum computes the checksum of the header b anew.
+// putChecksum recomputes the checksum of the header b.
 func putChecksum(b []byte) {
 	b[10], b[11] = 0, 0
 	checksum.Put(b[10:], ^checksum.Sum(b, 0))

@@ -7,12 +7,12 @@ import (
 	"sync/atomic"
 )
 
-// identifications chooses the ID field of datagrams that may be fragmented. For each source, destination and protocol the
-// IDs run through a permutation of all 65,536 values, so none comes twice within that many datagrams (RFC 6864 section 4.3);
-// and the permutation is keyed, so what one destination sees tells nothing about the IDs of another (RFC 6274 section 3.5).
+// identifications chooses the ID field of datagrams that may be fragmented. For each source, destination and protocol the IDs
+// run through a permutation of all 65,536 values, so no value repeats within that many datagrams (RFC 6864 section 4.3). The
+// permutation is keyed, so one destination cannot infer the IDs of another (RFC 6274 section 3.5).
 type identifications struct {
 	key      [2]uint64
-	counters [1024]atomic.Uint32 // shared by the flows that hash alike
+	counters [1024]atomic.Uint32 // shared by the flows with equal hashes
 }
 
 func (g *identifications) init(secret [16]byte) {

@@ -10,7 +10,7 @@ import (
 	"tunstack/ip/reassembly"
 )
 
-// Input takes a received datagram from an interface (ip.Family). It takes p over, whose Cast says how it was addressed on the link.
+// Input takes a received datagram from an interface (ip.Family). It takes p over, whose Cast is the address of the frame.
 func (s *Stack) Input(now time.Duration, i *ip.Interface, p *packet.Buffer) {
 	s.stats.InPackets.Inc()
 	h := s.headers.Get().(*Header)
@@ -52,7 +52,7 @@ func (s *Stack) receive(now time.Duration, h *Header, p *packet.Buffer) *stats.C
 	return nil
 }
 
-// parse checks the header and cuts off what is behind the datagram: link padding.
+// parse checks the header and cuts off the link padding behind the datagram.
 func (s *Stack) parse(h *Header, p *packet.Buffer) *stats.Counter {
 	b := p.Bytes()
 	switch {
@@ -69,7 +69,7 @@ func (s *Stack) parse(h *Header, p *packet.Buffer) *stats.Counter {
 	return nil
 }
 
-// accept checks the addresses and says whether the datagram is for this stack.
+// accept checks the addresses and reports whether the datagram is for this stack.
 func (s *Stack) accept(h *Header, p *packet.Buffer) (mine bool, drop *stats.Counter) {
 	to := s.ip.Class(h.Dst)
 	h.Cast = to.Cast
@@ -94,7 +94,7 @@ func (s *Stack) accept(h *Header, p *packet.Buffer) (mine bool, drop *stats.Coun
 	return false, nil
 }
 
-// checkSource refuses a source that is not another host's unicast address. A host that has no address yet may broadcast from
+// checkSource refuses a source that is not another host's unicast address. A host without an address may broadcast from
 // 0.0.0.0.
 func (s *Stack) checkSource(in *ip.Interface, from, to ip.Class) *stats.Counter {
 	switch {
@@ -107,13 +107,13 @@ func (s *Stack) checkSource(in *ip.Interface, from, to ip.Class) *stats.Counter 
 	case from.Form == ip.FormLoopback || to.Form == ip.FormLoopback:
 		return &s.stats.DropLoopback
 	case from.Local:
-		return &s.stats.DropSource // our own address from outside: a forgery, or another host with our address
+		return &s.stats.DropSource // one of our addresses from outside: a forgery, or another host with our address
 	}
 	return nil
 }
 
-// checkOptions handles a malformed option and a source route. unfinished: this host is a hop of the source route, and the
-// datagram is to go on.
+// checkOptions handles a malformed option and a source route. unfinished: this stack is a hop of the source route and must
+// forward the datagram.
 func (s *Stack) checkOptions(now time.Duration, h *Header, p *packet.Buffer, mine bool) (unfinished bool, drop *stats.Counter) {
 	o, bad := scanOptions(h.Options)
 	switch {
@@ -155,7 +155,7 @@ func (s *Stack) reassemble(now time.Duration, h *Header, p *packet.Buffer) {
 	p.Free()
 }
 
-// deliver hands a whole datagram to the raw sockets and the transport. It takes p over.
+// deliver passes a whole datagram to the raw sockets and the transport. It takes p over.
 func (s *Stack) deliver(now time.Duration, h *Header, p *packet.Buffer) {
 	if s.ip.Deliver(now, &h.Datagram, p) {
 		s.stats.InDelivers.Inc()

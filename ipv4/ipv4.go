@@ -18,7 +18,7 @@ type Config struct {
 	// AcceptSourceRouted accepts datagrams with a source route, at the route's end and in transit. By default they are dropped:
 	// replies follow the recorded route, so a sender can use any source address (RFC 7126 section 4.3, as Linux does).
 	AcceptSourceRouted  bool
-	ForwardSourceRouted bool // be a hop of others' source routes, if they are accepted (RFC 1122 section 3.3.5: off)
+	ForwardSourceRouted bool // forward others' source-routed datagrams, if they are accepted (RFC 1122 section 3.3.5: off)
 
 	MinPMTU int // floor of path MTU estimates in bytes; default 552, never below 68
 }
@@ -30,14 +30,14 @@ type Stack struct {
 	shared   *ip.Config
 	stats    counters
 	reporter Reporter
-	headers  sync.Pool // *Header: one per datagram on its way up
+	headers  sync.Pool // *Header: one per datagram received
 	ids      identifications
 }
 
 // Reporter sends ICMP errors; package icmp registers one.
 type Reporter interface {
-	// Report sends an error about the datagram p, which starts at its IP header and stays the caller's.
-	// It applies the rules on when to stay silent (RFC 1122 section 3.2.2) and the rate limit itself.
+	// Report sends an error about the datagram p, which starts at its IP header and stays the caller's. It applies the rules on
+	// when to send no error (RFC 1122 section 3.2.2) and the rate limit itself.
 	Report(now time.Duration, e ip.Error, d *ip.Datagram, p *packet.Buffer)
 }
 
@@ -54,7 +54,7 @@ func New(s *ip.Stack, cfg Config) *Stack {
 	return v4
 }
 
-// SetReporter sets the sender of ICMP errors. It is called before any interface receives.
+// SetReporter sets the sender of ICMP errors. It must be called before any interface receives.
 func (s *Stack) SetReporter(r Reporter) { s.reporter = r }
 
 // Report sends an ICMP error through the Reporter (ip.Family).
@@ -70,10 +70,10 @@ func (s *Stack) HeaderLen() int { return HeaderLen }
 // MaxPayload is the largest transport message of a datagram without options (ip.Family).
 func (s *Stack) MaxPayload() int { return MaxDatagram - HeaderLen }
 
-// minMTU is what every link carries at least (RFC 791 section 3.2).
+// minMTU is the smallest MTU that a link may have (RFC 791 section 3.2).
 const minMTU = 68
 
-// MinMTU is what every link carries at least, in bytes (ip.Family).
+// MinMTU is the smallest MTU that a link may have, in bytes (ip.Family).
 func (s *Stack) MinMTU() int { return minMTU }
 
 // MinPMTU is the floor of path MTU estimates, in bytes (ip.Family).

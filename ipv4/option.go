@@ -9,7 +9,7 @@ import (
 	"tunstack/ip"
 )
 
-// Option kinds (RFC 791 section 3.1). The high bit says that every fragment carries a copy.
+// Option kinds (RFC 791 section 3.1). The high bit means that every fragment carries a copy.
 const (
 	optionEnd               = 0
 	optionNOP               = 1
@@ -27,8 +27,8 @@ type options struct {
 	source, record, stamp []byte
 }
 
-// scanOptions checks the options of a header and picks out those that IP acts on; it passes over those it does not know
-// (RFC 1122 section 3.2.1.8). bad is the index of the first octet that is wrong, or -1.
+// scanOptions checks the options of a header and returns those that IP acts on; it skips unknown options (RFC 1122 section
+// 3.2.1.8). bad is the index of the first wrong byte, or -1.
 func scanOptions(b []byte) (o options, bad int) {
 	for i := 0; i < len(b); {
 		switch b[i] {
@@ -50,7 +50,7 @@ func scanOptions(b []byte) (o options, bad int) {
 	return o, -1
 }
 
-// optionLen is the length of the option at the start of b, neither End nor NOP; 0 if it cannot be right.
+// optionLen is the length of the option at the start of b, neither End nor NOP; 0 if the length is invalid.
 func optionLen(b []byte) int {
 	if len(b) < 2 || b[1] < 2 || int(b[1]) > len(b) {
 		return 0
@@ -58,7 +58,7 @@ func optionLen(b []byte) int {
 	return int(b[1])
 }
 
-// take notes one option. It returns the index of the octet in it that is wrong, or -1.
+// take records one option. It returns the index of the wrong byte in it, or -1.
 func (o *options) take(opt []byte) int {
 	var field *[]byte
 	fixed, unit := 3, 4
@@ -90,10 +90,10 @@ func (o *options) take(opt []byte) int {
 	return -1
 }
 
-// full says whether the pointer of a route or timestamp option has passed its end.
+// full reports whether the pointer of a route or timestamp option has passed its end.
 func full(opt []byte) bool { return int(opt[2]) > len(opt) }
 
-// record puts an address where the option's pointer is.
+// record writes an address at the option's pointer.
 func record(opt []byte, a netip.Addr) {
 	if opt == nil || full(opt) {
 		return
@@ -110,14 +110,14 @@ const (
 	stampSpecified = 3
 )
 
-// stamp adds a timestamp. The time is not that of day, as its high bit says (RFC 791 section 3.1).
+// stamp adds a timestamp. The high bit marks it as other than the time of day (RFC 791 section 3.1).
 func stamp(opt []byte, a netip.Addr, now time.Duration) {
 	if opt == nil {
 		return
 	}
 	if full(opt) {
 		if opt[3] < 0xf0 {
-			opt[3] += 1 << 4 // one more that had no room
+			opt[3] += 1 << 4 // one more stack without room
 		}
 		return
 	}
@@ -141,7 +141,7 @@ func stamp(opt []byte, a netip.Addr, now time.Duration) {
 	opt[2] += 4
 }
 
-// copiedOptions are the options that fragments other than the first carry.
+// copiedOptions are the options that all fragments carry, not only the first.
 func copiedOptions(b []byte) []byte {
 	var kept []byte
 	for i := 0; i < len(b) && b[i] != optionEnd; {
@@ -161,7 +161,7 @@ func copiedOptions(b []byte) []byte {
 	return kept
 }
 
-// ReplyOptions is the source route of an answer to a datagram with the options received: the recorded route backwards, in the
+// ReplyOptions is the source route of an answer to a datagram with the options received: the recorded route reversed, in the
 // form that Send takes (RFC 1122 section 3.2.1.8(c)); nil if there was none (ip.Family).
 func (s *Stack) ReplyOptions(received []byte) []byte {
 	o, bad := scanOptions(received)
@@ -180,8 +180,8 @@ func appendReversed(b, route []byte) []byte {
 	return b
 }
 
-// EchoOptions are the options of the answer to a received echo request: the source route backwards, and Record
-// Route and Timestamp with this stack added, so that they are of the whole round trip (RFC 1122 section 3.2.2.6).
+// EchoOptions are the options of the answer to a received echo request: the source route reversed, and Record Route and
+// Timestamp with this stack added, so that they cover the whole round trip (RFC 1122 section 3.2.2.6).
 func EchoOptions(d *ip.Datagram, now time.Duration) (b []byte) {
 	o, bad := scanOptions(d.Options)
 	if bad >= 0 {
@@ -203,8 +203,8 @@ func EchoOptions(d *ip.Datagram, now time.Duration) (b []byte) {
 	return b
 }
 
-// applyOptions puts the options of a datagram to be sent into its header and returns the path to its first hop, which is
-// another than to if there is a source route.
+// applyOptions writes the options of a datagram to be sent into its header and returns the path to its first hop. With a source
+// route that is another path than to.
 func (s *Stack) applyOptions(h *Header, opts []byte, to *ip.Path) (*ip.Path, error) {
 	o, bad := scanOptions(opts)
 	if bad >= 0 || len(opts) > maxOptionsLen {

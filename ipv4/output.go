@@ -41,14 +41,14 @@ func (s *Stack) Send(now time.Duration, r *ip.Route, o ip.Outgoing, p *packet.Bu
 	out.put(p.Prepend(n))
 	p.Offload.Start += uint16(n)
 	p.Cast = to.Cast
-	if out.DF && out.Protocol != ip.ProtocolTCP { // TCP knows what it has in flight
+	if out.DF && out.Protocol != ip.ProtocolTCP { // TCP checks an error against its segments in flight
 		s.ip.NoteSent(now, out.Src, out.Dst, out.Protocol, n, p)
 	}
 	s.stats.OutPackets.Inc()
 	return s.emit(now, to, &out, p)
 }
 
-// refuse drops a datagram that its sender is told about.
+// refuse drops a datagram and returns the error to its sender.
 func (s *Stack) refuse(p *packet.Buffer, err error) error {
 	p.Free()
 	s.stats.DropOutput.Inc()
@@ -70,8 +70,8 @@ func (s *Stack) emit(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer
 	return s.fragment(now, to, h, p)
 }
 
-// SendRaw sends p, which starts with an IP header of the caller's making, along r (ip.Family; see ip.Stack.SendRaw). It fills in
-// Total Length and checksum, and the source and the identification where they are zero.
+// SendRaw sends p, which starts with an IP header made by the caller, along r (ip.Family; see ip.Stack.SendRaw). It fills in
+// Total Length and checksum, and the source and the identification if they are zero.
 func (s *Stack) SendRaw(now time.Duration, r *ip.Route, p *packet.Buffer) error {
 	to := r.Path()
 	if to.Err != nil {

@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// claim is an own address, or one that the stack probes for in order to use it. Ethernet.mu guards it.
+// claim is an address that the stack owns, or probes for in order to own it. Ethernet.mu guards it.
 type claim struct {
 	e        *Ethernet
 	addr     netip.Addr
 	deadline deadline
 	done     func(now time.Duration, err error)
-	owned    bool          // probing is over: the address may be used
-	sent     int           // probes sent, or once owned announcements
+	owned    bool          // probing has ended: the address may be used
+	sent     int           // probes sent, or once owned, announcements sent
 	defended bool          // an announcement has defended it
-	defence  time.Duration // when that was, the latest time
+	defence  time.Duration // time of the latest defence
 }
 
-// Claim makes addr an own address: the link probes whether another host has it, and then announces it, answers for it and
-// defends it (RFC 5227). Claim calls done once: with nil when the address may be used, before Claim returns if ACD.ProbeNum
-// is negative; with a *Conflict when another host has the address; with EEXIST when it is claimed already; with EINVAL when no host can
-// have it or its family has no resolver. After Release, done is not called.
+// Claim makes the stack own addr: the link probes whether another host has it, and then announces it, answers for it and
+// defends it (RFC 5227). Claim calls done once: with nil when the address may be used, before Claim returns if ACD.ProbeNum is
+// negative; with a *Conflict when another host has the address; with EEXIST when it is claimed already; with EINVAL when no
+// host can have it or its family has no resolver. After Release, done is not called.
 func (e *Ethernet) Claim(now time.Duration, addr netip.Addr, done func(now time.Duration, err error)) {
 	if !e.handler.IsHost(addr) || e.resolverOf(addr) == nil {
 		done(now, syscall.EINVAL)
@@ -59,7 +59,7 @@ func (e *Ethernet) between(low, high time.Duration) time.Duration {
 	return low + time.Duration(e.randomness.Int64N(int64(max(high-low, 0))+1))
 }
 
-// Release gives up an own address, or ends the probing for one.
+// Release gives up an owned address, or ends the probing for one.
 func (e *Ethernet) Release(addr netip.Addr) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -91,7 +91,7 @@ func (c *claim) Expire(now time.Duration) {
 	}
 }
 
-// step returns the probe or announcement to send now, and whether the address has just become an own one.
+// step returns the probe or announcement to send now, and whether the stack has just come to own the address.
 func (c *claim) step(now time.Duration) (p *Packet, won bool) {
 	acd := &c.e.cfg.ACD
 	if !c.owned && c.sent < acd.ProbeNum {
@@ -116,19 +116,20 @@ func (c *claim) step(now time.Duration) (p *Packet, won bool) {
 	return c.e.resolverOf(c.addr).announce(c.addr), won
 }
 
-// owns reports whether a is an own address, and no longer only probed for. It is called with Ethernet.mu held.
+// owns reports whether the stack owns a, and no longer only probes for it. It is called with Ethernet.mu held.
 func (e *Ethernet) owns(a netip.Addr) bool {
 	c := e.claims[a]
 	return c != nil && c.owned
 }
 
-// detect looks for an address conflict with the host at mac, which uses the address used and probes for the address probed; each may be
-// invalid. It reports whether there is one, and whether it is about an own address: then the caller must not believe the host's packet.
+// detect looks for an address conflict with the host at mac, which uses the address used and probes for the address probed;
+// each may be invalid. It reports whether there is one, and whether it concerns an owned address: then the caller must not
+// believe the host's packet.
 func (e *Ethernet) detect(now time.Duration, used, probed netip.Addr, mac MAC) (conflict, owned bool) {
 	e.mu.Lock()
 	c := e.claims[used]
 	if probed.IsValid() && !e.owns(probed) {
-		c = e.claims[probed] // both hosts probe for one address; for an own address an ordinary answer is enough
+		c = e.claims[probed] // both hosts probe for one address; for an owned address an ordinary answer is enough
 	}
 	if c == nil {
 		e.mu.Unlock()

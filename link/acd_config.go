@@ -13,7 +13,7 @@ type ACD struct {
 	ProbeWait         time.Duration // upper bound of the random wait before the first probe: 1 s
 	ProbeNum          int           // probes: 3
 	ProbeMin          time.Duration // lower bound of the random time between probes: 1 s
-	ProbeMax          time.Duration // upper bound of it: 2 s
+	ProbeMax          time.Duration // upper bound of that time: 2 s
 	AnnounceWait      time.Duration // from the last probe until the address may be used: 2 s
 	AnnounceNum       int           // announcements: 2
 	AnnounceInterval  time.Duration // between them: 2 s
@@ -23,7 +23,7 @@ type ACD struct {
 	Defence           Defence
 }
 
-// Defence selects what to do when another host uses an own address (RFC 5227 section 2.4).
+// Defence selects the reaction to another host that uses an owned address (RFC 5227 section 2.4).
 type Defence uint8
 
 const (
@@ -48,7 +48,7 @@ func (a ACD) defaults() ACD {
 	}
 }
 
-// Conflict reports that another host uses an own address. errors.Is takes it for syscall.EADDRINUSE.
+// Conflict reports that another host uses an address of the stack. errors.Is takes it for syscall.EADDRINUSE.
 type Conflict struct {
 	Addr netip.Addr
 	MAC  MAC  // of the other host

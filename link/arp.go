@@ -29,7 +29,7 @@ type arp struct {
 	stats arpCounters
 }
 
-// request implements resolver. Without an own address the sender is 0.0.0.0.
+// request implements resolver. If the stack owns no address the sender is 0.0.0.0.
 func (a *arp) request(target, source netip.Addr, to MAC) *Packet {
 	if !source.IsValid() {
 		source = netip.IPv4Unspecified()

@@ -43,7 +43,7 @@ func (a *arp) input(now time.Duration, p *Packet) {
 	a.mergeAndReply(now, &in, queue)
 }
 
-// mergeAndReply merges the sender into the cache, before it looks at the opcode, and answers a request for an own address.
+// mergeAndReply merges the sender into the cache, before it looks at the opcode, and answers a request for an owned address.
 func (a *arp) mergeAndReply(now time.Duration, in *arpPacket, queue uint16) {
 	e := a.e
 	var held []*Packet

@@ -21,19 +21,19 @@ type Config struct {
 	Device    tun.Device // required
 	Timers    *Timers    // required
 	Rand      io.Reader  // a cryptographic source, read by NewEthernet; nil: crypto/rand
-	MAC       MAC        // the own address; zero: a random one, locally administered
+	MAC       MAC        // the stack's address; zero: a random one, locally administered
 	Neighbors NeighborCache
 	ACD       ACD
 
-	// Conflict, unless nil, is called when another host uses an own address, at most once per DefendInterval and address. It
-	// must not block.
+	// Conflict, unless nil, is called when another host uses an address of the stack, at most once per DefendInterval and
+	// address. It must not block.
 	Conflict func(now time.Duration, c *Conflict)
 }
 
 // Ethernet is the link of a TAP device: Ethernet frames (RFC 894 and RFC 2464, on receive also RFC 1042), with ARP to find the
 // neighbours (RFC 826) and to keep the own addresses unique (RFC 5227).
 //
-// It answers ARP requests for the addresses that Claim has made own ones, and for no others.
+// It answers ARP requests only for the addresses that Claim has made the stack's.
 type Ethernet struct {
 	wire
 	arp       arp

@@ -73,7 +73,8 @@ func (r *ranking) all(yield func(*neighbor) bool) {
 	}
 }
 
-// add makes an entry for a neighbour that a packet is for. If the cache is full, the entry of the least use is evicted.
+// add makes an entry for a neighbour to which a packet is sent. If the cache is full, the entry with the lowest rank is
+// evicted.
 func (e *Ethernet) add(ip netip.Addr) *neighbor {
 	if e.table.n >= e.cfg.Neighbors.Max {
 		e.evict(e.ranking.least())
@@ -84,8 +85,8 @@ func (e *Ethernet) add(ip netip.Addr) *neighbor {
 	return n
 }
 
-// addUnasked makes an entry for a neighbour that introduced itself. It returns nil if every entry of the cache is of more use:
-// a flood of such neighbours evicts no entry in use and none with packets held.
+// addUnasked makes an entry for a neighbour that introduced itself. It returns nil if every entry of the cache has a higher
+// rank: a flood of such neighbours evicts neither an entry in use nor one with packets held.
 func (e *Ethernet) addUnasked(ip netip.Addr) *neighbor {
 	if e.table.n >= e.cfg.Neighbors.Max && e.ranking.least().rank() > rankStale {
 		return nil

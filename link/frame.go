@@ -18,7 +18,7 @@ const (
 	headerSize = 14    // Ethernet II: destination, source, type
 	snapSize   = 8     // RFC 1042: LLC AA AA 03, OUI 00 00 00, type
 	maxLength  = 1500  // the largest value of the type field that is an 802.3 length
-	minType    = 0x600 // the smallest one that is a type
+	minType    = 0x600 // the smallest value that is an EtherType
 )
 
 // MAC is an Ethernet address.

@@ -1,7 +1,7 @@
 package link
 
 // Bounds on the packets held until their next hop has answered. The latest packet to a neighbour is always held (RFC 1122
-// section 2.3.2.2), so that the size of the cache is a bound, too.
+// section 2.3.2.2), so the size of the cache is a bound, too.
 const (
 	holdPerNeighbor = 64 // a datagram of 65,535 bytes is 45 fragments on Ethernet
 	holdPackets     = 1024

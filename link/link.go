@@ -83,8 +83,8 @@ func (w *wire) Features() tun.Features { return w.device.Features() }
 // Cork before it handles a batch of packets, and Uncork after it.
 func (w *wire) Cork(queue uint16) { w.out[queue].cork(true) }
 
-// Uncork ends that and sends the packets that wait.
+// Uncork undoes Cork and sends the packets that wait.
 func (w *wire) Uncork(queue uint16) { w.out[queue].cork(false) }
 
-// write sends a packet by the device queue that it names.
+// write sends a packet by the device queue in p.Queue.
 func (w *wire) write(p *Packet) { w.out[int(p.Queue)%len(w.out)].write(p) }

@@ -45,8 +45,8 @@ func NewLoopback(timers *Timers) *Loopback {
 	return l
 }
 
-// Output hands p back to the layer above, with its Offload and Cast as they are: an incomplete checksum is accepted,
-// because no wire can have damaged the packet. It takes p over and never fails.
+// Output returns p to the layer above, with its Offload and Cast unchanged: an incomplete checksum is accepted, because no wire
+// can have damaged the packet. It takes p over and never fails.
 func (l *Loopback) Output(now time.Duration, p *Packet, _ netip.Addr) error {
 	p = p.Own()
 	if !l.push(waiting{now, p}) {
@@ -87,7 +87,7 @@ func (l *Loopback) pop() waiting {
 	return w
 }
 
-// drain handles the queue unless another call does. The time given to the handler is that of the sender, if it is later.
+// drain handles the queue unless another call does. The handler gets the sender's time if that is later.
 func (l *Loopback) drain(now time.Duration) {
 	l.mu.Lock()
 	if l.busy {

@@ -99,7 +99,7 @@ func (n *neighbor) publish() {
 // hide undoes publish.
 func (n *neighbor) hide() { n.fastMAC.Store(0) }
 
-// trusted reports whether the neighbour's MAC is in use and was confirmed lately, and none of the polls sent to it has failed.
+// trusted reports whether the neighbour's MAC is in use and was confirmed lately, and every poll sent to it has been answered.
 func (n *neighbor) trusted() bool {
 	return n.used && (n.state == Reachable || n.state == Probe && n.asked <= unicastPolls)
 }

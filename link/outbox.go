@@ -12,7 +12,7 @@ import (
 type outbox struct {
 	queue tun.Queue
 	stats *counters
-	busy  atomic.Bool // corked, or packets wait, which other packets must not overtake
+	busy  atomic.Bool // corked, or packets wait; later packets must not overtake them
 
 	mu      sync.Mutex
 	corked  bool
@@ -20,10 +20,10 @@ type outbox struct {
 }
 
 const (
-	// maxWait is the length in bytes of the longest packet that waits. Longer ones would gain nothing, and their payload would
+	// maxWait is the length in bytes of the longest packet that waits. A longer one would gain nothing, and its payload would
 	// have to be copied.
 	maxWait = 1514
-	// maxWaiting is how many packets wait at most.
+	// maxWaiting is the largest number of packets that wait.
 	maxWaiting = 64
 )
 
@@ -60,7 +60,7 @@ func (o *outbox) flush() {
 	o.waiting = o.waiting[:0]
 }
 
-// send gives p to the device. A packet that the device refuses is lost, as on any wire.
+// send passes p to the device. A packet that the device refuses is lost, as on any wire.
 func (o *outbox) send(p *Packet) {
 	size := uint64(p.Len())
 	if o.queue.Write(p) != nil {

@@ -16,8 +16,9 @@ const (
 // when to ask, and a claim when to probe and to announce; the resolver writes the frames. For the messages of other hosts it calls
 // learn and detect.
 type resolver interface {
-	// request returns a frame that asks for the MAC of target. source is an own address of the family; the zero Addr: there is
-	// none. The frame goes to the station to, or, if to is the zero MAC, to all stations that may have the address.
+	// request returns a frame that asks for the MAC of target. source is one of the stack's addresses of the family; the zero
+	// Addr: there is none. The frame goes to the station to, or, if to is the zero MAC, to all stations that may have the
+	// address.
 	request(target, source netip.Addr, to MAC) *Packet
 	// probe returns a frame that asks all stations whether one of them has addr, before it is used.
 	probe(addr netip.Addr) *Packet
@@ -105,8 +106,8 @@ func (e *Ethernet) ask(now time.Duration, n *neighbor) *Packet {
 	return e.resolverOf(n.ip).request(n.ip, e.sourceFor(n), to)
 }
 
-// sourceFor selects the source address of a request for n: that of the datagram that needs the neighbour, or if it is another
-// host's, the lowest own one of the family (RFC 4861 section 7.2.2). The zero Addr: there is none.
+// sourceFor selects the source address of a request for n: the source of the datagram that needs the neighbour, or, if that is
+// another host's, the stack's lowest address of the family (RFC 4861 section 7.2.2). The zero Addr: there is none.
 func (e *Ethernet) sourceFor(n *neighbor) (lowest netip.Addr) {
 	if e.owns(n.source) {
 		return n.source
@@ -145,8 +146,8 @@ func (e *Ethernet) learn(now time.Duration, ip netip.Addr, mac MAC, create bool)
 }
 
 // dispute handles another station's claim to the address of a trusted neighbour: it returns a poll of the station that has the
-// address. If that one does not answer within a second, all stations are asked, and the one that answers is believed. So the stack finds a
-// neighbour's new MAC a second late, but a forged packet alone diverts nothing.
+// address. If that station does not answer within a second, all stations are asked, and the one that answers is believed. So
+// the stack finds a neighbour's new MAC a second late, but a forged packet alone diverts no traffic.
 func (e *Ethernet) dispute(now time.Duration, n *neighbor) *Packet {
 	e.neighbors.DropDisputed.Inc()
 	if n.state == Probe || now < n.since+requestInterval {

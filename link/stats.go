@@ -2,7 +2,7 @@ package link
 
 import "tunstack/internal/stats"
 
-// counters are those of every link. A reason that does not occur on a kind of link stays zero.
+// counters are the counters of every link. A reason that does not occur on a kind of link stays zero.
 type counters struct {
 	InPackets       stats.Counter `name:"link.in.packets" doc:"packets or frames received"`
 	InBytes         stats.Counter `name:"link.in.bytes" doc:"bytes received, link headers included"`
@@ -18,29 +18,29 @@ type counters struct {
 	DropTooLong     stats.Counter `name:"link.drop.too_long" doc:"injected datagram longer than 65,535 bytes" rfc:"RFC 791 3.1"`
 }
 
-// arpCounters are those of ARP and of address conflict detection.
+// arpCounters are the counters of ARP and of address conflict detection.
 type arpCounters struct {
 	InRequests    stats.Counter `name:"arp.in.requests" doc:"requests received" rfc:"RFC 826"`
 	InReplies     stats.Counter `name:"arp.in.replies" doc:"replies received" rfc:"RFC 826"`
 	OutRequests   stats.Counter `name:"arp.out.requests" doc:"requests sent, unicast polls included" rfc:"RFC 826"`
 	OutReplies    stats.Counter `name:"arp.out.replies" doc:"replies sent" rfc:"RFC 826"`
 	OutProbes     stats.Counter `name:"arp.out.probes" doc:"probes for an address to be claimed" rfc:"RFC 5227 2.1.1"`
-	OutAnnounces  stats.Counter `name:"arp.out.announcements" doc:"announcements of an own address" rfc:"RFC 5227 2.3, 2.4"`
-	Conflicts     stats.Counter `name:"arp.conflicts" doc:"another host used, or probed for, an own address" rfc:"RFC 5227 2.1.1, 2.4"`
+	OutAnnounces  stats.Counter `name:"arp.out.announcements" doc:"announcements of an address of the stack" rfc:"RFC 5227 2.3, 2.4"`
+	Conflicts     stats.Counter `name:"arp.conflicts" doc:"another host used, or probed for, an address of the stack" rfc:"RFC 5227 2.1.1, 2.4"`
 	DropMalformed stats.Counter `name:"arp.drop.malformed" doc:"truncated, or not Ethernet and IPv4" rfc:"RFC 826 Packet Reception"`
 	DropOperation stats.Counter `name:"arp.drop.unknown_operation" doc:"neither a request nor a reply" rfc:"RFC 826 Packet Reception"`
 	DropSender    stats.Counter `name:"arp.drop.bad_sender" doc:"the sender cannot be a host: a group, broadcast or zero hardware address, or an IP address that no host on the network can have" rfc:"RFC 1122 3.2.1.3; RFC 1812 3.3.2"`
-	DropOwn       stats.Counter `name:"arp.drop.own" doc:"the sender has the own hardware address" rfc:"RFC 5227 2.4"`
-	DropConflict  stats.Counter `name:"arp.drop.conflict" doc:"the sender claims an own address" rfc:"RFC 5227 2.4"`
+	DropOwn       stats.Counter `name:"arp.drop.own" doc:"the sender has the stack's hardware address" rfc:"RFC 5227 2.4"`
+	DropConflict  stats.Counter `name:"arp.drop.conflict" doc:"the sender claims an address of the stack" rfc:"RFC 5227 2.4"`
 }
 
-// neighborCounters are those of the neighbour cache, for both families.
+// neighborCounters are the counters of the neighbour cache, for both families.
 type neighborCounters struct {
 	Failed          stats.Counter `name:"neighbor.failed" doc:"neighbours that did not answer" rfc:"RFC 1122 2.3.2.1"`
 	Evicted         stats.Counter `name:"neighbor.evicted" doc:"cache entries removed to make room for others" rfc:"RFC 1122 2.3.2.1"`
 	DropDisputed    stats.Counter `name:"neighbor.drop.disputed" doc:"another station claims the address of a neighbour in use, which is polled first" rfc:"RFC 826 Packet Reception"`
 	DropCacheFull   stats.Counter `name:"neighbor.drop.cache_full" doc:"sender not learned: the cache is full of neighbours in use" rfc:"RFC 826 Packet Reception"`
-	DropHeld        stats.Counter `name:"neighbor.drop.hold_full" doc:"packets to a next hop that has not answered yet, dropped for later ones" rfc:"RFC 1122 2.3.2.2"`
+	DropHeld        stats.Counter `name:"neighbor.drop.hold_full" doc:"packets to a next hop that has not answered yet, dropped to hold later ones" rfc:"RFC 1122 2.3.2.2"`
 	DropEvicted     stats.Counter `name:"neighbor.drop.evicted" doc:"packets held for a neighbour whose cache entry was evicted" rfc:"RFC 1122 2.3.2.2"`
 	DropUnreachable stats.Counter `name:"neighbor.drop.unreachable" doc:"packets to a next hop that did not answer" rfc:"RFC 1122 2.3.2.1, 3.3.1.4"`
 }

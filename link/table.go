@@ -10,9 +10,9 @@ import (
 const tableBits = 10
 
 // table finds neighbours of both families by address: chained hashing, where readers need no lock and writers hold Ethernet.mu.
-// A removed entry keeps its next pointer, so that a reader that is at it still reaches the rest of its chain.
+// A removed entry keeps its next pointer, so that a reader at that entry still reaches the rest of its chain.
 type table struct {
-	seeds   [2]uint64 // odd and secret, so that nobody outside can choose addresses that share a bucket
+	seeds   [2]uint64 // odd and secret, so that an outsider cannot choose addresses that share a bucket
 	n       int
 	buckets [1 << tableBits]atomic.Pointer[neighbor]
 }

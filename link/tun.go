@@ -7,7 +7,7 @@ import (
 	"tunstack/tun"
 )
 
-// Tun is the link of a TUN device: datagrams pass as they are.
+// Tun is the link of a TUN device: datagrams pass unchanged.
 type Tun struct{ wire }
 
 // NewTun returns the link of a device of kind TUN.

@@ -9,7 +9,7 @@ import (
 func chargen(c net.Conn) {
 	done := make(chan struct{})
 	go func() {
-		io.Copy(io.Discard, c) // what the client says is thrown away
+		io.Copy(io.Discard, c) // the client's data is discarded
 		close(done)
 	}()
 	for {
@@ -21,8 +21,8 @@ func chargen(c net.Conn) {
 	<-done
 }
 
-// pattern is RFC 864's popular one, 72 characters to the line and each line one further round the 95 printing characters.
-// It repeats after 95 lines; 36 rounds make one write of 253,080 bytes, which a processor's cache holds. Nobody changes it.
+// pattern is the popular one of RFC 864: lines of 72 characters, each line shifted by one through the 95 printing characters.
+// It repeats after 95 lines; 36 repetitions make one write of 253,080 bytes, which a processor's cache holds. It never changes.
 var pattern = func() []byte {
 	const first, count, width, rounds = ' ', 95, 72, 36
 	var b []byte

@@ -25,7 +25,7 @@ func newClients(handle func(net.Conn), l limits) *clients {
 	return s
 }
 
-// accept serves the client behind c, or refuses it if the service has all the clients that it may have.
+// accept serves the client behind c, or refuses it if the service has reached a limit.
 func (s *clients) accept(c net.Conn) {
 	if from := sourceOf(c); s.seats.take(from) {
 		s.serve(newClient(c, from, s.seats.idle))
@@ -34,8 +34,8 @@ func (s *clients) accept(c net.Conn) {
 	}
 }
 
-// serve serves a client in a goroutine, if possible one that has served before: its stack has grown already, which is a
-// tenth of what a short connection costs.
+// serve serves a client in a goroutine, if possible one that has served before: its stack has already grown. Growing the stack
+// takes a tenth of the time of a short connection.
 func (s *clients) serve(c *client) {
 	s.mu.Lock()
 	s.open[c] = true
@@ -47,10 +47,10 @@ func (s *clients) serve(c *client) {
 	}
 }
 
-// breather is how long a goroutine waits for the next client.
+// breather is the time for which a goroutine waits for the next client.
 const breather = time.Second
 
-// work serves client after client until none comes.
+// work serves clients until none comes for breather.
 func (s *clients) work(c *client) {
 	timer := time.NewTimer(breather)
 	defer timer.Stop()

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// daytime sends the date and time as a line and closes; what the client sends is of no interest (RFC 867, TCP).
+// daytime sends the date and time as a line and closes; it ignores the client's data (RFC 867, TCP).
 func daytime(c net.Conn) {
 	c.SetWriteDeadline(time.Now().Add(cheap.idle))
 	c.Write(dateLine())

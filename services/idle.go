@@ -9,22 +9,23 @@ import (
 	"time"
 )
 
-// idleStep is how often a service looks for idle connections: deadlines on each would cost every read and write a look at the clock.
+// idleStep is the interval at which a service checks for idle connections: deadlines on each would make every read and write
+// read the clock.
 const idleStep = time.Minute
 
-// counting is a connection that knows how many bytes have come and gone. Those of our stack do.
+// counting is a connection that counts the bytes received and sent, as those of our stack do.
 type counting interface {
 	net.Conn
 	Transferred() uint64
 }
 
-// client is a connection that is closed when nothing moves.
+// client is a connection that is closed when it is idle.
 type client struct {
 	counting
 	from  netip.Addr
-	idle  time.Duration // how long nothing may move
+	idle  time.Duration // idle time after which it is closed
 	seen  uint64
-	still time.Duration // how long nothing has moved
+	still time.Duration // idle time so far
 }
 
 func newClient(c net.Conn, from netip.Addr, idle time.Duration) *client {
@@ -35,7 +36,7 @@ func newClient(c net.Conn, from netip.Addr, idle time.Duration) *client {
 	return &client{counting: counts, from: from, idle: idle}
 }
 
-// closeIdle closes the connection if nothing has moved for too long. It is called every idleStep.
+// closeIdle closes the connection if it has been idle for too long. It is called every idleStep.
 func (c *client) closeIdle() {
 	now := c.Transferred()
 	if c.still += idleStep; now != c.seen {
@@ -46,13 +47,13 @@ func (c *client) closeIdle() {
 	}
 }
 
-// countingConn counts for a connection that does not.
+// countingConn adds the count to a connection without one.
 type countingConn struct {
 	net.Conn
 	bytes atomic.Uint64
 }
 
-// Transferred is how many bytes have come and gone.
+// Transferred is the number of bytes received and sent.
 func (c *countingConn) Transferred() uint64 { return c.bytes.Load() }
 
 // Read implements net.Conn.
@@ -69,11 +70,11 @@ func (c *countingConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// bulk are buffers for connections over which much arrives.
+// bulk are buffers for connections that receive much.
 var bulk = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-// WriteTo implements io.WriterTo. A large buffer is borrowed only while much arrives, so that ten thousand idle clients cost no memory
-// worth naming. That of package net takes one for each connection, whatever arrives.
+// WriteTo implements io.WriterTo. It borrows a large buffer only while reads fill the small one, so that ten thousand idle
+// clients need little memory. WriteTo of package net takes a large buffer for each connection.
 func (c *countingConn) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	small := make([]byte, 512)
@@ -100,7 +101,7 @@ func (c *countingConn) WriteTo(w io.Writer) (int64, error) {
 	}
 }
 
-// writeStatic writes memory that never changes, without a copy where the connection can.
+// writeStatic writes memory that never changes, without a copy if the connection supports that.
 func writeStatic(c net.Conn, b []byte) (int, error) {
 	z, ok := c.(interface {
 		WriteZeroCopy(b []byte, returned func()) (int, error)

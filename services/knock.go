@@ -9,7 +9,7 @@ import (
 	"tunstack/tcp/sim/knock"
 )
 
-// knockKnock listens to a joke, and then closes. It answers a wrong line with what it expected, and the client may try again.
+// knockKnock listens to a joke and closes. It answers a wrong line with the expected one, and the client may try again.
 func knockKnock(c net.Conn) {
 	l := &lines{c: c}
 	var server knock.Server
@@ -25,7 +25,7 @@ func knockKnock(c net.Conn) {
 	}
 }
 
-// Knock tells joke to the knock-knock server at the other end of c, and prints the dialogue to out. A wrong answer is an error.
+// Knock tells joke to the knock-knock server behind c, and prints the dialogue to out. A wrong answer is an error.
 func Knock(c net.Conn, joke knock.Joke, out io.Writer) error {
 	l := &lines{c: c}
 	for _, turn := range joke.Turns() {
@@ -36,7 +36,7 @@ func Knock(c net.Conn, joke knock.Joke, out io.Writer) error {
 		case err != nil:
 			return err
 		case turn.Answer != "" && !knock.Same(answer, turn.Answer):
-			return fmt.Errorf("the server said %q where %q was expected", answer, turn.Answer)
+			return fmt.Errorf("the server said %q instead of %q", answer, turn.Answer)
 		}
 	}
 	return nil

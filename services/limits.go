@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// limits bound what the clients of a TCP service take at once. A connection beyond them is reset as soon as it is accepted.
+// limits bound the resources that the clients of a TCP service use. A connection beyond them is reset when it is accepted.
 type limits struct {
 	total  int           // connections
 	source int           // connections from one address
-	idle   time.Duration // a connection on which no byte moves for so long is closed
+	idle   time.Duration // a connection without traffic for this long is closed
 }
 
 var (
-	// cheap is for services that keep nothing for a connection but its goroutine.
+	// cheap is for services that keep only a goroutine per connection.
 	cheap = limits{total: 65536, source: 16384, idle: 30 * time.Minute}
 	// typed is for services that keep a line, which a person types.
 	typed = limits{total: 4096, source: 1024, idle: 10 * time.Minute}
-	// pageConns is for the web page. Browsers open six connections to a server; idle is that of a connection between requests.
+	// pageConns is for the web page. Browsers open six connections to a server; idle applies between requests.
 	pageConns = limits{total: 256, source: 32, idle: time.Minute}
 )
 
-// seats are the places for clients that limits leave.
+// seats counts the clients that limits still allow.
 type seats struct {
 	limits
 
@@ -34,7 +34,7 @@ type seats struct {
 
 func newSeats(l limits) *seats { return &seats{limits: l, sources: map[netip.Addr]int{}} }
 
-// take takes a seat for a client from this address, and says whether there was one.
+// take takes a seat for a client from this address, and reports whether there was one.
 func (s *seats) take(from netip.Addr) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,7 +46,7 @@ func (s *seats) take(from netip.Addr) bool {
 	return true
 }
 
-// leave gives back a seat that take has given.
+// leave returns a seat taken with take.
 func (s *seats) leave(from netip.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,7 +67,7 @@ func sourceOf(c net.Conn) netip.Addr {
 	return netip.Addr{}
 }
 
-// refuse resets a connection: to close it in good order would keep it for as long as its peer likes.
+// refuse resets a connection: after an orderly close the peer would decide how long it stays.
 func refuse(c net.Conn) {
 	if l, ok := c.(interface{ SetLinger(seconds int) error }); ok {
 		_ = l.SetLinger(0) // fails only if the connection has ended
@@ -75,8 +75,8 @@ func refuse(c net.Conn) {
 	c.Close()
 }
 
-// seatedListener accepts only connections for which there is a seat, and gives each a send buffer of so many bytes. It is for
-// net/http, which keeps its connections itself.
+// seatedListener accepts only connections for which there is a seat, and sets the send buffer of each. It is for net/http,
+// which handles its connections itself.
 type seatedListener struct {
 	net.Listener
 	seats      *seats
@@ -101,7 +101,7 @@ func (l seatedListener) Accept() (net.Conn, error) {
 	}
 }
 
-// seatedConn gives its seat back when it is closed.
+// seatedConn returns its seat when it is closed.
 type seatedConn struct {
 	net.Conn
 	leave func()
@@ -113,7 +113,7 @@ func (c *seatedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseWrite is for net/http, which says that it has sent all before it closes.
+// CloseWrite is for net/http, which sends a FIN before it closes.
 func (c *seatedConn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

@@ -12,24 +12,24 @@ import (
 
 const (
 	maxLine = 4096                   // bytes in a line, its end included
-	pause   = 500 * time.Millisecond // of silence that ends a line without an end
+	pause   = 500 * time.Millisecond // silence that ends a line without an end
 )
 
 var errLongLine = errors.New("the line is too long")
 
-// lines reads and writes lines the way the other side does. A line ends with LF, with CR LF as telnet sends it, or with
-// the stream. Simple programs send text without any end, send(b"knock knock"), and wait: their text counts as
-// a line when nothing follows it for a pause.
+// lines reads and writes lines with the line end that the peer uses. A line ends with LF, with CR LF as telnet sends it, or
+// with the stream. Simple programs send text without any end, send(b"knock knock"), and wait: their text counts as a line if
+// nothing follows it during a pause.
 type lines struct {
 	c   net.Conn
 	buf []byte // received and not yet returned
 	end string // how the peer's last line ended: "\r\n", "\n" or ""
 
-	open bool // the last line was taken at a pause, and its end may still come
+	open bool // the last line was taken at a pause, and its end may still arrive
 }
 
-// next returns the next line without its end. whole says of text without an end whether it may be a line at all; text of
-// which it says no waits for more. The error is io.EOF when the peer has said all.
+// next returns the next line without its end. whole reports whether text without an end may be a complete line; next waits for
+// more if it is not. The error is io.EOF when the peer has sent everything.
 func (l *lines) next(whole func(text string) bool) (string, error) {
 	for {
 		if text, ok := l.cut(); ok {
@@ -51,7 +51,7 @@ func (l *lines) next(whole func(text string) bool) (string, error) {
 	}
 }
 
-// cut takes a line with an end from the buffer.
+// cut removes a line with an end from the buffer.
 func (l *lines) cut() (string, bool) {
 	i := bytes.IndexByte(l.buf, '\n')
 	if i < 0 {
@@ -72,7 +72,7 @@ func (l *lines) cut() (string, bool) {
 	return text, true
 }
 
-// fill waits for more text, if what is there may be a line already only for a pause.
+// fill waits for more text. If ready, the buffered text may be a complete line, and fill waits only for a pause.
 func (l *lines) fill(ready bool) error {
 	var deadline time.Time
 	if ready {
@@ -83,16 +83,16 @@ func (l *lines) fill(ready bool) error {
 	n, err := l.c.Read(b[:min(len(b), maxLine-len(l.buf))])
 	l.buf = append(l.buf, b[:n]...)
 	if n > 0 {
-		return nil // an error comes again
+		return nil // the next Read returns the error again
 	}
 	return err
 }
 
-// say sends text as a line that ends as the peer's lines do.
+// say sends text as a line with the peer's line end.
 func (l *lines) say(text string) error {
 	_, err := io.WriteString(l.c, text+l.end)
 	return err
 }
 
-// anyText takes all text without an end as a line.
+// anyText accepts all text without an end as a line.
 func anyText(string) bool { return true }

@@ -8,15 +8,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// metricsHandler serves the state of a stack to Prometheus, from a registry of its own: many stacks live in one process.
+// metricsHandler serves the state of a stack to Prometheus, from a registry per stack, because many stacks live in one process.
 func metricsHandler(of Observed) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collector{of})
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 }
 
-// collector makes metrics of a stack's counters, connections and sockets, each time that it is asked. The counter tcp.in.segments
-// becomes tunstack_tcp_in_segments_total; all that are named LAYER.drop.REASON become one metric with these labels.
+// collector makes metrics from a stack's counters, connections and sockets at each scrape. The counter tcp.in.segments becomes
+// tunstack_tcp_in_segments_total; all counters named LAYER.drop.REASON become one metric with these labels.
 type collector struct{ of Observed }
 
 var (
@@ -27,10 +27,10 @@ var (
 	socketsDesc = prometheus.NewDesc("tunstack_sockets",
 		"Sockets by protocol, TCP's connections and listeners among them.", []string{"protocol"}, nil)
 	mtuDesc = prometheus.NewDesc("tunstack_interface_mtu_bytes",
-		"Largest datagram that an interface takes.", []string{"interface"}, nil)
+		"Largest datagram that an interface carries.", []string{"interface"}, nil)
 )
 
-// tcpStates are those of connections in SocketInfo.State, so that a state without any is there too.
+// tcpStates are the states of connections in SocketInfo.State, so that a state without connections is listed, too.
 var tcpStates = []string{
 	"SYN-SENT", "SYN-RECV", "ESTAB", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING", "LAST-ACK", "TIME-WAIT",
 }
@@ -59,7 +59,7 @@ func (c collector) counters(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// metricName is a counter's name in Prometheus' manner.
+// metricName is a counter's name in the style of Prometheus.
 func metricName(counter string) string {
 	return "tunstack_" + strings.ReplaceAll(counter, ".", "_") + "_total"
 }

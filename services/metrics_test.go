@@ -48,7 +48,7 @@ const exposed = `# HELP tunstack_drops_total Packets dropped, by layer and reaso
 # TYPE tunstack_drops_total counter
 tunstack_drops_total{layer="arp",reason="own"} 0
 tunstack_drops_total{layer="tcp",reason="paws"} 3
-# HELP tunstack_interface_mtu_bytes Largest datagram that an interface takes.
+# HELP tunstack_interface_mtu_bytes Largest datagram that an interface carries.
 # TYPE tunstack_interface_mtu_bytes gauge
 tunstack_interface_mtu_bytes{interface="lo"} 65535
 tunstack_interface_mtu_bytes{interface="tun0"} 1500

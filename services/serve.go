@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// retryAfter is the pause after an error of Accept or ReadFrom that is not the end: descriptors or memory are short.
+// retryAfter is the pause after a temporary error of Accept or ReadFrom: descriptors or memory are short.
 const retryAfter = 50 * time.Millisecond
 
-// eachConn makes a TCP service of handle, which is called for each connection in a goroutine of its own. The connection
-// is closed when handle returns, and under it when the service ends or the client is idle for longer than max allows.
+// eachConn makes a TCP service of handle, which is called for each connection in its own goroutine. The connection is closed
+// when handle returns, when the service ends, and when the client is idle for longer than max allows.
 func eachConn(max limits, handle func(net.Conn)) func(net.Listener) {
 	return func(l net.Listener) {
 		clients := newClients(handle, max)
@@ -36,8 +36,8 @@ const (
 	hangUpBytes = 1 << 20
 )
 
-// hangUp closes c so that what was sent arrives: to close while the client's bytes lie unread would reset the connection
-// (RFC 2525 section 2.17) and could take the last reply with it. So it says that nothing more will come, and reads on for a while.
+// hangUp closes c so that the data sent arrives: a close with unread data resets the connection (RFC 2525 section 2.17) and
+// could destroy the last reply. So hangUp sends a FIN first, and reads on for a while.
 func hangUp(c net.Conn) {
 	defer c.Close()
 	half, ok := c.(interface{ CloseWrite() error })
@@ -51,8 +51,8 @@ func hangUp(c net.Conn) {
 // maxDatagram is the largest UDP payload over IPv4.
 const maxDatagram = 65507
 
-// eachDatagram makes a UDP service of answer, which gets one datagram and returns the reply, in b's memory if it likes,
-// or nil for none.
+// eachDatagram makes a UDP service of answer, which gets one datagram and returns the reply, or nil for none. The reply may use
+// b's memory.
 func eachDatagram(answer func(b []byte) []byte) func(net.PacketConn) {
 	return func(p net.PacketConn) {
 		b, local := make([]byte, maxDatagram), p.LocalAddr()
@@ -66,15 +66,15 @@ func eachDatagram(answer func(b []byte) []byte) func(net.PacketConn) {
 			default:
 				reply := answer(b[:n])
 				if reply != nil && !answersItself(from, local) {
-					p.WriteTo(reply, from) // a reply that cannot be sent is a lost one
+					p.WriteTo(reply, from) // a reply that cannot be sent is lost
 				}
 			}
 		}
 	}
 }
 
-// answersItself says whether a reply to from would come back for ever: a forged datagram "from" another service that
-// answers everything (echo, discard's neighbours, chargen, time) or from this one makes the two talk without end.
+// answersItself reports whether a reply to from would be answered for ever: a forged datagram "from" another service that
+// answers everything (echo, chargen, time) or from this one starts an endless exchange between the two.
 func answersItself(from, local net.Addr) bool {
 	f, ok1 := from.(*net.UDPAddr)
 	l, ok2 := local.(*net.UDPAddr)

@@ -1,6 +1,6 @@
 // Package services holds the small servers of `tunstack up`. Each is one short file, written against net.Listener,
-// net.PacketConn and net.Conn alone, so that it runs over our stack, over the kernel's sockets or over a pipe in a
-// test - and so that it shows how a program uses the stack.
+// net.PacketConn and net.Conn alone, so that it runs over our stack, over the kernel's sockets or over a pipe in a test, and
+// shows how a program uses the stack.
 package services
 
 import (
@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// Service is one server. A Service that speaks a transport has the function for it; the function serves any number of
-// clients until l or p is closed, ends all their connections, and returns when nothing of it is left running.
+// Service is one server. It has a function for each transport that it supports; the function serves any number of clients until
+// l or p is closed, ends all their connections, and returns when all its goroutines have ended.
 type Service struct {
-	Name string // as --services takes it
+	Name string // as in --services
 	Port uint16
-	Doc  string // what it does, in half a line
+	Doc  string // its function, in half a line
 	TCP  func(l net.Listener)
 	UDP  func(p net.PacketConn)
 }
 
-// All returns the services in the order of their ports. of is what the http service shows.
+// All returns the services in the order of their ports. The http service shows of.
 func All(of Observed) []Service {
 	return []Service{
 		{Name: "echo", Port: 7, Doc: "sends back all data that it receives (RFC 862)", TCP: eachConn(cheap, echo), UDP: eachDatagram(echoDatagram)},
@@ -43,8 +43,8 @@ func Names(services []Service) []string {
 	return names
 }
 
-// Pick returns those of services that list names: names with commas between, "all" or "none". Its order is that of
-// services. The error of an unknown name lists the known ones.
+// Pick returns the services in list: names with commas between, "all" or "none". The result has the order of services. The
+// error for an unknown name lists the known ones.
 func Pick(services []Service, list string) ([]Service, error) {
 	switch list {
 	case "all":
@@ -56,7 +56,7 @@ func Pick(services []Service, list string) ([]Service, error) {
 	for name := range strings.SplitSeq(list, ",") {
 		name = strings.TrimSpace(name)
 		if !slices.Contains(Names(services), name) {
-			return nil, fmt.Errorf("unknown service %q; there are %s, all and none", name, strings.Join(Names(services), ", "))
+			return nil, fmt.Errorf("unknown service %q; valid: %s, all, none", name, strings.Join(Names(services), ", "))
 		}
 		wanted[name] = true
 	}

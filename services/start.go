@@ -7,20 +7,20 @@ import (
 	"sync"
 )
 
-// Network is what the services need of a stack. *socketapi.Stack is one.
+// Network is the part of a stack that the services use. *socketapi.Stack implements it.
 type Network interface {
 	Listen(network, address string) (net.Listener, error)
 	ListenPacket(network, address string) (net.PacketConn, error)
 }
 
-// Running is a set of services at work.
+// Running is a set of running services.
 type Running struct {
 	ports []io.Closer
 	wg    sync.WaitGroup
 }
 
-// Start opens the ports of services on n, at all its addresses, and serves them until Close. When a port cannot be
-// opened it closes the others and returns the error.
+// Start opens the ports of services on n, at all its addresses, and serves them until Close. If a port cannot be opened, Start
+// closes the others and returns the error.
 func Start(n Network, services []Service) (*Running, error) {
 	r := &Running{}
 	for _, s := range services {

@@ -17,45 +17,45 @@ import (
 	"tunstack/socketapi"
 )
 
-// Observed is what the web page and the metrics show of a stack. *socketapi.Stack is one.
+// Observed is the state of a stack that the web page and the metrics show. *socketapi.Stack implements it.
 type Observed interface {
 	Interfaces() []socketapi.InterfaceInfo
 	AllSockets(info bool) iter.Seq[socketapi.SocketInfo]
 	Counters() []socketapi.Counter
 }
 
-// Bounds of what clients of the page take. A client that does not read keeps its connection's send buffer full until writeTimeout, and its
-// answer among those that are being made.
+// Bounds on the resources of the page's clients. A client that does not read keeps its connection's send buffer full, and its
+// request among the answers, until writeTimeout.
 const (
 	sendBuffer   = 64 << 10 // bytes
 	writeTimeout = 30 * time.Second
 	maxRows      = 1000 // sockets on the page
 )
 
-// answers bound how many pages are made at once, which takes a look at all sockets.
+// answers bound the number of pages made at once, because each walks through all sockets.
 var answers = limits{total: 16, source: 4}
 
 //go:embed web.html
 var webPage string
 
-// web serves one page about a stack, and the same for Prometheus, with net/http just as over the kernel's sockets.
+// web serves one page about a stack, and the same data for Prometheus, with net/http just as over the kernel's sockets.
 func web(of Observed) func(net.Listener) {
 	return func(l net.Listener) {
 		server := &http.Server{
 			Handler:           pages(of),
-			ReadHeaderTimeout: time.Minute, // somebody may type the request
+			ReadHeaderTimeout: time.Minute, // a person may type the request
 			ReadTimeout:       time.Minute,
 			WriteTimeout:      writeTimeout,
 			IdleTimeout:       pageConns.idle,
 			MaxHeaderBytes:    16 << 10,
-			ErrorLog:          log.New(io.Discard, "", 0), // of clients' mistakes
+			ErrorLog:          log.New(io.Discard, "", 0), // clients' mistakes are not logged
 		}
 		server.Serve(seatedListener{l, newSeats(pageConns), sendBuffer}) // until l is closed
 		server.Close()
 	}
 }
 
-// pages answers requests for what there is of a stack to see.
+// pages answers requests for the state of the stack.
 func pages(of Observed) http.Handler {
 	page := template.Must(template.New("page").Parse(webPage))
 	mux := http.NewServeMux()
@@ -67,10 +67,10 @@ func pages(of Observed) http.Handler {
 	return guarded(mux)
 }
 
-// view is what the page shows.
+// view is the data that the page shows.
 type view struct {
 	Observed
-	First []socketapi.SocketInfo // maxRows of the sockets at most
+	First []socketapi.SocketInfo // at most maxRows sockets
 	More  int                    // sockets that First leaves out
 }
 
@@ -95,8 +95,8 @@ var policy = func() string {
 		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }()
 
-// guarded answers as next does, for requests that name the stack by an address, and only so many at once. A web site in the browser
-// of a user of this network cannot read the page: a name of its own that leads here (DNS rebinding) is refused.
+// guarded calls next for requests that name the stack by an address, and for a limited number at once. A web site in the
+// browser of a user of this network cannot read the page: a host name that resolves to the stack (DNS rebinding) is refused.
 func guarded(next http.Handler) http.Handler {
 	seats := newSeats(answers)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -117,7 +117,7 @@ func guarded(next http.Handler) http.Handler {
 	})
 }
 
-// namesAddress says whether the Host of a request is an address, with or without a port, this machine's own name, or absent (HTTP/1.0).
+// namesAddress reports whether the Host of a request is an address, with or without a port, localhost, or absent (HTTP/1.0).
 func namesAddress(host string) bool {
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {

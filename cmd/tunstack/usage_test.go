@@ -143,7 +143,7 @@ func TestUpChecksItsFlags(t *testing.T) {
 		{"--queues 2 --driver water", "--queues 2: the water driver has one"},
 		{"--driver bsd", "--driver bsd: it must be auto, linux, veth or water"},
 		{"--congestion vegas", "--congestion vegas: it must be " + oneOf(tcp.Algorithms)},
-		{"--services echo,nonsense", `--services: unknown service "nonsense"; there are echo, discard, daytime, chargen, http, knock, upper, upper-udp, all and none`},
+		{"--services echo,nonsense", `--services: unknown service "nonsense"; valid: echo, discard, daytime, chargen, http, knock, upper, upper-udp, all, none`},
 		{"--log-level loud", "--log-level loud: it must be debug, info, warn or error"},
 		{"--pcap packets.txt", "--pcap packets.txt: the name must end in .pcap or .pcapng"},
 		{"--dev a-name-too-long0", "not a name for an interface"},
