@@ -120,24 +120,16 @@ func (c *Connection) script() []call {
 		if !s.own {
 			continue
 		}
-		d := call{index: i, open: s.Flags&(tcp.SYN|tcp.ACK) == tcp.SYN, abort: s.Flags.Has(tcp.RST)}
-		if s.Flags.Has(tcp.SYN) {
-			nxt = s.Seq.Add(1)
+		data := unsent(s, &nxt)
+		d := call{
+			index: i, open: s.Flags&(tcp.SYN|tcp.ACK) == tcp.SYN, abort: s.Flags.Has(tcp.RST),
+			close: s.Flags.Has(tcp.FIN) && s.Seq.Add(s.DataLen()) == nxt,
 		}
-		end := s.Seq.Add(s.DataLen())
-		var fresh []byte
-		n := end.Sub(nxt)                // bytes that were not sent before
-		missing := max(n-s.DataLen(), 0) // from the capture, replaced by zeros
-		if n > 0 && missing <= maxMissing && s.Flags&(tcp.RST|tcp.SYN) == 0 {
-			fresh = append(make([]byte, missing), s.Payload[s.DataLen()-(n-missing):]...)
-			nxt = end
-		}
-		d.close = s.Flags.Has(tcp.FIN) && end == nxt
 		switch {
-		case fresh != nil && write >= 0:
-			calls[write].data = append(calls[write].data, fresh...)
-		case fresh != nil:
-			d.data, write = fresh, len(calls)
+		case data != nil && write >= 0:
+			calls[write].data = append(calls[write].data, data...)
+		case data != nil:
+			d.data, write = data, len(calls)
 		}
 		if d.open || d.abort || d.close || d.data != nil {
 			calls = append(calls, d)
@@ -147,4 +139,20 @@ func (c *Connection) script() []call {
 		}
 	}
 	return calls
+}
+
+// unsent returns the data of s from nxt on, SND.NXT of our end before s, and advances nxt over s. Data missing from the capture are
+// zeros.
+func unsent(s *segment, nxt *tcp.Seq) []byte {
+	if s.Flags.Has(tcp.SYN) {
+		*nxt = s.Seq.Add(1)
+	}
+	end := s.Seq.Add(s.DataLen())
+	n := end.Sub(*nxt)
+	missing := max(n-s.DataLen(), 0)
+	if n <= 0 || missing > maxMissing || s.Flags&(tcp.RST|tcp.SYN) != 0 {
+		return nil
+	}
+	*nxt = end
+	return append(make([]byte, missing), s.Payload[s.DataLen()-(n-missing):]...)
 }
