@@ -35,9 +35,10 @@ type Path struct {
 	src        netip.Addr // for a Route that has no source yet
 }
 
-// Route finds the way to dst. src chooses the source address; if src is the zero Addr (or unspecified) the stack chooses. For a
-// multicast or the limited broadcast src also chooses the interface. Errors: ENETUNREACH without a route, EADDRNOTAVAIL if src
-// is not one of the stack's own addresses, EINVAL for a dst that is not a destination.
+// Route finds the way to dst; an unspecified dst is the stack itself: src, or else the loopback address. src chooses the source
+// address; if src is the zero Addr (or unspecified) the stack chooses. For a multicast or the limited broadcast src also chooses
+// the interface. Errors: ENETUNREACH without a route, EADDRNOTAVAIL if src is not one of the stack's own addresses, EINVAL for a
+// dst that is not a destination.
 func (s *Stack) Route(dst, src netip.Addr) (*Route, error) { return s.RouteVia(dst, src, Via{}) }
 
 // RouteVia is Route restricted by via.
@@ -48,6 +49,12 @@ func (s *Stack) RouteVia(dst, src netip.Addr, via Via) (*Route, error) {
 	}
 	if s.FamilyOf(dst) == nil || src.IsValid() && src.Is4() != dst.Is4() {
 		return nil, syscall.EINVAL
+	}
+	if dst.IsUnspecified() {
+		dst = s.FamilyOf(dst).Loopback().Addr()
+		if src.IsValid() {
+			dst = src
+		}
 	}
 	slot := &s.routes[routeSlot(dst, src)]
 	if r := slot.Load(); r != nil && r.Dst == dst && r.wanted == src && r.via == via && r.born == s.generation.Load() {

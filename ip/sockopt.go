@@ -17,7 +17,27 @@ type SocketOptions struct {
 	Ports     ports.Range // IP_LOCAL_PORT_RANGE: the range of ephemeral ports
 	RecvErr   bool        // IP_RECVERR: ICMP errors go to the error queue
 	IPOptions []byte      // IP_OPTIONS
+	Discover  Discover    // IP_MTU_DISCOVER
 }
+
+// DefaultSocketOptions are those of a new socket.
+var DefaultSocketOptions = SocketOptions{Discover: DiscoverWant}
+
+// Discover is whether a socket learns the path MTU (RFC 1191), with Linux's numbers.
+type Discover uint8
+
+// Values of Discover.
+const (
+	DiscoverDont      Discover = iota // fragment
+	DiscoverWant                      // let DF find the path MTU where the transport can cut its segments by it
+	DiscoverDo                        // send DF, and refuse what does not fit
+	DiscoverProbe                     // send DF
+	DiscoverInterface                 // fragment
+	DiscoverOmit                      // fragment
+)
+
+// DF says whether a transport that cuts its segments by the path MTU sends them with DF.
+func (d Discover) DF() bool { return d == DiscoverWant || d == DiscoverDo || d == DiscoverProbe }
 
 // Via is the way that the socket's packets may take.
 func (o *SocketOptions) Via() Via { return Via{o.Device, o.DontRoute} }

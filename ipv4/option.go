@@ -50,6 +50,12 @@ func scanOptions(b []byte) (o options, bad int) {
 	return o, -1
 }
 
+// ValidOptions reports whether packets can be sent with the options b: well-formed, and a source route not begun and with a hop.
+func ValidOptions(b []byte) bool {
+	o, bad := scanOptions(b)
+	return len(b) <= MaxHeaderLen-HeaderLen && bad < 0 && (o.source == nil || len(o.source) >= 7 && o.source[2] == 4)
+}
+
 // optionLen is the length of the option at the start of b, neither End nor NOP; 0 if the length is invalid.
 func optionLen(b []byte) int {
 	if len(b) < 2 || b[1] < 2 || int(b[1]) > len(b) {

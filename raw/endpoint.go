@@ -29,6 +29,7 @@ type Endpoint struct {
 	stack    *Stack
 	protocol uint8
 	inbox    dgram.Inbox
+	cork     dgram.Cork
 	groups   dgram.Groups
 	state    atomic.Pointer[state]
 	ping     bool   // a ping socket: see Ping
@@ -57,7 +58,7 @@ func (s *Stack) NewEndpoint(protocol uint8) *Endpoint { return s.newEndpoint(pro
 func (s *Stack) newEndpoint(protocol uint8, ping bool) *Endpoint {
 	e := &Endpoint{stack: s, protocol: protocol, ping: ping, remove: func() {}}
 	st := &state{bound: wildcard, local: wildcard}
-	st.options.MulticastLoop = true
+	st.options.Options = dgram.Defaults()
 	st.options.HdrIncl = protocol == ProtocolRaw
 	st.headers = st.options.Headers(protocol)
 	e.state.Store(st)
@@ -151,12 +152,12 @@ func (e *Endpoint) Bind(local netip.Addr) error {
 	if !local.IsValid() {
 		local = wildcard
 	}
-	if err := dgram.Bindable(e.stack.ip, local); err != nil {
-		return err
-	}
 	return e.change(func(st *state) error {
 		if st.remote.IsValid() {
 			return syscall.EINVAL
+		}
+		if err := dgram.Bindable(e.stack.ip, local); err != nil {
+			return err
 		}
 		st.bound, st.local = local, local
 		return nil
@@ -171,11 +172,11 @@ func (e *Endpoint) Connect(remote netip.Addr) error {
 			st.remote, st.route, st.local = netip.Addr{}, nil, st.bound
 			return nil
 		}
-		route, err := st.options.Route(e.stack.ip, remote, netip.Addr{}, st.bound)
+		route, err := st.options.Route(e.stack.ip, remote, netip.Addr{}, st.local)
 		if err != nil {
 			return err
 		}
-		st.remote, st.route = remote, route
+		st.remote, st.route = route.Dst, route
 		if st.bound == wildcard {
 			st.local = route.Src
 		}
@@ -187,6 +188,28 @@ func (e *Endpoint) Connect(remote netip.Addr) error {
 // connected one. src, when valid, chooses the source address. Errors: EDESTADDRREQ, EMSGSIZE, EACCES, EPIPE after Shutdown,
 // EINVAL for a header that is none.
 func (e *Endpoint) Send(b []byte, to, src netip.Addr) (int, error) {
+	return e.gather(b, to, src, false)
+}
+
+// SendMore is Send of a part of a datagram (MSG_MORE), which leaves with the next Send, to the peer that the first call named. With
+// HdrIncl it is Send.
+func (e *Endpoint) SendMore(b []byte, to, src netip.Addr) (int, error) {
+	return e.gather(b, to, src, true)
+}
+
+func (e *Endpoint) gather(b []byte, to, src netip.Addr, more bool) (int, error) {
+	peer := netip.AddrPortFrom(to, 0)
+	if st := e.state.Load(); (more || e.cork.Pending()) && !st.options.HdrIncl {
+		if _, err := e.route(st, to, src); err != nil { // unlike UDP also of later calls, as on Linux
+			return 0, err
+		}
+		return e.cork.Add(b, peer, src, more, e.inbox.Sendable, e.send)
+	}
+	return e.send(b, peer, src)
+}
+
+func (e *Endpoint) send(b []byte, peer netip.AddrPort, src netip.Addr) (int, error) {
+	to := peer.Addr()
 	st := e.state.Load()
 	route, err := e.route(st, to, src)
 	if err != nil {
@@ -216,7 +239,7 @@ func (e *Endpoint) route(st *state, to, src netip.Addr) (*ip.Route, error) {
 	case !to.IsValid():
 		to = st.remote
 	}
-	return st.options.Route(e.stack.ip, to, src, st.bound)
+	return st.options.Route(e.stack.ip, to, src, st.local)
 }
 
 func (e *Endpoint) transmit(st *state, route *ip.Route, b []byte) error {

@@ -186,7 +186,7 @@ func TestSend(t *testing.T) {
 	e := h.raw.NewEndpoint(200)
 	_, err := e.Send([]byte("x"), netip.Addr{}, netip.Addr{})
 	require.Equal(t, syscall.EDESTADDRREQ, err)
-	e.SetOptions(func(o *Options) { o.TOS, o.TTL, o.DontFragment = 4, 5, true })
+	e.SetOptions(func(o *Options) { o.TOS, o.TTL, o.Discover = 4, 5, ip.DiscoverDo })
 	n, err := e.Send([]byte("payload"), addr("10.0.0.1"), netip.Addr{})
 	require.NoError(t, err)
 	require.Equal(t, 7, n)

@@ -106,6 +106,8 @@ func (h *AddrInfo) check(node, service string) error {
 	return nil
 }
 
+var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+
 // node finds the addresses of a host and its canonical name.
 func (f files) node(node string, flags int) ([]netip.Addr, string, error) {
 	if node == "" && flags&AI_PASSIVE != 0 {

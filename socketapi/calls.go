@@ -1,6 +1,7 @@
 package socketapi
 
 import (
+	"cmp"
 	"net/netip"
 	"syscall"
 
@@ -43,17 +44,6 @@ func inet(a netip.AddrPort) (netip.AddrPort, error) {
 		return a, syscall.EAFNOSUPPORT
 	}
 	return netip.AddrPortFrom(addr, a.Port()), nil
-}
-
-var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
-
-// destination is inet for an address to send to, where 0.0.0.0 means this host.
-func destination(a netip.AddrPort) (netip.AddrPort, error) {
-	a, err := inet(a)
-	if a.Addr() == netip.IPv4Unspecified() {
-		a = netip.AddrPortFrom(loopback, a.Port())
-	}
-	return a, err
 }
 
 // Listen makes a bound stream socket accept connections, of which backlog may wait to be accepted. Errors: EBADF,
@@ -109,9 +99,11 @@ func (so *socket) accept() (*socket, error) {
 	return conn, err
 }
 
-// Connect connects a stream socket, or sets the peer of a datagram or raw socket, which the zero AddrPort (AF_UNSPEC)
-// removes again. Errors: EBADF, ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EHOSTUNREACH, EISCONN, EADDRNOTAVAIL; of a
-// non-blocking stream EINPROGRESS and, called again meanwhile, EALREADY: when it shows POLLOUT, SO_ERROR is the outcome.
+// Connect connects a stream socket, or sets the peer of a datagram or raw socket. The zero AddrPort (AF_UNSPEC) removes the peer
+// again, and resets the connection of a stream; 0.0.0.0 stands for the socket's own address, or the loopback's. Errors: EBADF, ECONNREFUSED,
+// ETIMEDOUT, ENETUNREACH, EHOSTUNREACH, EISCONN, EADDRNOTAVAIL, ECONNABORTED when an attempt has failed and its error was taken before,
+// EINVAL after Shutdown of an attempt; of a non-blocking stream EINPROGRESS and, called again meanwhile, EALREADY: when it shows
+// POLLOUT, SO_ERROR is the outcome.
 func (s Berkeley) Connect(fd int, remote netip.AddrPort) error {
 	so, err := s.sockets.get(fd)
 	if err != nil {
@@ -121,29 +113,23 @@ func (s Berkeley) Connect(fd int, remote netip.AddrPort) error {
 }
 
 func (so *socket) connect(remote netip.AddrPort) error {
-	remote, err := destination(remote)
+	remote, err := inet(remote)
 	if err != nil {
 		return err
 	}
-	again := so.connecting.Load()
+	var pending error // what the first call says of an attempt that lasts
 	err = so.wait(&so.wr, so.nonblock.Load(), func() error {
 		err := so.Connect(remote)
-		if err == syscall.EINPROGRESS || err == syscall.EALREADY {
-			so.connecting.Store(true)
-			return syscall.EAGAIN
+		if err != syscall.EINPROGRESS && err != syscall.EALREADY {
+			return err
 		}
-		if so.connecting.Swap(false) && err == syscall.EISCONN {
-			return nil
-		}
-		return err
+		pending = cmp.Or(pending, err)
+		return syscall.EAGAIN
 	})
-	if err != syscall.EAGAIN {
-		return err
+	if err == syscall.EAGAIN && pending != nil {
+		return pending
 	}
-	if again {
-		return syscall.EALREADY
-	}
-	return syscall.EINPROGRESS
+	return err
 }
 
 // Shutdown ends receiving (SHUT_RD), sending (SHUT_WR: a stream sends its FIN after what is queued) or both. Errors:

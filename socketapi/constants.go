@@ -133,9 +133,12 @@ const (
 	IP_LOCAL_PORT_RANGE       = 51
 	IP_PROTOCOL               = 52
 
-	IP_PMTUDISC_DONT = 0 // values of IP_MTU_DISCOVER
-	IP_PMTUDISC_WANT = 1
-	IP_PMTUDISC_DO   = 2
+	IP_PMTUDISC_DONT      = 0 // values of IP_MTU_DISCOVER
+	IP_PMTUDISC_WANT      = 1
+	IP_PMTUDISC_DO        = 2
+	IP_PMTUDISC_PROBE     = 3
+	IP_PMTUDISC_INTERFACE = 4
+	IP_PMTUDISC_OMIT      = 5
 )
 
 // SOL_RAW is the level of ICMP_FILTER, the set of ICMP types that a raw socket is not to receive.
@@ -143,6 +146,9 @@ const (
 	SOL_RAW     = 255
 	ICMP_FILTER = 1
 )
+
+// UDP_CORK is the option of level IPPROTO_UDP that gathers what is sent into one datagram.
+const UDP_CORK = 1
 
 // Options of level IPPROTO_TCP.
 const (

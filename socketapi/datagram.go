@@ -1,6 +1,8 @@
 package socketapi
 
 import (
+	"syscall"
+
 	"tunstack/ip"
 	"tunstack/ip/dgram"
 	"tunstack/ip/errqueue"
@@ -10,7 +12,16 @@ import (
 // datagram is the endpoint of SOCK_DGRAM.
 type datagram struct{ *udp.Endpoint }
 
-func (d datagram) send(b []byte, m Message, _ int) (int, error) {
+func (d datagram) send(b []byte, m Message, flags int) (int, error) {
+	switch {
+	case flags&MSG_OOB != 0:
+		if err := d.Autobind(); err != nil {
+			return 0, err
+		}
+		return 0, syscall.EOPNOTSUPP
+	case flags&MSG_MORE != 0:
+		return d.SendMore(b, m.Addr, m.Local)
+	}
 	return d.Send(b, m.Addr, m.Local)
 }
 
@@ -32,7 +43,7 @@ func received(n int, d dgram.Datagram, flags int, err error) (int, Message, erro
 	return n, m, err
 }
 
-func (d datagram) buffered() (in, out int) { return d.Buffered(), 0 }
+func (d datagram) buffered() (in, out int, err error) { return d.Buffered(), 0, nil }
 
 func (d datagram) options() map[optname]option { return udpOptions }
 

@@ -14,12 +14,12 @@ type table struct {
 	closed  bool      // the stack is: no more sockets
 }
 
-// add gives so a descriptor.
+// add gives so a descriptor. The error is EBADF, that of a closed socket, when the stack is closed.
 func (t *table) add(so *socket) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return syscall.ENETDOWN
+		return syscall.EBADF
 	}
 	if t.free.Len() == 0 {
 		so.fd = len(t.sockets)

@@ -58,13 +58,12 @@ func (s Berkeley) SendMsg(fd int, b []byte, m Message, flags int) (int, error) {
 
 // transmit sends all of b, or part of a stream's and then no error: the next call meets it.
 func (so *socket) transmit(b []byte, m Message, flags int) (int, error) {
-	addr, err := destination(m.Addr)
-	if err != nil {
-		return 0, err
-	}
-	m.Addr = addr
-	if flags&MSG_OOB != 0 && so.typ != SOCK_STREAM {
-		return 0, syscall.EOPNOTSUPP
+	if so.typ != SOCK_STREAM { // which ignores an address, of whatever family
+		addr, err := inet(m.Addr)
+		if err != nil {
+			return 0, err
+		}
+		m.Addr = addr
 	}
 	return so.push(b, so.nonblock.Load() || flags&MSG_DONTWAIT != 0, func(b []byte) (int, error) { return so.send(b, m, flags) })
 }
@@ -117,15 +116,14 @@ func (s Berkeley) RecvMsg(fd int, b []byte, flags int) (int, Message, error) {
 	return n, m, nil
 }
 
-// receiveUrgent is MSG_OOB, which never waits.
-func (so *socket) receiveUrgent(b []byte, flags int) (int, Message, error) {
-	st, ok := so.endpoint.(stream)
-	if !ok || len(b) == 0 {
-		return 0, Message{}, syscall.EINVAL
-	}
+// receiveUrgent is MSG_OOB of a stream, which never waits.
+func (st stream) receiveUrgent(b []byte, flags int) (int, Message, error) {
 	c, err := st.ReadUrgent(flags&MSG_PEEK != 0)
-	if err != nil {
+	switch {
+	case err != nil:
 		return 0, Message{}, err
+	case len(b) == 0:
+		return 0, Message{Flags: MSG_OOB | MSG_TRUNC}, nil
 	}
 	b[0] = c
 	return 1, Message{Flags: MSG_OOB}, nil
@@ -151,8 +149,8 @@ func (so *socket) receive(b []byte, flags int) (int, Message, error) {
 	if flags&MSG_ERRQUEUE != 0 {
 		return so.receiveError(b)
 	}
-	if flags&MSG_OOB != 0 {
-		return so.receiveUrgent(b, flags)
+	if st, ok := so.endpoint.(stream); ok && flags&MSG_OOB != 0 {
+		return st.receiveUrgent(b, flags)
 	}
 	dontWait := so.nonblock.Load() || flags&MSG_DONTWAIT != 0
 	n, m, err := so.receiveData(b, flags, dontWait)
@@ -163,7 +161,7 @@ func (so *socket) receive(b []byte, flags int) (int, Message, error) {
 // annotate adds to a message that was received what options ask for.
 func (so *socket) annotate(m *Message) {
 	if so.inq.Load() {
-		m.Inq, _ = so.buffered()
+		m.Inq, _, _ = so.buffered() // of a listener nothing was received
 	}
 	if so.timestamp.Load() != 0 && so.typ != SOCK_STREAM {
 		m.Time = so.stack.wallTime(m.at)
@@ -200,7 +198,7 @@ func (so *socket) least(b []byte, flags int) int {
 	return min(len(b), int(so.rcvLowat.Load()))
 }
 
-// receiveAll receives least bytes or more, and fewer only at the end of the stream, at an error or when time is up.
+// receiveAll receives least bytes or more, and fewer only before urgent data, at the end of the stream, at an error or when time is up.
 func (so *socket) receiveAll(b []byte, least int, flags int, dontWait bool) (int, Message, error) {
 	got := 0
 	err := so.wait(&so.rd, dontWait, func() error {
@@ -215,7 +213,7 @@ func (so *socket) receiveAll(b []byte, least int, flags int, dontWait bool) (int
 			n, _, err := so.recv(b[got:], flags)
 			got += n
 			switch {
-			case err != nil || n == 0 || got >= least:
+			case err != nil || n == 0 || got >= least || so.tcp().AtMark() && flags&MSG_PEEK == 0:
 				return err
 			case flags&MSG_PEEK != 0 && ready&poll.RdHup != 0:
 				return nil

@@ -1,6 +1,7 @@
 package socketapi
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -14,13 +15,13 @@ func netError(op, network string, source, addr net.Addr, err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	switch errno, ok := err.(syscall.Errno); {
-	case !ok:
-	case errno == syscall.EBADF:
+	_, plain := err.(syscall.Errno)
+	switch {
+	case errors.Is(err, syscall.EBADF): // the socket is closed, or the stack
 		err = net.ErrClosed
-	case errno == syscall.EAGAIN:
+	case errors.Is(err, syscall.EAGAIN):
 		err = os.ErrDeadlineExceeded
-	default:
+	case plain:
 		err = os.NewSyscallError(op, err)
 	}
 	return &net.OpError{Op: op, Net: network, Source: source, Addr: addr, Err: err}

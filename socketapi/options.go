@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -24,13 +25,16 @@ type optvalue []byte
 
 // GetSockOpt reads an option into value: *int, *string, []byte, or a pointer to a struct in Linux's layout such as
 // *Linger, *Timeval or *TCPInfo. A []byte gets the raw layout, as much as fits. The count is of octets in that layout.
-// Errors: EBADF, ENOPROTOOPT, EINVAL when value is of the wrong kind, and the option's own.
+// Errors: EBADF, ENOPROTOOPT, EOPNOTSUPP for another protocol's level, EINVAL when value is of the wrong kind, and the option's own.
 func (s Berkeley) GetSockOpt(fd, level, name int, value any) (int, error) {
 	so, err := s.sockets.get(fd)
 	if err != nil {
 		return -1, err
 	}
 	o, ok := so.lookup(level, name)
+	if !ok && level != SOL_SOCKET && level != IPPROTO_IP && level != int(so.proto) {
+		return -1, syscall.EOPNOTSUPP
+	}
 	if !ok || o.get == nil {
 		return -1, syscall.ENOPROTOOPT
 	}
@@ -102,12 +106,18 @@ func (v optvalue) store(value any) (n int, err error) {
 		*value, err = v.int()
 		return len(v), err
 	case *string:
-		*value = string(v)
+		*value = v.text()
 		return len(v), nil
 	case []byte:
 		return copy(value, v), nil
 	}
 	return len(v), v.decode(value)
+}
+
+// text is a string as C has it: up to the first zero byte.
+func (v optvalue) text() string {
+	text, _, _ := strings.Cut(string(v), "\x00")
+	return text
 }
 
 // decode fills the struct that p points to.

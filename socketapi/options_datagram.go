@@ -19,6 +19,9 @@ var udpOptions = datagramOptions(map[optname]option{
 		func(so *socket) int { return so.endpoint.(datagram).PeekOffset() },
 		func(so *socket, n int) error { so.endpoint.(datagram).SetPeekOffset(n); return nil }),
 	{SOL_SOCKET, SO_NO_CHECK}: udpFlag(func(o *udp.Options) *bool { return &o.NoCheck }),
+	{IPPROTO_UDP, UDP_CORK}: flag(
+		func(so *socket) bool { return so.endpoint.(datagram).Options().Cork },
+		func(so *socket, on bool) { so.endpoint.(datagram).SetCork(on) }),
 })
 
 // pingOptions are those of a SOCK_DGRAM socket with IPPROTO_ICMP.
@@ -44,10 +47,9 @@ func datagramOptions(own map[optname]option) map[optname]option {
 		{SOL_SOCKET, SO_BROADCAST}:   dgramFlag(func(o *dgram.Options) *bool { return &o.Broadcast }),
 		{SOL_SOCKET, SO_TIMESTAMP}:   timestamp(SO_TIMESTAMP),
 		{SOL_SOCKET, SO_TIMESTAMPNS}: timestamp(SO_TIMESTAMPNS),
-		{SOL_SOCKET, SO_RCVBUF}:      number(1, math.MaxInt32, getDatagramBuffer, setDatagramBuffer),
+		{SOL_SOCKET, SO_RCVBUF}:      buffer(minReceiveBuffer, dgramBuffer(func(o *dgram.Options) *int { return &o.RcvBuf })),
+		{SOL_SOCKET, SO_SNDBUF}:      buffer(minSendBuffer, dgramBuffer(func(o *dgram.Options) *int { return &o.SndBuf })),
 
-		{IPPROTO_IP, IP_MTU}:             {get: func(so *socket) (any, error) { return so.datagram().PathMTU() }},
-		{IPPROTO_IP, IP_MTU_DISCOVER}:    number(IP_PMTUDISC_DONT, IP_PMTUDISC_DO, getDiscover, setDiscover),
 		{IPPROTO_IP, IP_MULTICAST_TTL}:   number(-1, math.MaxUint8, getMulticastTTL, setMulticastTTL),
 		{IPPROTO_IP, IP_MULTICAST_LOOP}:  dgramFlag(func(o *dgram.Options) *bool { return &o.MulticastLoop }),
 		{IPPROTO_IP, IP_MULTICAST_IF}:    {getMulticastIf, setMulticastIf},
@@ -61,7 +63,6 @@ func datagramOptions(own map[optname]option) map[optname]option {
 type datagramSocket interface {
 	dgram() dgram.Options
 	setDgram(change func(*dgram.Options))
-	PathMTU() (int, error)
 	Join(group, iface netip.Addr) error
 	Leave(group, iface netip.Addr) error
 	AddSource(s dgram.Source) error
@@ -96,39 +97,14 @@ func timestamp(name int32) option {
 		func(so *socket, on bool) { so.timestamp.Store(name * int32(bit(on))) })
 }
 
-func getDatagramBuffer(so *socket) int {
-	if n := so.datagram().dgram().RcvBuf; n != 0 {
-		return n
-	}
-	return dgram.DefaultLimit
-}
+func getMulticastTTL(so *socket) int { return int(so.datagram().dgram().MulticastTTL) }
 
-func setDatagramBuffer(so *socket, n int) error {
-	so.datagram().setDgram(func(o *dgram.Options) { o.RcvBuf = n })
-	return nil
-}
-
-func getDiscover(so *socket) int {
-	if so.datagram().dgram().DontFragment {
-		return IP_PMTUDISC_DO
-	}
-	return IP_PMTUDISC_DONT
-}
-
-// setDiscover sets DF for IP_PMTUDISC_DO. The stack fragments to the path MTU that it knows with any other.
-func setDiscover(so *socket, n int) error {
-	so.datagram().setDgram(func(o *dgram.Options) { o.DontFragment = n == IP_PMTUDISC_DO })
-	return nil
-}
-
-func getMulticastTTL(so *socket) int { return int(max(so.datagram().dgram().MulticastTTL, 1)) }
-
-// setMulticastTTL refuses 0: nothing is sent with it, and a group can be kept to this host by an interface of its own.
+// setMulticastTTL takes -1 for the default.
 func setMulticastTTL(so *socket, n int) error {
-	if n == 0 {
-		return syscall.EINVAL
+	if n < 0 {
+		n = 1
 	}
-	so.datagram().setDgram(func(o *dgram.Options) { o.MulticastTTL = uint8(max(n, 1)) })
+	so.datagram().setDgram(func(o *dgram.Options) { o.MulticastTTL = uint8(n) })
 	return nil
 }
 
@@ -148,8 +124,8 @@ func setMulticastIf(so *socket, v optvalue) error {
 		return err
 	}
 	iface, err := so.stack.multicastInterface(&m)
-	if err != nil {
-		return err
+	if err != nil || iface.IsValid() && !so.stack.ip.IsLocal(iface) {
+		return syscall.EADDRNOTAVAIL
 	}
 	so.datagram().setDgram(func(o *dgram.Options) { o.MulticastInterface = iface })
 	return nil

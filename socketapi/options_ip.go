@@ -7,6 +7,7 @@ import (
 
 	"tunstack/internal/ports"
 	"tunstack/ip"
+	"tunstack/ipv4"
 )
 
 // ipOptions are those of level IPPROTO_IP that the sockets of every transport have.
@@ -32,6 +33,8 @@ var ipOptions = map[optname]option{
 		func(so *socket) (any, error) { return so.ip().IPOptions, nil },
 		setIPOptions,
 	},
+	{IPPROTO_IP, IP_MTU}:          {get: func(so *socket) (any, error) { return so.PathMTU() }},
+	{IPPROTO_IP, IP_MTU_DISCOVER}: number(IP_PMTUDISC_DONT, IP_PMTUDISC_OMIT, getDiscover, setDiscover),
 }
 
 // setTOS keeps the lowest byte, like Linux, and sets SO_PRIORITY by it.
@@ -94,9 +97,16 @@ func setTTL(so *socket, n int) error {
 }
 
 func setIPOptions(so *socket, v optvalue) error {
-	if len(v) > 40 {
+	if !ipv4.ValidOptions(v) {
 		return syscall.EINVAL
 	}
 	so.setIP(func(o *ip.SocketOptions) { o.IPOptions = slices.Clone([]byte(v)) })
+	return nil
+}
+
+func getDiscover(so *socket) int { return int(so.ip().Discover) }
+
+func setDiscover(so *socket, n int) error {
+	so.setIP(func(o *ip.SocketOptions) { o.Discover = ip.Discover(n) })
 	return nil
 }

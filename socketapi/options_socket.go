@@ -25,6 +25,7 @@ var socketOptions = map[optname]option{
 	{SOL_SOCKET, SO_KEEPALIVE}:  kept(SOL_SOCKET, SO_KEEPALIVE),
 	{SOL_SOCKET, SO_OOBINLINE}:  kept(SOL_SOCKET, SO_OOBINLINE),
 	{SOL_SOCKET, SO_NO_CHECK}:   kept(SOL_SOCKET, SO_NO_CHECK),
+	{SOL_SOCKET, SO_LINGER}:     keptLinger,
 
 	{SOL_SOCKET, SO_PRIORITY}:         keptNumber(SOL_SOCKET, SO_PRIORITY, math.MinInt32, math.MaxInt32),
 	{SOL_SOCKET, SO_MARK}:             keptNumber(SOL_SOCKET, SO_MARK, math.MinInt32, math.MaxInt32),
@@ -47,6 +48,26 @@ func forced(name int) option {
 	}}
 }
 
+// keptLinger is SO_LINGER of a socket with nothing to linger for. Turned off, it keeps its time.
+var keptLinger = option{
+	get: func(so *socket) (any, error) {
+		n := so.value(SOL_SOCKET, SO_LINGER)
+		return Linger{int32(n & 1), int32(n >> 1)}, nil
+	},
+	set: func(so *socket, v optvalue) error {
+		var l Linger
+		if err := v.decode(&l); err != nil {
+			return err
+		}
+		n := so.value(SOL_SOCKET, SO_LINGER) &^ 1
+		if l.Onoff != 0 {
+			n = int(l.Linger)<<1 | 1
+		}
+		so.keep(SOL_SOCKET, SO_LINGER, n)
+		return nil
+	},
+}
+
 // takeError is SO_ERROR: the pending error's number, once.
 func takeError(so *socket) int {
 	if errno, ok := so.TakeError().(syscall.Errno); ok {
@@ -55,19 +76,29 @@ func takeError(so *socket) int {
 	return 0
 }
 
-// timeout is SO_RCVTIMEO or SO_SNDTIMEO. A call that blocks already keeps the old one.
+// noWait is the timeout of a direction that does not wait at all.
+const noWait = -1
+
+// timeout is SO_RCVTIMEO or SO_SNDTIMEO. A call that blocks already keeps the old one. As on Linux zero waits for ever, and so does a time
+// beyond what the clock counts; a negative time does not wait, and reads back as zero.
 func timeout(half func(so *socket) *direction) option {
 	return option{
-		get: func(so *socket) (any, error) { return NewTimeval(time.Duration(half(so).timeout.Load())), nil },
+		get: func(so *socket) (any, error) { return NewTimeval(time.Duration(max(half(so).timeout.Load(), 0))), nil },
 		set: func(so *socket, v optvalue) error {
 			var t Timeval
 			if err := v.decode(&t); err != nil {
 				return err
 			}
-			if t.Usec < 0 || t.Usec >= 1e6 || t.Sec > math.MaxInt32 {
+			switch d := &half(so).timeout; {
+			case t.Usec < 0 || t.Usec >= 1e6:
 				return syscall.EDOM
+			case t.Sec < 0:
+				d.Store(noWait)
+			case t.Sec >= math.MaxInt64/int64(time.Second):
+				d.Store(0)
+			default:
+				d.Store(int64(t.Duration()))
 			}
-			half(so).timeout.Store(int64(max(t.Duration(), 0)))
 			return nil
 		},
 	}

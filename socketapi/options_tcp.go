@@ -30,8 +30,11 @@ var streamOptions = map[optname]option{
 	{SOL_SOCKET, SO_LINGER}:          {getLinger, setLinger},
 	{SOL_SOCKET, SO_KEEPALIVE}:       switched(func(p *tcp.Params) *bool { return &p.KeepAlive }),
 	{SOL_SOCKET, SO_OOBINLINE}:       switched(func(p *tcp.Params) *bool { return &p.OOBInline }),
-	{SOL_SOCKET, SO_RCVBUF}:          tuned(1, math.MaxInt32, 1, func(p *tcp.Params) *int { return &p.RcvBuf }),
-	{SOL_SOCKET, SO_SNDBUF}:          tuned(1, math.MaxInt32, 1, func(p *tcp.Params) *int { return &p.SndBuf }),
+	{SOL_SOCKET, SO_RCVBUF}:          buffer(minReceiveBuffer, streamBuffer(func(p *tcp.Params) *int { return &p.RcvBuf })),
+	{SOL_SOCKET, SO_SNDBUF}:          buffer(minSendBuffer, streamBuffer(func(p *tcp.Params) *int { return &p.SndBuf })),
+
+	{IPPROTO_IP, IP_MULTICAST_TTL}: {get: func(*socket) (any, error) { return 1, nil }, set: notOfStreams},
+	{IPPROTO_IP, IP_MULTICAST_IF}:  {get: func(*socket) (any, error) { return [4]byte{}, nil }, set: notOfStreams},
 
 	{IPPROTO_TCP, TCP_NODELAY}:       noDelay,
 	{IPPROTO_TCP, TCP_CORK}:          switched(func(p *tcp.Params) *bool { return &p.Cork }),
@@ -54,6 +57,9 @@ var streamOptions = map[optname]option{
 	{IPPROTO_TCP, TCP_INQ}:       number(0, 1, func(so *socket) int { return bit(so.inq.Load()) }, func(so *socket, n int) error { so.inq.Store(n != 0); return nil }),
 	{IPPROTO_TCP, TCP_INFO}:      {get: func(so *socket) (any, error) { return newTCPInfo(so.tcp().Info()), nil }},
 }
+
+// notOfStreams is how Linux refuses to set options of multicast on a stream.
+func notOfStreams(*socket, optvalue) error { return syscall.EINVAL }
 
 // tcp is the endpoint of a socket that uses streamOptions.
 func (so *socket) tcp() stream { return so.endpoint.(stream) }
@@ -119,10 +125,21 @@ func setMaxSeg(so *socket, n int) error {
 	return nil
 }
 
-func getCongestion(so *socket) (any, error) { return so.tcp().Params().Congestion, nil }
+// congestionNameLen is TCP_CA_NAME_MAX: how many bytes getsockopt gives, with zeros after the name.
+const congestionNameLen = 16
 
+func getCongestion(so *socket) (any, error) {
+	b := make([]byte, congestionNameLen)
+	copy(b, so.tcp().Params().Congestion)
+	return b, nil
+}
+
+// setCongestion takes a name with or without the zero byte that ends a string in C.
 func setCongestion(so *socket, v optvalue) error {
-	name := string(v)
+	name := v.text()
+	if len(v) == 0 {
+		return syscall.EINVAL
+	}
 	if !slices.Contains(tcp.Algorithms, name) {
 		return syscall.ENOENT
 	}

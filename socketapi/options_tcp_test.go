@@ -43,7 +43,7 @@ func TestTCPOptions(t *testing.T) { // SOCK-036, SOCK-037, SOCK-038, SOCK-041, S
 			require.Equal(t, syscall.EINVAL, h.SetSockOpt(fd, o.level, o.name, bad), "%+v", o)
 		}
 	}
-	require.Equal(t, syscall.ENOPROTOOPT, h.SetSockOpt(fd, IPPROTO_IP, IP_MULTICAST_TTL, 1))
+	require.Equal(t, syscall.EINVAL, h.SetSockOpt(fd, IPPROTO_IP, IP_MULTICAST_TTL, 1))
 }
 
 func TestCongestionOption(t *testing.T) {
@@ -93,10 +93,10 @@ func TestMaxSeg(t *testing.T) { // SOCK-040
 func TestBufferOptions(t *testing.T) { // SOCK-032
 	p := newTCPPair(t)
 	p.b.set(p.listener, SOL_SOCKET, SO_RCVBUF, 4096)
-	require.Equal(t, 4096, p.b.get(p.listener, SOL_SOCKET, SO_RCVBUF))
+	require.Equal(t, 2*4096, p.b.get(p.listener, SOL_SOCKET, SO_RCVBUF), "as on Linux")
 	client := p.a.socket(SOCK_STREAM|SOCK_NONBLOCK, 0)
 	p.a.set(client, SOL_SOCKET, SO_SNDBUF, 8192)
-	require.Equal(t, 8192, p.a.get(client, SOL_SOCKET, SO_SNDBUF))
+	require.Equal(t, 2*8192, p.a.get(client, SOL_SOCKET, SO_SNDBUF))
 	require.Equal(t, syscall.EINPROGRESS, p.a.Connect(client, ap("10.0.0.2:7")))
 	p.rest()
 	server := p.accept()

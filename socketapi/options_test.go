@@ -99,7 +99,7 @@ func TestReceiveBuffer(t *testing.T) { // SOCK-032
 	fd := h.bound(SOCK_DGRAM, "127.0.0.1:7")
 	require.Equal(t, 208<<10, h.get(fd, SOL_SOCKET, SO_RCVBUF))
 	h.set(fd, SOL_SOCKET, SO_RCVBUF, 10000)
-	require.Equal(t, 10000, h.get(fd, SOL_SOCKET, SO_RCVBUF))
+	require.Equal(t, 20000, h.get(fd, SOL_SOCKET, SO_RCVBUF), "twice, as on Linux")
 	for range 100 {
 		_, err := h.SendTo(fd, make([]byte, 1000), 0, ap("127.0.0.1:7"))
 		require.NoError(t, err)
@@ -109,7 +109,7 @@ func TestReceiveBuffer(t *testing.T) { // SOCK-032
 		h.receives(fd, string(make([]byte, 1000)))
 	}
 	require.Positive(t, n)
-	require.LessOrEqual(t, n, 10)
+	require.LessOrEqual(t, n, 20)
 }
 
 func TestMulticastInterface(t *testing.T) { // SOCK-044
@@ -125,7 +125,8 @@ func TestMulticastInterface(t *testing.T) { // SOCK-044
 		{addrA.AsSlice(), addrA.As4(), nil},
 		{IPMreqn{Ifindex: 1}, [4]byte{127, 0, 0, 1}, nil},
 		{IPMreqn{Ifindex: 2}, addrA.As4(), nil},
-		{IPMreqn{Ifindex: 3}, addrA.As4(), syscall.ENODEV},
+		{IPMreqn{Ifindex: 3}, addrA.As4(), syscall.EADDRNOTAVAIL},
+		{[]byte{192, 0, 2, 1}, addrA.As4(), syscall.EADDRNOTAVAIL},
 		{append(make([]byte, 4), 127, 0, 0, 1), [4]byte{127, 0, 0, 1}, nil}, // struct ip_mreq
 		{[]byte{0, 0, 0, 0}, [4]byte{}, nil},
 		{[]byte{1}, [4]byte{}, syscall.EINVAL},
@@ -135,5 +136,4 @@ func TestMulticastInterface(t *testing.T) { // SOCK-044
 		require.NoError(t, err)
 		require.Equal(t, c.want, [4]byte(got))
 	}
-	require.Equal(t, syscall.EINVAL, a.SetSockOpt(fd, IPPROTO_IP, IP_MULTICAST_TTL, 0))
 }

@@ -2,6 +2,7 @@ package socketapi
 
 import (
 	"net/netip"
+	"syscall"
 
 	"tunstack/raw"
 )
@@ -26,7 +27,10 @@ func (g pingSocket) Local() netip.AddrPort { return g.ping.Local() }
 // Remote implements endpoint.
 func (g pingSocket) Remote() (netip.AddrPort, bool) { return g.ping.Remote() }
 
-func (g pingSocket) send(b []byte, m Message, _ int) (int, error) {
+func (g pingSocket) send(b []byte, m Message, flags int) (int, error) {
+	if flags&MSG_OOB != 0 {
+		return 0, syscall.EOPNOTSUPP
+	}
 	return g.ping.Send(b, m.Addr.Addr(), m.Local)
 }
 

@@ -2,6 +2,7 @@ package socketapi
 
 import (
 	"net/netip"
+	"syscall"
 
 	"tunstack/ip"
 	"tunstack/ip/dgram"
@@ -27,16 +28,25 @@ func (r rawSocket) Remote() (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(remote, 0), ok
 }
 
-func (r rawSocket) send(b []byte, m Message, _ int) (int, error) {
+func (r rawSocket) send(b []byte, m Message, flags int) (int, error) {
+	switch {
+	case flags&MSG_OOB != 0:
+		return 0, syscall.EOPNOTSUPP
+	case flags&MSG_MORE != 0:
+		return r.SendMore(b, m.Addr.Addr(), m.Local)
+	}
 	return r.Send(b, m.Addr.Addr(), m.Local)
 }
 
 func (r rawSocket) recv(b []byte, flags int) (int, Message, error) {
+	if flags&MSG_OOB != 0 {
+		return 0, Message{}, syscall.EOPNOTSUPP
+	}
 	n, d, err := r.Recv(b, flags&MSG_PEEK != 0)
 	return received(n, d, flags, err)
 }
 
-func (r rawSocket) buffered() (in, out int) { return r.Buffered(), 0 }
+func (r rawSocket) buffered() (in, out int, err error) { return r.Buffered(), 0, nil }
 
 func (r rawSocket) options() map[optname]option { return rawOptions }
 

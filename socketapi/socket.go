@@ -25,10 +25,11 @@ type endpoint interface {
 	Ready() poll.Mask
 	Waiters() *poll.Queue
 	TakeError() error
+	PathMTU() (int, error)
 
 	send(b []byte, m Message, flags int) (int, error)
 	recv(b []byte, flags int) (int, Message, error)
-	buffered() (in, out int)
+	buffered() (in, out int, err error)
 	options() map[optname]option
 	recvError() (errqueue.Error, error)
 	ip() ip.SocketOptions
@@ -45,7 +46,6 @@ type socket struct {
 	typ, proto uint16
 	nonblock   atomic.Bool // O_NONBLOCK
 	closed     atomic.Bool
-	connecting atomic.Bool // a Connect has begun and its caller has not been told the outcome
 	rd, wr     direction
 	rcvLowat   atomic.Int32 // SO_RCVLOWAT of a stream; 0: 1
 	inq        atomic.Bool  // TCP_INQ
@@ -55,7 +55,7 @@ type socket struct {
 	values []value // options that are only kept: see keep. It is never changed, only replaced: accepted sockets share it
 }
 
-// Socket opens a socket. typ is SOCK_STREAM, SOCK_DGRAM or SOCK_RAW, perhaps with SOCK_NONBLOCK. Errors: EAFNOSUPPORT,
+// Socket opens a socket. typ is SOCK_STREAM, SOCK_DGRAM or SOCK_RAW, perhaps with SOCK_NONBLOCK. Errors: EBADF when the stack is closed, EAFNOSUPPORT,
 // EINVAL for an unknown type, EPROTONOSUPPORT.
 func (s Berkeley) Socket(domain, typ, proto int) (fd int, err error) {
 	if domain != AF_INET {
@@ -143,18 +143,20 @@ func (s Berkeley) Fcntl(fd, cmd, arg int) (int, error) {
 	return -1, syscall.EINVAL
 }
 
-// Ioctl does FIONREAD and TIOCOUTQ, which return their number, SIOCATMARK, which returns 0 or 1, and FIONBIO. Errors: EBADF, ENOTTY.
+// Ioctl does FIONREAD and TIOCOUTQ, which return their number, SIOCATMARK, which returns 0 or 1, and FIONBIO. Errors: EBADF, ENOTTY,
+// EINVAL for a number of a listener.
 func (s Berkeley) Ioctl(fd, request, arg int) (int, error) {
 	so, err := s.sockets.get(fd)
 	if err != nil {
 		return -1, err
 	}
-	in, out := so.buffered()
 	switch request {
 	case FIONREAD:
-		return in, nil
+		in, _, err := so.buffered()
+		return in, err
 	case TIOCOUTQ:
-		return out, nil
+		_, out, err := so.buffered()
+		return out, err
 	case SIOCATMARK:
 		st, ok := so.endpoint.(stream)
 		if !ok {

@@ -17,7 +17,7 @@ const never = time.Duration(math.MaxInt64)
 // direction is one half of a socket, receiving or sending, as far as blocking goes.
 type direction struct {
 	mask     poll.Mask    // what its calls wait for
-	timeout  atomic.Int64 // SO_RCVTIMEO, SO_SNDTIMEO: how long a call may block; 0: for ever
+	timeout  atomic.Int64 // SO_RCVTIMEO, SO_SNDTIMEO: how long a call may block; 0: for ever; noWait
 	deadline atomic.Int64 // of net.Conn, in the stack's time: when calls fail, whatever there is; 0: none
 }
 
@@ -83,11 +83,11 @@ func (so *socket) block(d *direction, op func() error) error {
 
 // timeout is when a call that begins to wait now has waited for long enough.
 func (so *socket) timeout(d *direction) time.Duration {
-	t := d.timeout.Load()
-	if t == 0 {
+	t, now := time.Duration(d.timeout.Load()), so.stack.Now()
+	if t == 0 || t > never-now {
 		return never
 	}
-	return so.stack.Now() + time.Duration(t)
+	return now + t
 }
 
 // await sleeps until done, which it asks again at every event of mask, or until the moment until, which may move.

@@ -50,7 +50,7 @@ func (c *Conn) rcvLimit() int {
 
 // ReachesLowat reports whether at least SO_RCVLOWAT bytes are readable, or the window is so small that the peer cannot send more.
 func (c *Conn) ReachesLowat() bool {
-	n := c.Readable()
+	n := c.Available()
 	return n >= max(c.params.RcvLowat, 1) || n > 0 && c.rcv.wnd() <= c.rcv.mss
 }
 

@@ -20,9 +20,7 @@ type receiver struct {
 	shut        bool         // the user has shut down reading
 	shutAt      Seq          // RCV.NXT at that time, the end of the readable bytes, if shut
 
-	urgent  urgent
-	oob     byte // the urgent byte that was taken out of the stream, if oobHeld
-	oobHeld bool // the user has not read oob
+	urgent urgent
 
 	quick    int8          // ACKs still to be sent without delay
 	dialogue bool          // data of the user has carried an ACK, so that later ACKs can be delayed
@@ -61,7 +59,7 @@ func (r *receiver) wnd() int { return r.edge.Sub(r.nxt) }
 func (r *receiver) release() {
 	r.buf.Release()
 	r.reassembler.release()
-	r.urgent, r.oobHeld = urgent{}, false
+	r.urgent = urgent{}
 }
 
 // receiveData queues the bytes of a segment, which has passed the sequence check (RFC 9293 section 3.10.7.4, seventh).
@@ -243,22 +241,20 @@ func (c *Conn) consumed(now time.Duration, n int) {
 
 // Peek copies to p the bytes that Read would return, without removing them.
 func (c *Conn) Peek(p []byte) int {
-	r, skip := &c.rcv, 0
+	r := &c.rcv
 	if ahead := r.urgent.mark.Sub(r.readSeq()); r.urgent.valid && ahead > 0 {
 		p = p[:min(len(p), ahead)]
-	} else if r.urgent.valid && ahead == 0 && !c.params.OOBInline {
-		skip = 1
 	}
-	return r.buf.Peek(skip, p)
+	return r.buf.Peek(c.hole(), p)
 }
 
-// Readable is the number of bytes that Read can return now.
+// Readable is the number of bytes that have arrived in order and are not read, an urgent one included.
 func (c *Conn) Readable() int { return c.rcv.buf.Len() }
 
 // AtEOF reports whether Read will never return more: RCV.NXT has passed the peer's FIN, the user has shut down reading, or the connection
 // has ended.
 func (c *Conn) AtEOF() bool {
-	return c.rcv.buf.Len() == 0 && (c.rcv.closed || c.rcv.shut || c.state == Closed || c.state == TimeWait)
+	return c.Available() == 0 && (c.rcv.closed || c.rcv.shut || c.state == Closed || c.state == TimeWait)
 }
 
 // PeerClosed reports whether RCV.NXT has passed the peer's FIN.

@@ -26,7 +26,8 @@ var userEvents = []event{
 		{listen, "=;; EISCONN", "3.10.1 would turn it into an active open; sockets do not"},
 		{synSent | crossed, "=;; EALREADY", "3.10.1: connection already exists"},
 		na(passive, unaccepted),
-		{synced, "=;; EISCONN", "3.10.1: connection already exists"},
+		{estab | closeWait, "=;; done", "3.10.1: connection already exists; sockets say once that it has succeeded, then EISCONN"},
+		{finWait1 | finWait2 | closing | lastAck | timeWait, "=;; EISCONN", "3.10.1: who closes takes it that it has succeeded"},
 	}},
 	{name: "OPEN, passive", happens: result(func(h *host) (int, error) { return 0, h.e.Listen(1) }), cells: []cell{
 		{closed, "LISTEN;; done", "3.10.1"},
@@ -60,12 +61,15 @@ var userEvents = []event{
 			{synced, "=;; 10 octets", "3.10.3"},
 		}},
 	{name: "CLOSE of sending", happens: result(func(h *host) (int, error) { return 0, h.e.Shutdown(false, true) }), cells: []cell{
-		{none | synSent, "=;; ENOTCONN", "3.10.4 would delete the TCB; sockets do that by close"},
+		{closed, "=;; ENOTCONN", "3.10.4"},
+		{listen, "=;; done", "3.10.4 would delete the TCB; sockets do that by ending reading, or by close"},
+		{synSent, "CLOSED;; done", "3.10.4"},
 		{crossed, "=;; done", "3.10.4: the FIN waits for ESTABLISHED"},
 		na(passive, unaccepted),
 		{estab, "FIN-WAIT-1; F. S ack R; done", "3.10.4"},
 		{closeWait, "LAST-ACK; F. S ack R; done", "3.10.4"},
-		{finWait1 | finWait2 | closing | lastAck | timeWait, "=;; done", "3.10.4: closing already; ok for FIN-WAIT states, an error else that sockets do not have"},
+		{timeWait, "=;; ENOTCONN", "3.10.4: an error; Linux keeps TIME-WAIT apart from the socket"},
+		{finWait1 | finWait2 | closing | lastAck, "=;; done", "3.10.4: closing already; ok for FIN-WAIT states, an error else that sockets do not have"},
 	}},
 	{name: "CLOSE of the socket", happens: result(func(h *host) (int, error) { return 0, h.e.Close() }), cells: []cell{
 		{closed, "=;; done", "3.10.4"},

@@ -50,6 +50,9 @@ func (c *Conn) receiveUrgent(s *Segment) {
 	if mark.Less(c.rcv.readSeq()) || u.valid && mark.LessEq(u.mark) {
 		return
 	}
+	if c.hole() > 0 { // the earlier urgent byte was not read, and would lie in the stream: as on Linux nobody gets it
+		c.rcv.buf.Discard(1)
+	}
 	*u = urgent{mark: mark, valid: true}
 	c.events |= Urgent
 }
@@ -70,26 +73,39 @@ func (r *receiver) dataNxt() Seq {
 }
 
 // beforeMark returns how many of n bytes the user may read now. A read ends before the mark. At the mark, beforeMark first removes the urgent byte
-// from the stream, unless OOBInline leaves it there.
+// from the stream, unless OOBInline leaves it there. As on Linux a user who reads past the mark has had the urgent byte.
 func (c *Conn) beforeMark(n int) int {
 	u, r := &c.rcv.urgent, &c.rcv
 	if !u.valid || n == 0 {
 		return n
 	}
-	ahead := u.mark.Sub(r.readSeq())
-	switch {
-	case ahead > 0:
+	if ahead := u.mark.Sub(r.readSeq()); ahead > 0 {
 		return min(n, ahead)
-	case ahead < 0:
+	}
+	if r.buf.Len() > 0 {
+		r.buf.Discard(c.hole())
 		u.valid = false
-	case c.params.OOBInline:
-		u.valid = false
-	case r.buf.Len() > 0:
-		if !u.read { // as on Linux, ReadUrgent can return it until the next urgent byte
-			r.oob, r.oobHeld = r.buf.At(0), true
-		}
-		r.buf.Discard(1)
-		u.valid = false
+	}
+	return n
+}
+
+// hole is how many bytes at the front of the receive buffer no read returns: 1 at an urgent byte that is not inline, else 0.
+func (c *Conn) hole() int {
+	if c.AtMark() && !c.params.OOBInline && c.rcv.buf.Len() > 0 {
+		return 1
+	}
+	return 0
+}
+
+// Available is the number of bytes of the receive buffer that Read will return sooner or later.
+func (c *Conn) Available() int { return c.rcv.buf.Len() - c.hole() }
+
+// BeforeMark is the number of bytes to read before an urgent byte that has arrived and is not inline, else all of the receive buffer
+// (SIOCINQ).
+func (c *Conn) BeforeMark() int {
+	n, u := c.rcv.buf.Len(), &c.rcv.urgent
+	if ahead := u.mark.Sub(c.rcv.readSeq()); u.valid && !c.params.OOBInline && ahead >= 0 && ahead < n {
+		return ahead
 	}
 	return n
 }
@@ -100,29 +116,21 @@ func (c *Conn) AtMark() bool {
 }
 
 // UrgentPending reports whether the peer has announced an urgent byte that the user has not read.
-func (c *Conn) UrgentPending() bool { return c.rcv.urgent.valid && !c.rcv.urgent.read || c.rcv.oobHeld }
+func (c *Conn) UrgentPending() bool { return c.rcv.urgent.valid && !c.rcv.urgent.read }
 
 // ReadUrgent returns the last urgent byte out of band, once. Errors: EAGAIN if it has not arrived, EINVAL if the peer has announced none, the user
-// has read it, or OOBInline leaves it in the stream.
+// has read it or past it, or OOBInline leaves it in the stream.
 func (c *Conn) ReadUrgent() (byte, error) {
 	b, err := c.PeekUrgent()
-	if err != nil {
-		return 0, err
+	if err == nil {
+		c.rcv.urgent.read = true
 	}
-	if r := &c.rcv; r.oobHeld {
-		r.oobHeld = false
-	} else {
-		r.urgent.read = true
-	}
-	return b, nil
+	return b, err
 }
 
 // PeekUrgent returns what ReadUrgent would return.
 func (c *Conn) PeekUrgent() (byte, error) {
 	u, r := &c.rcv.urgent, &c.rcv
-	if r.oobHeld {
-		return r.oob, nil
-	}
 	if !u.valid || u.read || c.params.OOBInline {
 		return 0, syscall.EINVAL
 	}

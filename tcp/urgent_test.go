@@ -33,13 +33,16 @@ func TestReceiveUrgent(t *testing.T) {
 	require.Equal(t, pattern(5005, 1)[0], b)
 	s.reads(5001, 4)
 	require.True(t, s.c.AtMark())
-	require.Equal(t, 3, s.c.Read(s.now, make([]byte, 8)))
+	require.Zero(t, s.c.BeforeMark())
+	require.Equal(t, 3, s.c.Available())
 	b, err = s.c.ReadUrgent()
 	require.NoError(t, err)
 	require.Equal(t, pattern(5005, 1)[0], b)
 	_, err = s.c.ReadUrgent()
 	require.ErrorIs(t, err, syscall.EINVAL, "read before")
 	require.False(t, s.c.UrgentPending())
+	require.Equal(t, 3, s.c.Read(s.now, make([]byte, 8)))
+	require.False(t, s.c.AtMark())
 }
 
 // SOCK-022: SO_OOBINLINE leaves the octet in the stream; a read still stops before it.

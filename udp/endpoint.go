@@ -17,6 +17,7 @@ import (
 type Endpoint struct {
 	stack *Stack
 	inbox dgram.Inbox
+	cork  dgram.Cork
 	state atomic.Pointer[state]
 	queue atomic.Uint32 // the device queue that the last datagram came by
 
@@ -43,7 +44,7 @@ var wildcard = netip.IPv4Unspecified()
 func (s *Stack) NewEndpoint() *Endpoint {
 	e := &Endpoint{stack: s}
 	st := &state{bound: wildcard, local: netip.AddrPortFrom(wildcard, 0)}
-	st.options.MulticastLoop = true
+	st.options.Options = dgram.Defaults()
 	st.headers = st.options.Headers(ip.ProtocolUDP)
 	e.state.Store(st)
 	return e
@@ -69,7 +70,8 @@ func (e *Endpoint) change(f func(*state) error) error {
 
 // moved lists the socket under its new state, in place of the old one.
 func (e *Endpoint) moved(old, next *state) {
-	if old.local == next.local && old.remote == next.remote {
+	listed := !old.connected() && !next.connected() && old.local.Port() == next.local.Port() // under its port, and stays there
+	if listed || old.local == next.local && old.remote == next.remote {
 		return
 	}
 	e.stack.sockets.add(e, next)
@@ -117,6 +119,12 @@ func (e *Endpoint) reserve(st *state, port uint16) error {
 	return nil
 }
 
+// Autobind gives a socket without a port an ephemeral one. Errors: EADDRINUSE.
+func (e *Endpoint) Autobind() error {
+	_, err := e.ensureBound()
+	return err
+}
+
 // ensureBound gives a socket without a port an ephemeral one and returns its state.
 func (e *Endpoint) ensureBound() (*state, error) {
 	if st := e.state.Load(); st.local.Port() != 0 {
@@ -132,7 +140,8 @@ func (e *Endpoint) ensureBound() (*state, error) {
 	return e.state.Load(), err
 }
 
-// Connect sets the default peer, from which alone the socket then receives; the zero AddrPort removes it. Errors: ENETUNREACH,
+// Connect sets the default peer, from which alone the socket then receives; the zero AddrPort removes it. A peer with port 0 is the
+// host, whatever the port: so programs ask for the route's source address. Errors: ENETUNREACH,
 // EACCES for broadcast without SO_BROADCAST.
 func (e *Endpoint) Connect(remote netip.AddrPort) error {
 	if remote == (netip.AddrPort{}) {
@@ -142,11 +151,11 @@ func (e *Endpoint) Connect(remote netip.AddrPort) error {
 		return err
 	}
 	return e.change(func(st *state) error {
-		route, err := st.options.Route(e.stack.ip, remote.Addr(), netip.Addr{}, st.bound)
+		route, err := st.options.Route(e.stack.ip, remote.Addr(), netip.Addr{}, st.local.Addr())
 		if err != nil {
 			return err
 		}
-		st.remote, st.route = remote, route
+		st.remote, st.route = netip.AddrPortFrom(route.Dst, remote.Port()), route
 		if st.bound == wildcard {
 			st.local = netip.AddrPortFrom(route.Src, st.local.Port())
 		}
@@ -184,7 +193,7 @@ func (e *Endpoint) Close() error {
 // returns ENOTCONN and still does so, as on Linux.
 func (e *Endpoint) Shutdown(read, write bool) error {
 	e.inbox.Shutdown(read, write)
-	if _, connected := e.Remote(); !connected {
+	if !e.state.Load().remote.IsValid() {
 		return syscall.ENOTCONN
 	}
 	return nil
@@ -196,10 +205,10 @@ func (e *Endpoint) Recv(b []byte, peek bool) (int, Datagram, error) { return e.i
 // Local is the own address; a zero Port before Bind.
 func (e *Endpoint) Local() netip.AddrPort { return e.state.Load().local }
 
-// Remote is the connected peer; false without one.
+// Remote is the connected peer; false without one, and while its port is 0.
 func (e *Endpoint) Remote() (netip.AddrPort, bool) {
 	remote := e.state.Load().remote
-	return remote, remote.IsValid()
+	return remote, remote.IsValid() && remote.Port() != 0
 }
 
 // Ready is what the socket can do now.
@@ -257,6 +266,14 @@ func (e *Endpoint) Options() Options {
 	o := e.state.Load().options
 	o.Options = o.Options.Clone()
 	return o
+}
+
+// SetCork sets Options.Cork. Turned off, it sends what was held (udp(7)); an error of that has no one to go to, as on Linux.
+func (e *Endpoint) SetCork(on bool) {
+	e.SetOptions(func(o *Options) { o.Cork = on })
+	if !on {
+		_ = e.cork.Push(e.send)
+	}
 }
 
 // SetOptions changes the settings. Those about sharing the port count when it is bound. On a closed socket it does nothing.

@@ -1,6 +1,7 @@
 package udp
 
 import (
+	"cmp"
 	"net/netip"
 	"syscall"
 
@@ -13,6 +14,34 @@ import (
 // the source address (IP_PKTINFO). b is not kept. Errors: EDESTADDRREQ, EMSGSIZE, EACCES, EINVAL for port 0, EPIPE after Shutdown,
 // and once a pending error (ECONNREFUSED).
 func (e *Endpoint) Send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
+	return e.gather(b, to, src, false)
+}
+
+// SendMore is Send of a part of a datagram (MSG_MORE), which leaves with the next Send, to the peer that the first call named. With
+// Options.Cork Send, too, only adds to it.
+func (e *Endpoint) SendMore(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
+	return e.gather(b, to, src, true)
+}
+
+func (e *Endpoint) gather(b []byte, to netip.AddrPort, src netip.Addr, more bool) (int, error) {
+	more = more || e.state.Load().options.Cork
+	if !more && !e.cork.Pending() {
+		return e.send(b, to, src)
+	}
+	check := func() error {
+		st, err := e.ensureBound()
+		if err == nil {
+			_, err = e.route(st, cmp.Or(to, st.remote), src)
+		}
+		if err == nil {
+			err = e.inbox.Sendable()
+		}
+		return err
+	}
+	return e.cork.Add(b, to, src, more, check, e.send)
+}
+
+func (e *Endpoint) send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
 	st, err := e.ensureBound()
 	if err != nil {
 		return 0, err
@@ -24,6 +53,7 @@ func (e *Endpoint) Send(b []byte, to netip.AddrPort, src netip.Addr) (int, error
 	if err != nil {
 		return 0, err
 	}
+	to = netip.AddrPortFrom(route.Dst, to.Port())
 	o := st.headers.For(route.Cast())
 	if len(b) > route.MaxPayload(o)-HeaderLen {
 		return 0, syscall.EMSGSIZE
@@ -33,7 +63,9 @@ func (e *Endpoint) Send(b []byte, to netip.AddrPort, src netip.Addr) (int, error
 	}
 	p := datagram(route, b, st.local.Port(), to.Port(), checksumBy(st, route))
 	p.Queue = uint16(e.queue.Load())
-	if err := e.stack.ip.Send(e.stack.clock.Now(), route, o, p); err != nil {
+	if st.options.Stays(route.Cast()) {
+		p.Free()
+	} else if err := e.stack.ip.Send(e.stack.clock.Now(), route, o, p); err != nil {
 		e.stack.stats.OutFailed.Inc()
 		e.inbox.Refused(&st.options.Options, err, to, route.MTU())
 		return 0, err
@@ -63,12 +95,12 @@ func (e *Endpoint) route(st *state, to netip.AddrPort, src netip.Addr) (*ip.Rout
 	switch {
 	case !to.IsValid():
 		return nil, syscall.EDESTADDRREQ
-	case to.Port() == 0:
-		return nil, syscall.EINVAL
 	case to == st.remote && !src.IsValid():
 		return st.route, nil
+	case to.Port() == 0:
+		return nil, syscall.EINVAL
 	}
-	return st.options.Route(e.stack.ip, to.Addr(), src, st.bound)
+	return st.options.Route(e.stack.ip, to.Addr(), src, st.local.Addr())
 }
 
 // summer says who computes a checksum.

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/ip"
 )
 
 // verify checks the checksum of a datagram without options in the plainest way.
@@ -211,7 +212,7 @@ func TestSendEphemeral(t *testing.T) {
 // UDP-016: DF and the path MTU are the application's to see and set.
 func TestDontFragment(t *testing.T) {
 	h := newHost(t)
-	e := h.bound("10.0.0.2:1000", func(o *Options) { o.DontFragment = true })
+	e := h.bound("10.0.0.2:1000", func(o *Options) { o.Discover = ip.DiscoverDo })
 	_, err := e.PathMTU()
 	require.Equal(t, syscall.ENOTCONN, err)
 	require.NoError(t, e.Connect(ap("10.0.0.1:7")))

@@ -203,7 +203,7 @@ func TestErrorConnected(t *testing.T) {
 // SOCK-070: IP_RECVERR keeps each error with what it quotes. The pending error is that of the next entry.
 func TestErrorQueue(t *testing.T) {
 	h := newHost(t)
-	e := h.bound("0.0.0.0:7", func(o *Options) { o.RecvErr, o.DontFragment = true, true })
+	e := h.bound("0.0.0.0:7", func(o *Options) { o.RecvErr, o.Discover = true, ip.DiscoverDo })
 	_, err := e.Send(nil, ap("10.0.0.1:1000"), netip.Addr{})
 	require.NoError(t, err)
 	h.advise(icmp.Unreachable, icmp.CodeFragNeeded, "10.0.0.2:7", "10.0.0.1:1000")
@@ -255,7 +255,7 @@ func TestErrorRightSocket(t *testing.T) {
 // UDP-016: Fragmentation Needed lowers the path MTU, and who set DF is told.
 func TestErrorFragmentationNeeded(t *testing.T) {
 	h := newHost(t)
-	e := h.bound("0.0.0.0:7", func(o *Options) { o.DontFragment = true })
+	e := h.bound("0.0.0.0:7", func(o *Options) { o.Discover = ip.DiscoverDo })
 	require.NoError(t, e.Connect(ap("10.0.0.1:1000")))
 	h.advise(icmp.Unreachable, icmp.CodeFragNeeded, "10.0.0.2:7", "10.0.0.1:1000")
 	require.NoError(t, e.TakeError(), "nothing was sent")
@@ -312,6 +312,7 @@ func TestLoopback(t *testing.T) {
 	require.NoError(t, err)
 	server, client := h.bound("0.0.0.0:7"), h.udp.NewEndpoint()
 	for _, to := range []string{"127.0.0.1:7", "10.0.0.3:7"} {
+		require.NoError(t, client.Connect(netip.AddrPort{})) // else it would keep its first address
 		require.NoError(t, client.Connect(ap(to)))
 		payload := strings.Repeat("x", maxPayload)
 		_, err = client.Send([]byte(payload), netip.AddrPort{}, netip.Addr{})

@@ -66,7 +66,7 @@ func (t *sockets) change(port uint16, f func(*entry)) {
 func (t *sockets) add(e *Endpoint, st *state) {
 	switch {
 	case st.local.Port() == 0:
-	case st.remote.IsValid():
+	case st.connected():
 		t.stripe(st.local, st.remote).change(st, func(list []*Endpoint) []*Endpoint { return append([]*Endpoint{e}, list...) })
 		t.change(st.local.Port(), func(n *entry) { n.connected++ })
 	default:
@@ -81,7 +81,7 @@ func (t *sockets) remove(e *Endpoint, st *state) {
 	}
 	switch {
 	case st.local.Port() == 0:
-	case st.remote.IsValid():
+	case st.connected():
 		t.change(st.local.Port(), func(n *entry) { n.connected-- })
 		t.stripe(st.local, st.remote).change(st, without)
 	default:

@@ -85,6 +85,17 @@ func (t *Table) Listen(r Reservation) (Reservation, error) {
 	return r, nil
 }
 
+// Unlisten undoes Listen and returns the holder's new Reservation in place of r.
+func (t *Table) Unlisten(r Reservation) Reservation {
+	s := t.stripe(r.port)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.remove(r)
+	r.flags &^= listening
+	s.add(r)
+	return r
+}
+
 // Accept reserves the port of a listener again, for a connection accepted at local.
 func (t *Table) Accept(listener Reservation, local netip.Addr) Reservation {
 	r := listener

@@ -14,7 +14,7 @@ import (
 // tell which of its datagrams is meant (RFC 1122 section 4.1.3.3, Linux ip(7)).
 func (q *Inbox) HandleError(o *Options, connected bool, e *ip.Error, port uint16, payload []byte) {
 	switch {
-	case e.Kind == ip.TooBig && !o.DontFragment:
+	case e.Kind == ip.TooBig && !o.dontFragment():
 		// The path MTU is lower now, and the next datagram goes in fragments.
 	case o.RecvErr:
 		q.Report(errqueue.FromICMP(e, port, payload))

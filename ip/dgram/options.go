@@ -12,13 +12,28 @@ import (
 type Options struct {
 	ip.SocketOptions
 	Broadcast          bool          // SO_BROADCAST
-	RcvBuf             int           // octets of payload and overhead that may wait; 0: 208 KiB
-	MulticastTTL       uint8         // 0: 1
+	RcvBuf             int           // bytes of payload and overhead that may wait; 0: 208 KiB
+	SndBuf             int           // SO_SNDBUF; nothing waits to be sent, so that it is only kept; 0: 208 KiB
+	MulticastTTL       uint8         // 1 for a new socket; 0: multicasts stay on this host
 	MulticastLoop      bool          // IP_MULTICAST_LOOP, on for a new socket
 	MulticastInterface netip.Addr    // IP_MULTICAST_IF
 	UnicastIf          *ip.Interface // IP_UNICAST_IF: that unicast datagrams leave by; nil: any
 	OnlyJoined         bool          // IP_MULTICAST_ALL off: receive only from groups that the socket has joined
-	DontFragment       bool          // IP_MTU_DISCOVER as IP_PMTUDISC_DO
+}
+
+// Defaults are the settings of a new socket.
+func Defaults() Options {
+	return Options{SocketOptions: ip.DefaultSocketOptions, MulticastTTL: 1, MulticastLoop: true}
+}
+
+// dontFragment says whether datagrams are sent with DF. With DiscoverWant, too, the stack fragments to the path MTU that it knows.
+func (o *Options) dontFragment() bool {
+	return o.Discover == ip.DiscoverDo || o.Discover == ip.DiscoverProbe
+}
+
+// Stays says whether datagrams that are addressed like cast do not leave the host.
+func (o *Options) Stays(cast packet.Cast) bool {
+	return cast == packet.Multicast && o.MulticastTTL == 0
 }
 
 // Clone returns a copy that shares no memory with o.
@@ -32,9 +47,9 @@ type Headers struct{ unicast, multicast ip.Outgoing }
 
 // Headers returns the headers for a transport.
 func (o *Options) Headers(protocol uint8) Headers {
-	h := ip.Outgoing{Protocol: protocol, TOS: o.TOS, TTL: o.TTL, DontFragment: o.DontFragment, Options: o.IPOptions}
+	h := ip.Outgoing{Protocol: protocol, TOS: o.TOS, TTL: o.TTL, DontFragment: o.dontFragment(), Options: o.IPOptions}
 	m := h
-	m.TTL = max(o.MulticastTTL, 1)
+	m.TTL = o.MulticastTTL
 	return Headers{h, m}
 }
 

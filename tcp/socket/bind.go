@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"tunstack/internal/ports"
+	"tunstack/ip"
 )
 
 // Bind gives the socket its own address. Port 0 picks a free one; a zero or unspecified Addr is the wildcard. Errors:
@@ -12,9 +13,6 @@ import (
 func (so *Socket) Bind(local netip.AddrPort) error {
 	h := so.begin()
 	defer h.commitLater()
-	if _, unused := h.state.(idle); h.bound || h.closed || !unused {
-		return syscall.EINVAL
-	}
 	addr := local.Addr().Unmap()
 	if !addr.IsValid() {
 		addr = h.addr()
@@ -22,6 +20,9 @@ func (so *Socket) Bind(local netip.AddrPort) error {
 	network := h.stack.ip
 	if network.FamilyOf(addr) == nil || !addr.IsUnspecified() && !network.IsLocal(addr) {
 		return syscall.EADDRNOTAVAIL
+	}
+	if h.bound || h.closed || h.port.Port() != 0 || !h.over() {
+		return syscall.EINVAL
 	}
 	if local.Port() == 0 && h.NoPort {
 		h.port, h.bound = ports.AddressOnly(addr), true
@@ -45,5 +46,8 @@ func (h held) reserve(local netip.AddrPort) error {
 		return err
 	}
 	h.port, h.bound = r, true
+	if c, ok := h.connection(); ok { // an attempt to connect that has failed, and is not in the table any more
+		c.id = ip.NewFourTuple(r.Local(), c.id.Remote())
+	}
 	return nil
 }

@@ -8,28 +8,40 @@ import (
 	"tunstack/tcp"
 )
 
-// Shutdown ends reading, writing or both (POSIX shutdown). On a listener, ending reading ends listening. Errors: ENOTCONN.
+// Shutdown ends reading, writing or both (POSIX shutdown). On a listener, ending reading ends listening; in SYN-SENT it ends the
+// attempt, with ECONNRESET pending. Errors: ENOTCONN, which ends reading and writing of a later connection nevertheless, as on Linux.
 func (so *Socket) Shutdown(read, write bool) error {
 	h := so.begin()
 	defer h.commit()
-	if l, ok := h.state.(*listener); ok && read {
-		h.stopListening(l)
-		h.waiters.Notify(poll.In | poll.Hup)
+	_, listening := h.state.(*listener)
+	switch c, ok := h.connection(); {
+	case listening && !read:
 		return nil
+	case listening || ok && c.tcb.State() == tcp.SynSent:
+		h.disconnect()
+		return nil
+	case h.attempt == connecting && (h.over() || c.opening()):
+		h.attempt = spoilt
+	case h.attempt == connecting:
+		h.attempt = connected
 	}
-	c, ok := h.connected()
-	if !ok {
+	h.readShut, h.writeShut = h.readShut || read, h.writeShut || write
+	h.waiters.Notify(poll.In | poll.Out | poll.RdHup | poll.Hup)
+	if h.over() {
 		return syscall.ENOTCONN
 	}
+	h.shutConnection(read, write)
+	return nil
+}
+
+func (h held) shutConnection(read, write bool) {
+	c, _ := h.connection()
 	if read {
-		c.readShut = true
 		c.tcb.CloseRead()
 	}
 	if write {
 		c.tcb.CloseWrite(h.now)
-		h.waiters.Notify(poll.Out)
 	}
-	return nil
 }
 
 // Close gives the socket up: queued data is still sent, unless data was left unread or SetLinger(true, 0) asks for a RST. The
@@ -70,6 +82,7 @@ func (h held) giveUp(end func(*tcp.Conn, time.Duration)) {
 func (h held) stopListening(l *listener) {
 	h.state = idle{}
 	l.close(h.now)
+	h.port = h.stack.ports.Unlisten(h.port)
 }
 
 // Lingering reports whether sent data or the FIN is still unacknowledged; the waiters are told Hup when that ends.

@@ -21,7 +21,7 @@ type connection struct {
 	next    *connection // with the same hash in the table of connections; guarded by its stripe
 
 	// mu guards the rest.
-	flow                 // its id does not change
+	flow                 // its id does not change while it is in the table
 	last   time.Duration // the latest time that the machine was told
 	tcb    *tcp.Conn     // the state machine
 	parent *listener     // until Accept; nil after an active open
@@ -29,7 +29,6 @@ type connection struct {
 	softErr     syscall.Errno // of ICMP or the link: the reason of a later timeout
 	established bool          // the connection is, or was
 	gone        bool          // out of the table
-	readShut    bool          // by Shutdown
 }
 
 // newConnection prepares a connection of so. It lacks tcb.

@@ -90,7 +90,7 @@ func TestPassiveOpen(t *testing.T) { // TCP-133
 	require.True(t, ok)
 	require.Equal(t, there, remote)
 	require.Equal(t, here, p.so.Local())
-	in, _ := p.so.Buffered()
+	in, _, _ := p.so.Buffered()
 	require.Zero(t, in, "the peer sends the data of the SYN again")
 }
 

@@ -12,14 +12,11 @@ func (so *Socket) Listen(backlog int) error {
 	h := so.begin()
 	defer h.commitLater()
 	backlog = max(backlog, 0)
-	if h.closed {
+	if h.closed || h.attempt != unconnected {
 		return syscall.EINVAL
 	}
-	switch st := h.state.(type) {
-	case *connection:
-		return syscall.EINVAL
-	case *listener:
-		st.setBacklog(backlog)
+	if l, ok := h.state.(*listener); ok {
+		l.setBacklog(backlog)
 		return nil
 	}
 	return h.listen(backlog)
@@ -56,6 +53,6 @@ func (so *Socket) Accept() (*Socket, error) {
 	}
 	child := c.lock(h.now)
 	defer child.commitLater()
-	child.parent, child.bound = nil, true
+	child.parent, child.attempt = nil, connected
 	return c.Socket, nil
 }

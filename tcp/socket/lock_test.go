@@ -48,7 +48,7 @@ func TestBacklogIsBounded(t *testing.T) { // SEC-015
 	l.tun.Input(0, packet.From(big))
 	require.Equal(t, dropped+1, l.stats.DropSocketBusy.Value())
 	heldConn{p.conn(), 0}.commit()
-	in, _ := p.so.Buffered()
+	in, _, _ := p.so.Buffered()
 	require.Equal(t, 4*(10_000-int(dropped)), in)
 	require.Zero(t, p.conn().backlog.bytes.Load())
 }

@@ -28,6 +28,7 @@ func TestActiveOpen(t *testing.T) { // TCP-092, TCP-093, TCP-094, SOCK-012
 	p := &peer{l: l, so: so, at: there, to: so.Local(), seq: 5000, ack: syn.Seq + 1}
 	p.sends(tcp.SYN|tcp.ACK, "")
 	require.Equal(t, fmt.Sprintf(". seq %d ack 5001", p.ack), l.one().start())
+	require.NoError(t, so.Connect(there), "it has succeeded, once")
 	require.Equal(t, syscall.EISCONN, so.Connect(there))
 	require.NoError(t, l.ip.DelRoute(ip.RouteEntry{Prefix: netip.MustParsePrefix("10.0.0.0/24")}))
 	require.NoError(t, l.ip.AddRoute(ip.RouteEntry{Prefix: netip.MustParsePrefix("10.0.0.0/24"), Interface: "tun0", Source: netip.MustParseAddr("10.0.0.3")}))
@@ -81,6 +82,7 @@ func TestConnectAgain(t *testing.T) { // SOCK-010, SOCK-034
 	l.free(p.to.Port())
 	p.to, p.seq, p.ack = p.so.Local(), 9000, syn.Seq+1
 	p.sends(tcp.SYN|tcp.ACK, "")
+	require.NoError(t, p.so.Connect(there))
 	p.sends(tcp.RST, "")
 	require.Equal(t, syscall.ECONNRESET, p.so.TakeError())
 	require.Equal(t, syscall.EISCONN, p.so.Connect(there))
@@ -165,6 +167,7 @@ func TestSelfConnect(t *testing.T) { // TCP-019, SEC-016
 	so := l.NewSocket()
 	require.NoError(t, so.Bind(ap("127.0.0.1:4000")))
 	require.Equal(t, syscall.EINPROGRESS, so.Connect(ap("0.0.0.0:4000"))) // this host
+	require.NoError(t, so.Connect(ap("127.0.0.1:4000")))
 	require.Equal(t, syscall.EISCONN, so.Connect(ap("127.0.0.1:4000")))
 	so.writes(t, "to myself")
 	so.reads(t, "to myself")

@@ -21,32 +21,47 @@ func (so *Socket) Ready() poll.Mask {
 		}
 		return 0
 	case *connection:
-		return heldConn{st, h.now}.ready()
+		if c := (heldConn{st, h.now}); !c.opening() {
+			return c.ready() | h.ends() | h.pending()
+		}
 	}
-	return poll.Out | poll.Hup
+	return h.ends() | h.pending()
 }
 
+// ready is what a connection can do in its present state.
 func (h heldConn) ready() (m poll.Mask) {
-	c := h.tcb
-	if h.rare != nil && h.rare.errors.Len() > 0 {
-		m |= poll.Err
-	}
-	if h.err != 0 {
-		m |= poll.Err | poll.In | poll.Out
-	}
-	if c.UrgentPending() {
+	if h.tcb.UrgentPending() {
 		m |= poll.Pri
 	}
-	if c.ReachesLowat() || c.AtEOF() {
+	if h.tcb.ReachesLowat() {
 		m |= poll.In
 	}
-	if c.PeerClosed() || h.readShut || c.State() == tcp.Closed {
-		m |= poll.In | poll.RdHup
-	}
-	if c.Writable() {
+	if h.tcb.Writable() || h.writeShut {
 		m |= poll.Out
 	}
-	if c.State() == tcp.Closed || c.State() == tcp.TimeWait || (c.PeerClosed() || h.readShut) && !c.CanSend() {
+	return m
+}
+
+// pending is what errors show.
+func (h held) pending() poll.Mask {
+	if h.err != 0 || h.rare != nil && h.rare.errors.Len() > 0 {
+		return poll.Err
+	}
+	return 0
+}
+
+// ends is what the ends of receiving and sending show. A writer of a socket without a connection learns at once that there is none.
+func (h held) ends() (m poll.Mask) {
+	c, ok := h.connection()
+	over := h.over()
+	read := h.readShut || ok && (over || c.tcb.PeerClosed())
+	if read {
+		m |= poll.In | poll.RdHup
+	}
+	if over {
+		m |= poll.Out | poll.Hup
+	}
+	if read && h.writeShut {
 		m |= poll.Hup
 	}
 	return m
@@ -96,8 +111,8 @@ func (so *Socket) Local() netip.AddrPort {
 func (so *Socket) Remote() (netip.AddrPort, bool) {
 	h := so.begin()
 	defer h.commitLater()
-	c, ok := h.connected()
-	if !ok {
+	c, ok := h.connection()
+	if !ok || h.over() || c.tcb.State() == tcp.SynSent {
 		return netip.AddrPort{}, false
 	}
 	return c.id.Remote(), true
@@ -126,12 +141,29 @@ func (so *Socket) Info() tcp.Info {
 	return tcp.Info{}
 }
 
-// Buffered is the number of bytes readable now (FIONREAD) and queued unacknowledged (SIOCOUTQ).
-func (so *Socket) Buffered() (in, out int) {
+// PathMTU is the path MTU to the peer (IP_MTU). Errors: ENOTCONN.
+func (so *Socket) PathMTU() (int, error) {
 	h := so.begin()
 	defer h.commitLater()
-	if c, ok := h.connection(); ok {
-		return c.tcb.Readable(), c.tcb.Unacked()
+	c, ok := h.connection()
+	if !ok || h.over() {
+		return 0, syscall.ENOTCONN
 	}
-	return 0, 0
+	return c.route.MTU(), nil
+}
+
+// Buffered is the number of bytes readable now, before the mark of urgent data if there is one (SIOCINQ), and queued unacknowledged
+// (SIOCOUTQ). Errors: EINVAL of a listener.
+func (so *Socket) Buffered() (in, out int, err error) {
+	h := so.begin()
+	defer h.commitLater()
+	switch st := h.state.(type) {
+	case *listener:
+		return 0, 0, syscall.EINVAL
+	case *connection:
+		if c := (heldConn{st, h.now}); !c.opening() {
+			return c.tcb.BeforeMark(), c.tcb.Unacked(), nil
+		}
+	}
+	return 0, 0, nil
 }

@@ -56,11 +56,15 @@ func (so *Socket) SetReuse(addr, port bool) {
 	h.set(func(s *settings) { s.reuse = f })
 }
 
-// SetLinger sets SO_LINGER; only the combination on and zero changes what Close does.
+// SetLinger sets SO_LINGER; only the combination on and zero changes what Close does. Turned off, it keeps its time.
 func (so *Socket) SetLinger(on bool, d time.Duration) {
 	h := so.begin()
 	defer h.commitLater()
-	h.set(func(s *settings) { s.lingers, s.linger = on, d })
+	h.set(func(s *settings) {
+		if s.lingers = on; on {
+			s.linger = d
+		}
+	})
 }
 
 // Linger returns the arguments of SetLinger.

@@ -7,8 +7,8 @@ import (
 
 	"tunstack/internal/poll"
 	"tunstack/internal/ports"
+	"tunstack/ip"
 	"tunstack/ip/errqueue"
-	"tunstack/tcp"
 )
 
 // Socket is one TCP socket: idle at first, then a listener or a connection. No method blocks: a call that cannot be done now
@@ -18,21 +18,24 @@ type Socket struct {
 	waiters    poll.Queue
 	restricted atomic.Pointer[restrictions] // SO_BINDTODEVICE, IP_MINTTL; a copy from the settings
 
-	mu       sync.Mutex // guards the rest; see held
-	state    state
-	port     ports.Reservation // the own address and port, if bound or connected
-	bound    bool              // by Bind, so that the user keeps port when a connection has ended
-	closed   bool              // has no user: the user has closed it, or it was never accepted
-	delayAck bool              // TCP_QUICKACK was switched off, before there was a connection
-	err      syscall.Errno     // pending: reported once (SO_ERROR)
-	rare     *rare             // nil while there is nothing in it
+	mu        sync.Mutex // guards the rest; see held
+	state     state
+	port      ports.Reservation // the own address and port, if bound or connected
+	bound     bool              // by Bind, so that the user keeps port when a connection has ended
+	closed    bool              // has no user: the user has closed it, or it was never accepted
+	attempt   attempt
+	readShut  bool // by Shutdown
+	writeShut bool
+	delayAck  bool          // TCP_QUICKACK was switched off, before there was a connection
+	err       syscall.Errno // pending: reported once (SO_ERROR)
+	rare      *rare         // nil while there is nothing in it
 	settings
 }
 
 // state is what a Socket is at present: idle, *listener or *connection.
 type state interface{ isState() }
 
-// idle is the state before Listen and Connect, and after a listener was shut down.
+// idle is the state before Listen and Connect, and after Disconnect.
 type idle struct{}
 
 func (idle) isState()        {}
@@ -46,7 +49,9 @@ type rare struct {
 }
 
 // NewSocket returns an idle socket.
-func (s *Stack) NewSocket() *Socket { return &Socket{stack: s, state: idle{}} }
+func (s *Stack) NewSocket() *Socket {
+	return &Socket{stack: s, state: idle{}, settings: settings{SocketOptions: ip.DefaultSocketOptions}}
+}
 
 // uncommon is rare, made if need be. mu is held.
 func (so *Socket) uncommon() *rare {
@@ -77,9 +82,3 @@ func (h held) releasePort() {
 
 // Waiters are told whenever Ready gains an event.
 func (so *Socket) Waiters() *poll.Queue { return &so.waiters }
-
-// connected is the Socket's connection if its peer has answered and it has not ended.
-func (h held) connected() (heldConn, bool) {
-	c, ok := h.connection()
-	return c, ok && c.tcb.State() != tcp.Closed && c.tcb.State() != tcp.SynSent
-}

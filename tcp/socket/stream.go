@@ -23,20 +23,24 @@ func (so *Socket) Read(p []byte, peek bool) (n int, err error) {
 	return n, err
 }
 
-// read calls take, which returns how many bytes it got, and returns the reason if there were none. It is not an error if the
-// reader wants none.
+// read calls take, which returns how many bytes it got, and returns the reason if there were none. As on Linux a reader who wants
+// none waits for some.
 func (so *Socket) read(none bool, take func(heldConn) int) error {
 	h := so.begin()
 	defer h.commitLater()
-	switch c, ok := h.connection(); {
+	c, ok := h.connection()
+	_, listening := h.state.(*listener)
+	switch {
+	case listening:
+		return syscall.ENOTCONN
+	case ok && (take(c) > 0 || none && c.tcb.Readable() > 0):
+		return nil
+	case h.err != 0 && !(ok && c.tcb.PeerClosed()): // after the peer's FIN no error concerns the reader, as in Linux
+		return h.takeError()
+	case h.readShut || ok && c.tcb.AtEOF():
+		return nil
 	case !ok:
 		return syscall.ENOTCONN
-	case take(c) > 0:
-		return nil
-	case h.err != 0 && !c.tcb.PeerClosed(): // after the peer's FIN no error concerns the reader, as in Linux
-		return h.takeError()
-	case c.tcb.AtEOF() || none:
-		return nil
 	}
 	return syscall.EAGAIN
 }
@@ -53,7 +57,7 @@ func (so *Socket) Take(n int) (q packet.Queue, more bool, err error) {
 }
 
 // readable reports whether a read would return bytes, the end of the stream or an error.
-func (h heldConn) readable() bool { return h.err != 0 || h.tcb.Readable() > 0 || h.tcb.AtEOF() }
+func (h heldConn) readable() bool { return h.err != 0 || h.tcb.Available() > 0 || h.tcb.AtEOF() }
 
 // Write queues bytes of p, perhaps not all: EAGAIN when none fits; EPIPE after Shutdown or the connection's end, and once
 // the pending error. more (MSG_MORE) holds back a partial segment. p is copied.
@@ -79,7 +83,7 @@ func (so *Socket) write(p []byte, queue func(*tcp.Conn, time.Duration, []byte) i
 		return 0, err
 	}
 	c, ok := h.connection()
-	if !ok || !c.tcb.CanSend() {
+	if !ok || h.writeShut || !c.tcb.CanSend() {
 		return 0, syscall.EPIPE
 	}
 	if s := c.tcb.State(); s == tcp.SynSent || s == tcp.SynReceived {
@@ -96,13 +100,16 @@ func (so *Socket) write(p []byte, queue func(*tcp.Conn, time.Duration, []byte) i
 func (so *Socket) WriteUrgent(p []byte) (int, error) { return so.write(p, (*tcp.Conn).WriteUrgent) }
 
 // ReadUrgent returns the last urgent byte (MSG_OOB). Errors: EAGAIN while it is announced but has not arrived, EINVAL when there
-// is none, it was read before, or SO_OOBINLINE leaves it in the stream; ENOTCONN.
+// is none, it was read or passed before, or SO_OOBINLINE leaves it in the stream; ENOTCONN of a listener.
 func (so *Socket) ReadUrgent(peek bool) (byte, error) {
 	h := so.begin()
 	defer h.commitLater()
 	c, ok := h.connection()
-	if !ok {
+	if _, listening := h.state.(*listener); listening {
 		return 0, syscall.ENOTCONN
+	}
+	if !ok {
+		return 0, syscall.EINVAL
 	}
 	if peek {
 		return c.tcb.PeekUrgent()

@@ -47,7 +47,7 @@ func (s *Stack) transmit(now time.Duration, f *flow, set *settings, seg *tcp.Seg
 		p.Offload.Segmentation, p.Offload.Size = packet.SegmentTCP, uint16(seg.MSS)
 	}
 	p.Queue = f.queue
-	o := ip.Outgoing{Protocol: ip.ProtocolTCP, DontFragment: true, TOS: set.TOS, TTL: set.TTL, Options: set.IPOptions}
+	o := ip.Outgoing{Protocol: ip.ProtocolTCP, DontFragment: set.Discover.DF(), TOS: set.TOS, TTL: set.TTL, Options: set.IPOptions}
 	if seg.ECT {
 		o.TOS |= ecnECT0
 	}
@@ -66,7 +66,7 @@ func (s *Stack) reset(now time.Duration, a *arrival) {
 	}
 	s.stats.SegsOut.Inc()
 	s.stats.RstsOut.Inc()
-	_ = s.transmit(now, &f, &settings{}, &r) // an error is a lost segment
+	_ = s.transmit(now, &f, &settings{SocketOptions: ip.DefaultSocketOptions}, &r) // an error is a lost segment
 }
 
 // setup is the environment of a new connection, for its machine.

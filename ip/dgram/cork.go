@@ -1,0 +1,70 @@
+package dgram
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"tunstack/ipv4"
+)
+
+// Cork gathers what several calls send into one datagram (MSG_MORE, UDP_CORK). The zero value is ready for use; it is safe for
+// concurrent use.
+type Cork struct {
+	pending atomic.Bool
+	mu      sync.Mutex
+	data    []byte
+	to      netip.AddrPort // as the first call said
+	src     netip.Addr
+}
+
+// Pending says whether a datagram has begun, so that the next call continues it.
+func (c *Cork) Pending() bool { return c.pending.Load() }
+
+// Add adds b to the datagram, which begins if check finds nothing wrong with its addresses. Unless more is to follow it then sends
+// all of it by send. It returns the number of bytes taken. Errors: EMSGSIZE, which gives up what was gathered, and those of check and send.
+func (c *Cork) Add(b []byte, to netip.AddrPort, src netip.Addr, more bool, check func() error, send Sender) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.pending.Load() {
+		if err := check(); err != nil {
+			return 0, err
+		}
+		c.to, c.src = to, src
+		c.pending.Store(true)
+	}
+	if len(c.data)+len(b) > ipv4.MaxDatagram-ipv4.HeaderLen {
+		c.clear()
+		return 0, syscall.EMSGSIZE
+	}
+	c.data = append(c.data, b...)
+	if more {
+		return len(b), nil
+	}
+	return len(b), c.push(send)
+}
+
+// Push sends what was gathered (UDP_CORK is turned off). It does nothing when no datagram has begun.
+func (c *Cork) Push(send Sender) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.push(send)
+}
+
+// Sender sends a datagram.
+type Sender func(b []byte, to netip.AddrPort, src netip.Addr) (int, error)
+
+func (c *Cork) push(send Sender) error {
+	if !c.pending.Load() {
+		return nil
+	}
+	defer c.clear()
+	_, err := send(c.data, c.to, c.src)
+	return err
+}
+
+func (c *Cork) clear() {
+	c.data = nil
+	c.pending.Store(false)
+}
