@@ -1,0 +1,83 @@
+package sockdiff
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"tunstack/socketapi"
+)
+
+// sockopt is an option that scripts use.
+type sockopt struct {
+	level, name int
+	size        int      // of the buffer for getsockopt in bytes; 0: it is not read
+	values      []string // for setsockopt: an int, "x" and bytes in hexadecimal, or a quoted string; nil: it is not set
+}
+
+const (
+	sol = socketapi.SOL_SOCKET
+	ip  = socketapi.IPPROTO_IP
+	tcp = socketapi.IPPROTO_TCP
+)
+
+// options are the options that scripts use, by name.
+var options = map[string]sockopt{
+	"SO_ERROR":      {sol, socketapi.SO_ERROR, 4, nil},
+	"SO_TYPE":       {sol, socketapi.SO_TYPE, 4, nil},
+	"SO_ACCEPTCONN": {sol, socketapi.SO_ACCEPTCONN, 4, nil},
+	"SO_REUSEADDR":  {sol, socketapi.SO_REUSEADDR, 4, []string{"0", "1"}},
+	"SO_REUSEPORT":  {sol, socketapi.SO_REUSEPORT, 4, []string{"0", "1"}},
+	"SO_KEEPALIVE":  {sol, socketapi.SO_KEEPALIVE, 4, []string{"0", "1"}},
+	"SO_OOBINLINE":  {sol, socketapi.SO_OOBINLINE, 4, []string{"0", "1"}},
+	"SO_BROADCAST":  {sol, socketapi.SO_BROADCAST, 4, []string{"0", "1"}},
+	"SO_LINGER":     {sol, socketapi.SO_LINGER, 8, []string{"x0100000000000000", "x0000000000000000", "x0000000007000000", "x01"}},
+	"SO_RCVTIMEO":   {sol, socketapi.SO_RCVTIMEO, 16, []string{"x0200000000000000a086010000000000", "xffffffffffffffff0000000000000000", "x000000000000000040420f0000000000"}},
+	"SO_RCVBUF":     {sol, socketapi.SO_RCVBUF, 0, []string{"0", "-1", "20000"}},
+	"SO_SNDBUF":     {sol, socketapi.SO_SNDBUF, 0, []string{"0", "-1", "20000"}},
+
+	"IP_TOS":           {ip, socketapi.IP_TOS, 4, []string{"0", "16"}},
+	"IP_TTL":           {ip, socketapi.IP_TTL, 4, []string{"-1", "0", "9", "256"}},
+	"IP_OPTIONS":       {ip, socketapi.IP_OPTIONS, 0, []string{"x630901", "x01010100", "x0101010101010100", "x00000000"}},
+	"IP_MTU":           {ip, socketapi.IP_MTU, 4, nil},
+	"IP_MTU_DISCOVER":  {ip, socketapi.IP_MTU_DISCOVER, 4, []string{"-1", "0", "1", "2", "3", "4", "5", "6"}},
+	"IP_MULTICAST_TTL": {ip, socketapi.IP_MULTICAST_TTL, 4, []string{"-2", "-1", "0", "1", "255", "256"}},
+	"IP_MULTICAST_IF":  {ip, socketapi.IP_MULTICAST_IF, 4, []string{"x7f000001", "xc0000201", "x00000000"}},
+
+	"TCP_NODELAY":      {tcp, socketapi.TCP_NODELAY, 4, []string{"0", "1"}},
+	"TCP_CORK":         {tcp, socketapi.TCP_CORK, 4, []string{"0", "1"}},
+	"TCP_MAXSEG":       {tcp, socketapi.TCP_MAXSEG, 0, []string{"0", "87", "88", "1000", "32768"}},
+	"TCP_CONGESTION":   {tcp, socketapi.TCP_CONGESTION, 0, []string{`"reno"`, `"cubic"`, `""`, `"nonsense"`}},
+	"TCP_KEEPCNT":      {tcp, socketapi.TCP_KEEPCNT, 4, []string{"0", "3", "128"}},
+	"TCP_USER_TIMEOUT": {tcp, socketapi.TCP_USER_TIMEOUT, 4, []string{"-1", "0", "5000"}},
+	"TCP_INFO":         {tcp, socketapi.TCP_INFO, 1, nil}, // the first byte is the state
+}
+
+// layout is the value of an option as setsockopt takes it.
+func layout(value string) []byte {
+	if text, ok := strings.CutPrefix(value, "x"); ok {
+		b, err := hex.DecodeString(text)
+		if err != nil {
+			panic(err)
+		}
+		return b
+	}
+	if text, err := strconv.Unquote(value); err == nil {
+		return []byte(text)
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil {
+		panic(err)
+	}
+	return binary.NativeEndian.AppendUint32(nil, uint32(n))
+}
+
+// unlayout shows what getsockopt returned.
+func unlayout(o sockopt, b []byte) string {
+	if o.size == 4 && len(b) == 4 {
+		return strconv.Itoa(int(int32(binary.NativeEndian.Uint32(b))))
+	}
+	return fmt.Sprintf("x%x", b)
+}

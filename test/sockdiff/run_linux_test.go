@@ -1,0 +1,310 @@
+package sockdiff
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"tunstack/ipv4"
+)
+
+// calls are the socket calls of the kernel or of a stack. All sockets are non-blocking.
+type calls interface {
+	Socket(typ, proto int) (int, error)
+	Bind(fd int, local netip.AddrPort) error
+	Listen(fd, backlog int) error
+	Accept(fd int) (int, netip.AddrPort, error)
+	Connect(fd int, remote netip.AddrPort) error
+	Shutdown(fd, how int) error
+	Close(fd int) error
+	Send(fd int, b []byte, flags int, to netip.AddrPort) (int, error)
+	Recv(fd int, b []byte, flags int) (n, outFlags int, from netip.AddrPort, err error)
+	Poll(fd int) (int, error)
+	Ioctl(fd, request int) (int, error)
+	GetSockName(fd int) (netip.AddrPort, error)
+	GetPeerName(fd int) (netip.AddrPort, error)
+	SetSockOpt(fd, level, name int, value []byte) error
+	GetSockOpt(fd, level, name int, value []byte) (int, error)
+
+	// Pause lets time pass in which the network can deliver.
+	Pause(d time.Duration)
+	// Ports are the script's.
+	Ports() (first uint16)
+}
+
+// runner runs a script on one of the two.
+type runner struct {
+	calls
+	fds       [slots]int     // -1: no socket
+	stuck     [slots]int     // what stayed unacknowledged when settle waited last
+	ephemeral map[uint16]int // ports that the system has chosen, in the order of their appearance
+	sent      int            // bytes so far, so that each that is sent is told from the last
+}
+
+// run returns what each call of the script has returned.
+func run(c calls, s script) []string {
+	r := &runner{calls: c, ephemeral: map[uint16]int{}}
+	for i := range r.fds {
+		r.fds[i] = -1
+	}
+	defer func() {
+		for _, fd := range r.fds {
+			if fd >= 0 {
+				_ = c.Close(fd)
+			}
+		}
+	}()
+	results := make([]string, len(s))
+	for i, o := range s {
+		results[i] = r.do(o)
+		r.settle()
+	}
+	return results
+}
+
+// patience is how long settle waits at most: longer than anything is held back by TCP_CORK.
+const patience = 300
+
+// settle waits until what was sent has been acknowledged, unless it has been waited for in vain.
+func (r *runner) settle() {
+	r.Pause(0)
+	for range patience {
+		busy := false
+		for i, fd := range r.fds {
+			n := r.unacknowledged(fd)
+			busy = busy || n > 0 && n != r.stuck[i]
+		}
+		if !busy {
+			return
+		}
+		r.Pause(time.Millisecond)
+	}
+	for i, fd := range r.fds {
+		r.stuck[i] = r.unacknowledged(fd)
+	}
+}
+
+// unacknowledged is SIOCOUTQ, and 0 for what has none.
+func (r *runner) unacknowledged(fd int) int {
+	if fd < 0 || r.over(fd) {
+		return 0
+	}
+	n, _ := r.Ioctl(fd, unix.SIOCOUTQ)
+	return n
+}
+
+// over says whether a socket is a TCP socket whose connection has ended.
+func (r *runner) over(fd int) bool {
+	var state [1]byte
+	_, err := r.GetSockOpt(fd, unix.IPPROTO_TCP, unix.TCP_INFO, state[:])
+	return err == nil && (state[0] == unix.BPF_TCP_CLOSE || state[0] == unix.BPF_TCP_TIME_WAIT)
+}
+
+// do makes one call and shows what it returns; "" for a slot without a socket.
+func (r *runner) do(o op) string {
+	if o.call == "socket" {
+		return r.socket(o)
+	}
+	fd := r.fds[o.fd]
+	if fd < 0 {
+		return ""
+	}
+	where := netip.AddrPort{}
+	if a := addresses[o.addr]; a.IsValid() {
+		where = netip.AddrPortFrom(a, r.port(o.port))
+	}
+	switch o.call {
+	case "bind":
+		return show(r.Bind(fd, where))
+	case "connect":
+		return show(r.Connect(fd, where))
+	case "listen":
+		return show(r.Listen(fd, o.n))
+	case "shutdown":
+		return show(r.Shutdown(fd, o.n))
+	case "accept":
+		return r.accept(o, fd)
+	case "close":
+		r.fds[o.fd] = -1
+		return show(r.Close(fd))
+	case "send":
+		return r.send(o, fd, where)
+	case "recv":
+		return r.recv(o, fd)
+	}
+	return r.look(o, fd)
+}
+
+// look makes the calls about a socket's state and options.
+func (r *runner) look(o op, fd int) string {
+	switch o.call {
+	case "poll":
+		n, err := r.Poll(fd)
+		return showEvents(n, err)
+	case "FIONREAD":
+		return showCount(r.Ioctl(fd, unix.TIOCINQ))
+	case "SIOCOUTQ":
+		if r.over(fd) {
+			return "over" // what Linux counts then depends on how it ended
+		}
+		return showCount(r.Ioctl(fd, unix.SIOCOUTQ))
+	case "SIOCATMARK":
+		return showCount(r.Ioctl(fd, unix.SIOCATMARK))
+	case "getsockname":
+		a, err := r.GetSockName(fd)
+		return r.showAddr(a, err)
+	case "getpeername":
+		a, err := r.GetPeerName(fd)
+		return r.showAddr(a, err)
+	case "setsockopt":
+		opt := options[o.opt]
+		return show(r.SetSockOpt(fd, opt.level, opt.name, layout(o.value)))
+	case "getsockopt":
+		opt := options[o.opt]
+		b := make([]byte, opt.size)
+		n, err := r.GetSockOpt(fd, opt.level, opt.name, b)
+		if err != nil {
+			return show(err)
+		}
+		if o.opt == "SO_ERROR" {
+			return showError(b)
+		}
+		return unlayout(opt, b[:n])
+	}
+	panic("unknown call " + o.call)
+}
+
+// rawProtocol is the protocol of raw sockets: one for experiments (RFC 3692).
+const rawProtocol = 253
+
+var kinds = map[string][2]int{
+	"tcp": {unix.SOCK_STREAM, 0}, "udp": {unix.SOCK_DGRAM, 0}, "raw": {unix.SOCK_RAW, rawProtocol},
+}
+
+func (r *runner) socket(o op) string {
+	if r.fds[o.fd] >= 0 {
+		_ = r.Close(r.fds[o.fd])
+	}
+	kind := kinds[o.kind]
+	fd, err := r.Socket(kind[0], kind[1])
+	r.fds[o.fd] = fd
+	return show(err)
+}
+
+func (r *runner) accept(o op, fd int) string {
+	n, peer, err := r.Accept(fd)
+	if err != nil {
+		return show(err)
+	}
+	if r.fds[o.to] >= 0 {
+		_ = r.Close(r.fds[o.to])
+	}
+	r.fds[o.to] = n
+	return r.showAddr(peer, nil)
+}
+
+func (r *runner) send(o op, fd int, to netip.AddrPort) string {
+	b := make([]byte, o.n)
+	for i := range b {
+		b[i] = 'a' + byte((r.sent+i)%26)
+	}
+	r.sent += o.n
+	return showCount(r.Send(fd, b, o.flags, to))
+}
+
+func (r *runner) recv(o op, fd int) string {
+	b := make([]byte, o.n)
+	n, flags, from, err := r.Recv(fd, b, o.flags)
+	if err != nil {
+		return show(err)
+	}
+	if from.IsValid() && from.Port() == 0 && n >= ipv4.HeaderLen && len(b) >= ipv4.HeaderLen {
+		clear(b[4:8]) // of a raw socket: identification, DF
+		clear(b[10:12])
+	}
+	text := fmt.Sprintf("%d %q", n, b[:min(n, len(b))])
+	if o.flags&unix.MSG_TRUNC != 0 { // of a stream the buffer is not written to
+		text = fmt.Sprint(n)
+	}
+	if flags &= unix.MSG_OOB | unix.MSG_TRUNC; flags != 0 {
+		text += " " + flagString(flags)
+	}
+	if from.IsValid() {
+		text += " " + r.showAddr(from, nil)
+	}
+	return text
+}
+
+// port is the port that a script's number stands for.
+func (r *runner) port(n int) uint16 {
+	if n == 0 {
+		return 0
+	}
+	return r.Ports() + uint16(n) - 1
+}
+
+func (r *runner) showAddr(a netip.AddrPort, err error) string {
+	if err != nil {
+		return show(err)
+	}
+	first := r.Ports()
+	switch p := a.Port(); {
+	case p == 0:
+		return a.Addr().String() + ":0"
+	case p == rawProtocol:
+		return a.Addr().String() + ":protocol"
+	case p >= first && p < first+scriptPorts:
+		return fmt.Sprintf("%s:p%d", a.Addr(), p-first+1)
+	case r.ephemeral[p] == 0:
+		r.ephemeral[p] = len(r.ephemeral) + 1
+		fallthrough
+	default:
+		return fmt.Sprintf("%s:e%d", a.Addr(), r.ephemeral[p])
+	}
+}
+
+func show(err error) string {
+	var errno syscall.Errno
+	switch {
+	case err == nil:
+		return "0"
+	case errors.As(err, &errno):
+		return unix.ErrnoName(errno)
+	}
+	return err.Error()
+}
+
+func showCount(n int, err error) string {
+	if err != nil {
+		return show(err)
+	}
+	return fmt.Sprint(n)
+}
+
+func showError(b []byte) string {
+	if n := unlayout(sockopt{size: 4}, b); n != "0" {
+		return unix.ErrnoName(syscall.Errno(b[0]))
+	}
+	return "0"
+}
+
+func showEvents(n int, err error) string {
+	if err != nil {
+		return show(err)
+	}
+	var s []string
+	for _, e := range []struct {
+		bit  int
+		name string
+	}{{unix.POLLIN, "IN"}, {unix.POLLPRI, "PRI"}, {unix.POLLOUT, "OUT"}, {unix.POLLERR, "ERR"}, {unix.POLLHUP, "HUP"}, {unix.POLLRDHUP, "RDHUP"}} {
+		if n&e.bit != 0 {
+			s = append(s, e.name)
+		}
+	}
+	return strings.Join(s, "|")
+}

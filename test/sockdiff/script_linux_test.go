@@ -1,0 +1,112 @@
+package sockdiff
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"tunstack/socketapi"
+)
+
+// slots is how many sockets a script can have at a time.
+const slots = 5
+
+// op is one call of a script. A call uses those fields that it has arguments for.
+type op struct {
+	call  string
+	fd    int    // the slot of the socket
+	to    int    // accept: the slot of the new socket
+	kind  string // socket: tcp, udp, raw
+	addr  string // a key of addresses
+	port  int    // 0: port 0; 1 and up: a port that belongs to the script
+	n     int    // of bytes; a backlog; how to shut down
+	flags int
+	opt   string // a key of options
+	value string // for setsockopt, as options has it
+}
+
+// script is a sequence of calls.
+type script []op
+
+// addresses are the destinations and own addresses that scripts name; "-" stands for AF_UNSPEC or no address.
+var addresses = map[string]netip.Addr{
+	"any":   netip.IPv4Unspecified(),
+	"lo":    netip.MustParseAddr("127.0.0.1"),
+	"lo2":   netip.MustParseAddr("127.0.0.2"),
+	"alien": netip.MustParseAddr("192.0.2.1"),
+	"group": netip.MustParseAddr("224.0.0.9"),
+	"-":     {},
+}
+
+var flagNames = []struct {
+	bit  int
+	name string
+}{
+	{socketapi.MSG_OOB, "OOB"}, {socketapi.MSG_PEEK, "PEEK"}, {socketapi.MSG_TRUNC, "TRUNC"}, {socketapi.MSG_WAITALL, "WAITALL"},
+	{socketapi.MSG_MORE, "MORE"},
+}
+
+// flagString names the flags of a send or receive.
+func flagString(flags int) string {
+	var s []string
+	for _, f := range flagNames {
+		if flags&f.bit != 0 {
+			s = append(s, f.name)
+		}
+	}
+	if len(s) == 0 {
+		return "0"
+	}
+	return strings.Join(s, "|")
+}
+
+// String is the call as a report shows it and as accepted.tsv matches it.
+func (o op) String() string {
+	where := fmt.Sprintf("%s:p%d", o.addr, o.port)
+	if o.addr == "-" {
+		where = "-"
+	}
+	switch o.call {
+	case "socket":
+		return fmt.Sprintf("%d = socket(%s)", o.fd, o.kind)
+	case "accept":
+		return fmt.Sprintf("%d = accept(%d)", o.to, o.fd)
+	case "bind", "connect":
+		return fmt.Sprintf("%s(%d, %s)", o.call, o.fd, where)
+	case "listen", "shutdown":
+		return fmt.Sprintf("%s(%d, %d)", o.call, o.fd, o.n)
+	case "send":
+		return fmt.Sprintf("send(%d, %d, %s, %s)", o.fd, o.n, flagString(o.flags), where)
+	case "recv":
+		return fmt.Sprintf("recv(%d, %d, %s)", o.fd, o.n, flagString(o.flags))
+	case "getsockopt":
+		return fmt.Sprintf("getsockopt(%d, %s)", o.fd, o.opt)
+	case "setsockopt":
+		return fmt.Sprintf("setsockopt(%d, %s, %s)", o.fd, o.opt, o.value)
+	}
+	return fmt.Sprintf("%s(%d)", o.call, o.fd)
+}
+
+// observes says whether the call leaves the socket as it was.
+func (o op) observes() bool {
+	switch o.call {
+	case "poll", "getsockname", "getpeername", "FIONREAD", "SIOCOUTQ", "SIOCATMARK":
+		return true
+	case "getsockopt":
+		return o.opt != "SO_ERROR"
+	}
+	return false
+}
+
+// observed is the script, and after it all that can be seen of its sockets.
+func (s script) observed() script {
+	out := append(script(nil), s...)
+	for fd := range slots {
+		for _, call := range []string{"poll", "getsockname", "getpeername", "SIOCOUTQ", "FIONREAD", "SIOCATMARK"} {
+			out = append(out, op{call: call, fd: fd})
+		}
+		out = append(out, op{call: "getsockopt", fd: fd, opt: "TCP_INFO"}, op{call: "getsockopt", fd: fd, opt: "SO_ERROR"},
+			op{call: "recv", fd: fd, n: 100}, op{call: "recv", fd: fd, n: 100})
+	}
+	return out
+}
