@@ -97,7 +97,7 @@ func TestAttemptsAreApart(t *testing.T) { // SOCK-010
 	p := l.connect()
 	first := p.conn()
 	p.sends(tcp.RST|tcp.ACK, "")
-	require.Equal(t, syscall.ECONNREFUSED, p.so.TakeError())
+	require.Equal(t, syscall.ECONNREFUSED, p.so.Connect(there))
 	require.Equal(t, syscall.EINPROGRESS, p.so.Connect(there))
 	syn := l.one()
 	require.NotSame(t, first, p.conn())
