@@ -99,7 +99,7 @@ func (m *bbrModel) nextCycle() {
 	}
 }
 
-// aggregation measures the bytes that ACKs report beyond those that the rate explains (section 5.5.9). full: the pipe was full once.
+// aggregation measures the bytes that ACKs report beyond those that the rate explains (section 5.5.9). full is fullPipe.reached.
 func (m *bbrModel) aggregation(now time.Duration, s *rateSample, cwnd int, full bool) {
 	expected := m.bw * (now - m.extraFrom).Seconds()
 	if float64(m.extraAcked) <= expected {

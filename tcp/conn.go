@@ -100,8 +100,8 @@ func newConn(cfg *Config, p Params, s Setup) *Conn {
 	return c
 }
 
-// marks are the recorded sequence numbers that are compared with SND.UNA. They start at the ISS, and advanceUna moves those that SND.UNA
-// passes: numbers 2^31 bytes before SND.UNA, and perhaps zero, would compare as after it.
+// marks are the recorded sequence numbers that are compared with SND.UNA. They start at the ISS, and advanceUna advances those that SND.UNA passes,
+// because a number more than 2^31 bytes before SND.UNA would compare as after it.
 func (c *Conn) marks() [5]*Seq {
 	return [...]*Seq{&c.cc.recover, &c.rack.highest, &c.rack.end, &c.rack.roundEnd, &c.ecn.until}
 }
@@ -206,7 +206,8 @@ func (c *Conn) MSS() int {
 	return c.snd.mss
 }
 
-// setState changes the state, and does what entering the new one requires. No other function changes it but Accept.
+// setState changes the state. It also sets the timers and events of the new state, and frees memory that it does not need. Only setState and
+// Accept change the state.
 func (c *Conn) setState(now time.Duration, s State) {
 	from := c.state
 	c.state = s

@@ -246,7 +246,7 @@ func (c *Conn) acceptableSeq() Seq {
 	return minSeq(snd.nxt, snd.una.Add(snd.wnd))
 }
 
-// fill makes s the segment that carries w: the SYN, or data, or the FIN, or both.
+// fill makes s the segment that carries w: either the SYN, or the data and the FIN within w.
 func (c *Conn) fill(s *Segment, w Range) {
 	snd := &c.snd
 	s.Seq = w.Start

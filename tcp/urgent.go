@@ -128,7 +128,7 @@ func (c *Conn) ReadUrgent() (byte, error) {
 	return b, err
 }
 
-// PeekUrgent returns what ReadUrgent would return.
+// PeekUrgent is ReadUrgent, but does not mark the byte as read.
 func (c *Conn) PeekUrgent() (byte, error) {
 	u, r := &c.rcv.urgent, &c.rcv
 	if !u.valid || u.read || c.params.OOBInline {
