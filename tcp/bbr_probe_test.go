@@ -8,10 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// slowPeer acknowledges what a script's connection sends after 50 ms, until so many octets have come, or nothing is sent any more.
-func slowPeer(s *script, octets, window int) {
+// slowPeer acknowledges what a script's connection sends after 50 ms, until so many bytes have come, or nothing is sent any more.
+func slowPeer(s *script, bytes, window int) {
 	sent := s.una()
-	for from := sent; s.una().Sub(from) < octets; {
+	for from := sent; s.una().Sub(from) < bytes; {
 		var seg Segment
 		for s.output(&seg) {
 			sent = maxSeq(sent, seg.End())
@@ -26,7 +26,7 @@ func slowPeer(s *script, octets, window int) {
 	}
 }
 
-// A window that opens octet by octet for a while is no measure of the path.
+// A window that opens byte by byte for a while is no measure of the path.
 func TestBBRAndProbes(t *testing.T) {
 	s := newScript(t).with(func(g *Config, _ *Params) { g.Congestion = "bbr" }).established("").write(200_000)
 	slowPeer(s, 120_000, 40_000)

@@ -101,8 +101,8 @@ func TestBBRPaces(t *testing.T) {
 	}
 	run(w.Sim, 8*time.Second)
 	require.Greater(t, len(sent), 450)
-	for at, octets := range sent {
-		require.Less(t, octets, int(1.25*slot.Seconds()*float64(w.rate()))+3*3000, at*slot)
+	for at, bytes := range sent {
+		require.Less(t, bytes, int(1.25*slot.Seconds()*float64(w.rate()))+3*3000, at*slot)
 	}
 }
 
@@ -144,7 +144,7 @@ func TestCongestionControlChanges(t *testing.T) {
 	}
 }
 
-// A window that is closed for a minute, and probed octet by octet, says nothing about the path; nor does an application that
+// A window that is closed for a minute, and probed byte by byte, says nothing about the path; nor does an application that
 // writes little.
 func TestBBROutlastsSilence(t *testing.T) {
 	p := path{mbit: 50, rtt: 20 * time.Millisecond, queue: 1}

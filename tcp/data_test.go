@@ -28,7 +28,7 @@ func TestDelayedAck(t *testing.T) {
 	s.recv("P. seq 7921:9381(1460) ack 1001 win 64240").sends(". seq 1001 ack 9381 win 65535").quiet()
 }
 
-// TCP-102, TCP-127, TCP-128, TCP-130, TCP-141, TCP-164: out of order, overlapping, each octet delivered once.
+// TCP-102, TCP-127, TCP-128, TCP-130, TCP-141, TCP-164: out of order, overlapping, each byte delivered once.
 func TestReassembly(t *testing.T) {
 	s := newScript(t).established("")
 	s.recv(". seq 5021:5031(10) ack 1001 win 64240").sends(". seq 1001 ack 5001 win 65535")
@@ -128,7 +128,7 @@ func TestSenderSillyWindow(t *testing.T) {
 	s.recv(". seq 5001 ack 1011 win 1460").sends(segLine(1011, 1460, ""))
 }
 
-// TCP-086, TCP-072: reading octet by octet draws no tiny updates.
+// TCP-086, TCP-072: reading byte by byte draws no tiny updates.
 func TestReceiverSillyWindow(t *testing.T) {
 	s := newScript(t).with(func(_ *Config, p *Params) { p.RcvBuf = 4000 }).established("mss 1000")
 	s.recv("P. seq 5001:9001(4000) ack 1001 win 64240").sends(". seq 1001 ack 9001 win 0")

@@ -11,7 +11,7 @@ import (
 	"tunstack/tcp/sim"
 )
 
-// fuzzed is a connection that is told what to do, and a peer that says whatever it likes: both decoded from octets.
+// fuzzed is a connection that is told what to do, and a peer that says whatever it likes: both decoded from bytes.
 type fuzzed struct {
 	t   *testing.T
 	in  []byte
@@ -21,14 +21,14 @@ type fuzzed struct {
 	room   tcp.Seq // the best right edge the peer has offered
 	edge   tcp.Seq // ours
 	acked  tcp.Seq
-	read   tcp.Seq // the next octet the user reads
+	read   tcp.Seq // the next byte the user reads
 	reads  bool    // the peer's sequence numbers are known
 	deaf   bool    // the user has shut down reading
-	wrote  tcp.Seq // the next octet the user writes
+	wrote  tcp.Seq // the next byte the user writes
 	inline bool
 }
 
-// next is the next octet of the input, 0 at its end.
+// next is the next byte of the input, 0 at its end.
 func (f *fuzzed) next() int {
 	if len(f.in) == 0 {
 		return 0
@@ -40,18 +40,18 @@ func (f *fuzzed) next() int {
 
 func (f *fuzzed) wide() int { return f.next()<<8 | f.next() }
 
-// octetAt is what lies at a sequence number, whichever side's.
-func octetAt(q tcp.Seq) byte { return byte(uint32(q)*2654435761>>24) ^ byte(q) }
+// byteAt is what lies at a sequence number, whichever side's.
+func byteAt(q tcp.Seq) byte { return byte(uint32(q)*2654435761>>24) ^ byte(q) }
 
-func octetsFrom(q tcp.Seq, n int) []byte {
+func bytesFrom(q tcp.Seq, n int) []byte {
 	p := make([]byte, n)
 	for i := range p {
-		p[i] = octetAt(q.Add(i))
+		p[i] = byteAt(q.Add(i))
 	}
 	return p
 }
 
-// FuzzConn: no user and no peer makes a connection break a rule. Actions are decoded from octets; after each, what is to be sent is
+// FuzzConn: no user and no peer makes a connection break a rule. Actions are decoded from bytes; after each, what is to be sent is
 // taken and everything looked at. SEC-020
 func FuzzConn(f *testing.F) {
 	syn := []byte{0, 2, 0, 0, 0, 0, 0, 0, 250, 0, 7}
@@ -112,7 +112,7 @@ func (f *fuzzed) act() {
 	case 8:
 		f.now += time.Duration(f.next()) * time.Minute
 	case 9:
-		n := f.c.Write(f.now, octetsFrom(f.wrote, f.next()*40))
+		n := f.c.Write(f.now, bytesFrom(f.wrote, f.next()*40))
 		f.wrote = f.wrote.Add(n)
 	case 10:
 		f.receive(f.next() * 40)
@@ -144,7 +144,7 @@ func (f *fuzzed) user() {
 		f.c.CloseRead()
 		f.deaf = true
 	case 3:
-		n := f.c.WriteUrgent(f.now, octetsFrom(f.wrote, 1+f.next()))
+		n := f.c.WriteUrgent(f.now, bytesFrom(f.wrote, 1+f.next()))
 		f.wrote = f.wrote.Add(n)
 	case 4:
 		if f.next()&1 != 0 {
@@ -157,7 +157,7 @@ func (f *fuzzed) user() {
 	}
 }
 
-// receive: what is read is what lies at its sequence numbers; an urgent octet may be taken out.
+// receive: what is read is what lies at its sequence numbers; an urgent byte may be taken out.
 func (f *fuzzed) receive(n int) {
 	if f.c.AtMark() && !f.inline && f.c.Readable() > 0 && n > 0 {
 		f.read++
@@ -170,7 +170,7 @@ func (f *fuzzed) receive(n int) {
 		p = p[:f.c.Read(f.now, p)]
 	}
 	if !f.deaf {
-		require.Equal(f.t, octetsFrom(f.read, len(p)), p, "read at %d", f.read)
+		require.Equal(f.t, bytesFrom(f.read, len(p)), p, "read at %d", f.read)
 	}
 	f.read = f.read.Add(len(p))
 }
@@ -183,7 +183,7 @@ func (f *fuzzed) segment() {
 	s.Seq = bases[f.next()&3].Add(int(int8(f.next())) * 50)
 	acks := [...]tcp.Seq{v.UNA, v.NXT, v.SndEdge, tcp.Seq(f.now)}
 	s.Ack = acks[f.next()&3].Add(int(int8(f.next())) * 50)
-	s.Payload = octetsFrom(s.Seq.Add(int(s.Flags>>1&1)), f.wide()%3000)
+	s.Payload = bytesFrom(s.Seq.Add(int(s.Flags>>1&1)), f.wide()%3000)
 	s.Wnd = uint16(f.next() << 8)
 	f.options(&s, f.next(), f.next(), v)
 	f.input(&s)
@@ -256,5 +256,5 @@ func (f *fuzzed) sent(s *tcp.Segment) {
 	require.Equal(f.t, v.RcvNxt, s.Ack, "%v", s)
 	require.False(f.t, s.Len() > 0 && f.room.Add(1).Less(s.End()), "beyond the window, which ends at %d: %v", f.room, s)
 	data := append(append([]byte{}, s.Payload...), s.Wrap...)
-	require.Equal(f.t, octetsFrom(s.Seq, len(data)), data, "%v", s)
+	require.Equal(f.t, bytesFrom(s.Seq, len(data)), data, "%v", s)
 }

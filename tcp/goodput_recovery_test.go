@@ -57,7 +57,7 @@ func seconds(d time.Duration) string {
 	return fmt.Sprintf("%.2f s", d.Seconds())
 }
 
-// fill sends 100 MB and returns when 90 % of the rate was first reached, when each size had arrived, and the octets lost.
+// fill sends 100 MB and returns when 90 % of the rate was first reached, when each size had arrived, and the bytes lost.
 func fill(p path, algorithm string) (full time.Duration, sizes [len(fillSizes)]time.Duration, lost int) {
 	s := sim.New(1, 0)
 	s.Hook = func(e sim.Event) {
@@ -85,7 +85,7 @@ func fill(p path, algorithm string) (full time.Duration, sizes [len(fillSizes)]t
 	return full, sizes, lost
 }
 
-// ideal is when the path would be full, and when size octets would have arrived, in slow start without end or loss.
+// ideal is when the path would be full, and when size bytes would have arrived, in slow start without end or loss.
 func ideal(p path, size int) (full, arrived time.Duration) {
 	perTrip := float64(p.bdp()) * 1448 / 1500
 	now, window, sent := p.rtt*3/2, 14480.0, 0.0 // the handshake, and half a round trip to the receiver

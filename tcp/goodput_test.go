@@ -92,7 +92,7 @@ func (p path) links() (forth, back *sim.Link) {
 	return forth, back
 }
 
-// transfer is a connection whose first end sends size octets.
+// transfer is a connection whose first end sends size bytes.
 type transfer struct {
 	*sim.Flow
 	src, dst *sim.Stream
@@ -206,11 +206,11 @@ the load "loss" of docs/performance.md, with the round trip that was measured th
 		for range 16 {
 			flows = append(flows, connect(s, 0, tcp.Config{Congestion: tcp.Algorithms[i]}, endless, forth, back))
 		}
-		got := func() (octets int) {
+		got := func() (received int) {
 			for _, f := range flows {
-				octets += f.dst.Got
+				received += f.dst.Got
 			}
-			return octets
+			return received
 		}
 		run(s, 5*time.Second)
 		before := got()
@@ -262,8 +262,8 @@ func compete(a, b string, rttA, rttB time.Duration, queue float64) (shareA, shar
 		connect(s, 10*time.Second, tcp.Config{Congestion: b}, endless, forth, back),
 	}
 	flows[0].Extra, flows[1].Extra = rttA/2, rttB/2
-	percent := func(octets int, d time.Duration) float64 {
-		return 100 * float64(octets) / d.Seconds() / float64(p.rate())
+	percent := func(received int, d time.Duration) float64 {
+		return 100 * float64(received) / d.Seconds() / float64(p.rate())
 	}
 	run(s, 10*time.Second)
 	reached = "never"

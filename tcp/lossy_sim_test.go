@@ -15,9 +15,9 @@ import (
 	"tunstack/tcp/sim"
 )
 
-// lossyRun is one transfer of lossySize octets over a path that loses in both directions.
+// lossyRun is one transfer of lossySize bytes over a path that loses in both directions.
 type lossyRun struct {
-	took    time.Duration // until the last octet has arrived
+	took    time.Duration // until the last byte has arrived
 	silence time.Duration // the longest time in which neither side sends
 	sample  time.Duration // the largest round trip measured
 }
@@ -25,7 +25,7 @@ type lossyRun struct {
 const (
 	lossySize = 300_000
 	lossyRTT  = 40 * time.Millisecond
-	lossyRate = 1_250_000 // octets per second
+	lossyRate = 1_250_000 // bytes per second
 )
 
 // Trace notes the largest sample.
@@ -58,7 +58,7 @@ func runLossy(cfg tcp.Config, loss float64, seed uint64) (r lossyRun, err error)
 	}
 	for s.Step() && f.dst.Got < lossySize {
 		if err := f.Ends[0].Conn.Err(); err != 0 {
-			return r, fmt.Errorf("%w after %v, when %d octets have arrived", err, s.Now, f.dst.Got)
+			return r, fmt.Errorf("%w after %v, when %d bytes have arrived", err, s.Now, f.dst.Got)
 		}
 	}
 	r.took = s.Now

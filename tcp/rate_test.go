@@ -9,7 +9,7 @@ import (
 
 const ms = time.Millisecond
 
-// sampling is a sender whose flights are of 1000 octets.
+// sampling is a sender whose flights are of 1000 bytes.
 type sampling struct {
 	rateSampler
 	board scoreboard

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// flood is a peer that sends batches of n octets, each after the pause before it, and echoes the timestamps of
+// flood is a peer that sends batches of n bytes, each after the pause before it, and echoes the timestamps of
 // acknowledgments that are rtt old. The user reads at once.
 func (s *script) flood(n int, rtt time.Duration, pauses ...time.Duration) {
 	s.t.Helper()

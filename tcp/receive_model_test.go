@@ -11,11 +11,11 @@ import (
 	"tunstack/internal/packet"
 )
 
-// model is what a receiver should know, octet by octet, while segments with overlaps of every kind come to a connection.
+// model is what a receiver should know, byte by byte, while segments with overlaps of every kind come to a connection.
 type model struct {
 	*script
 	r     *rand.Rand
-	have  []bool // which octets of the stream have come
+	have  []bool // which bytes of the stream have come
 	nxt   int    // the first that has not
 	read  int    // the next for the user
 	shut  bool
@@ -36,10 +36,10 @@ func newModel(t *testing.T, seed uint64) *model {
 	return m
 }
 
-// seq is the machine's number of octet i.
+// seq is the machine's number of byte i.
 func (m *model) seq(i int) Seq { return theirs.wire(modelFirst.Add(i)) }
 
-// segment draws octets near what is expected, in a Buffer that they fill or do not.
+// segment draws bytes near what is expected, in a Buffer that they fill or do not.
 func (m *model) segment() *Segment {
 	from := max(m.nxt+m.r.IntN(8000)-2000, 0)
 	if m.r.IntN(3) == 0 {
@@ -145,7 +145,7 @@ func (m *model) end() int {
 	return m.nxt
 }
 
-// consume lets the user take octets by either way.
+// consume lets the user take bytes by either way.
 func (m *model) consume() {
 	n := 1 + m.r.IntN(9000)
 	var got []byte
@@ -165,7 +165,7 @@ func (m *model) consume() {
 	require.LessOrEqual(m.t, m.read, m.end())
 }
 
-// TCP-102, TCP-128, TCP-130, TCP-177, SEC-020: the stream, the ranges reported and the memory are those of a plain array of octets,
+// TCP-102, TCP-128, TCP-130, TCP-177, SEC-020: the stream, the ranges reported and the memory are those of a plain array of bytes,
 // whatever comes in whatever order, and every Buffer is freed once.
 func TestReceiverAgainstModel(t *testing.T) {
 	for seed := range uint64(Seeds(60)) {

@@ -12,8 +12,8 @@ import (
 	"tunstack/internal/packet"
 )
 
-// octets is a header with the option octets given, padded with zeros, and a payload.
-func octets(options []byte, payload string) []byte {
+// headerWith is a header with the given option bytes, padded with zeros, and a payload.
+func headerWith(options []byte, payload string) []byte {
 	n := HeaderLen + (len(options)+3)&^3
 	b := make([]byte, n, n+len(payload))
 	b[12] = byte(n / 4 << 4)
@@ -42,7 +42,7 @@ func TestOptionLengths(t *testing.T) {
 		{"MSS of another length", []byte{2, 3, 5, 3, 3, 7}, Options{HasScale: true, Scale: 7}},
 	} {
 		var s Segment
-		require.NoError(t, s.Parse(octets(tt.options, "data")), tt.name)
+		require.NoError(t, s.Parse(headerWith(tt.options, "data")), tt.name)
 		require.Equal(t, tt.want, s.Options, tt.name)
 		require.Equal(t, "data", string(s.Payload), tt.name)
 	}
@@ -52,7 +52,7 @@ func TestOptionLengths(t *testing.T) {
 func TestOptionsOnData(t *testing.T) {
 	s := newScript(t).established("")
 	var seg Segment
-	require.NoError(t, seg.Parse(octets([]byte{1, 1, 250, 3, 9, 2, 4, 0, 1}, string(pattern(5001, 10)))))
+	require.NoError(t, seg.Parse(headerWith([]byte{1, 1, 250, 3, 9, 2, 4, 0, 1}, string(pattern(5001, 10)))))
 	seg.Flags, seg.Seq, seg.Ack, seg.Wnd = ACK, 5001, 1001, 64240
 	s.input(&seg)
 	s.reads(5001, 10)
@@ -334,11 +334,11 @@ func TestOldTimestampExpires(t *testing.T) {
 func TestTinySegmentsAreBounded(t *testing.T) {
 	for _, limit := range []int{100_000, 8 << 20} {
 		s := newScript(t).with(func(_ *Config, p *Params) { p.RcvBuf = limit }).established("")
-		octet := func(seq int) {
+		deliver := func(seq int) {
 			s.input(&Segment{Flags: ACK, Seq: Seq(seq), Ack: 1001, Wnd: 64240, Payload: pattern(Seq(seq), 1)})
 		}
 		for i := range 20000 {
-			octet(5003 + 2*i)
+			deliver(5003 + 2*i)
 		}
 		s.silence(0)
 		g := &s.c.rcv.reassembler
@@ -347,7 +347,7 @@ func TestTinySegmentsAreBounded(t *testing.T) {
 		require.Less(t, g.memory, maxWaste*limit+packet.MaxSize)
 		require.EqualValues(t, 20000-held, s.c.cfg.Stats.DropTooManyBlocks.Value())
 		for i := range 2 * held {
-			octet(5001 + i)
+			deliver(5001 + i)
 		}
 		s.reads(5001, 2*held)
 		require.Empty(t, g.blocks)

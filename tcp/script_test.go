@@ -12,7 +12,7 @@ import (
 )
 
 // script drives one Conn in virtual time, a line per segment in the notation of Segment.String.
-// Payload octets are a function of their sequence number, so that what arrives can be checked.
+// Payload bytes are a function of their sequence number, so that what arrives can be checked.
 //
 // In a script our ISS is testISS and the peer's peerISS. The machine sees others: TestMain runs all scripts again for each of
 // firstSeqs, and the script translates.
@@ -175,7 +175,7 @@ func (s *script) write(n int) *script {
 	return s
 }
 
-// reads expects n octets, those that belong to the peer's sequence numbers from seq on.
+// reads expects n bytes, those that belong to the peer's sequence numbers from seq on.
 func (s *script) reads(seq Seq, n int) *script {
 	s.t.Helper()
 	p := make([]byte, n)

@@ -270,7 +270,7 @@ func did(n int, err error) string {
 	case errors.As(err, &errno):
 		return unix.ErrnoName(errno)
 	case n > 0:
-		return fmt.Sprintf("%d octets", n)
+		return fmt.Sprintf("%d bytes", n)
 	}
 	return "end"
 }

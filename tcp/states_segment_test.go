@@ -85,23 +85,23 @@ var ackEvents = []event{
 	}},
 }
 
-// takesData are the cells of a segment of 10 octets, all or the last of which are next in line, and which acknowledges all: the state goes
+// takesData are the cells of a segment of 10 bytes, all or the last of which are next in line, and which acknowledges all: the state goes
 // on as without data, and the data is taken in those states that take any.
-func takesData(reset, ack, octets string) []cell {
+func takesData(reset, ack, bytes string) []cell {
 	return []cell{
 		{none, "=; " + reset, "3.10.7.1, 3.10.7.2"},
 		{synSent, "=", notSyn},
-		{passive, "ESTABLISHED; " + ack + "; accepts, " + octets, "3.10.7.4 fifth, seventh"},
-		{crossed, "ESTABLISHED; " + ack + "; " + octets, "3.10.7.4 fifth, seventh"},
-		{estab | finWait2, "=; " + ack + "; " + octets, "3.10.7.4 seventh"},
-		{finWait1, "FIN-WAIT-2; " + ack + "; " + octets, "3.10.7.4 fifth, seventh"},
+		{passive, "ESTABLISHED; " + ack + "; accepts, " + bytes, "3.10.7.4 fifth, seventh"},
+		{crossed, "ESTABLISHED; " + ack + "; " + bytes, "3.10.7.4 fifth, seventh"},
+		{estab | finWait2, "=; " + ack + "; " + bytes, "3.10.7.4 seventh"},
+		{finWait1, "FIN-WAIT-2; " + ack + "; " + bytes, "3.10.7.4 fifth, seventh"},
 		inTimeWait, {closeWait, "=", "3.10.7.4 seventh: ignored after the peer's FIN"},
 		{closing, "TIME-WAIT", "3.10.7.4 fifth; data is ignored"},
 		{lastAck, "CLOSED", "3.10.7.4 fifth; data is ignored"},
 	}
 }
 
-// holdsData are the cells of a segment whose octets lie in the window but not next in line.
+// holdsData are the cells of a segment whose bytes lie in the window but not next in line.
 func holdsData(reset string) []cell {
 	return []cell{
 		{none, "=; " + reset, "3.10.7.1, 3.10.7.2"},
@@ -120,7 +120,7 @@ func holdsData(reset string) []cell {
 const oldAckCounts = "3.10.7.4 first would drop the acknowledgment with the data; where only retransmissions get through, it is the only one"
 
 var dataEvents = []event{
-	{name: "data", happens: arrives("P. R(10) ack S"), cells: takesData("R S", ". S ack R+10", "10 octets")},
+	{name: "data", happens: arrives("P. R(10) ack S"), cells: takesData("R S", ". S ack R+10", "10 bytes")},
 	{name: "data, left of the window", happens: arrives("P. R-10(10) ack S"), cells: []cell{
 		{none, "=; R S", "3.10.7.1, 3.10.7.2"},
 		{synSent, "=", notSyn},
@@ -129,7 +129,7 @@ var dataEvents = []event{
 		{closing, "TIME-WAIT; . S ack R", oldAckCounts},
 		{lastAck, "CLOSED", oldAckCounts},
 	}},
-	{name: "data, across the left edge", happens: arrives("P. R-5(10) ack S"), cells: takesData("R S", ". S ack R+5", "5 octets")},
+	{name: "data, across the left edge", happens: arrives("P. R-5(10) ack S"), cells: takesData("R S", ". S ack R+5", "5 bytes")},
 	{name: "data, inside the window", happens: arrives("P. R+100(10) ack S"), cells: holdsData("R S")},
 	{name: "data, across the right edge", happens: arrives("P. E-5(10) ack S"), cells: holdsData("R S")},
 	{name: "data, right of the window", happens: arrives("P. E(10) ack S"), cells: refused("R S")},
@@ -176,9 +176,9 @@ var finEvents = []event{
 	{name: "FIN with data", happens: arrives("FP. R(10) ack S"), cells: []cell{
 		{none, "=; R S", "3.10.7.1, 3.10.7.2"},
 		{synSent, "=", notSyn},
-		{passive, "CLOSE-WAIT; . S ack R+11; accepts, 10 octets", "3.10.7.4 fifth, seventh, eighth"},
-		{crossed | estab, "CLOSE-WAIT; . S ack R+11; 10 octets", "3.10.7.4 seventh, eighth"},
-		{finWait1 | finWait2, "TIME-WAIT; . S ack R+11; 10 octets", "3.10.7.4 fifth, seventh, eighth"},
+		{passive, "CLOSE-WAIT; . S ack R+11; accepts, 10 bytes", "3.10.7.4 fifth, seventh, eighth"},
+		{crossed | estab, "CLOSE-WAIT; . S ack R+11; 10 bytes", "3.10.7.4 seventh, eighth"},
+		{finWait1 | finWait2, "TIME-WAIT; . S ack R+11; 10 bytes", "3.10.7.4 fifth, seventh, eighth"},
 		inTimeWait, {closeWait, "=", "3.10.7.4 seventh, eighth"},
 		{closing, "TIME-WAIT", "3.10.7.4 fifth"},
 		{lastAck, "CLOSED", "3.10.7.4 fifth"},

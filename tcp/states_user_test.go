@@ -39,14 +39,14 @@ var userEvents = []event{
 		{none, "=;; EPIPE", "3.10.2: connection does not exist; foreign socket unspecified"},
 		{synSent | crossed, "=;; EAGAIN", "3.10.2 may queue it; a writer waits for the connection"},
 		na(passive, unaccepted),
-		{estab | closeWait, "=; P. S(10) ack R; 10 octets", "3.10.2"},
+		{estab | closeWait, "=; P. S(10) ack R; 10 bytes", "3.10.2"},
 		{finWait1 | finWait2 | closing | lastAck | timeWait, "=;; EPIPE", "3.10.2: connection closing"},
 	}},
 	{name: "SEND, urgent", happens: result(func(h *host) (int, error) { return h.e.WriteUrgent(make([]byte, 10)) }), cells: []cell{
 		{none, "=;; EPIPE", "3.10.2"},
 		{synSent | crossed, "=;; EAGAIN", "3.10.2"},
 		na(passive, unaccepted),
-		{estab | closeWait, "=; P.U S(10) ack R; 10 octets", "3.10.2: SND.UP"},
+		{estab | closeWait, "=; P.U S(10) ack R; 10 bytes", "3.10.2: SND.UP"},
 		{finWait1 | finWait2 | closing | lastAck | timeWait, "=;; EPIPE", "3.10.2"},
 	}},
 	{name: "RECEIVE, nothing there", happens: result(func(h *host) (int, error) { return h.e.Read(make([]byte, 10), false) }), cells: []cell{
@@ -58,7 +58,7 @@ var userEvents = []event{
 	{name: "RECEIVE, data there", prelude: func(h *host) { h.recv("P. R(10) ack S") },
 		happens: result(func(h *host) (int, error) { return h.e.Read(make([]byte, 100), false) }), cells: []cell{
 			na(none|handshake, "nothing can have come"),
-			{synced, "=;; 10 octets", "3.10.3"},
+			{synced, "=;; 10 bytes", "3.10.3"},
 		}},
 	{name: "CLOSE of sending", happens: result(func(h *host) (int, error) { return 0, h.e.Shutdown(false, true) }), cells: []cell{
 		{closed, "=;; ENOTCONN", "3.10.4"},
@@ -200,7 +200,7 @@ var timerEvents = []event{
 		h.after(40 * time.Millisecond)
 		return ""
 	}, cells: []cell{
-		{receives, "=; . S ack R+10; 10 octets", "3.8.6.3"},
+		{receives, "=; . S ack R+10; 10 bytes", "3.8.6.3"},
 		na(every&^receives, "no data is taken"),
 	}},
 	{name: "persist timeout", prelude: shutWindow, happens: passes(300 * time.Millisecond), cells: []cell{

@@ -19,7 +19,7 @@ type pair struct {
 	wire []byte // what crosses it: Input must not see the sender's memory
 }
 
-// newPair returns an established connection whose segments carry up to maxPayload octets at once; 0: a full-sized segment.
+// newPair returns an established connection whose segments carry up to maxPayload bytes at once; 0: a full-sized segment.
 func newPair(t testing.TB, maxPayload int, congestion string) *pair {
 	cfg := tcp.Config{Congestion: congestion}.WithDefaults()
 	setup := tcp.Setup{ISS: 1, MTU: 1500, LinkMTU: 1500, MaxPayload: maxPayload}
@@ -54,7 +54,7 @@ func (p *pair) carry(from, to *tcp.Conn) (any bool) {
 	return any
 }
 
-// send moves p.a's octets to b's reader.
+// send moves p.a's bytes to b's reader.
 func (p *pair) send(from, to *tcp.Conn, data, into []byte) {
 	for len(data) > 0 {
 		data = data[from.Write(p.now, data):]
@@ -69,7 +69,7 @@ func (p *pair) send(from, to *tcp.Conn, data, into []byte) {
 // steady are the loads whose steady state is measured.
 var steady = []struct {
 	name       string
-	size       int // octets of one turn
+	size       int // bytes of one turn
 	maxPayload int
 	echo       bool
 	congestion string
