@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// slowPeer acknowledges what a script's connection sends after 50 ms, until so many bytes have come, or nothing is sent any more.
+// slowPeer acknowledges data 50 ms after its transmission, until so many bytes have arrived or nothing is sent any more.
 func slowPeer(s *script, bytes, window int) {
 	sent := s.una()
 	for from := sent; s.una().Sub(from) < bytes; {
@@ -26,7 +26,7 @@ func slowPeer(s *script, bytes, window int) {
 	}
 }
 
-// A window that opens byte by byte for a while is no measure of the path.
+// A window that opens byte by byte does not set the model's rate.
 func TestBBRAndProbes(t *testing.T) {
 	s := newScript(t).with(func(g *Config, _ *Params) { g.Congestion = "bbr" }).established("").write(200_000)
 	slowPeer(s, 120_000, 40_000)
@@ -38,7 +38,7 @@ func TestBBRAndProbes(t *testing.T) {
 	require.Less(t, s.now-began, time.Second)
 }
 
-// TCP-240: retransmission after a timeout waits for no pace.
+// TCP-240: pacing does not delay the retransmission after a timeout.
 func TestTimeoutWaitsForNoPace(t *testing.T) {
 	s := newScript(t).with(func(g *Config, _ *Params) { g.Congestion = "bbr" }).established("").write(3000)
 	var seg Segment

@@ -10,7 +10,7 @@ import (
 	"tunstack/tcp/sim"
 )
 
-// watched is a path with one endless transfer, whose share of the bottleneck's rate can be asked for.
+// watched is a path with one endless transfer.
 type watched struct {
 	*sim.Sim
 	transfer
@@ -24,7 +24,7 @@ func watch(p path, cfg tcp.Config) *watched {
 	return w
 }
 
-// share runs for a time and returns what part of the rate was used.
+// share runs for a time and returns the share of the bottleneck's rate that the transfer used.
 func (w *watched) share(d time.Duration) float64 {
 	before := w.dst.Got
 	run(w.Sim, w.Now+d)
@@ -33,7 +33,7 @@ func (w *watched) share(d time.Duration) float64 {
 
 func (w *watched) info() tcp.Info { return w.Ends[0].Conn.Info() }
 
-// One loss in a hundred says nothing about how much a path takes.
+// One loss in a hundred does not reduce BBR's rate.
 func TestBBRBearsLosses(t *testing.T) {
 	p := path{mbit: 100, rtt: 20 * time.Millisecond, queue: 1, loss: 0.01}
 	share := func(algorithm string) float64 {
@@ -45,7 +45,7 @@ func TestBBRBearsLosses(t *testing.T) {
 	require.Less(t, share("cubic"), 0.15)
 }
 
-// A long queue stays empty, and the path is used all the same. CUBIC fills any queue.
+// BBR uses the path and leaves a long queue empty. CUBIC fills any queue.
 func TestBBRKeepsQueueShort(t *testing.T) {
 	p := path{mbit: 50, rtt: 40 * time.Millisecond, queue: 8}
 	roundTrip := func(algorithm string) (mean time.Duration) {
@@ -63,7 +63,7 @@ func TestBBRKeepsQueueShort(t *testing.T) {
 	require.Greater(t, roundTrip("cubic"), 200*time.Millisecond)
 }
 
-// The model follows the path: less, more, and farther away.
+// The model follows a path whose rate falls, whose rate rises, and whose round-trip time grows.
 func TestBBRFollowsPath(t *testing.T) {
 	if testing.Short() {
 		t.Skip("simulates two minutes at up to 100 Mbit/s")
@@ -88,7 +88,7 @@ func TestBBRFollowsPath(t *testing.T) {
 	require.Greater(t, w.share(10*time.Second), 0.8, "a longer way: the shortest round trip is forgotten")
 }
 
-// Nothing is sent in bursts beyond what the pacing rate allows.
+// BBR sends no bursts beyond the pacing rate.
 func TestBBRPaces(t *testing.T) {
 	w := watch(path{mbit: 20, rtt: 50 * time.Millisecond, queue: 2}, tcp.Config{Congestion: "bbr"})
 	run(w.Sim, 3*time.Second)
@@ -106,7 +106,7 @@ func TestBBRPaces(t *testing.T) {
 	}
 }
 
-// Congestion marks count as what losses beyond the bound do: the queue stays where they begin.
+// BBR treats congestion marks like losses beyond its bound: the queue stays at the marking threshold.
 func TestBBRHeedsMarks(t *testing.T) {
 	p := path{mbit: 50, rtt: 20 * time.Millisecond, queue: 8}
 	lost, marked := 0, 0
@@ -128,7 +128,7 @@ func TestBBRHeedsMarks(t *testing.T) {
 	require.Less(t, marked-before, 20*w.rate()/1500/25, "less than one in twenty-five")
 }
 
-// A connection may choose another algorithm at any time.
+// A connection can change its algorithm at any time.
 func TestCongestionControlChanges(t *testing.T) {
 	w := watch(path{mbit: 50, rtt: 20 * time.Millisecond, queue: 1}, tcp.Config{})
 	run(w.Sim, time.Second)
@@ -144,11 +144,11 @@ func TestCongestionControlChanges(t *testing.T) {
 	}
 }
 
-// A window that is closed for a minute, and probed byte by byte, says nothing about the path; nor does an application that
+// A minute of window probes of one byte does not reduce the model's rate, and neither does an application that
 // writes little.
 func TestBBROutlastsSilence(t *testing.T) {
 	p := path{mbit: 50, rtt: 20 * time.Millisecond, queue: 1}
-	const odd = 300_000 // of which probes can use what is no full-sized segment
+	const odd = 300_000 // not a multiple of the MSS: window probes carry the rest
 	w := watch(p, tcp.Config{Congestion: "bbr", InitialRcvBuf: odd, MaxRcvBuf: odd})
 	w.dst.Stall = sim.Cut{From: 5 * time.Second, To: time.Minute}
 	run(w.Sim, time.Minute+2*time.Second)

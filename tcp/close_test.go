@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TCP-149, TCP-153, TCP-154, TCP-026, TCP-150: figure 12 of RFC 9293, our side active.
+// TCP-149, TCP-153, TCP-154, TCP-026, TCP-150: figure 12 of RFC 9293, with our end active.
 func TestActiveClose(t *testing.T) {
 	s := newScript(t).established("").do((*Conn).CloseWrite).sends("F. seq 1001 ack 5001 win 65535").is(FinWait1)
 	s.recv(". seq 5001 ack 1002 win 64240").is(FinWait2).quiet()
@@ -37,7 +37,7 @@ func TestSimultaneousClose(t *testing.T) {
 	s.recv(". seq 5002 ack 1002 win 64240").quiet().is(TimeWait)
 }
 
-// TCP-014: the FIN is retransmitted until acknowledged.
+// TCP-014: the FIN is retransmitted until the peer acknowledges it.
 func TestFinRetransmission(t *testing.T) {
 	s := newScript(t).established("").write(5).do((*Conn).CloseWrite).sends("FP. seq 1001:1006(5) ack 5001 win 65535")
 	s.after(s.c.rtt.rto).sends("FP. seq 1001:1006(5) ack 5001 win 65535")
@@ -46,7 +46,7 @@ func TestFinRetransmission(t *testing.T) {
 	s.recv(". seq 5001 ack 1007 win 64240").is(FinWait2)
 }
 
-// TCP-152: the FIN counts only in sequence, and readers see all data before the end.
+// TCP-152: a FIN is accepted only in sequence, and readers see all data before the end.
 func TestFinAheadOfData(t *testing.T) {
 	s := newScript(t).established("").recv("F. seq 5011 ack 1001 win 64240").is(Established).sends(". seq 1001 ack 5001 win 65535")
 	s.recv("P. seq 5001:5011(10) ack 1001 win 64240").is(CloseWait).sends(". seq 1001 ack 5012 win 65524")
@@ -108,7 +108,7 @@ func TestSynOnEstablished(t *testing.T) {
 	s.after(time.Second).recv("S seq 9 win 100").sends(". seq 1001 ack 5001 win 65535")
 }
 
-// TCP-152: a peer that lies about its end does not make it unreachable: nothing follows a FIN, and none is where more has come.
+// TCP-152: a contradictory FIN does not move the end of the stream: data after a FIN is ignored, and so is a FIN before received data.
 func TestDataBeyondFin(t *testing.T) {
 	s := newScript(t).established("").recv("F. seq 5011 ack 1001 win 64240").sends(". seq 1001 ack 5001 win 65535")
 	s.recv(". seq 5015:5021(6) ack 1001 win 64240").silence(0)
@@ -120,7 +120,7 @@ func TestDataBeyondFin(t *testing.T) {
 	s.recv("F. seq 5021 ack 1001 win 64240").is(CloseWait).reads(5001, 20)
 }
 
-// An abort frees what nobody will read, in every state.
+// An abort frees unread data, in every state.
 func TestAbortReleases(t *testing.T) {
 	s := newScript(t).established("").recv("P. seq 5001:5011(10) ack 1001 win 64240").sends(". seq 1001 ack 5011 win 65525")
 	s.do((*Conn).CloseWrite).sends("F. seq 1001 ack 5011 win 65525")
@@ -130,7 +130,7 @@ func TestAbortReleases(t *testing.T) {
 	require.Zero(t, s.c.rcv.buf.Len())
 }
 
-// TCP-143, SOCK-024: what was received before a reset stays readable; only what is out of order is freed with the connection.
+// TCP-143, SOCK-024: data received before a reset stays readable; the reset frees only out-of-order data.
 func TestDataBeforeResetStaysReadable(t *testing.T) {
 	s := newScript(t).established("").recv("P. seq 5001:5051(50) ack 1001 win 64240").sends(". seq 1001 ack 5051 win 65485")
 	s.recv("P. seq 5061:5071(10) ack 1001 win 64240").sends(". seq 1001 ack 5051 win 65485")
@@ -144,7 +144,7 @@ func TestDataBeforeResetStaysReadable(t *testing.T) {
 	require.True(t, s.c.AtEOF())
 }
 
-// A user who closes instead of reading what was received before a reset frees it.
+// Closing after a reset frees the unread data.
 func TestCloseAfterResetReleases(t *testing.T) {
 	for name, end := range map[string]func(*Conn, time.Duration){"close": (*Conn).Close, "abort": (*Conn).Abort} {
 		t.Run(name, func(t *testing.T) {
@@ -156,7 +156,7 @@ func TestCloseAfterResetReleases(t *testing.T) {
 	}
 }
 
-// SOCK-024: shutting down reading keeps what is queued, with the urgent byte in its place.
+// SOCK-024: received data stays readable after SHUT_RD, with the urgent byte in its place.
 func TestShutdownOfReadingKeepsTheQueue(t *testing.T) {
 	s := newScript(t).established("").recv("P.U seq 5001:5011(10) ack 1001 win 64240 urg 5").sends(". seq 1001 ack 5011 win 65525")
 	s.c.CloseRead()
@@ -168,8 +168,8 @@ func TestShutdownOfReadingKeepsTheQueue(t *testing.T) {
 	require.True(t, s.c.AtEOF())
 }
 
-// TCP-025, SOCK-026: text after the user has shut down both directions resets its sender, as on Linux; what was received before stays
-// readable. After one direction alone it does not.
+// TCP-025, SOCK-026: as on Linux, data that arrives after the user has shut down both directions draws a RST; data received before stays
+// readable. After the shutdown of one direction it draws no RST.
 func TestDataAfterShutdownOfBothResets(t *testing.T) {
 	s := newScript(t).established("").recv("P. seq 5001:5011(10) ack 1001 win 64240").sends(". seq 1001 ack 5011 win 65525")
 	s.c.CloseRead()

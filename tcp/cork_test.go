@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// SOCK-039: TCP_CORK holds a partial segment for at most 200 ms.
+// SOCK-039: TCP_CORK delays a partial segment for at most 200 ms.
 func TestCork(t *testing.T) {
 	s := newScript(t).with(func(_ *Config, p *Params) { p.Cork = true }).established("")
 	s.write(100).after(200 * time.Millisecond).sends("P. seq 1001:1101(100) ack 5001 win 65535")
@@ -17,7 +17,7 @@ func TestCork(t *testing.T) {
 	s.sends("P. seq 1101:1201(100) ack 5001 win 65535")
 }
 
-// TCP-205: what is held has not been sent: the retransmission timer starts when it is.
+// TCP-205: the retransmission timer starts when a delayed segment is sent, not when it is written.
 func TestHeldDataStartsNoRetransmissionTimer(t *testing.T) {
 	for name, hold := range map[string]func(*script){
 		"TCP_CORK": func(s *script) { s.c.SetParams(s.now, Params{Cork: true}) },
@@ -36,7 +36,7 @@ func TestHeldDataStartsNoRetransmissionTimer(t *testing.T) {
 	}
 }
 
-// SOCK-039: uncorking with nothing queued pushes nothing that is written later.
+// SOCK-039: uncorking with an empty send buffer does not push data written later.
 func TestUncorkWithNothingQueued(t *testing.T) {
 	s := newScript(t).established("")
 	s.c.SetParams(s.now, Params{Cork: true})
@@ -48,7 +48,7 @@ func TestUncorkWithNothingQueued(t *testing.T) {
 	s.recv(". seq 5001 ack 1011 win 64240").sends(segLine(1011, 10, "P"))
 }
 
-// SOCK-039: the timer of TCP_CORK and MSG_MORE dies with what was held, whatever sends it.
+// SOCK-039: the timer of TCP_CORK and MSG_MORE stops when the delayed data is sent, whatever event sends it.
 func TestCorkTimerDies(t *testing.T) {
 	held := func(t *testing.T) *script {
 		s := newScript(t).with(func(_ *Config, p *Params) { p.Cork = true }).established("mss 1000").write(100)
@@ -72,12 +72,12 @@ func TestCorkTimerDies(t *testing.T) {
 	s := newScript(t).established("mss 1000").write(1).sends(segLine(1001, 1, "P"))
 	s.c.More(true)
 	s.write(10).quiet()
-	s.c.More(false) // now only Nagle holds it
+	s.c.More(false) // now only Nagle's algorithm delays it
 	s.quiet()
 	require.Zero(t, s.c.timers.cork)
 }
 
-// SOCK-038: TCP_NODELAY, also when it is set already, sends what is held; the rest stays corked.
+// SOCK-038: setting TCP_NODELAY, even a second time, sends the delayed data; later data stays corked.
 func TestPushSendsWhatIsHeld(t *testing.T) {
 	s := newScript(t).with(func(_ *Config, p *Params) { p.Cork, p.NoDelay = true, true }).established("mss 1000").write(100).quiet()
 	s.c.Push()

@@ -28,7 +28,7 @@ func TestDelayedAck(t *testing.T) {
 	s.recv("P. seq 7921:9381(1460) ack 1001 win 64240").sends(". seq 1001 ack 9381 win 65535").quiet()
 }
 
-// TCP-102, TCP-127, TCP-128, TCP-130, TCP-141, TCP-164: out of order, overlapping, each byte delivered once.
+// TCP-102, TCP-127, TCP-128, TCP-130, TCP-141, TCP-164: each byte of out-of-order and overlapping segments is delivered once.
 func TestReassembly(t *testing.T) {
 	s := newScript(t).established("")
 	s.recv(". seq 5021:5031(10) ack 1001 win 64240").sends(". seq 1001 ack 5001 win 65535")
@@ -51,7 +51,7 @@ func TestSackBlocks(t *testing.T) {
 	s.recv(". seq 5001:5011(10) ack 1001 win 64240").sends(". seq 1001 ack 5041 win 65495 <sack 2 {5001:5011} {5051:5061}>")
 }
 
-// TCP-044, TCP-040, TCP-054, TCP-156: 1, 2, 4 ... until the connection is given up.
+// TCP-044, TCP-040, TCP-054, TCP-156: the timeouts double, until the connection fails.
 func TestRetransmissionTimeout(t *testing.T) {
 	s := newScript(t).with(func(g *Config, _ *Params) { g.DataRetries = 5 }).established("").write(10)
 	s.sends("P. seq 1001:1011(10) ack 5001 win 65535")
@@ -106,7 +106,7 @@ func parseFlags(s string) Flags {
 	return 0
 }
 
-// TCP-181, TCP-183, TCP-194: with SACK, a hole below three reported segments is resent at once.
+// TCP-181, TCP-183, TCP-194: with SACK, a hole below three reported segments is retransmitted at once.
 func TestSackRecovery(t *testing.T) {
 	s := newScript(t).with(all).established("mss 1000,sackOK").write(10000)
 	for i := range 9 {
@@ -121,14 +121,14 @@ func TestSackRecovery(t *testing.T) {
 	require.Equal(t, CAOpen, s.c.cc.state)
 }
 
-// TCP-085: a window opened by little is not used at once.
+// TCP-085: a window that opens by little is not used at once.
 func TestSenderSillyWindow(t *testing.T) {
 	s := newScript(t).established("").recv(". seq 5001 ack 1001 win 10").write(3000).quiet()
 	s.after(s.c.rtt.timeout(s.c.cfg)).sends(segLine(1001, 10, ""))
 	s.recv(". seq 5001 ack 1011 win 1460").sends(segLine(1011, 1460, ""))
 }
 
-// TCP-086, TCP-072: reading byte by byte draws no tiny updates.
+// TCP-086, TCP-072: reading byte by byte causes no small window updates.
 func TestReceiverSillyWindow(t *testing.T) {
 	s := newScript(t).with(func(_ *Config, p *Params) { p.RcvBuf = 4000 }).established("mss 1000")
 	s.recv("P. seq 5001:9001(4000) ack 1001 win 64240").sends(". seq 1001 ack 9001 win 0")

@@ -8,7 +8,7 @@ import (
 
 func requestECN(g *Config, _ *Params) { g.ECN = ECNRequest }
 
-// TCP-196, TCP-049: asked for in the SYN, agreed to in the SYN,ACK; neither is ECT.
+// TCP-196, TCP-049: the SYN requests ECN and the SYN,ACK accepts it; neither is ECT.
 func TestECNHandshake(t *testing.T) {
 	t.Run("active", func(t *testing.T) {
 		s := newScript(t).with(requestECN).open().sends("SEW seq 1000 win 65535 <mss 1460>")
@@ -51,7 +51,7 @@ func TestECNEcho(t *testing.T) {
 	s.recv("P.W seq 5021:5031(10) ack 1001 win 64240").sends(". seq 1001 ack 5031 win 65505")
 }
 
-// TCP-198, TCP-199: one reduction per window, CWR on the next new data, retransmissions and ACKs not ECT.
+// TCP-198, TCP-199: the window is reduced once per window of data, the next new data carries CWR, retransmissions and ACKs are not ECT.
 func TestECNReduction(t *testing.T) {
 	s := ecnEstablished(t).write(20000)
 	for range 10 {

@@ -101,10 +101,10 @@ func (c *Conn) checkReassembler() error {
 	return nil
 }
 
-// Vars are the variables of RFC 9293 section 3.3.1, the windows as their right edges.
+// Vars are the variables of RFC 9293 section 3.3.1, with the windows as their right edges.
 type Vars struct{ UNA, NXT, SndEdge, RcvNxt, RcvEdge Seq }
 
-// Vars returns them.
+// Vars returns the variables.
 func (c *Conn) Vars() Vars {
 	return Vars{c.snd.una, c.snd.nxt, c.snd.una.Add(c.snd.wnd), c.rcv.nxt, c.rcv.edge}
 }

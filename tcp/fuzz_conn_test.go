@@ -11,7 +11,7 @@ import (
 	"tunstack/tcp/sim"
 )
 
-// fuzzed is a connection that is told what to do, and a peer that says whatever it likes: both decoded from bytes.
+// fuzzed is a connection whose user and peer act as the bytes of the input say.
 type fuzzed struct {
 	t   *testing.T
 	in  []byte
@@ -40,7 +40,7 @@ func (f *fuzzed) next() int {
 
 func (f *fuzzed) wide() int { return f.next()<<8 | f.next() }
 
-// byteAt is what lies at a sequence number, whichever side's.
+// byteAt is the byte at a sequence number, of either direction.
 func byteAt(q tcp.Seq) byte { return byte(uint32(q)*2654435761>>24) ^ byte(q) }
 
 func bytesFrom(q tcp.Seq, n int) []byte {
@@ -51,8 +51,8 @@ func bytesFrom(q tcp.Seq, n int) []byte {
 	return p
 }
 
-// FuzzConn: no user and no peer makes a connection break a rule. Actions are decoded from bytes; after each, what is to be sent is
-// taken and everything looked at. SEC-020
+// FuzzConn decodes actions of the user, the peer and the clock from bytes. After each action it takes the output and checks that the connection
+// keeps all rules. SEC-020
 func FuzzConn(f *testing.F) {
 	syn := []byte{0, 2, 0, 0, 0, 0, 0, 0, 250, 0, 7}
 	f.Add([]byte{0, 0, 9, 4, 0, 6, 1})
@@ -68,7 +68,7 @@ func FuzzConn(f *testing.F) {
 			z.act()
 			z.settle()
 		}
-		for range 100 { // and whatever was begun comes to rest or to its end
+		for range 100 { // in the end the connection comes to rest or is closed
 			if next := z.c.Deadline(); next != 0 {
 				z.now = max(z.now, next)
 			}
@@ -94,7 +94,7 @@ func (f *fuzzed) open() {
 	f.c.SetTracer(f)
 }
 
-// Trace makes the target the connection's Tracer: every change of state is legal.
+// Trace makes the target the connection's Tracer, which checks that every change of state is legal.
 func (f *fuzzed) Trace(_ time.Duration, c *tcp.Conn, e tcp.Event) {
 	if e.Kind == tcp.StateChanged && !sim.Legal(e.From, c.State()) {
 		f.t.Fatalf("from %v to %v", e.From, c.State())
@@ -133,7 +133,7 @@ func (f *fuzzed) act() {
 	}
 }
 
-// user are the rarer calls.
+// user makes one of the rarer calls.
 func (f *fuzzed) user() {
 	switch f.next() % 6 {
 	case 0:
@@ -157,7 +157,7 @@ func (f *fuzzed) user() {
 	}
 }
 
-// receive: what is read is what lies at its sequence numbers; an urgent byte may be taken out.
+// receive reads, and checks that each byte is that of its sequence number; an urgent byte may be missing.
 func (f *fuzzed) receive(n int) {
 	if f.c.AtMark() && !f.inline && f.c.Readable() > 0 && n > 0 {
 		f.read++
@@ -175,7 +175,7 @@ func (f *fuzzed) receive(n int) {
 	f.read = f.read.Add(len(p))
 }
 
-// segment sends something to the connection, near what it expects or far from it.
+// segment delivers a segment with numbers near the expected ones or far from them.
 func (f *fuzzed) segment() {
 	v := f.c.Vars()
 	s := tcp.Segment{Flags: tcp.Flags(f.next())}
@@ -192,7 +192,7 @@ func (f *fuzzed) segment() {
 	}
 }
 
-// input hands the segment over in a Buffer, as a stack does.
+// input delivers the segment in a Buffer, as a stack does.
 func (f *fuzzed) input(s *tcp.Segment) {
 	b := packet.From(s.Payload)
 	s.Payload, s.Buffer = b.Bytes(), b
@@ -217,7 +217,7 @@ func (f *fuzzed) options(s *tcp.Segment, bits, shift int, v tcp.Vars) {
 	s.Urg, s.CE = uint16(shift*4), bits&32 != 0
 }
 
-// settle takes what is to be sent, and looks at everything.
+// settle takes the output and checks all rules.
 func (f *fuzzed) settle() {
 	f.look()
 	var s tcp.Segment

@@ -8,8 +8,8 @@ import (
 	"tunstack/tcp"
 )
 
-// FuzzParse: whatever comes from the wire parses or does not; what has been parsed, printed and parsed again is the same.
-// TCP-009: no option length is the end of us.
+// FuzzParse: any bytes are parsed or refused, and a parsed segment is the same after printing and parsing again.
+// TCP-009: any option length is handled.
 func FuzzParse(f *testing.F) {
 	f.Add(make([]byte, 19))
 	f.Add(append(make([]byte, 12), 0x40, 0, 0, 0, 0, 0, 0, 0))                // an offset within the header
@@ -39,7 +39,7 @@ func header(s *tcp.Segment) []byte {
 	return b
 }
 
-// FuzzPrint: every segment that can be sent is parsed as what it is.
+// FuzzPrint: every segment that can be sent is the same after parsing.
 func FuzzPrint(f *testing.F) {
 	f.Add(uint16(1), uint16(2), uint8(2), uint32(3), uint32(4), uint16(5), uint16(0), uint8(0xff), uint16(1460), uint8(7), uint64(1<<32|9), []byte("data"))
 	f.Add(uint16(1), uint16(2), uint8(16), uint32(1<<31), uint32(1<<32-1), uint16(0), uint16(7), uint8(0x28), uint16(0), uint8(14), uint64(0), []byte{})
@@ -66,7 +66,7 @@ func FuzzPrint(f *testing.F) {
 			s.Payload, again.Payload = nil, nil
 		}
 		require.Equal(t, s, again)
-		for b := header(&s)[tcp.HeaderLen:]; len(b) > 0; { // TCP-008: all but NOPs have a length
+		for b := header(&s)[tcp.HeaderLen:]; len(b) > 0; { // TCP-008: all options but NOP have a length
 			n := 1
 			if b[0] != 1 {
 				n = int(b[1])

@@ -11,7 +11,7 @@ import (
 	"tunstack/tcp/sim"
 )
 
-// filling is the table of how fast an empty path is filled.
+// filling is the table of the time that a connection needs to fill an empty path.
 func filling(doc *bytes.Buffer) {
 	doc.WriteString(`
 ## Filling an empty path
@@ -57,7 +57,7 @@ func seconds(d time.Duration) string {
 	return fmt.Sprintf("%.2f s", d.Seconds())
 }
 
-// fill sends 100 MB and returns when 90 % of the rate was first reached, when each size had arrived, and the bytes lost.
+// fill sends 100 MB. It returns when 90 % of the rate was first reached and when each size had arrived, and the lost bytes.
 func fill(p path, algorithm string) (full time.Duration, sizes [len(fillSizes)]time.Duration, lost int) {
 	s := sim.New(1, 0)
 	s.Hook = func(e sim.Event) {
@@ -67,7 +67,7 @@ func fill(p path, algorithm string) (full time.Duration, sizes [len(fillSizes)]t
 	}
 	forth, back := p.links()
 	f := connect(s, 0, tcp.Config{Congestion: algorithm}, fillSizes[len(fillSizes)-1], forth, back)
-	const parts = 10 // of a round trip: how often we look
+	const parts = 10 // samples per round trip
 	var got [parts + 1]int
 	for step := 0; !f.dst.EOF && s.Now < 10*time.Minute; step++ {
 		run(s, s.Now+p.rtt/parts)
@@ -85,7 +85,7 @@ func fill(p path, algorithm string) (full time.Duration, sizes [len(fillSizes)]t
 	return full, sizes, lost
 }
 
-// ideal is when the path would be full, and when size bytes would have arrived, in slow start without end or loss.
+// ideal returns when slow start without end and loss would have filled the path, and when size bytes would have arrived.
 func ideal(p path, size int) (full, arrived time.Duration) {
 	perTrip := float64(p.bdp()) * 1448 / 1500
 	now, window, sent := p.rtt*3/2, 14480.0, 0.0 // the handshake, and half a round trip to the receiver
@@ -99,7 +99,7 @@ func ideal(p path, size int) (full, arrived time.Duration) {
 	return full, now + time.Duration(rest*1500/1448/float64(p.rate())*float64(time.Second))
 }
 
-// recoveries is the table of single events of loss.
+// recoveries is the table of recoveries from one event of loss.
 func recoveries(doc *bytes.Buffer) {
 	doc.WriteString(`
 ## Recovery
@@ -125,7 +125,7 @@ retransmission timer, and of segments sent again.
 	doc.WriteString(strings.Join(rows, ""))
 }
 
-// lossCase loses each of the segments from first to last, every step-th of them, the given number of times.
+// lossCase loses every step-th segment from first to last, the given number of times.
 type lossCase struct {
 	name              string
 	segments          int
@@ -158,7 +158,7 @@ func (l lossCase) delay(cfg tcp.Config) string {
 	return fmt.Sprintf("%.2f, %.2f, %d, %d", trips(repair-usualRepair), trips(end-usualEnd), timeouts, again)
 }
 
-// run transfers the segments and returns when the last of those lost was acknowledged, and when all were.
+// run transfers the segments. It returns when the last lost one was acknowledged, and when all were.
 func (l lossCase) run(cfg tcp.Config) (repair, end time.Duration, timeouts, again uint64) {
 	s := sim.New(1, 0)
 	p := path{mbit: 100, rtt: 100 * time.Millisecond, queue: 1}
@@ -182,6 +182,6 @@ func (l lossCase) run(cfg tcp.Config) (repair, end time.Duration, timeouts, agai
 	for f.dst.Got < f.src.Size && s.Step() {
 	}
 	end = s.Now
-	run(s, end+time.Second) // in which the last acknowledgment arrives
+	run(s, end+time.Second) // until the last ACK arrives
 	return repair, end, cfg.Stats.Timeouts.Value(), cfg.Stats.Retransmits.Value()
 }

@@ -14,7 +14,7 @@ import (
 	"tunstack/tcp/sim"
 )
 
-// reordering is the table of paths on which segments overtake each other.
+// reordering is the table of paths that reorder segments.
 func reordering(doc *bytes.Buffer) {
 	doc.WriteString(`
 ## Reordering
@@ -44,7 +44,7 @@ overtake one begin a recovery each time.
 	doc.WriteString(strings.Join(rows, ""))
 }
 
-// reordered is the share of a path that a connection gets, how many recoveries it begins, timeouts among them, and how many it undoes.
+// reordered is the share of a path that a connection uses, the number of its recoveries, of the timeouts among them, and of those undone.
 func reordered(p path, cfg tcp.Config, reorder float64) (share float64, recoveries, undone uint64) {
 	st := new(tcp.Stats)
 	cfg.Stats = st
@@ -59,8 +59,8 @@ func reordered(p path, cfg tcp.Config, reorder float64) (share float64, recoveri
 	return share, st.FastRecoveries.Value() + st.Timeouts.Value(), st.UndoDSACK.Value() + st.UndoEifel.Value() + st.UndoFRTO.Value()
 }
 
-// TCP-243, TCP-244: segments that overtake each other cost a connection little, whatever tells it that nothing was lost. With SACK, RACK
-// waits for most of them; without, Eifel undoes what three duplicates began.
+// TCP-243, TCP-244: reordering costs a connection little, by whatever rule it detects spurious recoveries. With SACK, RACK waits for most
+// late segments; without SACK, Eifel undoes the recoveries that three duplicate ACKs begin.
 func TestReordering(t *testing.T) {
 	if testing.Short() || race.Enabled {
 		t.Skip("takes some seconds")
@@ -69,7 +69,7 @@ func TestReordering(t *testing.T) {
 	for _, algorithm := range tcp.Algorithms {
 		for _, cfg := range []tcp.Config{{}, {NoTimestamps: true}, {NoSACK: true}} {
 			if cfg.Congestion = algorithm; cfg.NoSACK && algorithm == "bbr" {
-				continue // which loses what the queue refuses by the dozen, and repairs a segment per round trip
+				continue // many segments overflow the queue, and one is repaired per round trip
 			}
 			inOrder, _, _ := reordered(p, cfg, 0)
 			share, recoveries, undone := reordered(p, cfg, 0.01)

@@ -21,7 +21,7 @@ import (
 
 var update = flag.Bool("update", false, "write docs/goodput.md anew")
 
-// TestGoodput measures what connections get out of simulated paths, and compares it with docs/goodput.md.
+// TestGoodput measures the goodput of connections on simulated paths, and compares it with docs/goodput.md.
 func TestGoodput(t *testing.T) {
 	switch {
 	case testing.Short():
@@ -69,7 +69,7 @@ const goodputChanges = `
   19 % with Reno for 20 Mbit/s, 40 ms and 1 % reordering, where it is 94 to 95 % now. With SACK RACK had waited for most late segments before.
 `
 
-// path is a bottleneck with its queue.
+// path is a bottleneck with a queue.
 type path struct {
 	mbit  int
 	rtt   time.Duration
@@ -85,7 +85,7 @@ func (p path) link() *sim.Link {
 	return &sim.Link{Delay: p.rtt / 2, Rate: p.rate(), Queue: max(int(p.queue*float64(p.bdp())), 30_000)}
 }
 
-// links are a path there, which loses, and back.
+// links are the two directions of the path; the first one loses packets.
 func (p path) links() (forth, back *sim.Link) {
 	forth, back = p.link(), p.link()
 	forth.Loss = p.loss
@@ -110,7 +110,7 @@ const (
 	firstSeq = 1000
 )
 
-// run fails loudly: a broken rule makes all numbers worthless.
+// run fails the test if a rule is broken, because all numbers would be worthless.
 func run(s *sim.Sim, until time.Duration) {
 	if err := s.RunUntil(until); err != nil {
 		panic(err)
@@ -162,7 +162,7 @@ both take the round-trip time without the queue's share. BBR goes by rate and ro
 	doc.WriteString(strings.Join(rows, ""))
 }
 
-// share is what one connection gets, in per cent, after the first third of its time.
+// share is the goodput of one connection in per cent, after the first third of its time.
 func share(p path, algorithm string) float64 {
 	const packets, shortest, longest = 50_000, time.Minute, 200 * time.Second
 	s := sim.New(1, 0)
@@ -185,7 +185,7 @@ func theory(p path) (reno, cubic float64) {
 	return percent(mathis), percent(max(mathis, 1.054*math.Pow(rtt/p.loss, 0.75)))
 }
 
-// badLink is the table of the benchmark's load with losses.
+// badLink is the table of the benchmark's load on a path with losses.
 func badLink(doc *bytes.Buffer) {
 	doc.WriteString(`
 ## Many connections and losses

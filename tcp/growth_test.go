@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TCP-166, TCP-241: a duplicate ACK in slow start lets one new segment go for the one that it reports, and no more; the ACK that moves
+// TCP-166, TCP-241: a duplicate ACK in slow start allows one new segment for the one that it reports; the ACK that advances
 // SND.UNA then counts both.
 func TestNoGrowthOnDuplicates(t *testing.T) {
 	for _, sack := range []bool{true, false} {
@@ -30,7 +30,7 @@ func TestNoGrowthOnDuplicates(t *testing.T) {
 	}
 }
 
-// TCP-241: after a timeout that one acknowledgment repairs two segments go, whatever had arrived before.
+// TCP-241: after a timeout that one ACK repairs, two segments are sent, however much had arrived before.
 func TestGrowthAfterTimeout(t *testing.T) {
 	for _, algorithm := range []string{"reno", "cubic"} {
 		for _, segments := range []int{1, 4} {
@@ -49,7 +49,7 @@ func TestGrowthAfterTimeout(t *testing.T) {
 	}
 }
 
-// TCP-162, TCP-195: without SACK the acknowledgment that ends recovery counts only what no duplicate has counted before.
+// TCP-162, TCP-195: without SACK, the ACK that ends recovery does not count segments that duplicate ACKs have counted.
 func TestGrowthAtEndOfRecovery(t *testing.T) {
 	s := newScript(t).established("mss 1000").write(20_000)
 	s.silence(0)

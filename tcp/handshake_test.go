@@ -21,8 +21,8 @@ func TestPassiveOpen(t *testing.T) {
 	require.Equal(t, 502<<7, s.c.snd.wnd)
 }
 
-// TCP-173: a SYN that comes again is answered at once, and with its own timestamp: else the peer's first round-trip time would
-// count from the SYN before. An older one, which the wire has held up, is not.
+// TCP-173: a retransmitted SYN is answered at once, with its own timestamp: with that of the first SYN the peer's first RTT sample would
+// start at the first. An older SYN, which the network has delayed, is not answered so.
 func TestRetransmittedSYN(t *testing.T) {
 	s := newScript(t).with(all).listen()
 	s.recv("S seq 5000 win 64240 <mss 1460,TS val 700 ecr 0>").sends("S. seq 1000 ack 5001 win 65535 <mss 1460,TS val 0 ecr 700>")
@@ -80,7 +80,7 @@ func TestSynSentRefusals(t *testing.T) {
 	})
 }
 
-// TCP-055: a silent host is given up after 127 s as on Linux, with doubling gaps; with TCP_SYNCNT 7 after more than three minutes.
+// TCP-055: the connection to a silent peer fails after 127 s as on Linux, with doubling timeouts; with TCP_SYNCNT 7 after more than three minutes.
 func TestConnectTimeout(t *testing.T) {
 	for retries, total := range map[int]time.Duration{0: 127 * time.Second, 7: 247 * time.Second} {
 		s := newScript(t).with(func(_ *Config, p *Params) { p.SynRetries = retries }).open().sends("S seq 1000 win 65535 <mss 1460>")
@@ -93,7 +93,7 @@ func TestConnectTimeout(t *testing.T) {
 	}
 }
 
-// TCP-045: after a lost SYN the first data waits three seconds for its acknowledgment.
+// TCP-045: after a lost SYN the first RTO of data is three seconds.
 func TestRTOAfterLostSyn(t *testing.T) {
 	s := newScript(t).open().sends("S seq 1000 win 65535 <mss 1460>")
 	s.after(time.Second).sends("S seq 1000 win 65535 <mss 1460>")
@@ -128,8 +128,8 @@ func TestSynReceived(t *testing.T) {
 	})
 }
 
-// TCP-171: segments without timestamps are taken on a connection that has them: the handshake's last ACK, text, probes, FIN. PAWS
-// holds where a timestamp is, and TS.Recent does not move without one.
+// TCP-171: a connection with timestamps accepts segments without them: the last ACK of the handshake, data, probes and FIN. PAWS
+// applies to segments with a timestamp, and TS.Recent stays at segments without.
 func TestSegmentsWithoutTimestamps(t *testing.T) {
 	s := newScript(t).with(all).listen()
 	s.recv("S seq 5000 win 64240 <mss 1460,TS val 700 ecr 0>").sends("S. seq 1000 ack 5001 win 65535 <mss 1460,TS val 0 ecr 700>")
@@ -143,7 +143,7 @@ func TestSegmentsWithoutTimestamps(t *testing.T) {
 	s.reads(5001, 20)
 }
 
-// TCP-204: the RST of a connection with timestamps carries them, as each of its segments; without ACK nothing is echoed.
+// TCP-204: the RST of a connection with timestamps carries one; without ACK its TSecr is 0.
 func TestResetCarriesTimestamps(t *testing.T) {
 	open := func() *script {
 		return newScript(t).with(all).established("mss 1460,TS val 1 ecr 0").after(5 * time.Millisecond)
@@ -153,7 +153,7 @@ func TestResetCarriesTimestamps(t *testing.T) {
 	s.recv("P. seq 5001:5011(10) ack 1002 win 64240 <TS val 2 ecr 5>").sends("R seq 1002 win 0 <TS val 5 ecr 0>").is(Closed)
 }
 
-// TCP-203: text and FIN of a SYN that crosses ours are received once the connection is established.
+// TCP-203: data and FIN of a SYN that crosses ours are received once the connection is established.
 func TestTextOnCrossingSyn(t *testing.T) {
 	s := newScript(t).with(all).open().sends("S seq 1000 win 65535 <mss 1460,sackOK,TS val 0 ecr 0,wscale 8>")
 	s.recv("SP seq 5000:5010(10) win 64240 <mss 1460,sackOK>").is(SynReceived)
@@ -171,7 +171,7 @@ func TestTextOnCrossingSyn(t *testing.T) {
 	require.Equal(t, 10, s.c.Readable())
 }
 
-// SEC-062: segments of a byte, or of 16, are the peer's to ask for, but not to get.
+// SEC-062: a peer cannot obtain segments of 1 or 16 bytes by its MSS option.
 func TestTinyMSSOption(t *testing.T) {
 	for _, c := range []struct {
 		floor   int

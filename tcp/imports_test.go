@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMachineIsPure: the machine has no locks, no I/O, no clock and no chance of its own, so that a simulator, a fuzzer and a
-// debugger can hold it.
+// TestMachineIsPure: the machine uses no locks, no I/O, no clock and no randomness, so that simulators, fuzzers and
+// debuggers can run it.
 func TestMachineIsPure(t *testing.T) {
 	allowed := map[string]bool{
 		"encoding/binary": true, "errors": true, "fmt": true, "math": true, "slices": true, "strings": true, "syscall": true, "time": true,
@@ -53,7 +53,7 @@ func TestMachineIsPure(t *testing.T) {
 	require.Greater(t, files, 20)
 }
 
-// ofTime says whether a name of package time is a length of time, not a clock.
+// ofTime reports whether a name of package time is about durations, not about a clock.
 func ofTime(name string) bool {
 	return name == "Duration" || strings.HasSuffix(name, "second") || name == "Second" || name == "Minute" || name == "Hour"
 }

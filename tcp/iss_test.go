@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TCP-013: the window grows wherever in the sequence space a connection begins.
+// TCP-013: the window grows with any ISS.
 func TestWindowGrows(t *testing.T) {
 	s := newScript(t).open().sends("S seq 1000 win 65535 <mss 1460>").recv("S. seq 5000 ack 1001 win 65535 <mss 1460>")
 	s.write(40 * 1460)
@@ -18,7 +18,7 @@ func TestWindowGrows(t *testing.T) {
 	require.Equal(t, s.c.snd.una, s.c.rack.highest)
 }
 
-// TCP-184: without reordering the third report of what was sent after a hole means a loss, at once.
+// TCP-184: without reordering, the third segment SACKed above a hole shows a loss at once.
 func TestThirdReportIsLoss(t *testing.T) {
 	s := newScript(t).with(func(g *Config, _ *Params) { g.NoSACK = false }).listen()
 	s.recv("S seq 5000 win 64240 <mss 1000,sackOK>").sends("S. seq 1000 ack 5001 win 65535 <mss 1460,sackOK>")
@@ -29,7 +29,7 @@ func TestThirdReportIsLoss(t *testing.T) {
 	s.recv(". seq 5001 ack 1001 win 64240 <sack 1 {2001:5001}>").sends(segLine(1001, 1000, ""))
 }
 
-// TCP-013: what was noted long ago does not seem to lie ahead once 2^31 bytes have passed.
+// TCP-013: recorded sequence numbers do not compare as after SND.UNA once 2^31 bytes have passed.
 func TestMarksFollow(t *testing.T) {
 	s := newScript(t).established("mss 1000")
 	for _, mark := range s.c.marks() {

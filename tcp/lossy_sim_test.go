@@ -15,7 +15,7 @@ import (
 	"tunstack/tcp/sim"
 )
 
-// lossyRun is one transfer of lossySize bytes over a path that loses in both directions.
+// lossyRun is the result of a transfer of lossySize bytes over a path that loses packets in both directions.
 type lossyRun struct {
 	took    time.Duration // until the last byte has arrived
 	silence time.Duration // the longest time in which neither side sends
@@ -28,15 +28,15 @@ const (
 	lossyRate = 1_250_000 // bytes per second
 )
 
-// Trace notes the largest sample.
+// Trace records the largest RTT sample.
 func (r *lossyRun) Trace(_ time.Duration, _ *tcp.Conn, v tcp.Event) {
 	if v.Kind == tcp.RoundTripSample {
 		r.sample = max(r.sample, v.RTT)
 	}
 }
 
-// runLossy loses nothing of the handshake, and neither side sends a FIN: retransmissions of the receiver's own would bring
-// acknowledgments long after what they acknowledge.
+// runLossy loses no segment of the handshake, and neither end sends a FIN: retransmissions of the receiver would bring ACKs
+// long after the data that they acknowledge.
 func runLossy(cfg tcp.Config, loss float64, seed uint64) (r lossyRun, err error) {
 	s := sim.New(seed, 0)
 	wire := func() *sim.Link {
@@ -65,7 +65,7 @@ func runLossy(cfg tcp.Config, loss float64, seed uint64) (r lossyRun, err error)
 	return r, s.Err()
 }
 
-// TCP-040: however many acknowledgments are lost, the time that is spent on backing off never counts as a round trip.
+// TCP-040: however many ACKs are lost, no RTT sample includes the time of a backoff.
 func TestSamplesWithLossBothWays(t *testing.T) {
 	const queue, delayedAck = 80 * time.Millisecond, 40 * time.Millisecond
 	for _, algorithm := range tcp.Algorithms {
@@ -79,8 +79,8 @@ func TestSamplesWithLossBothWays(t *testing.T) {
 	}
 }
 
-// samplesWithLoss runs 40 seeds. At 25 % 7 of 16 round trips fail: that nine in a row do, after which the timer waits for more than a minute,
-// happens to one run in twenty, whatever is measured.
+// samplesWithLoss runs 40 seeds. At 25 % loss 7 of 16 round trips fail. Nine failures in a row, after which the timer exceeds a minute,
+// happen in one run of twenty, whatever the samples are.
 func samplesWithLoss(t *testing.T, cfg tcp.Config, loss float64, largest time.Duration) {
 	var silent atomic.Int32
 	each(tcp.Seeds(40), func(i int) {
@@ -90,7 +90,7 @@ func samplesWithLoss(t *testing.T, cfg tcp.Config, loss float64, largest time.Du
 			t.Errorf("seed %d: %v", i, err)
 		case r.sample > largest:
 			t.Errorf("seed %d: a sample of %v", i, r.sample)
-		case r.silence > time.Minute && !cfg.NoSACK && !cfg.NoTimestamps: // without, a backing off lasts longer (Karn)
+		case r.silence > time.Minute && !cfg.NoSACK && !cfg.NoTimestamps: // without SACK or timestamps a backoff lasts longer (Karn)
 			silent.Add(1)
 		}
 	})
@@ -101,7 +101,7 @@ func samplesWithLoss(t *testing.T, cfg tcp.Config, loss float64, largest time.Du
 	require.LessOrEqual(t, int(silent.Load()), most, "runs with more than a minute of silence")
 }
 
-// lossBothWays is the table of what the same transfers take, and that of the kernel's.
+// lossBothWays is the table of the durations of the same transfers, here and between kernels.
 func lossBothWays(doc *bytes.Buffer) {
 	fmt.Fprintf(doc, `
 ## Loss both ways

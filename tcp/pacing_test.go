@@ -9,7 +9,7 @@ import (
 	"tunstack/tcp"
 )
 
-// TCP-240: no congestion control sends faster than the user allows, and each sends as fast, also after the bound has been moved.
+// TCP-240: with each congestion control the sender reaches the rate that the user allows and does not exceed it, also after a change.
 func TestPacingRateOfEveryAlgorithm(t *testing.T) {
 	for _, algorithm := range tcp.Algorithms {
 		w := watch(path{mbit: 80, rtt: 20 * time.Millisecond, queue: 1}, tcp.Config{Congestion: algorithm})

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TCP-079, TCP-081, TCP-082, TCP-083: probes for hours, and then on with the data.
+// TCP-079, TCP-081, TCP-082, TCP-083: window probes for hours, and then the rest of the data.
 func TestZeroWindow(t *testing.T) {
 	s := newScript(t).established("").recv(". seq 5001 ack 1001 win 0").write(3)
 	rto := s.c.rtt.timeout(s.c.cfg)
@@ -20,14 +20,14 @@ func TestZeroWindow(t *testing.T) {
 	s.recv(". seq 5001 ack 1004 win 100").quiet()
 }
 
-// TCP-085: a window that opens after probes is filled with full-sized segments, whether the peer took the probe's byte or not.
+// TCP-085: a window that opens after probes is filled with full-sized segments, whether or not the peer has accepted the probe's byte.
 func TestWindowOpensAfterProbe(t *testing.T) {
 	probed := func() *script {
 		s := newScript(t).established("mss 1000").recv(". seq 5001 ack 1001 win 0").write(1000)
 		return s.after(s.c.rtt.timeout(s.c.cfg)).sends(segLine(1001, 1, ""))
 	}
 	s := probed().recv(". seq 5001 ack 1001 win 64240").sends(segLine(1001, 1000, "P")).quiet()
-	s.recv(". seq 5001 ack 1002 win 64240").quiet() // the probe had been held up, and was taken
+	s.recv(". seq 5001 ack 1002 win 64240").quiet() // the probe was delayed, and accepted
 	s.recv(". seq 5001 ack 2001 win 64240").quiet()
 	require.Zero(t, s.c.Unacked())
 
@@ -38,10 +38,10 @@ func TestWindowOpensAfterProbe(t *testing.T) {
 	s = probed().recv(". seq 5001 ack 1002 win 0").quiet() // a byte at a time
 	s.expire().sends(segLine(1002, 1, ""))
 	require.Zero(t, s.c.cfg.Stats.Retransmits.Value())
-	s.recv(". seq 5001 ack 1004 win 0").sends(". seq 1002 ack 5001 win 65535") // of what was never sent
+	s.recv(". seq 5001 ack 1004 win 0").sends(". seq 1002 ack 5001 win 65535") // this byte was never sent
 }
 
-// TCP-079: a FIN that waits alone is probed with, and counted as sent when it is acknowledged.
+// TCP-079: a FIN without data is sent as a window probe, and counted as sent when the peer acknowledges it.
 func TestFinIntoClosedWindow(t *testing.T) {
 	s := newScript(t).established("mss 1000").recv(". seq 5001 ack 1001 win 0").do((*Conn).CloseWrite).is(FinWait1)
 	s.after(s.c.rtt.timeout(s.c.cfg)).sends("F. seq 1001 ack 5001 win 65535")
@@ -49,8 +49,8 @@ func TestFinIntoClosedWindow(t *testing.T) {
 	require.Zero(t, s.c.Deadline())
 }
 
-// TCP-079: what acknowledges data while a probe is out lies within the closed window, or a peer that checks the sequence
-// number first (RFC 9293 section 3.10.7.4) would not look at the acknowledgment, and two that wait for each other's would wait for ever.
+// TCP-079: while a probe is unanswered, an ACK of data lies within the peer's closed window. A peer that checks the sequence
+// number first (RFC 9293 section 3.10.7.4) would otherwise ignore it, and two such ends would wait for each other forever.
 func TestAckBesideProbe(t *testing.T) {
 	s := newScript(t).established("").recv(". seq 5001 ack 1001 win 0").write(3)
 	s.after(s.c.rtt.timeout(s.c.cfg)).sends(segLine(1001, 1, ""))

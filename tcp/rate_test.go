@@ -9,7 +9,7 @@ import (
 
 const ms = time.Millisecond
 
-// sampling is a sender whose flights are of 1000 bytes.
+// sampling is a sender whose flights have 1000 bytes.
 type sampling struct {
 	rateSampler
 	board scoreboard
@@ -30,7 +30,7 @@ func (s *sampling) ack(at time.Duration, to Seq) rateSample {
 	return s.rateSampler.acked(at, &d, 10*ms)
 }
 
-// The rate is what was delivered between the acknowledgment before a flight was sent and its own.
+// The rate is that of the bytes delivered between the last ACK before the flight was sent and the ACK of the flight.
 func TestDeliveryRate(t *testing.T) {
 	var s sampling
 	s.send(0)
@@ -41,13 +41,13 @@ func TestDeliveryRate(t *testing.T) {
 	s.send(20 * ms)
 	require.InDelta(t, 2000/0.022, s.ack(22*ms, 2000).rate, 1)
 	s.ack(24*ms, 3000)
-	r = s.ack(40*ms, 4000) // sent after the first was acknowledged: from then on three more were
+	r = s.ack(40*ms, 4000) // sent after the first ACK, since which three more flights were delivered
 	require.InDelta(t, 3000/0.020, r.rate, 1)
 	require.EqualValues(t, 1000, r.prior)
 	require.Equal(t, 3000, r.inFlight)
 }
 
-// Acknowledgments that come in a heap do not make the path faster than what was sent.
+// ACK compression does not raise the rate above that of sending.
 func TestDeliveryRateOfHeap(t *testing.T) {
 	var s sampling
 	for i := range 10 {
@@ -63,7 +63,7 @@ func TestDeliveryRateOfHeap(t *testing.T) {
 	require.Zero(t, s.ack(5*ms, 1000).rate, "less than the shortest round trip")
 }
 
-// What is sent while the application leaves the path unused, and in the round trip after that, measures the application.
+// Samples of data sent while the application limits sending, and in the next round trip, are marked as application-limited.
 func TestDeliveryRateOfApplication(t *testing.T) {
 	var s sampling
 	s.send(0)
@@ -77,7 +77,7 @@ func TestDeliveryRateOfApplication(t *testing.T) {
 	require.False(t, s.ack(50*ms, 4000).limited)
 }
 
-// Flights that were acknowledged are forgotten when there is no more room.
+// The log drops acknowledged flights when it is full.
 func TestTransmissionsAreForgotten(t *testing.T) {
 	var s sampling
 	for i := range 10_000 {

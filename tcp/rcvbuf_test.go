@@ -49,8 +49,8 @@ func floodScript(t *testing.T) *script {
 	return s.established("mss 1460,wscale 7,TS val 1 ecr 0")
 }
 
-// The receive buffer, sized automatically, holds several times what comes in a round trip as it is under load, which may be far
-// longer than that of the handshake.
+// The automatic sizing makes the receive buffer several times the data of a round trip under load, which may be far
+// longer than the round trip of the handshake.
 func TestReceiveBufferFollowsRoundTripUnderLoad(t *testing.T) {
 	const perMs = 40000
 	s := floodScript(t)
@@ -64,7 +64,7 @@ func TestReceiveBufferFollowsRoundTripUnderLoad(t *testing.T) {
 	require.LessOrEqual(t, s.c.rcv.buffer, 8*2*perMs, "a short way needs no more")
 }
 
-// Time in which the peer has nothing to send is not taken for time on the way.
+// Idle time of the peer does not count as round-trip time.
 func TestReceiveBufferOfPausingPeer(t *testing.T) {
 	s := floodScript(t)
 	s.flood(10000, time.Millisecond, append(every(10*time.Second, 20), every(time.Millisecond, 500)...)...)
@@ -72,8 +72,8 @@ func TestReceiveBufferOfPausingPeer(t *testing.T) {
 	require.LessOrEqual(t, s.c.rcv.buffer, 256<<10)
 }
 
-// TCP-173: the receiver's round trip runs from the acknowledgment that is echoed, and not from an earlier one that was lost. A long wait
-// of the peer's makes it a little longer.
+// TCP-173: the receiver's round trip starts at the ACK that is echoed, not at an earlier one that was lost. A long idle time
+// of the peer increases it only a little.
 func TestArrivalRTT(t *testing.T) {
 	var a arrivalRTT
 	stamp := func(now time.Duration) uint32 { return uint32(now / ms) }
@@ -94,7 +94,7 @@ func TestArrivalRTT(t *testing.T) {
 	require.InDelta(t, 40*ms, a.rtt, float64(5*ms))
 }
 
-// TCP-173: a segment that fills a gap was sent again, after a wait of the peer's: its echo measures nothing.
+// TCP-173: a segment that fills a gap is a retransmission: its echo gives no sample.
 func TestArrivalRTTOfRetransmission(t *testing.T) {
 	s := floodScript(t).after(time.Second).recv("P. seq 5001:5011(10) ack 1001 win 64240 <TS val 1 ecr 0>")
 	s.silence(0)

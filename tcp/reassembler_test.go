@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// holding is a receiver at 5001 that holds stretches of 100 bytes, from these offsets to 5001 on, and has acknowledged them.
+// holding is a receiver with RCV.NXT 5001 that has blocks of 100 bytes at these offsets to 5001, and has acknowledged them.
 func holding(t *testing.T, offsets ...int) *script {
 	s := newScript(t).with(func(c *Config, _ *Params) { c.NoSACK = false }).established("mss 1460,sackOK")
 	for _, at := range offsets {
@@ -23,7 +23,7 @@ func (s *script) arrives(from, to int) *script {
 	return s.recv(fmt.Sprintf("P. seq %d:%d(%d) ack 1001 win 64240", 5001+from, 5001+to, to-from))
 }
 
-// drain forgets what is to be sent.
+// drain takes the output and discards it.
 func (s *script) drain() {
 	var seg Segment
 	for s.c.Output(s.now, &seg) {
@@ -43,7 +43,7 @@ func (s *script) reports(ack int, at ...int) *script {
 	return s.quiet()
 }
 
-// TCP-180: the first part of a segment that repeats what is held is the first block, the stretch it now lies in the second.
+// TCP-180: the first SACK block is the first duplicate part of a segment, the second is the block that now contains it.
 func TestPartialDuplicates(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -73,7 +73,7 @@ func TestPartialDuplicates(t *testing.T) {
 	s.arrives(50, 250).reports(300, 50, 100)
 }
 
-// The stretches that changed last come first; what is left of the room goes to the first others.
+// The blocks that changed last come first; others in order of sequence follow.
 func TestOrderOfBlocks(t *testing.T) {
 	s := holding(t, 200, 400, 600, 800, 1000, 1200)
 	s.arrives(1400, 1500).reports(0, 1400, 1500, 1200, 1300, 1000, 1100, 800, 900)

@@ -11,17 +11,17 @@ import (
 	"tunstack/internal/packet"
 )
 
-// model is what a receiver should know, byte by byte, while segments with overlaps of every kind come to a connection.
+// model is the expected state of a receiver, byte by byte, while segments with all kinds of overlaps arrive.
 type model struct {
 	*script
 	r     *rand.Rand
-	have  []bool // which bytes of the stream have come
-	nxt   int    // the first that has not
-	read  int    // the next for the user
+	have  []bool // the bytes of the stream that have arrived
+	nxt   int    // the first byte that has not
+	read  int    // the next byte that the user reads
 	shut  bool
-	limit int  // then: where the user's stream ends
+	limit int  // the end of the readable stream, if shut
 	fin   bool // the end is known
-	bound int  // of the memory that waits
+	bound int  // bound of the memory of received bytes
 }
 
 const modelFirst = Seq(5001)
@@ -30,16 +30,16 @@ func newModel(t *testing.T, seed uint64) *model {
 	m := &model{r: rand.New(rand.NewPCG(seed, 1))}
 	m.have = make([]bool, 20_000+m.r.IntN(100_000))
 	buffer := 3000 + m.r.IntN(60_000)
-	m.bound = max(maxWaste*buffer, leastWaste) + 70_000 // and the segment that goes beyond
+	m.bound = max(maxWaste*buffer, leastWaste) + 70_000 // and one segment that exceeds it
 	m.script = newScript(t).with(func(g *Config, p *Params) { g.NoSACK, p.RcvBuf, p.OOBInline = false, buffer, true })
 	m.established("mss 1460,sackOK")
 	return m
 }
 
-// seq is the machine's number of byte i.
+// seq is the sequence number of byte i.
 func (m *model) seq(i int) Seq { return theirs.wire(modelFirst.Add(i)) }
 
-// segment draws bytes near what is expected, in a Buffer that they fill or do not.
+// segment draws bytes near the expected ones, in a Buffer that they fill or not.
 func (m *model) segment() *Segment {
 	from := max(m.nxt+m.r.IntN(8000)-2000, 0)
 	if m.r.IntN(3) == 0 {
@@ -61,7 +61,7 @@ func (m *model) segment() *Segment {
 	return s
 }
 
-// receive takes what the machine must have taken, and acknowledges as it must.
+// receive updates the model by a segment, and checks what the connection accepted and acknowledged.
 func (m *model) receive(s *Segment) {
 	edge, dropped := m.c.rcv.edge, m.c.cfg.Stats.DropTooManyBlocks.Value()
 	m.c.Input(m.now, s)
@@ -81,7 +81,7 @@ func (m *model) receive(s *Segment) {
 	}
 }
 
-// runs are the stretches that have come beyond the first gap.
+// runs are the contiguous parts received beyond the first gap.
 func (m *model) runs() (list []Range) {
 	for i := m.nxt; i < len(m.have); i++ {
 		switch {
@@ -118,7 +118,7 @@ func (m *model) check() {
 	m.blocks(runs)
 }
 
-// blocks: what is reported is what is held, but for a duplicate.
+// blocks checks that the SACK blocks are the runs, except for a D-SACK.
 func (m *model) blocks(runs []Range) {
 	var s Segment
 	for m.c.Output(m.now, &s) {
@@ -137,7 +137,7 @@ func (m *model) blocks(runs []Range) {
 	}
 }
 
-// end is where what the user can read ends.
+// end is the end of the readable bytes.
 func (m *model) end() int {
 	if m.shut {
 		return m.limit
@@ -145,7 +145,7 @@ func (m *model) end() int {
 	return m.nxt
 }
 
-// consume lets the user take bytes by either way.
+// consume reads bytes by Read or by Take.
 func (m *model) consume() {
 	n := 1 + m.r.IntN(9000)
 	var got []byte
@@ -165,8 +165,8 @@ func (m *model) consume() {
 	require.LessOrEqual(m.t, m.read, m.end())
 }
 
-// TCP-102, TCP-128, TCP-130, TCP-177, SEC-020: the stream, the ranges reported and the memory are those of a plain array of bytes,
-// whatever comes in whatever order, and every Buffer is freed once.
+// TCP-102, TCP-128, TCP-130, TCP-177, SEC-020: the stream, the SACK blocks and the memory are those of a plain array of bytes,
+// for segments of any kind in any order, and each Buffer is freed once.
 func TestReceiverAgainstModel(t *testing.T) {
 	for seed := range uint64(Seeds(60)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
