@@ -18,7 +18,7 @@ func sackEstablished(t *testing.T, n int) *script {
 	return s.sends(segLine(1001+1000*(n-1), 1000, "P")).quiet()
 }
 
-// TCP-186, TCP-187: one probe after two round trips, the last segment again; then the retransmission timer.
+// TCP-186, TCP-187: one probe after two round trips, which sends the last segment again; then the retransmission timer.
 func TestTailLossProbe(t *testing.T) {
 	s := sackEstablished(t, 3)
 	s.after(202 * time.Millisecond).sends(segLine(3001, 1000, "P"))
@@ -26,7 +26,7 @@ func TestTailLossProbe(t *testing.T) {
 	require.Equal(t, CALoss, s.c.Info().CAState, "by the retransmission timer")
 }
 
-// TCP-186: a lone segment's probe allows for a delayed acknowledgment, but comes no later than a timeout, and in its place.
+// TCP-186: the probe of a lone segment allows for a delayed ACK, but comes no later than the timeout, and replaces it.
 func TestTailLossProbeOfOneSegment(t *testing.T) {
 	s := sackEstablished(t, 1)
 	s.after(300 * time.Millisecond).sends(segLine(1001, 1000, "P")).quiet()
@@ -36,14 +36,14 @@ func TestTailLossProbeOfOneSegment(t *testing.T) {
 	require.Equal(t, CALoss, s.c.Info().CAState)
 }
 
-// TCP-186: new data goes instead of old.
+// TCP-186: the probe sends new data if there is some.
 func TestTailLossProbeNewData(t *testing.T) {
 	s := sackEstablished(t, 2)
-	s.write(10) // Nagle holds it
+	s.write(10) // Nagle's algorithm delays it
 	s.after(202 * time.Millisecond).sends(segLine(3001, 10, "P"))
 }
 
-// TCP-188: a probe that repaired a loss reduces the window; one that was not needed does not.
+// TCP-188: a probe that has repaired a loss reduces the window; an unnecessary one does not.
 func TestTailLossProbeRepaired(t *testing.T) {
 	probed := func() (*script, int) {
 		s := sackEstablished(t, 10).after(100 * time.Millisecond).recv(". seq 5001 ack 9001 win 64240").after(202 * time.Millisecond)
@@ -58,7 +58,7 @@ func TestTailLossProbeRepaired(t *testing.T) {
 	require.GreaterOrEqual(t, s.c.Info().SndCwnd, cwnd)
 }
 
-// TCP-190: what the first of a batch of acknowledgments has freed was in use before a later one told of a loss.
+// TCP-190: FlightSize includes the window that early ACKs of a batch have freed when a later one of it shows a loss.
 func TestLossInBatch(t *testing.T) {
 	const flight = 16000 // 10 segments at first, of which 6 are acknowledged in slow start, each for 2 new ones
 	for _, tt := range []struct {
@@ -73,7 +73,7 @@ func TestLossInBatch(t *testing.T) {
 	}
 }
 
-// TCP-183: a lost retransmission is repaired before the timer, for a later one was delivered.
+// TCP-183: a lost retransmission is repaired before the timer expires, because a later one was delivered.
 func TestLostRetransmission(t *testing.T) {
 	s := sackEstablished(t, 10)
 	s.after(100 * time.Millisecond).recv(". seq 5001 ack 1001 win 64240 <sack 1 {2001:3001}>")
@@ -84,7 +84,7 @@ func TestLostRetransmission(t *testing.T) {
 	require.Equal(t, CARecovery, s.c.Info().CAState)
 }
 
-// TCP-184: reordering within a quarter of the round-trip time is no loss.
+// TCP-184: reordering within a quarter of the round-trip time is not a loss.
 func TestReorderingWindow(t *testing.T) {
 	s := sackEstablished(t, 3).after(100 * time.Millisecond)
 	s.recv(". seq 5001 ack 1001 win 64240 <sack 1 {2001:3001}>").after(20 * time.Millisecond).quiet()
@@ -93,14 +93,14 @@ func TestReorderingWindow(t *testing.T) {
 	require.Zero(t, s.c.Info().TotalRetrans)
 }
 
-// TCP-184: but beyond that it is.
+// TCP-184: a longer delay is a loss.
 func TestReorderingTimer(t *testing.T) {
 	s := sackEstablished(t, 3).after(100 * time.Millisecond)
 	s.recv(". seq 5001 ack 1001 win 64240 <sack 1 {2001:3001}>")
 	s.after(25 * time.Millisecond).sends(segLine(1001, 1000, ""))
 }
 
-// TCP-179: a receiver that takes back what it reported gets the first segment again after a timeout.
+// TCP-179: a receiver that discards data that it has reported gets the first segment again after a timeout.
 func TestReneging(t *testing.T) {
 	s := sackEstablished(t, 3).after(100 * time.Millisecond)
 	s.recv(". seq 5001 ack 1001 win 64240 <sack 1 {2001:4001}>").after(25 * time.Millisecond).sends(segLine(1001, 1000, ""))
@@ -109,7 +109,7 @@ func TestReneging(t *testing.T) {
 	require.Zero(t, s.c.Info().Sacked)
 }
 
-// TCP-185: a timeout spares what was sent a moment ago.
+// TCP-185: a timeout does not mark segments as lost that were sent shortly before.
 func TestTimeoutSparesFreshFlights(t *testing.T) {
 	s := sackEstablished(t, 3)
 	s.after(202 * time.Millisecond).sends(segLine(3001, 1000, "P")) // the probe, just before
@@ -118,7 +118,7 @@ func TestTimeoutSparesFreshFlights(t *testing.T) {
 	require.Equal(t, 2000, s.c.Info().Lost, "the second and third segment")
 }
 
-// TCP-182, TCP-167: after a timeout duplicate acknowledgments start no new recovery.
+// TCP-182, TCP-167: duplicate ACKs after a timeout do not begin a new recovery.
 func TestNoRecoveryAfterTimeout(t *testing.T) {
 	s := newScript(t).established("mss 1000").write(5000)
 	for i := range 5 {
@@ -164,7 +164,7 @@ func TestWindowAfterTimeoutAndIdle(t *testing.T) {
 	require.Equal(t, 10000, sent, "the restart window is the initial one")
 }
 
-// TCP-036: a path that swallows full-sized segments in silence gets smaller ones.
+// TCP-036: on a path that drops full-sized segments without an ICMP error, smaller ones are sent.
 func TestBlackHole(t *testing.T) {
 	s := newScript(t).established("").write(1460).sends("P. seq 1001:2461(1460) ack 5001 win 65535")
 	for range blackholeRetries - 1 {
@@ -180,14 +180,14 @@ func TestBlackHole(t *testing.T) {
 	require.Greater(t, s.c.blackhole.until-s.now, blackholeMinAge, "the second time it lasts longer")
 }
 
-// TCP-035: what no longer fits the path is cut anew and sent again.
+// TCP-035: data in segments too large for a smaller path MTU is sent again in smaller ones.
 func TestPathMTUShrinks(t *testing.T) {
 	s := newScript(t).established("").write(1460).sends("P. seq 1001:2461(1460) ack 5001 win 65535")
 	s.c.SetMTU(1000)
 	s.sends(". seq 1001:1961(960) ack 5001 win 65535", "P. seq 1961:2461(500) ack 5001 win 65535")
 }
 
-// TCP-192, TCP-193: HyStart++ leaves slow start when round trips grow, and returns when that was jitter.
+// TCP-192, TCP-193: HyStart++ leaves slow start when round-trip times grow, and returns to it when they fall again.
 func TestHyStart(t *testing.T) {
 	round := func(h *hystart, m time.Duration) {
 		h.last, h.current, h.samples = h.current, 0, 0
@@ -211,8 +211,8 @@ func TestHyStart(t *testing.T) {
 	require.False(t, h.nextRound(0), "five rounds are enough")
 }
 
-// TCP-194, TCP-195: an acknowledgment that delivers nothing says nothing about how much may be sent, even if all that was in
-// flight has meanwhile been taken for lost; and one segment more goes only when SND.UNA moves.
+// TCP-194, TCP-195: an ACK without delivered data does not change the window, even if all data in flight has meanwhile been marked
+// as lost; and one segment more is allowed only when SND.UNA advances.
 func TestPRRWithoutDelivery(t *testing.T) {
 	s := sackEstablished(t, 10)
 	s.c.snd.board.markAllLost()
@@ -228,7 +228,7 @@ func TestPRRWithoutDelivery(t *testing.T) {
 	require.Equal(t, 2000, s.c.Info().SndCwnd)
 }
 
-// TCP-036: segments that were sent short and are sent again as one may be too large for the path without being full-sized.
+// TCP-036: small segments that are retransmitted as one may be too large for the path although it is not full-sized.
 func TestBlackHoleOfMergedSegments(t *testing.T) {
 	s := newScript(t).with(func(_ *Config, p *Params) { p.NoDelay = true }).established("")
 	s.write(700).sends("P. seq 1001:1701(700) ack 5001 win 65535").write(600).sends("P. seq 1701:2301(600) ack 5001 win 65535")
@@ -238,7 +238,7 @@ func TestBlackHoleOfMergedSegments(t *testing.T) {
 	s.expire().sends(". seq 1001:2241(1240) ack 5001 win 65535")
 }
 
-// The RTO leaves room for a delayed acknowledgment, however steady the round-trip time.
+// The RTO allows for a delayed ACK, even if the round-trip time is constant.
 func TestLeastRTO(t *testing.T) {
 	var r rtt
 	cfg := Config{}.WithDefaults()
@@ -248,7 +248,7 @@ func TestLeastRTO(t *testing.T) {
 	require.Equal(t, 350*time.Millisecond, r.rto)
 }
 
-// TCP-163: what was sent again was sent: a window that was full while a loss was repaired has not been idle.
+// TCP-163: a retransmission is a transmission: a window that was in use during a recovery was not idle.
 func TestRetransmissionIsNotIdle(t *testing.T) {
 	s := sackEstablished(t, 10).write(10000)
 	s.after(100 * time.Millisecond).recv(". seq 5001 ack 1001 win 10000 <sack 1 {2001:11001}>").sends(segLine(1001, 1000, ""))
@@ -260,7 +260,7 @@ func TestRetransmissionIsNotIdle(t *testing.T) {
 	require.Equal(t, 50000, s.c.Info().SndCwnd)
 }
 
-// TCP-184: a reordering window that a D-SACK has widened narrows after 16 recoveries without another.
+// TCP-184: a reordering window that a D-SACK has widened narrows after 16 recoveries without a D-SACK.
 func TestReorderingWindowNarrows(t *testing.T) {
 	s := sackEstablished(t, 3).after(100 * time.Millisecond).recv(". seq 5001 ack 4001 win 64240 <sack 1 {1001:2001}>")
 	for range rackPersist {
@@ -270,7 +270,7 @@ func TestReorderingWindowNarrows(t *testing.T) {
 	require.Zero(t, s.c.rack.steps)
 }
 
-// TCP-184: what the peer has twice is told by the first block alone, below what the ACK acknowledges or within the second block.
+// TCP-184: only the first block can be a D-SACK: it ends at or before SEG.ACK, or lies within the second block.
 func TestDSACK(t *testing.T) {
 	for ack, steps := range map[string]int{
 		". seq 5001 ack 3001 win 64240 <sack 1 {2001:3001}>":                1,
@@ -289,7 +289,7 @@ func TestDSACK(t *testing.T) {
 	}
 }
 
-// TCP-184: the SACK block of an ACK that arrives after a later one is below SND.UNA by then, and no D-SACK.
+// TCP-184: the SACK block of an ACK that arrives after a later one is before SND.UNA, but not a D-SACK.
 func TestReorderedACKIsNoDSACK(t *testing.T) {
 	s := sackEstablished(t, 3).after(100 * time.Millisecond)
 	s.recv(". seq 5001 ack 4001 win 64240").recv(". seq 5001 ack 1001 win 64240 <sack 1 {2001:4001}>")
@@ -297,7 +297,7 @@ func TestReorderedACKIsNoDSACK(t *testing.T) {
 	require.False(t, s.c.rack.duplicate)
 }
 
-// TCP-186: the segment that a probe sends again is the one that was sent, with its FIN, and so is a retransmission.
+// TCP-186: a probe sends again the segment that was sent, with its FIN, and so does a retransmission.
 func TestLastSegmentWithFin(t *testing.T) {
 	s := newScript(t).with(func(g *Config, _ *Params) { g.NoSACK = false }).listen()
 	s.recv("S seq 5000 win 64240 <mss 1000,sackOK>").sends("S. seq 1000 ack 5001 win 65535 <mss 1460,sackOK>")
@@ -309,7 +309,7 @@ func TestLastSegmentWithFin(t *testing.T) {
 	s.recv(". seq 5001 ack 2001 win 64240").sends(fin).quiet()
 }
 
-// TCP-167: without SACK only the first partial acknowledgment restarts the timer, which ends a recovery that would take a round
+// TCP-167: without SACK only the first partial ACK restarts the timer, whose expiry ends a recovery that would take a round
 // trip for each loss (RFC 6582 section 3.2, step 3).
 func TestImpatientRecovery(t *testing.T) {
 	s := newScript(t).established("mss 1000").write(10000)
@@ -331,7 +331,7 @@ func TestImpatientRecovery(t *testing.T) {
 	s.recv(". seq 5001 ack 5001 win 64240").sends(segLine(5001, 1000, ""), segLine(6001, 1000, ""))
 }
 
-// TCP-036: a size that the path has taken is suspected after twice as many timeouts as one that is new.
+// TCP-036: a size that the path has carried is suspected after twice as many timeouts as a new one.
 func TestProvenSizeIsSuspectedLate(t *testing.T) {
 	s := newScript(t).established("mss 1460").write(1460).sends("P. seq 1001:2461(1460) ack 5001 win 65535")
 	s.after(10 * time.Millisecond).recv(". seq 5001 ack 2461 win 64240").write(1460)

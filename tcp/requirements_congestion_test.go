@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TCP-047, TCP-048: slow start doubles the window per round trip, congestion avoidance adds one segment; the user chose the algorithm.
+// TCP-047, TCP-048: slow start doubles the window per round trip; congestion avoidance adds one segment. The user chooses the algorithm.
 func TestSlowStartAndAvoidance(t *testing.T) {
 	s := newScript(t).with(func(_ *Config, p *Params) { p.Congestion, p.SndBuf = "reno", 1<<20 }).established("mss 1000").write(200000)
 	round := func() {
@@ -71,7 +71,7 @@ func TestCubicReduction(t *testing.T) {
 	require.Equal(t, 7000, s.c.cc.ssthresh)
 }
 
-// TCP-195: six of ten segments are lost; what is sent for each report is what was delivered and one segment more.
+// TCP-195: six of ten segments are lost; each ACK allows the bytes that it delivers and one segment more.
 func TestPRRBelowThreshold(t *testing.T) {
 	s := newScript(t).with(func(g *Config, _ *Params) { g.NoSACK = false }).established("mss 1000,sackOK").write(20000)
 	s.silence(0)

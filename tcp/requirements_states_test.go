@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// inState is a connection in a state, with nothing left to send. RCV.NXT is 5001, or 5002 when the peer's FIN is in; SND.NXT is
-// 1001, or 1002 when ours is out.
+// inState is a connection in a state, with an empty output. RCV.NXT is 5001, or 5002 after the peer's FIN; SND.NXT is
+// 1001, or 1002 after our FIN.
 func inState(t *testing.T, state State) *script {
 	t.Helper()
 	s := newScript(t)
@@ -44,7 +44,7 @@ func inState(t *testing.T, state State) *script {
 	return s.quiet().is(state)
 }
 
-// TCP-143, TCP-200: a RST at RCV.NXT in each state, and what the user is told.
+// TCP-143, TCP-200: a RST at RCV.NXT in each state, and the error that the user gets.
 func TestResetInEachState(t *testing.T) {
 	for state, err := range map[State]syscall.Errno{
 		SynReceived: syscall.ECONNREFUSED, Established: syscall.ECONNRESET, FinWait1: syscall.ECONNRESET, FinWait2: syscall.ECONNRESET,
@@ -60,7 +60,7 @@ func TestResetInEachState(t *testing.T) {
 	}
 }
 
-// TCP-155: abort sends a RST where the peer has something to forget, and only there.
+// TCP-155: abort sends a RST in those states in which the peer has a connection.
 func TestAbortInEachState(t *testing.T) {
 	for state, reset := range map[State]string{
 		SynSent: "", SynReceived: "R. seq 1001 ack 5001 win 0", Established: "R. seq 1001 ack 5001 win 0",
@@ -76,7 +76,7 @@ func TestAbortInEachState(t *testing.T) {
 	}
 }
 
-// TCP-154: during connect closing deletes the connection; else the FIN follows all that was written.
+// TCP-154: closing in SYN-SENT deletes the connection; in other states the FIN follows all data written.
 func TestCloseInEachState(t *testing.T) {
 	inState(t, SynSent).do((*Conn).Close).quiet().is(Closed)
 	for state, next := range map[State]State{SynReceived: SynReceived, Established: FinWait1, CloseWait: LastAck} {
@@ -96,14 +96,14 @@ func TestCloseInEachState(t *testing.T) {
 	}
 }
 
-// TCP-023: after our FIN, data is still received until the peer's.
+// TCP-023: after our FIN, data is received until the peer's FIN.
 func TestHalfCloseReceives(t *testing.T) {
 	for _, state := range []State{FinWait1, FinWait2} {
 		inState(t, state).recv("P. seq 5001:5011(10) ack 1002 win 64240").reads(5001, 10)
 	}
 }
 
-// TCP-044: each acknowledgment of new data restarts the timer, and the last one stops it.
+// TCP-044: each ACK of new data restarts the timer, and the last one stops it.
 func TestRetransmissionTimer(t *testing.T) {
 	s := newScript(t).established("mss 1000").write(2000).sends(segLine(1001, 1000, ""), segLine(2001, 1000, "P"))
 	s.after(100 * time.Millisecond).recv(". seq 5001 ack 2001 win 64240")
@@ -114,7 +114,7 @@ func TestRetransmissionTimer(t *testing.T) {
 	require.Zero(t, s.c.timers.rexmt)
 }
 
-// TCP-040: the acknowledgment of a retransmission measures nothing, unless timestamps tell which one it is of.
+// TCP-040: the ACK of a retransmission gives no sample, unless its timestamp shows which copy it acknowledges.
 func TestNoSampleOfRetransmissions(t *testing.T) {
 	s := newScript(t).established("").write(10)
 	before := s.c.rtt.srtt
@@ -124,15 +124,15 @@ func TestNoSampleOfRetransmissions(t *testing.T) {
 
 	s = newScript(t).with(all).established("mss 1460,TS val 1 ecr 0").write(10)
 	before = s.c.rtt.srtt
-	require.Equal(t, 2, s.silence(s.c.rtt.rto)) // the second one's timestamp comes back 50 ms later
+	require.Equal(t, 2, s.silence(s.c.rtt.rto)) // the timestamp of the second copy returns 50 ms later
 	echo := s.c.timestamp(s.now)
 	s.silence(50 * time.Millisecond)
 	s.recv((&Segment{Flags: ACK, Seq: 5001, Ack: 1011, Wnd: 64240, Options: Options{HasTS: true, TSVal: 2, TSEcr: echo}}).String())
 	require.InDelta(t, before*7/8+50*time.Millisecond/8, s.c.rtt.srtt, float64(time.Millisecond))
 }
 
-// TCP-040: if it was the acknowledgment that was lost, the answer to the retransmission echoes the first copy's timestamp, with a
-// D-SACK or without: the time between the two is not a round trip, and the next segment that is sent once ends the backing off.
+// TCP-040: if the ACK was lost, the answer to the retransmission echoes the timestamp of the first copy, with or without
+// D-SACK: the time between the two gives no sample, and the next segment that is sent once ends the backoff.
 func TestNoSampleOfEarlierCopy(t *testing.T) {
 	for _, dsack := range []string{"", ",sack 1 {1001:1011}"} {
 		s := newScript(t).with(all).established("mss 1460,sackOK,TS val 1 ecr 0")
@@ -150,7 +150,7 @@ func TestNoSampleOfEarlierCopy(t *testing.T) {
 	}
 }
 
-// TCP-040: a D-SACK that comes with the last copy's own timestamp shows which copy has drawn the acknowledgment.
+// TCP-040: a D-SACK with the timestamp of the last copy shows which copy has drawn the ACK.
 func TestSampleOfLastCopy(t *testing.T) {
 	s := newScript(t).with(all).established("mss 1460,sackOK,TS val 1 ecr 0")
 	s.after(100 * time.Millisecond).write(10).silence(time.Second)
@@ -161,7 +161,7 @@ func TestSampleOfLastCopy(t *testing.T) {
 	require.Less(t, s.c.rtt.srtt, time.Second)
 }
 
-// TCP-172: an echo in a segment that acknowledges nothing new is no measurement.
+// TCP-172: an echo in a segment that acknowledges no new data gives no sample.
 func TestNoSampleOfDuplicates(t *testing.T) {
 	s := newScript(t).with(all).established("mss 1460,TS val 1 ecr 0").write(10)
 	s.silence(100 * time.Millisecond)
@@ -170,7 +170,7 @@ func TestNoSampleOfDuplicates(t *testing.T) {
 	require.Equal(t, before, s.c.rtt)
 }
 
-// TCP-057, TCP-060: no keep-alives while data is outstanding.
+// TCP-057, TCP-060: no keep-alive probes are sent while data is in flight.
 func TestKeepAliveWaitsForData(t *testing.T) {
 	s := newScript(t).with(func(_ *Config, p *Params) { p.KeepAlive, p.KeepIdle = true, 10*time.Second }).established("").write(10)
 	s.silence(time.Minute)

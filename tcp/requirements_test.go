@@ -59,7 +59,7 @@ func TestOptionsOnData(t *testing.T) {
 	require.Equal(t, 1460, s.c.MSS(), "an MSS counts in a SYN only")
 }
 
-// TCP-008, TCP-010: what we send has a length in every option, NOPs between them and no end of list.
+// TCP-008, TCP-010: each option that we send has a length, NOPs align the options, and no end-of-list option is sent.
 func TestSentOptions(t *testing.T) {
 	for bits := range 1 << 5 {
 		has := func(bit int) bool { return bits>>bit&1 != 0 }
@@ -90,7 +90,7 @@ func TestSentOptions(t *testing.T) {
 	}
 }
 
-// TCP-001, TCP-002: windows of 65,535 and far beyond, both ways.
+// TCP-001, TCP-002: windows of 65,535 bytes and much larger ones, in both directions.
 func TestLargeWindows(t *testing.T) {
 	s := newScript(t).established("")
 	for _, wnd := range []int{40000, 65535} {
@@ -104,7 +104,7 @@ func TestLargeWindows(t *testing.T) {
 	require.Equal(t, 65535<<14, s.c.rcv.wnd())
 }
 
-// TCP-033: the smallest of what the peer, the path and the user allow, less the options.
+// TCP-033: the MSS is the smallest that peer, path and user allow, less the options.
 func TestSegmentSize(t *testing.T) {
 	for _, tt := range []struct {
 		mtu, ip, maxSeg int
@@ -127,7 +127,7 @@ func TestSegmentSize(t *testing.T) {
 	}
 }
 
-// silence lets the peer be silent for d and returns how many segments were sent.
+// silence lets d pass without a segment of the peer and returns the number of segments sent.
 func (s *script) silence(d time.Duration) (n int) {
 	var seg Segment
 	for end := s.now + d; ; {
@@ -143,7 +143,7 @@ func (s *script) silence(d time.Duration) (n int) {
 	}
 }
 
-// TCP-051: the user sets R2 for one connection, up to for ever.
+// TCP-051: the user sets R2 for one connection, up to infinity.
 func TestUserTimeout(t *testing.T) {
 	s := newScript(t).with(func(_ *Config, p *Params) { p.UserTimeout = 5 * time.Second }).established("").write(10)
 	s.silence(4 * time.Second)
@@ -167,7 +167,7 @@ func TestDefaultsOfR1AndR2(t *testing.T) {
 	s.is(Closed)
 }
 
-// TCP-073, TCP-074, TCP-075, TCP-077, TCP-078: a window shrunk below what is in flight, and then to nothing.
+// TCP-073, TCP-074, TCP-075, TCP-077, TCP-078: the window shrinks below the data in flight, and then to 0.
 func TestShrinkingWindow(t *testing.T) {
 	s := newScript(t).established("mss 1000").write(8000)
 	for i := range 8 {
@@ -182,7 +182,7 @@ func TestShrinkingWindow(t *testing.T) {
 	s.expire().sends(segLine(1001, 1000, "")).quiet()
 	s.recv(". seq 5001 ack 4001 win 0")
 	s.silence(time.Minute)
-	for range 100 { // an hour and more in which the peer answers probes
+	for range 100 { // more than an hour in which the peer answers probes
 		s.recv(". seq 5001 ack 4001 win 0")
 		require.NotZero(t, s.silence(2*time.Minute))
 		s.is(Established)
@@ -195,7 +195,7 @@ func TestShrinkingWindow(t *testing.T) {
 	require.Zero(t, s.c.Unacked())
 }
 
-// TCP-097, TCP-098, TCP-099: data leaves by itself, in the largest segments, and the last one pushes.
+// TCP-097, TCP-098, TCP-099: data is sent without a push of the user, in the largest segments, and the last one carries PSH.
 func TestPush(t *testing.T) {
 	s := newScript(t).established("mss 1000")
 	for range 30 {
@@ -203,11 +203,11 @@ func TestPush(t *testing.T) {
 	}
 	s.sends(segLine(1001, 1000, ""), segLine(2001, 1000, ""), segLine(3001, 1000, "P")).quiet()
 	s.recv(". seq 5001 ack 4001 win 64240").write(1).sends(segLine(4001, 1, "P"))
-	s.write(1).quiet() // held by Nagle
+	s.write(1).quiet() // delayed by Nagle's algorithm
 	s.recv(". seq 5001 ack 4002 win 64240").sends(segLine(4002, 1, "P"))
 }
 
-// TCP-126, TCP-127: all that has come is acknowledged at once.
+// TCP-126, TCP-127: one ACK acknowledges all data that has arrived.
 func TestAcksAreAggregated(t *testing.T) {
 	s := newScript(t).established("mss 1000")
 	for i := range 4 {
@@ -240,8 +240,8 @@ func TestAcceptability(t *testing.T) {
 	}
 }
 
-// Whoever has used up our window sends acknowledgments with the sequence number of its edge. If both sides have, and what they sent is lost,
-// these are all that comes.
+// An end that has filled the peer's window sends ACKs with the sequence number of its right edge. If both ends have, and all data is lost,
+// no other segments arrive.
 func TestAcknowledgmentAtEdge(t *testing.T) {
 	s := newScript(t).established("").write(1000).sends("P. seq 1001:2001(1000) ack 5001 win 65535")
 	edge := 5001 + 65535
@@ -253,7 +253,7 @@ func TestAcknowledgmentAtEdge(t *testing.T) {
 	require.Equal(t, Seq(1501), s.una())
 }
 
-// TCP-129, TCP-138, TCP-140, TCP-145: the order of the checks, seen in segments that fail more than one.
+// TCP-129, TCP-138, TCP-140, TCP-145: the order of the checks, shown by segments that fail more than one.
 func TestOrderOfChecks(t *testing.T) {
 	ack := ". seq 1001 ack 5001 win 65535"
 	for _, tt := range []struct {
@@ -284,7 +284,7 @@ func TestOrderOfChecks(t *testing.T) {
 		recv("P seq 5001:5011(10) win 9").is(SynReceived).quiet()
 }
 
-// TCP-151: what follows the peer's FIN is ignored.
+// TCP-151: data after the peer's FIN is ignored.
 func TestDataAfterFin(t *testing.T) {
 	fin := "F. seq 5001 ack 1001 win 64240"
 	for state, reach := range map[State]func(s *script){
@@ -306,7 +306,7 @@ func TestDataAfterFin(t *testing.T) {
 	}
 }
 
-// TCP-158, TCP-165: no more is in flight than the smaller of both windows.
+// TCP-158, TCP-165: the smaller of the two windows bounds the data in flight.
 func TestFlightSize(t *testing.T) {
 	for _, tt := range []struct{ wnd, flight int }{{2500, 2500}, {64000, 10000}} {
 		s := newScript(t).with(func(_ *Config, p *Params) { p.NoDelay = true }).established("mss 1000")
@@ -317,7 +317,7 @@ func TestFlightSize(t *testing.T) {
 	}
 }
 
-// TCP-175: after 24 days a timestamp says nothing about age.
+// TCP-175: a timestamp older than 24 days is not used for PAWS.
 func TestOldTimestampExpires(t *testing.T) {
 	const days = 24 * 24 * time.Hour
 	for _, tt := range []struct {
@@ -330,7 +330,7 @@ func TestOldTimestampExpires(t *testing.T) {
 	}
 }
 
-// SEC-020: many tiny segments with gaps between them occupy no more than a bound, and what they leave out comes later.
+// SEC-020: the number of blocks of many tiny segments is bounded, and data in the gaps is received later.
 func TestTinySegmentsAreBounded(t *testing.T) {
 	for _, limit := range []int{100_000, 8 << 20} {
 		s := newScript(t).with(func(_ *Config, p *Params) { p.RcvBuf = limit }).established("")
@@ -355,14 +355,14 @@ func TestTinySegmentsAreBounded(t *testing.T) {
 	}
 }
 
-// TCP-050, TCP-054: R2 is a time as well as a number. A peer that goes on reporting what follows the first segment, but never acknowledges
-// that, ends the backing off with each report; it has as long as one that is silent.
+// TCP-050, TCP-054: R2 is a time as well as a number. A peer that SACKs data after the first segment, but never acknowledges that, ends
+// the backoff with each SACK; it has as much time as a silent peer.
 func TestR2IsATime(t *testing.T) {
 	s := newScript(t).with(func(g *Config, _ *Params) { g.NoSACK = false }).established("mss 100,sackOK").write(60000)
 	began := s.now
 	for s.c.State() == Established {
 		s.silence(s.c.Deadline() - s.now)
-		for range 2 { // of what was in flight, and of what that lets go
+		for range 2 { // for the data in flight, and for the data that this ACK allows
 			s.silence(10 * time.Millisecond)
 			if s.una().Add(200).Less(s.nxt()) {
 				s.recv((&Segment{Flags: ACK, Seq: 5001, Ack: 1001, Wnd: 64240,

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// boardModel is a scoreboard as simple as can be: a byte a segment, of ten bytes each.
+// boardModel is a simple scoreboard: one byte per segment, of ten bytes each.
 type boardModel struct {
 	base  Seq
 	start int // segments acknowledged
@@ -39,7 +39,7 @@ func (m *boardModel) sums() (sacked, lost, firstLost int) {
 	return sacked, lost, firstLost
 }
 
-// oldest is when that was sent which waits longest; -1: nothing.
+// oldest is the time of sending of the oldest waiting segment; -1: none is waiting.
 func (m *boardModel) oldest() time.Duration {
 	first := time.Duration(-1)
 	for _, s := range m.segs[m.start:] {
@@ -50,7 +50,7 @@ func (m *boardModel) oldest() time.Duration {
 	return first
 }
 
-// The scoreboard knows the same as the model, whatever happens in what order.
+// The scoreboard agrees with the model after any sequence of operations.
 func TestScoreboardModel(t *testing.T) {
 	for seed := range uint64(Seeds(100)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { runScoreboardModel(t, rand.New(rand.NewPCG(seed, 1))) })
@@ -79,7 +79,7 @@ func runScoreboardModel(t *testing.T, r *rand.Rand) {
 			for range count {
 				m.segs = append(m.segs, boardSegment{sent: now})
 			}
-		case 2: // with edges within segments, which do not count
+		case 2: // with edges within segments, which the scoreboard ignores
 			cut := r.IntN(10)
 			b.sack(Range{m.seq(from).Add(-cut), m.seq(from + count).Add(r.IntN(10))}, 0, new(delivery))
 			for i := from; i < from+count; i++ {

@@ -12,7 +12,7 @@ import (
 
 const boardMSS = 1000
 
-// sentAhead is a sender that has size bytes on their way, sent as super-segments at different times, and has measured its round trip.
+// sentAhead is a sender with size bytes in flight, sent as super-segments at different times, and an RTT sample.
 func sentAhead(t testing.TB, size int) *script {
 	s := &script{mtu: 1500, gso: 1 << 16, cfg: Config{NoTimestamps: true, Congestion: "reno", MaxSndBuf: 2 * size}}
 	s.t, _ = t.(*testing.T)
@@ -47,18 +47,18 @@ func (s *script) reported(size int, at ...int) {
 	}
 }
 
-// work returns how many flights f looks at.
+// work returns the number of flights that f visits.
 func (s *script) work(f func()) int {
 	before := s.c.snd.board.visits
 	f()
 	return int(s.c.snd.board.visits - before)
 }
 
-// allowed is what an acknowledgment may look at that changes n flights of b: some for each, and the steps of halving.
+// allowed bounds the visits of an ACK that changes n flights of b: a few for each, and the steps of binary search.
 func (b *scoreboard) allowed(n int) int { return (n + 8) * (8 + 2*bits.Len(uint(b.len()))) }
 
-// SEC-060: one-byte SACK blocks split nothing, and blocks of whole segments make no more flights than there are segments; either way an
-// ACK costs what it newly tells (the shape of CVE-2019-11478).
+// SEC-060: SACK blocks of one byte split no flight, and blocks of whole segments make at most one flight per segment. In both cases the cost
+// of an ACK is proportional to its new information (CVE-2019-11478).
 func TestSackSplitting(t *testing.T) {
 	const size = 8 << 20
 	const segments = size/boardMSS + 1
@@ -95,7 +95,7 @@ func TestSackSplitting(t *testing.T) {
 	require.LessOrEqual(t, visits, s.c.snd.board.allowed(0), "to repeat it costs nothing")
 }
 
-// SEC-060: neither does a window that opens and closes, or one that shrinks byte by byte, make acknowledgments dear.
+// SEC-060: windows that open and close, or shrink byte by byte, do not make ACKs expensive either.
 func TestWindowFlapping(t *testing.T) {
 	s := sentAhead(t, 1<<20)
 	for i := range 300 {
@@ -124,7 +124,7 @@ func TestWindowFlapping(t *testing.T) {
 	require.NoError(t, s.c.Check())
 }
 
-// What is split by SACK is charged to the send buffer: room for what the user writes is that much less.
+// The flights that SACKs split are charged to the send buffer, and leave less room for the user's data.
 func TestFlightsAreCharged(t *testing.T) {
 	const size = 1 << 20
 	s := sentAhead(t, size)
@@ -147,7 +147,7 @@ func TestSizesThatAreCharged(t *testing.T) {
 	require.EqualValues(t, transmissionSize, unsafe.Sizeof(transmission{}))
 }
 
-// BenchmarkSackSplitting is an ACK that reports four segments among 8 MiB in flight, half of which are reported already.
+// BenchmarkSackSplitting measures an ACK that reports four segments among 8 MiB in flight, half of which are reported already.
 func BenchmarkSackSplitting(b *testing.B) {
 	const size = 8 << 20
 	for _, c := range []struct {

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// script drives one Conn in virtual time, a line per segment in the notation of Segment.String.
-// Payload bytes are a function of their sequence number, so that what arrives can be checked.
+// script runs one Conn in virtual time, with a line per segment in the notation of Segment.String.
+// Payload bytes are a function of their sequence number, so that received data can be checked.
 //
 // In a script our ISS is testISS and the peer's peerISS. The machine sees others: TestMain runs all scripts again for each of
 // firstSeqs, and the script translates.
@@ -26,7 +26,7 @@ type script struct {
 	c      *Conn
 }
 
-// The first sequence numbers in scripts.
+// The ISS of both ends in scripts.
 const (
 	testISS = 1000
 	peerISS = 5000
@@ -37,7 +37,7 @@ func newScript(t *testing.T) *script {
 	return &script{t: t, mtu: 1500, cfg: Config{NoTimestamps: true, NoWindowScale: true, NoSACK: true, Congestion: "reno"}}
 }
 
-// with changes what the next open or listen uses.
+// with changes the configuration and the parameters of the next open or listen.
 func (s *script) with(change func(*Config, *Params)) *script {
 	change(&s.cfg, &s.params)
 	return s
@@ -61,7 +61,7 @@ func (s *script) listen() *script {
 	return s
 }
 
-// established is a passive connection after its handshake: both sides are at sequence number 1001 and 5001.
+// established is a passive connection after its handshake, with SND.NXT 1001 and RCV.NXT 5001.
 func (s *script) established(options string) *script {
 	if options == "" {
 		options = "mss 1460"
@@ -117,13 +117,13 @@ func (s *Segment) translate(sender, receiver func(Seq) Seq) {
 	}
 }
 
-// SND.UNA, SND.NXT, where the user writes on, and RCV.NXT in the script's sequence numbers.
+// SND.UNA, SND.NXT, the end of the user's data, and RCV.NXT in the script's sequence numbers.
 func (s *script) una() Seq     { return ours.script(s.c.snd.una) }
 func (s *script) nxt() Seq     { return ours.script(s.c.snd.nxt) }
 func (s *script) dataEnd() Seq { return ours.script(s.c.snd.dataEnd()) }
 func (s *script) rcvNxt() Seq  { return theirs.script(s.c.rcv.nxt) }
 
-// sends expects exactly these segments, and the payload that belongs to their sequence numbers.
+// sends expects exactly these segments, with the payload of their sequence numbers.
 func (s *script) sends(lines ...string) *script {
 	s.t.Helper()
 	for _, line := range lines {
@@ -136,7 +136,7 @@ func (s *script) sends(lines ...string) *script {
 	return s
 }
 
-// quiet expects nothing to be sent now.
+// quiet expects no output now.
 func (s *script) quiet() *script {
 	s.t.Helper()
 	var seg Segment
@@ -146,7 +146,7 @@ func (s *script) quiet() *script {
 	return s
 }
 
-// after lets d pass; nothing may be sent before its very end.
+// after lets d pass; no segment may be sent before its end.
 func (s *script) after(d time.Duration) *script {
 	s.t.Helper()
 	end := s.now + d
@@ -175,7 +175,7 @@ func (s *script) write(n int) *script {
 	return s
 }
 
-// reads expects n bytes, those that belong to the peer's sequence numbers from seq on.
+// reads expects the n bytes of the peer's sequence numbers from seq on.
 func (s *script) reads(seq Seq, n int) *script {
 	s.t.Helper()
 	p := make([]byte, n)

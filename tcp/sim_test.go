@@ -19,8 +19,8 @@ import (
 	"tunstack/tcp/sim/trial"
 )
 
-// TestSimulator: after every kind of trouble on the wire and with the users both streams are what was sent, all rules were
-// kept at every step, and nothing is left. -run 'TestSimulator$/^SEED$' runs any one seed again.
+// TestSimulator: whatever the trouble on the wire and with the users, both streams arrive as they were sent, all rules hold
+// at each step, and no state is left. -run 'TestSimulator$/^SEED$' runs one seed.
 func TestSimulator(t *testing.T) {
 	seeds := uint64(tcp.Seeds(300))
 	buffers := packet.Live()
@@ -39,7 +39,7 @@ func TestSimulator(t *testing.T) {
 	}
 }
 
-// TestSimulatorNightly runs 100,000 seeds if TUNSTACK_NIGHTLY is 1, as many as it says if it is more, and with 7000+500 the 500
+// TestSimulatorNightly runs 100,000 seeds if TUNSTACK_NIGHTLY is 1, n if it is n, and with 7000+500 the 500
 // from 7000 on, on all processors.
 func TestSimulatorNightly(t *testing.T) {
 	from, count, ranged := strings.Cut(os.Getenv("TUNSTACK_NIGHTLY"), "+")
@@ -73,7 +73,7 @@ func TestSimulatorNightly(t *testing.T) {
 	}
 }
 
-// simulate runs a seed; one that fails is run again to draw what happened.
+// simulate runs a seed, and a failed one again to draw its ladder.
 func simulate(seed uint64) error {
 	run := func(hook func(sim.Event)) (*trial.Trial, error) {
 		drawn := trial.Random(seed, 300_000)

@@ -9,25 +9,25 @@ import (
 	"testing"
 )
 
-// firstSeqs are where a connection may begin such that a number that was never set, or is compared the wrong way, shows.
+// firstSeqs are initial sequence numbers with which a number that was never set, or a wrong comparison, causes a failure.
 var firstSeqs = [...]Seq{0, 1<<31 - 1, 1 << 31, 1<<32 - 1}
 
 // space translates between the sequence numbers of scripts and those of the machine.
-type space Seq // how far these are ahead
+type space Seq // the difference of the machine's numbers from the script's
 
 func (d space) wire(q Seq) Seq   { return q + Seq(d) }
 func (d space) script(q Seq) Seq { return q - Seq(d) }
 
-// The spaces of the two sides in the current run of the scripts.
+// The spaces of the two ends in the current run of the scripts.
 var ours, theirs space
 
-// scripts are the tests that have made a script.
+// scripts are the tests that use a script.
 var scripts struct {
 	sync.Mutex
 	names []string
 }
 
-// scripted notes that a test has scripts.
+// scripted records that a test uses scripts.
 func scripted(t *testing.T) {
 	if ours != 0 {
 		t.Cleanup(func() {

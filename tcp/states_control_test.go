@@ -45,7 +45,7 @@ var resetEvents = []event{
 
 const challenged = "3.10.7.4 fourth, RFC 5961 section 4.2: a challenge ACK"
 
-// opens are the cells of a SYN, alone or with what counts only once the connection is established.
+// opens are the cells of a SYN, alone or with data or a FIN, which are accepted only once the connection is established.
 func opens(reset, why string) []cell {
 	return []cell{
 		{closed, "=; " + reset, noConnection},

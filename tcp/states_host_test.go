@@ -27,8 +27,8 @@ import (
 	tcpsocket "tunstack/tcp/socket"
 )
 
-// host is a stack with one socket, seen by the test from the wire and by its user, in virtual time. Sequence numbers are told
-// relative to where they stood when the event came: S is SND.NXT, U SND.UNA, R RCV.NXT, E the right edge of our window.
+// host is a stack with one socket in virtual time, with its user and the wire. Sequence numbers are
+// relative to their values when the event happened: S is SND.NXT, U SND.UNA, R RCV.NXT, E the right edge of our window.
 type host struct {
 	t       *testing.T
 	clk     clock.Virtual
@@ -87,7 +87,7 @@ func (h *host) after(d time.Duration) {
 	h.clk.Set(end)
 }
 
-// reach brings the socket to a state, the shortest way.
+// reach brings the socket to a state by the shortest way.
 func (h *host) reach(in states) {
 	h.e.SetParams(func(p *tcp.Params) { p.NoDelay = true })
 	if in&(passive|listen) != 0 {
@@ -143,7 +143,7 @@ func (h *host) beyondEstablished(in states) {
 	}
 }
 
-// learn takes the variables from what was sent since.
+// learn takes the variables from the segments sent since.
 func (h *host) learn() {
 	for _, s := range h.sent {
 		if s.Flags.Has(tcp.SYN) {
@@ -160,7 +160,7 @@ func (h *host) learn() {
 
 var segmentRE = regexp.MustCompile(`^(\S+) ([RE])([+-]\d+)?(?:\((\d+)\))?(?: ack ([SU])([+-]\d+)?)?(?: urg (\d+))?$`)
 
-// recv is a segment from the wire: flags, sequence number (length), acknowledgment, urgent pointer.
+// recv delivers a segment: flags, sequence number (length), acknowledgment, urgent pointer.
 func (h *host) recv(line string) {
 	m := segmentRE.FindStringSubmatch(line)
 	require.NotNil(h.t, m, line)
@@ -200,7 +200,7 @@ func (h *host) input(s tcp.Segment) {
 	h.tun.Input(h.clk.Now(), packet.From(b))
 }
 
-// state is the one of the connection, or of the listener, by the RFC's name.
+// state is the state of the connection or the listener, under the RFC's name.
 func (h *host) state() string {
 	state := "CLOSED"
 	for _, row := range h.d.Sockets() {
@@ -212,7 +212,7 @@ func (h *host) state() string {
 	return state
 }
 
-// took is what was sent, in relative numbers. The SYN that answers one to LISTEN sets S.
+// took is the segments sent, with relative numbers. The SYN that answers a SYN in LISTEN sets S.
 func (h *host) took() string {
 	var lines []string
 	for _, s := range h.sent {
@@ -241,7 +241,7 @@ func relative(name string, seq, base tcp.Seq) string {
 	return fmt.Sprint(uint32(seq))
 }
 
-// sees is what the user learns when he tries to accept and to read, and asks for a pending error.
+// sees is the results of the user's calls to accept, to read, and to fetch a pending error.
 func (h *host) sees() string {
 	var b []string
 	if h.waits {
@@ -263,7 +263,7 @@ func (h *host) sees() string {
 	return strings.Join(b, ", ")
 }
 
-// did is the result of a call in a word.
+// did is the result of a call as a word.
 func did(n int, err error) string {
 	var errno syscall.Errno
 	switch {
@@ -275,7 +275,7 @@ func did(n int, err error) string {
 	return "end"
 }
 
-// usual is what the user of a socket in a state sees as long as there is nothing else.
+// usual is the results for the user of a socket in a state without events.
 func (h *host) usual(in states, after string) string {
 	i := bits.Len16(uint16(in))
 	switch {

@@ -39,7 +39,7 @@ var strayEvents = []event{
 // inTimeWait is the cell of an acceptable segment in TIME-WAIT.
 var inTimeWait = cell{timeWait, "=; . S ack R", "3.10.7.4 fifth: acknowledged, and the 2 MSL timer restarts"}
 
-// acksAll are the cells of an acceptable segment without data that acknowledges all we have sent.
+// acksAll are the cells of an acceptable segment without data that acknowledges all data and the FIN.
 func acksAll(reset string, inTimeWait cell) []cell {
 	return []cell{
 		inTimeWait,
@@ -54,7 +54,7 @@ func acksAll(reset string, inTimeWait cell) []cell {
 	}
 }
 
-// refused are the cells of a segment with ACK that is not acceptable.
+// refused are the cells of an unacceptable segment with ACK.
 func refused(reset string) []cell {
 	return []cell{{none, "=; " + reset, "3.10.7.1, 3.10.7.2"}, {synSent, "=", notSyn}, {live, "=; . S ack R", outside}}
 }
@@ -85,8 +85,8 @@ var ackEvents = []event{
 	}},
 }
 
-// takesData are the cells of a segment of 10 bytes, all or the last of which are next in line, and which acknowledges all: the state goes
-// on as without data, and the data is taken in those states that take any.
+// takesData are the cells of a segment with 10 bytes, all or the last of which are at RCV.NXT, and which acknowledges all: the state changes
+// as without data, and the states that accept data take it.
 func takesData(reset, ack, bytes string) []cell {
 	return []cell{
 		{none, "=; " + reset, "3.10.7.1, 3.10.7.2"},
@@ -101,7 +101,7 @@ func takesData(reset, ack, bytes string) []cell {
 	}
 }
 
-// holdsData are the cells of a segment whose bytes lie in the window but not next in line.
+// holdsData are the cells of a segment whose bytes lie in the window beyond RCV.NXT.
 func holdsData(reset string) []cell {
 	return []cell{
 		{none, "=; " + reset, "3.10.7.1, 3.10.7.2"},
@@ -116,7 +116,7 @@ func holdsData(reset string) []cell {
 	}
 }
 
-// oldAckCounts is why a segment left of the window may still acknowledge.
+// oldAckCounts is the reason why a segment before the window can acknowledge data.
 const oldAckCounts = "3.10.7.4 first would drop the acknowledgment with the data; where only retransmissions get through, it is the only one"
 
 var dataEvents = []event{

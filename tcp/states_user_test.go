@@ -6,7 +6,7 @@ import (
 	"tunstack/tcp"
 )
 
-// result makes the user's call an event; what the user sees is its result.
+// result makes a call of the user an event, whose result is checked.
 func result(call func(h *host) (int, error)) func(*host) string {
 	return func(h *host) string {
 		n, err := call(h)
@@ -19,7 +19,7 @@ func result(call func(h *host) (int, error)) func(*host) string {
 
 const unaccepted = "no user has the connection before it is established"
 
-// The user's calls (sections 3.10.1 to 3.10.6), as sockets name them.
+// The user's calls (sections 3.10.1 to 3.10.6), under their names in the socket API.
 var userEvents = []event{
 	{name: "OPEN, active", happens: result(func(h *host) (int, error) { return 0, h.e.Connect(peerAddr) }), cells: []cell{
 		{closed, "SYN-SENT; S S-1; EINPROGRESS", "3.10.1"},
@@ -124,7 +124,7 @@ func keepAlive(h *host) {
 	})
 }
 
-// endQuickAcks uses up the acknowledgments that go without delay at the start of a connection.
+// endQuickAcks uses up the ACKs that are not delayed at the start of a connection.
 func endQuickAcks(h *host) {
 	for range 20 {
 		h.recv("P. R(10) ack S")
@@ -196,7 +196,7 @@ var timerEvents = []event{
 	}},
 	{name: "delayed acknowledgment", prelude: endQuickAcks, happens: func(h *host) string {
 		h.recv("P. R(10) ack U")
-		h.sent = nil // but for what else there was, such as a FIN again
+		h.sent = nil // ignore other segments, such as a retransmitted FIN
 		h.after(40 * time.Millisecond)
 		return ""
 	}, cells: []cell{

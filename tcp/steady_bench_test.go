@@ -11,12 +11,12 @@ import (
 	"tunstack/tcp"
 )
 
-// pair is two machines joined by a wire that loses nothing and takes a microsecond.
+// pair is two machines joined by a wire without losses and with a delay of a microsecond.
 type pair struct {
 	now  time.Duration
 	a, b *tcp.Conn
 	seg  tcp.Segment
-	wire []byte // what crosses it: Input must not see the sender's memory
+	wire []byte // the segment on the wire, a copy because Input must not see the sender's memory
 }
 
 // newPair returns an established connection whose segments carry up to maxPayload bytes at once; 0: a full-sized segment.
@@ -34,13 +34,13 @@ func newPair(t testing.TB, maxPayload int, congestion string) *pair {
 	return p
 }
 
-// exchange carries segments until both have nothing more to say.
+// exchange delivers segments until both machines have no more output.
 func (p *pair) exchange() {
 	for p.carry(p.a, p.b) || p.carry(p.b, p.a) {
 	}
 }
 
-// carry carries all that one machine has to send to the other.
+// carry delivers all output of one machine to the other.
 func (p *pair) carry(from, to *tcp.Conn) (any bool) {
 	for from.Output(p.now, &p.seg) {
 		n := copy(p.wire, p.seg.Payload)
@@ -58,7 +58,7 @@ func (p *pair) carry(from, to *tcp.Conn) (any bool) {
 func (p *pair) send(from, to *tcp.Conn, data, into []byte) {
 	for len(data) > 0 {
 		data = data[from.Write(p.now, data):]
-		p.now += time.Microsecond // who paces waits
+		p.now += time.Microsecond // so that a pacer proceeds
 		p.exchange()
 		for to.Read(p.now, into) > 0 {
 		}
@@ -95,7 +95,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 	for _, s := range steady {
 		p := newPair(t, s.maxPayload, s.congestion)
 		data, into := make([]byte, s.size), make([]byte, 1<<16)
-		for range 1000 { // until the buffers have their size
+		for range 1000 { // until the buffers have reached their size
 			p.turn(data, into, s.echo)
 		}
 		require.Zero(t, testing.AllocsPerRun(1000, func() { p.turn(data, into, s.echo) }), s.name)

@@ -9,12 +9,12 @@ import (
 	"tunstack/internal/stats"
 )
 
-// timeWait is a connection in TIME-WAIT for 30 seconds: RCV.NXT is 5002, SND.NXT 1002.
+// timeWait is a connection that has been in TIME-WAIT for 30 seconds: RCV.NXT is 5002, SND.NXT 1002.
 func timeWait(t *testing.T) *script {
 	return inState(t, TimeWait).after(30 * time.Second)
 }
 
-// TCP-150: what is acceptable in TIME-WAIT, and the FIN again, draws an ACK and restarts the 2 MSL timer.
+// TCP-150: an acceptable segment in TIME-WAIT, and a retransmitted FIN, draw an ACK and restart the 2 MSL timer.
 func TestSegmentsInTimeWait(t *testing.T) {
 	const ack = ". seq 1002 ack 5002 win 65534"
 	for _, tt := range []struct {
@@ -47,7 +47,7 @@ func TestSegmentsInTimeWait(t *testing.T) {
 	}
 }
 
-// SEC-003: a blind sender of text and FIN draws ten ACKs a second, and nothing that it sends keeps the peer's duplicates from being answered.
+// SEC-003: blind data and FINs draw ten ACKs a second, and do not keep the peer's duplicates from being answered.
 func TestBlindTextAndFin(t *testing.T) {
 	s := newScript(t).established("").recv("P. seq 5001:5011(10) ack 1001 win 64240").sends(". seq 1001 ack 5011 win 65525")
 	acks := 0
@@ -64,7 +64,7 @@ func TestBlindTextAndFin(t *testing.T) {
 	s.after(time.Second).recv(". seq 5010 ack 1001 win 64240").sends(". seq 1001 ack 5011 win 65525")
 }
 
-// dropped counts the drops of a connection by their reason, and keeps the details.
+// dropped counts drops by reason, and keeps the details.
 type dropped struct {
 	reasons []string
 	details []string
@@ -77,7 +77,7 @@ func (d *dropped) Trace(_ time.Duration, _ *Conn, e Event) {
 	}
 }
 
-// TCP-138, TCP-140: a segment that goes no further has one reason; a duplicate is none, because its ACK is taken.
+// TCP-138, TCP-140: a dropped segment has one reason; a duplicate is not dropped, because its ACK is taken.
 func TestOneReasonPerDrop(t *testing.T) {
 	for _, tt := range []struct{ name, in, counter, detail string }{
 		{"SYN out of the window", "S seq 4999 win 9", "tcp.drop.syn", "seq -1:0 not in 11:65536"},

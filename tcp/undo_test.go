@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// undone are how many recoveries each rule has undone.
+// undone is the number of recoveries that each rule has undone.
 func (s *script) undone() [3]uint64 {
 	st := s.c.cfg.Stats
 	return [...]uint64{st.UndoDSACK.Value(), st.UndoEifel.Value(), st.UndoFRTO.Value()}
@@ -21,7 +21,7 @@ var (
 	undoneByFRTO = [3]uint64{0, 0, 1}
 )
 
-// restored expects the window that was before, and nothing taken for lost.
+// restored expects the window from before the recovery, and no lost data.
 func (s *script) restored(by [3]uint64, cwnd, ssthresh int) *script {
 	s.t.Helper()
 	i := s.c.Info()
@@ -31,7 +31,7 @@ func (s *script) restored(by [3]uint64, cwnd, ssthresh int) *script {
 	return s
 }
 
-// timedOut is a connection without timestamps that has had a timeout for ten segments, with more to send. A SACK connection has sent a
+// timedOut is a connection without timestamps after a timeout of ten segments, with more data to send. With SACK it has sent a
 // tail loss probe before.
 func timedOut(t *testing.T, algorithm string, sack bool) *script {
 	s := newScript(t)
@@ -43,18 +43,18 @@ func timedOut(t *testing.T, algorithm string, sack bool) *script {
 	}
 	s.write(20_000)
 	if sack {
-		s.after(202 * time.Millisecond).sends(segLine(11001, 1000, "")) // the probe is new data
+		s.after(202 * time.Millisecond).sends(segLine(11001, 1000, "")) // the probe carries new data
 	}
 	return s.expire().sends(segLine(1001, 1000, "")).quiet()
 }
 
-// TCP-242: after a spurious timeout two new segments follow the first ACK, and the next, which covers what was not sent again, brings the
-// window back. Nothing else is sent again.
+// TCP-242: after a spurious timeout two new segments follow the first ACK, and the next ACK, which covers data that was not retransmitted,
+// restores the window. No other data is retransmitted.
 func TestFRTO(t *testing.T) {
 	for _, algorithm := range []string{"reno", "cubic"} {
 		s := timedOut(t, algorithm, false)
 		s.recv(". seq 5001 ack 2001 win 64240").sends(segLine(11001, 1000, ""), segLine(12001, 1000, "")).quiet()
-		s.recv(". seq 5001 ack 3001 win 64240").restored(undoneByFRTO, 11_000, infinite) // slow start goes on
+		s.recv(". seq 5001 ack 3001 win 64240").restored(undoneByFRTO, 11_000, infinite) // slow start continues
 		s.sends(segLine(13001, 1000, "")).quiet()
 		require.EqualValues(t, 1, s.c.Info().TotalRetrans)
 	}
@@ -70,7 +70,7 @@ func TestFRTOWithSACK(t *testing.T) {
 	}
 }
 
-// TCP-242: a true loss is repaired: a duplicate ACK, or a SACK of the new data, follows the new segments.
+// TCP-242: a real loss is repaired: a duplicate ACK, or a SACK of the new data, follows the new segments.
 func TestFRTOOfTrueLoss(t *testing.T) {
 	s := timedOut(t, "reno", false)
 	s.recv(". seq 5001 ack 2001 win 64240").sends(segLine(11001, 1000, ""), segLine(12001, 1000, "")).quiet()
@@ -81,12 +81,12 @@ func TestFRTOOfTrueLoss(t *testing.T) {
 	s = timedOut(t, "reno", true)
 	s.recv(". seq 5001 ack 2001 win 64240").sends(segLine(12001, 1000, ""), segLine(13001, 1000, "")).quiet()
 	s.recv(". seq 5001 ack 2001 win 64240 <sack 1 {12001:13001}>").sends(segLine(2001, 1000, "")).quiet()
-	s.recv(". seq 5001 ack 4001 win 64240 <sack 1 {12001:14001}>") // what was not sent again had arrived, but one was lost
+	s.recv(". seq 5001 ack 4001 win 64240 <sack 1 {12001:14001}>") // data that was not retransmitted had arrived, but one segment was lost
 	require.Equal(t, undoneNever, s.undone())
 	require.Equal(t, "loss", s.c.Info().CAState.String())
 }
 
-// TCP-242: one loss and all ACKs lost: the first ACK covers what was not sent again, and all there is. That proves nothing.
+// TCP-242: one segment and all ACKs are lost: the first ACK covers all data in flight. That proves nothing.
 func TestFRTOOfLostAcks(t *testing.T) {
 	s := timedOut(t, "reno", false)
 	s.recv(". seq 5001 ack 11001 win 64240")
@@ -94,7 +94,7 @@ func TestFRTOOfLostAcks(t *testing.T) {
 	require.Equal(t, 2000, s.c.cc.cwnd)
 }
 
-// TCP-242: without new data to send the timeout is repaired as ever.
+// TCP-242: without new data to send, the loss is repaired as after any timeout.
 func TestFRTOWithoutNewData(t *testing.T) {
 	s := newScript(t).established("mss 1000").write(10_000)
 	s.silence(0)
@@ -104,7 +104,7 @@ func TestFRTOWithoutNewData(t *testing.T) {
 	require.Equal(t, undoneNever, s.undone())
 }
 
-// stamped is a connection with timestamps that has sent ten segments at 1 s, and more to send.
+// stamped is a connection with timestamps that has sent ten segments at 1 s, with more data to send.
 func stamped(t *testing.T, sack bool) *script {
 	s := newScript(t).with(func(g *Config, _ *Params) { g.NoTimestamps, g.NoSACK = false, !sack })
 	s.now = 900 * time.Millisecond
@@ -121,8 +121,8 @@ func stampedLine(seq int, at time.Duration, echo int) string {
 	return fmt.Sprintf(". seq %d:%d(1000) ack 5001 win 65535 <TS val %d ecr %d>", seq, seq+1000, at.Milliseconds(), echo)
 }
 
-// TCP-243: an ACK after a timeout that echoes the original's timestamp brings the window back at once; one that echoes the
-// retransmission's does not.
+// TCP-243: an ACK after a timeout that echoes the timestamp of the first copy restores the window at once; one that echoes the
+// timestamp of the retransmission does not.
 func TestEifelAfterTimeout(t *testing.T) {
 	s := stamped(t, false)
 	s.expire().sends(stampedLine(1001, 1300*time.Millisecond, 1)).quiet()
@@ -136,7 +136,7 @@ func TestEifelAfterTimeout(t *testing.T) {
 	s.sends(stampedLine(2001, 1350*time.Millisecond, 2), stampedLine(3001, 1350*time.Millisecond, 2)).quiet()
 }
 
-// TCP-243: a peer without D-SACK that acknowledges all there is, with an old timestamp, has had its ACKs lost.
+// TCP-243: an ACK of all data in flight with an old timestamp, from a peer without D-SACK, shows that ACKs were lost.
 func TestEifelOfLostAcks(t *testing.T) {
 	s := stamped(t, false)
 	s.expire().sends(stampedLine(1001, 1300*time.Millisecond, 1)).quiet()
@@ -144,7 +144,7 @@ func TestEifelOfLostAcks(t *testing.T) {
 	require.Equal(t, undoneNever, s.undone())
 }
 
-// TCP-243: three duplicates for a segment that was only late. RACK waits from then on.
+// TCP-243: three duplicate ACKs for a late segment begin a spurious recovery. RACK waits for late segments from then on.
 func TestEifelAfterFastRetransmit(t *testing.T) {
 	for _, echo := range []int{1000, 1100} {
 		s := stamped(t, true)
@@ -165,7 +165,7 @@ func TestEifelAfterFastRetransmit(t *testing.T) {
 	}
 }
 
-// fastRetransmitted is a connection without timestamps whose first segment was sent again for three that were reported.
+// fastRetransmitted is a connection without timestamps that has retransmitted its first segment after three duplicate ACKs.
 func fastRetransmitted(t *testing.T, algorithm string) *script {
 	s := sackEstablished(t, 10).do(func(c *Conn, now time.Duration) {
 		c.cc.use(algorithm)
@@ -177,7 +177,7 @@ func fastRetransmitted(t *testing.T, algorithm string) *script {
 	return s
 }
 
-// TCP-244: a D-SACK for all that was sent again brings the window back, during recovery and soon after it.
+// TCP-244: a D-SACK for all retransmitted data restores the window, during recovery and soon after it.
 func TestUndoByDSACK(t *testing.T) {
 	for _, algorithm := range []string{"reno", "cubic"} {
 		s := fastRetransmitted(t, algorithm).recv(". seq 5001 ack 5001 win 64240")
@@ -191,8 +191,8 @@ func TestUndoByDSACK(t *testing.T) {
 	}
 }
 
-// TCP-244: no D-SACK for a part, for what was never sent again, or long after, undoes anything. Nor is a recovery undone while the network
-// reports congestion.
+// TCP-244: a D-SACK for a part, for data that was not retransmitted, or long after recovery, undoes nothing. Nor is a recovery undone while the
+// network reports congestion.
 func TestNoUndoByDSACK(t *testing.T) {
 	s := fastRetransmitted(t, "reno")
 	for _, block := range []string{"1001:1501", "2001:3001"} {
@@ -202,7 +202,7 @@ func TestNoUndoByDSACK(t *testing.T) {
 
 	s = fastRetransmitted(t, "reno").recv(". seq 5001 ack 11001 win 64240")
 	s.silence(0)
-	for range 2 { // a round trip later
+	for range 2 { // one round trip later
 		s.recv((&Segment{Flags: ACK, Seq: 5001, Ack: s.nxt(), Wnd: 64240}).String())
 		s.silence(0)
 	}
@@ -214,7 +214,7 @@ func TestNoUndoByDSACK(t *testing.T) {
 	require.Equal(t, undoneNever, s.undone())
 }
 
-// TCP-244: what another algorithm began cannot be undone.
+// TCP-244: a recovery that another algorithm has begun cannot be undone.
 func TestNoUndoAfterChange(t *testing.T) {
 	for _, algorithm := range Algorithms {
 		s := fastRetransmitted(t, "reno").do(func(c *Conn, now time.Duration) {
@@ -231,7 +231,7 @@ func TestNoUndoAfterChange(t *testing.T) {
 	}
 }
 
-// TCP-244: CUBIC's curve goes on as if nothing had happened (RFC 9438 section 4.9).
+// TCP-244: CUBIC's curve continues as before the recovery (RFC 9438 section 4.9).
 func TestUndoRestoresCurve(t *testing.T) {
 	s := fastRetransmitted(t, "cubic")
 	w := s.c.cc.algorithm.(*windowed[cubic, *cubic])
@@ -241,7 +241,7 @@ func TestUndoRestoresCurve(t *testing.T) {
 	require.Zero(t, w.state)
 }
 
-// TCP-244: BBR takes back what a loss that was none made of its model, and is in Startup again.
+// TCP-244: BBR restores its model from before a spurious loss, and returns to Startup.
 func TestUndoOfBBR(t *testing.T) {
 	s := fastRetransmitted(t, "bbr")
 	b := s.c.cc.algorithm.(*bbr)

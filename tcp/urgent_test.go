@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TCP-067, TCP-068, TCP-069: the pointer names the byte after the urgent data, on every segment before it.
+// TCP-067, TCP-068, TCP-069: the urgent pointer names the byte after the urgent data, on every segment before it.
 func TestSendUrgent(t *testing.T) {
 	s := newScript(t).established("mss 1000").write(1500)
 	require.Equal(t, 600, s.c.WriteUrgent(s.now, pattern(s.dataEnd(), 600)))
@@ -19,7 +19,7 @@ func TestSendUrgent(t *testing.T) {
 	s.recv(". seq 5001 ack 3201 win 64240").write(10).sends("P. seq 3201:3211(10) ack 5001 win 65535")
 }
 
-// TCP-070, TCP-071, SOCK-022: the user is told, and finds the byte out of band and not in the stream.
+// TCP-070, TCP-071, SOCK-022: the user gets an event, and reads the byte out of band, not in the stream.
 func TestReceiveUrgent(t *testing.T) {
 	s := newScript(t).established("")
 	s.recv(".U seq 5001 ack 1001 win 64240 urg 5")
@@ -65,7 +65,7 @@ func TestUrgentAtClosedWindow(t *testing.T) {
 	require.NotZero(t, s.c.Events()&Urgent)
 }
 
-// SOCK-022: peeking at the mark, or reading nothing there, moves nothing.
+// SOCK-022: peeking at the mark, or reading 0 bytes there, does not move the mark.
 func TestPeekAtMark(t *testing.T) {
 	for _, inline := range []bool{false, true} {
 		s := newScript(t).with(func(_ *Config, p *Params) { p.OOBInline = inline }).established("")

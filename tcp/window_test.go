@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TCP-148: a retransmission that acknowledges more than all before it was sent after them, and so its window counts.
+// TCP-148: the window of a retransmission is taken if it acknowledges more than all earlier segments, because it was sent after them.
 func TestWindowOfRetransmission(t *testing.T) {
 	s := newScript(t).established("mss 1000").recv(". seq 5001 ack 1001 win 2000").write(5000)
 	s.sends(segLine(1001, 1000, ""), segLine(2001, 1000, "")).quiet()
@@ -17,7 +17,7 @@ func TestWindowOfRetransmission(t *testing.T) {
 	require.Zero(t, s.c.snd.wnd)
 }
 
-// TCP-073, TCP-074: what was sent before the window shrank is sent again as far as the window goes.
+// TCP-073, TCP-074: data sent before the window shrank is retransmitted as far as the window allows.
 func TestRetransmissionIntoSmallerWindow(t *testing.T) {
 	s := newScript(t).established("mss 1000").write(1000).sends(segLine(1001, 1000, "P"))
 	s.recv(". seq 5001 ack 1001 win 400").quiet()
@@ -25,7 +25,7 @@ func TestRetransmissionIntoSmallerWindow(t *testing.T) {
 	s.recv(". seq 5001 ack 1401 win 600").sends(segLine(1401, 600, "P"))
 }
 
-// SOCK-024, TCP-164: what arrives after the user has shut down reading is acknowledged and discarded, gaps and all.
+// SOCK-024, TCP-164: data that arrives after the user has shut down reading, in order or not, is acknowledged and discarded.
 func TestDataAfterShutdownOfReading(t *testing.T) {
 	s := newScript(t).with(all).established("mss 1460,sackOK")
 	s.recv("P. seq 5011:5021(10) ack 1001 win 64240").sends(". seq 1001 ack 5001 win 65535 <sack 1 {5011:5021}>")
@@ -37,7 +37,7 @@ func TestDataAfterShutdownOfReading(t *testing.T) {
 	require.Zero(t, s.c.Readable())
 }
 
-// TCP-069: urgent data that nobody will read is not waited for.
+// TCP-069: after the shutdown of reading, an announced urgent byte is no longer expected.
 func TestUrgentAfterShutdownOfReading(t *testing.T) {
 	s := newScript(t).established("").recv(".U seq 5001 ack 1001 win 64240 urg 5")
 	s.c.CloseRead()
@@ -47,7 +47,7 @@ func TestUrgentAfterShutdownOfReading(t *testing.T) {
 	require.False(t, s.c.UrgentPending())
 }
 
-// TCP-173: a segment with a guessed acknowledgment, or from outside the window, does not make the peer's timestamps look old.
+// TCP-173: a segment with a guessed acknowledgment number, or from outside the window, does not change TS.Recent.
 func TestTimestampOfForgedSegments(t *testing.T) {
 	s := newScript(t).with(all).established("mss 1460,TS val 1 ecr 0")
 	before := s.c.rcv.tsRecent
@@ -60,7 +60,7 @@ func TestTimestampOfForgedSegments(t *testing.T) {
 	require.EqualValues(t, 7, s.c.rcv.tsRecent)
 }
 
-// TCP-173: the last segment, repeated because its ACK was lost, brings a timestamp that counts; an earlier one does not.
+// TCP-173: a duplicate of the last segment, whose ACK was lost, updates TS.Recent; one of an earlier segment does not.
 func TestTimestampOfDuplicates(t *testing.T) {
 	s := newScript(t).with(all).established("mss 1460,sackOK,TS val 1 ecr 0")
 	s.recv("P. seq 5001:5011(10) ack 1001 win 100 <TS val 7 ecr 0>").sends(". seq 1001 ack 5011 win 65525 <TS val 0 ecr 7>")
@@ -70,7 +70,7 @@ func TestTimestampOfDuplicates(t *testing.T) {
 	s.sends(". seq 1001 ack 5011 win 65525 <TS val 0 ecr 9,sack 1 {5001:5006}>")
 }
 
-// TCP-051, TCP-156: the user timeout ends a connection when it is over, not at the next retransmission after it.
+// TCP-051, TCP-156: the connection ends when the user timeout is over, not at the next retransmission.
 func TestUserTimeoutIsPunctual(t *testing.T) {
 	s := newScript(t).with(func(_ *Config, p *Params) { p.UserTimeout = 5 * time.Second }).established("").write(10)
 	s.silence(5*time.Second - 1)
@@ -78,7 +78,7 @@ func TestUserTimeoutIsPunctual(t *testing.T) {
 	s.is(Closed)
 }
 
-// TCP-085: a window that opens by little draws no small segments, urgent though the data be.
+// TCP-085: a window that opens by little is not filled with small segments, even with urgent data.
 func TestUrgentDataIntoSliverOfWindow(t *testing.T) {
 	s := newScript(t).established("mss 1000").recv(". seq 5001 ack 1001 win 1000")
 	require.Equal(t, 3000, s.c.WriteUrgent(s.now, pattern(1001, 3000)))
@@ -87,7 +87,7 @@ func TestUrgentDataIntoSliverOfWindow(t *testing.T) {
 	s.recv(". seq 5001 ack 2001 win 1000").sends(".U seq 2001:3001(1000) ack 5001 win 65535 urg 2000").quiet()
 }
 
-// What went out in small pieces goes out again in full-sized ones, with the FIN.
+// Data sent in small segments is retransmitted in full-sized ones, with the FIN.
 func TestSmallSegmentsAreSentAgainAsOne(t *testing.T) {
 	s := newScript(t).with(func(_ *Config, p *Params) { p.NoDelay = true }).established("mss 1000")
 	for i := range 30 {
@@ -99,7 +99,7 @@ func TestSmallSegmentsAreSentAgainAsOne(t *testing.T) {
 	require.NoError(t, s.c.Check())
 }
 
-// TCP-128: a small receive buffer, too, holds more than a segment or two that come out of order.
+// TCP-128: a small receive buffer can keep more than two out-of-order segments.
 func TestReassemblyInSmallBuffer(t *testing.T) {
 	s := newScript(t).with(func(_ *Config, p *Params) { p.RcvBuf = 1000 }).established("mss 1000")
 	for i := range 20 {
@@ -111,7 +111,7 @@ func TestReassemblyInSmallBuffer(t *testing.T) {
 	s.reads(5001, 400)
 }
 
-// TCP-051: the user timeout counts while a closed window is probed, though the peer answers each probe.
+// TCP-051: the user timeout also runs while the peer answers window probes.
 func TestUserTimeoutOfClosedWindow(t *testing.T) {
 	s := newScript(t).with(func(_ *Config, p *Params) { p.UserTimeout = 30 * time.Second }).established("mss 1000")
 	s.recv(". seq 5001 ack 1001 win 0").write(10).quiet()
@@ -125,7 +125,7 @@ func TestUserTimeoutOfClosedWindow(t *testing.T) {
 	s.is(Closed)
 }
 
-// TCP-051, SOCK-037: with keep-alive it takes the place of the number of probes, as in Linux.
+// TCP-051, SOCK-037: with keep-alive the user timeout replaces the number of probes, as in Linux.
 func TestUserTimeoutOfKeepAlive(t *testing.T) {
 	s := newScript(t).with(func(_ *Config, p *Params) {
 		p.KeepAlive, p.KeepIdle, p.KeepIntvl, p.KeepCnt, p.UserTimeout = true, 5*time.Second, time.Second, 2, 9*time.Second

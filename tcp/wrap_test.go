@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A segment from half the sequence space before the window does not cover it, though the far edge of the window is so far from it
-// that comparing the two turns round (RFC 9293 sections 3.4 and 3.10.7.4, first).
+// A segment from half the sequence space before the window does not contain the window, although comparing its end with the right edge
+// of the window wraps (RFC 9293 sections 3.4 and 3.10.7.4, first).
 func TestOldSegmentDoesNotWrapIntoWindow(t *testing.T) {
 	for _, back := range []Seq{1 << 31, 1<<31 - 1, 1<<31 - 100, 1<<31 - 60000} {
 		seq := 5001 - back
