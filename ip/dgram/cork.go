@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"tunstack/ipv4"
+	"tunstack/ip"
 )
 
 // Cork gathers what several calls send into one datagram (MSG_MORE, UDP_CORK). The zero value is ready for use; it is safe for
@@ -18,6 +18,9 @@ type Cork struct {
 	to      netip.AddrPort // as the first call said
 	src     netip.Addr
 }
+
+// maxCorked is how many bytes a Cork gathers: an IPv4 datagram's, header left out. A send refuses what is still too large.
+const maxCorked = ip.MaxDatagram - 20
 
 // Pending says whether a datagram has begun, so that the next call continues it.
 func (c *Cork) Pending() bool { return c.pending.Load() }
@@ -34,7 +37,7 @@ func (c *Cork) Add(b []byte, to netip.AddrPort, src netip.Addr, more bool, check
 		c.to, c.src = to, src
 		c.pending.Store(true)
 	}
-	if len(c.data)+len(b) > ipv4.MaxDatagram-ipv4.HeaderLen {
+	if len(c.data)+len(b) > maxCorked {
 		c.clear()
 		return 0, syscall.EMSGSIZE
 	}
