@@ -32,7 +32,7 @@ type lab struct {
 	lossy          *lossy
 }
 
-// lossy is a device that loses what it is told to send.
+// lossy is a device that can lose the packets written to it.
 type lossy struct {
 	tun.Device
 	tun.Queue
@@ -70,7 +70,7 @@ func newLab(t *testing.T, f packet.Features) *lab {
 	return l
 }
 
-// after lets time pass, from one deadline of the two to the next.
+// after advances the time, from one deadline of the two stacks to the next.
 func (l *lab) after(d time.Duration) {
 	for at, to := l.clk.Now(), l.clk.Now()+d; ; at = min(to, l.next()) {
 		for busy := true; busy; {
@@ -85,7 +85,7 @@ func (l *lab) after(d time.Duration) {
 	}
 }
 
-// next is the earlier deadline of the two.
+// next returns the earlier deadline of the two stacks.
 func (l *lab) next() time.Duration {
 	at := time.Duration(1<<62 - 1)
 	for _, s := range l.stacks {
@@ -96,7 +96,7 @@ func (l *lab) next() time.Duration {
 	return at
 }
 
-// lines returns what f has the capture record, as lines without the time.
+// lines returns the packets captured during f, as lines without the time.
 func (l *lab) lines(f func()) []string {
 	var lines []string
 	stop := l.capture.Watch(func(batch []*Packet) {
@@ -131,7 +131,7 @@ func (l *lab) connect() (client, server int) {
 	return client, server
 }
 
-// A whole connection, with a loss: each packet says what the server made of it, or why it sent it.
+// A whole connection with a loss: each packet has a comment on what the server did with it, or why it sent it.
 func TestComments(t *testing.T) {
 	l := newLab(t, packet.Features{})
 	got := l.lines(func() {
@@ -185,7 +185,7 @@ func TestCommentsOnSuperPackets(t *testing.T) {
 	}, got)
 }
 
-// Why a segment is sent, and by which rule what was lost is sent again.
+// Comments give the reason for a segment, and the rule behind a retransmission.
 func TestPurpose(t *testing.T) {
 	for _, tt := range []struct {
 		why  string
@@ -208,7 +208,7 @@ func TestPurpose(t *testing.T) {
 	}
 }
 
-// Of the same segment, twice in one batch, each has its own comment; a delayed acknowledgment knows that it is one.
+// Two copies of a segment in one batch have a comment each; a delayed ACK is named as one.
 func TestJoinerTakesTurns(t *testing.T) {
 	j := joiner{flows: map[ends]*flow{}}
 	local, remote := netip.MustParseAddrPort("10.0.0.2:7"), netip.MustParseAddrPort("10.0.0.1:4000")
@@ -233,7 +233,7 @@ func TestJoinerTakesTurns(t *testing.T) {
 	require.True(t, j.flows[ends{local, remote}].delayed)
 }
 
-// What the layers below and the demultiplexer drop has the counter's reason; so have the resets without a connection.
+// Packets dropped below the connections have the name of the counter as their comment, and resets without a connection have one, too.
 func TestCommentsOnDrops(t *testing.T) {
 	l := newLab(t, packet.Features{})
 	var got []string
@@ -252,7 +252,7 @@ func TestCommentsOnDrops(t *testing.T) {
 	}, got)
 }
 
-// Of two queues at work at once it cannot be said whose packet moved the counter; one that a connection has told of is explained.
+// If two queues are active at once a drop gets no comment, unless the record of a connection explains it.
 func TestDrops(t *testing.T) {
 	var c, other stats.Counter
 	d := drops{slots: make([]slot, 2)}
@@ -279,7 +279,7 @@ func TestDrops(t *testing.T) {
 	require.Empty(t, told.Comment)
 }
 
-// A packet waits until a record that comes late has found it, and no longer than twice the time of holding.
+// A packet is held for a late record, but no longer than twice the holding time.
 func TestHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, peer := tun.Pipe(1500, tun.TUN, packet.Features{})
@@ -307,7 +307,7 @@ func TestHold(t *testing.T) {
 	})
 }
 
-// tracing counts those who watch the connections.
+// tracing counts the watchers of the connections.
 type tracing int
 
 func (n *tracing) Trace(func(_, _ netip.AddrPort) bool, func(trace.Record)) (stop func()) {
@@ -317,7 +317,7 @@ func (n *tracing) Trace(func(_, _ netip.AddrPort) bool, func(trace.Record)) (sto
 
 func (n *tracing) Drops() []stats.Named { return nil }
 
-// Nothing is recorded, and no connection asked, but while somebody watches; nothing is allocated then.
+// Without a watcher no packet is recorded, no connection traced and nothing allocated.
 func TestNobodyWatches(t *testing.T) {
 	a, _ := tun.Pipe(1500, tun.TUN, packet.Features{})
 	c, d := Of(a, start, &clock.Virtual{})
@@ -343,7 +343,7 @@ func TestNobodyWatches(t *testing.T) {
 	require.NoError(t, d.Close())
 }
 
-// Who does not take the packets in time makes the others wait, but what waits is bounded.
+// The held packets are bounded.
 func TestHeldIsBounded(t *testing.T) {
 	a, _ := tun.Pipe(65535, tun.TUN, packet.Features{})
 	c, d := Of(a, start, &clock.Virtual{})

@@ -40,7 +40,7 @@ func readFile(t *testing.T, file string) (Source, []Packet) {
 
 func noFailure(t *testing.T) func(error) { return func(err error) { t.Error(err) } }
 
-// What crosses the device comes back from the file: time, direction, comment, and the packet with its checksum.
+// The file has each packet that crosses the device: time, direction, comment, and the packet with its checksum.
 func TestFile(t *testing.T) {
 	for kind, link := range map[tun.Kind]layers.LinkType{tun.TUN: layers.LinkTypeRaw, tun.TAP: layers.LinkTypeEthernet} {
 		for _, name := range []string{"a.pcap", "a.pcapng"} {
@@ -82,7 +82,7 @@ func TestFile(t *testing.T) {
 	}
 }
 
-// super makes a super-packet of a datagram, with borrowed payload and a checksum that is to be completed.
+// super makes a super-packet of a datagram, with borrowed payload and a partial checksum.
 func super(whole []byte, kind tun.Kind) *packet.Buffer {
 	p := packet.From(whole[:40])
 	p.Borrow([2][]byte{whole[40:1039], whole[1039:]})
@@ -101,7 +101,7 @@ func super(whole []byte, kind tun.Kind) *packet.Buffer {
 	return p
 }
 
-// A file that is written is complete up to a moment ago.
+// A file is complete except for the last moment while it is written.
 func TestFileOfLiveDevice(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "live.pcapng")
 	a, _ := tun.Pipe(1500, tun.TUN, packet.Features{})
@@ -115,7 +115,7 @@ func TestFileOfLiveDevice(t *testing.T) {
 	require.NoError(t, end())
 }
 
-// Many write at once, in the order of the timestamps and without losing any.
+// Packets of concurrent writers are recorded in the order of their timestamps, without a loss.
 func TestConcurrentWriters(t *testing.T) {
 	const writers, each = 4, 100
 	file := filepath.Join(t.TempDir(), "many.pcapng")
@@ -150,7 +150,7 @@ func TestConcurrentWriters(t *testing.T) {
 
 var errTest = errors.New("disk full")
 
-// fullDisk fails from a certain size on.
+// fullDisk fails after room bytes.
 type fullDisk struct{ room int }
 
 func (f *fullDisk) Write(b []byte) (int, error) {
@@ -162,7 +162,7 @@ func (f *fullDisk) Write(b []byte) (int, error) {
 
 func (f *fullDisk) Close() error { return nil }
 
-// A full disk ends the recording and not the traffic; it is told once, and seen at the start.
+// A full disk ends the recording and not the traffic, and is reported once, also if it is full at the start.
 func TestFullDisk(t *testing.T) {
 	a, peer := tun.Pipe(65535, tun.TUN, packet.Features{})
 	c, d := Of(a, start, &clock.Virtual{})
@@ -197,7 +197,7 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
-// Packets are printed as tcpdump prints them; a comment is behind a #.
+// Packets are printed in tcpdump's notation, with the comment behind a #.
 func TestPrinter(t *testing.T) {
 	udp := &layers.UDP{SrcPort: 5000, DstPort: 7}
 	require.NoError(t, udp.SetNetworkLayerForChecksum(ipHeader(layers.IPProtocolUDP)))
@@ -224,7 +224,7 @@ func TestPrinter(t *testing.T) {
 	require.Regexp(t, `^\d\d:\d\d:\d\d\.123456 truncated, length 0  # why$`, p.Line(&Packet{At: start, Comment: "why"}))
 }
 
-// written is a file of a Writer.
+// written returns a file that a Writer has written.
 func written(f testing.TB, format Format, link layers.LinkType, packets ...*Packet) []byte {
 	var b bytes.Buffer
 	w, err := NewWriter(&b, format, Source{Link: link, Name: "tun0"})
@@ -233,7 +233,7 @@ func written(f testing.TB, format Format, link layers.LinkType, packets ...*Pack
 	return b.Bytes()
 }
 
-// Any file can be read: its packets come back up to its end, or to an error, and each can be printed.
+// Any file can be read to its end or to an error, and its packets be printed.
 func FuzzReader(f *testing.F) {
 	one := &Packet{At: start, Data: tcpPacket(f, 1, "x"), Comment: "a comment", Out: true}
 	for _, format := range []Format{PCAP, PCAPNG} {
@@ -258,7 +258,7 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
-// Anything can be printed.
+// Any packet can be printed.
 func FuzzPrinter(f *testing.F) {
 	f.Add(tcpPacket(f, 1, "x"), false)
 	f.Add(serialize(f, &layers.Ethernet{SrcMAC: make([]byte, 6), DstMAC: make([]byte, 6), EthernetType: layers.EthernetTypeARP}, gopacket.Payload(make([]byte, 28))), true)

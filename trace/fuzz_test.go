@@ -14,7 +14,7 @@ import (
 	"tunstack/trace/scenario"
 )
 
-// saved are records as "tunstack trace --json" saves them.
+// saved returns records as "tunstack trace --json" saves them.
 func saved(t testing.TB, records []trace.Record) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -25,7 +25,7 @@ func saved(t testing.TB, records []trace.Record) []byte {
 	return b.Bytes()
 }
 
-// load reads a saved trace up to its end or to what is no record.
+// load reads a saved trace up to its end or to the first invalid record.
 func load(file []byte) *trace.Recording {
 	g := new(trace.Recording)
 	for in := json.NewDecoder(bytes.NewReader(file)); ; {
@@ -37,7 +37,7 @@ func load(file []byte) *trace.Recording {
 	}
 }
 
-// Two traces one after the other are two connections, though they have the same ends and the second begins before the first ends.
+// Two traces in one file are two connections, although they have the same ends and their times overlap.
 func TestJoinedTraces(t *testing.T) {
 	once := saved(t, server(t, scenario.Config{Seed: 1}))
 	conns := load(slices.Concat(once, once)).Connections()
@@ -45,7 +45,7 @@ func TestJoinedTraces(t *testing.T) {
 	require.Equal(t, trace.Draw(conns[0]), trace.Draw(conns[1]))
 }
 
-// A plot is the same in whatever order a file has the records.
+// A plot does not depend on the order of the records in a file.
 func TestSeriesOfRecordsOutOfOrder(t *testing.T) {
 	records := server(t, scenario.Config{Seed: 1, Drop: []int{5}})
 	for i := range records {
@@ -68,8 +68,8 @@ func TestRecordsThatNobodyMakes(t *testing.T) {
 	}
 }
 
-// Any file that is read as a trace can be drawn in every form. (But for the picture of a plot: gonum's code covers other lines each time that
-// it runs, and the fuzzer looks for the reason for ever.)
+// Any file can be read as a trace and drawn in every form. Pictures of plots are left out: gonum's coverage differs between runs, which
+// misleads the fuzzer.
 func FuzzTrace(f *testing.F) {
 	record := func(cfg scenario.Config) []byte {
 		var records []trace.Record

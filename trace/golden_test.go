@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// golden compares what is drawn with a file of testdata.
+// golden compares a drawing with a file of testdata.
 func golden(t *testing.T, name string, draw func(io.Writer) error) {
 	t.Helper()
 	var got bytes.Buffer
@@ -31,7 +31,7 @@ func golden(t *testing.T, name string, draw func(io.Writer) error) {
 	require.Equal(t, string(want), got.String(), "%s; -update writes it anew", path)
 }
 
-// server is what the server of a dialogue saw.
+// server returns the records of the server of a joke.
 func server(t *testing.T, cfg scenario.Config) []trace.Record {
 	t.Helper()
 	var records []trace.Record
@@ -45,7 +45,7 @@ func server(t *testing.T, cfg scenario.Config) []trace.Record {
 	return records
 }
 
-// The ladder of a whole dialogue, in all its forms, from the SYN to CLOSED.
+// The ladder of a whole joke, in every form, from the SYN to CLOSED.
 func TestLadder(t *testing.T) {
 	l := trace.Draw(server(t, scenario.Config{Seed: 1}))
 	golden(t, "dialogue.txt", func(w io.Writer) error { return trace.Style{}.Write(w, l) })
@@ -54,7 +54,7 @@ func TestLadder(t *testing.T) {
 	golden(t, "dialogue.mmd", func(w io.Writer) error { return trace.WriteMermaid(w, l) })
 }
 
-// What was lost, sent again and dropped is marked.
+// Lost, retransmitted and dropped segments are marked.
 func TestLadderOfTroubles(t *testing.T) {
 	l := trace.Draw(server(t, scenario.Config{Seed: 1, Drop: []int{2, 7}}))
 	golden(t, "troubles.txt", func(w io.Writer) error { return trace.Style{}.Write(w, l) })

@@ -9,8 +9,8 @@ import (
 	"tunstack/trace"
 )
 
-// What is plotted of a loss that SACK repairs: flight without what was acknowledged selectively, the recovery from its first to its
-// last moment, one that the records end in, and each byte that arrives once in the goodput.
+// The data for a plot of a loss that SACK repairs: flight without the bytes acknowledged selectively, the recovery from its first to its
+// last record, a recovery that is not over, and a goodput that counts each byte once.
 func TestSeriesOfALoss(t *testing.T) {
 	const ms = time.Millisecond
 	s := trace.SeriesOf([]trace.Record{

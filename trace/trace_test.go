@@ -14,7 +14,7 @@ import (
 	"tunstack/trace/scenario"
 )
 
-// An end may be given whole, or in part, or not at all.
+// An end may be an address, a port or both, or empty.
 func TestParseMatch(t *testing.T) {
 	local, remote := netip.MustParseAddrPort("10.0.0.2:80"), netip.MustParseAddrPort("10.0.0.1:4000")
 	for text, want := range map[string]bool{
@@ -31,7 +31,7 @@ func TestParseMatch(t *testing.T) {
 	}
 }
 
-// Every record of a run with every kind of loss names the section that decided, and every line is as wide as the next.
+// With every kind of loss, each record names the RFC section that decided, and all lines of the ladder have the same width.
 func TestEverySectionIsNamed(t *testing.T) {
 	for seed := range uint64(30) {
 		records := server(t, scenario.Config{Seed: seed, Loss: 0.2})
@@ -47,8 +47,7 @@ func TestEverySectionIsNamed(t *testing.T) {
 	}
 }
 
-// A record may be of anybody's making: no string of it, nor the zone of an address, brings a control character to the terminal or
-// markup into a picture.
+// No string of a record from a file, and no zone of an address, puts a control character on the terminal or markup into a picture.
 func TestRecordsOfAFileAreEscaped(t *testing.T) { // SEC-041
 	const evil = "\x1b[2J\u009b\n"
 	zone := netip.AddrPortFrom(netip.MustParseAddr("fe80::1").WithZone(`"><script>`+evil), 7)

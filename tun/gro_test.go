@@ -61,7 +61,7 @@ func sealTCP(b []byte) []byte {
 	return b
 }
 
-// burst is data in segments of size octets, the last with PSH.
+// burst is data in segments of size bytes, the last with PSH.
 func burst(seq uint32, payload []byte, size int) (w frames) {
 	for len(payload) > 0 {
 		n := min(size, len(payload))
@@ -75,7 +75,7 @@ func burst(seq uint32, payload []byte, size int) (w frames) {
 	return w
 }
 
-// What follows each other becomes one packet, which says what the parts have said.
+// Segments that follow each other become one packet with their data and flags.
 func TestJoin(t *testing.T) {
 	for _, kind := range []Kind{TUN, TAP} {
 		payload := randomBytes(10500)
@@ -99,7 +99,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// A super-packet is an IP datagram, and so has an end.
+// A super-packet is no larger than an IP datagram can be.
 func TestJoinFillsADatagram(t *testing.T) {
 	payload := randomBytes(200_000)
 	var got []byte
@@ -112,7 +112,7 @@ func TestJoinFillsADatagram(t *testing.T) {
 	requireSame(t, payload, got)
 }
 
-// A lone segment stays as it is, and need not be checked again.
+// A lone segment is not changed, and its checksum is marked valid.
 func TestJoinNothing(t *testing.T) {
 	b := arriving(segmentFields{seq: 1, flags: tcpACK}, randomBytes(100))
 	out := joinAll(frames{b}, TUN, 1504)
@@ -121,7 +121,7 @@ func TestJoinNothing(t *testing.T) {
 	requireSame(t, b, out[0].Bytes())
 }
 
-// What differs in anything but what every segment has of its own is not joined, and arrives as it was sent.
+// A segment that differs in any other field than those of each segment is not joined, and arrives unchanged.
 func TestJoinNotWhatDiffers(t *testing.T) {
 	second := segmentFields{srcPort: 7, dstPort: 8, seq: 1101, ack: 99, flags: tcpACK}
 	change := func(f func(b []byte)) []byte {
@@ -179,7 +179,7 @@ func TestJoinNotWhatDiffers(t *testing.T) {
 	}
 }
 
-// PSH, and a segment that is not full, end what its sender wrote: nothing behind them is waited for.
+// PSH or a short segment ends a super-packet.
 func TestJoinEndsWithPush(t *testing.T) {
 	w := append(burst(1, randomBytes(3000), 1000), burst(3001, randomBytes(2500), 1000)...)
 	out := joinAll(append(w, burst(5501, randomBytes(1000), 1000)...), TUN, 1504)
@@ -199,7 +199,7 @@ func TestJoinNoAllocations(t *testing.T) {
 	})
 }
 
-// Whatever arrives, cutting what was joined gives the packets that came, in their order.
+// Any joined packets are the same after they are cut again, in their order.
 func FuzzJoin(f *testing.F) {
 	seed := func(w frames) {
 		var data []byte
@@ -236,7 +236,7 @@ func FuzzJoin(f *testing.F) {
 	})
 }
 
-// withoutOwn clears what a packet that was cut anew has of its own: identification and checksums.
+// withoutOwn clears the fields that joining and cutting do not keep: identification and checksums.
 func withoutOwn(b []byte) []byte {
 	b = append([]byte{}, b...)
 	if len(b) >= ipv4HeaderLen+tcpHeaderLen && b[0] == 0x45 && b[9] == protocolTCP {

@@ -61,7 +61,7 @@ func TestParseImpairmentRefuses(t *testing.T) {
 	}
 }
 
-// Whatever is accepted is within bounds.
+// Every accepted impairment is within bounds.
 func FuzzParseImpairment(f *testing.F) {
 	f.Add("loss=1%,delay=20ms,jitter=5ms,reorder=10%,duplicate=1%,corrupt=0.1%,rate=100mbit,limit=256k,seed=7")
 	f.Add("in.burst=1%/2%/3%")

@@ -47,7 +47,7 @@ func numbered(n uint32, size int) *packet.Buffer {
 	return p
 }
 
-// send writes count numbered packets at once and returns how they arrive until all is still.
+// send writes count numbered packets at once and returns their arrivals.
 func (w *badWire) send(count, size int) []arrival {
 	var all []arrival
 	for n := range count {
@@ -57,7 +57,7 @@ func (w *badWire) send(count, size int) []arrival {
 	return w.rest(all, w.far)
 }
 
-// rest lets time pass until nothing is on its way, and adds what arrives at q.
+// rest advances the time until no packet is on its way, and appends the arrivals at q.
 func (w *badWire) rest(all []arrival, q Queue) []arrival {
 	for {
 		at, ok := w.timers.Next()
@@ -173,7 +173,7 @@ func TestImpairJitterKeepsOrder(t *testing.T) {
 	require.NotEqual(t, got[0].at, got[99].at)
 }
 
-// 1000 bytes at 8 Mbit/s take a millisecond each; of 20 sent at once the last 10 find no room.
+// Packets of 1000 bytes at 8 Mbit/s take a millisecond each; of 20 sent at once the last 10 overflow the queue.
 func TestImpairRate(t *testing.T) {
 	w := newBadWire(t, TUN, Impairment{Out: Path{Rate: 8e6, Limit: 10000, Delay: time.Second}})
 	got := w.send(20, 1000)
@@ -217,7 +217,7 @@ func TestImpairCorrupt(t *testing.T) {
 	}
 }
 
-// Super-packets have no place on a wire: they enter as packets with checksums, in either direction.
+// Super-packets are segmented before the wire, and checksums completed, in either direction.
 func TestImpairCutsSuperPackets(t *testing.T) {
 	path := Path{Delay: time.Millisecond}
 	w := newBadWire(t, TUN, Impairment{In: path, Out: path})

@@ -68,7 +68,7 @@ func TestSegmentTCP(t *testing.T) {
 	}
 }
 
-// What is borrowed is cut where it lies, also where a segment takes from both spans.
+// Borrowed payload is cut, also in the middle of a segment that has data of both spans.
 func TestSegmentBorrowed(t *testing.T) {
 	payload := randomBytes(4500)
 	for _, at := range []int{0, 1, 999, 1000, 1700, 4500} {
@@ -170,7 +170,7 @@ func TestDeliverStopsAtTheFirstError(t *testing.T) {
 	require.ErrorIs(t, err, errTest)
 }
 
-// No super-packet, whatever its headers say, makes the cutter panic or hand out a packet that is not shorter.
+// No super-packet makes the Segmenter panic or return a packet that is not shorter.
 func FuzzSegment(f *testing.F) {
 	f.Add(buildTCP(segmentFields{}, make([]byte, 100)).Bytes(), uint16(10), true)
 	f.Add(buildUDP(1, 2, make([]byte, 100)).Bytes(), uint16(10), false)

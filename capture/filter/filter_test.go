@@ -52,7 +52,7 @@ func samples(t testing.TB) []sample {
 	}
 }
 
-// selected are the names of the samples that a filter selects.
+// selected returns the names of the samples that a filter selects.
 func selected(t testing.TB, expression string, raw bool) string {
 	t.Helper()
 	f, err := Parse(expression)
@@ -95,7 +95,7 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// Without a link header the same is selected, but what is ARP's or Ethernet's.
+// Without a link header the same packets are selected, except by ARP and Ethernet.
 func TestFilterOfRawIP(t *testing.T) {
 	for expression, want := range map[string]string{
 		"tcp": "sdf6", "port 80 or icmp": "sdi6", "arp": "", "host 10.0.0.1": "sdfui", "ether host 02:00:00:00:00:01": "", "ether[0] = 2": "",
@@ -148,7 +148,7 @@ func TestBadFilters(t *testing.T) {
 	}
 }
 
-// No expression and no packet is a reason to panic.
+// No expression and no packet makes the filter panic.
 func FuzzFilter(f *testing.F) {
 	for _, expression := range []string{"tcp port 80 or 443", "not (src net 10.0.0.0/8 and ip[2:2] > 576)", "ether host 02:00:00:00:00:01",
 		"tcp[tcpflags] & (tcp-syn|tcp-fin) != 0", "portrange 1-2 and less 80", "host fd00::1 or arp[6:2] = 1"} {

@@ -11,7 +11,7 @@ import (
 
 const kernelCapture = "../../trace/replay/testdata/kernel.pcap"
 
-// What is misused is a usage error, what cannot be had a failure, each in one line.
+// Misuse is a usage error and a missing file or stack a failure, each with one line.
 func TestCaptureAndReplayErrors(t *testing.T) {
 	noStack(t)
 	bad := filepath.Join(t.TempDir(), "bad.pcapng")
@@ -40,7 +40,7 @@ func TestCaptureAndReplayErrors(t *testing.T) {
 	}
 }
 
-// A file is shown, filtered and saved again without a stack; the kernel's side of it is answered anew.
+// A file is shown, filtered, saved and replayed without a stack.
 func TestCaptureAndReplayFile(t *testing.T) {
 	noStack(t)
 	r := tunstack("", "capture", "-r", kernelCapture, "-c", "2", "tcp[tcpflags] & tcp-push != 0")

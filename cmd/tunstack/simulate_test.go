@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The pictures of the README are what the commands that are said to make them do make.
+// The pictures of the README are those that their commands make.
 func TestPictures(t *testing.T) {
 	noStack(t)
 	source, err := os.ReadFile("simulate.go")
@@ -29,7 +29,7 @@ func TestPictures(t *testing.T) {
 	}
 }
 
-// A simulated joke is drawn like any other, and saved for later too.
+// A simulated joke is drawn like any connection, and can be saved.
 func TestTraceSimulation(t *testing.T) {
 	noStack(t)
 	ladder := tunstack("", "trace", "--sim", "--seed", "7")
@@ -44,7 +44,7 @@ func TestTraceSimulation(t *testing.T) {
 	require.Equal(t, ladder, tunstack("", "trace", saved))
 }
 
-// A wire that loses everything is no endless loop.
+// A wire that loses everything does not loop for ever.
 func TestTraceOfLoss(t *testing.T) {
 	noStack(t)
 	picture := filepath.Join(t.TempDir(), "joke.svg")

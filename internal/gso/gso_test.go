@@ -25,7 +25,7 @@ func (v variant) String() string {
 	return fmt.Sprintf("IPv%d behind %d bytes, UDP %v", v.version, v.link, v.udp)
 }
 
-// variants are all kinds.
+// variants returns all kinds.
 func variants() (all []variant) {
 	for _, version := range []int{4, 6} {
 		for _, link := range []int{0, 14} {
@@ -72,7 +72,7 @@ func (v variant) build(t testing.TB, seq uint32, psh bool, payload []byte) []byt
 	return b.Bytes()
 }
 
-// super is one packet that asks to be cut, its payload borrowed in two spans.
+// super returns a super-packet, its payload borrowed in two spans.
 func (v variant) super(t testing.TB, payload []byte, size int) *packet.Buffer {
 	p := packet.From(v.build(t, 0xfffff000, true, payload))
 	p.Truncate(p.Len() - len(payload))
@@ -186,7 +186,7 @@ func TestJoinNotWhatDiffers(t *testing.T) {
 	}
 }
 
-// A super-packet whose headers are not what it says is refused.
+// A super-packet whose headers do not agree with its offload request is refused.
 func TestCutNotWhatDisagrees(t *testing.T) { // SEC-015
 	for _, v := range variants() {
 		transport := v.link + 20

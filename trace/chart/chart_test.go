@@ -13,7 +13,7 @@ import (
 	"tunstack/trace/scenario"
 )
 
-// What is plotted of a simulated dialogue, and that it is a picture in both formats, the same each time.
+// A simulated joke is plotted in both formats, and identically each time.
 func TestWrite(t *testing.T) {
 	var records []trace.Record
 	world := scenario.New(scenario.Config{Seed: 1, Delay: 5 * time.Millisecond, Drop: []int{2, 7}, Watch: func(end int, r trace.Record) {
@@ -50,7 +50,7 @@ func peak(points []trace.Point) (top float64) {
 	return top
 }
 
-// Whatever a file says, its plot is a picture.
+// Odd values in a file do not break its plot.
 func TestOddSeries(t *testing.T) {
 	const most = 1 << 63
 	for name, s := range map[string]trace.Series{

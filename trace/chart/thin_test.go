@@ -10,7 +10,7 @@ import (
 	"tunstack/trace"
 )
 
-// However many points a line has, few are drawn, in the order of time: in each column the highest and the lowest, and the last of all.
+// Of many points few are drawn, in the order of time: the highest and the lowest of each column, and the last of all.
 func TestThin(t *testing.T) {
 	const end = 10 * time.Second
 	points := make([]trace.Point, 100_000)

@@ -65,7 +65,7 @@ func (r *recording) add(at time.Duration, src, dst netip.AddrPort, out bool, s *
 	require.NoError(r.t, r.file.Write([]*capture.Packet{{At: start.Add(at), Out: out, Data: b.Bytes()}}))
 }
 
-// load reads it back.
+// load loads a connection of the recording.
 func (r *recording) load(conn, as string) (*Connection, error) {
 	in, err := capture.NewReader(&r.buf)
 	require.NoError(r.t, err)
@@ -74,7 +74,7 @@ func (r *recording) load(conn, as string) (*Connection, error) {
 	return Load(in, match, as)
 }
 
-// record runs a simulated dialogue and records it at one of its ends.
+// record runs a simulated joke and records it at one of its ends.
 func record(t testing.TB, end int, cfg scenario.Config) *recording {
 	t.Helper()
 	r := newRecording(t)

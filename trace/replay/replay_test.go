@@ -17,7 +17,7 @@ import (
 	"tunstack/trace/scenario"
 )
 
-// The machine answers as it did when it was recorded, at either end, with losses and without.
+// The machine gives the recorded answers, at either end, with and without losses.
 func TestReplayOfOurselves(t *testing.T) {
 	for seed := range uint64(20) {
 		for end := range 2 {
@@ -35,7 +35,7 @@ func TestReplayOfOurselves(t *testing.T) {
 	}
 }
 
-// A recording of which the end it was not made at is played: what was lost on the way shows.
+// The end at which the recording was not made is played: segments lost on the way show as differences.
 func TestReplayOfTheOther(t *testing.T) {
 	c, err := record(t, 1, scenario.Config{Seed: 1, Drop: []int{2, 7}}).load("", scenario.Ends[0].String())
 	require.NoError(t, err)
@@ -43,7 +43,7 @@ func TestReplayOfTheOther(t *testing.T) {
 	golden(t, "other.txt", c.Replay(time.Millisecond))
 }
 
-// The kernel's own TCP, recorded on its loopback, is played as server and as client.
+// A recording of the kernel's TCP on its loopback is played as server and as client.
 func TestReplayOfKernel(t *testing.T) {
 	for as, name := range map[string]string{"": "server.txt", ":1414": "server.txt", ":60208": "client.txt"} {
 		f, err := os.Open("testdata/kernel.pcap")
@@ -61,14 +61,14 @@ func TestReplayOfKernel(t *testing.T) {
 	}
 }
 
-// moment is a segment of a recording that is made by hand.
+// moment is one segment of a recording made by hand.
 type moment struct {
 	at  time.Duration
 	own bool
 	s   tcp.Segment
 }
 
-// byHand is a connection of which the own end is connected to. Its initial sequence numbers are 1000 and 5000.
+// byHand returns a connection whose own end is the server. Its initial sequence numbers are 1000 and 5000.
 func byHand(t *testing.T, rest ...moment) *Result {
 	t.Helper()
 	r := newRecording(t)
@@ -89,7 +89,7 @@ func byHand(t *testing.T, rest ...moment) *Result {
 	return c.Replay(10 * time.Millisecond)
 }
 
-// shown are the lines of a result after those of the handshake.
+// shown returns the lines of a result after the handshake.
 func shown(r *Result) []string {
 	var lines []string
 	for _, l := range r.Lines[3:] {
@@ -178,7 +178,7 @@ func TestLoadErrors(t *testing.T) {
 	require.EqualError(t, err, "no TCP connection was recorded from its SYN on")
 }
 
-// Any file can be tried.
+// No file makes Load or Replay panic.
 func FuzzReplay(f *testing.F) {
 	kernel, err := os.ReadFile("testdata/kernel.pcap")
 	require.NoError(f, err)

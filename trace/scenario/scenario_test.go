@@ -22,7 +22,7 @@ func run(t *testing.T, cfg Config) (records []trace.Record) {
 	return records
 }
 
-// A joke and a download end with nothing left, whatever is lost on the way, and the same Config makes the same records.
+// A joke and a download end in CLOSED whatever is lost on the way, and the same Config makes the same records.
 func TestScenarios(t *testing.T) {
 	for _, cfg := range []Config{
 		{Seed: 1, Loss: 0.2},

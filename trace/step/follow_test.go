@@ -18,7 +18,7 @@ import (
 	"tunstack/trace/scenario"
 )
 
-// source hands out records, and then an error. Those who call it when it has neither wait for ever.
+// source returns records, and then an error. Without an error Next blocks for ever.
 type source struct {
 	records []trace.Record
 	err     error
@@ -37,7 +37,7 @@ func (s *source) Next() (trace.Record, error) {
 	return r, nil
 }
 
-// told are the records of the server of a dialogue that begins an hour after its stack's birth.
+// told returns the records of the server of a joke that begins an hour after the start of its stack.
 func told(t *testing.T) []trace.Record {
 	t.Helper()
 	var records []trace.Record
@@ -53,7 +53,7 @@ func told(t *testing.T) []trace.Record {
 	return records
 }
 
-// Another connection's turn is said, what is missing too, and times count from the first record.
+// Changes of the connection and missing records are printed, and times count from the first record.
 func TestFollow(t *testing.T) {
 	records := told(t)
 	other := records[0]
@@ -69,7 +69,7 @@ func TestFollow(t *testing.T) {
 	require.Equal(t, broken, Follow(t.Context(), &source{err: broken}, Config{Out: io.Discard}))
 }
 
-// session is a user who follows a dialogue that does not end.
+// session is a user who follows a joke that does not end.
 type session struct {
 	lines chan string
 	done  chan error
@@ -97,7 +97,7 @@ func (u *session) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// after types a line when it has nothing more to say but what ends as the pattern says.
+// after types a line when the output ends as the pattern says and no more comes.
 func (u *session) after(pattern, line string) {
 	end := regexp.MustCompile(pattern + "\n$")
 	u.mu.Lock()
@@ -108,7 +108,7 @@ func (u *session) after(pattern, line string) {
 	u.lines <- line
 }
 
-// It holds at each segment until Enter, and q ends it.
+// Follow holds at each segment until Enter, and ends after q.
 func TestFollowHolds(t *testing.T) {
 	u := follow(t)
 	u.after("decides: RFC 9293 3.10.7.2", "")
@@ -118,7 +118,7 @@ func TestFollowHolds(t *testing.T) {
 	require.Contains(t, u.text, "stack gets in SYN-RECEIVED: . seq 1 ack 1 ")
 }
 
-// It runs to a break, and can be ended while nothing happens.
+// Follow continues to a break, and can be ended while it waits for a record.
 func TestFollowWaits(t *testing.T) {
 	b, err := ParseBreak("state=TIME-WAIT")
 	require.NoError(t, err)
@@ -130,7 +130,7 @@ func TestFollowWaits(t *testing.T) {
 	require.Contains(t, u.text, "    break: state=TIME-WAIT\n    stack: state FIN-WAIT-1, snd.una 25, ")
 }
 
-// The end of the input does not end it, but that of ctx does.
+// The end of ctx ends Follow, the end of the input does not.
 func TestFollowInterrupted(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()

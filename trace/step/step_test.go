@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden file anew")
 
-// typed is what a user types, line by line.
+// typed returns the lines that a user types.
 func typed(lines ...string) <-chan string {
 	c := make(chan string, len(lines))
 	for _, l := range lines {
@@ -26,7 +26,7 @@ func typed(lines ...string) <-chan string {
 	return c
 }
 
-// run steps through a dialogue and returns what it prints.
+// run steps through a scenario and returns the output.
 func run(t *testing.T, d scenario.Config, cfg Config) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -35,7 +35,7 @@ func run(t *testing.T, d scenario.Config, cfg Config) string {
 	return out.String()
 }
 
-// Every step of a dialogue whose third segment is lost.
+// Every step of a joke whose third segment is lost.
 func TestGolden(t *testing.T) {
 	got := run(t, scenario.Config{Seed: 1, Drop: []int{3}}, Config{})
 	if *update {
@@ -46,7 +46,7 @@ func TestGolden(t *testing.T) {
 	require.Equal(t, string(want), got, "-update writes it anew")
 }
 
-// Each Enter goes on by one segment, either in or out.
+// Each Enter continues to the next segment, in or out.
 func TestHold(t *testing.T) {
 	out := run(t, scenario.Config{}, Config{Lines: typed("", "", "p", "?", "q")})
 	require.Contains(t, out, "#1 client sends in SYN-SENT: S seq 0 win 65535 ")
@@ -56,7 +56,7 @@ func TestHold(t *testing.T) {
 	require.True(t, strings.HasSuffix(out, "    "+Help+"\n"), "nothing after q:\n%s", out)
 }
 
-// It runs to a break, holds there and before each segment that follows, and c goes on to the next.
+// Simulate holds at a break and before each following segment; c continues to the next break.
 func TestBreak(t *testing.T) {
 	for text, want := range map[string]string{
 		"state=fin-wait-1": "server: ESTABLISHED -> FIN-WAIT-1 (RFC 9293 3.10.4)\n    break: state=FIN-WAIT-1\n",
