@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// announce tells the user what runs, that it is ready, and what to try. The tools are where the client commands can be
-// run, and last is the last line.
+// announce prints the ready line and commands to try. tools says where the client commands can be run, and last is the last
+// line.
 func (n *node) announce(w io.Writer, cfg upConfig, tools, last string) {
 	for _, s := range n.services {
 		fmt.Fprintln(w, s)
@@ -20,7 +20,7 @@ func (n *node) announce(w io.Writer, cfg upConfig, tools, last string) {
 	fmt.Fprintf(w, "\n%s\n", last)
 }
 
-// suggest prints commands for the host's side.
+// suggest prints commands for the host.
 func (n *node) suggest(w io.Writer, cfg upConfig) {
 	stack := cfg.addr.Addr()
 	fmt.Fprintf(w, "  ping %s\n  traceroute %s\n", stack, stack)

@@ -7,8 +7,8 @@ import (
 	"tunstack/internal/clock"
 )
 
-// startClock starts the stack's clock. It stands still while the process does if that is asked for, or a debugger is
-// attached.
+// startClock starts the stack's clock. With --debug-clock, or while a debugger is attached, it stands still while the process
+// is stopped.
 func (n *node) startClock(cfg upConfig, log *slog.Logger) {
 	n.clock = clock.NewSteady(clock.NewReal())
 	ctx, cancel := context.WithCancel(context.Background())

@@ -13,8 +13,8 @@ import (
 	"tunstack/cmd/internal/control"
 )
 
-// command is the program to run in the sandbox: args, or the user's shell. What the stack says goes to out: not to the
-// standard output of a command, which is the command's own.
+// command is the program to run in the sandbox: args, or the user's shell. The stack's messages go to out: not to the standard
+// output of a command, which belongs to the command.
 func (a *app) command(args []string) (child *exec.Cmd, out io.Writer, err error) {
 	out = a.err
 	if len(args) == 0 {
@@ -31,8 +31,8 @@ func (a *app) command(args []string) (child *exec.Cmd, out io.Writer, err error)
 	return child, out, nil
 }
 
-// equip sets up the environment that the sandbox's command inherits so that the client commands work in it: the control
-// socket's name, and this program in the path, as it may be one that go run has put somewhere.
+// equip sets the environment of the sandbox's command so that the client commands work in it: the control socket's path, and
+// this program's directory in PATH, because go run builds it in a temporary one.
 func equip(socket string) error {
 	self, err := os.Executable()
 	if err == nil {
@@ -41,7 +41,7 @@ func equip(socket string) error {
 	return errors.Join(err, os.Setenv(control.Env, socket))
 }
 
-// exit turns the end of a command into the end of this one.
+// exit ends this program with the status of a command.
 func exit(status int, err error) error {
 	if err == nil && status != 0 {
 		err = exitStatus(status)
@@ -49,7 +49,7 @@ func exit(status int, err error) error {
 	return err
 }
 
-// explain says what to do where the privilege to create an interface is missing.
+// explain adds a remedy if the privilege to create an interface is missing.
 func explain(err error, cfg upConfig) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
@@ -59,7 +59,7 @@ func explain(err error, cfg upConfig) error {
 		cfg.dev.Name, err, self)
 }
 
-// explainInside is the same in a sandbox, which gives every privilege but the use of the device file.
+// explainInside is explain for a sandbox, which gives every privilege but access to the device file.
 func explainInside(err error) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err

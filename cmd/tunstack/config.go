@@ -12,18 +12,18 @@ import (
 	"tunstack/tun"
 )
 
-// upFlags are the flags of `tunstack up` as they were given.
+// upFlags are the values of the flags of `tunstack up`.
 type upFlags struct {
 	dev, addr, host, driver, services, congestion, pcap, impair, logLevel string
 	mtu, queues                                                           int
 	tap, sandbox, debugClock                                              bool
 }
 
-// upConfig is what they mean.
+// upConfig is the parsed form of upFlags.
 type upConfig struct {
 	dev      tun.Config
 	addr     netip.Prefix // of the stack
-	host     netip.Addr   // the host's end; not valid: left alone
+	host     netip.Addr   // the host's end; invalid: without an address
 	services string       // for services.Pick
 	pcap     string
 	impair   tun.Impairment
@@ -32,7 +32,7 @@ type upConfig struct {
 	congestion string // for tcp.Config
 	debugClock bool
 
-	// fallback is the interface to create where /dev/net/tun cannot be opened; nil: none. Only a sandbox has one.
+	// fallback is the interface to create if /dev/net/tun cannot be opened; nil: none. Only a sandbox has one.
 	fallback *tun.Config
 }
 
@@ -68,7 +68,7 @@ func (f *upFlags) parse() (upConfig, error) {
 	return c, c.check(f)
 }
 
-// nameDevice chooses the name of an interface for which none was given.
+// nameDevice chooses the name of an interface if none was given.
 func nameDevice(dev *tun.Config) {
 	switch {
 	case dev.Name != "":
@@ -85,7 +85,7 @@ const (
 	maxMTU = 65535
 )
 
-// maxQueues is what the kernel's tun driver has (MAX_TAP_QUEUES).
+// maxQueues is the maximum of the kernel's tun driver (MAX_TAP_QUEUES).
 const maxQueues = 256
 
 func (c *upConfig) check(f *upFlags) error {
@@ -141,8 +141,9 @@ func (c *upConfig) addresses(f *upFlags) error {
 	return nil
 }
 
-// assignable says whether a host on the network may have address a: not the network's own nor its broadcast address,
-// unless it is of two or one (RFC 3021), and none of the special ranges (RFC 1122 section 3.2.1.3).
+// assignable reports whether a host on the network may have address a: it is in none of the special ranges (RFC 1122 section
+// 3.2.1.3), and it is neither the network's own address nor its broadcast address, unless the network has one or two addresses
+// (RFC 3021).
 func assignable(a netip.Addr, network netip.Prefix) bool {
 	special := a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || a.As4()[0] == 0 || a.As4()[0] >= 240
 	edge := network.Bits() < 31 && (a == network.Masked().Addr() || a == lastAddr(network))

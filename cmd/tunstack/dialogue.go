@@ -23,7 +23,7 @@ func (a *app) knockCommand() *cobra.Command {
 		Use:   "knock HOST",
 		Short: "Tell a knock-knock joke to a server",
 		Long: `Connects from the stack to a knock-knock server, tells it a joke, and prints the
-dialogue. It fails when the server answers anything but what the game demands.`,
+dialogue. It fails at a wrong answer.`,
 		Example: `  tunstack knock 10.0.0.1
   tunstack knock --port 4444 10.0.0.1
   tunstack knock 127.0.0.1          the stack tells it to its own server`,
@@ -47,8 +47,8 @@ func (a *app) echoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "echo HOST [TEXT...]",
 		Short: "Send text to an echo server",
-		Long: `Connects from the stack to an echo server (RFC 862) over TCP, sends TEXT and prints what
-comes back; it fails when that is not the same. Without TEXT it sends its input.`,
+		Long: `Connects from the stack to an echo server (RFC 862) over TCP, sends TEXT and prints
+the reply; it fails if the reply differs. Without TEXT it sends its input.`,
 		Example: `  tunstack echo 10.0.0.1 hello
   tunstack echo 10.0.0.1 < big.iso | cmp - big.iso`,
 		Args: operands(1, -1),
@@ -68,7 +68,7 @@ comes back; it fails when that is not the same. Without TEXT it sends its input.
 	return cmd
 }
 
-// echo sends text, prints what comes back, and compares.
+// echo sends text, prints the reply, and compares.
 func echo(c net.Conn, text string, out io.Writer) error {
 	var back bytes.Buffer
 	out, flush := forText(out)
@@ -77,12 +77,12 @@ func echo(c net.Conn, text string, out io.Writer) error {
 		return err
 	}
 	if back.String() != text {
-		return fmt.Errorf("the answer is not what was sent")
+		return fmt.Errorf("the reply differs from the text sent")
 	}
 	return nil
 }
 
-// with connects from the stack to address, calls use, and closes the connection; early when ctx ends.
+// with connects from the stack to address, calls use, and closes the connection, early if ctx ends.
 func (a *app) with(ctx context.Context, network, address string, use func(net.Conn) error) error {
 	c, err := a.client().DialContext(ctx, network, address)
 	if err != nil {
@@ -91,7 +91,7 @@ func (a *app) with(ctx context.Context, network, address string, use func(net.Co
 	return guard(ctx, c, func() error { return use(c) })
 }
 
-// guard calls use and closes c after it, or when ctx ends to end it.
+// guard calls use and closes c after it, or when ctx ends to make use return.
 func guard(ctx context.Context, c io.Closer, use func() error) error {
 	defer c.Close()
 	stop := context.AfterFunc(ctx, func() { c.Close() })
@@ -102,7 +102,7 @@ func guard(ctx context.Context, c io.Closer, use func() error) error {
 	return err
 }
 
-// checkPort refuses the port to which nobody can connect.
+// checkPort refuses port 0.
 func checkPort(port uint16) error {
 	if port == 0 {
 		return usage("--port 0: it must be from 1 to 65535")

@@ -15,7 +15,7 @@ import (
 	"tunstack/socketapi"
 )
 
-// host is a stack as the control server wants it: *socketapi.Stack, the tables to look at and the packets.
+// host adapts a stack to control.Stack: *socketapi.Stack, the tables and the packets.
 type host struct {
 	*socketapi.Stack
 	clock   *clock.Steady
@@ -57,8 +57,8 @@ func (h host) DialContext(ctx context.Context, network, address string) (net.Con
 	return h.dialICMP(network, c)
 }
 
-// icmpConn is a raw ICMP socket that sends to one host and, unlike a connected one, hears from all: a router on the way may
-// have something to say. Read returns whole IP datagrams, as ping shows their TTL.
+// icmpConn is a raw ICMP socket that sends to one host and, unlike a connected one, receives from all, because routers on the
+// way send errors. Read returns whole IP datagrams, because ping prints their TTL.
 type icmpConn struct {
 	net.PacketConn
 	socket        *socketapi.PacketConn
@@ -66,8 +66,8 @@ type icmpConn struct {
 	local, remote net.Addr
 }
 
-// Types of the ICMP messages that ping has no use for (RFC 792): those that ask. They are filtered out, or a flood of requests
-// to the stack would come ping's way too.
+// Types of the ICMP requests (RFC 792), which ping does not use. They are filtered out: otherwise ping would receive a flood of
+// requests to the stack, too.
 const icmpRequests = 1<<8 | 1<<13 | 1<<15 | 1<<17
 
 // dialICMP makes an icmpConn between the addresses of c.
@@ -91,7 +91,7 @@ func (c *icmpConn) Read(b []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	if n == 0 && err == nil {
-		err = io.EOF // no datagram is empty
+		err = io.EOF // a datagram is never empty
 	}
 	return max(n, 0), err
 }

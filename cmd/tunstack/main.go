@@ -1,5 +1,5 @@
-// Command tunstack runs a TCP/IP stack of its own on a TUN device, with small services to try it, and holds the tools
-// that act from the stack's side: knock, echo, nc, ping, netstat, ifconfig, arp, route, trace and plot; and step, which needs none.
+// Command tunstack runs a TCP/IP stack of its own on a TUN device, with small services to try it, and contains tools that use
+// the stack: knock, echo, nc, ping, netstat, ifconfig, arp, route, trace and plot; and step, which needs no device.
 package main
 
 import (

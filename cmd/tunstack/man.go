@@ -11,13 +11,13 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// manCommand writes the man pages. It is for whoever packs the program, and not in the help. (cobra/doc makes man pages by way of Markdown,
-// for which the help texts would have to be Markdown and a parser of it part of the program.)
+// manCommand writes the man pages. It is for packagers of the program, and hidden from the help. (cobra/doc makes man pages
+// from Markdown: the help texts would have to be Markdown and a parser of it part of the program.)
 func (a *app) manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "man DIR",
 		Short:   "Write the man pages",
-		Long:    `Writes a man page for each command, made of its help, into DIR.`,
+		Long:    `Writes a man page for each command, from its help, into DIR.`,
 		Example: `  tunstack man /usr/local/share/man/man1`,
 		Hidden:  true,
 		Args:    operands(1, 1),
@@ -68,7 +68,7 @@ func manPage(name string, cmd *cobra.Command) string {
 	return b.String()
 }
 
-// verbatim writes a section line by line as it is.
+// verbatim writes a section line by line without changes.
 func verbatim(b *strings.Builder, title, text string) {
 	if text != "" {
 		fmt.Fprintf(b, ".SH %s\n.nf\n%s\n.fi\n", title, roff(text))
@@ -91,7 +91,7 @@ func manFlags(b *strings.Builder, title string, flags *pflag.FlagSet) {
 	})
 }
 
-// roff escapes a text: a hyphen is to be copied as one, and a line must not begin with a request.
+// roff escapes a text: a hyphen must stay a hyphen, and a line must not start with a request.
 func roff(text string) string {
 	text = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(text)
 	lines := strings.Split(text, "\n")

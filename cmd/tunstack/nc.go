@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// udpQuiet is how long nc -u listens after its input has ended, as UDP has no end of its own.
+// udpQuiet is the time for which nc -u listens after its input has ended, because UDP has no end of stream.
 const udpQuiet = time.Second
 
 func (a *app) ncCommand() *cobra.Command {
@@ -23,10 +23,11 @@ func (a *app) ncCommand() *cobra.Command {
 		Use:   "nc [-u] [-l] [HOST] PORT",
 		Short: "Join input and output to a connection of the stack",
 		Long: `Connects from the stack to HOST and PORT, sends its input and prints what it receives, until
-the other side has said all; on a terminal without control characters. The end of the input is passed on as a half-close (FIN).
-With -l it waits for one connection to PORT instead, at the stack's address HOST or at all of them.
-Over UDP (-u) each read of the input is a datagram, and nc ends when nothing has come
-for a second after the end of the input.`,
+the peer closes its half of the connection. It prints no control characters on a terminal. At the
+end of the input it closes its own half (FIN). With -l it waits for one connection to PORT instead,
+at the stack's address HOST or at all its addresses.
+Over UDP (-u) each read of the input is a datagram, and nc ends when nothing has been
+received for a second after the end of the input.`,
 		Example: `  echo hello | tunstack nc 10.0.0.1 7
   tunstack nc -l 5000 > received            and on the host: nc 10.0.0.2 5000
   tunstack nc -u 10.0.0.1 9999
@@ -57,7 +58,7 @@ for a second after the end of the input.`,
 	return cmd
 }
 
-// listen joins the first connection to address.
+// listen relays the first connection to address.
 func (a *app) listen(ctx context.Context, network, address string, quiet time.Duration) error {
 	l, err := a.client().Listen(ctx, network, address)
 	if err != nil {
@@ -72,13 +73,13 @@ func (a *app) listen(ctx context.Context, network, address string, quiet time.Du
 	})
 }
 
-// join sends in to c and what c receives to out, until c's peer has said all. The end of in closes the sending half; if then
-// nothing is received for quiet, that is the end too, unless quiet is 0.
+// join sends in to c and the data that c receives to out, until the peer's FIN. At the end of in it closes the sending half; if
+// nothing is received for quiet after that, it returns, unless quiet is 0.
 func join(c net.Conn, in io.Reader, out io.Writer, quiet time.Duration) error {
 	r := &quietReader{Conn: c, quiet: quiet}
 	out, flush := forText(out)
 	go func() {
-		io.Copy(c, in) // what goes wrong shows at the reading side
+		io.Copy(c, in) // an error shows at the reading side
 		if half, ok := c.(interface{ CloseWrite() error }); ok {
 			half.CloseWrite()
 		}
@@ -91,7 +92,7 @@ func join(c net.Conn, in io.Reader, out io.Writer, quiet time.Duration) error {
 	return nil
 }
 
-// quietReader reads from a connection, for the time quiet at most once the input has ended.
+// quietReader reads from a connection. Once the input has ended, a read waits for quiet at most.
 type quietReader struct {
 	net.Conn
 	quiet time.Duration

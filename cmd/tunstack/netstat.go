@@ -26,7 +26,7 @@ func (a *app) netstatCommand() *cobra.Command {
 		Use:   "netstat [--watch [SECONDS]]",
 		Short: "Show the stack's sockets, or its counters",
 		Long: `Lists the stack's sockets as "ss -tan" does: state, bytes waiting to be read and to be acknowledged
-(of a listener: connections waiting to be accepted and how many may), own and peer's address.
+(of a listener: connections waiting to be accepted and how many may), the stack's and the peer's address.
 With -i each TCP connection has a second line as "ss -tni" prints it, times in ms. With -s it lists all
 counters and drop reasons, with their meaning and the section of the RFC behind it.
 
@@ -54,15 +54,15 @@ the counters that are zero, and shows beside each value by how much it has grown
 	cmd.Flags().BoolVarP(&f.tcp, "tcp", "t", false, "TCP sockets; the default")
 	cmd.Flags().BoolVarP(&f.udp, "udp", "u", false, "UDP sockets")
 	cmd.Flags().BoolVarP(&f.raw, "raw", "w", false, "raw sockets")
-	cmd.Flags().BoolVarP(&f.info, "info", "i", false, "what TCP connections know of themselves")
+	cmd.Flags().BoolVarP(&f.info, "info", "i", false, "internal TCP information")
 	cmd.Flags().BoolVarP(&f.statistics, "statistics", "s", false, "counters and drop reasons instead of sockets")
-	cmd.Flags().Var(&f.watch, "watch", "repeat every so many `seconds`")
+	cmd.Flags().Var(&f.watch, "watch", "repeat every N `seconds`")
 	cmd.Flags().Lookup("watch").NoOptDefVal = "1"
 	jsonFlag(cmd, &f.json)
 	return cmd
 }
 
-// check takes the operand, which is --watch's, and refuses what makes no sense.
+// check takes the operand of --watch, and refuses invalid combinations.
 func (f *netstatFlags) check(cmd *cobra.Command, args []string) error {
 	if watch := cmd.Flags().Changed("watch"); !watch && len(args) > 0 {
 		return usage("usage: tunstack %s", cmd.Use)
@@ -80,7 +80,7 @@ func (f *netstatFlags) check(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// netstat prints once what f asks for.
+// netstat prints the output for f once.
 func (a *app) netstat(ctx context.Context, f *netstatFlags, out io.Writer) error {
 	if f.statistics {
 		rows, err := a.counters(ctx)
@@ -101,7 +101,7 @@ func (a *app) counters(ctx context.Context) (rows []socketapi.Counter, err error
 	return rows, a.client().Get(ctx, "counters", &rows)
 }
 
-// sockets prints the sockets of the protocols that f asks for, as they come.
+// sockets prints the sockets of the protocols in f, one by one.
 func (a *app) sockets(ctx context.Context, f *netstatFlags, out io.Writer) error {
 	shown := map[string]bool{"tcp": f.tcp || !f.udp && !f.raw, "udp": f.udp, "raw": f.raw}
 	several := shown["tcp"] && shown["udp"] || shown["tcp"] && shown["raw"] || shown["udp"] && shown["raw"]
@@ -128,7 +128,7 @@ func (a *app) sockets(ctx context.Context, f *netstatFlags, out io.Writer) error
 	return rows.end()
 }
 
-// endText is one end of a socket, with ss's words for an address or port that is not set.
+// endText is one end of a socket, with ss's words for an unset address or port.
 func endText(a netip.AddrPort) (addr, port string) {
 	addr, port = "0.0.0.0", "*"
 	if a.Addr().IsValid() {
@@ -140,7 +140,7 @@ func endText(a netip.AddrPort) (addr, port string) {
 	return addr, port
 }
 
-// printCounters prints one counter to the line.
+// printCounters prints one counter per line.
 func printCounters(w io.Writer, rows []socketapi.Counter) {
 	width := nameWidth(rows)
 	for _, c := range rows {
@@ -156,7 +156,7 @@ func nameWidth(rows []socketapi.Counter) int {
 	return width
 }
 
-// meaning is what a counter counts, and the section that asks for it.
+// meaning is the description of a counter, and its RFC section.
 func meaning(c socketapi.Counter) string {
 	if c.RFC == "" {
 		return c.Doc

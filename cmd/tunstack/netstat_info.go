@@ -9,8 +9,8 @@ import (
 	"tunstack/tcp"
 )
 
-// infoText is what "ss -i" says of a connection: words, then name:value, those that are 0 left out. cwnd and what is counted
-// of the flight are in segments there, as on Linux.
+// infoText is the text of "ss -i" for a connection: words, then name:value, zeros left out. cwnd and the counts of the flight
+// are in segments, as on Linux.
 func infoText(v *tcp.Info) string {
 	mss := max(v.SndMSS, 1)
 	segments := func(bytes int) int { return (bytes + mss - 1) / mss }
@@ -53,7 +53,7 @@ func infoText(v *tcp.Info) string {
 	return strings.Join(words, " ")
 }
 
-// millis is a time in ms without needless digits, to the microsecond.
+// millis is a time in ms, to the microsecond, without trailing zeros.
 func millis(d time.Duration) string {
 	return strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', -1, 64)
 }

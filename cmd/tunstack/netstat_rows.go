@@ -10,8 +10,8 @@ import (
 	"tunstack/socketapi"
 )
 
-// socketTable prints the table of ss: addresses end, and ports begin, at a colon that all rows share. It keeps the first rows until it knows
-// how wide the columns are, and prints the others as they come.
+// socketTable prints the table of ss: all rows share the column of the colon between address and port. It keeps the first rows
+// until it knows the widths of the columns, and prints the others at once.
 type socketTable struct {
 	w            io.Writer
 	withProtocol bool
@@ -20,13 +20,13 @@ type socketTable struct {
 	printing     bool
 }
 
-// socketLine is the cells of a row, and what follows below it.
+// socketLine is the cells of a row, and the text below it.
 type socketLine struct {
 	cells [8]string
 	below string
 }
 
-// tableRows are the rows that the columns are made to fit.
+// tableRows is the number of rows that determine the widths.
 const tableRows = 4096
 
 func (t *socketTable) add(s socketapi.SocketInfo) error {
@@ -46,7 +46,7 @@ func (t *socketTable) add(s socketapi.SocketInfo) error {
 	return t.end()
 }
 
-// end prints what is kept.
+// end prints the rows kept.
 func (t *socketTable) end() error {
 	if t.printing {
 		return nil
@@ -80,7 +80,7 @@ func (t *socketTable) print(l *socketLine) error {
 	return err
 }
 
-// jsonRows prints rows as printJSON does, but each as it comes.
+// jsonRows prints rows as printJSON does, but one by one.
 type jsonRows[Row any] struct {
 	w     io.Writer
 	begun bool

@@ -12,10 +12,10 @@ import (
 	"tunstack/socketapi"
 )
 
-// minWatch keeps a mistyped --watch from becoming a busy loop.
+// minWatch prevents a mistyped --watch from becoming a busy loop.
 const minWatch = 10 * time.Millisecond
 
-// watchNetstat prints what f asks for at once and again at each tick, until ctx ends, which is no error.
+// watchNetstat prints the output for f at once and again at each tick, until ctx ends, which is not an error.
 func (a *app) watchNetstat(ctx context.Context, f *netstatFlags, tick <-chan time.Time) error {
 	s := &screen{out: a.out, plain: f.json}
 	print := func(out io.Writer) error { return a.netstat(ctx, f, out) }
@@ -41,10 +41,10 @@ func (a *app) watchNetstat(ctx context.Context, f *netstatFlags, tick <-chan tim
 	}
 }
 
-// growth prints counters with what has been added since it did so last.
+// growth prints counters with their increase since the last print.
 type growth struct {
 	fetch func() ([]socketapi.Counter, error)
-	last  map[string]uint64 // nil: never
+	last  map[string]uint64 // nil: before the first print
 }
 
 func (g *growth) print(w io.Writer) error {
@@ -71,16 +71,16 @@ func (g *growth) print(w io.Writer) error {
 // Control sequences of terminals (ECMA-48).
 const (
 	clearScreen = "\x1b[2J"
-	home        = "\x1b[H" // the cursor goes there
-	clearLine   = "\x1b[K" // from the cursor on
+	home        = "\x1b[H" // moves the cursor to the top left
+	clearLine   = "\x1b[K" // clears from the cursor on
 	clearBelow  = "\x1b[J"
 )
 
-// screen shows one text after the other: on a terminal in the place of the last one, elsewhere below it, after an empty line.
+// screen shows consecutive texts: on a terminal each in the place of the last one, elsewhere below it, after an empty line.
 type screen struct {
 	out   io.Writer
-	plain bool // one below the other and nothing between
-	shown bool // there was one before
+	plain bool // without an empty line between
+	shown bool // a text was shown before
 }
 
 func (s *screen) show(text string) error {
@@ -94,8 +94,8 @@ func (s *screen) show(text string) error {
 	return err
 }
 
-// inPlace is what a terminal has to be sent to show text at its top, over what is there, which it overwrites line by line so that nothing
-// flickers. What does not fit is left out, and that is said in the last row.
+// inPlace is the sequence for a terminal to show text at its top over the last text. It overwrites line by line, without
+// flicker. Lines that do not fit are left out, and the last row says how many.
 func inPlace(text string, columns, rows int, first bool) string {
 	var b strings.Builder
 	if first {
@@ -117,7 +117,7 @@ func inPlace(text string, columns, rows int, first bool) string {
 	return b.String()
 }
 
-// fitting is how many of lines, of which long ones wrap, fit into rows.
+// fitting is the number of lines that fit into rows; long lines wrap.
 func fitting(lines []string, columns, rows int) int {
 	for i, line := range lines {
 		width := utf8.RuneCountInString(strings.ReplaceAll(line, "\t", "        "))

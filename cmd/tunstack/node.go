@@ -20,7 +20,7 @@ import (
 	"tunstack/tun"
 )
 
-// node is a stack at work, with its services and its control socket.
+// node is a running stack, with its services and its control socket.
 type node struct {
 	dev      string
 	stack    *socketapi.Stack
@@ -31,7 +31,7 @@ type node struct {
 	closers  []func() error // in the order of starting
 }
 
-// start starts a node, and returns when it answers. On error nothing of it remains.
+// start starts a node, and returns when it answers. On error it stops everything it has started.
 func start(ctx context.Context, cfg upConfig, controlPath string, log *slog.Logger) (_ *node, err error) {
 	n := &node{failed: make(chan error, 1)}
 	defer func() {
@@ -39,7 +39,7 @@ func start(ctx context.Context, cfg upConfig, controlPath string, log *slog.Logg
 			n.close()
 		}
 	}()
-	l, err := control.Listen(controlPath) // first, as it tells when one is running
+	l, err := control.Listen(controlPath) // first, because it finds a running stack
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func start(ctx context.Context, cfg upConfig, controlPath string, log *slog.Logg
 
 func (n *node) onClose(f func() error) { n.closers = append(n.closers, f) }
 
-// close ends all, the last first.
+// close closes everything, the last first.
 func (n *node) close() error {
 	var errs []error
 	for _, f := range slices.Backward(n.closers) {
@@ -67,8 +67,8 @@ func (n *node) close() error {
 	return errors.Join(errs...)
 }
 
-// quickACD is address conflict detection for a link that has just been made, with nobody on it but the host, who answers
-// at once. RFC 5227's own seconds are for switches that are still waking up.
+// quickACD is address conflict detection for a new link, on which only the host can answer, at once. RFC 5227's waits of
+// seconds are for switches that are not ready yet.
 var quickACD = link.ACD{
 	ProbeWait: 10 * time.Millisecond, ProbeMin: 50 * time.Millisecond, ProbeMax: 100 * time.Millisecond, AnnounceWait: 100 * time.Millisecond,
 }
@@ -100,7 +100,7 @@ func (n *node) startStack(ctx context.Context, cfg upConfig, log *slog.Logger) e
 	return n.stack.Ready(ctx)
 }
 
-// deviceFailed is told that the device cannot be read any more.
+// deviceFailed is called when the device cannot be read any more.
 func (n *node) deviceFailed(_ string, err error) {
 	if failure := n.failure(); failure != nil {
 		err = failure
@@ -109,11 +109,11 @@ func (n *node) deviceFailed(_ string, err error) {
 	}
 	select {
 	case n.failed <- err:
-	default: // each queue tells
+	default: // each queue reports it
 	}
 }
 
-// failure is that the interface does not exist any more, or nil.
+// failure is the error of an interface that does not exist any more, or nil.
 func (n *node) failure() error {
 	if _, err := net.InterfaceByName(n.dev); err != nil {
 		return fmt.Errorf("interface %s was deleted", n.dev)
@@ -121,7 +121,7 @@ func (n *node) failure() error {
 	return nil
 }
 
-// openDevice creates the interface, behind a bad wire and recorded if that is asked for.
+// openDevice creates the interface, impaired and recorded if the flags ask for that.
 func (n *node) openDevice(cfg upConfig, log *slog.Logger) (tun.Device, error) {
 	dev, err := openInterface(cfg, log)
 	if err != nil {
@@ -135,7 +135,7 @@ func (n *node) openDevice(cfg upConfig, log *slog.Logger) (tun.Device, error) {
 	if cfg.pcap == "" {
 		return dev, nil
 	}
-	failed := func(err error) { log.Error("the recording has ended", "file", cfg.pcap, "error", err) }
+	failed := func(err error) { log.Error("recording failed", "file", cfg.pcap, "error", err) }
 	end, err := n.capture.ToFile(cfg.pcap, failed)
 	if err != nil {
 		dev.Close()
@@ -145,7 +145,7 @@ func (n *node) openDevice(cfg upConfig, log *slog.Logger) (tun.Device, error) {
 	return dev, nil
 }
 
-// openInterface creates the interface, or the one to fall back to where /dev/net/tun does not exist or may not be opened.
+// openInterface creates the interface, or the fallback if /dev/net/tun does not exist or must not be opened.
 func openInterface(cfg upConfig, log *slog.Logger) (tun.Device, error) {
 	dev, err := tun.Open(cfg.dev)
 	if err == nil || cfg.fallback == nil || !errors.Is(err, fs.ErrPermission) && !errors.Is(err, fs.ErrNotExist) {
@@ -154,7 +154,7 @@ func openInterface(cfg upConfig, log *slog.Logger) (tun.Device, error) {
 	log.Info("a veth pair instead", "reason", err)
 	dev, second := tun.Open(*cfg.fallback)
 	if second != nil {
-		return nil, fmt.Errorf("%w; and without it: %w", err, second)
+		return nil, fmt.Errorf("%w; the fallback failed, too: %w", err, second)
 	}
 	return dev, nil
 }

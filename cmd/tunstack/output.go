@@ -9,11 +9,11 @@ import (
 	"tunstack/internal/outfile"
 )
 
-// output is a file that is opened before the work that fills it, so that a name that cannot be written to is an error at once. Until write
-// is called a file that was there keeps what it holds.
+// output is a file that is opened before the work that fills it, so that a name that cannot be written is an error at once. An
+// existing file keeps its contents until write is called.
 type output struct {
 	file  *os.File
-	fresh bool // it was not there before
+	fresh bool // it did not exist before
 }
 
 func openOutput(name string) (*output, error) {
@@ -22,7 +22,7 @@ func openOutput(name string) (*output, error) {
 	return &output{f, errors.Is(missing, fs.ErrNotExist)}, err
 }
 
-// write replaces what the file holds by what f writes, and closes it.
+// write replaces the file's contents by the output of f, and closes it.
 func (o *output) write(f func(io.Writer) error) error {
 	err := outfile.Empty(o.file)
 	if err == nil {
@@ -31,7 +31,7 @@ func (o *output) write(f func(io.Writer) error) error {
 	return errors.Join(err, o.file.Close())
 }
 
-// abandon closes the file and leaves everything as it was before.
+// abandon closes the file and restores the state before.
 func (o *output) abandon() error {
 	err := o.file.Close()
 	if o.fresh {
@@ -40,7 +40,7 @@ func (o *output) abandon() error {
 	return err
 }
 
-// fill opens the file name, does the work, and writes what the work has made.
+// fill opens the file name, does the work, and writes its result.
 func fill(name string, work func() (write func(io.Writer) error, err error)) error {
 	o, err := openOutput(name)
 	if err != nil {

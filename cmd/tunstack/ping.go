@@ -10,7 +10,7 @@ import (
 	"tunstack/cmd/internal/ping"
 )
 
-// minInterval keeps a mistyped -i from becoming a flood.
+// minInterval prevents a mistyped -i from becoming a flood.
 const minInterval = time.Millisecond
 
 func (a *app) pingCommand() *cobra.Command {
@@ -21,7 +21,7 @@ func (a *app) pingCommand() *cobra.Command {
 		Short: "Send echo requests from the stack",
 		Long: `Sends ICMP echo requests from the stack and prints the replies and statistics as Linux's
 ping does. It runs until it is interrupted (Ctrl-C) or -c requests are answered, and
-exits 1 when there was no reply at all.`,
+exits 1 without any reply.`,
 		Example: `  tunstack ping 10.0.0.1
   tunstack ping -c 3 -s 8000 10.0.0.1     in fragments`,
 		Args: operands(1, 1),
@@ -39,7 +39,7 @@ exits 1 when there was no reply at all.`,
 		},
 	}
 	cmd.Flags().IntVarP(&cfg.Count, "count", "c", 0, "stop after `N` requests")
-	cmd.Flags().IntVarP(&cfg.Size, "size", "s", ping.DefaultSize, "bytes of payload `SIZE`")
+	cmd.Flags().IntVarP(&cfg.Size, "size", "s", ping.DefaultSize, "payload of `SIZE` bytes")
 	cmd.Flags().VarP(&interval, "interval", "i", "`seconds` from one request to the next")
 	cmd.Flags().VarP(&wait, "wait", "W", "`seconds` to wait for a reply after the last request, if there has been none")
 	return cmd

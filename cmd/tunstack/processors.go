@@ -5,9 +5,9 @@ import (
 	"runtime"
 )
 
-// useProcessors makes Go use one processor for each queue of the device, unless GOMAXPROCS says otherwise. The stack does
-// its work on the thread that reads the queue, and so do the services it wakes; a second thread would take turns with
-// the first, which costs more than it brings (docs/performance.md).
+// useProcessors makes Go use one processor for each queue of the device, unless GOMAXPROCS is set. The stack works on the
+// thread that reads the queue, and so do the services that it wakes; a second thread would alternate with the first, which
+// costs more than it gains (docs/performance.md).
 func useProcessors(queues int) {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(queues)

@@ -99,7 +99,7 @@ func (a *app) record(ctx context.Context, s source, show func(trace.Record)) (*t
 func only(kept *trace.Recording) ([]trace.Record, error) {
 	switch conns := kept.Connections(); len(conns) {
 	case 0:
-		return nil, errors.New("no connection did anything")
+		return nil, errors.New("no connection in the trace")
 	case 1:
 		return conns[0], nil
 	default:

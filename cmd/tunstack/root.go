@@ -22,13 +22,13 @@ const (
 	exitInterrupt = 128 + int(syscall.SIGINT)
 )
 
-// exitStatus is an error that has been told already, or was never one: the program ends with it and says nothing.
+// exitStatus is an exit status without a message: the error has been printed already, or there was none.
 type exitStatus int
 
 // Error implements error.
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
-// usageError is a mistake in the command line that only the command itself can see.
+// usageError is a mistake in the command line that cobra does not find.
 type usageError struct{ error }
 
 // usage makes a usageError.
@@ -51,8 +51,8 @@ func run(args []string, s streams) int {
 	return status(cmd, err, parsed, s)
 }
 
-// status says what went wrong, in one line, and returns the exit status. What fails before the command line is parsed is
-// a usage error.
+// status prints the error in one line, and returns the exit status. An error before the command line is parsed is a usage
+// error.
 func status(cmd *cobra.Command, err error, parsed bool, s streams) int {
 	var done exitStatus
 	var misused usageError
@@ -71,14 +71,14 @@ func status(cmd *cobra.Command, err error, parsed bool, s streams) int {
 	return exitFailure
 }
 
-// app is what all commands share.
+// app is the state that all commands share.
 type app struct {
 	streams
 	args    []string // the whole command line
 	control string   // --control
 }
 
-// client reaches the running stack.
+// client returns a client of the running stack.
 func (a *app) client() *control.Client { return &control.Client{Path: a.control} }
 
 func newRoot(args []string, s streams) *cobra.Command {
@@ -89,7 +89,7 @@ func newRoot(args []string, s streams) *cobra.Command {
 		Long: `tunstack is a TCP/IP stack that runs as an ordinary program on a TUN device.
 
 "tunstack up" runs it, with some services to try. The other commands talk to a
-running stack and act from its side: what they send comes from its address.`,
+running stack and send from its address.`,
 		Example: `  tunstack up --sandbox                      a shell with a stack to play with, no root needed
   tunstack up --sandbox -- ping -c 3 10.0.0.2
   sudo tunstack up                           on this machine's own network
@@ -109,8 +109,8 @@ running stack and act from its side: what they send comes from its address.`,
 	return root
 }
 
-// operands checks the number of arguments; a negative most is no limit. None but those without limit may be empty: they name something,
-// and what an empty name stands for is nobody's intention.
+// operands checks the number of arguments; a negative most means no limit. With a limit, an empty argument is an error, because
+// it is a name that the user cannot have meant.
 func operands(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		named := args

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// seconds is a flag that takes a time as ping and nc do: "0.5".
+// seconds is a flag value in the format of ping and nc: "0.5".
 type seconds time.Duration
 
 // Set implements pflag.Value.

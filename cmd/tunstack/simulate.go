@@ -58,7 +58,7 @@ func (s *simulation) check(cmd *cobra.Command, most int) error {
 	}
 	for _, name := range s.congestion {
 		if !slices.Contains(tcp.Algorithms, name) {
-			return usage("--congestion %s: unknown algorithm; there are %s", name, strings.Join(tcp.Algorithms, ", "))
+			return usage("--congestion %s: unknown algorithm; valid: %s", name, strings.Join(tcp.Algorithms, ", "))
 		}
 	}
 	for _, n := range s.scenario.Drop {

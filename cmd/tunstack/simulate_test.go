@@ -48,5 +48,5 @@ func TestTraceSimulation(t *testing.T) {
 func TestTraceOfLoss(t *testing.T) {
 	noStack(t)
 	picture := filepath.Join(t.TempDir(), "joke.svg")
-	requireOneLine(t, tunstack("", "trace", "--sim", "--loss", "1", "--svg", picture), exitFailure, "no connection did anything")
+	requireOneLine(t, tunstack("", "trace", "--sim", "--loss", "1", "--svg", picture), exitFailure, "no connection in the trace")
 }

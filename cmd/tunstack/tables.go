@@ -42,7 +42,7 @@ func jsonFlag(cmd *cobra.Command, asJSON *bool) {
 	cmd.Flags().BoolVar(asJSON, "json", false, "print JSON instead of a table")
 }
 
-// tableCommand is a command that prints one table.
+// tableCommand makes a command that prints one table.
 func tableCommand[Row any](a *app, cmd *cobra.Command, table string, print func(io.Writer, []Row)) *cobra.Command {
 	var asJSON bool
 	cmd.Args = operands(0, 0)
@@ -93,7 +93,7 @@ func lastAddr(p netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(a)
 }
 
-// neighbor is a row of the ARP cache as it comes over the control socket.
+// neighbor is a row of the ARP cache in the format of the control socket.
 type neighbor struct {
 	IP    netip.Addr    `json:"ip"`
 	MAC   string        `json:"mac"`
@@ -105,8 +105,8 @@ func (a *app) arpCommand() *cobra.Command {
 	return tableCommand(a, &cobra.Command{
 		Use:   "arp",
 		Short: "Show the stack's ARP cache",
-		Long: `Shows the hardware addresses that the stack knows on Ethernet (up --tap), what it thinks of
-them, and when it last heard from them. On a TUN device there are none.`,
+		Long: `Shows the hardware addresses that the stack knows on Ethernet (up --tap), their states,
+and the time since it last heard from them. A TUN device has none.`,
 		Example: "  tunstack arp\n  tunstack arp --json",
 	}, "neighbors", printNeighbors)
 }

@@ -12,13 +12,13 @@ import (
 	"tunstack/trace"
 )
 
-// columns is the width of the terminal that f is; 0: it is none.
+// columns is the width of the terminal f; 0: f is not a terminal.
 func columns(f any) int {
 	width, _ := terminalSize(f)
 	return width
 }
 
-// terminalSize is that of the terminal that f is; 0, 0: it is none.
+// terminalSize is the size of the terminal f; 0, 0: f is not a terminal.
 func terminalSize(f any) (columns, rows int) {
 	file, ok := f.(*os.File)
 	if !ok {
@@ -31,8 +31,8 @@ func terminalSize(f any) (columns, rows int) {
 	return cmp.Or(int(size.Col), 80), cmp.Or(int(size.Row), 24)
 }
 
-// forText is where a command writes what a peer says: without control characters if w is a terminal, and else byte for byte. flush is
-// called at the end.
+// forText returns the writer for a peer's text: it removes control characters if w is a terminal, and writes the bytes
+// unchanged otherwise. flush must be called at the end.
 func forText(w io.Writer) (text io.Writer, flush func() error) {
 	if columns(w) == 0 {
 		return w, func() error { return nil }
@@ -41,7 +41,7 @@ func forText(w io.Writer) (text io.Writer, flush func() error) {
 	return out, out.Flush
 }
 
-// styleFor is how ladders look on w: plain ASCII unless it is a terminal, which may know no more either.
+// styleFor is the style of ladders on w: plain ASCII for anything but a terminal, which may not support more.
 func styleFor(w io.Writer) trace.Style {
 	width := columns(w)
 	if width == 0 {

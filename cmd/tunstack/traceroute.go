@@ -17,13 +17,13 @@ func (a *app) tracerouteCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "traceroute HOST",
 		Short: "Show the routers on the way from the stack to a host",
-		Long: `Shows the routers on the way from the stack to HOST as Linux's traceroute does. It sends probes that may
-pass only one router, then two and so on (their time to live), and each router where one ends says so: a line has
-the hop, its address, and the round trip of each probe. * is a probe without an answer. !H, !N, !P and !X say that
-there was no way on: host, network or protocol unreachable, or forbidden.
+		Long: `Shows the routers on the way from the stack to HOST as Linux's traceroute does. It sends probes with a
+time to live of one router, then two and so on, and the router where a probe expires reports it: a line has
+the hop, its address, and the round trip of each probe. * is a probe without an answer. !H, !N, !P and !X mean
+that the probe could not go on: host, network or protocol unreachable, or prohibited.
 
-The probes are datagrams to ports where nobody listens, from 33434 on; with -I echo requests, with -T
-SYNs to port 80. Other kinds may get through where one is held up.`,
+The probes are datagrams to ports without a socket, from 33434 on; with -I echo requests, with -T
+SYNs to port 80. Where a firewall drops one kind, another may pass.`,
 		Example: `  tunstack traceroute 10.0.0.1
   tunstack traceroute -n -w 1 -m 10 10.1.0.2
   tunstack traceroute -T -p 443 10.1.0.2     as far as a web server`,
@@ -57,7 +57,7 @@ SYNs to port 80. Other kinds may get through where one is held up.`,
 	return cmd
 }
 
-// checkTraceroute fills in the port and refuses what makes no sense.
+// checkTraceroute sets the default port and refuses invalid values.
 func checkTraceroute(cfg *traceroute.Config) error {
 	given := cfg.Port != 0
 	switch {

@@ -22,13 +22,13 @@ func (a *app) upCommand() *cobra.Command {
 		Use:   "up [flags] [--sandbox [-- CMD [ARG...]]]",
 		Short: "Run a stack and its services",
 		Long: `Creates a network interface, runs a TCP/IP stack on it, and serves until it is interrupted
-(Ctrl-C). The host is at the other end of the interface: what it sends to the stack's
-network goes to the stack. A line that starts with "ready" says that the stack answers.
+(Ctrl-C). The host is at the other end of the interface: its packets to the stack's
+network go to the stack. A line that starts with "ready" is printed when the stack answers.
 
-This takes the privilege to create interfaces: sudo, or the capability cap_net_admin. With
---sandbox it takes none: the stack, its interface and a shell or the command CMD get a
+This needs the privilege to create interfaces: sudo, or the capability cap_net_admin. With
+--sandbox it needs none: the stack, its interface and a shell or the command CMD get a
 network namespace of their own (Linux), which ends with the shell or the command. Where
-/dev/net/tun cannot be opened, the sandbox has a veth pair in its place (--driver veth).
+/dev/net/tun cannot be opened, the sandbox uses a veth pair instead (--driver veth).
 
 Services:
 ` + serviceList(),
@@ -53,21 +53,21 @@ Services:
 		},
 	}
 	flags := cmd.Flags()
-	flags.SetInterspersed(false) // what follows CMD is CMD's
+	flags.SetInterspersed(false) // the options behind CMD are CMD's
 	flags.StringVar(&f.dev, "dev", "", "`name` of the interface (default tun0, with --tap tap0)")
 	flags.BoolVar(&f.tap, "tap", false, "an Ethernet interface (TAP), where the stack does ARP")
 	flags.StringVar(&f.addr, "addr", "10.0.0.2/24", "the stack's `address` and network")
-	flags.StringVar(&f.host, "host", "10.0.0.1", "the host's `address` at its end, or none")
+	flags.StringVar(&f.host, "host", "10.0.0.1", "`address` of the host's end, or none")
 	flags.IntVar(&f.mtu, "mtu", 1500, "largest IP datagram in `bytes`")
 	flags.StringVar(&f.driver, "driver", "auto", "auto, linux (/dev/net/tun with offload), veth (Ethernet; needs no device file)\nor water (portable)")
-	flags.IntVar(&f.queues, "queues", 1, "`number` of queues of the interface, each read on a processor of its own")
+	flags.IntVar(&f.queues, "queues", 1, "`number` of queues of the interface, each read on its own processor")
 	flags.StringVar(&f.services, "services", "all", "`list` of services with commas between, all or none")
 	flags.StringVar(&f.congestion, "congestion", tcp.Algorithms[0], "TCP's congestion control: "+oneOf(tcp.Algorithms))
 	flags.StringVar(&f.pcap, "pcap", "", "record all packets in `file`, .pcap or .pcapng; the latter with a comment on each")
 	flags.StringVar(&f.impair, "impair", "", "simulate a bad link as tc-netem does, by `words`: loss=1%,delay=20ms,jitter=5ms,\nreorder=1%,duplicate=1%,corrupt=0.1%,rate=100mbit; in. or out. before a word\nmeans one direction")
 	flags.StringVar(&f.logLevel, "log-level", "warn", "debug, info, warn or error")
-	flags.BoolVar(&f.debugClock, "debug-clock", false, "stop the stack's time whenever the process stops; on by itself under a debugger")
-	flags.BoolVar(&f.sandbox, "sandbox", false, "run in a network namespace of its own, with $SHELL or CMD")
+	flags.BoolVar(&f.debugClock, "debug-clock", false, "stop the stack's time while the process is stopped; always on under a debugger")
+	flags.BoolVar(&f.sandbox, "sandbox", false, "run in a new network namespace, with $SHELL or CMD")
 	return cmd
 }
 
@@ -79,7 +79,7 @@ func serviceList() string {
 	return strings.Join(lines, "\n")
 }
 
-// up runs a stack on this machine's network until ctx ends, which is a success, or its interface does, which is an error.
+// up runs a stack on this machine's network until ctx ends, which is a success, or its interface fails, which is an error.
 func (a *app) up(ctx context.Context, cfg upConfig) error {
 	n, err := start(ctx, cfg, a.control, slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: cfg.logLevel})))
 	if err != nil {
@@ -94,8 +94,8 @@ func (a *app) up(ctx context.Context, cfg upConfig) error {
 	}
 }
 
-// sandbox runs a stack and a command, without args the user's shell, in a namespace of their own, and ends with the
-// command's status. The program calls itself again inside the namespace.
+// sandbox runs a stack and a command, without args the user's shell, in a new namespace, and ends with the command's status.
+// The program runs itself again inside the namespace.
 func (a *app) sandbox(cmd *cobra.Command, cfg upConfig, args []string) error {
 	if !netns.Inside() {
 		status, err := netns.Run(netns.Reexec(a.args...))

@@ -58,7 +58,7 @@ func TestUsageErrors(t *testing.T) {
 		{"step --sim --loss NaN", "--loss NaN: it must be from 0 to 1"},
 		{"trace --drop 5", "--drop: it needs --sim"},
 		{"trace --sim --loss 2", "--loss 2: it must be from 0 to 1"},
-		{"plot --sim -o a.svg --congestion vegas", "--congestion vegas: unknown algorithm; there are " + strings.Join(tcp.Algorithms, ", ")},
+		{"plot --sim -o a.svg --congestion vegas", "--congestion vegas: unknown algorithm; valid: " + strings.Join(tcp.Algorithms, ", ")},
 		{"trace --sim --congestion cubic,bbr", "--congestion: trace simulates no more than 1"},
 		{"step --sim --transfer -1", "--transfer -1: it must be from 0 to 64 MiB"},
 		{"plot --sim -o a.svg --rate 100001", "--rate 100001: it must be from 0 to 100000 Mbit/s"},

@@ -6,7 +6,8 @@ import (
 	"runtime/debug"
 )
 
-// version is what --version prints: the module's version, and the commit that the program was built from as far as the build tells it.
+// version is the output of --version: the module's version, and the commit that the program was built from if the build
+// recorded it.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -122,7 +122,7 @@ func TestStepGone(t *testing.T) {
 	other.Stdin = tty
 	out, status := run(t, other)
 	require.Equal(t, 1, status, out)
-	require.Contains(t, out, "tunstack: another `tunstack step` is stepping through this stack\n")
+	require.Contains(t, out, "tunstack: another `tunstack step` already uses this stack\n")
 
 	s.say("") // from here on the connection is there to be asked
 	s.holds()

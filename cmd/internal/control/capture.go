@@ -14,15 +14,15 @@ import (
 	"tunstack/capture/filter"
 )
 
-// captureRoom is how many bytes of packets wait for a client before some are left out.
+// captureRoom is the number of bytes of packets queued for a client; packets beyond it are left out.
 const captureRoom = 32 << 20
 
-// capture handles GET /capture/FILTER: the packets that filter.Parse selects, as pcapng, until the client closes its side of the
-// connection.
+// capture handles GET /capture/FILTER: it sends the packets that match filter.Parse of FILTER, as pcapng, until the client
+// closes its side of the connection.
 func (s *Server) capture(w http.ResponseWriter, r *http.Request) {
 	c := s.stack.Capture()
 	if c == nil {
-		fail(w, errors.New("this stack has no device whose packets could be captured"))
+		fail(w, errors.New("this stack has no device to capture from"))
 		return
 	}
 	chosen, err := filter.Parse(r.PathValue("filter"))
@@ -42,9 +42,9 @@ func (s *Server) capture(w http.ResponseWriter, r *http.Request) {
 	flush := http.NewResponseController(w)
 	for err == nil && flush.Flush() == nil {
 		select {
-		case <-r.Context().Done(): // it has said that it wants no more, and waits for the rest
+		case <-r.Context().Done(): // the client has closed its side, and waits for the remaining packets
 			stop()
-			_ = out.Write(q.take()) // if it does
+			_ = out.Write(q.take()) // an error means that it does not wait
 			return
 		case <-q.ready:
 			err = out.Write(q.take())
@@ -56,15 +56,15 @@ func (s *Server) capture(w http.ResponseWriter, r *http.Request) {
 type packetQueue struct {
 	filter *filter.Filter
 	source capture.Source
-	ready  chan struct{} // there are some
+	ready  chan struct{} // the queue is not empty
 
 	mu      sync.Mutex
 	packets []*capture.Packet
-	size    int // their bytes
-	missing int // packets that there was no room for, since the last that there was
+	size    int // of packets, in bytes
+	missing int // packets left out since the last one queued
 }
 
-// put is called with all packets.
+// put is called with every packet of the device.
 func (q *packetQueue) put(batch []*capture.Packet) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -87,7 +87,7 @@ func (q *packetQueue) add(p *capture.Packet) {
 		return
 	}
 	if q.missing > 0 {
-		marked := *p // as others have it too
+		marked := *p // a copy, because other clients share *p
 		marked.Comment = strings.TrimSuffix(fmt.Sprintf("%d packets are missing before this one, %s", q.missing, p.Comment), ", ")
 		p, q.missing = &marked, 0
 	}
@@ -103,15 +103,15 @@ func (q *packetQueue) take() []*capture.Packet {
 	return batch
 }
 
-// Packets are those that a Client's Capture reads.
+// Packets reads the packets of a Client's Capture.
 type Packets struct {
 	*capture.Reader
 	conn *framer
 	stop func() bool
 }
 
-// Capture reads the packets that cross the stack's device, as far as filter.Parse selects them by expression. When it returns
-// they are being recorded, until Close or the end of ctx; after that Next still returns what came before.
+// Capture reads the packets that cross the stack's device and match filter.Parse of expression. Recording starts before Capture
+// returns, and ends with Close or ctx; after that Next still returns the packets recorded before.
 func (c *Client) Capture(ctx context.Context, expression string) (*Packets, error) {
 	conn, response, err := c.request(ctx, "/capture/"+expression, nil)
 	if err != nil {
@@ -126,7 +126,7 @@ func (c *Client) Capture(ctx context.Context, expression string) (*Packets, erro
 	return &Packets{in, conn, stop}, nil
 }
 
-// Next waits for a packet. After an error, io.EOF if the stack or ctx has ended, there are no more.
+// Next waits for a packet. After an error no packet follows; the error is io.EOF if the stack or ctx has ended.
 func (p *Packets) Next() (capture.Packet, error) {
 	packet, err := p.Reader.Next()
 	if errors.Is(err, io.ErrUnexpectedEOF) {

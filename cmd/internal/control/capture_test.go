@@ -14,7 +14,7 @@ import (
 func TestCaptureWithoutDevice(t *testing.T) {
 	c, _, _ := serve(t)
 	_, err := c.Capture(t.Context(), "tcp")
-	require.EqualError(t, err, "this stack has no device whose packets could be captured")
+	require.EqualError(t, err, "this stack has no device to capture from")
 }
 
 // What a slow client has no room for is left out, and the next packet that it gets says how much it was.

@@ -17,10 +17,11 @@ import (
 // protocol is the name of the upgraded connection.
 const protocol = "tunstack-stream"
 
-// Client asks a running `tunstack up` through its control socket.
+// Client sends requests to a running `tunstack up` through its control socket.
 type Client struct{ Path string }
 
-// Each gives f the rows of one of the tables, one by one: what it needs does not grow with their number. f's error ends it, and is its own.
+// Each calls f with each row of a table. Its memory does not grow with the number of rows. An error of f ends it and is
+// returned.
 func Each[T any](ctx context.Context, c *Client, table string, f func(T) error) error {
 	conn, response, err := c.request(ctx, "/"+table, nil)
 	if err != nil {
@@ -40,11 +41,11 @@ func Each[T any](ctx context.Context, c *Client, table string, f func(T) error) 
 			return err
 		}
 	}
-	_, err = d.Token() // its absence says that rows are missing
+	_, err = d.Token() // without the closing bracket rows are missing
 	return err
 }
 
-// Get fills v with one of the tables: interfaces, routes, neighbors, sockets, details, counters.
+// Get decodes one of the tables into v: interfaces, routes, neighbors, sockets, details, counters.
 func (c *Client) Get(ctx context.Context, table string, v any) error {
 	f, response, err := c.request(ctx, "/"+table, nil)
 	if err != nil {
@@ -54,14 +55,14 @@ func (c *Client) Get(ctx context.Context, table string, v any) error {
 	return json.NewDecoder(response.Body).Decode(v)
 }
 
-// DialContext connects from the stack's side. network is tcp, udp or ip4:icmp; what names address may hold is the
-// stack's to decide. An error is the stack's: syscall.ECONNREFUSED and the like.
+// DialContext connects from the stack. network is tcp, udp or ip4:icmp; the stack resolves names in address. Errors are the
+// stack's: syscall.ECONNREFUSED and the like.
 func (c *Client) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	return c.open(ctx, "/dial", network, address)
 }
 
-// Listen opens a port of the stack. The net.Listener returned accepts one connection; over UDP this is whoever
-// sends the first datagram.
+// Listen opens a port of the stack. The net.Listener returned accepts one connection; over UDP its peer is the sender of the
+// first datagram.
 func (c *Client) Listen(ctx context.Context, network, address string) (net.Listener, error) {
 	conn, err := c.open(ctx, "/listen", network, address)
 	if err != nil {
@@ -84,7 +85,7 @@ func (c *Client) open(ctx context.Context, path, network, addr string) (*Conn, e
 	}, nil
 }
 
-// request sends one request over a connection of its own, which is the caller's when there is no error. A query asks for an upgrade.
+// request sends one request over a new connection, which the caller owns unless there is an error. A query requests an upgrade.
 func (c *Client) request(ctx context.Context, path string, query url.Values) (*framer, *http.Response, error) {
 	conn, err := c.connect(ctx)
 	if err != nil {
@@ -131,7 +132,7 @@ func roundTrip(f *framer, path string, query url.Values) (*http.Response, error)
 	return nil, failure.Err()
 }
 
-// connect reaches the control socket; its errors say what to do.
+// connect connects to the control socket; its errors include the remedy.
 func (c *Client) connect(ctx context.Context) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", c.Path)
 	switch {
@@ -145,7 +146,7 @@ func (c *Client) connect(ctx context.Context) (net.Conn, error) {
 	return nil, err
 }
 
-// listener hands out the one connection of a Client's Listen.
+// listener returns the one connection of a Client's Listen.
 type listener struct {
 	conn     *Conn
 	accepted sync.Once
@@ -174,7 +175,7 @@ func (l *listener) accept() error {
 	return err
 }
 
-// Close gives the port up, and the connection too if it was accepted.
+// Close closes the port, and the connection if it was accepted.
 func (l *listener) Close() error { return l.conn.Close() }
 
 // Addr is the port.

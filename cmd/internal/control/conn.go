@@ -9,14 +9,14 @@ import (
 	"syscall"
 )
 
-// Conn is a connection of the stack, held by another process. It acts as the stack's own net.Conn does,
-// datagrams keep their borders, and errors are the stack's, except that an error of writing shows at the next Read.
-// After a deadline has cut a Write short the Conn is of no more use.
+// Conn is a connection of the stack, held by another process. It behaves as the stack's own net.Conn: datagrams keep their
+// borders, and errors are the stack's, but the next Read returns the error of a Write. After a deadline has cut a Write short
+// the Conn cannot be used any more.
 type Conn struct {
 	framer
 	local, remote address
 	left          int  // bytes of the current frame not yet read
-	ended         bool // the peer has said all
+	ended         bool // the peer has sent a FIN
 }
 
 // address is an end of a Conn.
@@ -28,7 +28,7 @@ func (a address) Network() string { return a.network }
 // String implements net.Addr.
 func (a address) String() string { return a.text }
 
-// datagrams says whether messages on a network have borders.
+// datagrams reports whether messages on a network have borders.
 func datagrams(network string) bool { return !strings.HasPrefix(network, "tcp") }
 
 // LocalAddr is the stack's end.
@@ -53,13 +53,13 @@ func (c *Conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// nextData waits for a frame with data and returns its length; the errors are those of the stack and io.EOF.
+// nextData waits for a frame with data and returns its length; the errors are the stack's and io.EOF.
 func (c *Conn) nextData() (int, error) {
 	for !c.ended {
 		kind, length, err := c.next()
 		if err != nil {
 			if err == io.EOF {
-				err = io.ErrUnexpectedEOF // the stack is gone, and not in good order
+				err = io.ErrUnexpectedEOF // the stack ended without a FIN
 			}
 			return 0, err
 		}
@@ -111,5 +111,5 @@ func (c *Conn) Write(b []byte) (int, error) {
 	return sent, nil
 }
 
-// CloseWrite says that nothing more will be sent: the stack sends a FIN. Reading goes on.
+// CloseWrite closes the sending half: the stack sends a FIN. Reading goes on.
 func (c *Conn) CloseWrite() error { return c.send(frameEnd, nil) }

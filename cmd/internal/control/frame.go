@@ -12,24 +12,24 @@ import (
 	"syscall"
 )
 
-// After the upgrade both sides send frames: one byte of kind, four of length, and the payload.
+// After the upgrade both sides send frames: one byte of kind, four bytes of length, and the payload.
 const (
 	frameData    = 'D' // a piece of the stream, or one datagram
-	frameEnd     = 'E' // nothing more will be sent: a FIN, carried over
-	framePeer    = 'P' // somebody connected to the listener; the payload is the address
+	frameEnd     = 'E' // no data follows: it stands for a FIN
+	framePeer    = 'P' // a peer connected to the listener; the payload is its address
 	frameFailure = 'F' // an operation on the stack's side failed; the payload is a Failure
 
 	headerLen = 5
 	maxFrame  = 64 << 10 // no datagram is longer; streams are cut
 )
 
-// Failure is an error on its way from the stack to a client.
+// Failure is an error of the stack, encoded for a client.
 type Failure struct {
 	Message string `json:"error"`
 	Errno   int    `json:"errno,omitempty"` // Linux's number, when it is an errno
 }
 
-// failureOf makes err fit to travel.
+// failureOf encodes err.
 func failureOf(err error) Failure {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
@@ -38,7 +38,7 @@ func failureOf(err error) Failure {
 	return Failure{Message: err.Error()}
 }
 
-// Err is the error again: a syscall.Errno if it was one.
+// Err decodes the error: a syscall.Errno if it was one.
 func (f Failure) Err() error {
 	if f.Errno != 0 {
 		return syscall.Errno(f.Errno)
@@ -50,7 +50,7 @@ func (f Failure) Err() error {
 type framer struct {
 	net.Conn
 	r  *bufio.Reader
-	mu sync.Mutex // of sending
+	mu sync.Mutex // of senders
 }
 
 // send sends one frame in one write.
@@ -64,14 +64,14 @@ func (f *framer) send(kind byte, payload []byte) error {
 	return err
 }
 
-// sendFailure tells the other side of err.
+// sendFailure sends err to the other side.
 func (f *framer) sendFailure(err error) error {
 	b, _ := json.Marshal(failureOf(err)) // strings and numbers always marshal
 	return f.send(frameFailure, b)
 }
 
-// next waits for a frame and returns its kind and length; its payload is to be read from f.r. A deadline that passes while
-// it waits loses nothing.
+// next waits for a frame and returns its kind and length; the caller reads its payload from f.r. A deadline that expires
+// meanwhile loses no data.
 func (f *framer) next() (kind byte, length int, err error) {
 	header, err := f.r.Peek(headerLen)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// packetListener makes a net.Listener of a UDP port, with the first sender as the one connection.
+// packetListener makes a net.Listener from a UDP port: the first sender is the peer of its one connection.
 type packetListener struct {
 	net.PacketConn
 	accepted atomic.Bool
@@ -33,11 +33,11 @@ func (l *packetListener) Close() error {
 	return l.PacketConn.Close()
 }
 
-// packetConn is a UDP port that talks with one peer.
+// packetConn is a UDP port with one peer.
 type packetConn struct {
 	net.PacketConn
 	peer  net.Addr
-	first []byte // the datagram that made it; nil once read
+	first []byte // the datagram that created it; nil once read
 }
 
 // RemoteAddr implements net.Conn.

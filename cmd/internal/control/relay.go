@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// relay joins a client's stream with a connection of the stack until the client hangs up, and closes both. A FIN
-// travels as a FIN in either direction, and so does an error, which leaves it to the client to hang up.
+// relay copies between a client's stream and a connection of the stack until the client closes the stream, and closes both. It
+// passes on a FIN of either side as a FIN. It reports an error to the client, which then closes the stream.
 func relay(f *framer, c net.Conn, datagrams bool) {
 	done := make(chan struct{})
 	go func() {
@@ -17,12 +17,12 @@ func relay(f *framer, c net.Conn, datagrams bool) {
 		close(done)
 	}()
 	fromClient(f, c, datagrams)
-	f.Close() // toClient may be waiting for either
+	f.Close() // toClient may be waiting in either
 	c.Close()
 	<-done
 }
 
-// toClient carries what c receives to the client, up to the peer's FIN or an error.
+// toClient sends the data that c receives to the client, until the peer's FIN or an error.
 func toClient(f *framer, c net.Conn, datagrams bool) {
 	b := make([]byte, maxFrame)
 	for {
@@ -44,7 +44,7 @@ func toClient(f *framer, c net.Conn, datagrams bool) {
 	}
 }
 
-// fromClient carries what the client sends to c until the client hangs up.
+// fromClient sends the client's data to c until the client closes the stream.
 func fromClient(f *framer, c net.Conn, datagrams bool) {
 	b := make([]byte, maxFrame)
 	var broken bool
@@ -57,7 +57,7 @@ func fromClient(f *framer, c net.Conn, datagrams bool) {
 			return
 		}
 		if broken {
-			continue // the client will learn of it
+			continue // toClient reports the error
 		}
 		switch kind {
 		case frameData:
@@ -80,14 +80,14 @@ func closeWrite(c net.Conn) error {
 	return nil
 }
 
-// passing says whether a connection outlives err: datagram sockets report an ICMP error once and go on.
+// passing reports whether a connection outlives err: datagram sockets report an ICMP error once and go on.
 func passing(err error, datagrams bool) bool {
 	var errno syscall.Errno
 	return datagrams && errors.As(err, &errno)
 }
 
-// acceptOne waits for the first connection to l, tells the client who it is, and relays it. A client that hangs up
-// before takes the port with it.
+// acceptOne waits for the first connection to l, sends its address to the client, and relays it. If the client closes the
+// stream before, acceptOne closes the port.
 func acceptOne(f *framer, l net.Listener, datagrams bool) {
 	watching := make(chan struct{})
 	go func() {
@@ -98,7 +98,7 @@ func acceptOne(f *framer, l net.Listener, datagrams bool) {
 	}()
 	c, err := l.Accept()
 	l.Close()
-	f.SetReadDeadline(time.Now()) // the watcher must let go of f.r
+	f.SetReadDeadline(time.Now()) // the watcher must stop reading f.r
 	<-watching
 	f.SetReadDeadline(time.Time{})
 	if err != nil {

@@ -1,12 +1,12 @@
-// Package control is how other processes reach a running stack: HTTP and JSON on a Unix socket for what can be looked
-// up, and upgraded connections that carry a connection of the stack, so that a client program speaks its protocol
-// as if it ran on the stack itself.
+// Package control gives other processes access to a running stack: tables in JSON over HTTP on a Unix socket, and upgraded HTTP
+// connections that carry a connection of the stack, so that a client program speaks its protocol as if it ran on the stack
+// itself.
 //
 //	GET  /interfaces /routes /neighbors /counters
-//	     /sockets /details (with what connections know)       JSON arrays
-//	GET  /trace/ADDR:PORT                                     what connections do, as JSON values, until one hangs up
-//	GET  /capture/FILTER                                      packets as pcapng, until one hangs up
-//	POST /step/ADDR:PORT                                      101, and then the same, held at each until the client goes on
+//	     /sockets /details (with TCP's variables)             JSON arrays
+//	GET  /trace/ADDR:PORT                                     records of connections as JSON values, until one side closes
+//	GET  /capture/FILTER                                      packets as pcapng, until one side closes
+//	POST /step/ADDR:PORT                                      101, then records; the stack holds at each until the client continues
 //	POST /dial?network=tcp&address=10.0.0.1:80                101 once connected
 //	POST /listen?network=udp&address=:5000                    101 once the port is open
 //
@@ -31,7 +31,7 @@ import (
 	"tunstack/trace"
 )
 
-// Stack is what a Server needs of a stack.
+// Stack is the part of a stack that a Server uses.
 type Stack interface {
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 	Listen(network, address string) (net.Listener, error)
@@ -39,18 +39,18 @@ type Stack interface {
 	Trace(match func(local, remote netip.AddrPort) bool, f func(trace.Record)) (stop func())
 	// Capture records the packets; nil: there is no device.
 	Capture() *capture.Capture
-	// Hold stops the stack's time until Release has been called as often.
+	// Hold stops the stack's time until Release has been called as often as Hold.
 	Hold()
 	Release()
 	// Tables are the functions behind GET, by name; each returns rows that marshal to JSON.
 	Tables() map[string]func() iter.Seq[any]
 }
 
-// Server answers clients.
+// Server serves the clients of the control socket.
 type Server struct {
 	stack    Stack
 	http     http.Server
-	stepping atomic.Bool // a client steps
+	stepping atomic.Bool // a client is stepping
 
 	mu      sync.Mutex
 	streams map[net.Conn]bool // upgraded
@@ -81,7 +81,7 @@ func NewServer(stack Stack, log *slog.Logger) *Server {
 	return s
 }
 
-// Rows makes what goes through rows of one type fit for Tables.
+// Rows converts an iterator for Tables.
 func Rows[T any](rows iter.Seq[T]) iter.Seq[any] {
 	return func(yield func(any) bool) {
 		for row := range rows {
@@ -115,7 +115,7 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
-// Close ends Serve and all streams, and returns when nothing of them is left running.
+// Close ends Serve and all streams, and returns when their goroutines have ended.
 func (s *Server) Close() error {
 	err := s.http.Close()
 	s.mu.Lock()
@@ -169,8 +169,8 @@ func fail(w http.ResponseWriter, err error) {
 	json.NewEncoder(w).Encode(failureOf(err)) // fails only when the client has gone
 }
 
-// upgrade makes a stream of the HTTP connection and runs serve on it; the ends of a connection of the stack, where there is one,
-// are told with the answer. If it cannot, it calls abandon.
+// upgrade makes a stream of the HTTP connection and runs serve on it. The answer has the ends of the stack's connection, if
+// there is one. If the upgrade fails it calls abandon.
 func (s *Server) upgrade(w http.ResponseWriter, local, remote net.Addr, abandon func() error, serve func(*framer)) {
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -199,8 +199,7 @@ func (s *Server) upgrade(w http.ResponseWriter, local, remote net.Addr, abandon 
 	serve(&framer{Conn: conn, r: rw.Reader})
 }
 
-// track keeps a stream in mind for Close, which waits until it is forgotten; false after Close. A nil one is an answer that
-// ends with its request.
+// track registers a stream, or for nil a request, so that Close waits for its forget. It returns false after Close.
 func (s *Server) track(c net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

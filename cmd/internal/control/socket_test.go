@@ -43,7 +43,7 @@ func TestStaleSocketIsReplaced(t *testing.T) {
 func TestLiveSocketIsRefused(t *testing.T) {
 	c, _, _ := serve(t)
 	_, err := Listen(c.Path)
-	require.EqualError(t, err, "another tunstack answers at "+c.Path+"; give this one --control PATH")
+	require.EqualError(t, err, "another tunstack uses "+c.Path+"; select another socket with --control PATH")
 	require.NoError(t, c.Get(t.Context(), "sockets", new(any)), "the first goes on")
 }
 
@@ -52,11 +52,11 @@ func TestListenTakesNothingElsesPlace(t *testing.T) {
 	file := filepath.Join(dir, "file")
 	require.NoError(t, os.WriteFile(file, []byte("precious"), 0o600))
 	_, err := Listen(file)
-	require.EqualError(t, err, "control socket "+file+": there is a file of that name")
+	require.EqualError(t, err, "control socket "+file+": a file of that name exists")
 	require.FileExists(t, file)
 
 	_, err = Listen(filepath.Join(dir, strings.Repeat("x", maxPath)))
-	require.ErrorContains(t, err, "a path of more than 103 characters")
+	require.ErrorContains(t, err, "the path is longer than 103 bytes")
 	_, err = Listen(filepath.Join(dir, "missing", "c.sock"))
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }
@@ -80,9 +80,9 @@ func TestMakePrivate(t *testing.T) {
 	require.NoError(t, makePrivate(dir))
 	require.NoError(t, makePrivate(dir), "it may be there already")
 	require.NoError(t, os.Chmod(dir, 0o755))
-	require.ErrorContains(t, makePrivate(dir), "is not a directory of this user alone")
+	require.ErrorContains(t, makePrivate(dir), "is not a directory that only this user can access")
 	require.NoError(t, os.Chmod(dir, 0o700))
 	link := dir + "-link"
 	require.NoError(t, os.Symlink(dir, link))
-	require.ErrorContains(t, makePrivate(link), "is not a directory of this user alone")
+	require.ErrorContains(t, makePrivate(link), "is not a directory that only this user can access")
 }

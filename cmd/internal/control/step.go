@@ -15,15 +15,15 @@ import (
 
 // Frames of a step session.
 const (
-	frameWatching = 'W' // to the client: from here on nothing is missed
+	frameWatching = 'W' // to the client: the server watches from here on
 	frameRecord   = 'R' // to the client: a trace.Record in JSON, at which the stack holds
-	frameGoOn     = 'G' // from the client: it may go on
+	frameGoOn     = 'G' // from the client: continue
 )
 
-var errStepping = errors.New("another `tunstack step` is stepping through this stack")
+var errStepping = errors.New("another `tunstack step` already uses this stack")
 
-// step handles POST /step/END: at each record of what the connections do that trace.ParseMatch selects by END, the stack and
-// its time hold until the client lets it go on, or hangs up. There is one such client at a time.
+// step handles POST /step/END: at each record of the connections that match trace.ParseMatch of END, the stack and its time
+// hold until the client continues it, or closes the stream. There is at most one such client.
 func (s *Server) step(w http.ResponseWriter, r *http.Request) {
 	match, err := trace.ParseMatch(r.PathValue("end"))
 	if err == nil && !s.stepping.CompareAndSwap(false, true) {
@@ -40,17 +40,17 @@ func (s *Server) step(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// stepSession is a client that steps.
+// stepSession is a stepping client.
 type stepSession struct {
 	stack  Stack
 	framer *framer
-	mu     sync.Mutex    // of the one who shows the client a record
-	goOn   chan struct{} // the client's word
-	gone   chan struct{} // closed when the client has hung up
+	mu     sync.Mutex    // held while the client has a record
+	goOn   chan struct{} // a value for each frameGoOn
+	gone   chan struct{} // closed when the client has closed the stream
 }
 
-// run lasts until the client hangs up. The client is listened to by a goroutine of its own, for whatever else there is may
-// have to wait until it lets the stack go on: to begin watching, too, takes the locks of all connections.
+// run returns when the client closes the stream. A separate goroutine reads the client's frames, because every other call, even
+// the start of the trace, takes connections' locks and may wait until the client continues the stack.
 func (s *stepSession) run(match trace.Match) {
 	go s.listen()
 	stop := s.stack.Trace(match, s.show)
@@ -68,13 +68,13 @@ func (s *stepSession) listen() {
 		}
 		select {
 		case s.goOn <- struct{}{}:
-		default: // it was told twice
+		default: // a second frame for one record
 		}
 	}
 }
 
-// show shows the client a record and holds the connection, which is in the midst of it, and whoever else gets here, until the
-// client lets it go on.
+// show sends the client a record, and holds the connection, whose lock the caller holds, and every other caller, until the
+// client continues.
 func (s *stepSession) show(r trace.Record) {
 	s.stack.Hold()
 	defer s.stack.Release()
@@ -90,29 +90,30 @@ func (s *stepSession) show(r trace.Record) {
 	}
 }
 
-// Steps are the records that a Client's Step goes through. The stack holds at each until the next is asked for.
+// Steps reads the records of a Client's Step. The stack holds at each until Next is called again.
 type Steps struct {
 	conn *framer
 	held bool
 	stop func() bool
 }
 
-// Step goes through what the connections do that trace.ParseMatch selects by end. When it returns they are being watched; until
-// Close, or the end of ctx, which makes Next fail. Then the stack goes on by itself.
+// Step steps through the connections that match trace.ParseMatch of end. They are watched when it returns, until Close or the
+// end of ctx, which makes Next fail. Then the stack continues.
 func (c *Client) Step(ctx context.Context, end string) (*Steps, error) {
 	conn, _, err := c.request(ctx, "/step/"+end, url.Values{})
 	if err != nil {
 		return nil, err
 	}
 	s := &Steps{conn: conn, stop: context.AfterFunc(ctx, func() { conn.Close() })}
-	if _, err := conn.r.Peek(headerLen); err != nil { // the first frame, of either kind, says that it has begun
+	if _, err := conn.r.Peek(headerLen); err != nil { // the first frame, of either kind, confirms the start
 		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-// Next lets the stack go on, and waits for what happens next. After an error, io.EOF if the stack has ended, there is no more.
+// Next continues the stack, and waits for the next record. After an error no record follows; the error is io.EOF if the stack
+// has ended.
 func (s *Steps) Next() (v trace.Record, err error) {
 	if s.held && s.conn.send(frameGoOn, nil) != nil {
 		return v, io.EOF
@@ -137,7 +138,7 @@ func (s *Steps) Next() (v trace.Record, err error) {
 	}
 }
 
-// Close lets the stack go on by itself.
+// Close continues the stack.
 func (s *Steps) Close() error {
 	s.stop()
 	return s.conn.Close()

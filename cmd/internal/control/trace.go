@@ -11,11 +11,11 @@ import (
 	"tunstack/trace"
 )
 
-// traceQueue is how many records wait for a client before some are left out.
+// traceQueue is the number of records queued for a client; records beyond it are left out.
 const traceQueue = 1 << 13
 
-// trace handles GET /trace/END: records of what the connections do that trace.ParseMatch selects by END, as JSON
-// values one after the other, until the client hangs up.
+// trace handles GET /trace/END: it sends the records of the connections that match trace.ParseMatch of END, as consecutive JSON
+// values, until the client closes the connection.
 func (s *Server) trace(w http.ResponseWriter, r *http.Request) {
 	match, err := trace.ParseMatch(r.PathValue("end"))
 	if err != nil {
@@ -56,15 +56,15 @@ func (s *Server) trace(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Records are those that a Client's Trace reads.
+// Records reads the records of a Client's Trace.
 type Records struct {
 	conn *framer
 	in   *json.Decoder
 	stop func() bool
 }
 
-// Trace watches the connections that trace.ParseMatch selects by end. When it returns they are being watched; until Close, or
-// the end of ctx, which makes Next fail.
+// Trace watches the connections that match trace.ParseMatch of end. They are watched when it returns, until Close or the end of
+// ctx, which makes Next fail.
 func (c *Client) Trace(ctx context.Context, end string) (*Records, error) {
 	conn, response, err := c.request(ctx, "/trace/"+end, nil)
 	if err != nil {
@@ -74,7 +74,7 @@ func (c *Client) Trace(ctx context.Context, end string) (*Records, error) {
 	return &Records{conn, json.NewDecoder(response.Body), stop}, nil
 }
 
-// Next waits for a record. After an error, io.EOF if the stack has ended, there are no more.
+// Next waits for a record. After an error no record follows; the error is io.EOF if the stack has ended.
 func (r *Records) Next() (v trace.Record, err error) {
 	if err = r.in.Decode(&v); errors.Is(err, io.ErrUnexpectedEOF) {
 		err = io.EOF

@@ -14,18 +14,19 @@ import (
 	"golang.org/x/net/ipv4"
 )
 
-// event is something that came in.
+// event is a received message or an error.
 type event struct {
 	at      time.Time
 	from    netip.Addr
 	seq     uint16
 	ttl     int
 	size    int    // of a reply: its ICMP message, in bytes
-	problem string // of an ICMP error: what it says
+	problem string // of an ICMP error: its text
 	err     error  // of the socket
 }
 
-// receive passes on what conn receives about the echo requests with id, until conn fails for good or stop is closed.
+// receive passes on the messages that conn receives about the echo requests with id, until conn fails permanently or stop is
+// closed.
 func receive(conn net.Conn, id uint16, events chan<- event, stop <-chan struct{}) {
 	b := make([]byte, 1<<16)
 	for {
@@ -49,7 +50,7 @@ func receive(conn net.Conn, id uint16, events chan<- event, stop <-chan struct{}
 	}
 }
 
-// echoRequest builds the ICMP message (RFC 792, page 14), with the payload that ping has: each byte its own index.
+// echoRequest builds the ICMP message (RFC 792, page 14), with the payload of Linux's ping: each byte is its own index.
 func echoRequest(id, seq uint16, size int) []byte {
 	data := make([]byte, size)
 	for i := range data {
@@ -60,7 +61,7 @@ func echoRequest(id, seq uint16, size int) []byte {
 	return b
 }
 
-// parse makes an event of a datagram; false if it is not about the echo requests with id.
+// parse makes an event from a datagram; it returns false if the datagram does not concern the echo requests with id.
 func parse(b []byte, id uint16) (event, bool) {
 	h, message, ok := split(b)
 	if !ok || h.Protocol != protocolICMP {
@@ -75,7 +76,7 @@ func parse(b []byte, id uint16) (event, bool) {
 	if e.problem = explain(message); e.problem == "" {
 		return event{}, false
 	}
-	h, request, ok := split(message[8:]) // what was quoted
+	h, request, ok := split(message[8:]) // the quoted datagram
 	if !ok || h.Protocol != protocolICMP || request[0] != byte(ipv4.ICMPTypeEcho) {
 		return event{}, false
 	}
@@ -85,7 +86,7 @@ func parse(b []byte, id uint16) (event, bool) {
 
 const protocolICMP = 1
 
-// split parses an IP header and returns it with what follows, which has at least the 8 bytes of an ICMP header.
+// split parses an IP header and returns it with the rest, which has at least the 8 bytes of an ICMP header.
 func split(b []byte) (*ipv4.Header, []byte, bool) {
 	h, err := ipv4.ParseHeader(b)
 	if err != nil || len(b) < h.Len+8 {
@@ -94,7 +95,7 @@ func split(b []byte) (*ipv4.Header, []byte, bool) {
 	return h, b[h.Len:], true
 }
 
-// explain is what an ICMP error says, and empty for other messages.
+// explain is the text for an ICMP error, empty for other messages.
 func explain(message []byte) string {
 	switch code := int(message[1]); ipv4.ICMPType(message[0]) {
 	case ipv4.ICMPTypeDestinationUnreachable:

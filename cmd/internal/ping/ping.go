@@ -1,4 +1,4 @@
-// Package ping sends echo requests and prints what comes back, word for word as Linux's ping does.
+// Package ping sends echo requests and prints the replies in the format of Linux's ping.
 package ping
 
 import (
@@ -21,19 +21,19 @@ const (
 
 const headersLen = 28 // of IPv4 and ICMP
 
-// Config says what to send.
+// Config describes a run.
 type Config struct {
 	Host     string        // as the user wrote it
-	Addr     netip.Addr    // what it stands for
+	Addr     netip.Addr    // the address of Host
 	Count    int           // requests; 0: until the context ends
 	Size     int           // bytes of payload
 	Interval time.Duration // from one request to the next
-	Wait     time.Duration // for the last reply while there has been none; else it is twice the longest round trip
+	Wait     time.Duration // for the last reply if there has been none; otherwise the wait is twice the longest round trip
 }
 
-// Run pings through conn, a raw ICMP socket connected to cfg.Addr: it writes ICMP messages and reads IP datagrams. It prints to
-// out as it goes, and the statistics when cfg.Count requests are answered or given up, or when ctx ends, which is no error. The
-// error is that of a conn that can no longer be used.
+// Run pings through conn, a raw ICMP socket connected to cfg.Addr: it writes ICMP messages and reads IP datagrams. It prints
+// events to out, and the statistics when cfg.Count requests are answered or given up, or when ctx ends, which is not an error.
+// It returns an error when conn fails permanently.
 func Run(ctx context.Context, conn net.Conn, cfg Config, out io.Writer) (*Statistics, error) {
 	p := &pinger{cfg: cfg, conn: conn, out: out, id: uint16(rand.Uint32()), pending: map[uint16]*request{}}
 	fmt.Fprintf(out, "PING %s (%s) %d(%d) bytes of data.\n", cfg.Host, cfg.Addr, cfg.Size, cfg.Size+headersLen)
@@ -71,7 +71,7 @@ type request struct {
 	failed   bool
 }
 
-// loop sends and takes events until all is done.
+// loop sends requests and handles events until the run ends.
 func (p *pinger) loop(ctx context.Context, events <-chan event) error {
 	next := time.NewTimer(0)
 	defer next.Stop()
@@ -81,7 +81,7 @@ func (p *pinger) loop(ctx context.Context, events <-chan event) error {
 			return nil
 		case <-next.C:
 			if p.sentAll() {
-				return nil // the last reply did not come
+				return nil // the last reply is missing
 			}
 			p.send()
 			next.Reset(p.pause())
@@ -98,7 +98,7 @@ func (p *pinger) loop(ctx context.Context, events <-chan event) error {
 
 func (p *pinger) sentAll() bool { return p.cfg.Count > 0 && p.stats.Sent >= p.cfg.Count }
 
-// pause is the time to the next request, or after the last one to the end.
+// pause is the time to the next request, or after the last request to the end.
 func (p *pinger) pause() time.Duration {
 	switch {
 	case !p.sentAll():
@@ -138,7 +138,7 @@ func (p *pinger) handle(e event) error {
 func (p *pinger) reply(e event) {
 	r := p.pending[e.seq]
 	if r == nil {
-		return // from another time round the sequence numbers
+		return // its sequence number is from an earlier cycle
 	}
 	rtt := e.at.Sub(r.at)
 	p.stats.received(e.at, rtt, r.answered)
@@ -150,8 +150,8 @@ func (p *pinger) reply(e event) {
 	fmt.Fprintf(p.out, "%d bytes from %s: icmp_seq=%d ttl=%d time=%s ms%s\n", e.size, e.from, e.seq, e.ttl, triptime(rtt), mark)
 }
 
-// sendFailed tells of an error of our own stack about a request. A host that does not answer ARP is one, and ping
-// shows it as the message that a router would have sent.
+// sendFailed prints an error of our own stack about a request. If the next hop does not answer ARP, it prints the message that
+// a router would have sent, as ping does.
 func (p *pinger) sendFailed(seq uint16, err error) {
 	text := fmt.Sprintf("ping: sendmsg: %v", err)
 	if errors.Is(err, syscall.EHOSTUNREACH) {
@@ -168,7 +168,7 @@ func (p *pinger) failed(seq uint16, text string, at time.Time) {
 	fmt.Fprintln(p.out, text)
 }
 
-// oldest is the first request of which nothing was heard, else the last one.
+// oldest is the first request without an answer or error, else the last one.
 func (p *pinger) oldest() uint16 {
 	seq := p.seq
 	for r := p.pending[seq-1]; r != nil && !r.answered && !r.failed; r = p.pending[seq-1] {

@@ -13,7 +13,7 @@ type Statistics struct {
 
 	first, last      time.Time // request and event
 	min, max         time.Duration
-	sum, sumOfSquare float64 // of round trips in us, those of duplicates included
+	sum, sumOfSquare float64 // of round trips in us, including duplicates
 }
 
 func (s *Statistics) sent(now time.Time) {
@@ -45,7 +45,7 @@ func (s *Statistics) failed(now time.Time) {
 	s.Errors++
 }
 
-// String is the end of what ping prints: a line of counts, and one of round-trip times, empty if there were none.
+// String is the end of ping's output: a line of counts, and a line of round-trip times, empty without replies.
 func (s *Statistics) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d packets transmitted, %d received", s.Sent, s.Received)
@@ -74,7 +74,7 @@ func (s *Statistics) String() string {
 // millis prints us as milliseconds with three digits.
 func millis(us int64) string { return fmt.Sprintf("%d.%03d", us/1000, us%1000) }
 
-// triptime prints a round trip in milliseconds with three digits in all, as ping does, and never less than its unit.
+// triptime prints a round trip in milliseconds with three significant digits, as ping does, and never finer than 1 us.
 func triptime(rtt time.Duration) string {
 	us := rtt.Microseconds()
 	switch {

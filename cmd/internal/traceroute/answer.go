@@ -16,23 +16,23 @@ import (
 	"tunstack/tcp"
 )
 
-// answer is something that came in.
+// answer is a received answer or an error.
 type answer struct {
 	at    time.Time
 	key   uint32 // of the probe
 	from  netip.Addr
 	mark  string
-	final bool  // there is no way on: the target, or an obstacle
+	final bool  // the probes end here: at the target, or at an obstacle
 	err   error // of a socket
 }
 
-// parser makes an answer of what a socket has received; false if it is none.
+// parser makes an answer from a received message; it returns false if the message does not answer a probe.
 type parser func(b []byte) (answer, bool)
 
-// none is the parser for a socket that receives nothing but errors.
+// none is the parser for a socket that receives only errors.
 func none([]byte) (answer, bool) { return answer{}, false }
 
-// receive passes on what conn receives until ctx ends, or conn fails for good. Then it closes done.
+// receive passes on the answers that conn receives until ctx ends, or conn fails permanently. Then it closes done.
 func receive(ctx context.Context, conn net.Conn, parse parser, answers chan<- answer) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
@@ -61,7 +61,7 @@ func receive(ctx context.Context, conn net.Conn, parse parser, answers chan<- an
 	return done
 }
 
-// parseICMP makes an answer of an IP datagram with an error about a probe, or with an echo reply.
+// parseICMP makes an answer from an IP datagram with an error about a probe, or with an echo reply.
 func (t *tracer) parseICMP(b []byte) (answer, bool) {
 	h, message, ok := split(b)
 	if !ok || h.Protocol != ip.ProtocolICMP {
@@ -86,7 +86,7 @@ func (t *tracer) parseICMP(b []byte) (answer, bool) {
 	return a, true
 }
 
-// parseReply makes an answer of a UDP datagram or TCP segment of the target.
+// parseReply makes an answer from a UDP datagram or TCP segment of the target.
 func (t *tracer) parseReply(b []byte) (answer, bool) {
 	if len(b) < 8 || t.cfg.Method == TCP && (len(b) < tcp.HeaderLen || tcp.Flags(b[13])&(tcp.RST|tcp.SYN) == 0) {
 		return answer{}, false
@@ -94,7 +94,7 @@ func (t *tracer) parseReply(b []byte) (answer, bool) {
 	return answer{key: t.cfg.Method.keyOfReply(b), from: t.cfg.Addr, final: true}, true
 }
 
-// split parses an IP header and returns it with what follows, which is at least 8 bytes long.
+// split parses an IP header and returns it with the rest, which is at least 8 bytes long.
 func split(b []byte) (h ipv4.Header, message []byte, ok bool) {
 	if !h.Parse(b) || len(b) < h.Len()+8 {
 		return h, nil, false
@@ -109,7 +109,7 @@ const (
 	codeFragNeeded = 4
 )
 
-// unreachable is how traceroute marks a Destination Unreachable; not at all if the target itself has no such port.
+// unreachable is traceroute's mark for a Destination Unreachable, empty if the target itself has no such port.
 func unreachable(code byte, mtu uint16) string {
 	switch code {
 	case 0, 6, 8, 11:

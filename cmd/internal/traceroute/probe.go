@@ -12,10 +12,10 @@ import (
 	"tunstack/udp"
 )
 
-// Method is what probes are: the protocol's number.
+// Method is the protocol number of the probes.
 type Method uint8
 
-// The methods, and the ports that they go to.
+// The methods, with their default ports.
 const (
 	UDP  Method = ip.ProtocolUDP
 	ICMP Method = ip.ProtocolICMP // echo requests
@@ -25,7 +25,7 @@ const (
 	DefaultPortTCP = 80
 )
 
-// Network is what Sockets.Reply is dialled over.
+// Network is the network of Sockets.Reply.
 func (m Method) Network() string { return fmt.Sprintf("ip4:%d", m) }
 
 // Types of ICMP messages (RFC 792).
@@ -36,15 +36,15 @@ const (
 	typeTimeExceeded = 11
 )
 
-// ports are those of a probe over UDP or TCP.
+// ports are the ports of a probe over UDP or TCP.
 func (t *tracer) ports(i int) (src, dst uint16) {
 	if t.cfg.Method == TCP {
-		return t.id + uint16(i), t.cfg.Port // each is a connection of its own
+		return t.id + uint16(i), t.cfg.Port // each probe is a new connection
 	}
 	return t.id, t.cfg.Port + uint16(i)
 }
 
-// key is what every answer tells of a probe: its ports, or ICMP's identifier and sequence number.
+// key identifies a probe in every answer: its ports, or ICMP's identifier and sequence number.
 func (t *tracer) key(i int) uint32 {
 	if t.cfg.Method == ICMP {
 		return uint32(t.id)<<16 | uint32(i+1)
@@ -53,7 +53,7 @@ func (t *tracer) key(i int) uint32 {
 	return uint32(src)<<16 | uint32(dst)
 }
 
-// keyOf is the key in the first 8 bytes of a message, which are all that an ICMP error quotes of a probe (RFC 792).
+// keyOf reads the key in the first 8 bytes of a message: an ICMP error may quote no more of a probe (RFC 792).
 func (m Method) keyOf(message []byte) uint32 {
 	if m == ICMP {
 		return binary.BigEndian.Uint32(message[4:])
@@ -61,7 +61,7 @@ func (m Method) keyOf(message []byte) uint32 {
 	return binary.BigEndian.Uint32(message)
 }
 
-// keyOfReply is the key in what answers a probe itself, from its port to ours.
+// keyOfReply reads the key in a direct answer to a probe, from its port to ours.
 func (m Method) keyOfReply(message []byte) uint32 {
 	if m == ICMP {
 		return m.keyOf(message)
@@ -95,7 +95,7 @@ func (t *tracer) packet(i int) []byte {
 	return b
 }
 
-// syn is a SYN as a program of today sends it, so that what lets those pass lets it pass: its header is of probeLen.
+// syn is a SYN with the options that a common program sends, so that firewalls treat it alike: its header has probeLen bytes.
 func (t *tracer) syn(i int) *tcp.Segment {
 	src, dst := t.ports(i)
 	return &tcp.Segment{
@@ -104,7 +104,7 @@ func (t *tracer) syn(i int) *tcp.Segment {
 	}
 }
 
-// fill makes the payload that traceroute has.
+// fill writes traceroute's payload.
 func fill(b []byte) {
 	for i := range b {
 		b[i] = byte('@' + i&0x3f)

@@ -1,4 +1,4 @@
-// Package traceroute finds the routers on the way to a host, and prints them word for word as Linux's traceroute does.
+// Package traceroute finds the routers on the way to a host, and prints them in the format of Linux's traceroute.
 package traceroute
 
 import (
@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Defaults of Config, and the most that it may ask for.
+// Defaults and maxima of Config.
 const (
 	DefaultHops, MaxHops       = 30, 255
 	DefaultQueries, MaxQueries = 3, 10
@@ -21,31 +21,32 @@ const (
 
 const (
 	probeLen = 60 // bytes of a probe's datagram
-	inFlight = 16 // probes that are waited for at the same time, at most
+	inFlight = 16 // the most probes that wait for an answer at the same time
 )
 
-// Config says what to find out.
+// Config describes a run.
 type Config struct {
 	Host    string        // as the user wrote it
-	Addr    netip.Addr    // what it stands for
-	Local   netip.Addr    // from where the probes come
-	Method  Method        // what they are
-	Port    uint16        // of UDP the first probe's, one more for each further one; of TCP every probe's
-	Hops    int           // to try, at most
-	Queries int           // probes for each
+	Addr    netip.Addr    // the address of Host
+	Local   netip.Addr    // source address of the probes
+	Method  Method        // protocol of the probes
+	Port    uint16        // UDP: of the first probe, plus one for each further probe; TCP: of every probe
+	Hops    int           // the most hops to try
+	Queries int           // probes per hop
 	Wait    time.Duration // for an answer to a probe
 	Numeric bool          // print no names
 }
 
-// Sockets are those that Run uses. It leaves them open, with a deadline for reading that has passed.
+// Sockets are the sockets that Run uses. It leaves them open, with an expired read deadline.
 type Sockets struct {
-	Out   net.Conn // takes IP datagrams (IPPROTO_RAW); reading it tells of the stack's own errors
-	ICMP  net.Conn // gives IP datagrams with ICMP messages, whoever sends them
-	Reply net.Conn // gives what the target sends over the protocol of UDP or TCP probes; nil for ICMP
+	Out   net.Conn // takes IP datagrams (IPPROTO_RAW); reads return the stack's own errors
+	ICMP  net.Conn // returns IP datagrams with ICMP messages from any sender
+	Reply net.Conn // returns the target's answers to UDP or TCP probes; nil for ICMP
 }
 
-// Run sends probes with a growing time to live and prints to out, hop by hop, who answers. It ends when the target does, when
-// there are no more hops to try, or when ctx ends, which is no error. The error is one of the stack, or of sockets that can no longer be used.
+// Run sends probes with a growing time to live and prints to out, hop by hop, the senders of the answers. It ends when the
+// target answers, after the last hop, or when ctx ends, which is not an error. It returns an error of the stack, or of a socket
+// that failed permanently.
 func Run(ctx context.Context, s Sockets, cfg Config, out io.Writer) error {
 	t := newTracer(s.Out, cfg, out)
 	fmt.Fprintf(out, "traceroute to %s (%s), %d hops max, %d byte packets", cfg.Host, cfg.Addr, cfg.Hops, probeLen)
@@ -70,39 +71,39 @@ func Run(ctx context.Context, s Sockets, cfg Config, out io.Writer) error {
 	return err
 }
 
-// tracer is one run. Only loop's goroutine uses what changes.
+// tracer is one run. Only loop's goroutine uses the fields that change.
 type tracer struct {
 	cfg    Config
 	conn   net.Conn
 	out    io.Writer
-	id     uint16         // tells this run's probes from others': the source port, the first one's for TCP, or ICMP's identifier
-	keys   map[uint32]int // probes by what answers quote of them
+	id     uint16         // distinguishes this run's probes: the source port, the first one's for TCP, or ICMP's identifier
+	keys   map[uint32]int // index of a probe by its key
 	probes []probe        // in the order of sending
-	sent   int            // how many have been
-	shown  int            // how many have been printed
-	end    int            // how many there will be
+	sent   int            // the number sent
+	shown  int            // the number printed
+	end    int            // the number to send
 }
 
-// probe is one that is to be sent, or was.
+// probe is a probe, sent or to be sent.
 type probe struct {
 	at   time.Time // when it was sent
 	done bool      // answered, or given up
 	from netip.Addr
-	rtt  time.Duration // of an answer
-	mark string        // what it said, if that is no way on: !H and the like
+	rtt  time.Duration // of its answer
+	mark string        // the obstacle that the answer reports: !H and the like
 }
 
 func newTracer(conn net.Conn, cfg Config, out io.Writer) *tracer {
 	n := cfg.Hops * cfg.Queries
 	t := &tracer{cfg: cfg, conn: conn, out: out, keys: map[uint32]int{}, probes: make([]probe, n), end: n}
-	t.id = uint16(1<<15 + rand.IntN(1<<14)) // as a port, it is neither a well-known one nor without room above it
+	t.id = uint16(1<<15 + rand.IntN(1<<14)) // as a port, it is above the well-known ones, with room for the following ones
 	for i := range n {
 		t.keys[t.key(i)] = i
 	}
 	return t
 }
 
-// loop sends probes and takes answers until all is printed.
+// loop sends probes and handles answers until every probe is printed.
 func (t *tracer) loop(ctx context.Context, answers <-chan answer) error {
 	patience := time.NewTimer(0)
 	defer patience.Stop()
@@ -128,7 +129,7 @@ func (t *tracer) loop(ctx context.Context, answers <-chan answer) error {
 	return nil
 }
 
-// waiting is how many probes have been sent and not been done with.
+// waiting is the number of probes sent and neither answered nor given up.
 func (t *tracer) waiting() int {
 	n := 0
 	for i := range t.probes[:t.sent] {
@@ -146,7 +147,7 @@ func (t *tracer) send() error {
 	return err
 }
 
-// giveUp ends the waiting for what was sent too long ago.
+// giveUp marks the probes that were sent too long ago.
 func (t *tracer) giveUp(now time.Time) {
 	for i := range t.probes[:t.sent] {
 		if p := &t.probes[i]; now.Sub(p.at) >= t.cfg.Wait {
@@ -158,14 +159,14 @@ func (t *tracer) giveUp(now time.Time) {
 // handle takes an answer. The error is one that ends the run.
 func (t *tracer) handle(a answer) error {
 	if errors.Is(a.err, syscall.EHOSTUNREACH) {
-		// The neighbour through which all go does not answer ARP: traceroute shows the message that a router would have sent.
+		// The next hop does not answer ARP: traceroute prints the message that a router would have sent.
 		for i := range t.probes[:t.sent] {
 			t.answered(i, answer{at: a.at, from: t.cfg.Local, mark: unreachable(codeHost, 0), final: true})
 		}
 		return nil
 	}
 	if errors.Is(a.err, syscall.ECONNREFUSED) || errors.Is(a.err, syscall.ENOPROTOOPT) {
-		return nil // a connected socket's share of an ICMP message, which the ICMP socket receives whole
+		return nil // the error of a connected socket repeats an ICMP message that the ICMP socket receives whole
 	}
 	if a.err != nil {
 		return a.err
@@ -176,7 +177,7 @@ func (t *tracer) handle(a answer) error {
 	return nil
 }
 
-// answered notes an answer to a probe. One that is final makes its hop the last.
+// answered records an answer to a probe. A final answer makes its hop the last.
 func (t *tracer) answered(i int, a answer) {
 	p := &t.probes[i]
 	if p.done {
@@ -188,14 +189,15 @@ func (t *tracer) answered(i int, a answer) {
 	}
 }
 
-// show prints the probes that are done, up to the first that is not.
+// show prints the probes up to the first unfinished one.
 func (t *tracer) show() {
 	for ; t.shown < t.end && t.probes[t.shown].done; t.shown++ {
 		t.print(t.shown)
 	}
 }
 
-// print prints what came of a probe: who answered, unless that is who answered the last one of this hop, and when.
+// print prints the result of a probe: the sender of the answer, unless the previous answer of this hop has the same, and the
+// round trip.
 func (t *tracer) print(i int) {
 	hop := t.probes[i-i%t.cfg.Queries : i]
 	if len(hop) == 0 {
@@ -221,7 +223,7 @@ func (t *tracer) print(i int) {
 	}
 }
 
-// name is an address with the name that is known for it.
+// name is an address with its known name.
 func (t *tracer) name(a netip.Addr) string {
 	switch {
 	case t.cfg.Numeric:
