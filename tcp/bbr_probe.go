@@ -21,7 +21,7 @@ type bbrCycle struct {
 	random    uint32 // state of draw
 }
 
-// ackPhase says which data the arriving ACKs report, relative to a probe (ack_phase).
+// ackPhase is the data that arriving ACKs report, relative to a probe (ack_phase).
 type ackPhase uint8
 
 const (

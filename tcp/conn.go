@@ -288,8 +288,8 @@ func (c *Conn) SetParams(now time.Duration, p Params) {
 	}
 }
 
-// Refuse ends a connection in SYN-SENT with err, because an ICMP error reports that it cannot succeed (RFC 9293 section 3.9.2.2).
-func (c *Conn) Refuse(now time.Duration, err syscall.Errno) {
+// FailConnect ends a connection in SYN-SENT with err, because an ICMP error reports that it cannot succeed (RFC 9293 section 3.9.2.2).
+func (c *Conn) FailConnect(now time.Duration, err syscall.Errno) {
 	if c.state == SynSent {
 		c.fail(now, err)
 	}

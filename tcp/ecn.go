@@ -1,6 +1,6 @@
 package tcp
 
-// ECN says whether connections use Explicit Congestion Notification (RFC 3168), like Linux's tcp_ecn.
+// ECN is the use of Explicit Congestion Notification (RFC 3168) by the connections of a stack, like Linux's tcp_ecn.
 type ECN uint8
 
 const (

@@ -6,7 +6,7 @@ import (
 	"tunstack/internal/packet"
 )
 
-// reassembler keeps bytes that arrive beyond RCV.NXT until the gap before them fills, and knows the SACK blocks to report.
+// reassembler keeps bytes that arrive beyond RCV.NXT until the gap before them fills, and selects the SACK blocks to report.
 //
 //	     RCV.NXT                                  right edge
 //	        v                                         v

@@ -54,7 +54,7 @@ func (h heldConn) sendFailed(err syscall.Errno) {
 // section 5.2), and if it times out later, the error is the reason.
 func (h heldConn) softError(err syscall.Errno) {
 	h.softErr = err
-	h.tcb.Refuse(h.now, err)
+	h.tcb.FailConnect(h.now, err)
 	h.reportSoftError(err)
 }
 
