@@ -10,10 +10,14 @@ import (
 // Queue holds bytes 0 to Len()-1 in pieces: pages of its own and memory that was lent to it. Pages come from a pool and return
 // to it when their bytes are acknowledged, so that a connection uses memory only for bytes in flight. Every piece but the last
 // has at least pageSize bytes. The zero value is empty.
+//
+// Bytes enter at the end by Write or Lend and leave at the front by Discard; in between they do not change, and Spans returns
+// any part of them any number of times. The Queue owns its pages and their memory. The lender owns lent memory, and may change
+// it only after the loan is returned. The Queue does not bound its size: the caller does.
 type Queue struct {
-	pieces []piece
-	head   int64 // position of byte 0 in the stream
-	len    int
+	pieces []piece // Invariant: consecutive, from head or before to head + len; Discard frees whole pieces only
+	head   int64   // position of byte 0 in the stream
+	len    int     // number of bytes
 }
 
 // piece is consecutive bytes of the stream.
