@@ -45,7 +45,7 @@ type Stack struct {
 	ip    *ip.Stack
 	cfg   Config
 	stats counters
-	limit limiter
+	limit *limiter
 }
 
 type counters struct {
@@ -74,9 +74,8 @@ type counters struct {
 
 // New returns the ICMP layer and registers it, as a transport and as IPv4's reporter of errors.
 func New(stack *ip.Stack, v4 *ipv4.Stack, cfg Config) *Stack {
-	s := &Stack{ip: stack, cfg: cfg}
-	s.limit.init(cfg)
-	stack.Register(ip.ProtocolICMP, s)
+	s := &Stack{ip: stack, cfg: cfg, limit: newLimiter(cfg)}
+	stack.RegisterIn(v4, ip.ProtocolICMP, s)
 	v4.SetReporter(s)
 	return s
 }

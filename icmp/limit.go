@@ -22,14 +22,15 @@ type limiter struct {
 	}
 
 	random                 *rand.ChaCha8
-	slotKey                uint32        // odd
+	slotKey                uint64        // odd
 	interval, peerInterval time.Duration // per token; negative: no limit
 	burst, peerBurst       int
 }
 
-func (l *limiter) init(cfg Config) {
+func newLimiter(cfg Config) *limiter {
+	l := new(limiter)
 	l.random = rand.NewChaCha8(cfg.Secret)
-	l.slotKey = uint32(l.random.Uint64()) | 1
+	l.slotKey = l.random.Uint64() | 1
 	l.interval, l.burst = time.Second/1000, 50
 	l.peerInterval, l.peerBurst = time.Second, 6
 	if cfg.Rate != 0 {
@@ -44,12 +45,12 @@ func (l *limiter) init(cfg Config) {
 	if cfg.PeerBurst != 0 {
 		l.peerBurst = cfg.PeerBurst
 	}
+	return l
 }
 
 // allow takes the tokens for an error to peer.
 func (l *limiter) allow(now time.Duration, peer netip.Addr) bool {
-	a := peer.As4()
-	slot := &l.peers[binary.BigEndian.Uint32(a[:])*l.slotKey>>22]
+	slot := &l.peers[l.slot(peer)]
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if slot.peer != peer {
@@ -61,6 +62,13 @@ func (l *limiter) allow(now time.Duration, peer netip.Addr) bool {
 	slot.take(now, l.peerInterval)
 	l.all.take(now, l.interval*time.Duration(l.random.Uint64()%3))
 	return true
+}
+
+// slot is the place of a peer.
+func (l *limiter) slot(peer netip.Addr) uint64 {
+	a := peer.As16()
+	high, low := binary.BigEndian.Uint64(a[:]), binary.BigEndian.Uint64(a[8:])
+	return (high*l.slotKey ^ low) * l.slotKey >> 54
 }
 
 // bucket is a token bucket, kept as the time at which it is full again. The zero value is full.

@@ -19,14 +19,15 @@ const (
 	Prohibited // by a filter
 	TTLExceeded
 	ReassemblyTimeout
-	BadParameter // Error.Pointer is the offending byte
+	BadParameter // Error.Pointer is the offending byte, in IPv6 also of ProtocolUnreachable
 	Redirect     // Error.Gateway is the better next hop
+	BeyondScope  // the source is of one link, and the destination behind another
 )
 
 // Error is an ICMP error message, received or to be sent.
 type Error struct {
 	Kind       Kind
-	Type, Code uint8         // of a received one: the family's ICMP numbers
+	Type, Code uint8         // of a received one: the family's ICMP numbers; Code also of an IPv6 BadParameter to be sent
 	Errno      syscall.Errno // of a received one: the error that a socket reports; 0: none
 	Hard       bool          // of a received one: a retry does not help
 	MTU        int           // TooBig: the next hop's MTU in bytes, 0 from old routers

@@ -23,6 +23,12 @@ type Family interface {
 	Loopback() netip.Prefix
 	// AllHosts is the multicast group that every interface is in.
 	AllHosts() netip.Addr
+	// AllRouters are the multicast groups that every interface of a router is in.
+	AllRouters() []netip.Addr
+	// AddressGroup is the multicast group that an interface with the address a is in; the zero Addr if there is none.
+	AddressGroup(a netip.Addr) netip.Addr
+	// RouterAnycast is the anycast address of all routers in a network; the zero Addr if there is none.
+	RouterAnycast(network netip.Prefix) netip.Addr
 
 	// Input takes a received datagram from the link and owns p from then on. It is safe for concurrent use.
 	Input(now time.Duration, i *Interface, p *packet.Buffer)
@@ -60,15 +66,15 @@ func (s *Stack) FamilyOf(a netip.Addr) Family {
 }
 
 // byVersion is the family of a received datagram.
-func (s *Stack) byVersion(b []byte) Family {
+func (f *families) byVersion(b []byte) Family {
 	if len(b) == 0 {
 		return nil
 	}
 	switch b[0] >> 4 {
 	case 4:
-		return s.families[0]
+		return f[0]
 	case 6:
-		return s.families[1]
+		return f[1]
 	}
 	return nil
 }

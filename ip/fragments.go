@@ -23,9 +23,10 @@ func (s *Stack) Reassemble(now time.Duration, f *Fragment) (reassembly.Whole, bo
 
 // timedOut reports to the sender of a datagram that its reassembly timed out; first is the fragment with offset 0.
 func (s *Stack) timedOut(now time.Duration, a Arrival, first *packet.Buffer) {
-	f := s.byVersion(first.Bytes())
+	f := s.families.byVersion(first.Bytes())
 	if d, ok := f.Parse(first.Bytes()); ok {
 		d.In, d.Cast = a.In, a.Cast
+		d.scope()
 		f.Report(now, Error{Kind: ReassemblyTimeout}, &d, first)
 	}
 }

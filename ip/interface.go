@@ -23,6 +23,7 @@ type Interface struct {
 	mtu      int
 	features packet.Features
 	loopback bool
+	families families                           // those for which the MTU is large enough
 	groups   atomic.Pointer[map[netip.Addr]int] // members per joined multicast group
 
 	inPackets, inBytes, outPackets, outBytes stats.Counter
@@ -41,8 +42,9 @@ type InterfaceInfo struct {
 	OutBytes   uint64         `json:"out_bytes"`
 }
 
-// AddInterface attaches a link, whose MTU and Features are read now and must not change. Errors: EEXIST for a name in use,
-// EINVAL for an MTU that is too small for a registered family (68 bytes for IPv4, RFC 791 section 3.2).
+// AddInterface attaches a link, whose MTU and Features are read now and must not change. A family for which the MTU is too small
+// (68 bytes for IPv4, RFC 791 section 3.2; 1280 for IPv6, RFC 8200 section 5) does not use the interface. Errors: EEXIST for a
+// name in use, EINVAL for an MTU that is too small for every family.
 func (s *Stack) AddInterface(name string, l Link) (*Interface, error) {
 	return s.attach(&Interface{name: name, link: l})
 }
@@ -54,7 +56,7 @@ func (s *Stack) AddLoopback(name string, l Link) (*Interface, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range s.families {
+	for _, f := range i.families {
 		if f == nil {
 			continue
 		}
@@ -67,10 +69,13 @@ func (s *Stack) AddLoopback(name string, l Link) (*Interface, error) {
 
 func (s *Stack) attach(i *Interface) (*Interface, error) {
 	i.stack, i.mtu, i.features = s, min(i.link.MTU(), MaxDatagram), i.link.Features()
-	for _, f := range s.families {
-		if f != nil && i.mtu < f.MinMTU() {
-			return nil, syscall.EINVAL
+	for n, f := range s.families {
+		if f != nil && i.mtu >= f.MinMTU() {
+			i.families[n] = f
 		}
+	}
+	if i.families == (families{}) || !zones.add(i.name) {
+		return nil, syscall.EINVAL
 	}
 	i.groups.Store(&map[netip.Addr]int{})
 	err := s.changeTable(func(t *table) error {
@@ -90,12 +95,18 @@ func (s *Stack) attach(i *Interface) (*Interface, error) {
 }
 
 // joinAllHosts makes the link receive each family's group of all hosts, to which every interface belongs permanently (RFC 1112
-// section 4).
+// section 4), and joins a router's groups.
 func (i *Interface) joinAllHosts() {
 	filter, ok := i.link.(MulticastFilter)
-	for _, f := range i.stack.families {
+	for _, f := range i.families {
 		if ok && f != nil {
 			filter.Join(f.AllHosts())
+		}
+		if f == nil || !i.stack.cfg.Forwarding {
+			continue
+		}
+		for _, g := range f.AllRouters() {
+			_ = i.changeMembers(g, 1)
 		}
 	}
 }
@@ -121,7 +132,7 @@ func (i *Interface) Input(now time.Duration, p *packet.Buffer) {
 	i.inPackets.Inc()
 	i.inBytes.Add(uint64(p.Len()))
 	p = p.Own()
-	f := i.stack.byVersion(p.Bytes())
+	f := i.families.byVersion(p.Bytes())
 	if f == nil {
 		i.stack.stats.DropVersion.Inc()
 		p.Free()
@@ -139,7 +150,7 @@ func (i *Interface) Transmit(now time.Duration, p *packet.Buffer, nextHop netip.
 	i.outBytes.Add(uint64(p.Len()))
 	err := i.link.Output(now, p, nextHop)
 	if err == syscall.EHOSTUNREACH {
-		i.stack.gateways.fail(now, nextHop)
+		i.stack.gateways.fail(now, i.Scoped(nextHop))
 	}
 	return err
 }
@@ -149,7 +160,7 @@ func (i *Interface) Transmit(now time.Duration, p *packet.Buffer, nextHop netip.
 func (i *Interface) Unreachable(now time.Duration, p *packet.Buffer) {
 	s := i.stack
 	defer p.Free()
-	f := s.byVersion(p.Bytes())
+	f := i.families.byVersion(p.Bytes())
 	if f == nil {
 		return
 	}
@@ -158,13 +169,14 @@ func (i *Interface) Unreachable(now time.Duration, p *packet.Buffer) {
 		return
 	}
 	d.In = i
+	d.scope()
 	s.gateways.failTo(now, d.Dst)
 	s.ReportUnreachable(now, &d, p) // also to the stack's own address, so that raw sockets see it, as on Linux
 }
 
 // Source returns the source address of a datagram to be sent (link.Handler); the zero Addr if its header cannot be read.
 func (i *Interface) Source(p *packet.Buffer) netip.Addr {
-	f := i.stack.byVersion(p.Bytes())
+	f := i.families.byVersion(p.Bytes())
 	if f == nil {
 		return netip.Addr{}
 	}
@@ -181,17 +193,42 @@ func (s *Stack) ReportUnreachable(now time.Duration, d *Datagram, p *packet.Buff
 // AddAddress gives the interface an address; the connected network becomes a route. Errors: EINVAL for an address that no
 // interface may have, EEXIST for an address that the stack already has.
 func (i *Interface) AddAddress(a netip.Prefix) error {
-	if !a.IsValid() || !i.stack.isUnicast(a.Addr()) {
+	if !a.IsValid() || !i.stack.isUnicast(a.Addr()) || i.families[index(a.Addr())] == nil {
 		return syscall.EINVAL
 	}
-	return i.stack.changeTable(func(t *table) error {
-		if _, taken := t.local[keyOf(a.Addr())]; taken {
+	own := address{prefix: a, owner: i}
+	err := i.stack.changeTable(func(t *table) error {
+		if _, taken := t.local[keyOf(own.addr())]; taken {
 			return syscall.EEXIST
 		}
-		t.addresses = append(t.addresses, address{a, i})
+		t.addresses = append(t.addresses, own)
 		if connected := a.Masked(); !a.IsSingleIP() && !t.hasRoute(connected, netip.Addr{}, i) {
-			t.addRoute(connected, routeEntry{out: i, src: a.Addr()})
+			t.addRoute(connected, routeEntry{out: i, src: a.Addr(), connected: true})
 		}
+		return nil
+	})
+	if err == nil {
+		i.changeAddressGroup(a.Addr(), 1)
+	}
+	return err
+}
+
+// changeAddressGroup joins or leaves the group that an address of the interface brings.
+func (i *Interface) changeAddressGroup(a netip.Addr, change int) {
+	if g := i.stack.FamilyOf(a).AddressGroup(a); g.IsValid() {
+		_ = i.changeMembers(g, change)
+	}
+}
+
+// Deprecate marks an own address as one that is not to be the source of new conversations while there is another (RFC 4862 section
+// 5.5.4), or takes the mark away. The error is EADDRNOTAVAIL for an address that the interface does not have.
+func (i *Interface) Deprecate(a netip.Addr, deprecated bool) error {
+	return i.stack.changeTable(func(t *table) error {
+		at := slices.IndexFunc(t.addresses, func(own address) bool { return own.prefix.Addr() == a.WithZone("") && own.owner == i })
+		if at < 0 {
+			return syscall.EADDRNOTAVAIL
+		}
+		t.addresses[at].deprecated = deprecated
 		return nil
 	})
 }
@@ -199,7 +236,8 @@ func (i *Interface) AddAddress(a netip.Prefix) error {
 // RemoveAddress removes an address from the interface, and with the last address of its network the connected route and the
 // routes by gateways there. The error is EADDRNOTAVAIL for an address that the interface does not have.
 func (i *Interface) RemoveAddress(a netip.Addr) error {
-	return i.stack.changeTable(func(t *table) error {
+	a = a.WithZone("")
+	err := i.stack.changeTable(func(t *table) error {
 		at := slices.IndexFunc(t.addresses, func(own address) bool { return own.prefix.Addr() == a && own.owner == i })
 		if at < 0 {
 			return syscall.EADDRNOTAVAIL
@@ -209,15 +247,20 @@ func (i *Interface) RemoveAddress(a netip.Addr) error {
 		rest := slices.IndexFunc(t.addresses, func(own address) bool { return own.owner == i && own.prefix.Masked() == connected })
 		t.changeRoutes(func(p netip.Prefix, r *routeEntry) bool {
 			switch {
+			case r.connected && r.out != i: // of another interface, which can have the same link-local address
 			case r.src == a && rest >= 0 && p == connected:
 				r.src = t.addresses[rest].prefix.Addr()
-			case r.src == a, rest < 0 && r.out == i && r.gateway.IsValid() && connected.Contains(r.gateway):
+			case r.src == a, rest < 0 && r.out == i && r.gateway.IsValid() && connected.Contains(r.gateway.WithZone("")):
 				return false
 			}
 			return true
 		})
 		return nil
 	})
+	if err == nil {
+		i.changeAddressGroup(a, -1)
+	}
+	return err
 }
 
 // IsHost reports whether a can be the address of a host on the interface's link (link.Handler): its form allows a host, and it
@@ -254,12 +297,15 @@ func (s *Stack) changeMembers(group, iface netip.Addr, change int) error {
 	if !group.IsMulticast() || s.FamilyOf(group) == nil {
 		return syscall.EINVAL
 	}
-	i := s.table.Load().groupInterface(group, iface)
-	if i == nil {
-		return syscall.ENODEV
+	if i := s.table.Load().groupInterface(group, iface); i != nil {
+		return i.changeMembers(group, change)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	return syscall.ENODEV
+}
+
+func (i *Interface) changeMembers(group netip.Addr, change int) error {
+	i.stack.mu.Lock()
+	defer i.stack.mu.Unlock()
 	groups := maps.Clone(*i.groups.Load())
 	if groups[group]+change < 0 {
 		return syscall.EADDRNOTAVAIL
@@ -285,7 +331,7 @@ func (s *Stack) Interfaces() []InterfaceInfo {
 			InPackets: i.inPackets.Value(), InBytes: i.inBytes.Value(),
 			OutPackets: i.outPackets.Value(), OutBytes: i.outBytes.Value(),
 		}
-		for _, f := range s.families {
+		for _, f := range i.families {
 			if f != nil {
 				info.Groups = append(info.Groups, f.AllHosts())
 			}

@@ -1,5 +1,5 @@
 // Package ip is the part of the Internet Protocol that both versions share: interfaces, addresses, routes, path MTUs, multicast
-// groups, and the tables that lead a datagram to its transport. Package ipv4 is a Family of it.
+// groups, and the tables that lead a datagram to its transport. Packages ipv4 and ipv6 are the Families of it.
 //
 // A transport uses the Datagram that it receives, the Route that it sends along, and the Error that is reported. It does not
 // use a family's header.
@@ -13,12 +13,13 @@ import (
 	"tunstack/internal/packet"
 )
 
-// Protocol numbers of the transports, which both families share.
+// Protocol numbers of the transports.
 const (
-	ProtocolICMP = 1
-	ProtocolIGMP = 2
-	ProtocolTCP  = 6
-	ProtocolUDP  = 17
+	ProtocolICMP   = 1
+	ProtocolIGMP   = 2
+	ProtocolTCP    = 6
+	ProtocolUDP    = 17
+	ProtocolICMPv6 = 58
 )
 
 // Link is the medium that an Interface sends through: Ethernet with ARP, a TUN device, the loopback, an embedder's callback.
@@ -68,6 +69,9 @@ type Datagram struct {
 	Cast      packet.Cast // how it was addressed: own address, broadcast or multicast (by IP destination or by link)
 	In        *Interface  // the interface that received it
 }
+
+// scope gives link-local addresses the zone of the interface In.
+func (d *Datagram) scope() { d.Src, d.Dst = d.In.Scoped(d.Src), d.In.Scoped(d.Dst) }
 
 // PseudoSum is the checksum of the pseudo-header over n bytes of transport header and payload (RFC 9293 section 3.1).
 func (d *Datagram) PseudoSum(n int) uint16 { return checksum.Pseudo(d.Src, d.Dst, d.Protocol, n) }

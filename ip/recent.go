@@ -23,7 +23,7 @@ type recent struct {
 
 // sentKey identifies a datagram by the fields that an ICMP error quotes.
 type sentKey struct {
-	src, dst key
+	src, dst [16]byte // without zones
 	protocol uint8
 	start    [8]byte // of the payload
 }
@@ -35,7 +35,7 @@ func (g *recent) find(src, dst netip.Addr, protocol uint8, start [8]byte) (*atom
 	if protocol == ProtocolUDP {
 		start[6], start[7] = 0, 0 // the checksum, which the device may fill in
 	}
-	hash := maphash.Comparable(g.seed, sentKey{keyOf(src), keyOf(dst), protocol, start})
+	hash := maphash.Comparable(g.seed, sentKey{src.As16(), dst.As16(), protocol, start})
 	return &g.slots[hash%uint64(len(g.slots))], uint32(hash >> 32)
 }
 

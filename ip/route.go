@@ -19,13 +19,14 @@ type Route struct {
 	via    Via
 	wanted netip.Addr // the source passed to Stack.Route
 	born   uint64     // the generation whose choice Src is
+	hash   uint64     // of Src and Dst
 	cached atomic.Pointer[Path]
 }
 
 // Path is the result of a lookup, for one generation of the stack's tables.
 type Path struct {
 	Out     *Interface
-	NextHop netip.Addr
+	NextHop netip.Addr // on the link of Out: without a zone
 	Cast    packet.Cast
 	MTU     int
 	NoDF    bool  // the path MTU is below the floor: routers on the path must be allowed to fragment
@@ -37,8 +38,9 @@ type Path struct {
 
 // Route finds the way to dst; an unspecified dst is the stack itself: src, or else the loopback address. src chooses the source
 // address; if src is the zero Addr (or unspecified) the stack chooses. For a multicast or the limited broadcast src also chooses
-// the interface. Errors: ENETUNREACH without a route, EADDRNOTAVAIL if src is not one of the stack's own addresses, EINVAL for a
-// dst that is not a destination.
+// the interface, and so does the zone of an IPv6 dst. Errors: ENETUNREACH without a route, EADDRNOTAVAIL if src is not one of the
+// stack's own addresses, EINVAL for a dst that is not a destination, and for a link-local one without a zone if there are several links;
+// ENODEV for a zone that names no interface.
 func (s *Stack) Route(dst, src netip.Addr) (*Route, error) { return s.RouteVia(dst, src, Via{}) }
 
 // RouteVia is Route restricted by via.
@@ -56,6 +58,12 @@ func (s *Stack) RouteVia(dst, src netip.Addr, via Via) (*Route, error) {
 			dst = src
 		}
 	}
+	if dst.Is6() && (dst.Zone() != "" || IsLinkLocal6(dst)) {
+		var err error
+		if dst, via, err = s.onLink(dst, src, via); err != nil {
+			return nil, err
+		}
+	}
 	slot := &s.routes[routeSlot(dst, src)]
 	if r := slot.Load(); r != nil && r.Dst == dst && r.wanted == src && r.via == via && r.born == s.generation.Load() {
 		return r, nil
@@ -64,10 +72,37 @@ func (s *Stack) RouteVia(dst, src netip.Addr, via Via) (*Route, error) {
 	if p.Err != nil {
 		return nil, p.Err
 	}
-	r := &Route{Src: p.src, Dst: dst, stack: s, via: via, wanted: src, born: p.generation}
+	r := &Route{Src: p.src, Dst: dst, stack: s, via: via, wanted: src, born: p.generation, hash: s.key.Addrs(p.src, dst)}
 	r.cached.Store(p)
 	slot.Store(r)
 	return r, nil
+}
+
+// onLink gives a link-local address its zone and lets any zone choose the interface. The zone of a link-local address is that given,
+// else that of src, else the device that via asks for, else the only link.
+func (s *Stack) onLink(dst, src netip.Addr, via Via) (netip.Addr, Via, error) {
+	dst, zone, ok := s.ScopedBy(dst)
+	if !ok {
+		return dst, via, syscall.ENODEV
+	}
+	t := s.table.Load()
+	switch {
+	case zone != nil:
+	case IsLinkLocal6(src):
+		zone = t.byName(src.Zone())
+	case via.Device != nil:
+		zone = via.Device
+	default:
+		zone = t.onlyLink()
+	}
+	if zone == nil || via.Device != nil && via.Device != zone {
+		return dst, via, syscall.EINVAL
+	}
+	via.Device = zone
+	if IsLinkLocal6(dst) {
+		dst = dst.WithZone(zone.name)
+	}
+	return dst, via, nil
 }
 
 func routeSlot(dst, src netip.Addr) uint8 {
@@ -101,6 +136,9 @@ func (r *Route) HeaderLen() int { return r.Family().HeaderLen() }
 // MaxPayload is the largest transport message in bytes, header included, that a datagram with the fields of o carries.
 func (r *Route) MaxPayload(o Outgoing) int { return r.Family().MaxPayload() - o.OptionsLen() }
 
+// Hash is a hash of Src and Dst under Config.Secret.
+func (r *Route) Hash() uint64 { return r.hash }
+
 // Family is the IP version of the route.
 func (r *Route) Family() Family { return r.stack.families[index(r.Dst)] }
 
@@ -126,7 +164,7 @@ func (r *Route) Interface() *Interface { return r.Path().Out }
 
 // resolve finds the way to dst from src; it chooses the source if src is the zero Addr.
 func (s *Stack) resolve(dst, src netip.Addr, via Via) *Path {
-	p := &Path{generation: s.generation.Load(), src: src, NextHop: dst}
+	p := &Path{generation: s.generation.Load(), src: src, NextHop: dst.WithZone("")}
 	t := s.table.Load()
 	if p.Err = s.choose(t, p, dst, src, via); p.Err == nil && !p.src.IsValid() {
 		p.Err = s.chooseSource(t, p, dst)
@@ -141,7 +179,7 @@ func (s *Stack) resolve(dst, src netip.Addr, via Via) *Path {
 
 // NextHop finds the way to dst for a datagram being forwarded. MTU is the first hop's.
 func (s *Stack) NextHop(dst netip.Addr) (Path, error) {
-	p := Path{NextHop: dst}
+	p := Path{NextHop: dst} // which is not of one link
 	if err := s.choose(s.table.Load(), &p, dst, netip.Addr{}, Via{}); err != nil {
 		return p, err
 	}
@@ -151,8 +189,10 @@ func (s *Stack) NextHop(dst netip.Addr) (Path, error) {
 
 // choose sets the interface, the next hop and the cast.
 func (s *Stack) choose(t *table, p *Path, dst, src netip.Addr, via Via) error {
-	if src.IsValid() && !src.IsUnspecified() && !s.classIn(t, src).Local {
-		return syscall.EADDRNOTAVAIL
+	if src.IsValid() && !src.IsUnspecified() {
+		if own := s.classIn(t, src); !own.Local || own.Anycast {
+			return syscall.EADDRNOTAVAIL
+		}
 	}
 	to := s.classIn(t, dst)
 	p.Cast = to.Cast
@@ -163,6 +203,8 @@ func (s *Stack) choose(t *table, p *Path, dst, src netip.Addr, via Via) error {
 		p.Out = t.loopback
 	case to.Form == FormMulticast || to.Form == FormBroadcast:
 		p.Out = t.group(dst, src, via)
+	case IsLinkLocal6(dst):
+		p.Out = t.byName(dst.Zone())
 	default:
 		p.follow(t.lookupVia(dst, via), src)
 	}
@@ -170,6 +212,8 @@ func (s *Stack) choose(t *table, p *Path, dst, src netip.Addr, via Via) error {
 	case p.Out == nil:
 		return syscall.ENETUNREACH
 	case src.IsLoopback() && !p.Out.loopback: // RFC 1122 section 3.2.1.3(g)
+		return syscall.EINVAL
+	case src.Is6() && !t.candidate(src, dst, p.Out):
 		return syscall.EINVAL
 	}
 	return nil
@@ -181,18 +225,21 @@ func (p *Path) follow(r *routeEntry, src netip.Addr) {
 		return
 	}
 	p.Out = r.out
-	if !src.IsValid() {
+	if !src.IsValid() && !(r.connected && r.src.Is6()) { // IPv6 chooses among all addresses
 		p.src = r.src
 	}
 	if r.gateway.IsValid() {
-		p.NextHop = r.gateway
+		p.NextHop = r.gateway.WithZone("")
 	}
 }
 
 func (s *Stack) chooseSource(t *table, p *Path, dst netip.Addr) error {
-	if t.local[keyOf(dst)] != nil {
+	switch {
+	case t.local[keyOf(dst)] != nil:
 		p.src = dst // the stack talks to itself from the destination address
-	} else {
+	case dst.Is6():
+		p.src = t.selectSource(s.cfg.Policy, p.Out, dst)
+	default:
 		p.src = t.sourceFor(p.Out, p.NextHop)
 	}
 	switch {

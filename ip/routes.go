@@ -13,6 +13,7 @@ type routeEntry struct {
 	out        *Interface
 	src        netip.Addr // preferred source; zero: none
 	metric     int
+	connected  bool // of an own address: src
 	redirected bool // learned from an ICMP Redirect
 	failed     bool // the gateway did not answer
 }
@@ -97,12 +98,16 @@ func (s *Stack) Routes() []RouteEntry {
 	return list
 }
 
-// AddRoute adds a route. Errors: EINVAL for a bad prefix or address, ENODEV for an unknown interface, ENETUNREACH for a
-// gateway that is not on a connected network, EEXIST for a duplicate.
+// AddRoute adds a route. Errors: EINVAL for a bad prefix or address, and for a link-local gateway without a zone if there are several
+// links; ENODEV for an unknown interface, ENETUNREACH for a gateway that is not on a connected network, EEXIST for a duplicate.
 func (s *Stack) AddRoute(e RouteEntry) error {
 	return s.changeTable(func(t *table) error {
 		if !e.Prefix.IsValid() || s.FamilyOf(e.Prefix.Addr()) == nil {
 			return syscall.EINVAL
+		}
+		var err error
+		if e.Gateway, err = t.gateway(&e); err != nil {
+			return err
 		}
 		out, err := t.outOf(e)
 		if err != nil {
@@ -114,6 +119,22 @@ func (s *Stack) AddRoute(e RouteEntry) error {
 		t.addRoute(e.Prefix.Masked(), routeEntry{gateway: e.Gateway, out: out, src: e.Source, metric: e.Metric})
 		return nil
 	})
+}
+
+// gateway is the gateway of e, which if it is of one link gets a zone: that of the interface, else the only link. The error is EINVAL
+// where several could be meant.
+func (t *table) gateway(e *RouteEntry) (netip.Addr, error) {
+	if !IsLinkLocal6(e.Gateway) || e.Gateway.Zone() != "" {
+		return e.Gateway, nil
+	}
+	i := t.byName(e.Interface)
+	if e.Interface == "" {
+		i = t.onlyLink()
+	}
+	if i == nil {
+		return e.Gateway, syscall.EINVAL
+	}
+	return e.Gateway.WithZone(i.name), nil
 }
 
 // outOf is the interface by which a new route leaves.
@@ -146,9 +167,11 @@ func (t *table) outOf(e RouteEntry) (*Interface, error) {
 // matches.
 func (s *Stack) DelRoute(e RouteEntry) error {
 	return s.changeTable(func(t *table) error {
-		if !e.Prefix.IsValid() {
+		gateway, err := t.gateway(&e)
+		if !e.Prefix.IsValid() || err != nil {
 			return syscall.ESRCH
 		}
+		e.Gateway = gateway
 		matches := func(r *routeEntry) bool {
 			return (!e.Gateway.IsValid() || r.gateway == e.Gateway) && (e.Interface == "" || r.out.name == e.Interface)
 		}

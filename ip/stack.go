@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tunstack/internal/packet"
+	"tunstack/internal/siphash"
 	"tunstack/internal/timer"
 	"tunstack/ip/reassembly"
 )
@@ -14,11 +15,13 @@ import (
 // Config of a Stack; zero values mean the documented defaults.
 type Config struct {
 	Timers *timer.Queue // required
+	Secret [16]byte     // keys the hashes of Routes
 
 	TTL           uint8         // of datagrams sent with TTL 0; default 64
 	Forwarding    bool          // be a router between the interfaces (RFC 1122 section 1.1.4: off)
 	SendRedirects bool          // as a router, report better first hops to hosts (RFC 1812 section 5.2.7.2)
 	PMTUAge       time.Duration // time after which a larger path MTU is tried; default 10 min (RFC 1191 section 6.3)
+	Policy        []Policy      // of IPv6 address selection; nil: DefaultPolicy
 
 	ReassemblyTimeout time.Duration // default 60 s (RFC 1122 section 3.3.2)
 	ReassemblyMemory  int           // bytes of incomplete datagrams, with their descriptions; default 4 MiB
@@ -30,6 +33,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.PMTUAge == 0 {
 		c.PMTUAge = 10 * time.Minute
+	}
+	if c.Policy == nil {
+		c.Policy = DefaultPolicy()
 	}
 	if c.ReassemblyTimeout == 0 {
 		c.ReassemblyTimeout = time.Minute
@@ -47,10 +53,11 @@ func (c *Config) setDefaults() {
 // never leave it.
 type Stack struct {
 	cfg       Config
+	key       siphash.Key
 	stats     counters
 	families  families
-	protocols [256]Protocol
-	taps      [256]atomic.Pointer[[]Tap]
+	protocols [len(families{})][256]Protocol
+	taps      [256]atomic.Pointer[[]Tap] // of both families
 
 	mu         sync.Mutex // for changes of the table, the taps and the groups
 	table      atomic.Pointer[table]
@@ -66,7 +73,7 @@ type Stack struct {
 // New returns a Stack without families and interfaces.
 func New(cfg Config) *Stack {
 	cfg.setDefaults()
-	s := &Stack{cfg: cfg}
+	s := &Stack{cfg: cfg, key: siphash.NewKey(cfg.Secret)}
 	s.table.Store(newTable())
 	s.generation.Store(1)
 	s.gateways.init(s)
@@ -84,8 +91,17 @@ func (s *Stack) Config() *Config { return &s.cfg }
 // AddFamily registers a family. It must be called before any interface is added.
 func (s *Stack) AddFamily(f Family) { s.families[index(f.AllHosts())] = f }
 
-// Register sets the transport for a protocol number. It must be called before any interface receives.
-func (s *Stack) Register(number uint8, p Protocol) { s.protocols[number] = p }
+// Register sets the transport for a protocol number in all families. It must be called before any interface receives.
+func (s *Stack) Register(number uint8, p Protocol) {
+	for i := range s.protocols {
+		s.protocols[i][number] = p
+	}
+}
+
+// RegisterIn is Register for one family.
+func (s *Stack) RegisterIn(f Family, number uint8, p Protocol) {
+	s.protocols[index(f.AllHosts())][number] = p
+}
 
 // AddTap adds a raw listener for a protocol number until remove is called.
 func (s *Stack) AddTap(number uint8, t Tap) (remove func()) {
@@ -126,7 +142,7 @@ func (s *Stack) Deliver(now time.Duration, d *Datagram, p *packet.Buffer) bool {
 	for _, t := range taps {
 		t.Tap(now, d, p)
 	}
-	if transport := s.protocols[d.Protocol]; transport != nil {
+	if transport := s.protocols[index(d.Dst)][d.Protocol]; transport != nil {
 		p.TrimFront(d.HeaderLen)
 		transport.Input(now, d, p)
 		return true
@@ -156,7 +172,7 @@ func (s *Stack) HandleError(now time.Duration, e *Error, quoted []byte) {
 			t.HandleError(now, e, quoted)
 		}
 	}
-	if p := s.protocols[e.Quoted.Protocol]; p != nil {
+	if p := s.protocols[index(e.Quoted.Dst)][e.Quoted.Protocol]; p != nil {
 		p.HandleError(now, e, quoted)
 	} else if len(taps) > 0 {
 		s.ApplyIfSent(now, e, quoted)

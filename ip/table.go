@@ -57,26 +57,31 @@ func indexed(list []classed) (c classes) {
 		return classes{many: many}
 	}
 	for k, class := range many {
-		c.few = append(c.few, classed{netip.AddrFrom16(k).Unmap(), class})
+		c.few = append(c.few, classed{k.addr(), class})
 	}
 	return c
 }
 
-// key is an address of either family as a key of maps: IPv4 in the form of an IPv4-mapped IPv6 address.
-type key [16]byte
-
-func keyOf(a netip.Addr) key { return a.As16() }
-
 // Class is the role of an address for this stack.
 type Class struct {
-	Form  Form
-	Cast  packet.Cast
-	Local bool // one of the stack's own
+	Form    Form
+	Cast    packet.Cast
+	Local   bool // one of the stack's own
+	Anycast bool // one of the stack's own that other hosts have too: it is never a source
 }
 
 type address struct {
-	prefix netip.Prefix
-	owner  *Interface
+	prefix     netip.Prefix
+	owner      *Interface
+	deprecated bool // not to be chosen as source while there is another (RFC 4862 section 5.5.4)
+}
+
+// addr is the address with its zone.
+func (a *address) addr() netip.Addr {
+	if IsLinkLocal6(a.prefix.Addr()) {
+		return a.prefix.Addr().WithZone(a.owner.name)
+	}
+	return a.prefix.Addr()
 }
 
 func newTable() *table {
@@ -111,10 +116,14 @@ func (t *table) index(s *Stack) {
 	t.local = make(map[key]*Interface)
 	var own, broadcasts []classed
 	for _, a := range t.addresses {
-		t.local[keyOf(a.prefix.Addr())] = a.owner
-		own = append(own, classed{a.prefix.Addr(), Class{Local: true}})
-		if b := s.FamilyOf(a.prefix.Addr()).Broadcast(a.prefix); b.IsValid() {
+		t.local[keyOf(a.addr())] = a.owner
+		own = append(own, classed{a.addr(), Class{Local: true}})
+		f := s.FamilyOf(a.prefix.Addr())
+		if b := f.Broadcast(a.prefix); b.IsValid() {
 			broadcasts = append(broadcasts, classed{b, Class{Cast: packet.Broadcast}})
+		}
+		if c := f.RouterAnycast(a.prefix); c.IsValid() && s.cfg.Forwarding {
+			broadcasts = append(broadcasts, classed{a.owner.Scoped(c), Class{Local: true, Anycast: true}})
 		}
 	}
 	t.classes = indexed(append(broadcasts, own...))
@@ -137,7 +146,7 @@ func (s *Stack) classIn(t *table, a netip.Addr) Class {
 		return Class{Form: form, Cast: packet.Multicast}
 	case FormBroadcast:
 		return Class{Form: form, Cast: packet.Broadcast}
-	case FormLoopback:
+	case FormLoopback: // all of 127/8 is ours
 		return Class{Form: form, Local: t.loopback != nil}
 	}
 	return Class{Form: form}
@@ -164,10 +173,15 @@ func (t *table) byName(name string) *Interface {
 	return nil
 }
 
+// covers reports whether b is in the connected network: prefixes have no zones.
+func (a *address) covers(b netip.Addr) bool {
+	return a.prefix.Contains(b.WithZone("")) && (!IsLinkLocal6(b) || b.Zone() == a.owner.name)
+}
+
 // connected is the interface whose network contains a neighbour, or nil.
 func (t *table) connected(a netip.Addr) *Interface {
 	for _, own := range t.addresses {
-		if own.prefix.Contains(a) && own.prefix.Addr() != a {
+		if own.covers(a) && own.prefix.Addr() != a.WithZone("") {
 			return own.owner
 		}
 	}
@@ -177,7 +191,7 @@ func (t *table) connected(a netip.Addr) *Interface {
 // OnLink reports whether the addresses are all in one of the networks that i is connected to.
 func (i *Interface) OnLink(addrs ...netip.Addr) bool {
 	for _, own := range i.stack.table.Load().addresses {
-		outside := func(a netip.Addr) bool { return !own.prefix.Contains(a) }
+		outside := func(a netip.Addr) bool { return !own.covers(a) }
 		if own.owner == i && !slices.ContainsFunc(addrs, outside) {
 			return true
 		}

@@ -24,6 +24,10 @@ func (family) MinPMTU() int           { return 552 }
 func (family) Loopback() netip.Prefix { return netip.MustParsePrefix("127.0.0.1/8") }
 func (family) AllHosts() netip.Addr   { return addr("224.0.0.1") }
 
+func (family) AllRouters() []netip.Addr              { return nil }
+func (family) AddressGroup(netip.Addr) netip.Addr    { return netip.Addr{} }
+func (family) RouterAnycast(netip.Prefix) netip.Addr { return netip.Addr{} }
+
 func (family) Broadcast(network netip.Prefix) netip.Addr {
 	b := network.Masked().Addr().As4()
 	binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(b[:])|^uint32(0)>>network.Bits())

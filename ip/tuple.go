@@ -13,7 +13,11 @@ type FourTuple struct {
 
 // NewFourTuple returns the FourTuple between two ends of one family.
 func NewFourTuple(local, remote netip.AddrPort) FourTuple {
-	return FourTuple{keyOf(local.Addr()), keyOf(remote.Addr()), local.Port(), remote.Port()}
+	t := FourTuple{local.Addr().As16(), remote.Addr().As16(), local.Port(), remote.Port()}
+	if t.local.isLinkLocal() || t.remote.isLinkLocal() { // seldom: else this is keyOf for both
+		t.local, t.remote = keyOf(local.Addr()), keyOf(remote.Addr())
+	}
+	return t
 }
 
 // Append appends the tuple to b, 36 bytes in network byte order, for a hash to cover.
@@ -23,10 +27,10 @@ func (t *FourTuple) Append(b []byte) []byte {
 }
 
 // LocalAddr is the stack's own address.
-func (t *FourTuple) LocalAddr() netip.Addr { return netip.AddrFrom16(t.local).Unmap() }
+func (t *FourTuple) LocalAddr() netip.Addr { return t.local.addr() }
 
 // RemoteAddr is the peer's address.
-func (t *FourTuple) RemoteAddr() netip.Addr { return netip.AddrFrom16(t.remote).Unmap() }
+func (t *FourTuple) RemoteAddr() netip.Addr { return t.remote.addr() }
 
 // Local is the stack's own end.
 func (t *FourTuple) Local() netip.AddrPort { return netip.AddrPortFrom(t.LocalAddr(), t.LocalPort) }

@@ -9,15 +9,6 @@ import (
 	"tunstack/ip"
 )
 
-// takes reports whether a link with the features f splits the super-packet p itself.
-func takes(f packet.Features, p *packet.Buffer) bool {
-	limit := f.TSO
-	if p.Offload.Segmentation == packet.SegmentUDP {
-		limit = f.USO
-	}
-	return p.Len() <= limit
-}
-
 // segmentLen returns the size in bytes of the datagrams into which a super-packet is split, or 0 if its headers do not agree
 // with its offload request.
 func segmentLen(h *Header, p *packet.Buffer) int {
@@ -39,7 +30,7 @@ func (s *Stack) emitSuper(now time.Duration, to *ip.Path, h *Header, p *packet.B
 	case size == p.Len():
 		p.Offload.Segmentation = packet.SegmentNone
 		return s.emit(now, to, h, p)
-	case size <= to.MTU && takes(to.Out.Features(), p):
+	case size <= to.MTU && to.Out.Features().Splits(p):
 		return to.Out.Transmit(now, p, to.NextHop)
 	}
 	return s.segment(now, to, h, p)

@@ -89,6 +89,15 @@ var allHosts = netip.AddrFrom4([4]byte{224, 0, 0, 1})
 // AllHosts is the multicast group that every host is in (RFC 1112 section 4; ip.Family).
 func (s *Stack) AllHosts() netip.Addr { return allHosts }
 
+// AllRouters is empty: nothing here is sent to all routers (ip.Family).
+func (s *Stack) AllRouters() []netip.Addr { return nil }
+
+// AddressGroup is the zero Addr: IPv4 addresses bring no groups (ip.Family).
+func (s *Stack) AddressGroup(netip.Addr) netip.Addr { return netip.Addr{} }
+
+// RouterAnycast is the zero Addr: IPv4 has no anycast addresses (ip.Family).
+func (s *Stack) RouterAnycast(netip.Prefix) netip.Addr { return netip.Addr{} }
+
 // Broadcast is the directed broadcast address of a network (ip.Family). A /31 has none (RFC 3021).
 func (s *Stack) Broadcast(network netip.Prefix) netip.Addr {
 	if network.Bits() >= 31 {

@@ -152,11 +152,6 @@ func TestPermutationIsOne(t *testing.T) { // IP-025: within 65,536 datagrams of 
 	}
 }
 
-func TestSipHash(t *testing.T) { // the reference vector of 16 octets 00 to 0f under the key 00 to 0f
-	key := [2]uint64{0x0706050403020100, 0x0f0e0d0c0b0a0908}
-	require.Equal(t, uint64(0x3f2acc7f57c29bdb), sipHash(key, 0x0706050403020100, 0x0f0e0d0c0b0a0908))
-}
-
 func TestSendRaw(t *testing.T) { // SOCK-047
 	l := newLab(t, config{})
 	r, err := l.Route(peerAddr, netip.Addr{})

@@ -103,7 +103,7 @@ func (e *Endpoint) takes(st *state, d *ip.Datagram, p *packet.Buffer) bool {
 // HandleError takes an ICMP error about a datagram of the protocol (ip.Tap). The socket sees it if the quoted addresses are its own.
 func (e *Endpoint) HandleError(_ time.Duration, ie *ip.Error, quoted []byte) {
 	st := e.state.Load()
-	mine := st.local == wildcard || st.local == ie.Quoted.Src
+	mine := st.local == ie.Quoted.Src || st.local == wildcard && ie.Quoted.Src.Is4()
 	if e.ping {
 		mine = mine && st.sent(quoted)
 	} else {
@@ -122,7 +122,7 @@ func (st *state) wants(d *ip.Datagram, p *packet.Buffer) bool {
 	switch {
 	case st.options.Device != nil && st.options.Device != d.In:
 		return false
-	case st.local != wildcard && st.local != d.Dst:
+	case st.local != d.Dst && !(st.local == wildcard && d.Dst.Is4()):
 		return false
 	case st.remote.IsValid() && st.remote != d.Src:
 		return false

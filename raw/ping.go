@@ -114,7 +114,7 @@ func (g Ping) Send(b []byte, to, src netip.Addr) (int, error) {
 
 // repliesTo says whether the datagram in p is the reply to an echo request of the ping socket.
 func (st *state) repliesTo(d *ip.Datagram, p *packet.Buffer) bool {
-	if st.options.Device != nil && st.options.Device != d.In || st.local != wildcard && st.local != d.Dst {
+	if st.options.Device != nil && st.options.Device != d.In || st.local != d.Dst && !(st.local == wildcard && d.Dst.Is4()) {
 		return false
 	}
 	b := p.Bytes()[d.HeaderLen:]

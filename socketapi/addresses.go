@@ -29,7 +29,7 @@ func (a *addresses) claim(s *Stack, cfg *Config) error {
 	for n, i := range cfg.Interfaces {
 		at := s.links[1+n]
 		if i.Gateway.IsValid() {
-			a.routes = append(a.routes, Route{Prefix: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Gateway: i.Gateway, Interface: i.Name})
+			a.routes = append(a.routes, Route{Prefix: defaultPrefix(i.Gateway), Gateway: i.Gateway, Interface: i.Name})
 		}
 		for _, addr := range i.Addrs {
 			a.add(s, at, addr)
@@ -37,6 +37,14 @@ func (a *addresses) claim(s *Stack, cfg *Config) error {
 	}
 	a.routes = append(a.routes, cfg.Routes...)
 	return a.decided(s, nil)
+}
+
+// defaultPrefix is the prefix of all addresses of a's family.
+func defaultPrefix(a netip.Addr) netip.Prefix {
+	if a.Is4() {
+		return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	}
+	return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 }
 
 func (a *addresses) add(s *Stack, at attachment, addr netip.Prefix) {
@@ -57,12 +65,19 @@ func (at attachment) addAddress(now time.Duration, addr netip.Prefix, done func(
 		}
 		done(err)
 	}
-	if at.ethernet == nil {
+	switch {
+	case at.ethernet == nil:
 		claimed(now, nil)
+		return
+	case addr.Addr().Is6():
+		claimed(now, errNoNeighborDiscovery)
 		return
 	}
 	at.ethernet.Claim(now, addr.Addr(), claimed)
 }
+
+// errNoNeighborDiscovery refuses an IPv6 address where the stack could not resolve its neighbors' addresses.
+var errNoNeighborDiscovery = errors.New("a TAP device takes IPv4 addresses only: the stack has no IPv6 neighbor discovery")
 
 // AddAddress gives an interface one more address. On Ethernet it probes first, and waits as Ready does until the address may be used; with
 // ctx's error it is given up. Other errors: ENODEV without such an interface, EEXIST for an address that the stack has, EINVAL for one that no

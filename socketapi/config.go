@@ -10,6 +10,7 @@ import (
 	"tunstack/internal/clock"
 	"tunstack/ip"
 	"tunstack/ipv4"
+	"tunstack/ipv6"
 	"tunstack/link"
 	tcpsocket "tunstack/tcp/socket"
 	"tunstack/tun"
@@ -35,6 +36,7 @@ type Config struct {
 	// The layers' own settings. Their fields Clock, Timers, Rand and Secret are New's to set.
 	IP   ip.Config
 	IPv4 ipv4.Config
+	IPv6 ipv6.Config
 	ICMP icmp.Config
 	UDP  udp.Config
 	TCP  tcpsocket.Config
@@ -52,8 +54,8 @@ type Route = ip.RouteEntry
 // Interface is one attachment of the stack to the world: either a Device or an Output function.
 type Interface struct {
 	Name    string         // "": the device's name, or "link0" and so on
-	Addrs   []netip.Prefix // own addresses, each with the length of its network
-	Gateway netip.Addr     // next hop of the default route; zero: none
+	Addrs   []netip.Prefix // own addresses of either family, each with the length of its network; on a TAP device only IPv4
+	Gateway netip.Addr     // next hop of its family's default route; zero: none
 
 	// Device carries the packets. The stack closes it.
 	Device tun.Device

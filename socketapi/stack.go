@@ -22,6 +22,7 @@ import (
 	"tunstack/internal/timer"
 	"tunstack/ip"
 	"tunstack/ipv4"
+	"tunstack/ipv6"
 	"tunstack/link"
 	"tunstack/raw"
 	tcpsocket "tunstack/tcp/socket"
@@ -37,7 +38,9 @@ type Stack struct {
 	timers timer.Queue
 	ip     *ip.Stack
 	ipv4   *ipv4.Stack
+	ipv6   *ipv6.Stack
 	icmp   *icmp.Stack
+	icmp6  *icmp.Stack6
 	udp    *udp.Stack
 	raw    *raw.Stack
 	tcp    *tcpsocket.Stack
@@ -75,7 +78,9 @@ func (s *Stack) assemble(cfg *Config) error {
 	cfg.IP.Timers, cfg.TCP.Timers = &s.timers, &s.timers
 	s.ip = ip.New(cfg.IP)
 	s.ipv4 = ipv4.New(s.ip, cfg.IPv4)
+	s.ipv6 = ipv6.New(s.ip, cfg.IPv6)
 	s.icmp = icmp.New(s.ip, s.ipv4, cfg.ICMP)
+	s.icmp6 = icmp.New6(s.ip, s.ipv6, s.icmp)
 	s.udp = udp.New(s.ip, cfg.UDP)
 	s.raw = raw.New(s.ip, s.clock)
 	s.tcp = tcpsocket.New(s.ip, cfg.TCP)
@@ -142,6 +147,8 @@ func (cfg *Config) seed() error {
 	cfg.Rand, cfg.UDP.Rand, cfg.TCP.Rand = random, random, random
 	_, _ = random.Read(cfg.IPv4.Secret[:])
 	_, _ = random.Read(cfg.ICMP.Secret[:])
+	_, _ = random.Read(cfg.IPv6.Secret[:])
+	_, _ = random.Read(cfg.IP.Secret[:])
 	return nil
 }
 

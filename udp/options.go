@@ -33,11 +33,11 @@ func (st *state) match(local, remote netip.AddrPort, in *ip.Interface) int {
 		}
 		score++
 	}
-	if st.local.Addr() != wildcard {
-		if st.local.Addr() != local.Addr() {
-			return 0
-		}
+	switch {
+	case st.local.Addr() == local.Addr():
 		score++
+	case st.local.Addr() != wildcard, !local.Addr().Is4():
+		return 0
 	}
 	if st.remote.IsValid() {
 		if st.remote.Addr() != remote.Addr() || st.remote.Port() != 0 && st.remote.Port() != remote.Port() {

@@ -67,7 +67,7 @@ func (t *sockets) add(e *Endpoint, st *state) {
 	switch {
 	case st.local.Port() == 0:
 	case st.connected():
-		t.stripe(st.local, st.remote).change(st, func(list []*Endpoint) []*Endpoint { return append([]*Endpoint{e}, list...) })
+		t.changeConnected(st, func(list []*Endpoint) []*Endpoint { return append([]*Endpoint{e}, list...) })
 		t.change(st.local.Port(), func(n *entry) { n.connected++ })
 	default:
 		t.change(st.local.Port(), func(n *entry) { n.unconnected = append([]*Endpoint{e}, n.unconnected...) })
@@ -83,19 +83,20 @@ func (t *sockets) remove(e *Endpoint, st *state) {
 	case st.local.Port() == 0:
 	case st.connected():
 		t.change(st.local.Port(), func(n *entry) { n.connected-- })
-		t.stripe(st.local, st.remote).change(st, without)
+		t.changeConnected(st, without)
 	default:
 		t.change(st.local.Port(), func(n *entry) { n.unconnected = without(n.unconnected) })
 	}
 }
 
-func (t *sockets) stripe(local, remote netip.AddrPort) *stripe {
-	tuple := ip.NewFourTuple(local, remote)
+func (t *sockets) stripe(tuple *ip.FourTuple) *stripe {
 	return &t.connected[tuple.Hash(t.key)%uint64(len(t.connected))]
 }
 
-func (s *stripe) change(st *state, f func([]*Endpoint) []*Endpoint) {
+// changeConnected replaces the list of the connected sockets with st's four-tuple.
+func (t *sockets) changeConnected(st *state, f func([]*Endpoint) []*Endpoint) {
 	tuple := ip.NewFourTuple(st.local, st.remote)
+	s := t.stripe(&tuple)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := f(s.lists[tuple])
@@ -113,10 +114,11 @@ func (s *stripe) change(st *state, f func([]*Endpoint) []*Endpoint) {
 
 // between returns the sockets connected from local to remote.
 func (t *sockets) between(local, remote netip.AddrPort) []*Endpoint {
-	s := t.stripe(local, remote)
+	tuple := ip.NewFourTuple(local, remote)
+	s := t.stripe(&tuple)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.lists[ip.NewFourTuple(local, remote)]
+	return s.lists[tuple]
 }
 
 // all returns every bound socket.

@@ -40,6 +40,15 @@ type Features struct {
 	USO      int  // the same for UDP
 }
 
+// Splits reports whether the link takes the super-packet p whole.
+func (f Features) Splits(p *Buffer) bool {
+	limit := f.TSO
+	if p.Offload.Segmentation == SegmentUDP {
+		limit = f.USO
+	}
+	return p.Len() <= limit
+}
+
 // CompleteChecksum does in software the work that ChecksumPartial left. The linear part must start with the network header.
 func (b *Buffer) CompleteChecksum() {
 	if b.Offload.Checksum != ChecksumPartial {

@@ -10,11 +10,11 @@ import (
 )
 
 // Headroom is the space kept before the payload for the headers of every layer below:
-// virtio-net (12), Ethernet (14), IPv4 (60) and TCP (60) bytes, rounded up to a cache line.
+// virtio-net (12), Ethernet (14), IPv4 with options (60) and TCP (60) bytes, rounded up to a cache line.
 const Headroom = 192
 
-// MaxSize is the largest packet a Buffer carries: an IPv4 datagram of 65,535 bytes and its link header.
-const MaxSize = 65535 + 14
+// MaxSize is the largest packet a Buffer carries: an IPv6 datagram, 40 bytes and 65,535 of payload, and its link header.
+const MaxSize = 40 + 65535 + 14
 
 // Cast is how a packet is addressed at the link layer. On receive the link reports the address of the frame (RFC 1122 section
 // 2.4); on send package ip sets it.
@@ -161,6 +161,16 @@ func (b *Buffer) Own() *Buffer {
 		b.spans[i] = nil
 	}
 	return b
+}
+
+// CopyAt copies the packet's bytes from offset on to dst, from the linear part and the spans. It returns how many there were.
+func (b *Buffer) CopyAt(dst []byte, offset int) (n int) {
+	for _, part := range [...][]byte{b.Bytes(), b.spans[0], b.spans[1]} {
+		skip := min(offset, len(part))
+		n += copy(dst[n:], part[skip:])
+		offset -= skip
+	}
+	return n
 }
 
 // Clone returns an independent copy with full headroom; the caller owns both.

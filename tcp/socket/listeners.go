@@ -73,7 +73,7 @@ func (l *listener) score(a *arrival) int {
 		return 0
 	case l.local.Addr() == a.id.LocalAddr():
 		score = 3
-	case !l.local.Addr().IsUnspecified():
+	case !l.local.Addr().IsUnspecified(), l.local.Addr().Is4() != a.id.LocalAddr().Is4():
 		return 0
 	}
 	if r := l.socket.restricted.Load(); r != nil && r.via.Device != nil {

@@ -21,7 +21,9 @@ reason, and when this page is out of date.
 var layers = []struct{ name, title string }{
 	{"link", "Link"},
 	{"ipv4", "IPv4"},
+	{"ipv6", "IPv6"},
 	{"icmp", "ICMP"},
+	{"icmpv6", "ICMPv6"},
 	{"udp", "UDP"},
 	{"tcp", "TCP"},
 	{"socket", "Sockets"},

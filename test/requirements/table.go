@@ -20,7 +20,7 @@ const (
 var header = []string{"id", "layer", "source", "level", "requirement", "test_hint", "reason"}
 
 // rowID is an id: the layer's prefix and a number.
-var rowID = regexp.MustCompile(`^[A-Z]+-[0-9]{3}$`)
+var rowID = regexp.MustCompile(`^[A-Z][A-Z0-9]*-[0-9]{3}$`)
 
 // A Row is one requirement.
 type Row struct {
@@ -37,7 +37,10 @@ type Row struct {
 func (r *Row) required() bool { return r.Level != may }
 
 // prefix is the id without its number.
-func (r *Row) prefix() string { return strings.TrimRight(r.ID, "-0123456789") }
+func (r *Row) prefix() string {
+	prefix, _, _ := strings.Cut(r.ID, "-")
+	return prefix
+}
 
 // parseTable reads tab-separated rows below a line that names the columns.
 func parseTable(in io.Reader) ([]Row, error) {

@@ -1,0 +1,52 @@
+package ipv6
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"sync/atomic"
+
+	"tunstack/internal/packet"
+	"tunstack/internal/siphash"
+	"tunstack/ip"
+)
+
+// flowLabel is the label of the flow along r that p, which starts at its transport header, belongs to: by addresses, protocol and, if it
+// has them, ports (RFC 6437 section 3). The addresses' part is keyed, so that nobody learns from one flow's label those of others.
+func (s *Stack) flowLabel(r *ip.Route, protocol uint8, p *packet.Buffer) uint32 {
+	if s.cfg.NoFlowLabels {
+		return 0
+	}
+	flow := uint64(protocol) << 32
+	if b := p.Bytes(); len(b) >= 4 && (protocol == ip.ProtocolTCP || protocol == ip.ProtocolUDP) {
+		flow |= uint64(binary.BigEndian.Uint32(b))
+	}
+	flow ^= r.Hash()
+	flow = (flow ^ flow>>33) * 0xff51afd7ed558ccd // the finalizer of MurmurHash3
+	flow = (flow ^ flow>>33) * 0xc4ceb9fe1a85ec53
+	return max(uint32(flow>>44), 1)
+}
+
+// identifications chooses the Identification of fragmented datagrams. For each source and destination it runs through a permutation of
+// all values, so that none comes twice within 2^32 datagrams (RFC 8200 section 4.5). The permutation is keyed, and what one
+// destination sees tells nothing about the values for another (RFC 7739 section 5.3).
+type identifications struct {
+	key      siphash.Key
+	counters [1024]atomic.Uint32 // shared by the flows that hash alike
+}
+
+func (g *identifications) next(src, dst netip.Addr) uint32 {
+	flow := g.key.Addrs(src, dst)
+	n := g.counters[flow%uint64(len(g.counters))].Add(1)
+	return permute(flow, n)
+}
+
+// permute is a Feistel network of four rounds, each keyed with 16 bits of key: a bijection on 32-bit values.
+func permute(key uint64, v uint32) uint32 {
+	left, right := uint16(v>>16), uint16(v)
+	for round := range 4 {
+		k := uint32(key >> (16 * round) & 0xffff)
+		f := (uint32(right)*0x9e3779b1 ^ k*0x85ebca6b) * 0xc2b2ae35
+		left, right = right, left^uint16(f>>16)
+	}
+	return uint32(left)<<16 | uint32(right)
+}

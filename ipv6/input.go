@@ -1,0 +1,91 @@
+package ipv6
+
+import (
+	"time"
+
+	"tunstack/internal/packet"
+	"tunstack/internal/stats"
+	"tunstack/ip"
+)
+
+// Input takes a received datagram from an interface (ip.Family). It takes p over, whose Cast says how it was addressed on the link.
+func (s *Stack) Input(now time.Duration, i *ip.Interface, p *packet.Buffer) {
+	s.stats.InPackets.Inc()
+	h := s.headers.Get().(*Header)
+	h.In = i
+	if drop := s.receive(now, h, p); drop != nil {
+		drop.Inc()
+		p.Free()
+	}
+	*h = Header{}
+	s.headers.Put(h)
+}
+
+// receive handles one datagram. It returns the reason for dropping it, or nil when it has taken p over.
+func (s *Stack) receive(now time.Duration, h *Header, p *packet.Buffer) *stats.Counter {
+	if drop := s.parse(h, p); drop != nil {
+		return drop
+	}
+	mine, drop := s.accept(h, p)
+	switch {
+	case drop != nil:
+		return drop
+	case !mine:
+		return s.forward(now, h, p)
+	}
+	s.process(now, h, p)
+	return nil
+}
+
+// parse checks the fixed header and cuts off what is behind the datagram: link padding.
+func (s *Stack) parse(h *Header, p *packet.Buffer) *stats.Counter {
+	if !h.parseFixed(p.Bytes()) {
+		return &s.stats.DropTruncated
+	}
+	h.Src, h.Dst = h.In.Scoped(h.Src), h.In.Scoped(h.Dst)
+	if h.TotalLen > p.Len() {
+		return &s.stats.DropPayloadLen
+	}
+	p.Truncate(h.TotalLen)
+	return nil
+}
+
+// accept checks the addresses and says whether the datagram is for this stack.
+func (s *Stack) accept(h *Header, p *packet.Buffer) (mine bool, drop *stats.Counter) {
+	to := s.ip.Class(h.Dst)
+	h.Cast = to.Cast
+	if drop := s.checkAddresses(h, s.ip.Class(h.Src), to); drop != nil {
+		return false, drop
+	}
+	switch {
+	case to.Cast == packet.Multicast && !h.In.Joined(h.Dst):
+		return false, &s.stats.DropNotJoined
+	case to.Cast == packet.Multicast:
+		return true, nil
+	case p.Cast != packet.Unicast:
+		return false, &s.stats.DropLinkMulticast
+	case to.Local:
+		return true, nil
+	case !s.shared.Forwarding:
+		return false, &s.stats.DropNotLocal
+	}
+	return false, nil
+}
+
+// checkAddresses refuses addresses that no datagram may have, and from a wire those that never leave a node. A source may be ::,
+// while a node has no address (RFC 4291 section 2.5.2).
+func (s *Stack) checkAddresses(h *Header, from, to ip.Class) *stats.Counter {
+	switch {
+	case from.Form != ip.FormHost && from.Form != ip.FormLoopback && from.Form != ip.FormUnspecified || from.Anycast:
+		return &s.stats.DropSource
+	case to.Form == ip.FormInvalid || to.Form == ip.FormUnspecified:
+		return &s.stats.DropDestination
+	case h.In.Loopback():
+		return nil
+	case from.Form == ip.FormLoopback || to.Form == ip.FormLoopback || h.Dst.IsInterfaceLocalMulticast():
+		return &s.stats.DropLoopback
+	case from.Local:
+		return &s.stats.DropSource // our own address from outside: a forgery, or another host with our address
+	}
+	return nil
+}

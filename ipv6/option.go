@@ -1,0 +1,70 @@
+package ipv6
+
+import (
+	"time"
+
+	"tunstack/internal/packet"
+	"tunstack/internal/stats"
+)
+
+// Options that every node knows (RFC 8200 section 4.2). Router Alert is one that may be skipped.
+const (
+	optionPad1 = 0
+	optionPadN = 1
+)
+
+// The two top bits of an option that a node does not know say what to do with the packet.
+const (
+	actionSkip          = 0
+	actionDiscard       = 1
+	actionReport        = 2
+	actionReportUnicast = 3 // only if the destination was not multicast
+)
+
+// options goes through the options of a Hop-by-Hop or Destination Options header, which is b and starts at h.HeaderLen. It returns the
+// reason for dropping the datagram.
+func (s *Stack) options(now time.Duration, h *Header, p *packet.Buffer, b []byte) *stats.Counter {
+	count, padding := 0, 0
+	for i := 2; i < len(b); {
+		n := 1
+		if b[i] != optionPad1 {
+			if n = optionLen(b[i:]); n == 0 {
+				s.badParameter(now, h, p, codeBadField, h.HeaderLen+min(i+1, len(b)-1))
+				return &s.stats.DropOption
+			}
+		}
+		if b[i] <= optionPadN {
+			padding += n
+		} else {
+			padding = 0
+			count++
+			if drop := s.unknownOption(now, h, p, b[i], h.HeaderLen+i); drop != nil {
+				return drop
+			}
+		}
+		if padding > maxPadding || count > maxOptions {
+			return &s.stats.DropLimit
+		}
+		i += n
+	}
+	return nil
+}
+
+// optionLen is the length of the option at the start of b, which is not Pad1; 0 if b does not hold all of it.
+func optionLen(b []byte) int {
+	if len(b) < 2 || 2+int(b[1]) > len(b) {
+		return 0
+	}
+	return 2 + int(b[1])
+}
+
+// unknownOption does what the type of an option at the index at of p asks for.
+func (s *Stack) unknownOption(now time.Duration, h *Header, p *packet.Buffer, typ uint8, at int) *stats.Counter {
+	switch action := typ >> 6; {
+	case action == actionSkip:
+		return nil
+	case action == actionReport, action == actionReportUnicast && h.Cast == packet.Unicast:
+		s.badParameter(now, h, p, codeUnknownOption, at)
+	}
+	return &s.stats.DropUnknownOption
+}

@@ -1,0 +1,171 @@
+package ipv6
+
+import (
+	"encoding/binary"
+	"syscall"
+	"time"
+
+	"tunstack/internal/gso"
+	"tunstack/internal/packet"
+	"tunstack/ip"
+)
+
+// Send sends p along r with the fields of o (ip.Family; see ip.Stack.Send). Datagrams larger than the path MTU leave in fragments,
+// unless o.DontFragment is set (IPV6_DONTFRAG).
+func (s *Stack) Send(now time.Duration, r *ip.Route, o ip.Outgoing, p *packet.Buffer) error {
+	to := r.Path()
+	switch {
+	case to.Err != nil:
+		return s.refuse(p, to.Err)
+	case p.Len() > MaxPayload:
+		return s.refuse(p, syscall.EMSGSIZE)
+	}
+	var out Header
+	out.TOS, out.TTL, out.Protocol, out.Src, out.Dst = o.TOS, o.TTL, o.Protocol, r.Src, r.Dst
+	switch {
+	case out.TTL != 0:
+	case to.Cast == packet.Multicast:
+		out.TTL = 1 // RFC 3493 section 5.2
+	default:
+		out.TTL = s.shared.TTL
+	}
+	out.FlowLabel = s.flowLabel(r, o.Protocol, p)
+	out.TotalLen, out.HeaderLen = HeaderLen+p.Len(), HeaderLen
+	out.put(p.Prepend(HeaderLen))
+	p.Offload.Start += HeaderLen
+	p.Cast = to.Cast
+	if o.Protocol != ip.ProtocolTCP { // TCP knows what it has in flight
+		s.ip.NoteSent(now, r.Src, r.Dst, o.Protocol, HeaderLen, p)
+	}
+	s.stats.OutPackets.Inc()
+	return s.emit(now, to, &out, p, !o.DontFragment)
+}
+
+// refuse drops a datagram that its sender is told about.
+func (s *Stack) refuse(p *packet.Buffer, err error) error {
+	p.Free()
+	s.stats.DropOutput.Inc()
+	return err
+}
+
+// emit sends a complete datagram, whose header is also in h, whole, segmented or, if fragment allows that, in fragments.
+func (s *Stack) emit(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer, fragment bool) error {
+	switch {
+	case p.Offload.Segmentation != packet.SegmentNone:
+		return s.emitSuper(now, to, h, p, fragment)
+	case p.Len() <= to.MTU:
+		return to.Out.Transmit(now, p, to.NextHop)
+	case !fragment:
+		return s.tooBig(p)
+	}
+	return s.fragment(now, to, h, p)
+}
+
+func (s *Stack) tooBig(p *packet.Buffer) error {
+	p.Free()
+	s.stats.DropTooBig.Inc()
+	return syscall.EMSGSIZE
+}
+
+// fragment sends the datagram p, which has no extension headers, in fragments of at most to.MTU bytes (RFC 8200 section 4.5). It takes
+// p over.
+func (s *Stack) fragment(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer) error {
+	defer p.Free()
+	p.CompleteChecksum()
+	const headers = HeaderLen + fragmentHeaderLen
+	id := s.ids.next(h.Src, h.Dst)
+	f := *h
+	f.Protocol = nextFragment
+	for at, end := HeaderLen, p.Len(); at < end; {
+		size, more := min(end-at, to.MTU-headers), uint16(0)
+		if at+size < end {
+			size, more = size&^7, 1
+		}
+		b := packet.New(headers + size)
+		b.Cast, b.Queue = p.Cast, p.Queue
+		f.TotalLen = headers + size
+		f.put(b.Extend(HeaderLen))
+		x := b.Extend(fragmentHeaderLen)
+		x[0], x[1] = h.Protocol, 0
+		binary.BigEndian.PutUint16(x[2:], uint16(at-HeaderLen)|more)
+		binary.BigEndian.PutUint32(x[4:], id)
+		p.CopyAt(b.Extend(size), at)
+		s.stats.FragmentsOut.Inc()
+		if err := to.Out.Transmit(now, b, to.NextHop); err != nil {
+			return err
+		}
+		at += size
+	}
+	return nil
+}
+
+// segmentLen returns the size in bytes of the datagrams that a super-packet stands for, or 0 if its headers do not agree with what it
+// asks for.
+func segmentLen(h *Header, p *packet.Buffer) int {
+	transport := gso.TransportLen(p.Bytes()[h.HeaderLen:], p.Offload.Segmentation, h.Protocol)
+	if transport == 0 || p.Offload.Size == 0 {
+		return 0
+	}
+	return min(p.Len(), h.HeaderLen+transport+int(p.Offload.Size))
+}
+
+// emitSuper is emit for a super-packet.
+func (s *Stack) emitSuper(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer, fragment bool) error {
+	size := segmentLen(h, p)
+	switch {
+	case size == 0 || size > to.MTU && !fragment:
+		return s.tooBig(p)
+	case size == p.Len():
+		p.Offload.Segmentation = packet.SegmentNone
+		return s.emit(now, to, h, p, fragment)
+	case size <= to.MTU && to.Out.Features().Splits(p):
+		return to.Out.Transmit(now, p, to.NextHop)
+	}
+	return s.segment(now, to, h, p, fragment)
+}
+
+// segment splits a super-packet in software and sends the parts, for a link that does not do it. It takes p over.
+func (s *Stack) segment(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer, fragment bool) error {
+	cut, ok := gso.Cut(p, 0)
+	if !ok {
+		return s.tooBig(p)
+	}
+	defer p.Free()
+	part := *h
+	for b := cut.Next(); b != nil; b = cut.Next() {
+		part.TotalLen = b.Len()
+		if err := s.emit(now, to, &part, b, fragment); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SendRaw sends p, which starts with an IPv6 header of the caller's making, along r (ip.Family; see ip.Stack.SendRaw). It fills in
+// Payload Length, and the source if it is ::.
+func (s *Stack) SendRaw(now time.Duration, r *ip.Route, p *packet.Buffer) error {
+	to := r.Path()
+	if to.Err != nil {
+		return s.refuse(p, to.Err)
+	}
+	p = p.Own()
+	b := p.Bytes()
+	var h Header
+	switch {
+	case !h.parseFixed(b):
+		return s.refuse(p, syscall.EINVAL)
+	case p.Len() > to.Out.MTU():
+		return s.refuse(p, syscall.EMSGSIZE)
+	}
+	if h.Src.IsUnspecified() {
+		src := r.Src.As16()
+		copy(b[8:], src[:])
+	}
+	binary.BigEndian.PutUint16(b[payloadLenField:], uint16(p.Len()-HeaderLen))
+	if h.Parse(b) {
+		s.ip.NoteSent(now, h.Src, h.Dst, h.Protocol, h.HeaderLen, p)
+	}
+	p.Cast = to.Cast
+	s.stats.OutPackets.Inc()
+	return to.Out.Transmit(now, p, to.NextHop)
+}
