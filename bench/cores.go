@@ -13,7 +13,7 @@ type cores struct {
 	all, client unix.CPUSet
 }
 
-// placeStack sets the processors for the stack, which this thread is about to start.
+// placeStack sets the processors for the stack, which this thread starts next.
 func placeStack(p loads.Pin) (*cores, error) {
 	c := &cores{}
 	if err := unix.SchedGetaffinity(0, &c.all); err != nil {
@@ -31,7 +31,7 @@ func placeStack(p loads.Pin) (*cores, error) {
 	return c, setAffinity(&last)
 }
 
-// placeClient sets the processors for the client, which is this thread.
+// placeClient sets the processors for the client, which runs on this thread.
 func (c *cores) placeClient() error { return setAffinity(&c.client) }
 
 func (c *cores) restore() { setAffinity(&c.all) }

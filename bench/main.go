@@ -2,7 +2,7 @@
 //
 //	go -C bench run .          about half an hour; -quick: three minutes
 //
-// It needs no privilege: it runs in a network namespace of its own. Linux only.
+// It needs no privilege, because it runs in a new network namespace. Linux only.
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 	"tunstack/internal/netns"
 )
 
-// options are the command line.
+// options are the flags.
 type options struct {
 	rounds  int
 	window  time.Duration
@@ -33,23 +33,23 @@ type options struct {
 	smoke   bool
 }
 
-// smokeStacks are those of -smoke: the drivers of our own with offload, the limit of the device, and the kernel.
+// smokeStacks are the stacks of -smoke: our drivers with offload, the limit of the device, and the kernel.
 const smokeStacks = "tunstack-vnet,tunstack-veth,tunstack-bbr,kernel,reflector-vnet"
 
 func main() {
 	var o options
 	var serve string
-	seconds := flag.Float64("seconds", 1, "how long each cell is measured, in `seconds`")
+	seconds := flag.Float64("seconds", 1, "`seconds` per measurement")
 	quick := flag.Bool("quick", false, "one round of half a second each")
 	smoke := flag.Bool("smoke", false, "find out in a minute whether each row can still be measured: one short round on few stacks, without a report")
-	flag.IntVar(&o.rounds, "rounds", 3, "how often each cell is measured")
+	flag.IntVar(&o.rounds, "rounds", 3, "measurements per cell")
 	flag.StringVar(&o.rows, "rows", "", "only these loads: `names` with commas between, or prefixes of names")
 	flag.StringVar(&o.stacks, "stacks", "", "only these stacks: `names` with commas between, or prefixes of names")
-	flag.StringVar(&o.out, "out", "results", "`directory` for the report; empty: none is written")
-	flag.StringVar(&o.profile, "profile", "", "`directory` for the profiles of the stacks under test: of the CPU, and of what waited for locks and for others")
-	flag.StringVar(&o.pgo, "pgo", "", "`file` for one profile of all stacks under test, which the compiler takes (go build -pgo); with -profile")
+	flag.StringVar(&o.out, "out", "results", "`directory` for the report; empty: no report")
+	flag.StringVar(&o.profile, "profile", "", "`directory` for the profiles of the stacks under test: CPU, mutex and block")
+	flag.StringVar(&o.pgo, "pgo", "", "`file` for a merged CPU profile of all stacks under test (for go build -pgo); with -profile")
 	flag.BoolVar(&o.list, "list", false, "list loads and stacks")
-	flag.StringVar(&serve, "serve", "", "be the stack under test (internal)")
+	flag.StringVar(&serve, "serve", "", "run as the stack under test (internal)")
 	flag.Parse()
 	o.window = time.Duration(*seconds * float64(time.Second))
 	if *quick {
@@ -64,7 +64,8 @@ func main() {
 	}
 }
 
-// start does what this process is for: it is run three times over, by the user, in the namespace, and as each stack under test.
+// start does the work of this process: the user starts it, it starts itself in the namespace, and that starts each stack under
+// test.
 func start(o options, serve string) error {
 	switch {
 	case serve != "":
@@ -74,7 +75,7 @@ func start(o options, serve string) error {
 		}
 		return stacks.Serve(spec)
 	case o.pgo != "" && o.profile == "":
-		return errors.New("-pgo makes one profile of those that -profile leaves: name a directory with -profile")
+		return errors.New("-pgo merges the profiles of -profile: it needs -profile DIRECTORY")
 	case o.list:
 		list()
 		return nil
@@ -93,11 +94,11 @@ func start(o options, serve string) error {
 	if err := loads.PrepareNamespace(); err != nil {
 		return err
 	}
-	debug.SetGCPercent(-1) // the load generator's threads must not wait for a collector; it allocates little
+	debug.SetGCPercent(-1) // a collection would delay the load generator's threads, which allocate little
 	return run(o)
 }
 
-// prepareOutput finds out before the measurements whether their results can be written.
+// prepareOutput checks before the measurements that their results can be written.
 func prepareOutput(o options) error {
 	for _, dir := range []string{o.out, o.profile} {
 		if dir == "" {
@@ -133,7 +134,7 @@ func list() {
 	}
 }
 
-// chosen says whether a list of names or prefixes, empty for all, has name.
+// chosen reports whether a list of names or prefixes matches name; an empty list matches all.
 func chosen(list, name string) bool {
 	if list == "" {
 		return true

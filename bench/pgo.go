@@ -9,8 +9,8 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// savePGO merges the CPU profiles in dir into one file for the compiler (go build -pgo). It leaves out where they were made: the
-// compiler goes by the names of functions and the distance of lines.
+// savePGO merges the CPU profiles in dir into one file for the compiler (go build -pgo). It removes the paths of the build: the
+// compiler uses the names of functions and relative lines.
 func savePGO(dir, file string) error {
 	names, err := filepath.Glob(filepath.Join(dir, "*.pprof"))
 	if err != nil {

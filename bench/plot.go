@@ -27,7 +27,7 @@ var figures = []struct {
 // barWidth is the width of one bar in points.
 const barWidth = 9
 
-// palette has a colour for each stack that does something.
+// palette has a colour for each real stack.
 var palette = slices.Concat(plotutil.SoftColors, plotutil.DarkColors)
 
 func (r *results) plots(dir string) error {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// noisy is the spread of a reflector's row from which on the machine was too noisy for the row to mean much.
+// noisy is the spread of a reflector's row above which the machine was too noisy for the row.
 const noisy = 0.25
 
 // report prints the tables and writes them, the raw figures and the plots to the output directory.
@@ -74,7 +74,7 @@ func (w *row) cell(v []float64) string {
 	return s
 }
 
-// goals writes what is to be reached and what was.
+// goals writes the goals and the results.
 func (r *results) goals(b *strings.Builder) {
 	b.WriteString("| goal | of | to be | is | |\n|---|---|---:|---:|---|\n")
 	met, all := 0, 0
@@ -110,7 +110,7 @@ func (g *goal) of() string {
 	return g.stack + " / " + g.peer
 }
 
-// noise judges the machine by the reflectors, in which nothing of ours can vary, and by who else was at work.
+// noise judges the machine by the reflectors, which vary only with the machine, and by the load average.
 func (r *results) noise(b *strings.Builder) {
 	loud, all, worst, where := 0, 0, 0.0, ""
 	for _, w := range rows {

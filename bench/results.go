@@ -17,18 +17,18 @@ import (
 	"tunstack/bench/stacks"
 )
 
-// results are all that was measured.
+// results holds all measurements.
 type results struct {
 	Time    time.Time
 	Machine string
-	// LoadAverage is that of the last minute before the first measurement: the work of others.
+	// LoadAverage is the average of the minute before the first measurement: the work of other programs.
 	LoadAverage float64
 	Rounds      int
 	Seconds     float64 // per cell
 	Cells       []*measured
 }
 
-// measured is what one load did on one stack, round by round; a failed round is nil.
+// measured holds the results of one load on one stack, round by round; a failed round is nil.
 type measured struct {
 	Load, Stack string
 	Rounds      []loads.Result
@@ -42,7 +42,7 @@ func newResults(o options) *results {
 	}
 }
 
-// add enters one measurement of a round.
+// add records one measurement of a round.
 func (r *results) add(round int, load, stack string, result loads.Result, err error) {
 	c := r.find(load, stack)
 	if c == nil {
@@ -68,7 +68,7 @@ func (r *results) find(load, stack string) *measured {
 	return nil
 }
 
-// stacks are the names of those measured, in the order of the table's columns.
+// stacks are the names of the measured stacks, in the order of the table's columns.
 func (r *results) stacks() []string {
 	var names []string
 	for _, p := range stacks.Peers() {
@@ -79,7 +79,7 @@ func (r *results) stacks() []string {
 	return names
 }
 
-// values are a metric's, one for each round that succeeded.
+// values are the values of a metric, one for each round that succeeded.
 func (r *results) values(load, stack, metric string) []float64 {
 	var v []float64
 	if c := r.find(load, stack); c != nil {
@@ -92,7 +92,7 @@ func (r *results) values(load, stack, metric string) []float64 {
 	return v
 }
 
-// ratios are a metric's of stack to that of peer, for each round in which both succeeded.
+// ratios are the ratios of a metric of stack to that of peer, for each round in which both succeeded.
 func (r *results) ratios(load, stack, peer, metric string) []float64 {
 	a, b := r.find(load, stack), r.find(load, peer)
 	if a == nil || b == nil {
@@ -116,16 +116,16 @@ func median(v []float64) float64 {
 	return (v[(n-1)/2] + v[n/2]) / 2
 }
 
-// spread is the distance of the extremes as a share of the median.
+// spread is the difference of the extremes as a share of the median.
 func spread(v []float64) float64 {
 	least, most := slices.Min(v), slices.Max(v)
-	if least == most { // perhaps all are zero
+	if least == most { // all may be zero
 		return 0
 	}
 	return (most - least) / median(v)
 }
 
-// machine says what it was measured on.
+// machine describes the machine.
 func machine() string {
 	var u unix.Utsname
 	unix.Uname(&u)
@@ -146,7 +146,7 @@ func processor() string {
 	return "unknown processor"
 }
 
-// loadAverage is how many programs wanted a processor during the last minute.
+// loadAverage is the number of programs that needed a processor during the last minute.
 func loadAverage() float64 {
 	b, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
@@ -157,7 +157,7 @@ func loadAverage() float64 {
 	return v
 }
 
-// significant rounds to the four digits that a measurement has at best.
+// significant rounds to four digits; measurements are no more precise.
 func significant(x float64) float64 {
 	v, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'g', 4, 64), 64)
 	return v

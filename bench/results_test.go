@@ -11,7 +11,7 @@ import (
 	"tunstack/bench/loads"
 )
 
-// sample is two rounds of an upload, of which one failed on gVisor; the reflector wavered.
+// sample is two rounds of an upload, of which one failed on gVisor, with a varying reflector.
 func sample() *results {
 	r := newResults(options{rounds: 2, window: time.Second})
 	r.add(0, "up-1", vnet, loads.Result{"gbps": 30}, nil)

@@ -6,12 +6,12 @@ type row struct {
 	title        string
 	format       string
 	scale        float64 // from the metric's unit to the table's; 0: 1
-	lower        bool    // is better
+	lower        bool    // lower values are better
 	goals        []goal
 }
 
-// goal is what a stack of ours is to reach: this ratio to a peer, or with no peer this value. For a row where lower is
-// better it is the most, else the least.
+// goal is the goal of one of our stacks: a ratio to a peer, or without a peer a value. It is an upper bound for a row where
+// lower is better, otherwise a lower bound.
 type goal struct {
 	stack, peer string
 	bound       float64

@@ -13,8 +13,8 @@ import (
 	"tunstack/bench/stacks"
 )
 
-// run measures every chosen load against every chosen stack, round by round, so that what is compared was measured
-// within seconds of each other.
+// run measures every chosen load with every chosen stack, round by round, so that the compared values are measured within
+// seconds of each other.
 func run(o options) error {
 	r := newResults(o)
 	peers := present(o)
@@ -46,7 +46,7 @@ func run(o options) error {
 	return r.complete(o)
 }
 
-// complete is an error if a measurement has failed, or with -smoke if a row has no figure.
+// complete returns an error if a measurement has failed, or with -smoke if a row has no figure.
 func (r *results) complete(o options) error {
 	for _, c := range r.Cells {
 		if len(c.Errors) > 0 {
@@ -62,7 +62,7 @@ func (r *results) complete(o options) error {
 	return nil
 }
 
-// present are the chosen stacks that can run here; it says what is left out.
+// present returns the chosen stacks that can run here, and prints the others.
 func present(o options) []stacks.Peer {
 	return slices.DeleteFunc(stacks.Peers(), func(p stacks.Peer) bool {
 		if !chosen(o.stacks, p.Name) {
@@ -76,14 +76,14 @@ func present(o options) []stacks.Peer {
 	})
 }
 
-// order is the stacks, each round beginning with another.
+// order is the order of the stacks; each round starts with another stack.
 func order(peers []stacks.Peer, round int) []stacks.Peer {
 	first := round * 3 % max(len(peers), 1)
 	return slices.Concat(peers[first:], peers[:first])
 }
 
-// measure runs one load against one stack in a fresh process, on an interface and a network of its own: nothing the
-// client's kernel remembers of one cell meets another.
+// measure runs one load with one stack in a new process, on a new interface and network, so that the state of the client's
+// kernel from one cell does not affect another.
 func measure(o options, l loads.Load, p stacks.Peer, number int) (result loads.Result, err error) {
 	host := netip.AddrFrom4([4]byte{10, byte(100 + number>>8), byte(number), 254})
 	spec := stacks.Spec{

@@ -9,14 +9,14 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// firstPort and perAddress are the ports of each client address. They are bound by number: the kernel chooses the same port
-// again once it has forgotten a connection, and runs out of them when there are more than one address has.
+// firstPort and perAddress are the ports of each client address. The client binds them by number: the kernel chooses a port
+// again once it has forgotten the connection, and one address has too few ports for all connections.
 const (
 	firstPort  = 20_000
 	perAddress = 40_000
 )
 
-// ownEnds returns so many ends of connections for the client, on addresses below own, which it adds to the link.
+// ownEnds returns n ends of connections for the client, on addresses below own, which it adds to the link.
 func ownEnds(t Target, own netip.Addr, n int) ([]netip.AddrPort, error) {
 	ends := make([]netip.AddrPort, n)
 	for i := range ends {

@@ -11,12 +11,12 @@ import (
 	"tunstack/bench/stacks"
 )
 
-// bulkBuffer is what one system call of a bulk transfer moves at most.
+// bulkBuffer is the size of the buffer for one system call of a bulk transfer.
 const bulkBuffer = 128 << 10
 
 func upload(connections int) func(Target) (Result, error) {
 	return func(t Target) (Result, error) {
-		b := make([]byte, bulkBuffer) // all send the same memory
+		b := make([]byte, bulkBuffer) // all senders share the memory
 		before, err := t.traffic()
 		if err != nil {
 			return nil, err
@@ -42,7 +42,7 @@ func download(connections int) func(Target) (Result, error) {
 	}
 }
 
-// bulk moves bytes on many connections at once and counts those of the window.
+// bulk transfers on many connections at once and counts the bytes within the window.
 func bulk(t Target, connections, port int, mover func() func(fd int) (int, error)) (Result, error) {
 	var fds []int
 	var running sync.WaitGroup
@@ -50,7 +50,7 @@ func bulk(t Target, connections, port int, mover func() func(fd int) (int, error
 	var failed atomic.Pointer[error]
 	defer func() {
 		for _, fd := range fds {
-			unix.Shutdown(fd, unix.SHUT_RDWR) // wakes whoever is in a call
+			unix.Shutdown(fd, unix.SHUT_RDWR) // ends blocked calls
 		}
 		running.Wait()
 		resetAll(fds)
@@ -77,12 +77,12 @@ func bulk(t Target, connections, port int, mover func() func(fd int) (int, error
 		return nil, *err
 	}
 	if bytes == 0 {
-		return nil, errors.New("nothing moved")
+		return nil, errors.New("no bytes transferred")
 	}
 	return Result{"gbps": float64(bytes) * 8 / 1e9 / seconds, "cpu": cpu.Seconds() / (float64(bytes) / 1e9)}, nil
 }
 
-// move calls f until it fails, and adds up what it moves. The end of a measurement makes it fail too.
+// move calls f until it fails, and adds up the bytes that it moves. At the end of a measurement f fails, too.
 func move(fd int, f func(int) (int, error), moved *atomic.Int64) error {
 	for {
 		n, err := f(fd)

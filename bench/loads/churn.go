@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// churnTimeout bounds what a slow stack can cost.
+// churnTimeout bounds the time that a slow stack takes.
 const churnTimeout = time.Minute
 
-// churn opens so many connections, echoes one byte on each and closes it, so many at a time, and looks what stays behind.
+// churn opens connections, echoes one byte on each and closes it, atOnce at a time, and measures the memory that remains.
 func churn(connections, atOnce int) func(Target) (Result, error) {
 	return func(t Target) (Result, error) {
 		ends, err := ownEnds(t, t.Host.Addr(), connections+atOnce)
@@ -19,7 +19,7 @@ func churn(connections, atOnce int) func(Target) (Result, error) {
 			return nil, err
 		}
 		warm, ends := ends[:atOnce], ends[atOnce:]
-		if err := visitAll(t, warm, atOnce); err != nil { // what the first connections cost once for all
+		if err := visitAll(t, warm, atOnce); err != nil { // the first connections have one-time costs
 			return nil, err
 		}
 		before, err := resident(t)
@@ -48,7 +48,7 @@ func churn(connections, atOnce int) func(Target) (Result, error) {
 	}
 }
 
-// visitAll makes a visit from each of the client's ends, so many at a time.
+// visitAll makes a visit from each of the client's ends, atOnce at a time.
 func visitAll(t Target, ends []netip.AddrPort, atOnce int) error {
 	var next atomic.Int64
 	var failed atomic.Pointer[error]

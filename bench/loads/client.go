@@ -11,17 +11,17 @@ import (
 	"tunstack/internal/netns"
 )
 
-// patience bounds every call of the client that waits.
+// patience bounds every blocking call of the client.
 const patience = 5 * time.Second
 
-// PrepareNamespace sets what all loads need of a fresh network namespace and of this process.
+// PrepareNamespace sets the parameters of a new network namespace and of this process for all loads.
 func PrepareNamespace() error {
 	if err := netns.SetupLoopback(); err != nil {
 		return err
 	}
 	for name, value := range map[string]string{
 		"tcp_congestion_control": "reno", // a default of bbr paces
-		"tcp_no_metrics_save":    "1",    // or one cell learns from another
+		"tcp_no_metrics_save":    "1",    // otherwise one cell learns from another
 		"ip_local_port_range":    "1024 65535",
 	} {
 		if err := os.WriteFile("/proc/sys/net/ipv4/"+name, []byte(value), 0o644); err != nil {
@@ -72,7 +72,7 @@ func finishConnect(fd int, a netip.Addr, port int) error {
 	}
 }
 
-// dialCubic is dial with CUBIC as the congestion control where that is allowed; else it is the namespace's reno.
+// dialCubic is dial with CUBIC as the congestion control if the kernel allows it; otherwise with the namespace's reno.
 func dialCubic(t Target, port int) (fd int, err error) {
 	fd, err = dial(t, port)
 	if err == nil {
@@ -81,7 +81,7 @@ func dialCubic(t Target, port int) (fd int, err error) {
 	return fd, err
 }
 
-// socket makes a blocking socket whose calls give up after patience.
+// socket makes a blocking socket whose calls time out after patience.
 func socket(typ, proto int) (fd int, err error) {
 	fd, err = unix.Socket(unix.AF_INET, typ|unix.SOCK_CLOEXEC, proto)
 	if err != nil {
@@ -102,8 +102,8 @@ func sockaddr(a netip.Addr, port int) unix.Sockaddr {
 	return &unix.SockaddrInet4{Addr: a.As4(), Port: port}
 }
 
-// resetOnClose makes the end of a connection a reset, which leaves nothing behind. Otherwise what has not been sent when the
-// stack goes away stays in the kernel for minutes, and once tcp_mem's first limit is met no send buffer grows any more.
+// resetOnClose makes close send a reset, which leaves no state behind. Otherwise the unsent data stay in the kernel for minutes
+// after the stack has ended, and above tcp_mem's first limit send buffers do not grow any more.
 func resetOnClose(fd int) error {
 	return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 }

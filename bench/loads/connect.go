@@ -12,7 +12,7 @@ import (
 	"tunstack/bench/stacks"
 )
 
-// connect opens connections, echoes one byte on each and closes it, so many at a time; with a reset, or with a FIN.
+// connect opens connections, echoes one byte on each and closes it, atOnce at a time; with a reset, or with a FIN.
 func connect(atOnce int, reset bool) func(Target) (Result, error) {
 	return func(t Target) (Result, error) {
 		var opened atomic.Int64
@@ -47,7 +47,7 @@ func connect(atOnce int, reset bool) func(Target) (Result, error) {
 	}
 }
 
-// visit is the life of one connection.
+// visit opens a connection, echoes one byte and closes it.
 func visit(t Target, own netip.AddrPort, reset bool) error {
 	fd, err := dialFrom(own, t, stacks.EchoPort)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"tunstack/internal/checksum"
 )
 
-// resend is how long a datagram may be away before it counts as lost.
+// resend is the time after which a datagram counts as lost.
 const resend = 50 * time.Millisecond
 
 func udpEcho(inFlight int) func(Target) (Result, error) {
@@ -29,10 +29,10 @@ func udpEcho(inFlight int) func(Target) (Result, error) {
 	}
 }
 
-// icmpFilter is ICMP_FILTER of linux/icmp.h, a bit for each type that is not wanted.
+// icmpFilter is ICMP_FILTER of linux/icmp.h, with a bit for each unwanted type.
 const icmpFilter = 1
 
-// ping sends echo requests as fast as the replies come.
+// ping sends echo requests as fast as replies arrive.
 func ping(inFlight int) func(Target) (Result, error) {
 	return func(t Target) (Result, error) {
 		fd, err := socket(unix.SOCK_RAW, unix.IPPROTO_ICMP)
@@ -53,7 +53,7 @@ func ping(inFlight int) func(Target) (Result, error) {
 	}
 }
 
-// bounce keeps so many datagrams in flight and counts those that come back. One thread with raw system calls does it all.
+// bounce keeps inFlight datagrams in flight and counts the returned ones. A single thread does that with raw system calls.
 func bounce(t Target, fd int, datagram []byte, inFlight int) (Result, error) {
 	if err := setPatience(fd, resend); err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func bounce(t Target, fd int, datagram []byte, inFlight int) (Result, error) {
 	seconds := time.Since(begin).Seconds()
 	cpu = t.CPU() - cpu
 	if b.back == 0 {
-		return nil, errors.New("nothing came back")
+		return nil, errors.New("no datagram came back")
 	}
 	return Result{
 		"rate": float64(b.back) / seconds, "lost": float64(b.lost) / float64(b.back+b.lost),
@@ -99,7 +99,7 @@ func (b *bouncer) run(d time.Duration) {
 		case 0:
 			b.back++
 			b.send()
-		case unix.EAGAIN: // all that is still away is lost
+		case unix.EAGAIN: // all datagrams in flight are lost
 			b.lost += b.inFlight
 			b.fill()
 		}

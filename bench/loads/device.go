@@ -6,7 +6,7 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// traffic is what an interface has counted of the packets towards the stack.
+// traffic is an interface's counts of the packets to the stack.
 type traffic struct{ sent, dropped uint64 }
 
 // traffic reads the interface's counters.
@@ -19,7 +19,7 @@ func (t Target) traffic() (traffic, error) {
 	return traffic{s.TxPackets, s.TxDropped}, nil
 }
 
-// passed is the share of the packets since before that the device had room for.
+// passed is the share of the packets since before that the device did not drop.
 func (c traffic) passed(before traffic) float64 {
 	sent, dropped := c.sent-before.sent, c.dropped-before.dropped
 	return float64(sent) / float64(max(sent+dropped, 1))

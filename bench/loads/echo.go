@@ -12,11 +12,11 @@ import (
 	"tunstack/bench/stacks"
 )
 
-// maxSamples bounds the latencies kept of one measurement.
+// maxSamples bounds the number of latencies kept in one measurement.
 const maxSamples = 1 << 20
 
-// echo sends one byte on each of the first inFlight connections, and whenever one comes back, the next on that which has
-// rested longest. All is done by one thread with raw system calls: Go's scheduler has no part in the figures.
+// echo sends one byte on each of the first inFlight connections, and for each byte that comes back, one on the connection idle
+// for the longest time. A single thread does that with raw system calls: Go's scheduler does not affect the figures.
 func echo(connections, inFlight int) func(Target) (Result, error) {
 	return func(t Target) (Result, error) {
 		e := echoer{sent: map[int]time.Time{}, samples: make([]time.Duration, 0, maxSamples)}
@@ -31,7 +31,7 @@ func echo(connections, inFlight int) func(Target) (Result, error) {
 		if err := e.begin(inFlight); err != nil {
 			return nil, err
 		}
-		for len(e.samples) < 2*connections { // until each has what it needs
+		for len(e.samples) < 2*connections { // until each connection has allocated its memory
 			if err := e.run(t.Window / 4); err != nil {
 				return nil, err
 			}
@@ -46,7 +46,7 @@ func echo(connections, inFlight int) func(Target) (Result, error) {
 	}
 }
 
-// echoOfMany measures what an echo costs the stack on as many connections as are in flight, and on many more.
+// echoOfMany measures an echo's cost for the stack with as many connections as are in flight, and with many more.
 func echoOfMany(few, many int) func(Target) (Result, error) {
 	return func(t Target) (Result, error) {
 		base, err := echo(few, few)(t)
@@ -64,8 +64,8 @@ func echoOfMany(few, many int) func(Target) (Result, error) {
 
 type echoer struct {
 	fds     []int
-	resting []int // those with nothing in flight, the longest first
-	epoll   int   // of several connections
+	resting []int // without a byte in flight, the longest idle first
+	epoll   int   // if there are several connections
 	events  [64]unix.EpollEvent
 	sent    map[int]time.Time
 	samples []time.Duration
@@ -80,7 +80,7 @@ func (e *echoer) begin(inFlight int) error {
 			return os.NewSyscallError("epoll_create1", err)
 		}
 		e.epoll = fd
-		e.fds = append(e.fds, fd) // to be closed with the others
+		e.fds = append(e.fds, fd) // closed with the others
 	}
 	for _, fd := range e.resting {
 		if e.epoll != 0 {
@@ -98,7 +98,7 @@ func (e *echoer) begin(inFlight int) error {
 	return nil
 }
 
-// send sends a byte on the connection that has rested longest.
+// send sends a byte on the connection idle for the longest time.
 func (e *echoer) send() error {
 	fd := e.resting[0]
 	e.resting = e.resting[1:]
@@ -111,7 +111,7 @@ func (e *echoer) send() error {
 	return nil
 }
 
-// turn takes one byte and sends the next.
+// turn reads one byte and sends the next.
 func (e *echoer) turn(fd int) error {
 	var b [1]byte
 	n, errno := uintptr(0), unix.EINTR

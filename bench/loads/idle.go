@@ -11,13 +11,13 @@ import (
 	"tunstack/bench/stacks"
 )
 
-// settle is how long a stack gets to finish what it has begun before its memory is measured.
+// settle is the time for a stack to finish its work before its memory is measured.
 const settle = 200 * time.Millisecond
 
-// idle measures what idle connections cost.
+// idle measures the memory of idle connections.
 func idle(connections int) func(Target) (Result, error) {
 	return func(t Target) (Result, error) {
-		if err := openIdle(t, t.Host.Addr(), 100); err != nil { // what the first connections cost once for all
+		if err := openIdle(t, t.Host.Addr(), 100); err != nil { // the first connections have one-time costs
 			return nil, err
 		}
 		before, err := resident(t)
@@ -40,7 +40,7 @@ func resident(t Target) (int, error) {
 	return t.Resident()
 }
 
-// besideIdle measures one busy connection beside idle ones, and before there are any.
+// besideIdle measures one busy connection without and with idle ones.
 func besideIdle(connections int) func(Target) (Result, error) {
 	return func(t Target) (Result, error) {
 		alone, err := upload(1)(t)
@@ -59,8 +59,8 @@ func besideIdle(connections int) func(Target) (Result, error) {
 	}
 }
 
-// openIdle opens connections that stay open at the stack and cost the client nothing: the client's kernel forgets them
-// without a word (TCP_REPAIR). The client's addresses are those below own.
+// openIdle opens connections that stay open at the stack and use no memory of the client: the client's kernel forgets them
+// without a FIN (TCP_REPAIR). The client's addresses are those below own.
 func openIdle(t Target, own netip.Addr, connections int) error {
 	ends, err := ownEnds(t, own, connections)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package loads is the client: the host kernel's sockets, used the same way against every stack.
+// Package loads is the client: the host kernel's sockets, used in the same way with every stack.
 package loads
 
 import (
@@ -6,46 +6,46 @@ import (
 	"time"
 )
 
-// Server is what a load sees of the stack under test.
+// Server is the stack under test as seen by a load.
 type Server interface {
 	CPU() time.Duration     // used so far
 	Resident() (int, error) // bytes
-	Collect() error         // give unused memory back
-	// Connections is how many the stack has, those in TIME-WAIT apart; negative if it does not tell.
+	Collect() error         // releases unused memory
+	// Connections is the stack's number of connections outside TIME-WAIT; negative if it is unknown.
 	Connections() (int, error)
 }
 
-// Target is what a load is directed at.
+// Target is the stack that a load uses.
 type Target struct {
 	Server
 	Device string        // the interface's name
-	Blind  bool          // whoever is behind it acknowledges what the device had no room for, too
+	Blind  bool          // the stack behind it also acknowledges packets that the device dropped
 	Addr   netip.Addr    // of the stack
-	Host   netip.Prefix  // the client's own address and the network it may take others from
-	Window time.Duration // how long to measure
+	Host   netip.Prefix  // the client's own address and the network of its further addresses
+	Window time.Duration // duration of the measurement
 }
 
-// Result is what a load measured, by the metrics' names.
+// Result holds the results of a load, by the names of the metrics.
 type Result map[string]float64
 
-// Pin is where the threads of client and stack may run.
+// Pin selects the processors for the threads of client and stack.
 type Pin uint8
 
 const (
 	Anywhere Pin = iota
 	OneCore      // both on one processor
-	Apart        // each on one of its own
+	Apart        // each on its own processor
 )
 
-// Load is one way to use a stack.
+// Load is one way of using a stack.
 type Load struct {
 	Name string
 	Doc  string
-	// Pin is where client and stack may run.
+	// Pin selects the processors for client and stack.
 	Pin Pin
-	// Impaired: over the bad link.
+	// Impaired: over the bad link of LossDelay.
 	Impaired bool
-	// Memory: for stacks whose connections are in the process's memory.
+	// Memory: only for stacks that keep connections in the process's memory.
 	Memory bool
 	Run    func(Target) (Result, error)
 }

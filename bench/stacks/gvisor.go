@@ -18,7 +18,7 @@ import (
 	"tunstack/tun"
 )
 
-// gvisorPlain is gVisor's netstack as its users wire it: the fdbased endpoint on a TUN device, default settings.
+// gvisorPlain is gVisor's netstack in its usual setup: the fdbased endpoint on a TUN device, default settings.
 func gvisorPlain(spec Spec) (network, error) {
 	fd, err := gvisorFile(spec)
 	if err != nil {
@@ -51,7 +51,7 @@ func newGvisor(spec Spec, link stack.LinkEndpoint) (*stack.Stack, error) {
 		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol, udp.NewProtocol, icmp.NewProtocol4},
 		HandleLocal:        true,
 	})
-	sack := tcpip.TCPSACKEnabled(true) // off by default, and nobody runs it like that
+	sack := tcpip.TCPSACKEnabled(true) // off by default, but its users enable it
 	if err := s.SetTransportProtocolOption(tcp.ProtocolNumber, &sack); err != nil {
 		return nil, fmt.Errorf("SACK: %v", err)
 	}

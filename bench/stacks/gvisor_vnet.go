@@ -62,8 +62,8 @@ func newVnetLink(fd int) (*vnetLink, error) {
 	return &vnetLink{fd: fd, file: file, raw: raw}, err
 }
 
-// read carries packets up. Reads do not block; only where there is nothing does the goroutine meet the poller. A large
-// packet keeps the buffer it was read into; a small one is copied, and the buffer stays.
+// read passes packets up. Reads do not block; the goroutine uses the poller only if there is no packet. A large packet keeps
+// its buffer; a small one is copied, and the buffer is reused.
 func (l *vnetLink) read() {
 	view := buffer.NewViewSize(vnetHeaderLen + 65535)
 	l.raw.Read(func(uintptr) bool {

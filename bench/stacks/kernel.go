@@ -14,7 +14,7 @@ import (
 // sockets is the kernel as a network.
 type sockets struct{}
 
-// Listen makes a listener whose connections use CUBIC; the machine's default may be one that paces.
+// Listen makes a listener whose connections use CUBIC; the machine's default may be an algorithm that paces.
 func (sockets) Listen(network, address string) (net.Listener, error) {
 	cubic := func(_, _ string, c syscall.RawConn) (err error) {
 		if control := c.Control(func(fd uintptr) {
@@ -51,7 +51,7 @@ func kernel(spec Spec) (network, error) {
 // inner is the name of the interface at the stack's end.
 func inner(spec Spec) string { return spec.Dev + "i" }
 
-// vethQueueLen is what the kernel gives an Ethernet; a veth does not use it.
+// vethQueueLen is the kernel's value for Ethernet; a veth does not use it.
 const vethQueueLen = 1000
 
 // attachKernel puts a pair of veth interfaces, or the bad link, between this namespace and that of pid.

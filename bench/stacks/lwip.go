@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lwip is lwIP in C, tuned, on its raw callbacks. It takes the place of the calling process.
+// lwip is lwIP in C, tuned, on its raw callbacks. It replaces the calling process.
 func lwip(mtu int) func(Spec) (network, error) {
 	return func(spec Spec) (network, error) {
 		fd, err := openTUN(spec, mtu, false)
@@ -27,10 +27,10 @@ func lwip(mtu int) func(Spec) (network, error) {
 	}
 }
 
-// lwipProgram is what lwip/build builds.
+// lwipProgram is the program that lwip/build builds.
 func lwipProgram(peer string) string { return "lwip/out/" + peer }
 
-// builtLwip says why a stack of lwIP's is not there, if it is not.
+// builtLwip returns an error if a stack of lwIP's is not built.
 func builtLwip(peer string) error {
 	if _, err := os.Stat(lwipProgram(peer)); err != nil {
 		return fmt.Errorf("not built: run lwip/build in bench, which needs gcc and Debian's sources")

@@ -1,5 +1,5 @@
-// Package stacks holds the stacks under test. Each runs in a process of its own, offers the same services on the same
-// ports to a client in the host's kernel, and is measured from outside.
+// Package stacks holds the stacks under test. Each runs in its own process, offers the same services on the same ports to a
+// client in the host's kernel, and is measured from outside.
 package stacks
 
 import (
@@ -14,11 +14,11 @@ import (
 const (
 	EchoPort    = 7    // TCP and UDP (RFC 862)
 	DiscardPort = 9    // TCP (RFC 863)
-	ChargenPort = 19   // TCP, as fast as the client takes it (RFC 864)
-	HoldPort    = 5000 // TCP; connections are accepted and left alone
+	ChargenPort = 19   // TCP, as fast as the client reads (RFC 864)
+	HoldPort    = 5000 // TCP; connections are accepted and not read
 )
 
-// Spec is what a stack under test is told.
+// Spec describes a stack under test.
 type Spec struct {
 	Peer    string
 	Dev     string // the interface's name
@@ -32,27 +32,26 @@ type Spec struct {
 type Peer struct {
 	Name string
 	Doc  string
-	// Impairable says whether there is a way to put the bad link in.
+	// Impairable reports whether the stack can run on the bad link.
 	Impairable bool
-	// ImpairedOnly says that the stack differs from another in that alone.
+	// ImpairedOnly reports whether the stack differs from another only on the bad link.
 	ImpairedOnly bool
-	// Blind says whether the stack acknowledges what the device lost on the way.
+	// Blind reports whether the stack acknowledges packets that the device dropped.
 	Blind bool
-	// Memory says whether a connection's memory is the process's.
+	// Memory reports whether connections are in the process's memory.
 	Memory bool
 
 	// procs is GOMAXPROCS; 0: 1.
 	procs int
-	// missing, if there is one, says why the stack cannot run here.
+	// missing, if not nil, returns the reason why the stack cannot run here.
 	missing func(peer string) error
 	// serve starts the stack in the process under test. Reflectors and stacks without sockets return no network.
 	serve func(Spec) (network, error)
-	// attach, if there is one, connects the process from outside, once it runs; such a process has a namespace of its own. What
-	// it returns undoes it.
+	// attach, if not nil, connects the running process from outside; such a process has its own namespace. detach undoes it.
 	attach func(pid int, spec Spec) (detach func(), err error)
 }
 
-// network is what the services need of a stack.
+// network is the part of a stack that the services use.
 type network interface {
 	Listen(network, address string) (net.Listener, error)
 	ListenPacket(network, address string) (net.PacketConn, error)
@@ -89,7 +88,7 @@ func Peers() []Peer {
 	}
 }
 
-// Missing says why the stack cannot run here, or nothing.
+// Missing returns the reason why the stack cannot run here, or nil.
 func (p Peer) Missing() error {
 	if p.missing == nil {
 		return nil
@@ -97,7 +96,7 @@ func (p Peer) Missing() error {
 	return p.missing(p.Name)
 }
 
-// Find returns the peer of that name.
+// Find returns the peer with a name.
 func Find(name string) (Peer, bool) {
 	for _, p := range Peers() {
 		if p.Name == name {

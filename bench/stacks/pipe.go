@@ -9,8 +9,8 @@ import (
 	"tunstack/tun"
 )
 
-// packetPipe returns a file that behaves as a plain TUN device's, for stacks that want a file: what it reads and writes
-// are the packets of q.
+// packetPipe returns a file that behaves like that of a plain TUN device, for stacks that need a file: reads and writes
+// transfer the packets of q.
 func packetPipe(q tun.Queue) (fd int, err error) {
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

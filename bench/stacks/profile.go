@@ -11,15 +11,15 @@ import (
 	"tunstack/socketapi"
 )
 
-// How much of the waiting is recorded while profiling: one wait for a lock in so many, and one blocked goroutine for so many
-// nanoseconds. More would show in the CPU profile.
+// Sampling of waits while profiling: one contention of a lock in mutexFraction, and one blocking event per blockRate
+// nanoseconds. Higher rates would show in the CPU profile.
 const (
 	mutexFraction = 10
 	blockRate     = 10_000_000
 )
 
-// startProfiles records the CPU's time in file, waits for locks in file.mutex and blocked goroutines in file.block until save is
-// called. With no file it does nothing.
+// startProfiles records CPU time in file, contention of locks in file.mutex and blocking events in file.block until save is
+// called. Without a file it does nothing.
 func startProfiles(file string) (save func() error, err error) {
 	if file == "" {
 		return func() error { return nil }, nil
@@ -47,7 +47,7 @@ func saveProfile(name, file string) error {
 	return os.WriteFile(file+"."+name, b.Bytes(), 0o644)
 }
 
-// saveCounters writes what a stack has counted beside its profile.
+// saveCounters writes a stack's counters beside its profile.
 func saveCounters(profile string, n network) error {
 	s, ok := n.(*socketapi.Stack)
 	if !ok || profile == "" {

@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openTUN creates a TUN interface, gives the host its address there and returns the file, which is non-blocking. With vnet every
-// packet has a virtio-net header of ten bytes in front, and super-packets and incomplete checksums cross in both directions.
+// openTUN creates a TUN interface, gives the host its address there and returns the file, which is non-blocking. With vnet
+// every packet starts with a virtio-net header of ten bytes, and super-packets and incomplete checksums cross in both
+// directions.
 func openTUN(spec Spec, mtu int, vnet bool) (fd int, err error) {
 	fd, err = unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -32,14 +33,14 @@ func openTUN(spec Spec, mtu int, vnet bool) (fd int, err error) {
 			return -1, os.NewSyscallError("TUNSETOFFLOAD", err)
 		}
 	}
-	queueLen := 2000 // as tunstack has it
+	queueLen := 2000 // as in tunstack
 	if !vnet {
 		queueLen = max(queueLen, 8<<20/mtu)
 	}
 	return fd, configure(spec.Dev, spec.Host.String(), mtu, queueLen)
 }
 
-// configure gives an interface its MTU, address and queue of packets to be sent, and brings it up.
+// configure sets an interface's MTU, address and length of the transmit queue, and brings it up.
 func configure(name, addr string, mtu, queueLen int) error {
 	link, err := netlink.LinkByName(name)
 	if err != nil {

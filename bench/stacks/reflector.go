@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reflector answers a client without being a stack: it turns handshakes, echoes and data round by rewriting headers, and
-// copies, checks and keeps nothing but a few numbers per download. It is the limit of the device and the client's kernel.
+// reflector answers a client without a stack: it returns handshakes, echoes and data by rewriting headers, and copies, checks
+// and stores only a few numbers per download. It shows the limit of the device and the client's kernel.
 type reflector struct {
 	fd     int
 	vnet   bool
@@ -19,13 +19,13 @@ type reflector struct {
 	small  []byte // for packets without payload
 }
 
-// reflectBatch bounds the packets that one acknowledgment per flow answers.
+// reflectBatch bounds the packets between acknowledgments of a flow.
 const reflectBatch = 64
 
-// stallTimeout is how long nothing may come before a download is taken for stuck.
+// stallTimeout is the time without a packet after which a download counts as stuck.
 const stallTimeout = 100 // ms
 
-// addressOf is the address of a system call's vector.
+// addressOf is the address of a slice's data, for a system call.
 func addressOf[T any](s []T) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(s))) }
 
 func reflect(vnet bool) func(Spec) (network, error) {
@@ -38,13 +38,13 @@ func reflect(vnet bool) func(Spec) (network, error) {
 		if vnet {
 			r.header = vnetHeaderLen
 		}
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1) // its own: raw system calls keep it while they wait
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1) // for itself: raw system calls occupy it while they wait
 		go r.run()
 		return nil, nil
 	}
 }
 
-// run answers packets until the device has gone.
+// run answers packets until the device is closed.
 func (r *reflector) run() {
 	runtime.LockOSThread()
 	b := make([]byte, r.header+65535)
@@ -69,7 +69,7 @@ func (r *reflector) run() {
 	}
 }
 
-// wait sleeps until there is something to read, and starts stuck downloads anew.
+// wait sleeps until there is a packet to read, and restarts stuck downloads.
 func (r *reflector) wait() {
 	fds := []unix.PollFd{{Fd: int32(r.fd), Events: unix.POLLIN}}
 	n, _, _ := unix.RawSyscall(unix.SYS_POLL, addressOf(fds), 1, stallTimeout)
@@ -80,7 +80,7 @@ func (r *reflector) wait() {
 	}
 }
 
-// write sends one packet with its virtio-net header. What the device does not take is lost.
+// write sends one packet with its virtio-net header. A packet that the device refuses is lost.
 func (r *reflector) write(b []byte) {
 	unix.RawSyscall(unix.SYS_WRITE, uintptr(r.fd), addressOf(b), uintptr(len(b)))
 }

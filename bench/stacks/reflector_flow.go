@@ -6,12 +6,11 @@ import (
 	"tunstack/internal/checksum"
 )
 
-// flow is a download: zeros without end, as fast as the client's window lets them go. What is lost is sent again from
-// there on.
+// flow is a download: endless zeros, as fast as the client's window allows. After a loss it sends again from the lost byte on.
 type flow struct {
 	ip         [ipLen]byte // of the client's SYN
 	ports      [4]byte
-	ack        uint32 // what the client's segments are acknowledged with
+	ack        uint32 // acknowledgment number
 	una, next  uint32
 	window     uint32
 	shift      uint8
@@ -22,7 +21,7 @@ const (
 	flowMSS = 1460
 	// flowSuper is the payload of a super-packet: whole segments that fit an IP datagram.
 	flowSuper = (65535 - ipLen - tcpLen) / flowMSS * flowMSS
-	// flowLimit bounds what is in flight, so that it stays in the processor's cache.
+	// flowLimit bounds the bytes in flight, so that they stay in the processor's cache.
 	flowLimit = 1 << 20
 )
 
@@ -44,7 +43,7 @@ func newFlow(ip []byte, seq uint32) *flow {
 	return f
 }
 
-// input takes an acknowledgment and sends what it allows.
+// input takes an acknowledgment and sends the segments that it allows.
 func (f *flow) input(r *reflector, tcp []byte) {
 	ack := binary.BigEndian.Uint32(tcp[8:])
 	f.window = min(uint32(binary.BigEndian.Uint16(tcp[14:]))<<f.shift, flowLimit)
@@ -96,7 +95,7 @@ func (f *flow) send(r *reflector, size int) {
 		return
 	}
 	checksum.Put(p[ipLen+16:], sum)
-	copy(b, []byte{1, 0}) // the checksum is to be completed
+	copy(b, []byte{1, 0}) // the device must complete the checksum
 	binary.NativeEndian.PutUint16(b[2:], ipLen+tcpLen)
 	binary.NativeEndian.PutUint16(b[4:], 0)
 	binary.NativeEndian.PutUint16(b[6:], ipLen)

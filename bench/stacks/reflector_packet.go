@@ -6,7 +6,7 @@ import (
 	"tunstack/internal/checksum"
 )
 
-// Header lengths, and where the fields of a packet without IP options stand.
+// Lengths of headers, and offsets of fields in a packet without IP options.
 const (
 	ipLen  = 20
 	tcpLen = 20
@@ -21,7 +21,7 @@ type ack struct {
 	seq, ack uint32
 }
 
-// input answers one packet, in its own memory where it can.
+// input answers one packet, in the packet's own memory if possible.
 func (r *reflector) input(b []byte) {
 	ip := b[r.header:]
 	if ip[0] != 0x45 {
@@ -31,7 +31,7 @@ func (r *reflector) input(b []byte) {
 	case 1:
 		r.echoICMP(b, ip)
 	case 17:
-		turnAround(ip) // both checksums stay right
+		turnAround(ip) // both checksums stay correct
 		r.write(b)
 	case 6:
 		if len(ip) >= ipLen+tcpLen {
@@ -97,13 +97,13 @@ func (r *reflector) echoTCP(b, ip []byte, size int) {
 	binary.BigEndian.PutUint32(tcp[4:], ack)
 	binary.BigEndian.PutUint32(tcp[8:], seq+uint32(size))
 	binary.BigEndian.PutUint16(tcp[14:], 65535)
-	if !r.vnet { // else the field still holds what the device wants, the pseudo header's sum
+	if !r.vnet { // with vnet the field still holds the sum of the pseudo-header, as the device requires
 		completeTCP(ip)
 	}
 	r.write(b)
 }
 
-// acknowledge notes that a segment is to be acknowledged; the last of a flow counts.
+// acknowledge records that a segment must be acknowledged; the last of a flow is.
 func (r *reflector) acknowledge(ip []byte, size int) {
 	tcp := ip[ipLen:]
 	a := ack{ip: [ipLen]byte(ip), ports: [4]byte(tcp),
@@ -128,7 +128,7 @@ func (r *reflector) flush() {
 // firstSeq is every connection's initial sequence number.
 const firstSeq = 1000
 
-// answerSyn offers what costs least: no timestamps, no selective acknowledgments, and a window that is never full.
+// answerSyn offers the cheapest options: no timestamps, no selective acknowledgments, and a window that is never full.
 func (r *reflector) answerSyn(ip []byte, client, service uint16) {
 	tcp := ip[ipLen:]
 	options := []byte{2, 4, 1460 >> 8, 1460 & 0xff, 1, 3, 3, 10} // MSS 1460, window scale 10
@@ -150,7 +150,7 @@ func (r *reflector) answerFin(ip []byte, client uint16, size int) {
 	r.send(ip, tcp[:4], seq, binary.BigEndian.Uint32(tcp[4:])+uint32(size)+1, tcpFin|tcpAck, nil)
 }
 
-// send sends a segment without data to where the packet with the header ip and these ports came from.
+// send sends a segment without data to the sender of the packet with the header ip and these ports.
 func (r *reflector) send(ip, ports []byte, seq, ack uint32, flags byte, options []byte) {
 	b := r.small[:r.header+ipLen+tcpLen+len(options)]
 	p := b[r.header:]
@@ -160,7 +160,8 @@ func (r *reflector) send(ip, ports []byte, seq, ack uint32, flags byte, options 
 	r.write(b)
 }
 
-// putHeaders writes the headers of a packet of the size of p, back to where ip and ports say. The TCP checksum is left zero.
+// putHeaders writes the headers of a packet of the size of p, back to the sender in ip and ports. The TCP checksum is left
+// zero.
 func putHeaders(p, ip, ports []byte, seq, ack uint32, flags byte, options []byte) {
 	copy(p, []byte{0x45, 0, byte(len(p) >> 8), byte(len(p)), 0, 0, 0x40, 0, 64, 6, 0, 0})
 	copy(p[12:], ip[16:20])

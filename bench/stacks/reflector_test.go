@@ -33,11 +33,11 @@ func reflected(t *testing.T, packets ...[]byte) [][]byte {
 }
 
 var (
-	clientIP = []byte{0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2} // its destination is the reflector
+	clientIP = []byte{0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2} // the destination is the reflector
 	answerIP = []byte{0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1}
 )
 
-// segment is what a client at port 1000 sends.
+// segment is a segment of a client at port 1000.
 func segment(service uint16, seq, ack uint32, flags byte, payload string) []byte {
 	p := make([]byte, ipLen+tcpLen+len(payload))
 	ports := binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, service), 1000)

@@ -35,8 +35,8 @@ func within(pid int, f func() error) error {
 	return err
 }
 
-// attachImpaired seats the kernel of another namespace where tunstack sits: behind a TUN device and the bad link. Packets
-// are carried between the two devices by goroutines of this process until detach.
+// attachImpaired puts the kernel of another namespace in tunstack's place: behind a TUN device and the bad link. Goroutines of
+// this process carry packets between the two devices until detach.
 func attachImpaired(pid int, spec Spec) (detach func(), err error) {
 	outer, err := openDevice(spec, tun.Config{Driver: "linux", MTU: 1500, Offload: true})
 	if err != nil {
@@ -69,7 +69,7 @@ func carry(from, to tun.Queue) {
 			return
 		}
 		if p != nil {
-			to.Write(p) // what a device does not take is lost
+			to.Write(p) // a packet that the device refuses is lost
 		}
 	}
 }

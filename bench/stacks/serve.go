@@ -14,9 +14,9 @@ import (
 	"tunstack/socketapi"
 )
 
-// Serve is the process under test: it runs the stack and its services until its standard input ends. It says "ready"
-// once it answers, and then reads commands: "collect" makes it give unused memory back and say "done", "count" say how many
-// connections it has (countConnections).
+// Serve is the process under test: it runs the stack and its services until its standard input ends. It prints "ready" when it
+// answers, and then reads commands: "collect" makes it release unused memory and print "done", "count" print its number of
+// connections (countConnections).
 func Serve(spec Spec) error {
 	peer, ok := Find(spec.Peer)
 	if !ok {
@@ -39,7 +39,7 @@ func Serve(spec Spec) error {
 	for commands := bufio.NewScanner(os.Stdin); commands.Scan(); {
 		switch commands.Text() {
 		case "collect":
-			runtime.GC() // twice, for what a sync.Pool still holds
+			runtime.GC() // twice, to empty each sync.Pool
 			debug.FreeOSMemory()
 			fmt.Println("done")
 		case "count":
@@ -49,7 +49,7 @@ func Serve(spec Spec) error {
 	return errors.Join(saveProfiles(), saveCounters(spec.Profile, n))
 }
 
-// countConnections is how many TCP connections a stack has that are not in TIME-WAIT; negative if it does not tell.
+// countConnections is a stack's number of TCP connections outside TIME-WAIT; negative if it is unknown.
 func countConnections(n network) int {
 	switch n := n.(type) {
 	case *socketapi.Stack:
@@ -66,7 +66,7 @@ func countConnections(n network) int {
 	return -1
 }
 
-// startServices serves what the loads need, with the same code on every stack.
+// startServices starts the services for the loads, with the same code on every stack.
 func startServices(n network) error {
 	chosen, err := services.Pick(services.All(nil), "echo,discard,chargen")
 	if err != nil {
@@ -83,7 +83,7 @@ func startServices(n network) error {
 	return nil
 }
 
-// held are accepted connections with nobody to read them, so that what they cost is the stack's alone.
+// held are accepted connections without a reader, so that only the stack's memory is measured.
 var held struct {
 	sync.Mutex
 	conns []net.Conn

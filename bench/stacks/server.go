@@ -26,14 +26,14 @@ type Server struct {
 	detach func()
 }
 
-// startTimeout and stopTimeout bound what a broken stack can cost.
+// startTimeout and stopTimeout bound the time that a broken stack takes.
 const (
 	startTimeout = 10 * time.Second
 	stopTimeout  = 5 * time.Second
 )
 
-// Start starts a stack in a process of its own and returns when it answers. The process inherits the CPU affinity of the
-// calling thread.
+// Start starts a stack in a new process and returns when it answers. The process inherits the CPU affinity of the calling
+// thread.
 func Start(spec Spec) (*Server, error) {
 	peer, _ := Find(spec.Peer)
 	arg, err := json.Marshal(spec)
@@ -41,7 +41,7 @@ func Start(spec Spec) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{Addr: spec.Addr, cmd: exec.Command("/proc/self/exe", "-serve", string(arg))}
-	if os.Getenv("GOMAXPROCS") == "" { // one for each queue, as `tunstack up` has it; it suits every stack here
+	if os.Getenv("GOMAXPROCS") == "" { // one for each queue, as in `tunstack up`; that suits every stack here
 		s.cmd.Env = append(os.Environ(), fmt.Sprint("GOMAXPROCS=", max(peer.procs, 1)))
 	}
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -80,7 +80,7 @@ func (s *Server) expect(word string) error {
 	if err != nil || strings.TrimSpace(line) != word {
 		s.cmd.Process.Kill()
 		s.cmd.Wait()
-		return fmt.Errorf("the stack said %q, not %q: %s", line, word, strings.TrimSpace(s.errors.String()))
+		return fmt.Errorf("the stack printed %q instead of %q: %s", line, word, strings.TrimSpace(s.errors.String()))
 	}
 	return nil
 }
@@ -95,12 +95,12 @@ func (s *Server) Stop() error {
 		s.detach()
 	}
 	if s.errors.Len() > 0 {
-		return fmt.Errorf("the stack said: %s", strings.TrimSpace(s.errors.String()))
+		return fmt.Errorf("the stack printed: %s", strings.TrimSpace(s.errors.String()))
 	}
 	return nil
 }
 
-// Collect makes the process give back the memory it does not use.
+// Collect makes the process release its unused memory.
 func (s *Server) Collect() error {
 	if _, err := io.WriteString(s.in, "collect\n"); err != nil {
 		return err
@@ -108,7 +108,7 @@ func (s *Server) Collect() error {
 	return s.expect("done")
 }
 
-// Connections is how many TCP connections the stack has that are not in TIME-WAIT; negative if it does not tell.
+// Connections is the stack's number of TCP connections outside TIME-WAIT; negative if it is unknown.
 func (s *Server) Connections() (n int, err error) {
 	if _, err := io.WriteString(s.in, "count\n"); err != nil {
 		return 0, err
