@@ -22,11 +22,11 @@ import (
 	"tunstack/tun"
 )
 
-// fields counts them, so that each has a device and a network of its own.
+// fields numbers them, so that each has its own device and network.
 var fields atomic.Uint32
 
-// field is a stack on a device with an echo service over TCP and UDP. The kernel behind the device is the legitimate client, and
-// carries what the attacker sends by a raw socket.
+// field is a stack on a device with an echo service over TCP and UDP. The kernel behind the device is the legitimate client,
+// and forwards the attacker's datagrams from a raw socket.
 type field struct {
 	t          *testing.T
 	stack      *socketapi.Stack
@@ -88,7 +88,7 @@ func (f *field) serve() {
 	}()
 }
 
-// inject sends a datagram, header included. What the device's queue has no room for is lost, as on any wire.
+// inject sends a datagram, header included. A datagram that does not fit into the device's queue is lost, as on any wire.
 func (f *field) inject(b []byte) {
 	err := unix.Sendto(f.raw, b, 0, &unix.SockaddrInet4{Addr: f.self.As4()})
 	if err != nil && err != unix.ENOBUFS && err != unix.EAGAIN {
@@ -96,7 +96,7 @@ func (f *field) inject(b []byte) {
 	}
 }
 
-// flood sends rate datagrams a second until stop is called, which returns how many it has sent.
+// flood sends rate datagrams a second until stop is called. stop returns the number sent.
 func (f *field) flood(rate int, datagram func(i int) []byte) (stop func() int) {
 	ctx, cancel := context.WithCancel(f.t.Context())
 	var running sync.WaitGroup
@@ -113,15 +113,15 @@ func (f *field) flood(rate int, datagram func(i int) []byte) (stop func() int) {
 	return func() int { cancel(); running.Wait(); return sent }
 }
 
-// patience is how long the legitimate client waits for an answer.
+// patience is the time for which the legitimate client waits for an answer.
 const patience = 5 * time.Second
 
-// honest is the legitimate client: it makes TCP connections, and sends UDP datagrams in fragments, one request after the other.
+// honest is the legitimate client: it makes TCP connections, and sends fragmented UDP datagrams, one request after the other.
 func (f *field) honest(requests int) {
 	for range requests {
 		f.request("tcp", f.address, 100)
 		f.request("udp", f.address, largestEcho)
-		time.Sleep(5 * time.Millisecond) // so that the attack lasts
+		time.Sleep(5 * time.Millisecond) // so that the attack lasts longer
 	}
 }
 
@@ -145,7 +145,7 @@ func (f *field) request(network, address string, size int) {
 	f.roundTrips = append(f.roundTrips, time.Since(begin))
 }
 
-// unharmed requires that every request of the legitimate client was answered, and says how fast.
+// unharmed requires that every request of the legitimate client was answered, and logs the rate.
 func (f *field) unharmed(attack string) {
 	f.t.Helper()
 	slices.Sort(f.roundTrips)

@@ -16,7 +16,7 @@ import (
 	"tunstack/ip"
 )
 
-// header describes an IPv4 datagram of the attacker's.
+// header describes an attacker's IPv4 datagram.
 type header struct {
 	src      netip.Addr
 	id       int
@@ -58,7 +58,7 @@ func someone(i, n int) netip.Addr {
 	return netip.AddrFrom4([4]byte{11, byte(i >> 16), byte(i >> 8), byte(i)})
 }
 
-// Tails of datagrams that never become whole do not push out honest ones, not even those whose fragments come slowly.
+// Fragments of datagrams that never become whole do not evict honest datagrams, even if their fragments arrive slowly.
 func TestFragmentFlood(t *testing.T) { // SEC-013
 	for name, sources := range map[string]int{"three sources": 3, "many sources": 1 << 20} {
 		t.Run(name, func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestFragmentFlood(t *testing.T) { // SEC-013
 	}
 }
 
-// slowDatagrams sends datagrams with 10 ms between their fragments, and returns how many are answered.
+// slowDatagrams sends datagrams with 10 ms between their fragments, and returns the number answered.
 func (f *field) slowDatagrams(n int) (answered int) {
 	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: f.host.AsSlice()})
 	require.NoError(f.t, err)
@@ -85,7 +85,7 @@ func (f *field) slowDatagrams(n int) (answered int) {
 		for at := 0; at < len(whole); at += 1480 {
 			end := min(at+1480, len(whole))
 			f.inject(f.datagram(header{src: f.host, id: id, offset: at, more: end < len(whole), protocol: ip.ProtocolUDP}, whole[at:end]))
-			time.Sleep(10 * time.Millisecond) // the attack's chance
+			time.Sleep(10 * time.Millisecond) // time for the attack
 		}
 		c.SetReadDeadline(time.Now().Add(patience))
 		if _, err := c.Read(make([]byte, 1<<16)); err == nil {
@@ -114,7 +114,7 @@ func TestSourceRoutedSYNs(t *testing.T) { // SEC-018
 	require.LessOrEqual(t, f.counter("tcp.open.passive"), 100)
 }
 
-// Fragmentation needed about datagrams that the stack never sent changes no path MTU.
+// A Fragmentation Needed about a datagram that the stack never sent changes no path MTU.
 func TestForgedFragmentationNeeded(t *testing.T) { // SEC-010
 	f := newField(t)
 	stop := f.flood(10000, func(i int) []byte {
@@ -132,7 +132,7 @@ func TestForgedFragmentationNeeded(t *testing.T) { // SEC-010
 	require.Zero(t, f.counter("ip.pmtu.lowered"))
 }
 
-// Whether one of 50 ports is open does not show in the limit on ICMP errors.
+// The limit on ICMP errors does not show whether one of 50 ports is open.
 func TestPortOracle(t *testing.T) { // ICMP-023
 	const batches, ports, first = 40, 50, 20000
 	f := newField(t)
@@ -143,7 +143,7 @@ func TestPortOracle(t *testing.T) { // ICMP-023
 	right := 0
 	for batch := range batches {
 		isOpen := batch%2 == 0
-		from := &net.UDPAddr{IP: net.IPv4(10, 7, 0, byte(1+batch))} // no limit for one peer tells anything
+		from := &net.UDPAddr{IP: net.IPv4(10, 7, 0, byte(1+batch))} // a new source each time, so that no limit per peer matters
 		c, err := net.DialUDP("udp", from, &net.UDPAddr{IP: f.self.AsSlice(), Port: first - 1})
 		require.NoError(t, err)
 		for i := range ports {
@@ -157,13 +157,13 @@ func TestPortOracle(t *testing.T) { // ICMP-023
 			right++
 		}
 		c.Close()
-		time.Sleep(100 * time.Millisecond) // until the bucket is full again: the attacker's clock
+		time.Sleep(100 * time.Millisecond) // until the bucket is full again: the attacker waits
 	}
 	t.Logf("%d of %d batches judged right", right, batches)
 	require.InDelta(t, batches/2, right, 13) // four standard deviations of guessing
 }
 
-// ownAll makes all addresses of a network the kernel's own.
+// ownAll adds all addresses of a network to the kernel.
 func (f *field) ownAll(network netip.Prefix) {
 	lo, err := netlink.LinkByName("lo")
 	require.NoError(f.t, err)
@@ -173,7 +173,7 @@ func (f *field) ownAll(network netip.Prefix) {
 	}))
 }
 
-// refused sends to a closed port and says whether that is answered.
+// refused sends to a closed port and reports whether an error arrives.
 func refused(t *testing.T, c net.Conn) bool {
 	_, err := c.Write(nil)
 	require.NoError(t, err)

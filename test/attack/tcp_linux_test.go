@@ -18,7 +18,7 @@ import (
 	"tunstack/tcp"
 )
 
-// requests is how many requests of the legitimate client an attack lasts: seconds, or with TUNSTACK_LONG=1 a minute.
+// requests is the number of the legitimate client's requests during an attack: seconds, or with TUNSTACK_LONG=1 a minute.
 func requests() int {
 	if os.Getenv("TUNSTACK_LONG") == "1" {
 		return 5000
@@ -36,7 +36,7 @@ func (f *field) segment(src netip.AddrPort, port uint16, s tcp.Segment) []byte {
 	return f.datagram(header{src: src.Addr(), protocol: ip.ProtocolTCP}, b)
 }
 
-// SYNs from one source or from everywhere, and ACKs that guess at cookies, do not keep an honest client from being served.
+// SYNs from one source or from everywhere, and ACKs that guess cookies, do not keep an honest client from being served.
 func TestSYNFlood(t *testing.T) { // SEC-006, SEC-063, SEC-064
 	for name, sources := range map[string]int{"one source": 1, "many sources": 1 << 20} {
 		t.Run(name, func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestSYNFlood(t *testing.T) { // SEC-006, SEC-063, SEC-064
 	}
 }
 
-// One connection whose peer splits what is in flight by SACK does not keep others from being served (CVE-2019-11478).
+// A connection whose peer splits the flight by SACK does not keep others from being served (CVE-2019-11478).
 func TestSACKSplitting(t *testing.T) { // SEC-060
 	for _, length := range []int{1, 1448} {
 		t.Run(fmt.Sprint("blocks of ", length), func(t *testing.T) {
@@ -81,18 +81,18 @@ func TestSACKSplitting(t *testing.T) { // SEC-060
 	}
 }
 
-// sourcePort is that of a service that sends without end.
+// sourcePort is the port of a service that sends without end.
 const sourcePort = 19
 
-// greedy is a peer of that service who has seen to it that megabytes are in flight to him.
+// greedy is a peer of that service that keeps megabytes in flight to itself.
 type greedy struct {
 	addr          netip.AddrPort
-	seq, ack, end tcp.Seq // end is where what was sent ends
-	packets       int     // a socket that sees what the stack sends
+	seq, ack, end tcp.Seq // end is the end of the data sent
+	packets       int     // a socket that receives copies of the stack's packets
 }
 
-// greedy connects as somebody who is not there: nobody answers in his place. He acknowledges all at once, as long as that makes the
-// window grow, and then nothing.
+// greedy connects from an address without a host, so that no kernel answers. It acknowledges everything at once while that
+// makes the window grow, and then nothing.
 func (f *field) greedy() *greedy {
 	l, err := f.stack.Listen("tcp", netip.AddrPortFrom(f.self, sourcePort).String())
 	require.NoError(f.t, err)
@@ -123,7 +123,7 @@ func (f *field) greedy() *greedy {
 	return p
 }
 
-// listenToDevice is a socket that sees the IP packets on the stack's device.
+// listenToDevice is a socket that receives copies of the IP packets on the stack's device.
 func (f *field) listenToDevice() int {
 	links, err := netlink.LinkList()
 	require.NoError(f.t, err)
@@ -135,7 +135,7 @@ func (f *field) listenToDevice() int {
 	return fd
 }
 
-// look takes note of what has come, and returns how many segments that were.
+// look records the received segments and returns their number.
 func (p *greedy) look() (n int) {
 	b := make([]byte, 1<<17)
 	for {

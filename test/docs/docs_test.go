@@ -1,4 +1,4 @@
-// Package docs holds the test of the documentation's references.
+// Package docs tests the references in the documentation.
 package docs
 
 import (
@@ -14,7 +14,7 @@ import (
 
 const root = "../.."
 
-// pages are the files of prose. CHANGELOG.md is not one of them, because it also names what is gone.
+// pages are the files of prose. CHANGELOG.md is excluded, because it also names removed things.
 func pages(t *testing.T) (list []string) {
 	t.Helper()
 	for _, pattern := range []string{"README.md", "CONTRIBUTING.md"} {
@@ -32,7 +32,7 @@ func pages(t *testing.T) (list []string) {
 	return list
 }
 
-// A page names Go files by their path from the module's root, and links to pages and pictures by paths from its own folder.
+// Pages name Go files by their path from the module's root, and link to pages and pictures by paths from their own folder.
 func TestReferencesExist(t *testing.T) {
 	source := regexp.MustCompile(`\b(?:[a-z0-9_]+/)+[a-z0-9_]+\.(?:go|s)\b`)
 	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)

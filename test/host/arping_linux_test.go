@@ -7,14 +7,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// arping is how one of the two programs of that name is asked.
+// arping describes one of the two programs of that name.
 type arping struct {
-	ping, detect []string // the flags to ask for an address in use, and to detect one as RFC 5227 does, from 0.0.0.0
-	replies      string   // what it prints after three replies
-	taken, free  int      // its exit status when the address that it detects is taken, and when it is free
+	ping, detect []string // flags to request an address in use, and to detect one as RFC 5227 does, from 0.0.0.0
+	replies      string   // its output after three replies
+	taken, free  int      // its exit status when the detected address is in use, and when it is free
 }
 
-// arpings are the programs by a word of what they print for -h.
+// arpings are the programs, by a word of their output for -h.
 var arpings = map[string]arping{
 	"Thomas Habets": {
 		ping:    []string{"-c", "3", "-W", "0.1", "-i", "tap0"},
@@ -28,7 +28,7 @@ var arpings = map[string]arping{
 	},
 }
 
-// installedARPing is the one that is installed.
+// installedARPing is the installed one.
 func installedARPing(t *testing.T) arping {
 	t.Helper()
 	out, _ := run(t, command(t, "arping", "-h"))
@@ -47,7 +47,7 @@ func TestARPing(t *testing.T) {
 	require.Contains(t, succeed(t, "arping", append(a.ping, stackIP)...), a.replies)
 }
 
-// Duplicate address detection: the stack defends its address, and no other.
+// Duplicate address detection: the stack defends its own address only.
 func TestARPingDuplicate(t *testing.T) {
 	a := installedARPing(t)
 	up(t, kinds["tap"]...)

@@ -14,7 +14,8 @@ import (
 	"tunstack/internal/netns"
 )
 
-// noise makes packets of every kind: a joke, echo requests, bulk in super-packets, a refused connection, a datagram to nobody.
+// noise makes packets of every kind: a joke, echo requests, bulk in super-packets, a refused connection, a datagram to a port
+// without a socket.
 func noise(t *testing.T) {
 	t.Helper()
 	joke(t)
@@ -46,7 +47,7 @@ func captureNoise(t *testing.T, flags ...string) (captured, recorded string) {
 	return captured, recorded
 }
 
-// tcpdump is what it prints of a file, without what it says of itself.
+// tcpdump is tcpdump's output for a file, without its messages.
 func tcpdump(t *testing.T, file, expression string) string {
 	t.Helper()
 	cmd := command(t, "tcpdump", "-nr", file, expression)
@@ -55,7 +56,7 @@ func tcpdump(t *testing.T, file, expression string) string {
 	return string(out)
 }
 
-// ours is what `tunstack capture` prints of a file.
+// ours is the output of `tunstack capture` for a file.
 func ours(t *testing.T, args ...string) string {
 	t.Helper()
 	path, err := program()
@@ -67,7 +68,7 @@ func ours(t *testing.T, args ...string) string {
 
 var comments = regexp.MustCompile(`(?m)  # .*$`)
 
-// What is captured is the same as what is recorded, tcpdump and tshark read it, and each TCP packet has a comment.
+// `capture` and `up --pcap` record the same packets, tcpdump and tshark read them, and each TCP packet has a comment.
 func TestCapture(t *testing.T) {
 	for name, flags := range kinds {
 		t.Run(name, func(t *testing.T) {
@@ -92,7 +93,7 @@ func TestCapture(t *testing.T) {
 	}
 }
 
-// Each filter selects what tcpdump selects, and each packet looks as tcpdump shows it.
+// Each filter selects the same packets as tcpdump, and each packet prints as in tcpdump.
 func TestCaptureAsTcpdump(t *testing.T) {
 	for name, flags := range kinds {
 		t.Run(name, func(t *testing.T) {
@@ -110,7 +111,7 @@ func TestCaptureAsTcpdump(t *testing.T) {
 	}
 }
 
-// filters are expressions that tcpdump knows, too.
+// filters are expressions that tcpdump supports, too.
 const filters = `tcp
 not tcp
 icmp or udp

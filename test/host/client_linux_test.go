@@ -24,7 +24,7 @@ func TestEchoCommand(t *testing.T) {
 	require.Equal(t, "one\ntwo", n.succeed("one\ntwo", "echo", hostIP))
 }
 
-// A file goes to a server through nc and comes back the same.
+// A file sent to a server through nc comes back the same.
 func TestNetcatCommand(t *testing.T) {
 	n := up(t)
 	serve(t, "tcp", 5000, command(t, "socat", "-b4096", "-t10", "TCP-LISTEN:5000", "PIPE"))
@@ -35,7 +35,7 @@ func TestNetcatCommand(t *testing.T) {
 	require.Equal(t, sent.Sum(nil), received.Sum(nil))
 }
 
-// The host's nc connects to the stack's: what each side types the other sees, also after the stack's has said all.
+// The host's nc connects to the stack's: each side receives the other's input, also after the stack's side has sent its FIN.
 func TestNetcatCommandListens(t *testing.T) {
 	n := up(t)
 	server := talkTo(t, n.command("nc", "-l", "5000"))
@@ -57,7 +57,7 @@ func TestNetcatCommandUDP(t *testing.T) {
 	require.Equal(t, "HELLO\n", n.succeed("hello\n", "nc", "-u", hostIP, "5000"))
 }
 
-// The host refuses a connection; nobody answers at another address.
+// The host refuses a connection; no host has the other address.
 func TestConnectFails(t *testing.T) {
 	n := up(t)
 	out, status := run(t, n.command("nc", hostIP, "9"))
@@ -71,7 +71,7 @@ func TestConnectFails(t *testing.T) {
 	wait(t, "the attempt is given up", func() bool { return !strings.Contains(n.succeed("", "netstat"), "SYN-SENT") })
 }
 
-// A silent address: the SYNs' time is up, or the caller's.
+// An address without a host: the SYNs or the caller time out.
 func TestConnectTimesOut(t *testing.T) {
 	s := newStack(t, variants[0], 1500, tcp.Config{InitialRTO: 20 * time.Millisecond, SynRetries: 3})
 	_, err := s.Dial("tcp", "10.0.0.77:9")
@@ -83,7 +83,7 @@ func TestConnectTimesOut(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
 
-// On Ethernet ARP finds out that nobody is there, long before the SYNs' time is up.
+// On Ethernet ARP fails long before the SYNs time out.
 func TestConnectUnreachable(t *testing.T) {
 	s := newStack(t, variant{tun.TAP, "linux", true}, 1500, tcp.Config{})
 	_, err := s.Dial("tcp", "10.0.0.77:9")

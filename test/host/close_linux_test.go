@@ -13,14 +13,14 @@ import (
 	"tunstack/socketapi"
 )
 
-// lingering is a connection whose close can be an abrupt one.
+// lingering is a connection with SetLinger.
 type lingering interface {
 	duplex
 	SetLinger(sec int) error
 }
 
-// eachOrder tests a connection that the kernel has opened and one that the stack has, and in each case has once the one
-// end, once the other go first.
+// eachOrder tests a connection opened by the kernel and one opened by the stack, each closed once by the one end first and once
+// by the other.
 func eachOrder(t *testing.T, test func(t *testing.T, s *socketapi.Stack, first, second lingering)) {
 	for name, connect := range map[string]func(*testing.T, *socketapi.Stack) (stack, host lingering){
 		"host connects": hostConnects, "stack connects": stackConnects,
@@ -55,14 +55,14 @@ func stackConnects(t *testing.T, s *socketapi.Stack) (stack, host lingering) {
 	return bounded(t, dialled.(lingering)), bounded(t, <-accepted)
 }
 
-// bounded is c, on which no call takes longer than patience, and which is closed when the test ends.
+// bounded is c with a deadline of patience on each call; it is closed when the test ends.
 func bounded(t *testing.T, c lingering) lingering {
 	t.Cleanup(func() { c.Close() })
 	require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
 	return c
 }
 
-// connections counts the connections of a stack, those in TIME-WAIT left out.
+// connections counts the connections of a stack, except those in TIME-WAIT.
 func connections(s *socketapi.Stack) int {
 	n := 0
 	for _, so := range s.Sockets() {
@@ -79,7 +79,7 @@ func gone(t *testing.T, s *socketapi.Stack) {
 	wait(t, "the connections are gone", func() bool { return connections(s) == 0 })
 }
 
-// Who has said all still listens, and much can come.
+// An end that has closed its half still receives, also much.
 func TestHalfClose(t *testing.T) {
 	const size = 4 << 20
 	eachOrder(t, func(t *testing.T, s *socketapi.Stack, first, second lingering) {
@@ -105,7 +105,7 @@ func TestHalfClose(t *testing.T) {
 	})
 }
 
-// SO_LINGER 0: the other end's calls fail at once, and no end is left in any state.
+// SO_LINGER 0: the other end's calls fail at once, and neither end keeps the connection in any state.
 func TestAbruptClose(t *testing.T) {
 	eachOrder(t, func(t *testing.T, s *socketapi.Stack, first, second lingering) {
 		_, err := second.Write([]byte("never read"))
@@ -121,7 +121,8 @@ func TestAbruptClose(t *testing.T) {
 	})
 }
 
-// An end that is closed before it has read all resets the connection (RFC 2525 section 2.17), and what the other end is writing fails.
+// An end that closes before it has read everything resets the connection (RFC 2525 section 2.17), and the other end's write
+// fails.
 func TestCloseWithUnreadData(t *testing.T) {
 	eachOrder(t, func(t *testing.T, s *socketapi.Stack, first, second lingering) {
 		_, err := second.Write([]byte("never read"))
@@ -135,7 +136,7 @@ func TestCloseWithUnreadData(t *testing.T) {
 	})
 }
 
-// A killed client takes its connections along, whatever it was doing.
+// A killed client ends its connections, in whatever state they are.
 func TestKilledClient(t *testing.T) {
 	s := plain(t)
 	for name, port := range map[string]string{"idle": "7", "receiving": "19"} {
@@ -150,7 +151,7 @@ func TestKilledClient(t *testing.T) {
 	}
 }
 
-// A killed server of the host's: what the stack's client reads ends, and what it is writing fails.
+// A killed server of the host: the stack's client reads the end of the stream, and its write fails.
 func TestKilledServer(t *testing.T) {
 	s := plain(t)
 	server := serve(t, "tcp", 5000, command(t, "socat", "-b4096", "TCP-LISTEN:5000,reuseaddr", "PIPE"))

@@ -19,11 +19,11 @@ import (
 // root is the module's directory.
 const root = "../.."
 
-// instruction is a command that docs/stepping.md tells to type.
+// instruction is a command that docs/stepping.md tells the reader to type.
 type instruction struct {
-	language string // "sh" or "dlv", the debugger's
+	language string // "sh" or "dlv" for the debugger
 	command  string
-	shows    []string // lines that are to be found in what a debugger's command prints
+	shows    []string // lines that a debugger's command must print
 }
 
 // walk reads the instructions in docs/stepping.md.
@@ -49,15 +49,15 @@ func walk(t *testing.T) (list []instruction) {
 
 const prompt = "(dlv) "
 
-// debugger is a Delve at work, which runs the program.
+// debugger is a running Delve, which runs the program.
 type debugger struct {
 	*talk
-	asked instruction // last
-	from  int         // where in the output its answer begins
+	asked instruction // the last one
+	from  int         // where its answer begins in the output
 	count int         // prompts so far
 }
 
-// answer waits until the debugger has done what it was asked, and returns what it printed.
+// answer waits until the debugger has finished the last instruction, and returns its output.
 func (d *debugger) answer() string {
 	d.t.Helper()
 	wait(d.t, "an answer to "+d.asked.command, func() bool { return strings.Count(d.out.String(), prompt) > d.count })
@@ -71,7 +71,7 @@ func (d *debugger) answer() string {
 	return text
 }
 
-// ask types a command, once the one before has been answered. Before the program runs on, it stands for longer than a
+// ask types a command once the previous one has been answered. Before the program continues, it is stopped for longer than a
 // connection's retransmission timer.
 func (d *debugger) ask(i instruction) {
 	d.t.Helper()
@@ -83,7 +83,7 @@ func (d *debugger) ask(i instruction) {
 	d.say(i.command)
 }
 
-// debug starts a program under Delve as a shell's command says, in a directory.
+// debug runs a shell's command that starts a program under Delve, in a directory.
 func debug(t *testing.T, dir, shell string) *debugger {
 	t.Helper()
 	cmd := command(t, "sh", "-c", shell)
@@ -92,7 +92,7 @@ func debug(t *testing.T, dir, shell string) *debugger {
 	return &debugger{talk: talkTo(t, cmd)}
 }
 
-// All that docs/stepping.md tells to type does what it says, and shows the states of the server of a joke in their order.
+// Every command in docs/stepping.md works as the page says, and shows the states of a joke's server in their order.
 func TestSteppingWalk(t *testing.T) {
 	netns.Need(t)
 	netns.NeedTool(t, "dlv")
@@ -109,12 +109,12 @@ func TestSteppingWalk(t *testing.T) {
 			d.ask(i)
 		case tool == "go":
 			shell(t, root, strings.Replace(i.command, "go build", "go build -o "+dir, 1))
-		case tool == "sudo": // we are root here
+		case tool == "sudo": // the test runs as root
 			d = debug(t, dir, strings.Replace(i.command, "sudo $(which dlv) exec", "exec dlv exec --allow-non-terminal-interactive", 1))
 		case tool == "telnet":
 			d.hear("ready ")
 			ended = tellJoke(t)
-		default: // it takes files from docs
+		default: // it uses files of docs
 			shell(t, dir, i.command)
 		}
 	}
@@ -134,7 +134,7 @@ func shell(t *testing.T, dir, line string) {
 	require.Zero(t, status, "%s\n%s", line, out)
 }
 
-// statesIn are the states that the breakpoint on changes of state has shown, two at a time.
+// statesIn are the states that the breakpoint on changes of state has printed, two at a time.
 func statesIn(out string) (names []string) {
 	for _, shown := range regexp.MustCompile(`(?m)^\t(?:c\.state|s): \w+ \((\d+)\)$`).FindAllStringSubmatch(out, -1) {
 		n, _ := strconv.Atoi(shown[1])

@@ -9,7 +9,7 @@ import (
 	"tunstack/internal/netns"
 )
 
-// An ordinary user gets a sandbox where /dev/net/tun is missing and where it may not be opened: one with a veth pair.
+// A user other than root gets a sandbox with a veth pair if /dev/net/tun is missing or must not be opened.
 func TestSandboxWithoutDevice(t *testing.T) {
 	netns.NeedTool(t, "setpriv")
 	for name, hide := range map[string]string{
@@ -33,7 +33,7 @@ func TestSandboxWithoutDevice(t *testing.T) {
 	}
 }
 
-// sandboxAfter runs a sandbox as an ordinary user in a mount namespace, after a shell command.
+// sandboxAfter runs a sandbox as a user other than root in a mount namespace, after a shell command.
 func sandboxAfter(t *testing.T, setup string, args ...string) (out string, status int) {
 	t.Helper()
 	netns.Need(t)
@@ -43,7 +43,7 @@ func sandboxAfter(t *testing.T, setup string, args ...string) (out string, statu
 	return run(t, command(t, "unshare", append([]string{"-m", "sh", "-c", script, path}, args...)...))
 }
 
-// Where namespaces are forbidden, the message names what works without one.
+// Without namespaces the message names the commands that work without one.
 func TestSandboxForbidden(t *testing.T) {
 	netns.Need(t)
 	const limit = "/proc/sys/user/max_user_namespaces"

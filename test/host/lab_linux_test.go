@@ -26,27 +26,27 @@ import (
 	"tunstack/tun"
 )
 
-// The two ends of the device, as `tunstack up` chooses them.
+// The two ends of the device, by the defaults of `tunstack up`.
 const (
 	hostIP  = "10.0.0.1"
 	stackIP = "10.0.0.2"
 )
 
-// long says whether the sizes are to be those that the project promises.
+// long reports whether to use the promised sizes.
 func long() bool { return os.Getenv("TUNSTACK_LONG") == "1" }
 
-// patience is how long anything may take that should not: only a failing test waits for it.
+// patience bounds every wait; only a failing test waits that long.
 const patience = 30 * time.Second
 
-// buildDir is where the program is built, and directories of tests that need short names.
+// buildDir is the directory of the built program, and of tests that need short names.
 var buildDir string
 
 func TestMain(m *testing.M) { netns.Main(suite{m}) }
 
-// suite is the package's tests with a directory to build the program in.
+// suite is the package's tests with a directory for the built program.
 type suite struct{ tests *testing.M }
 
-// Run implements what netns.Main asks for.
+// Run implements the interface of netns.Main.
 func (s suite) Run() int {
 	dir, err := os.MkdirTemp("", "hosttest")
 	if err != nil {
@@ -57,11 +57,11 @@ func (s suite) Run() int {
 		panic(err)
 	}
 	buildDir = dir
-	os.Setenv("GORACE", "atexit_sleep_ms=0") // or each of our commands sleeps for a second before it ends
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise each of our commands sleeps for a second before it ends
 	return s.tests.Run()
 }
 
-// program is the path of the tunstack command, built on first use, under the race detector if the tests are.
+// program is the path of the tunstack command, built on first use, with the race detector if the tests have it.
 var program = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(buildDir, "tunstack")
 	args := []string{"build", "-o", path}
@@ -75,7 +75,7 @@ var program = sync.OnceValues(func() (string, error) {
 	return path, watchSources()
 })
 
-// watchSources looks into the module's directories, so that go test does not take an older program's results for this one's.
+// watchSources reads the module's directories, so that go test does not reuse the results of an older program.
 func watchSources() error {
 	for _, pattern := range []string{"../../*", "../../*/*"} {
 		paths, err := filepath.Glob(pattern)
@@ -83,13 +83,13 @@ func watchSources() error {
 			return err
 		}
 		for _, p := range paths {
-			_, _ = os.ReadDir(p) // what is no directory is none
+			_, _ = os.ReadDir(p) // only directories matter
 		}
 	}
 	return nil
 }
 
-// command is a program to be run, until the test ends at most.
+// command is a program to run, until the test ends at most.
 func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	netns.NeedTool(t, name)
@@ -100,7 +100,7 @@ func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a program to its end, and returns what it prints and its exit status.
+// run runs a program to its end, and returns its output and its exit status.
 func run(t *testing.T, cmd *exec.Cmd) (out string, status int) {
 	t.Helper()
 	b, err := cmd.CombinedOutput()
@@ -110,7 +110,7 @@ func run(t *testing.T, cmd *exec.Cmd) (out string, status int) {
 	return string(b), cmd.ProcessState.ExitCode()
 }
 
-// succeed runs a program that must exit with status 0, and returns what it prints.
+// succeed runs a program that must exit with status 0, and returns its output.
 func succeed(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	cmd := command(t, name, args...)
@@ -125,11 +125,11 @@ type node struct {
 	path    string // of the program
 	control string
 	cmd     *exec.Cmd
-	errs    strings.Builder // what it says on the standard error output
+	errs    strings.Builder // its standard error
 }
 
-// up starts `tunstack up` with args and returns when it says that it is ready. When the test ends it is interrupted, and
-// must have nothing to complain about.
+// up starts `tunstack up` with args and returns when it prints that it is ready. At the end of the test it is interrupted, and
+// must print no error.
 func up(t *testing.T, args ...string) *node {
 	t.Helper()
 	n := start(t, args...)
@@ -149,7 +149,7 @@ func start(t *testing.T, args ...string) *node {
 	out, err := n.cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, n.cmd.Start())
-	t.Cleanup(func() { n.cmd.Process.Kill() }) // whatever the test has come to
+	t.Cleanup(func() { n.cmd.Process.Kill() }) // even if the test has failed
 	timeout := time.AfterFunc(patience, func() { n.cmd.Process.Kill() })
 	defer timeout.Stop()
 	for lines := bufio.NewScanner(out); lines.Scan(); {
@@ -162,10 +162,10 @@ func start(t *testing.T, args ...string) *node {
 	return nil
 }
 
-// stop interrupts the program, which must end well.
+// stop interrupts the program, which must exit with status 0.
 func (n *node) stop() { n.signal(unix.SIGINT, 0) }
 
-// signal sends a signal and waits for the program to end with status, in silence.
+// signal sends a signal and waits for the program to end with status, without output.
 func (n *node) signal(s unix.Signal, status int) {
 	n.t.Helper()
 	require.NoError(n.t, n.cmd.Process.Signal(s))
@@ -176,20 +176,20 @@ func (n *node) signal(s unix.Signal, status int) {
 	require.Empty(n.t, n.errs.String())
 }
 
-// kill ends the program without a chance to clean up.
+// kill ends the program so that it cannot clean up.
 func (n *node) kill() {
 	n.t.Helper()
 	require.NoError(n.t, n.cmd.Process.Kill())
 	n.cmd.Wait()
 }
 
-// command is a tunstack command that acts from this stack's side.
+// command is a tunstack command that uses this stack.
 func (n *node) command(args ...string) *exec.Cmd {
 	n.t.Helper()
 	return command(n.t, n.path, append([]string{"--control", n.control}, args...)...)
 }
 
-// succeed runs a command, with a text as its input, that must exit with status 0, and returns what it prints.
+// succeed runs a command, with a text as its input, that must exit with status 0, and returns its output.
 func (n *node) succeed(input string, args ...string) string {
 	n.t.Helper()
 	cmd := n.command(args...)
@@ -219,12 +219,12 @@ var variants = []variant{
 	{tun.TAP, "veth", true}, {tun.TAP, "veth", false},
 }
 
-// quickACD is address conflict detection (RFC 5227) for a link with nobody on it who takes seconds to answer.
+// quickACD is address conflict detection (RFC 5227) for a link without hosts that take seconds to answer.
 var quickACD = link.ACD{
 	ProbeWait: time.Millisecond, ProbeMin: 10 * time.Millisecond, ProbeMax: 20 * time.Millisecond, AnnounceWait: 20 * time.Millisecond,
 }
 
-// newStack is a stack in this process, on a device of its own, with all services. When the test ends it is closed.
+// newStack is a stack in this process, on a new device, with all services. It is closed at the end of the test.
 func newStack(t *testing.T, v variant, mtu int, cfg tcp.Config) *socketapi.Stack {
 	t.Helper()
 	netns.Need(t)
@@ -251,7 +251,7 @@ func newStack(t *testing.T, v variant, mtu int, cfg tcp.Config) *socketapi.Stack
 	return s
 }
 
-// plain is a stack as it is by default: TUN with offload.
+// plain is a stack with the defaults: TUN with offload.
 func plain(t *testing.T) *socketapi.Stack {
 	t.Helper()
 	return newStack(t, variants[0], 1500, tcp.Config{})

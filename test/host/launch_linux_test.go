@@ -31,9 +31,9 @@ type editor struct {
 
 // adapterMessage is a response or an event.
 type adapterMessage struct {
-	Command, Event string // which of the two
+	Command, Event string // the name of either
 	Success        bool   // of a response
-	Message        string // why not
+	Message        string // the reason of a failure
 	Body           json.RawMessage
 }
 
@@ -77,7 +77,8 @@ func (e *editor) ask(command string, arguments, v any) {
 	e.await(command, v)
 }
 
-// launch is the first configuration of docs/launch.json, with what VS Code's Go extension adds to it, but for the output.
+// launch is the first configuration of docs/launch.json, with the fields that VS Code's Go extension adds to it, except for the
+// output.
 func launch(t *testing.T, dir string) map[string]any {
 	t.Helper()
 	top, err := filepath.Abs(root)
@@ -91,8 +92,8 @@ func launch(t *testing.T, dir string) map[string]any {
 	return c
 }
 
-// The launch file for VS Code runs the stack, with the breakpoints of the page by the names in its table; that on changes of
-// state sees the server of a joke go through all of them.
+// The launch file for VS Code runs the stack with the page's breakpoints, by the names in its table; the breakpoint on changes
+// of state sees a joke's server go through all states.
 func TestSteppingLaunchFile(t *testing.T) {
 	netns.Need(t)
 	netns.NeedTool(t, "dlv")
@@ -138,7 +139,7 @@ func tableOfBreakpoints(t *testing.T) map[string]string {
 	return functions
 }
 
-// breakAt makes a function the only breakpoint.
+// breakAt sets a breakpoint at a function and removes all others.
 func (e *editor) breakAt(function string) {
 	e.t.Helper()
 	var set struct{ Breakpoints []struct{ Verified bool } }
@@ -147,7 +148,7 @@ func (e *editor) breakAt(function string) {
 	require.True(e.t, set.Breakpoints[0].Verified, function)
 }
 
-// stopped waits until the program has stopped, returns what an expression is there, and lets it go on.
+// stopped waits until the program has stopped, evaluates an expression there, and continues the program.
 func (e *editor) stopped(expression string) string {
 	e.t.Helper()
 	var at struct{ ThreadID int }

@@ -15,9 +15,9 @@ import (
 	"tunstack/socketapi"
 )
 
-// These tests let the stack talk with the programs of a lecture on networks, in testdata, as a student would write them.
+// These tests connect the stack to the programs of a lecture on networks, in testdata, as a student would write them.
 
-// lecturePort is where their servers listen.
+// lecturePort is the port of their servers.
 const lecturePort = 5000
 
 // lecture is a way to run one of the programs by its name.
@@ -43,7 +43,7 @@ func eachLanguage(t *testing.T, test func(t *testing.T, n *node, l lecture)) {
 	}
 }
 
-// client runs one of their clients with a line as its input, and returns what it prints.
+// client runs one of their clients with a line as its input, and returns its output.
 func (l lecture) client(t *testing.T, input, name string, args ...string) string {
 	t.Helper()
 	cmd := l(t, name, append([]string{stackIP}, args...)...)
@@ -101,7 +101,7 @@ func TestLectureKnock(t *testing.T) {
 	})
 }
 
-// All pings to the echo service are answered, and of those to a service that loses some, the others.
+// The echo service answers all pings, and a service that loses some answers the others.
 func TestLecturePinger(t *testing.T) {
 	for name, l := range map[string]lecture{"python": python, "c": compiled} {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestLecturePinger(t *testing.T) {
 	}
 }
 
-// loseThird answers datagrams to a port of the stack's, but not the third.
+// loseThird answers datagrams to a port of the stack, except the third.
 func loseThird(t *testing.T, s *socketapi.Stack, port int) {
 	t.Helper()
 	p, err := s.ListenPacket("udp", fmt.Sprintf(":%d", port))
@@ -141,7 +141,7 @@ func loseThird(t *testing.T, s *socketapi.Stack, port int) {
 	}()
 }
 
-// The stack pings the lecture's server, which loses some: a deadline tells.
+// The stack pings the lecture's server, which loses some: their reads time out.
 func TestLecturePingerServer(t *testing.T) {
 	s := plain(t)
 	lecture(python).server(t, "udp", "pinger_server")

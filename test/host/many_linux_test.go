@@ -15,8 +15,8 @@ import (
 	"tunstack/tcp"
 )
 
-// turns are the ways that a connection comes and goes. Each prepares for connections, and returns what makes one and
-// sees it closed.
+// turns are the ways in which a connection opens and closes. Each prepares for connections, and returns a function that opens
+// one and waits until it is closed.
 var turns = map[string]func(t *testing.T, s *socketapi.Stack) func() error{
 	"host connects and closes": func(t *testing.T, s *socketapi.Stack) func() error {
 		return func() error { return exchange(hostDial(7)) }
@@ -45,7 +45,7 @@ func exchange(c duplex, err error) error {
 	return echoed(c, 1, 100)
 }
 
-// collect reads what a service has to say, which closes first.
+// collect reads the data of a service, which closes first.
 func collect(c duplex, err error) error {
 	if err != nil {
 		return err
@@ -58,19 +58,19 @@ func collect(c duplex, err error) error {
 	return err
 }
 
-// heap is how many bytes are in use.
+// heap is the number of bytes in use.
 func heap() int64 {
 	var m runtime.MemStats
 	runtime.GC()
-	runtime.GC() // empties the pools too
+	runtime.GC() // a second time, to empty the pools
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
 
-// maxLeak is how much more the heap may hold afterwards. Of many connections it is a few bytes each.
+// maxLeak bounds the growth of the heap. For many connections it is a few bytes each.
 const maxLeak = 1 << 20
 
-// Connections one after the other leave nothing behind: goroutines, tables and memory are back where they began.
+// Consecutive connections leave nothing behind: goroutines, tables and memory are as before.
 func TestConnectionsInTurn(t *testing.T) {
 	n := 2000
 	if long() {
@@ -97,13 +97,13 @@ func TestConnectionsInTurn(t *testing.T) {
 	}
 }
 
-// widenPorts lets the kernel choose from more ports, if it can be told. Those of closed connections stay taken for a minute,
-// and when it runs short of them it searches for long.
+// widenPorts lets the kernel choose from more ports, if it allows that. The ports of closed connections stay in use for a
+// minute, and the kernel's search takes long when few are left.
 func widenPorts() {
 	_ = os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte("20000 65535"), 0)
 }
 
-// A thousand connections are open at once, and each can be used.
+// A thousand connections are open at once, and each works.
 func TestConnectionsAtOnce(t *testing.T) {
 	const n = 1000
 	s := plain(t)

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What changes is seen at the next tick, until an interrupt.
+// Changes show at the next tick, until an interrupt.
 func TestNetstatWatch(t *testing.T) {
 	n := up(t)
 	watching := talkTo(t, n.command("netstat", "-i", "--watch", "0.05"))
@@ -35,7 +35,7 @@ func TestNetstatWatch(t *testing.T) {
 	require.Zero(t, growing.end(), growing.out.String())
 }
 
-// Every counter says what it counts, and every drop which section asks for it, unless it is for want of room on our side.
+// Every counter has a meaning, and every drop an RFC section, except for drops because the stack lacks room.
 func TestNetstatCounters(t *testing.T) {
 	n := up(t, kinds["tap"]...)
 	lines := strings.Split(strings.TrimSpace(n.succeed("", "netstat", "-s")), "\n")
@@ -50,7 +50,7 @@ func TestNetstatCounters(t *testing.T) {
 	require.Equal(t, []string{"link.drop.device", "link.drop.queue_full", "ipv4.drop.output", "tcp.drop.socket_busy"}, unasked)
 }
 
-// The kernel's curl gets from the stack what Prometheus scrapes.
+// The kernel's curl gets the metrics from the stack as Prometheus would.
 func TestMetrics(t *testing.T) {
 	up(t)
 	succeed(t, "ping", "-c", "3", "-i", "0.01", stackIP)

@@ -22,7 +22,7 @@ func eachKind(t *testing.T, test func(t *testing.T, n *node)) {
 	}
 }
 
-// The first packet after "ready" is answered, with nothing in any cache.
+// The first packet after "ready" is answered, with empty caches.
 func TestFirstPing(t *testing.T) {
 	eachKind(t, func(t *testing.T, n *node) {
 		require.Contains(t, succeed(t, "ping", "-c", "1", "-W", "5", stackIP), " 0% packet loss")
@@ -36,7 +36,7 @@ func TestPingFlood(t *testing.T) {
 	})
 }
 
-// Requests and replies larger than the MTU go in fragments, up to the largest datagram there is.
+// Requests and replies larger than the MTU are fragmented, up to the largest datagram.
 func TestPingFragments(t *testing.T) {
 	eachKind(t, func(t *testing.T, n *node) {
 		for _, size := range []int{1472, 1473, 8000, 65507} {
@@ -46,7 +46,7 @@ func TestPingFragments(t *testing.T) {
 	})
 }
 
-// The stack pings the host, which answers just as large.
+// The stack pings the host with large payloads.
 func TestPingFromStack(t *testing.T) {
 	eachKind(t, func(t *testing.T, n *node) {
 		for _, size := range []string{"56", "8000", "65507"} {

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// serve starts a server on the host's side and returns when it listens at port of protocol "tcp" or "udp". It ends with
-// the test at the latest.
+// serve starts a server on the host and returns when it listens at port of protocol "tcp" or "udp". The server ends with the
+// test at the latest.
 func serve(t *testing.T, protocol string, port int, cmd *exec.Cmd) *talk {
 	t.Helper()
 	c := talkTo(t, cmd)
@@ -23,14 +23,14 @@ func serve(t *testing.T, protocol string, port int, cmd *exec.Cmd) *talk {
 	return c
 }
 
-// listens says whether a socket of the kernel's waits at a port. To try it out would take a server's only connection.
+// listens reports whether a socket of the kernel listens at a port. A test connection would use up a server's only one.
 func listens(t *testing.T, protocol string, port int) bool {
 	t.Helper()
 	state := map[string]string{"tcp": "0A", "udp": "07"}[protocol]
 	table, err := os.ReadFile("/proc/self/net/" + protocol)
 	require.NoError(t, err)
 	for line := range strings.Lines(string(table)) {
-		f := strings.Fields(line) // number, own address, the peer's, state
+		f := strings.Fields(line) // number, own address, peer's address, state
 		if strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) && f[3] == state {
 			return true
 		}

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal opens a pseudoterminal and returns both ends: what is written to user is typed on tty.
+// terminal opens a pseudoterminal and returns both ends: bytes written to user are typed on tty.
 func terminal(t *testing.T) (user, tty *os.File) {
 	t.Helper()
 	user, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -75,17 +75,17 @@ func tellJoke(t *testing.T) (ended chan struct{}) {
 	return ended
 }
 
-// Stepping through a telnet session with a stop at each segment, one of them longer than all retransmission timers, costs
-// nothing: what the kernel sends again is absorbed, no timer of ours goes off, and the dialogue ends as ever.
+// Stepping through a telnet session, one hold longer than all retransmission timers, changes nothing: the stack absorbs the
+// kernel's retransmissions, none of the stack's timers expires, and the dialogue ends normally.
 func TestStep(t *testing.T) {
 	n := up(t)
 	for _, tt := range []struct {
-		long  string // where the long stop is
-		again bool   // the kernel waits for an answer there
+		long  string // the segment of the long hold
+		again bool   // the kernel waits for an answer there, and retransmits
 	}{
 		{`sends in SYN-RECEIVED: S\. `, true},
 		{`gets in ESTABLISHED: P\. seq 1:14\(13\)`, true},
-		{`gets in ESTABLISHED: .* ack 15 `, false}, // what we wait for
+		{`gets in ESTABLISHED: .* ack 15 `, false}, // the answer
 		{`gets in FIN-WAIT-1: `, false},
 	} {
 		s := n.step("--conn", ":1414")
@@ -110,7 +110,8 @@ func TestStep(t *testing.T) {
 	require.Zero(t, n.counter("tcp.out.resets"))
 }
 
-// While the stack holds, another may not step, and netstat waits; when the one who steps is killed, all goes on.
+// While the stack holds, a second `tunstack step` fails, and netstat waits; when the stepping client is killed, the stack
+// continues.
 func TestStepGone(t *testing.T) {
 	n := up(t)
 	s := n.step()
@@ -124,7 +125,7 @@ func TestStepGone(t *testing.T) {
 	require.Equal(t, 1, status, out)
 	require.Contains(t, out, "tunstack: another `tunstack step` already uses this stack\n")
 
-	s.say("") // from here on the connection is there to be asked
+	s.say("") // the connection's lock is free from here on
 	s.holds()
 	require.Contains(t, n.succeed("", "ifconfig"), "tun0")
 	netstat := talkTo(t, n.command("netstat"))
@@ -134,7 +135,7 @@ func TestStepGone(t *testing.T) {
 	<-ended
 }
 
-// Without a terminal it holds nowhere and prints everything.
+// Without a terminal it never holds and prints everything.
 func TestStepWithoutTerminal(t *testing.T) {
 	n := up(t)
 	s := talkTo(t, n.command("step", "--break", "state=ESTABLISHED"))

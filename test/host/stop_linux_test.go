@@ -16,7 +16,7 @@ import (
 	"tunstack/socketapi"
 )
 
-// stopTime is how long the program is stopped. In the shorter time all retransmission timers would go off.
+// stopTime is how long the program is stopped. All retransmission timers would expire in the shorter time.
 func stopTime() time.Duration {
 	if long() {
 		return 90 * time.Second
@@ -24,7 +24,7 @@ func stopTime() time.Duration {
 	return 5 * time.Second
 }
 
-// stopped stops the program for a while.
+// stopped stops the program for d.
 func (n *node) stopped(d time.Duration) {
 	n.t.Helper()
 	require.NoError(n.t, n.cmd.Process.Signal(unix.SIGSTOP))
@@ -46,7 +46,7 @@ func (n *node) counter(name string) uint64 {
 	return 0
 }
 
-// awaits waits until so many connections to the stack's port are in a state, by ss's name.
+// awaits waits until count connections to the stack's port are in a state, by ss's name.
 func (n *node) awaits(count int, port, state string) {
 	n.t.Helper()
 	wait(n.t, state, func() bool { return n.count(port, state) == count })
@@ -61,7 +61,7 @@ func (n *node) count(port, state string) (count int) {
 	return count
 }
 
-// client is a connection of the kernel's to the stack, which can be made deaf: then what arrives is as good as lost.
+// client is a connection of the kernel to the stack, which can be made deaf: then arriving segments are lost.
 type client struct {
 	*net.TCPConn
 	t   *testing.T
@@ -80,7 +80,7 @@ func newClient(t *testing.T, port string) *client {
 
 func (c *client) deaf(on bool) { require.NoError(c.t, deafen(c.raw, on)) }
 
-// deafen attaches a filter to a socket that lets no segment in, or takes it away.
+// deafen attaches a filter to a socket that drops every segment, or removes it.
 func deafen(c syscall.RawConn, on bool) (err error) {
 	program := unix.SockFprog{Len: 1, Filter: &unix.SockFilter{Code: unix.BPF_RET}}
 	controlErr := c.Control(func(fd uintptr) {
@@ -96,7 +96,7 @@ func deafen(c syscall.RawConn, on bool) (err error) {
 	return err
 }
 
-// say sends a line; the answer, if one is awaited, is read.
+// say sends a line, and reads the answer if answered is set.
 func (c *client) say(line string, answered bool) {
 	c.t.Helper()
 	_, err := io.WriteString(c, line+"\n")
@@ -107,7 +107,7 @@ func (c *client) say(line string, answered bool) {
 	}
 }
 
-// ends reads to the end, which must be one in good order.
+// ends reads to the end of the stream, which must be a FIN.
 func (c *client) ends(what string) {
 	c.t.Helper()
 	require.NoError(c.t, c.SetReadDeadline(time.Now().Add(patience)))
@@ -124,8 +124,8 @@ func joking(t *testing.T) *client {
 	return c
 }
 
-// While data goes both ways a stop costs nothing: what is in flight is awaited, what the peer sends again is absorbed,
-// and nothing of ours is sent again.
+// A stop during a transfer in both directions changes nothing: the stack absorbs the peer's retransmissions, and retransmits
+// nothing.
 func TestStopStream(t *testing.T) {
 	n := up(t, "--debug-clock")
 	c := newClient(t, "7")
@@ -141,7 +141,7 @@ func TestStopStream(t *testing.T) {
 			k, err := c.Write(block)
 			sent.Add(int64(k))
 			if err != nil {
-				break // which the reader sees, too
+				break // the reader fails, too
 			}
 		}
 		c.CloseWrite()
@@ -155,7 +155,7 @@ func TestStopStream(t *testing.T) {
 	require.Zero(t, n.counter("tcp.out.resets"))
 }
 
-// tally counts what is written to it.
+// tally counts the bytes written to it.
 type tally struct{ n *atomic.Int64 }
 
 // Write implements io.Writer.
@@ -164,8 +164,9 @@ func (t tally) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// stoppedWithout stops the program until a counter is the same after the stop as before, tries times at most. A stop that moved it
-// would do so every time; a busy machine does so now and then: a peer that is not run for two round trips draws a tail loss probe.
+// stoppedWithout stops the program until a counter is the same after the stop as before, tries times at most. A stop that
+// affects the counter would do so every time; a busy machine does so now and then, because a peer that does not run for two
+// round trips causes a tail loss probe.
 func (n *node) stoppedWithout(counter string, tries int) bool {
 	for range tries {
 		before := n.counter(counter)
@@ -177,7 +178,7 @@ func (n *node) stoppedWithout(counter string, tries int) bool {
 	return false
 }
 
-// A SYN,ACK that was to be sent again a second later is not sent again by a longer stop, and the connection comes about.
+// A SYN,ACK due for retransmission in a second is not retransmitted by a longer stop, and the connection is established.
 func TestStopInSynReceived(t *testing.T) {
 	n := up(t, "--debug-clock")
 	raw := make(chan syscall.RawConn, 1)
@@ -201,8 +202,8 @@ func TestStopInSynReceived(t *testing.T) {
 	require.Zero(t, n.counter("tcp.out.resets"))
 }
 
-// In every state of closing, a stop longer than the timers that would end the state leaves it as it is, and the
-// connection ends in good order after it.
+// In every closing state, a stop longer than the timers that would end the state does not change it, and the connection closes
+// normally afterwards.
 func TestStopWhileClosing(t *testing.T) {
 	n := up(t, "--debug-clock")
 

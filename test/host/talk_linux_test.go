@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// talk is a conversation with a program: the test types, and waits for what the program prints.
+// talk is a dialogue with a program: the test types lines, and waits for the program's output.
 type talk struct {
 	t   *testing.T
 	cmd *exec.Cmd
@@ -19,7 +19,7 @@ type talk struct {
 	out transcript
 }
 
-// transcript is what a program has printed.
+// transcript is a program's output so far.
 type transcript struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -32,14 +32,14 @@ func (o *transcript) Write(b []byte) (int, error) {
 	return o.text.Write(b)
 }
 
-// String is all of it.
+// String is the whole output.
 func (o *transcript) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.text.String()
 }
 
-// talkTo starts a program to talk with.
+// talkTo starts a program for a dialogue.
 func talkTo(t *testing.T, cmd *exec.Cmd) *talk {
 	t.Helper()
 	c := &talk{t: t, cmd: cmd}

@@ -45,18 +45,18 @@ func TestCurl(t *testing.T) {
 	require.Contains(t, out, "404")
 }
 
-// traceroute runs the host's own. It waits as long for each probe, where by default an answer that takes three
-// times as long as another from the same hop comes too late, as happens on a busy machine.
+// traceroute runs the host's traceroute with an equal wait for each probe. By default it ignores an answer that takes three
+// times as long as another from the same hop, as happens on a busy machine.
 func traceroute(t *testing.T, args ...string) string {
 	t.Helper()
 	return succeed(t, "traceroute", append([]string{"-w", "5"}, args...)...)
 }
 
-// However traceroute probes, the stack is where it ends, one hop away.
+// With each kind of probe traceroute reaches the stack, one hop away.
 func TestTraceroute(t *testing.T) {
 	for _, method := range []string{"default", "icmp", "tcp"} {
 		t.Run(method, func(t *testing.T) {
-			up(t) // anew, as a host is sent only so many ICMP errors at a time
+			up(t) // a new stack, because of the limit on ICMP errors to one host
 			out := traceroute(t, "-n", "-m", "4", "-M", method, stackIP)
 			hops := strings.Split(strings.TrimSpace(out), "\n")[1:]
 			require.Len(t, hops, 1, out)
@@ -95,7 +95,7 @@ func TestClosedPorts(t *testing.T) {
 	})
 }
 
-// What passes the device can be looked at later.
+// A recording can be read later.
 func TestCaptureIsReadable(t *testing.T) {
 	file := t.TempDir() + "/packets.pcapng"
 	n := start(t, "--pcap", file)

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// joke tells a knock-knock joke from the host's side, to the end of the connection.
+// joke tells a knock-knock joke from the host, to the end of the connection.
 func joke(t *testing.T) {
 	t.Helper()
 	c, err := net.Dial("tcp", stackIP+":1414")
@@ -21,11 +21,11 @@ func joke(t *testing.T) {
 	for _, line := range []string{"Knock knock\n", "Cargo\n", "No, car go beep beep!\n"} {
 		_, err := c.Write([]byte(line))
 		require.NoError(t, err)
-		c.Read(b) // the last one finds the end
+		c.Read(b) // the last read finds the end
 	}
 }
 
-// A trace of a kernel's telnet session: it ends with the connection, and draws all of it.
+// A trace of a kernel's telnet session ends with the connection, and draws all of it.
 func TestTrace(t *testing.T) {
 	n := up(t)
 	watching := talkTo(t, n.command("trace", "--conn", ":1414"))
@@ -39,7 +39,7 @@ func TestTrace(t *testing.T) {
 	require.Regexp(t, ladder, watching.out.String())
 }
 
-// Drawn while it happens, until an interrupt, and saved as JSON to be drawn later.
+// A trace is drawn as it happens, until an interrupt, and saved as JSON to be drawn later.
 func TestTraceFollow(t *testing.T) {
 	n := up(t)
 	saved := filepath.Join(t.TempDir(), "joke.jsonl")
@@ -68,7 +68,7 @@ func TestTraceFollow(t *testing.T) {
 	require.Contains(t, n.succeed("", "trace", "--mermaid", saved), "    Note left of A: ESTABLISHED\n")
 }
 
-// A plot of a connection that is going on, which ends with it.
+// A plot of an open connection ends with the connection.
 func TestPlot(t *testing.T) {
 	n := up(t)
 	picture := filepath.Join(t.TempDir(), "joke.png")

@@ -41,7 +41,7 @@ func (e elsewhere) sh(script string) {
 	succeed(e.t, "nsenter", "-t", e.pid, "-n", "sh", "-ec", script)
 }
 
-// router lets the kernel forward there, from wherever it comes, and answer as often as it is asked.
+// router makes the kernel there forward, from any source, and answer without a limit.
 func (e elsewhere) router() {
 	e.t.Helper()
 	e.sh(`cd /proc/sys/net/ipv4
@@ -57,7 +57,7 @@ func join(t *testing.T, name string, a elsewhere, addrA string, b elsewhere, add
 	b.sh("ip addr add " + addrB + " dev " + name + "-b; ip link set " + name + "-b up")
 }
 
-// far is a host behind two routers, this host and another, that are kernels.
+// far is a host behind two routers, this host and another, all of them kernels.
 type far struct{ host, router, end elsewhere }
 
 func newFar(t *testing.T) far {
@@ -79,21 +79,21 @@ func newFar(t *testing.T) far {
 	return f
 }
 
-// silence makes the router one that is not heard, and the end answer past it.
+// silence makes the router drop its answers, and the end answer around it.
 func (f far) silence() {
 	f.host.t.Helper()
 	f.router.sh("ip route del 10.0.0.0/24")
 	f.end.sh("ip route replace default via 10.3.0.1")
 }
 
-// hops are the lines of a traceroute, with their numbers and times made equal.
+// hops are the lines of a traceroute, with numbers and times replaced.
 func hops(out string) []string {
 	out = regexp.MustCompile(`\d+\.\d{3} ms`).ReplaceAllString(out, "T ms")
 	out = regexp.MustCompile(`(?m)^ ?\d+  `).ReplaceAllString(out, "N  ")
 	return strings.Split(strings.TrimSuffix(out, "\n"), "\n")
 }
 
-// Two routers on the way, by each kind of probe: the last lines are those that the host's own traceroute prints, from one hop nearer.
+// Two routers on the way, by each kind of probe: the last lines equal those of the host's own traceroute, from one hop nearer.
 func TestTracerouteFromStack(t *testing.T) {
 	n := up(t)
 	f := newFar(t)

@@ -17,30 +17,30 @@ import (
 	"tunstack/tcp"
 )
 
-// total is how many bytes a transfer moves each way, over all its connections.
+// total is the number of bytes that a transfer moves each way, over all its connections.
 func total() int64 {
 	switch {
 	case long():
 		return 256 << 20
-	case race.Enabled: // which is slow, and sees a race in the first MiB or not at all
+	case race.Enabled: // it is slow, and finds a race in the first MiB or not at all
 		return 1 << 20
 	}
 	return 8 << 20
 }
 
-// stream is size bytes that no part of looks like another, a different stream for each seed.
+// stream is size bytes without repetition, a different stream for each seed.
 func stream(seed byte, size int64) io.Reader {
 	return io.LimitReader(rand.NewChaCha8([32]byte{seed}), size)
 }
 
-// duplex is a connection of the kernel's or the stack's.
+// duplex is a connection of the kernel or the stack.
 type duplex interface {
 	net.Conn
 	CloseWrite() error
 }
 
-// echoed sends a stream over a connection to an echo service, says that this was all, and compares what comes back by
-// its SHA-256.
+// echoed sends a stream over a connection to an echo service, closes its half, and compares the returned bytes by their
+// SHA-256.
 func echoed(c duplex, seed byte, size int64) error {
 	defer c.Close()
 	if err := c.SetDeadline(time.Now().Add(4 * patience)); err != nil {
@@ -82,7 +82,7 @@ func stackDial(s *socketapi.Stack, port int) (duplex, error) {
 	return c.(*socketapi.TCPConn), nil
 }
 
-// all runs f for 0 to n-1 at once, and requires that none fails.
+// all runs f for 0 to n-1 at once, and requires every run to succeed.
 func all(t *testing.T, n int, f func(i int) error) {
 	t.Helper()
 	done := make(chan error, n)
@@ -136,7 +136,7 @@ func TestEchoTransferFromStack(t *testing.T) {
 	})
 }
 
-// hostEcho is an echo service over the kernel's TCP, at the port it returns, until the test ends.
+// hostEcho starts an echo service over the kernel's TCP until the test ends, and returns its port.
 func hostEcho(t *testing.T) int {
 	t.Helper()
 	return hostServe(t, func(c *net.TCPConn) {
@@ -145,7 +145,7 @@ func hostEcho(t *testing.T) int {
 	})
 }
 
-// hostServe handles connections to a port of the kernel's, each in a goroutine, until the test ends.
+// hostServe handles connections to a port of the kernel, each in a goroutine, until the test ends.
 func hostServe(t *testing.T, handle func(c *net.TCPConn)) int {
 	t.Helper()
 	l, err := net.Listen("tcp", hostIP+":0")

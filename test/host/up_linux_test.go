@@ -12,13 +12,13 @@ import (
 	"tunstack/internal/netns"
 )
 
-// exists says whether the host has an interface.
+// exists reports whether the host has an interface.
 func exists(name string) bool {
 	_, err := net.InterfaceByName(name)
 	return err == nil
 }
 
-// A killed stack is no obstacle to the next, which starts at once under the same names.
+// After a killed stack the next starts at once under the same names.
 func TestRestartAfterKill(t *testing.T) {
 	for name, flags := range kinds {
 		t.Run(name, func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestRestartAfterKill(t *testing.T) {
 	}
 }
 
-// talkOnce is what the echo service answers to a line.
+// talkOnce is the echo service's answer to a line.
 func talkOnce(t *testing.T, line string) string {
 	t.Helper()
 	cmd := command(t, "nc", "-N", stackIP, "7")
@@ -43,7 +43,7 @@ func talkOnce(t *testing.T, line string) string {
 	return out
 }
 
-// A signal that asks the program to end is a success, and takes the interface along.
+// A terminating signal is a success, and removes the interface.
 func TestSignals(t *testing.T) {
 	for _, s := range []unix.Signal{unix.SIGINT, unix.SIGTERM} {
 		t.Run(unix.SignalName(s), func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// Without its interface a stack is of no use: the program ends, and says why.
+// If its interface is deleted, the program ends and prints the reason.
 func TestInterfaceDeleted(t *testing.T) {
 	for name, flags := range kinds {
 		t.Run(name, func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestInterfaceDeleted(t *testing.T) {
 	require.Contains(t, out, "tunstack: interface tun0 was deleted\n")
 }
 
-// An interface that is down for a while is not gone.
+// A stack survives an interface that is down for a while.
 func TestInterfaceDownAndUp(t *testing.T) {
 	for name, flags := range kinds {
 		t.Run(name, func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestInterfaceDownAndUp(t *testing.T) {
 	}
 }
 
-// The sandbox needs nothing from outside, and its status is the command's.
+// The sandbox needs no privilege, and its status is the command's.
 func TestSandbox(t *testing.T) {
 	for _, c := range []struct {
 		args   string
@@ -112,7 +112,7 @@ func TestSandbox(t *testing.T) {
 	require.False(t, exists("tun0"), "the sandbox has left its namespace")
 }
 
-// sandbox runs a command, whose words have blanks between them and tabs for blanks in them, in a sandbox.
+// sandbox runs a command, with words separated by blanks and tabs in place of blanks in them, in a sandbox.
 func sandbox(t *testing.T, line string) (out string, status int) {
 	t.Helper()
 	netns.Need(t)

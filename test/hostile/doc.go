@@ -1,3 +1,3 @@
-// Package hostile holds the tests in which the whole stack meets those who wish it ill, and the fuzz target that feeds it
-// raw packets. All run in virtual time on an injected link. docs/security.md says what they show.
+// Package hostile tests the whole stack under attack, and fuzzes it with raw packets. All tests run in virtual time on an
+// injected link. docs/security.md lists what they show.
 package hostile

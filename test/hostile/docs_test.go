@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// docs/security.md names tests as `package.TestName` and counters as `layer.kind.name`; all of them are to exist.
+// docs/security.md names tests as `package.TestName` and counters as `layer.kind.name`; all of them must exist.
 func TestSecurityPage(t *testing.T) {
 	page, err := os.ReadFile("../../docs/security.md")
 	require.NoError(t, err)

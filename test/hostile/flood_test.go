@@ -19,19 +19,19 @@ import (
 	"tunstack/tcp"
 )
 
-// anyone is an address and port out of many.
+// anyone is one of many addresses and ports.
 func anyone(r *rand.Rand) netip.AddrPort {
 	a := r.Uint32()
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{byte(20 + a>>24%100), byte(a >> 16), byte(a >> 8), byte(a)}), uint16(1+r.IntN(65535)))
 }
 
-// guest is an honest host of the same kind, joined to the lab's.
+// guest is an honest host of the same kind, connected to the lab's.
 type guest struct {
 	socketapi.Berkeley
 	toLab, toGuest [][]byte
 }
 
-// guest adds an honest host at 10.0.0.3. What the lab's stack sends to others is lost from now on.
+// guest adds an honest host at 10.0.0.3. From now on the packets of the lab's stack to other hosts are lost.
 func (l *lab) guest() *guest {
 	g := &guest{}
 	s, err := socketapi.New(socketapi.Config{Clock: &l.clock, Interfaces: []socketapi.Interface{{
@@ -50,7 +50,7 @@ func (l *lab) guest() *guest {
 	return g
 }
 
-// exchange lets the two hosts talk until neither has anything to say, at the present moment.
+// exchange delivers the packets of the two hosts until neither sends any more, without advancing the time.
 func (l *lab) exchange(g *guest) {
 	for len(g.toLab)+len(g.toGuest) > 0 {
 		in, out := g.toLab, g.toGuest
@@ -64,7 +64,7 @@ func (l *lab) exchange(g *guest) {
 	}
 }
 
-// echo sends back what it can.
+// echo sends back the bytes that it can read.
 func (l *lab) echo(fd int, buffer []byte) {
 	if n, err := l.Recv(fd, buffer, 0); err == nil && n > 0 {
 		_, err = l.Send(fd, buffer[:n], 0)
@@ -128,7 +128,7 @@ func fdOf(t *testing.T, g *guest) int {
 	return fd
 }
 
-// SEC-007: ACKs that finish no handshake make no connection.
+// SEC-007: ACKs that complete no handshake open no connection.
 func TestForgedCookies(t *testing.T) {
 	l := newLab(t, nil)
 	l.listen()
@@ -144,7 +144,7 @@ func TestForgedCookies(t *testing.T) {
 	require.Equal(t, 1024, l.connections())
 }
 
-// SEC-013, SEC-011: incomplete datagrams from everywhere share a fixed amount of memory, and go in time.
+// SEC-013, SEC-011: incomplete datagrams from many sources share a fixed amount of memory, and time out.
 func TestFragmentFlood(t *testing.T) {
 	l := newLab(t, nil)
 	fd := l.socket(socketapi.SOCK_DGRAM)
@@ -171,7 +171,7 @@ func TestFragmentFlood(t *testing.T) {
 	require.Positive(t, l.counter("ip.drop.reassembly_timeout"))
 }
 
-// SEC-011, SEC-012: fragments that overlap, teardrop's among them, spoil their datagram and nothing else.
+// SEC-011, SEC-012: overlapping fragments, such as teardrop's, only destroy their own datagram.
 func TestOverlappingFragments(t *testing.T) {
 	type piece struct {
 		offset, size int
@@ -211,7 +211,7 @@ func TestOverlappingFragments(t *testing.T) {
 	}
 }
 
-// SEC-020: bytes that come one by one, each ahead of a gap, cost no more than the window they lie in.
+// SEC-020: single bytes, each ahead of a gap, take no more memory than the window.
 func TestTinySegments(t *testing.T) {
 	l, p, fd := established(t, tcp.Options{MSS: 1460})
 	before := heap()
@@ -224,7 +224,7 @@ func TestTinySegments(t *testing.T) {
 	p.works(fd)
 }
 
-// SEC-020: a peer that ignores the window does not fill memory.
+// SEC-020: a peer that ignores the window cannot fill memory.
 func TestWindowIgnored(t *testing.T) {
 	l, p, _ := established(t, tcp.Options{MSS: 1460, HasScale: true, Scale: 7})
 	before := heap()
@@ -238,7 +238,7 @@ func TestWindowIgnored(t *testing.T) {
 	require.Positive(t, l.counter("tcp.drop.sequence"))
 }
 
-// holders open connections to the victim, ask for much and close their windows: sockstress.
+// holders open connections to the victim, request much data and close their windows: sockstress.
 func (l *lab) holders(listener, count int) (fds []int) {
 	for i := range count {
 		p := l.open(netip.AddrPortFrom(attacker, uint16(1024+i)), tcp.Options{MSS: 88})
@@ -252,8 +252,8 @@ func (l *lab) holders(listener, count int) (fds []int) {
 	return fds
 }
 
-// Zero windows hold a connection for as long as the application wants it, and memory for what it has written; when it
-// closes, or has set TCP_USER_TIMEOUT, they do not.
+// A zero window holds a connection, and the memory of its unsent data, only as long as the application wants it: until it
+// closes, or until TCP_USER_TIMEOUT.
 func TestZeroWindowHold(t *testing.T) {
 	const count = 200
 	l := newLab(t, nil)

@@ -17,7 +17,7 @@ import (
 	"tunstack/tcp"
 )
 
-// maxHalfOpen and maxBacklog bound the connections that a packet can make in FuzzStack.
+// maxHalfOpen and maxBacklog bound the connections that a packet can create in FuzzStack.
 const (
 	maxHalfOpen = 8
 	maxBacklog  = 4
@@ -30,14 +30,14 @@ type fuzzed struct {
 	opened                   int     // connections accepted or dialled so far
 	conns                    []int   // accepted and dialled
 	quote                    []byte  // the start of the last datagram sent
-	seq, ack                 tcp.Seq // where the stack's last segment says that the peer stands
-	port                     uint16  // of the stack, in the same
-	reset, failure           bool    // being injected: a RST, an ICMP error
+	seq, ack                 tcp.Seq // the peer's numbers by the stack's last segment
+	port                     uint16  // of the stack, in the same segment
+	reset, failure           bool    // the packet being injected is a RST, an ICMP error
 }
 
-// FuzzStack feeds a whole stack with what the bytes say: each step is a length, an action and its data. Actions are packets,
-// raw or built to get far, calls of the sockets' user, and the passing of time. Whatever happens, all that is sent is
-// well-formed, tables stay within their bounds, and once everybody has gone nothing is left.
+// FuzzStack drives a whole stack by bytes: each step is a length, an action and its data. Actions are packets, raw or built to
+// get far, calls of the sockets' user, and time. In every case all packets sent are well-formed, tables stay within their
+// bounds, and when all sockets are closed nothing is left.
 //
 // SEC-015
 func FuzzStack(f *testing.F) {
@@ -108,7 +108,7 @@ func (z *fuzzed) act(b []byte) {
 	}
 }
 
-// receive injects a packet, remembering what may not be answered in kind.
+// receive injects a packet, and records whether it is one that must not be answered in kind.
 func (z *fuzzed) receive(b []byte) {
 	var h ipv4.Header
 	var s tcp.Segment
@@ -121,7 +121,7 @@ func (z *fuzzed) receive(b []byte) {
 	z.reset, z.failure = false, false
 }
 
-// receiveSegment builds a segment near where the connection stands.
+// receiveSegment builds a segment near the connection's sequence numbers.
 func (z *fuzzed) receiveSegment(b []byte) {
 	var d [10]byte
 	rest := b[copy(d[:], b):]
@@ -145,7 +145,7 @@ func (z *fuzzed) receiveSegment(b []byte) {
 	z.receive(segment(netip.AddrPortFrom(honest.Addr(), honest.Port()+uint16(d[7]&3)), to, s))
 }
 
-// receiveError quotes the last datagram that was sent.
+// receiveError quotes the last datagram sent.
 func (z *fuzzed) receiveError(b []byte) {
 	var d [6]byte
 	copy(d[:], b)
@@ -160,7 +160,7 @@ func (z *fuzzed) receiveFragment(b []byte) {
 	z.receive(datagram(h, rest))
 }
 
-// use is what the program with the sockets does.
+// use makes a socket call.
 func (z *fuzzed) use(b []byte) {
 	buffer := make([]byte, 1000)
 	switch b[0] % 8 {
@@ -204,7 +204,7 @@ func (z *fuzzed) keep(fd int) {
 	z.opened++
 }
 
-// check looks at all that is sent.
+// check checks every packet sent.
 func (z *fuzzed) check(b []byte) {
 	h := ipv4.Header{}
 	require.True(z.t, h.Parse(b))
@@ -243,7 +243,7 @@ func (z *fuzzed) checkPseudo(h *ipv4.Header, body []byte) {
 	require.Equal(z.t, uint16(0xffff), checksum.Sum(body, checksum.Pseudo(h.Src, h.Dst, h.Protocol, len(body))))
 }
 
-// isError says whether an ICMP type is that of an error message (RFC 1122 section 3.2.2).
+// isError reports whether an ICMP type is an error message's (RFC 1122 section 3.2.2).
 func isError(typ byte) bool {
 	switch typ {
 	case icmp.Unreachable, icmp.SourceQuench, icmp.Redirect, icmp.TimeExceeded, icmp.ParameterProblem:
@@ -252,7 +252,7 @@ func isError(typ byte) bool {
 	return false
 }
 
-// leave closes everything and requires nothing to be left when all timers have run out.
+// leave closes everything, and requires that nothing is left after all timers have expired.
 func (z *fuzzed) leave() {
 	for _, fd := range append(z.conns, z.listener, z.datagrams, z.raw) {
 		require.NoError(z.t, z.Close(fd))
@@ -266,7 +266,7 @@ func (z *fuzzed) leave() {
 // step is one step of a script.
 func step(b ...byte) []byte { return append([]byte{byte(len(b))}, b...) }
 
-// seeds are scripts that go a long way in.
+// seeds are scripts that reach deep states.
 func seeds() [][]byte {
 	syn := step(1, 0x02, 0, 0, 0, 0, 255, 255, 0, 0x77, 0)
 	ack := step(1, 0x10, 0, 0, 0, 0, 255, 255, 0, 0, 0)
@@ -291,7 +291,7 @@ func seeds() [][]byte {
 	}
 }
 
-// The seeds are of use only as long as they get somewhere.
+// The seeds are useful only as long as they reach these states.
 func TestFuzzSeedsGetFar(t *testing.T) {
 	reached := map[string]int{
 		"tcp.open.passive": 0, "tcp.open.active": 0, "tcp.open.established": 0, "tcp.in.out_of_order": 0, "tcp.in.resets": 0,

@@ -26,7 +26,7 @@ func established(t *testing.T, o tcp.Options) (*lab, *peer, int) {
 	return l, p, l.accept(listener)
 }
 
-// works requires the connection to carry bytes both ways, as if nothing had happened.
+// works requires that the connection carries bytes both ways.
 func (p *peer) works(fd int) {
 	p.l.t.Helper()
 	p.l.sent = nil
@@ -46,10 +46,10 @@ func (p *peer) works(fd int) {
 	p.send(tcp.Segment{Flags: tcp.ACK})
 }
 
-// stride is what separates the sequence numbers that a blind attacker tries: less than the window, so that some fall in it.
+// stride is the distance of the sequence numbers that a blind attacker tries: less than the window, so that some are in it.
 const stride = 1 << 15
 
-// sweep sends one segment for each stride of sequence space, but not the one at the very sequence number expected.
+// sweep sends one segment per stride of sequence space, except at the sequence number expected.
 func (p *peer) sweep(s tcp.Segment) {
 	for i := range 1 << 32 / stride {
 		s.Seq = p.seq + 1 + tcp.Seq(i*stride)
@@ -57,7 +57,7 @@ func (p *peer) sweep(s tcp.Segment) {
 	}
 }
 
-// SEC-001, SEC-003: a reset counts only at RCV.NXT; in the window it draws few challenges, outside none.
+// SEC-001, SEC-003: a reset is accepted only at RCV.NXT; in the window it causes few challenge ACKs, outside none.
 func TestBlindReset(t *testing.T) {
 	l, p, fd := established(t, tcp.Options{MSS: 1460})
 	p.sweep(tcp.Segment{Flags: tcp.RST})
@@ -83,7 +83,7 @@ func TestBlindSyn(t *testing.T) {
 	p.works(fd)
 }
 
-// RFC 5961 section 5: data whose acknowledgment is far off is not let in, wherever its sequence number falls.
+// RFC 5961 section 5: data with an acknowledgment far off is dropped, at any sequence number.
 func TestBlindData(t *testing.T) {
 	l, p, fd := established(t, tcp.Options{MSS: 1460})
 	for _, ack := range []tcp.Seq{p.ack + 1, p.ack + 1<<30, p.ack + 1<<31, p.ack - 1<<30} {
@@ -94,15 +94,15 @@ func TestBlindData(t *testing.T) {
 	p.works(fd)
 }
 
-// SEC-003: whatever one sends, what it draws is a few ACKs a second.
+// SEC-003: any segment causes only a few ACKs a second.
 func TestAckStorm(t *testing.T) {
 	l, p, fd := established(t, tcp.Options{MSS: 1460})
 	for i := range 10 {
 		for j := range 2000 {
-			p.send(tcp.Segment{Flags: tcp.ACK, Ack: p.ack + tcp.Seq(1+j)})              // what was never sent
+			p.send(tcp.Segment{Flags: tcp.ACK, Ack: p.ack + tcp.Seq(1+j)})              // never sent
 			p.send(tcp.Segment{Flags: tcp.ACK, Seq: p.seq - 1})                         // a keep-alive probe
 			p.send(tcp.Segment{Flags: tcp.ACK})                                         // a duplicate
-			p.send(tcp.Segment{Flags: tcp.ACK, Seq: p.seq + 1<<20, Ack: p.ack - 1<<20}) // from nowhere
+			p.send(tcp.Segment{Flags: tcp.ACK, Seq: p.seq + 1<<20, Ack: p.ack - 1<<20}) // far outside
 		}
 		require.LessOrEqual(t, len(p.heard()), 10, "in second %d", i)
 		l.after(time.Second)
@@ -110,7 +110,7 @@ func TestAckStorm(t *testing.T) {
 	p.works(fd)
 }
 
-// SEC-019: acknowledging what was not sent opens no window.
+// SEC-019: acknowledging unsent data opens no window.
 func TestOptimisticAcks(t *testing.T) {
 	l, p, fd := established(t, tcp.Options{MSS: 1000})
 	n, err := l.Send(fd, make([]byte, 1<<20), 0)
@@ -131,7 +131,7 @@ func TestOptimisticAcks(t *testing.T) {
 	}
 }
 
-// RFC 2018 section 8: a receiver may take back what it has reported, so it is kept until it is acknowledged.
+// RFC 2018 section 8: a receiver may renege on SACKed data, so the sender keeps it until it is acknowledged.
 func TestSackReneging(t *testing.T) {
 	l, p, fd := established(t, tcp.Options{MSS: 1000, SackPermitted: true})
 	data := make([]byte, 10000)
@@ -144,7 +144,7 @@ func TestSackReneging(t *testing.T) {
 	require.Len(t, p.heard(), 10)
 	p.send(tcp.Segment{Flags: tcp.ACK, Options: tcp.Options{SackCount: 1, Sack: [4]tcp.Range{{Start: p.ack + 1000, End: p.ack + 10000}}}})
 	start, got := p.ack, make([]byte, len(data))
-	for range 200 { // from now on it knows nothing of all that, and takes segments in order only
+	for range 200 { // from now on the peer has discarded its out-of-order data, and accepts segments in order only
 		for _, s := range p.heard() {
 			if len(s.Payload) > 0 && s.Seq.LessEq(p.ack) && p.ack.Less(s.End()) {
 				copy(got[s.Seq-start:], s.Payload)
@@ -158,7 +158,8 @@ func TestSackReneging(t *testing.T) {
 	require.Equal(t, data, got)
 }
 
-// SEC-008, SEC-010: an error about a segment that is not in flight is ignored; one that is cannot make segments tiny.
+// SEC-008, SEC-010: an error about a segment that is not in flight is ignored; an error about one in flight cannot make
+// segments tiny.
 func TestFragmentationNeeded(t *testing.T) {
 	for _, mtu := range []uint16{0, 1, 67, 68, 296, 1499, 1500, 65535} {
 		l, p, fd := established(t, tcp.Options{MSS: 1460})
@@ -189,7 +190,7 @@ func fragNeeded(p *peer, seq tcp.Seq, mtu uint16) []byte {
 	return datagram(ipv4.Header{Datagram: ip.Datagram{Protocol: ip.ProtocolICMP, Src: attacker, Dst: victim.Addr()}}, sumICMP(b))
 }
 
-// SEC-016: a SYN that seems to come from its destination.
+// SEC-016: a SYN with its destination as its source.
 func TestLANDAttack(t *testing.T) {
 	l := newLab(t, nil)
 	l.listen()

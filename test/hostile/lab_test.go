@@ -24,13 +24,13 @@ var (
 	attacker = netip.MustParseAddr("10.0.0.66")
 )
 
-// lab is a stack whose only link is the test. Time stands still but for after.
+// lab is a stack whose only link is the test. Time stands still except in after.
 type lab struct {
 	socketapi.Berkeley
 	t     testing.TB
 	clock socketapi.VirtualClock
-	sent  [][]byte              // what the stack has sent since the last look, unless output is set
-	out   func(datagram []byte) // takes what it sends instead; the slice is valid during the call
+	sent  [][]byte              // the stack's packets since the last look, unless out is set
+	out   func(datagram []byte) // receives the packets instead; the slice is valid during the call
 }
 
 func newLab(t testing.TB, change func(*socketapi.Config)) *lab {
@@ -60,7 +60,7 @@ func (l *lab) output(_ time.Duration, datagram []byte) {
 
 func (l *lab) inject(datagram []byte) { require.NoError(l.t, l.Inject("wire", datagram)) }
 
-// after lets d pass.
+// after advances the time by d.
 func (l *lab) after(d time.Duration) { l.Advance(l.Now() + d) }
 
 // listen returns a non-blocking listener at the victim's port.
@@ -79,7 +79,7 @@ func (l *lab) socket(typ int) int {
 	return fd
 }
 
-// accept takes the next connection, which must be there.
+// accept returns the next connection, which must be there.
 func (l *lab) accept(listener int) int {
 	l.t.Helper()
 	fd, _, err := l.Accept(listener)
@@ -101,7 +101,7 @@ func (l *lab) counter(name string) int {
 	return 0
 }
 
-// connections is how many TCP connections there are, in any state.
+// connections is the number of TCP connections, in any state.
 func (l *lab) connections() int {
 	n := 0
 	for _, s := range l.Sockets() {
@@ -124,13 +124,13 @@ func (l *lab) info(fd int) socketapi.TCPInfo {
 // heap is the memory in use, in bytes.
 func heap() int {
 	runtime.GC()
-	runtime.GC() // the first only ages what pools hold
+	runtime.GC() // the first collection only ages the contents of pools
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int(m.HeapAlloc)
 }
 
-// datagram is an IPv4 datagram; h has what is not usual.
+// datagram is an IPv4 datagram; h has the fields that are not defaults.
 func datagram(h ipv4.Header, payload []byte) []byte {
 	b := make([]byte, h.Len(), h.Len()+len(payload))
 	b[0], b[1], b[8], b[9] = byte(4<<4|h.Len()/4), h.TOS, 64, h.Protocol
@@ -169,15 +169,15 @@ func udp(src, dst uint16, payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// peer is a TCP that does what the test says.
+// peer is a TCP peer controlled by the test.
 type peer struct {
 	l        *lab
 	addr     netip.AddrPort
-	seq, ack tcp.Seq // what it sends next, and expects next
+	seq, ack tcp.Seq // the next sequence number to send, and to receive
 	wnd      uint16
 }
 
-// open makes a connection to the victim's listener by a handshake with these options.
+// open opens a connection to the victim's listener by a handshake with these options.
 func (l *lab) open(addr netip.AddrPort, o tcp.Options) *peer {
 	l.t.Helper()
 	p := &peer{l: l, addr: addr, seq: 5000, wnd: 65535}
@@ -192,7 +192,7 @@ func (l *lab) open(addr netip.AddrPort, o tcp.Options) *peer {
 	return p
 }
 
-// send sends s with the peer's sequence numbers, as far as s has none of its own.
+// send sends s, with the peer's sequence numbers where s has none.
 func (p *peer) send(s tcp.Segment) {
 	if s.Seq == 0 {
 		s.Seq = p.seq
@@ -212,7 +212,7 @@ func (p *peer) data(bytes string) {
 	p.seq = p.seq.Add(len(bytes))
 }
 
-// heard is what the stack has sent to the peer since the last look. All else is forgotten.
+// heard returns the segments to the peer since the last look, and discards all other packets.
 func (p *peer) heard() []tcp.Segment {
 	var list []tcp.Segment
 	for _, b := range p.l.sent {

@@ -15,12 +15,12 @@ import (
 	"tunstack/tcp"
 )
 
-// viaAttacker is a loose source route that is completed and recorded the attacker as its last hop.
+// viaAttacker is a completed loose source route with the attacker as its last hop.
 func viaAttacker() []byte {
 	return append([]byte{131, 7, 8}, attacker.AsSlice()...)
 }
 
-// SEC-018: a source route lets the attacker receive the answers to a forged source address. No layer may follow one.
+// SEC-018: a source route sends the answers to a forged source address to the attacker. No layer may follow one.
 func TestSourceRoutedSegments(t *testing.T) {
 	l := newLab(t, nil)
 	l.listen()
@@ -44,7 +44,7 @@ func TestSourceRoutedSegments(t *testing.T) {
 	require.Zero(t, l.connections())
 }
 
-// tooBig is a Fragmentation Needed from the attacker about a datagram of the victim.
+// tooBig is the attacker's Fragmentation Needed about a datagram of the victim.
 func tooBig(protocol uint8, dst netip.Addr, payload []byte) []byte {
 	quote := datagram(ipv4.Header{Datagram: ip.Datagram{Protocol: protocol, Src: victim.Addr(), Dst: dst}}, payload)
 	binary.BigEndian.PutUint16(quote[6:], 0x4000) // DF
@@ -52,7 +52,7 @@ func tooBig(protocol uint8, dst netip.Addr, payload []byte) []byte {
 	return datagram(ipv4.Header{Datagram: ip.Datagram{Protocol: ip.ProtocolICMP, Src: attacker, Dst: victim.Addr()}}, sumICMP(b))
 }
 
-// SEC-010: an error about a datagram that was not sent changes no path MTU, though a socket could have sent it.
+// SEC-010: an error about a datagram that was not sent changes no path MTU, even if a socket could have sent it.
 func TestFragNeededAboutNothing(t *testing.T) {
 	l := newLab(t, nil)
 	fd := l.socket(socketapi.SOCK_DGRAM)
@@ -70,7 +70,7 @@ func TestFragNeededAboutNothing(t *testing.T) {
 	require.Equal(t, 1500, mtu)
 }
 
-// SEC-010: a Redirect about a datagram that was not sent moves no destination to a gateway of the attacker's choice.
+// SEC-010: a Redirect about a datagram that was not sent does not redirect a destination to the attacker's gateway.
 func TestRedirectAboutNothing(t *testing.T) {
 	l := newLab(t, nil)
 	far, router := netip.MustParseAddrPort("198.51.100.1:9"), netip.MustParseAddr("10.0.0.1")

@@ -12,7 +12,7 @@ import (
 	"tunstack/tcp"
 )
 
-// orphans open connections to the victim, ask for size bytes each, and let its application close them.
+// orphans open connections to the victim, request size bytes each, and let its application close them.
 func (l *lab) orphans(listener, from, count, size int) (peers []*peer) {
 	for i := range count {
 		p := l.open(netip.AddrPortFrom(attacker, uint16(1024+from+i)), tcp.Options{MSS: 1460})
@@ -28,8 +28,8 @@ func (l *lab) orphans(listener, from, count, size int) (peers []*peer) {
 	return peers
 }
 
-// Closed connections that peers will not let end, by a trickle of acknowledgments for one, hold what they may together; those
-// closed first go, and an honest one gets all that was sent.
+// Closed connections whose peers prevent their end, by a trickle of acknowledgments on one of them, share a bounded memory. The
+// ones closed first are reset, and an honest peer gets all data.
 func TestOrphansAreBounded(t *testing.T) {
 	const limit, size = 8 << 20, 64 << 10
 	l := newLab(t, func(c *socketapi.Config) { c.TCP.OrphanMemory = limit })
@@ -64,7 +64,7 @@ func TestOrphansAreBounded(t *testing.T) {
 	require.Greater(t, l.connections(), limit/size/2, "no more than need be")
 }
 
-// SEC-020: TIME-WAIT, too, is a place to hold connections in.
+// SEC-020: connections in TIME-WAIT are bounded, too.
 func TestTimeWaitIsBounded(t *testing.T) {
 	const limit = 1 << 20
 	l := newLab(t, func(c *socketapi.Config) { c.TCP.OrphanMemory = limit })
@@ -82,7 +82,7 @@ func TestTimeWaitIsBounded(t *testing.T) {
 	require.Zero(t, l.connections())
 }
 
-// What an orphan is taken to cost is no less than what it costs.
+// The memory charged for an orphan is not less than its real memory.
 func TestWeightOfOrphans(t *testing.T) {
 	const count = 2000
 	l := newLab(t, nil)
@@ -93,8 +93,8 @@ func TestWeightOfOrphans(t *testing.T) {
 	require.Less(t, (heap()-before)/count, 4096)
 }
 
-// SEC-061: what a peer makes a connection hold is charged to it when its owner is gone, or given back: bytes received ahead of a gap, flights split
-// by SACK, and the records of gaps after SHUT_RD.
+// SEC-061: memory that a peer makes a connection hold is charged to it when its owner is gone, or released: bytes received
+// ahead of a gap, flights split by SACK, and the records of gaps after SHUT_RD.
 func TestOrphansOfEachKind(t *testing.T) {
 	const limit, count = 32 << 20, 4000
 	for _, kind := range []struct {

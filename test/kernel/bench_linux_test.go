@@ -22,15 +22,15 @@ import (
 	"tunstack/tun"
 )
 
-// benches counts them, so that each gets a device and a network of its own and several can work at once.
+// benches numbers them, so that each gets its own device and network and several can run at once.
 var benches atomic.Uint32
 
-// patience is how long one transfer may take, and what is left of it to go away.
+// patience bounds one transfer, and the closing after it.
 const patience = time.Minute
 
 // scenario is the setting of one test.
 type scenario struct {
-	impair     string                  // what the wire does; "": nothing
+	impair     string                  // impairment of the wire; "": none
 	device     tun.Config              // Name and Host are filled in, and Driver linux
 	stack      func(*socketapi.Config) // changes the stack's settings; nil: none
 	sysctl     map[string]string       // of net.ipv4
@@ -42,7 +42,7 @@ type scenario struct {
 type bench struct {
 	*scenario
 	t     *testing.T
-	net   string // the network's address without the last number: the host's is 1, the stack's 2
+	net   string // the network's address without the last byte: the host's is 1, the stack's 2
 	dev   *tun.Impaired
 	stack *socketapi.Stack
 }
@@ -53,7 +53,7 @@ func newBench(t *testing.T, s scenario) *bench {
 	for name, value := range s.sysctl {
 		setSysctl(t, name, value)
 	}
-	// IPv6 packets would count as damaged ones. There may be no IPv6 to switch off.
+	// IPv6 packets would be counted as damaged. IPv6 may be missing.
 	os.WriteFile("/proc/sys/net/ipv6/conf/default/disable_ipv6", []byte("1"), 0)
 	n := benches.Add(1)
 	b := &bench{scenario: &s, t: t, net: fmt.Sprintf("10.9.%d.", n)}
@@ -70,7 +70,7 @@ func newBench(t *testing.T, s scenario) *bench {
 	}
 	cfg.Interfaces = []socketapi.Interface{{
 		Device: b.dev, Addrs: []netip.Prefix{netip.MustParsePrefix(b.self() + "/24")},
-		ACD: link.ACD{ProbeNum: 1, ProbeWait: 1, ProbeMin: 1, ProbeMax: 1, AnnounceWait: 1}, // there is nobody else
+		ACD: link.ACD{ProbeNum: 1, ProbeWait: 1, ProbeMin: 1, ProbeMax: 1, AnnounceWait: 1}, // there is no other host
 	}}
 	b.stack, err = socketapi.New(cfg)
 	require.NoError(t, err)
@@ -130,7 +130,7 @@ type duplex interface {
 	SetLinger(sec int) error
 }
 
-// connect opens a connection; kernelDials says which side does.
+// connect opens a connection; kernelDials selects the client.
 func (b *bench) connect(kernelDials bool) (ours, theirs duplex) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
@@ -168,7 +168,7 @@ func (b *bench) connect(kernelDials bool) (ours, theirs duplex) {
 	return dialed.(duplex), other.(duplex)
 }
 
-// drains requires the stack to forget all connections.
+// drains requires that all connections of the stack end.
 func (b *bench) drains() {
 	b.t.Helper()
 	var rows []socketapi.SocketInfo

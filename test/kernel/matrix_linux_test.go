@@ -19,7 +19,7 @@ import (
 	"tunstack/tun"
 )
 
-// eachDialer runs a test twice, at once: with the stack as the client, and with the kernel.
+// eachDialer runs a test twice, in parallel: with the stack as the client, and with the kernel.
 func eachDialer(t *testing.T, s scenario, test func(b *bench, kernelDials bool)) {
 	for _, kernelDials := range []bool{false, true} {
 		name := "stack dials"
@@ -39,7 +39,7 @@ func both(b *bench, kernelDials bool) {
 	b.transfer(ours, theirs, size(), together)
 }
 
-// TestOptions switches each option of the kernel's on and off, in all combinations.
+// TestOptions switches each of the kernel's options on and off, in all combinations.
 func TestOptions(t *testing.T) {
 	for mask := range 1 << 4 {
 		on := func(bit int) string { return fmt.Sprint(mask >> bit & 1) }
@@ -53,7 +53,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestStackOptions switches ours off instead.
+// TestStackOptions switches our options off instead.
 func TestStackOptions(t *testing.T) {
 	for name, change := range map[string]func(*socketapi.Config){
 		"no sack":           func(c *socketapi.Config) { c.TCP.NoSACK = true },
@@ -111,7 +111,7 @@ func TestDevices(t *testing.T) {
 	}
 }
 
-// wires are what may happen between two hosts.
+// wires are the impairments between the two hosts.
 var wires = map[string]string{
 	"clean":     "",
 	"loss 0.5%": "loss=0.5%",
@@ -140,7 +140,7 @@ func TestWires(t *testing.T) {
 	}
 }
 
-// countsDamage requires each damaged packet from the kernel to be dropped for a reason that fits, and no other to be.
+// countsDamage requires that each damaged packet from the kernel is dropped for a matching reason, and no other packet is.
 func (b *bench) countsDamage() {
 	b.t.Helper()
 	require.EventuallyWithT(b.t, func(c *assert.CollectT) {
@@ -184,7 +184,7 @@ func TestAbort(t *testing.T) {
 	}
 }
 
-// TestLong is the one that TUNSTACK_LONG=1 is for.
+// TestLong needs TUNSTACK_LONG=1.
 func TestLong(t *testing.T) {
 	n := int64(8 << 20)
 	if os.Getenv("TUNSTACK_LONG") == "1" {

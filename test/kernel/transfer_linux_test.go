@@ -11,18 +11,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// order is who ends a transfer, and when.
+// order selects which side ends a transfer first.
 type order int
 
 const (
-	together    order = iota // each side closes its direction as soon as it has sent all
+	together    order = iota // each side closes its direction as soon as it has sent everything
 	oursFirst                // the kernel closes when it has read our end
 	theirsFirst              // the other way round
 	oursHalf                 // the kernel also sends nothing before it has read our end
 	theirsHalf               // the other way round
 )
 
-// size is how many bytes a transfer has in each direction.
+// size is the number of bytes of a transfer in each direction.
 func size() int64 {
 	if os.Getenv("TUNSTACK_LONG") == "1" {
 		return 16 << 20
@@ -30,7 +30,7 @@ func size() int64 {
 	return 1 << 20
 }
 
-// stream is a pattern without end, another for each key.
+// stream is an endless pattern, different for each key.
 func stream(key byte) io.Reader { return rand.NewChaCha8([32]byte{key}) }
 
 // way is one direction of a transfer.
@@ -40,7 +40,7 @@ type way struct {
 	key      byte
 	n        int64
 	begin    <-chan struct{} // when to start sending
-	finish   <-chan struct{} // when to close, after all is sent
+	finish   <-chan struct{} // when to close, after everything is sent
 	done     chan struct{}   // closed when to has read the end
 }
 

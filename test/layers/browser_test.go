@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The machine, the simulator and the drawings run in a browser: without a device, a stack or a library for plots.
+// The TCP machine, the simulator and the drawings run in a browser: without a device, a stack or a plot library.
 func TestDrawingsRunInABrowser(t *testing.T) {
 	cmd := exec.Command("go", "list", "-deps", "./tcp/sim/...", "./trace", "./trace/step", "./trace/scenario", "./trace/replay")
 	cmd.Dir = root

@@ -1,4 +1,4 @@
-// Package layers holds the tests of how the packages of this module stand upon each other.
+// Package layers tests the dependencies between the packages of this module.
 package layers
 
 import (
@@ -19,7 +19,7 @@ import (
 
 const root = "../.."
 
-// listHead is the line of docs/architecture.md after which the layers follow, a line each, until the block ends.
+// listHead is the line of docs/architecture.md above the list of layers, one layer per line, up to the end of the block.
 const listHead = "layers, from top to bottom:"
 
 // order is the layers from top to bottom; each is packages or, with /..., trees of packages.
@@ -37,7 +37,7 @@ func order(t *testing.T) (layers [][]string) {
 	return layers
 }
 
-// place is the index of the layer that a package is in; -1: none. The most exact pattern counts.
+// place is the index of a package's layer; -1: none. The most specific pattern counts.
 func place(layers [][]string, pkg string) int {
 	at, exact := -1, -1
 	for i, layer := range layers {
@@ -51,7 +51,7 @@ func place(layers [][]string, pkg string) int {
 	return at
 }
 
-// imports maps each package of the module to those that it imports, both without the module's name.
+// imports maps each package of the module to its imports, both without the module's name.
 func imports(t *testing.T) map[string][]string {
 	cmd := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...")
 	cmd.Dir = root
@@ -72,7 +72,7 @@ func imports(t *testing.T) map[string][]string {
 	return list
 }
 
-// An import leads to a lower layer, or within one tree of folders.
+// An import leads to a lower layer, or stays within one tree of folders.
 func TestImportsRunDown(t *testing.T) {
 	layers := order(t)
 	for pkg, paths := range imports(t) {
@@ -92,8 +92,8 @@ func first(path string) string {
 	return name
 }
 
-// A layer's inside is for that layer: a package whose layer is a tree of folders is imported from above only by its root, unless
-// docs/architecture.md names it.
+// A layer's inside is private: if a layer is a tree of folders, packages above it import only the root, unless
+// docs/architecture.md names the package.
 func TestNoImportOfAnotherLayersInside(t *testing.T) {
 	layers := order(t)
 	named := slices.Concat(layers...)
@@ -107,7 +107,7 @@ func TestNoImportOfAnotherLayersInside(t *testing.T) {
 	}
 }
 
-// Go's rule on internal packages lets nobody outside the module name their types, so no signature for users may need one.
+// Go does not allow other modules to name types of internal packages, so no exported signature may need one.
 func TestSignaturesNameNoInternalType(t *testing.T) {
 	for _, tree := range []string{"tun", "link", "socketapi", "trace", "capture"} {
 		require.NoError(t, filepath.WalkDir(filepath.Join(root, tree), func(path string, d os.DirEntry, err error) error {
@@ -125,7 +125,7 @@ func checkFile(t *testing.T, path string) error {
 	if err != nil {
 		return err
 	}
-	internal := make(map[string]bool) // names under which the file imports internal packages
+	internal := make(map[string]bool) // the names of internal packages in this file
 	for _, i := range file.Imports {
 		if p, _ := strconv.Unquote(i.Path.Value); strings.HasPrefix(p, "tunstack/internal/") {
 			name := filepath.Base(p)
@@ -150,8 +150,8 @@ func checkFile(t *testing.T, path string) error {
 	return nil
 }
 
-// signatures are the types in a declaration that its users must be able to name. An alias gives a type a name of its own, so
-// that what stands behind it does not count.
+// signatures are the types in a declaration that users must be able to name. An alias gives a type a new name, so its target
+// does not count.
 func signatures(decl ast.Decl) (list []ast.Node) {
 	switch d := decl.(type) {
 	case *ast.FuncDecl:
@@ -187,7 +187,7 @@ func exportedReceiver(recv *ast.FieldList) bool {
 	return ok && name.IsExported()
 }
 
-// exportedParts are a type's exported fields and methods, or all of a type that has neither.
+// exportedParts are a type's exported fields and methods, or the whole type if it has neither.
 func exportedParts(typ ast.Expr) (list []ast.Node) {
 	var fields *ast.FieldList
 	switch t := typ.(type) {

@@ -44,14 +44,14 @@ func (s stackHost) dial(ctx context.Context, addr string) (net.Conn, error) {
 	return s.DialContext(ctx, "tcp", addr)
 }
 
-// kernelHost is a network namespace, and the thread that lives in it: what is to be done there is sent to it.
+// kernelHost is a network namespace with a thread in it. The thread calls the functions sent to the channel.
 type kernelHost chan func()
 
 func newKernel(t *testing.T, addr netip.Prefix) (host, tun.Device) {
 	k := make(kernelHost)
 	entered := make(chan error)
 	go func() {
-		runtime.LockOSThread() // for good: the thread ends with the goroutine, and the namespace with the thread
+		runtime.LockOSThread() // for ever: the thread ends with the goroutine, and the namespace with the thread
 		entered <- unix.Unshare(unix.CLONE_NEWNET)
 		for f := range k {
 			f()
@@ -62,7 +62,7 @@ func newKernel(t *testing.T, addr netip.Prefix) (host, tun.Device) {
 	var d tun.Device
 	var err error
 	k.do(func() {
-		// IPv6 packets would be lost in place of ours. There may be no IPv6 to switch off.
+		// IPv6 packets would be lost in place of ours. IPv6 may be missing.
 		os.WriteFile("/proc/sys/net/ipv6/conf/default/disable_ipv6", []byte("1"), 0)
 		d, err = tun.Open(tun.Config{Name: "wire", Driver: "linux", Host: addr})
 	})
@@ -89,7 +89,7 @@ func (k kernelHost) dial(ctx context.Context, addr string) (c net.Conn, err erro
 	return c, err
 }
 
-// cubic makes a kernel's socket use the congestion control that is the stack's default.
+// cubic makes a kernel's socket use the stack's default congestion control.
 func cubic(_, _ string, raw syscall.RawConn) error {
 	var err error
 	if e := raw.Control(func(fd uintptr) {

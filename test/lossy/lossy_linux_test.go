@@ -25,7 +25,7 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/table.md anew")
 
-// pairs are who sends to whom.
+// pairs are the senders and receivers.
 var pairs = [...]struct {
 	name     string
 	from, to maker
@@ -35,7 +35,7 @@ var pairs = [...]struct {
 	{"stack to kernel", newStack, newKernel},
 }
 
-// wires are what happens to packets, in both directions alike.
+// wires are the impairments, in both directions alike.
 var wires = [...]string{
 	"delay=20ms,loss=10%", "delay=20ms,loss=20%", "delay=20ms,loss=25%",
 	"delay=20ms,loss=5%,reorder=5%,duplicate=5%",
@@ -57,7 +57,7 @@ func relay(t *testing.T, left, right tun.Device, wire string, seed uint64) {
 	})
 }
 
-// pump carries packets until a device is closed. One that the other device does not take is lost.
+// pump moves packets until a device is closed. A packet that the other device refuses is lost.
 func pump(from, to tun.Queue) {
 	for {
 		p, err := from.TryRead()
@@ -82,7 +82,7 @@ type run struct {
 	size     int
 }
 
-// transfer returns how long it takes from the end of the handshake until the last byte has arrived, at most patience.
+// transfer returns the time from the end of the handshake until the last byte has arrived, at most patience.
 func (r run) transfer(t *testing.T, patience time.Duration) time.Duration {
 	from, left := r.from(t, netip.MustParsePrefix("10.8.0.1/24"))
 	to, right := r.to(t, netip.MustParsePrefix("10.8.0.2/24"))
@@ -92,7 +92,7 @@ func (r run) transfer(t *testing.T, patience time.Duration) time.Duration {
 	t.Cleanup(func() { l.Close() })
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { l.Close() })() // ends Accept as well
+	defer context.AfterFunc(ctx, func() { l.Close() })() // ends Accept, too
 	data := make([]byte, r.size)
 	rand.NewChaCha8([32]byte{byte(r.seed)}).Read(data)
 	dialed, err := from.dial(ctx, "10.8.0.2:7")
@@ -121,14 +121,14 @@ func (r run) transfer(t *testing.T, patience time.Duration) time.Duration {
 	return took
 }
 
-// send writes all and then waits for the peer, so that the connection's end is no part of the transfer.
+// send writes the data and then waits for the peer, so that the close of the connection is not part of the transfer.
 func send(c net.Conn, data []byte) {
 	if _, err := c.Write(data); err == nil {
 		io.Copy(io.Discard, c)
 	}
 }
 
-// each runs the transfers at once, for they mostly wait, and returns their times.
+// each runs the transfers in parallel, because they mostly wait, and returns their times.
 func each(t *testing.T, runs []run, patience time.Duration) []time.Duration {
 	took := make([]time.Duration, len(runs))
 	t.Run("transfers", func(t *testing.T) {
@@ -150,7 +150,7 @@ func seeds(n int, r run) (runs []run) {
 	return runs
 }
 
-// All that is sent arrives, whatever the wire does.
+// All data arrives over every wire.
 func TestArrives(t *testing.T) {
 	netns.Need(t)
 	for _, p := range pairs {
@@ -180,7 +180,7 @@ func summary(took []time.Duration) result {
 	return result{(took[(n-1)/2] + took[n/2]) / 2, took[n-1]}
 }
 
-// String gives both in seconds; what ran out of patience has no time.
+// String prints both in seconds; a transfer that took longer than patience has no time.
 func (r result) String() string {
 	if r.worst >= longPatience {
 		return fmt.Sprintf("%.1f, over %.0f", r.median.Seconds(), r.worst.Seconds())
@@ -188,10 +188,10 @@ func (r result) String() string {
 	return fmt.Sprintf("%.1f, %.1f", r.median.Seconds(), r.worst.Seconds())
 }
 
-// exceeds says whether r is more than half as long again as another.
+// exceeds reports whether r is more than 1.5 times as long as another.
 func (r result) exceeds(o result) bool { return 2*r.median > 3*o.median || 2*r.worst > 3*o.worst }
 
-// TestTimes makes the table. With CUBIC and a loss of 25 % both ways the stack takes at most half as long again as the kernel, in the
+// TestTimes makes the table. With CUBIC and 25 % loss both ways the stack takes at most 1.5 times as long as the kernel, in the
 // median and at worst.
 func TestTimes(t *testing.T) {
 	netns.Need(t)

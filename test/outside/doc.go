@@ -1,2 +1,2 @@
-// Package outside has the tests of the module as another module sees it: without its internal packages.
+// Package outside tests the module as seen by another module: without its internal packages.
 package outside

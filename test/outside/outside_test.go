@@ -10,11 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/netns"
-	_ "tunstack/socketapi" // a change of what the program uses makes a cached result of this test invalid
+	_ "tunstack/socketapi" // so that a change of its dependencies invalidates a cached result of this test
 )
 
-// A program outside the module implements a device with the exported types of tun alone, in a module of its own, and two stacks
-// talk by it.
+// A program in another module implements a device with the exported types of tun alone, and two stacks communicate over it.
 func TestDeviceOfAnotherModule(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the module for another one")

@@ -84,7 +84,7 @@ func (c *count) line(b *bytes.Buffer, title string) {
 	fmt.Fprintf(b, "| %s | %d | %d | %d | %d | %d |\n", title, c.met, c.reason, c.open, c.offered, c.notOffered)
 }
 
-// shown links the tests that show a row, or says why there are none.
+// shown links the tests that show a row, or gives the reason for their absence.
 func (a *Account) shown(r *Row) string {
 	var links []string
 	for _, t := range a.tests[r.ID] {
@@ -101,5 +101,5 @@ func (a *Account) shown(r *Row) string {
 	return "not offered"
 }
 
-// cell keeps text from ending its cell.
+// cell escapes the character that would end the cell.
 func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }

@@ -1,6 +1,6 @@
-// Package requirements holds the project to its table of requirements, docs/requirements.tsv: each MUST and SHOULD is shown
-// by a test that names its id, or has a reason in the table's last column. docs/requirements.md is the account for readers,
-// written from the table and the tests by
+// Package requirements checks the project against its table of requirements, docs/requirements.tsv: a test that names its id
+// shows each MUST and SHOULD, or the table's last column has a reason. docs/requirements.md is the account for readers, written
+// from the table and the tests by
 //
 //	go generate ./test/requirements
 package requirements
@@ -49,8 +49,8 @@ func (a *Account) prefixes() []string {
 	return slices.Compact(p)
 }
 
-// Problems lists what is wrong, one line each: rows without test and reason, reasons that a test belies, ids that the table
-// does not have.
+// Problems lists the problems, one line each: rows without test and reason, rows with a test and a reason, ids that are not in
+// the table.
 func (a *Account) Problems() []string {
 	var problems []string
 	unknown := maps.Clone(a.tests)

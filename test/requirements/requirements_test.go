@@ -42,10 +42,10 @@ func TestParseTableErrors(t *testing.T) {
 	for _, c := range []struct{ name, table, err string }{
 		{"no header", good, "names of the columns"},
 		{"too few columns", columns + "EX-001\tlink\n", "line 2: 2 columns"},
-		{"bad id", columns + "EX-1\tlink\tRFC 1\tMUST\tText.\thint\n", `"EX-1" is no id`},
+		{"bad id", columns + "EX-1\tlink\tRFC 1\tMUST\tText.\thint\n", `"EX-1" is not an id`},
 		{"bad level", columns + "EX-001\tlink\tRFC 1\tmust\tText.\thint\n", "unknown level"},
 		{"empty column", columns + "EX-001\tlink\t\tMUST\tText.\thint\n", "empty column"},
-		{"repeated id", columns + good + good, "line 3: EX-001 is there twice"},
+		{"repeated id", columns + good + good, "line 3: duplicate EX-001"},
 	} {
 		_, err := parseTable(strings.NewReader(c.table))
 		require.ErrorContains(t, err, c.err, c.name)
@@ -105,7 +105,7 @@ func TestScanTests(t *testing.T) {
 
 func TestScanTestsErrors(t *testing.T) {
 	for name, source := range map[string]string{
-		"is no range":        "package p\n// EX-002 to EX-001\nfunc TestX() {}",
+		"is not a range":     "package p\n// EX-002 to EX-001\nfunc TestX() {}",
 		`"EX-001 to OTHER-`:  "package p\nfunc TestX() { _ = \"EX-001 to OTHER-002\" }",
 		"expected 'package'": "no Go",
 	} {

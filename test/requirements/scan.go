@@ -44,7 +44,7 @@ func scanTests(module fs.FS, prefixes []string) (map[string][]Test, error) {
 	return s.tests, err
 }
 
-// ignored says whether the go command leaves a directory out of the module.
+// ignored reports whether the go command ignores a directory.
 func ignored(dir string) bool {
 	return dir == "testdata" || dir != "." && (dir[0] == '.' || dir[0] == '_')
 }
@@ -80,7 +80,7 @@ func isTest(name string) bool {
 	return false
 }
 
-// function notes what is named above, inside, and at the end of the last line of fn.
+// function records the ids above, inside, and at the end of the last line of fn.
 func (s *scanner) function(f *ast.File, fn *ast.FuncDecl, t Test) error {
 	for _, c := range f.Comments {
 		if c == fn.Doc || c.Pos() > fn.Pos() && c.End() < fn.End() {
@@ -106,7 +106,7 @@ func (s *scanner) text(text string, t Test) error {
 		if m[3] != "" {
 			last, _ = strconv.Atoi(m[4])
 			if m[3] != m[1] || last <= first {
-				return fmt.Errorf("%s: %s: %q is no range", t.File, t.Name, m[0])
+				return fmt.Errorf("%s: %s: %q is not a range", t.File, t.Name, m[0])
 			}
 		}
 		for n := first; n <= last; n++ {

@@ -25,15 +25,15 @@ var rowID = regexp.MustCompile(`^[A-Z][A-Z0-9]*-[0-9]{3}$`)
 // A Row is one requirement.
 type Row struct {
 	ID     string // such as IP-017
-	Layer  string // the package, or the subject, that it binds
+	Layer  string // the package or subject that it concerns
 	Source string // the specification, with sections
 	Level  string // MUST, SHOULD or MAY
-	Text   string // what is required
+	Text   string // the requirement
 	Hint   string // how to show it
-	Reason string // why the project does not meet it; else empty
+	Reason string // why the project does not meet it; otherwise empty
 }
 
-// required says whether the row needs a test or a reason.
+// required reports whether the row needs a test or a reason.
 func (r *Row) required() bool { return r.Level != may }
 
 // prefix is the id without its number.
@@ -46,13 +46,13 @@ func (r *Row) prefix() string {
 func parseTable(in io.Reader) ([]Row, error) {
 	lines := bufio.NewScanner(in)
 	if lines.Scan(); lines.Text() != strings.Join(header, "\t") {
-		return nil, fmt.Errorf("line 1 is %q and not the names of the columns", lines.Text())
+		return nil, fmt.Errorf("line 1 is %q instead of the names of the columns", lines.Text())
 	}
 	var rows []Row
 	for n := 2; lines.Scan(); n++ {
 		row, err := parseRow(lines.Text())
 		if err == nil && slices.ContainsFunc(rows, func(r Row) bool { return r.ID == row.ID }) {
-			err = fmt.Errorf("%s is there twice", row.ID)
+			err = fmt.Errorf("duplicate %s", row.ID)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
@@ -73,7 +73,7 @@ func parseRow(line string) (Row, error) {
 	r := Row{ID: f[0], Layer: f[1], Source: f[2], Level: f[3], Text: f[4], Hint: f[5], Reason: f[6]}
 	switch {
 	case !rowID.MatchString(r.ID):
-		return Row{}, fmt.Errorf("%q is no id", r.ID)
+		return Row{}, fmt.Errorf("%q is not an id", r.ID)
 	case !slices.Contains([]string{must, should, may}, r.Level):
 		return Row{}, fmt.Errorf("%s has the unknown level %q", r.ID, r.Level)
 	case slices.Contains(f[:6], ""):

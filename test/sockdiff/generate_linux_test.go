@@ -11,13 +11,13 @@ import (
 // generator makes random scripts.
 type generator struct {
 	*rand.Rand
-	kinds [slots]string // what the sockets are likely to be
+	kinds [slots]string // the likely kinds of the sockets
 }
 
-// pick is one of the values, each as likely as it occurs.
+// pick returns one of the values, with a probability by the number of its occurrences.
 func pick[T any](g *generator, values ...T) T { return values[g.IntN(len(values))] }
 
-// beginnings are where scripts start from, so that many of them get far.
+// beginnings are the starts of scripts, so that many of them get far.
 var beginnings = []script{
 	nil,
 	{{call: "socket", kind: "tcp"}, {call: "bind", addr: "lo", port: 1}, {call: "listen", n: 8}, {call: "socket", fd: 1, kind: "tcp"}},
@@ -33,7 +33,7 @@ var connected = script{
 	{call: "socket", fd: 1, kind: "tcp"}, {call: "connect", fd: 1, addr: "lo", port: 1}, {call: "accept", to: 2},
 }
 
-// script makes one.
+// script makes a script.
 func (g *generator) script() script {
 	s := slices.Clone(pick(g, beginnings...))
 	for _, o := range s {
@@ -47,7 +47,7 @@ func (g *generator) script() script {
 	return s
 }
 
-// note remembers what a call makes of the sockets.
+// note records the effect of a call on the sockets.
 func (g *generator) note(o op) {
 	switch o.call {
 	case "socket":
@@ -93,7 +93,7 @@ func (g *generator) op() op {
 	return o
 }
 
-// option chooses an option that the call can name.
+// option chooses an option for the call.
 func (g *generator) option(o *op) {
 	for {
 		o.opt = pick(g, optionNames...)

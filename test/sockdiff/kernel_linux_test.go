@@ -11,8 +11,8 @@ import (
 	"tunstack/internal/netns"
 )
 
-// The kernel's ports for scripts lie below its ephemeral ones. Each run has its own, so that no TIME-WAIT of an earlier one is in
-// its way; when all are used up, a new namespace begins.
+// The kernel's ports for scripts are below its ephemeral ones. Each run has its own ports, so that no TIME-WAIT of an earlier
+// run blocks them; when all are used up, a new namespace begins.
 const (
 	firstPort   = 2048
 	lastPort    = 32000
@@ -22,7 +22,7 @@ const (
 // kernel makes the kernel's socket calls. The goroutine that uses it is locked to its thread.
 type kernel struct{ port uint16 }
 
-// renew makes the next run's ports.
+// renew allocates the next run's ports.
 func (k *kernel) renew() error {
 	if k.port += scriptPorts; k.port >= firstPort+scriptPorts && k.port < lastPort {
 		return nil

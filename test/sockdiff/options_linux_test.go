@@ -13,8 +13,8 @@ import (
 // sockopt is an option that scripts use.
 type sockopt struct {
 	level, name int
-	size        int      // of the buffer for getsockopt in bytes; 0: it is not read
-	values      []string // for setsockopt: an int, "x" and bytes in hexadecimal, or a quoted string; nil: it is not set
+	size        int      // of the buffer for getsockopt in bytes; 0: getsockopt is not called
+	values      []string // for setsockopt: an int, "x" and bytes in hexadecimal, or a quoted string; nil: setsockopt is not called
 }
 
 const (
@@ -55,7 +55,7 @@ var options = map[string]sockopt{
 	"TCP_INFO":         {tcp, socketapi.TCP_INFO, 1, nil}, // the first byte is the state
 }
 
-// layout is the value of an option as setsockopt takes it.
+// layout is the value of an option in the form for setsockopt.
 func layout(value string) []byte {
 	if text, ok := strings.CutPrefix(value, "x"); ok {
 		b, err := hex.DecodeString(text)
@@ -74,7 +74,7 @@ func layout(value string) []byte {
 	return binary.NativeEndian.AppendUint32(nil, uint32(n))
 }
 
-// unlayout shows what getsockopt returned.
+// unlayout prints the result of getsockopt.
 func unlayout(o sockopt, b []byte) string {
 	if o.size == 4 && len(b) == 4 {
 		return strconv.Itoa(int(int32(binary.NativeEndian.Uint32(b))))

@@ -31,22 +31,22 @@ type calls interface {
 	SetSockOpt(fd, level, name int, value []byte) error
 	GetSockOpt(fd, level, name int, value []byte) (int, error)
 
-	// Pause lets time pass in which the network can deliver.
+	// Pause gives the network time to deliver.
 	Pause(d time.Duration)
-	// Ports are the script's.
+	// Ports returns the first of the script's ports.
 	Ports() (first uint16)
 }
 
-// runner runs a script on one of the two.
+// runner runs a script on the kernel or a stack.
 type runner struct {
 	calls
 	fds       [slots]int     // -1: no socket
-	stuck     [slots]int     // what stayed unacknowledged when settle waited last
-	ephemeral map[uint16]int // ports that the system has chosen, in the order of their appearance
-	sent      int            // bytes so far, so that each that is sent is told from the last
+	stuck     [slots]int     // unacknowledged bytes at the end of the last wait in settle
+	ephemeral map[uint16]int // ports chosen by the system, in the order of their appearance
+	sent      int            // bytes so far, so that every byte sent is different
 }
 
-// run returns what each call of the script has returned.
+// run returns the result of each call of the script.
 func run(c calls, s script) []string {
 	r := &runner{calls: c, ephemeral: map[uint16]int{}}
 	for i := range r.fds {
@@ -67,10 +67,10 @@ func run(c calls, s script) []string {
 	return results
 }
 
-// patience is how long settle waits at most: longer than anything is held back by TCP_CORK.
+// patience bounds settle's wait: it is longer than TCP_CORK holds data back.
 const patience = 300
 
-// settle waits until what was sent has been acknowledged, unless it has been waited for in vain.
+// settle waits until all data sent has been acknowledged, unless an earlier wait for the same data was in vain.
 func (r *runner) settle() {
 	r.Pause(0)
 	for range patience {
@@ -89,7 +89,7 @@ func (r *runner) settle() {
 	}
 }
 
-// unacknowledged is SIOCOUTQ, and 0 for what has none.
+// unacknowledged is SIOCOUTQ, and 0 for sockets without it.
 func (r *runner) unacknowledged(fd int) int {
 	if fd < 0 || r.over(fd) {
 		return 0
@@ -98,14 +98,14 @@ func (r *runner) unacknowledged(fd int) int {
 	return n
 }
 
-// over says whether a socket is a TCP socket whose connection has ended.
+// over reports whether a socket is a TCP socket whose connection has ended.
 func (r *runner) over(fd int) bool {
 	var state [1]byte
 	_, err := r.GetSockOpt(fd, unix.IPPROTO_TCP, unix.TCP_INFO, state[:])
 	return err == nil && (state[0] == unix.BPF_TCP_CLOSE || state[0] == unix.BPF_TCP_TIME_WAIT)
 }
 
-// do makes one call and shows what it returns; "" for a slot without a socket.
+// do makes one call and prints its results; "" for a slot without a socket.
 func (r *runner) do(o op) string {
 	if o.call == "socket" {
 		return r.socket(o)
@@ -140,7 +140,7 @@ func (r *runner) do(o op) string {
 	return r.look(o, fd)
 }
 
-// look makes the calls about a socket's state and options.
+// look makes the calls that read a socket's state and options.
 func (r *runner) look(o op, fd int) string {
 	switch o.call {
 	case "poll":
@@ -150,7 +150,7 @@ func (r *runner) look(o op, fd int) string {
 		return showCount(r.Ioctl(fd, unix.TIOCINQ))
 	case "SIOCOUTQ":
 		if r.over(fd) {
-			return "over" // what Linux counts then depends on how it ended
+			return "over" // Linux's counts then depend on how it ended
 		}
 		return showCount(r.Ioctl(fd, unix.SIOCOUTQ))
 	case "SIOCATMARK":
@@ -228,7 +228,7 @@ func (r *runner) recv(o op, fd int) string {
 		clear(b[10:12])
 	}
 	text := fmt.Sprintf("%d %q", n, b[:min(n, len(b))])
-	if o.flags&unix.MSG_TRUNC != 0 { // of a stream the buffer is not written to
+	if o.flags&unix.MSG_TRUNC != 0 { // for a stream the buffer is not written
 		text = fmt.Sprint(n)
 	}
 	if flags &= unix.MSG_OOB | unix.MSG_TRUNC; flags != 0 {
@@ -240,7 +240,7 @@ func (r *runner) recv(o op, fd int) string {
 	return text
 }
 
-// port is the port that a script's number stands for.
+// port is the port for a number in the script.
 func (r *runner) port(n int) uint16 {
 	if n == 0 {
 		return 0

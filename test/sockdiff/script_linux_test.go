@@ -8,10 +8,10 @@ import (
 	"tunstack/socketapi"
 )
 
-// slots is how many sockets a script can have at a time.
+// slots is the number of sockets that a script can have at a time.
 const slots = 5
 
-// op is one call of a script. A call uses those fields that it has arguments for.
+// op is one call of a script. A call uses the fields for its arguments.
 type op struct {
 	call  string
 	fd    int    // the slot of the socket
@@ -19,10 +19,10 @@ type op struct {
 	kind  string // socket: tcp, udp, raw
 	addr  string // a key of addresses
 	port  int    // 0: port 0; 1 and up: a port that belongs to the script
-	n     int    // of bytes; a backlog; how to shut down
+	n     int    // number of bytes; a backlog; the half to shut down
 	flags int
 	opt   string // a key of options
-	value string // for setsockopt, as options has it
+	value string // for setsockopt, as in options
 }
 
 // script is a sequence of calls.
@@ -60,7 +60,7 @@ func flagString(flags int) string {
 	return strings.Join(s, "|")
 }
 
-// String is the call as a report shows it and as accepted.tsv matches it.
+// String is the call in the form of reports and of accepted.tsv.
 func (o op) String() string {
 	where := fmt.Sprintf("%s:p%d", o.addr, o.port)
 	if o.addr == "-" {
@@ -87,7 +87,7 @@ func (o op) String() string {
 	return fmt.Sprintf("%s(%d)", o.call, o.fd)
 }
 
-// observes says whether the call leaves the socket as it was.
+// observes reports whether the call leaves the socket unchanged.
 func (o op) observes() bool {
 	switch o.call {
 	case "poll", "getsockname", "getpeername", "FIONREAD", "SIOCOUTQ", "SIOCATMARK":
@@ -98,7 +98,7 @@ func (o op) observes() bool {
 	return false
 }
 
-// observed is the script, and after it all that can be seen of its sockets.
+// observed is the script followed by all calls that observe its sockets.
 func (s script) observed() script {
 	out := append(script(nil), s...)
 	for fd := range slots {

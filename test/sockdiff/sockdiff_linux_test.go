@@ -27,8 +27,8 @@ func TestMain(m *testing.M) { netns.Main(m) }
 //go:embed accepted.tsv
 var acceptedList string
 
-// accepted is a row of accepted.tsv: regular expressions for an earlier call of the script, the call, what the kernel returns and what
-// the stack returns.
+// accepted is a row of accepted.tsv: regular expressions for an earlier call of the script, the call, the kernel's result and
+// the stack's result.
 type accepted struct{ earlier, call, kernel, stack *regexp.Regexp }
 
 func parseAccepted(t *testing.T) (list []accepted) {
@@ -45,7 +45,7 @@ func parseAccepted(t *testing.T) (list []accepted) {
 	return list
 }
 
-// comparison runs scripts on both.
+// comparison runs scripts on the kernel and on stacks.
 type comparison struct {
 	t        *testing.T
 	kernel   kernel
@@ -70,8 +70,8 @@ func (c *comparison) onStack(s script) []string {
 	return run(st, s)
 }
 
-// differs returns the number of the first call whose results differ though no row accepts it; -1 when there is none. What
-// follows a difference that is accepted is only compared when the call does not change the socket.
+// differs returns the number of the first call whose results differ although no row accepts it; -1 when there is none. After an
+// accepted difference it compares the results only if the call does not change the socket.
 func (c *comparison) differs(s script, k, st []string) int {
 	for i := range s {
 		switch accepted := c.accepts(s[:i+1], k[i], st[i]); {
@@ -84,7 +84,7 @@ func (c *comparison) differs(s script, k, st []string) int {
 	return -1
 }
 
-// accepts says whether a row accepts the results of the script's last call.
+// accepts reports whether a row accepts the results of the script's last call.
 func (c *comparison) accepts(s script, k, st string) bool {
 	last := len(s) - 1
 	return slices.ContainsFunc(c.accepted, func(a accepted) bool {
@@ -93,13 +93,13 @@ func (c *comparison) accepts(s script, k, st string) bool {
 	})
 }
 
-// difference is where the results of a script differ.
+// difference is a difference between the results of a script.
 type difference struct {
-	script        script // with what is observed at the end, up to the call
+	script        script // with the observing calls at the end, up to the call
 	kernel, stack []string
 }
 
-// kind is the same for differences that are likely to have one reason: the last call, without the numbers of sockets, and its results.
+// kind is equal for differences that probably have one reason: the last call, without the numbers of sockets, and its results.
 func (d *difference) kind() string {
 	i := len(d.script) - 1
 	return slot.ReplaceAllString(d.script[i].String(), "#") + "\x00" + d.kernel[i] + "\x00" + d.stack[i]
@@ -108,7 +108,8 @@ func (d *difference) kind() string {
 // slot is a socket's number in the text of a call.
 var slot = regexp.MustCompile(`\b[0-9]\b`)
 
-// find runs a script and returns its first difference, if it is there each time: the kernel may be busy once. nil: there is none.
+// find runs a script and returns its first difference, if it is the same each time: the kernel may be busy once. nil: there is
+// none.
 func (c *comparison) find(s script) (d *difference) {
 	full := s.observed()
 	for range 3 {
@@ -122,7 +123,7 @@ func (c *comparison) find(s script) (d *difference) {
 	return d
 }
 
-// shrink leaves away all calls that the difference can do without.
+// shrink removes all calls that the difference does not need.
 func (c *comparison) shrink(s script, d *difference) *difference {
 	for size := len(s) / 2; size > 0; {
 		smaller := false
@@ -141,7 +142,7 @@ func (c *comparison) shrink(s script, d *difference) *difference {
 	return d
 }
 
-// String shows the calls with their results.
+// String prints the calls with their results.
 func (d *difference) String() string {
 	var b strings.Builder
 	for i, o := range d.script {

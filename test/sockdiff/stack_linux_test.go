@@ -8,7 +8,7 @@ import (
 	"tunstack/socketapi"
 )
 
-// stack makes the socket calls of a stack that has nothing but its loopback, in virtual time.
+// stack makes the socket calls of a stack with only a loopback, in virtual time.
 type stack struct {
 	socketapi.Berkeley
 }

@@ -1,4 +1,4 @@
-// This program is a module of its own. It implements a tun.Device with the exported types alone, and joins two stacks by it.
+// This program is a separate module. It implements a tun.Device with the exported types alone, and connects two stacks by it.
 package main
 
 import (
@@ -111,7 +111,7 @@ func (observer) Arrived(queue int, p *tun.Packet) {}
 func (observer) Handled(queue int)                {}
 func (observer) Sent(p *tun.Packet)               {}
 
-// handler is a link.Handler, the place of the IP layer above a link.
+// handler is a link.Handler in place of the IP layer above a link.
 type handler struct{ received chan string }
 
 func (h handler) Input(now time.Duration, p *link.Packet)       { h.received <- string(p.Bytes()); p.Free() }
