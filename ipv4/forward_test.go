@@ -11,7 +11,7 @@ import (
 	"tunstack/ip"
 )
 
-// router is a lab that forwards to eth1, behind which 192.0.2.0/24 is.
+// router is a lab that forwards to eth1, the way to 192.0.2.0/24.
 func router(t *testing.T, cfg config, mtu int) (*lab, *wire) {
 	cfg.Forwarding = true
 	l := newLab(t, cfg)

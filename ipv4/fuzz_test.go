@@ -6,7 +6,7 @@ import (
 	"tunstack/internal/packet"
 )
 
-// FuzzInput throws octets at a router with all its switches on. Whatever goes out again is well formed. (SEC-015)
+// FuzzInput feeds bytes to a router with all options on. Every packet sent is well formed. (SEC-015)
 func FuzzInput(f *testing.F) {
 	h := transit()
 	f.Add(dgram(h, pattern(600)), false, byte(0))

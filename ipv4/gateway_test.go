@@ -12,7 +12,7 @@ import (
 	"tunstack/ip"
 )
 
-// silent tells the stack that the next hop of a datagram to dst did not answer.
+// silent reports that the next hop of a datagram to dst did not answer.
 func (l *lab) silent(dst netip.Addr) {
 	l.eth0.Unreachable(l.now, packet.From(dgram(Header{Datagram: ip.Datagram{Src: ownAddr, Dst: dst, Protocol: testProtocol}}, pattern(8))))
 }
@@ -37,7 +37,7 @@ func TestGatewayFailure(t *testing.T) { // IP-028
 	l.advance(5 * time.Second)
 	require.False(t, l.Routes()[2].Failed)
 
-	l.silent(peerAddr) // a neighbour that is a gateway too, though not on this way
+	l.silent(peerAddr) // a neighbour that is a gateway, too, but not on this way
 	require.False(t, l.Routes()[1].Failed)
 }
 
@@ -62,11 +62,11 @@ func TestRedirect(t *testing.T) { // ICMP-013, ICMP-014
 		l.Redirect(l.now, &ip.Error{In: i, Kind: ip.Redirect, Gateway: addr(gateway), From: addr(from), Quoted: ip.Datagram{Src: ownAddr, Dst: farAddr}})
 	}
 	redirect(l.eth0, "10.0.0.66", "10.0.0.3") // not from the first hop
-	redirect(l.eth0, "10.0.0.1", "192.0.2.1") // gateway on no network of ours
+	redirect(l.eth0, "10.0.0.1", "192.0.2.1") // gateway not on a connected network
 	redirect(l.eth0, "10.0.0.1", "10.1.0.1")  // gateway on another network
-	redirect(l.eth0, "10.0.0.1", "10.0.0.2")  // gateway is this host
-	redirect(l.eth0, "10.0.0.1", "10.0.0.1")  // nothing new
-	redirect(eth1, "10.0.0.1", "10.0.0.3")    // came in elsewhere
+	redirect(l.eth0, "10.0.0.1", "10.0.0.2")  // gateway is this stack
+	redirect(l.eth0, "10.0.0.1", "10.0.0.1")  // no change
+	redirect(eth1, "10.0.0.1", "10.0.0.3")    // arrived by another interface
 	require.Equal(t, "eth0 10.0.0.1", l.nextHop("192.0.2.9"))
 	require.Equal(t, uint64(6), l.count("ip.redirect.ignored"))
 

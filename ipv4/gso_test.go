@@ -150,7 +150,7 @@ func TestForwardedChecksumVerdictEndsHere(t *testing.T) {
 	require.Equal(t, packet.ChecksumNone, w.take()[0].Offload.Checksum)
 }
 
-// A super-packet's way out to a link that takes none.
+// Sending a super-packet to a link without that feature.
 func BenchmarkSegment(b *testing.B) {
 	l := newLab(&testing.T{}, config{})
 	_, err := l.AddInterface("null", null{})

@@ -25,7 +25,7 @@ func BenchmarkHeader(b *testing.B) {
 	})
 }
 
-// A datagram's way from the link to its protocol.
+// Receiving a datagram, from the link to its protocol.
 func BenchmarkInput(b *testing.B) {
 	l := newLab(&testing.T{}, config{})
 	h := unicast()

@@ -56,7 +56,7 @@ func TestBadSources(t *testing.T) { // IP-006, SEC-016
 		h.Src = addr(src)
 		l.dropped(dgram(h, pattern(8)), &l.v4.stats.DropSource)
 	}
-	h := unicast() // a host that asks for an address
+	h := unicast() // a host that requests an address
 	h.Src, h.Dst = addr("0.0.0.0"), addr("255.255.255.255")
 	l.recv(dgram(h, pattern(8)))
 	require.Len(t, l.up.take(), 1)
@@ -173,7 +173,7 @@ func TestUnsupportedProtocol(t *testing.T) { // ICMP-009
 	require.Len(t, seen.datagrams, 1)
 }
 
-// tap remembers what it sees.
+// tap records its datagrams.
 type tap struct{ datagrams [][]byte }
 
 func (t *tap) HandleError(time.Duration, *ip.Error, []byte) {}

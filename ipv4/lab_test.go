@@ -19,18 +19,18 @@ import (
 // testProtocol is a protocol number that the tests' transport has.
 const testProtocol = 200
 
-// wire records what was sent.
+// wire records the datagrams sent.
 type wire struct{ *wiretest.Wire }
 
 func newWire(mtu int, f packet.Features) *wire { return &wire{wiretest.New(mtu, f)} }
 
-// sent is a datagram with its header, as far as it has one.
+// sent is a datagram with its parsed header.
 type sent struct {
 	wiretest.Datagram
 	h Header
 }
 
-// take returns what was sent since the last call.
+// take returns the datagrams sent since the last call.
 func (w *wire) take() (all []sent) {
 	for _, d := range w.Take() {
 		s := sent{Datagram: d}
@@ -40,7 +40,7 @@ func (w *wire) take() (all []sent) {
 	return all
 }
 
-// transport is a Protocol and a Reporter that remembers what it is told.
+// transport is a Protocol and a Reporter that records its calls.
 type transport struct {
 	in      []received
 	advice  []ip.Error
@@ -71,7 +71,7 @@ func (r *transport) Report(_ time.Duration, e ip.Error, _ *ip.Datagram, p *packe
 	r.about = append(r.about, slices.Clone(p.Bytes()))
 }
 
-// take returns the datagrams that came up since the last call.
+// take returns the datagrams received since the last call.
 func (r *transport) take() []received {
 	in := r.in
 	r.in = nil
@@ -84,7 +84,7 @@ func (r *transport) takeReports() []ip.Error {
 	return e
 }
 
-// lab is a stack in virtual time with one interface, eth0, and a transport that takes everything it is given.
+// lab is a stack in virtual time with one interface, eth0, and a transport that records everything.
 type lab struct {
 	*ip.Stack
 	v4     *Stack
@@ -163,7 +163,7 @@ func (l *lab) advance(d time.Duration) {
 	l.timers.Advance(l.now)
 }
 
-// send sends n octets to dst and returns what came out on eth0.
+// send sends n bytes to dst and returns the datagrams sent on eth0.
 func (l *lab) send(dst netip.Addr, h Header, n int) ([]sent, error) {
 	r, err := l.Route(dst, netip.Addr{})
 	if err != nil {
@@ -174,7 +174,7 @@ func (l *lab) send(dst netip.Addr, h Header, n int) ([]sent, error) {
 	return l.wire0.take(), err
 }
 
-// pattern is n octets that tell their place.
+// pattern is n bytes that depend on their position.
 func pattern(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -197,7 +197,7 @@ func dgram(h Header, payload []byte) []byte {
 	return b
 }
 
-// recv puts octets in at eth0 as if the wire had carried them.
+// recv receives bytes at eth0 as if from the wire.
 func (l *lab) recv(b []byte) { l.recvAs(b, packet.Unicast) }
 
 func (l *lab) recvAs(b []byte, cast packet.Cast) { l.recvOn(l.eth0, b, cast) }
@@ -208,7 +208,7 @@ func (l *lab) recvOn(i *ip.Interface, b []byte, cast packet.Cast) {
 	i.Input(l.now, p)
 }
 
-// dropped requires that b is dropped without a word, for the given reason.
+// dropped requires that b is dropped without an answer, for the given reason.
 func (l *lab) dropped(b []byte, why interface{ Value() uint64 }) {
 	l.t.Helper()
 	before := why.Value()

@@ -8,7 +8,7 @@ import (
 	"tunstack/ip"
 )
 
-// null is a Link that swallows all.
+// null is a Link that frees all packets.
 type null struct{}
 
 func (null) Output(_ time.Duration, p *packet.Buffer, _ netip.Addr) error {

@@ -115,7 +115,7 @@ func TestSourceRoutesAreRefused(t *testing.T) { // SEC-018
 	l := newLab(t, config{Config: Config{ForwardSourceRouted: true}, Forwarding: true})
 	l.route("0.0.0.0/0", "10.0.0.1", 0)
 	for _, kind := range []byte{131, 137} {
-		for _, pointer := range []byte{4, 8} { // a hop ahead, and none
+		for _, pointer := range []byte{4, 8} { // with a hop left, and without
 			for _, dst := range []netip.Addr{ownAddr, farAddr} {
 				h := unicast()
 				h.Dst, h.Options = dst, opt(kind, pointer, "192.0.2.9")
@@ -199,7 +199,7 @@ func FuzzOptions(f *testing.F) { // IP-013, SEC-015
 		b = slices.Clone(b[:min(len(b), maxOptionsLen)&^3])
 		o, bad := scanOptions(b)
 		if bad >= len(b) {
-			t.Fatalf("error at %d of %d octets", bad, len(b))
+			t.Fatalf("error at %d of %d bytes", bad, len(b))
 		}
 		copiedOptions(b)
 		h := Header{Datagram: ip.Datagram{Options: b, Src: peerAddr, Dst: ownAddr}}

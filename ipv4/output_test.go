@@ -158,7 +158,7 @@ func TestSendRaw(t *testing.T) { // SOCK-047
 	require.NoError(t, err)
 	raw := func(h Header, n int) ([]sent, error) {
 		b := dgram(h, pattern(n))
-		b[2], b[3], b[10], b[11] = 0, 0, 0xaa, 0xaa // not the caller's business
+		b[2], b[3], b[10], b[11] = 0, 0, 0xaa, 0xaa // filled in by the stack
 		err := l.SendRaw(l.now, r, packet.From(b))
 		return l.wire0.take(), err
 	}

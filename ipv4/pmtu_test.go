@@ -83,7 +83,7 @@ func TestPathMTUsAreBounded(t *testing.T) { // SEC-015
 	}
 	require.Equal(t, 1500, l.mtuTo(dst(0)), "the oldest gave way")
 	require.Equal(t, 1400, l.mtuTo(dst(1)))
-	l.tooBig(dst(1), 1300, 1400) // as the youngest
+	l.tooBig(dst(1), 1300, 1400) // as the newest
 	l.tooBig(dst(0), 1400, 1500)
 	require.Equal(t, 1500, l.mtuTo(dst(2)))
 	require.Equal(t, 1300, l.mtuTo(dst(1)))
@@ -118,7 +118,7 @@ func TestRawSocketsLowerThePathMTU(t *testing.T) { // ICMP-011
 	require.Len(t, l.up.advice, 1)
 }
 
-// An error is believed only about a datagram that left with DF within the last seconds.
+// An error is believed only about a datagram sent with DF within the last seconds.
 func TestForgedFragNeeded(t *testing.T) { // SEC-010
 	l := newLab(t, config{})
 	believed := func(change func(*ip.Datagram, []byte)) bool {
@@ -146,7 +146,7 @@ func TestForgedFragNeeded(t *testing.T) { // SEC-010
 	require.False(t, believed(exactly), "too late")
 }
 
-// The first 8 bytes of a datagram are quoted as they were on the wire, wherever they were when it was sent.
+// ICMP errors quote the first 8 bytes of a datagram as on the wire, in whatever spans they were when it was sent.
 func TestFragNeededQuotesTheWire(t *testing.T) { // IP-038
 	quoted := []byte{0, 9, 0, 53, 3, 0xf0, 0xab, 0xcd} // ports, length 1008, the checksum that the device computes
 	for name, send := range map[string]func(l *lab, r *ip.Route) error{

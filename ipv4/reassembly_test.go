@@ -13,7 +13,7 @@ import (
 	"tunstack/ip"
 )
 
-// cut is the datagram of h and payload in fragments of size octets.
+// cut returns the datagram of h and payload in fragments of size bytes.
 func cut(h Header, payload []byte, size int) [][]byte {
 	var fragments [][]byte
 	for at := 0; at < len(payload); at += size {
@@ -23,7 +23,7 @@ func cut(h Header, payload []byte, size int) [][]byte {
 	return fragments
 }
 
-// part is the fragment with the octets from start up to end of payload.
+// part is the fragment with the bytes from start up to end of payload.
 func part(h Header, payload []byte, start, end int) []byte {
 	h.Offset, h.MF = uint16(start), end < len(payload)
 	return dgram(h, payload[start:end])
@@ -56,8 +56,8 @@ func TestReassembly(t *testing.T) { // IP-017, IP-018
 					require.Equal(t, ip.Datagram{TotalLen: 20 + size, HeaderLen: 20, TTL: 64, Protocol: testProtocol, Src: peerAddr, Dst: ownAddr, Options: []byte{}, In: l.eth0}, in.h)
 				}
 			}
-			require.NotZero(t, done, "%d octets in fragments of %d", size, mtu)
-			l.advance(time.Minute) // what the duplicates began again
+			require.NotZero(t, done, "%d bytes in fragments of %d", size, mtu)
+			l.advance(time.Minute) // the duplicates have started another reassembly
 		}
 	}
 	require.Zero(t, l.FragmentMemory())
@@ -165,7 +165,7 @@ func TestImpossibleFragments(t *testing.T) { // SEC-012
 	h.MF, h.Offset = false, 65512
 	l.droppedBy(dgram(h, pattern(4)), "ip.drop.bad_fragment")
 
-	// Each fragment fits, and the whole does not, as the first one's header is longer.
+	// Each fragment fits, but the whole does not, because the first one's header is longer.
 	h = unicast()
 	f := cut(h, pattern(65515), 32752)
 	h.Options = []byte{1, 1, 1, 1}
@@ -203,19 +203,19 @@ func BenchmarkReassembly64K(b *testing.B) {
 	}
 }
 
-// naive is reassembly as the rules say it, octet by octet.
+// naive is a direct implementation of the rules of reassembly, byte by byte.
 type naive struct {
-	octets  map[int]byte
+	bytes   map[int]byte
 	end     int // 0: not known
 	highest int
 }
 
-// add returns the payload when it is whole. ok is false if the datagram is given up.
+// add returns the payload when the datagram is complete. ok is false if the datagram is given up.
 func (n *naive) add(start int, data []byte, more bool) (whole []byte, ok bool) {
 	end := start + len(data)
 	overlap, same := 0, true
 	for i, c := range data {
-		if have, there := n.octets[start+i]; there {
+		if have, there := n.bytes[start+i]; there {
 			overlap++
 			same = same && have == c
 		}
@@ -229,17 +229,17 @@ func (n *naive) add(start int, data []byte, more bool) (whole []byte, ok bool) {
 		return nil, false
 	}
 	for i, c := range data {
-		n.octets[start+i] = c
+		n.bytes[start+i] = c
 	}
 	n.highest = max(n.highest, end)
 	if !more {
 		n.end = end
 	}
-	if n.end == 0 || len(n.octets) < n.end {
+	if n.end == 0 || len(n.bytes) < n.end {
 		return nil, true
 	}
 	for i := range n.end {
-		whole = append(whole, n.octets[i])
+		whole = append(whole, n.bytes[i])
 	}
 	return whole, true
 }
@@ -250,9 +250,9 @@ func FuzzReassembly(f *testing.F) { // IP-018, SEC-011, SEC-015
 	f.Add([]byte{0, 0x81, 1, 0x81, 2, 0x02}) // overlaps
 	f.Fuzz(func(t *testing.T, actions []byte) {
 		l := newLab(t, config{})
-		model := naive{octets: make(map[int]byte)}
+		model := naive{bytes: make(map[int]byte)}
 		for ; len(actions) >= 2; actions = actions[2:] {
-			// One fragment: offset in units, length in octets, more fragments, and other data.
+			// One fragment: offset in units, length in bytes, more fragments, and other data.
 			start, n, more := int(actions[0]&31)*8, int(actions[1]&31)+1, actions[1]&0x80 != 0
 			if more {
 				n = (n + 7) &^ 7
@@ -264,12 +264,12 @@ func FuzzReassembly(f *testing.F) { // IP-018, SEC-011, SEC-015
 			h := unicast()
 			h.Offset, h.MF = uint16(start), more
 			if start == 0 && !more {
-				continue // no fragment
+				continue // not a fragment
 			}
 			l.recv(dgram(h, data))
 			want, ok := model.add(start, data, more)
 			if !ok || want != nil {
-				model = naive{octets: make(map[int]byte)}
+				model = naive{bytes: make(map[int]byte)}
 			}
 			if got := l.up.take(); want == nil {
 				require.Empty(t, got)

@@ -42,7 +42,7 @@ func TestIdentificationsTellNothingOfOthers(t *testing.T) { // SEC-014: interlea
 	require.Greater(t, len(seen), 900)
 }
 
-// The link asks for the source of a datagram that it resolves a next hop for (LINK-011).
+// The link asks for the source of a datagram whose next hop it resolves (LINK-011).
 func TestSourceForTheLink(t *testing.T) {
 	l := newLab(t, config{})
 	sent, err := l.send(peerAddr, Header{}, 8)
@@ -53,7 +53,7 @@ func TestSourceForTheLink(t *testing.T) {
 	}
 }
 
-// filter is a wire that notes which groups it is told to receive.
+// filter is a wire that records the groups that it must receive.
 type filter struct {
 	null
 	calls []string

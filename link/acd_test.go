@@ -28,7 +28,7 @@ func (l *lab) claim(addr netip.Addr) *outcome {
 	return o
 }
 
-// next moves to the next deadline and says how long that took.
+// next moves to the next deadline and returns the time to it.
 func (l *lab) next() time.Duration {
 	at, ok := l.timers.Next()
 	require.True(l.t, ok)
@@ -51,7 +51,7 @@ func TestClaim(t *testing.T) {
 		l.sends(probe)
 	}
 	l.hears(opRequest, hostMAC, hostIP, myIP)
-	l.sends() // not ours yet
+	l.sends() // not owned yet
 	require.Zero(t, o.calls)
 	require.Equal(t, 2*time.Second, l.next())
 	require.Equal(t, &outcome{l.now, nil, 1}, o)
@@ -154,7 +154,7 @@ func TestClaimErrors(t *testing.T) {
 	}
 }
 
-// Negative settings switch probes and announcements off; short ones are for a link that has no other hosts.
+// Negative settings disable probes and announcements; short ones are for a link without other hosts.
 func TestClaimSettings(t *testing.T) {
 	l := newLab(t, Config{ACD: ACD{ProbeNum: -1}})
 	l.sends(announcement)
@@ -188,7 +188,7 @@ func TestRelease(t *testing.T) {
 	l.e.Release(otherIP) // never claimed
 }
 
-// LINK-021: each way of RFC 5227 section 2.4 to treat conflicts at 0, 5, 11 and 30 s.
+// LINK-021: each reaction of RFC 5227 section 2.4 to conflicts at 0, 5, 11 and 30 s.
 func TestDefence(t *testing.T) {
 	defended, lost := &Conflict{myIP, otherMAC, false}, &Conflict{myIP, otherMAC, true}
 	for _, tt := range []struct {
@@ -239,7 +239,7 @@ func TestProbeIsAnswered(t *testing.T) {
 	require.Zero(t, l.arp("arp.conflicts"))
 }
 
-// Two hosts that probe for one address at the same time: neither gets it.
+// Two hosts probe for one address at the same time: neither gets it.
 func TestSimultaneousProbes(t *testing.T) {
 	a, b := newLab(t, Config{}), newLab(t, Config{MAC: otherMAC})
 	first, second := a.claim(myIP), b.claim(myIP)

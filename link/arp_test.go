@@ -13,7 +13,7 @@ import (
 	"tunstack/internal/packet"
 )
 
-// LINK-008: requests for an own address are answered by unicast, for another's not at all.
+// LINK-008: requests for an owned address are answered by unicast, requests for another's are not answered.
 func TestRequestIsAnswered(t *testing.T) {
 	l := newLab(t, claimed)
 	l.hears(opRequest, hostMAC, hostIP, myIP)
@@ -23,7 +23,7 @@ func TestRequestIsAnswered(t *testing.T) {
 	l.sends()
 }
 
-// LINK-004: an ARP packet in an 802.3 frame with SNAP is as good.
+// LINK-004: an ARP packet in an 802.3 frame with SNAP is accepted, too.
 func TestRequestInSNAP(t *testing.T) {
 	l := newLab(t, claimed)
 	b := make([]byte, snapSize+arpSize+18) // padded to the 60 bytes of a real wire
@@ -53,7 +53,7 @@ func TestSenderUpdatesEntry(t *testing.T) {
 	}
 }
 
-// LINK-010: the sender of a request for an own address is learned, that of a request for another one is not.
+// LINK-010: the sender of a request for an owned address is learned, the sender of a request for another is not.
 func TestSenderIsLearned(t *testing.T) {
 	l := newLab(t, claimed)
 	l.hears(opRequest, otherMAC, otherIP, hostIP)
@@ -89,7 +89,7 @@ func TestRequestBytes(t *testing.T) {
 		"020000000002"+"0a000002"+"000000000000"+"0a000001", fmt.Sprintf("%x", l.dev.sent[0].data))
 }
 
-// LINK-011: the sender of a request is the address that the datagram is from, or for another's datagram the lowest of ours.
+// LINK-011: the sender address of a request is the datagram's source, or for another host's datagram the lowest of ours.
 func TestRequestSender(t *testing.T) {
 	second := netip.MustParseAddr("10.0.0.3")
 	for _, tt := range []struct{ from, want string }{
@@ -102,7 +102,7 @@ func TestRequestSender(t *testing.T) {
 		require.NoError(t, l.e.Output(0, datagram(netip.MustParseAddr(tt.from), hostIP, "x"), hostIP))
 		l.sends("> all: who-has 10.0.0.1 tell " + tt.want)
 	}
-	l := newLab(t, Config{}) // without an own address
+	l := newLab(t, Config{}) // owns no address
 	require.NoError(t, l.output(hostIP, "x"))
 	l.sends("> all: who-has 10.0.0.1 tell 0.0.0.0")
 }
@@ -199,7 +199,8 @@ func TestRequestsAreRateLimited(t *testing.T) {
 	}
 }
 
-// LINK-016: after three unanswered requests the packets go back up, senders get an error, and later it is tried again.
+// LINK-016: after three unanswered requests the held packets are returned, senders get an error, and later the link tries
+// again.
 func TestUnreachable(t *testing.T) {
 	l := newLab(t, claimed)
 	require.NoError(t, l.output(hostIP, "a"))
@@ -223,7 +224,7 @@ func TestUnreachable(t *testing.T) {
 	l.sends(ask)
 }
 
-// A neighbour that failed and then shows up is reachable at once.
+// A neighbour that failed and then sends is reachable at once.
 func TestFailedNeighborComesBack(t *testing.T) {
 	l := newLab(t, claimed)
 	require.NoError(t, l.output(hostIP, "a"))
@@ -235,7 +236,7 @@ func TestFailedNeighborComesBack(t *testing.T) {
 	l.sends("> host: ip b")
 }
 
-// LINK-015: a whole ping of 65,507 bytes is held; beyond the bound the oldest packets give way.
+// LINK-015: a whole ping of 65,507 bytes is held; beyond the bound the oldest packets are dropped.
 func TestHoldBound(t *testing.T) {
 	l := newLab(t, claimed)
 	for i := range 100 {
@@ -252,7 +253,7 @@ func TestHoldBound(t *testing.T) {
 	require.Zero(t, l.e.held)
 }
 
-// LINK-015, SEC-017: the whole is bounded, and still each neighbour's latest packet is held.
+// LINK-015, SEC-017: the total is bounded, and still each neighbour's latest packet is held.
 func TestHoldBoundOfAll(t *testing.T) {
 	l := newLab(t, claimed)
 	neighbour := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 1, 0, byte(i)}) }
@@ -261,7 +262,7 @@ func TestHoldBoundOfAll(t *testing.T) {
 			require.NoError(t, l.output(neighbour(i), "x"))
 		}
 	}
-	require.Equal(t, holdPackets/60*60+4+82, l.e.held.packets) // 17 neighbours hold 60, the next what is left, the others 1
+	require.Equal(t, holdPackets/60*60+4+82, l.e.held.packets) // 17 neighbours hold 60, the next one the rest, the others 1
 	for i := range 100 {
 		require.NotEmpty(t, l.e.table.get(neighbour(i)).held)
 	}
@@ -279,7 +280,7 @@ func TestHoldBoundInBytes(t *testing.T) {
 	require.Greater(t, l.e.held.bytes, holdBytes-66000)
 }
 
-// A packet that waits is independent of its sender and small.
+// A held packet is independent of its sender and small.
 func TestHeldPacketIsOwned(t *testing.T) {
 	l := newLab(t, claimed)
 	payload := []byte("bc")
@@ -292,7 +293,7 @@ func TestHeldPacketIsOwned(t *testing.T) {
 	l.sends("> host: ip abc")
 }
 
-// A late call of a timer that was armed anew meanwhile does nothing.
+// A late call of a timer that has been armed again meanwhile does nothing.
 func TestLateTimer(t *testing.T) {
 	l := newLab(t, claimed)
 	require.NoError(t, l.output(hostIP, "x"))

@@ -29,7 +29,7 @@ var (
 
 func bytesOf(p *packet.Buffer) []byte { return bytes.Clone(p.Bytes()) }
 
-// LINK-001, LINK-004, LINK-007: which frames reach the layer above, and why the others do not.
+// LINK-001, LINK-004, LINK-007: the frames that reach the layer above, and the reasons why others are dropped.
 func TestInput(t *testing.T) {
 	ip := bytesOf(datagram(hostIP, myIP, "x"))
 	snap := append([]byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 0}, ip...)
@@ -152,7 +152,7 @@ func TestJoinAndLeaveAreCounted(t *testing.T) {
 	require.True(t, receives(), "a Leave too many must not undo a later Join")
 }
 
-// LINK-017: no ARP for groups and broadcasts, and the broadcast MAC for nothing else.
+// LINK-017: groups and broadcasts need no ARP, and only broadcasts use the broadcast MAC.
 func TestGroupDestinations(t *testing.T) {
 	for _, tt := range []struct {
 		cast packet.Cast
@@ -282,7 +282,7 @@ func BenchmarkOutput(b *testing.B) {
 	}
 }
 
-// A flood of senders with the cache full of neighbours: each is looked at and refused.
+// A flood of senders while the cache is full of neighbours: each is looked up and refused.
 func BenchmarkFlood(b *testing.B) {
 	l := newLab(b, claimed)
 	l.dev.discard = true

@@ -23,7 +23,7 @@ func FuzzFrame(f *testing.F) {
 		}
 		require.LessOrEqual(t, h.size, h.end)
 		require.LessOrEqual(t, h.end, len(b))
-		if h.typ < minType { // an 802.3 frame: nothing we send
+		if h.typ < minType { // an 802.3 frame, which the stack never sends
 			return
 		}
 		again := make([]byte, headerSize, len(b))
@@ -54,7 +54,7 @@ func FuzzARP(f *testing.F) {
 }
 
 // FuzzCache runs a script on an Ethernet with a small cache: each step is a length, an action and its data.
-// The cache stays bounded, nothing panics, and all ends when time passes (SEC-015, SEC-017).
+// The cache stays bounded, nothing panics, and every entry ends with time (SEC-015, SEC-017).
 func FuzzCache(f *testing.F) {
 	f.Add([]byte{2, 0, 1, 2, 0, 2, 6, 3, 1, 0, 1, 0, 1, 1, 4, 9})
 	f.Add(bytes.Repeat([]byte{6, 3, 1, 0, 7, 0, 2, 2, 0, 7, 1, 4, 200}, 20))

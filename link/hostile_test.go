@@ -36,7 +36,7 @@ func TestOddSenders(t *testing.T) {
 			l := newLab(t, cfg)
 			a := arpPacket{op: opRequest, sha: tt.sha, spa: netip.MustParseAddr(tt.spa), tpa: myIP}
 			p := a.frameFor(broadcast)
-			copy(p.Bytes()[6:], hostMAC[:]) // the frame itself is in order
+			copy(p.Bytes()[6:], hostMAC[:]) // the frame itself is valid
 			l.e.Input(0, p)
 			require.Empty(t, l.e.Neighbors(0))
 			require.EqualValues(t, 1, l.arp(tt.drop))
@@ -45,14 +45,14 @@ func TestOddSenders(t *testing.T) {
 	}
 }
 
-// SEC-017: a zero sender is answered, as it may be a probe (LINK-022), but not cached.
+// SEC-017: a zero sender is answered, because it may be a probe (LINK-022), but not cached.
 func TestZeroSender(t *testing.T) {
 	l := newLab(t, claimed)
 	l.hears(opRequest, hostMAC, zeroIP, myIP)
 	require.Empty(t, l.e.Neighbors(0))
 }
 
-// SEC-017: an operation that is neither a request nor a reply changes nothing, and makes no conflict.
+// SEC-017: an operation that is neither a request nor a reply changes nothing, and causes no conflict.
 func TestUnknownOperations(t *testing.T) {
 	for _, op := range []uint16{0, 3, 9} {
 		l := newLab(t, claimed)
@@ -79,7 +79,7 @@ func TestDisputedNeighbor(t *testing.T) {
 		require.NoError(t, l.output(hostIP, "a"))
 		l.hears(op, otherMAC, hostIP, hostIP)
 		l.sends("> host: ip a")
-		l.is(hostIP, Reachable) // it was confirmed a moment ago
+		l.is(hostIP, Reachable) // it was just confirmed
 
 		l.advance(2 * time.Second)
 		for range 5 {
@@ -96,7 +96,7 @@ func TestDisputedNeighbor(t *testing.T) {
 	}
 }
 
-// A neighbour that has another MAC is found a second late, if the old one does not answer.
+// A neighbour's new MAC is found a second late, if the old one does not answer.
 func TestNeighborMoves(t *testing.T) {
 	l := newLab(t, claimed)
 	l.hears(opReply, hostMAC, hostIP, myIP)
@@ -111,14 +111,14 @@ func TestNeighborMoves(t *testing.T) {
 	l.sends("> other: ip b")
 }
 
-// flood sends requests for us from n senders of a network.
+// flood sends requests for the stack's address from n senders of a network.
 func (l *lab) flood(network byte, n int) {
 	for i := range n {
 		l.hears(opRequest, hostMAC, netip.AddrFrom4([4]byte{network, 0, byte(i >> 8), byte(i)}), myIP)
 	}
 }
 
-// SEC-017: the cache is bounded, and a flood of senders pushes out neither neighbours in use nor waiting packets.
+// SEC-017: the cache is bounded, and a flood of senders evicts neither neighbours in use nor held packets.
 func TestFloodOfSenders(t *testing.T) {
 	cfg := claimed
 	cfg.Neighbors.Max = 100
@@ -165,7 +165,7 @@ func TestFloodOfDestinations(t *testing.T) {
 	l.is(hostIP, Reachable)
 }
 
-// Least use goes first: failed, learned, stale, waiting, and within a use the oldest.
+// The entry with the lowest rank is evicted first: failed, learned, stale, waiting, and within a rank the oldest.
 func TestEvictionOrder(t *testing.T) {
 	cfg := claimed
 	cfg.Neighbors = NeighborCache{Max: 6, Failed: time.Hour, Stale: time.Hour}
@@ -190,7 +190,7 @@ func TestEvictionOrder(t *testing.T) {
 	l.is(ip(6), Reachable)
 }
 
-// All entry points at once, for the race detector, and no packet held is forgotten.
+// All entry points run at once, for the race detector, and no held packet is lost.
 func TestConcurrentUse(t *testing.T) {
 	cfg := claimed
 	cfg.Neighbors.Max = 20

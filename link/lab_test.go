@@ -20,7 +20,7 @@ import (
 // device is a tun.Device with two queues that records the packets written to it.
 type device struct {
 	features packet.Features
-	discard  bool  // frees what is written without a look
+	discard  bool  // frees packets without recording
 	err      error // of every Write
 
 	mu   sync.Mutex
@@ -60,7 +60,7 @@ func (q *deviceQueue) Write(p *packet.Buffer) error {
 	return q.d.err
 }
 
-// received is one packet that a Handler was given.
+// received is one packet passed to a Handler.
 type received struct {
 	now  time.Duration
 	data []byte
@@ -71,7 +71,7 @@ type received struct {
 type handler struct {
 	mu          sync.Mutex
 	in, unreach []received
-	input       func(now time.Duration, p *packet.Buffer) // instead, unless nil
+	input       func(now time.Duration, p *packet.Buffer) // called instead of recording, unless nil
 }
 
 func (h *handler) Input(now time.Duration, p *packet.Buffer) {
@@ -89,7 +89,7 @@ func (h *handler) Source(p *packet.Buffer) netip.Addr {
 	return netip.AddrFrom4([4]byte(p.Bytes()[12:16]))
 }
 
-// IsHost knows the broadcast address of 10.0.0.0/24.
+// IsHost excludes the broadcast address of 10.0.0.0/24.
 func (h *handler) IsHost(a netip.Addr) bool {
 	if !a.Is4() {
 		return false
@@ -146,7 +146,7 @@ func newLab(t testing.TB, cfg Config) *lab {
 	return l
 }
 
-// claimed is a Config that owns addresses at once and quietly.
+// claimed is a Config that owns addresses at once, without probes and announcements.
 var claimed = Config{ACD: ACD{ProbeNum: -1, AnnounceNum: -1}}
 
 // advance moves the time on by d, from deadline to deadline.
@@ -170,7 +170,7 @@ func (l *lab) frame(dst, src MAC, typ uint16, payload []byte) {
 	l.e.Input(l.now, p)
 }
 
-// hears receives an ARP packet; a request goes to all, a reply to us.
+// hears receives an ARP packet; a request goes to all stations, a reply to this one.
 func (l *lab) hears(op uint16, sha MAC, spa, tpa netip.Addr) {
 	a := arpPacket{op: op, sha: sha, spa: spa, tpa: tpa}
 	dst := broadcast
@@ -180,12 +180,12 @@ func (l *lab) hears(op uint16, sha MAC, spa, tpa netip.Addr) {
 	l.e.Input(l.now, a.frameFor(dst))
 }
 
-// output sends a datagram of an own address.
+// output sends a datagram from an owned address.
 func (l *lab) output(nextHop netip.Addr, payload string) error {
 	return l.e.Output(l.now, datagram(myIP, nextHop, payload), nextHop)
 }
 
-// datagram is not a valid one, but enough for a link.
+// datagram is not a valid datagram, but enough for a link.
 func datagram(src, dst netip.Addr, payload string) *packet.Buffer {
 	p := packet.New(20 + len(payload))
 	b := p.Extend(20 + len(payload))
@@ -209,7 +209,7 @@ func (l *lab) sends(want ...string) {
 	require.Equal(l.t, append([]string{}, want...), got)
 }
 
-// is compares a neighbour's state; "" is none.
+// is compares a neighbour's state; "" means no entry.
 func (l *lab) is(ip netip.Addr, want State) {
 	l.t.Helper()
 	for _, n := range l.e.Neighbors(l.now) {
@@ -268,7 +268,7 @@ func (l *lab) counter(name string) uint64 { l.t.Helper(); return counter(l.t, l.
 func (l *lab) arp(name string) uint64     { l.t.Helper(); return counter(l.t, l.e.ARPStats(), name) }
 func (l *lab) cache(name string) uint64   { l.t.Helper(); return counter(l.t, l.e.NeighborStats(), name) }
 
-// addr is a neighbour's address, or for 0 that of a probe and for 255 the broadcast address.
+// addr is a neighbour's address, 0 the address of a probe, and 255 the broadcast address.
 func addr(b byte) netip.Addr {
 	switch b {
 	case 0:

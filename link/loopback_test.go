@@ -23,7 +23,7 @@ func newLoopback(input func(l *Loopback, now time.Duration, p *packet.Buffer)) (
 
 func payload(p *packet.Buffer) string { return string(p.Bytes()[20:]) }
 
-// A packet comes back within the call, owned, with its Offload, Cast and Queue.
+// A packet is received within the call, owned, with its Offload, Cast and Queue.
 func TestLoopback(t *testing.T) {
 	calls := 0
 	borrowed := []byte("bc")
@@ -48,7 +48,7 @@ func TestLoopback(t *testing.T) {
 	require.Equal(t, packet.Features{Checksum: true, TSO: 65535}, l.Features())
 }
 
-// Packets sent while one is handled wait for its end, in order: a long exchange does not nest.
+// Packets sent while one is handled wait for its end, in order: a long exchange is not recursive.
 func TestLoopbackDoesNotNest(t *testing.T) {
 	depth, deepest := 0, 0
 	var got []string
@@ -71,7 +71,7 @@ func TestLoopbackDoesNotNest(t *testing.T) {
 	require.Equal(t, "99", got[100])
 }
 
-// An exchange without end does not keep its sender for ever: the timers go on with it.
+// An endless exchange does not keep its sender for ever: the timers continue it.
 func TestLoopbackBudget(t *testing.T) {
 	handled := 0
 	l, timers := newLoopback(func(l *Loopback, now time.Duration, p *packet.Buffer) {
@@ -87,7 +87,7 @@ func TestLoopbackBudget(t *testing.T) {
 	require.Equal(t, 2*loopbackBudget, handled)
 }
 
-// What waits is bounded.
+// The queue is bounded.
 func TestLoopbackBound(t *testing.T) {
 	first := true
 	l, timers := newLoopback(func(l *Loopback, now time.Duration, p *packet.Buffer) {
@@ -107,7 +107,7 @@ func TestLoopbackBound(t *testing.T) {
 	require.EqualValues(t, 1+loopbackQueue, counter(t, l.Stats(), "link.in.packets"))
 }
 
-// The time of the call that handles the queue may be older than that of a packet; the handler still sees no time earlier than one before.
+// The time of the call that handles the queue may be older than that of a packet; the handler's time still never goes back.
 func TestLoopbackTime(t *testing.T) {
 	var times []time.Duration
 	l, _ := newLoopback(func(l *Loopback, now time.Duration, p *packet.Buffer) {
@@ -121,7 +121,7 @@ func TestLoopbackTime(t *testing.T) {
 	require.Equal(t, []time.Duration{10, 15, 15}, times)
 }
 
-// endpoint does as a TCP endpoint: it sends with its lock held, and its way in never waits for that.
+// endpoint behaves like a TCP socket: it sends with its lock held, and its input never waits for the lock.
 type endpoint struct {
 	mu    sync.Mutex
 	inbox chan *packet.Buffer
@@ -135,7 +135,7 @@ func (e *endpoint) input(p *packet.Buffer) {
 	}
 }
 
-// unlock empties the inbox first, and looks once more after it has let go.
+// unlock empties the backlog first, and checks it again after unlocking.
 func (e *endpoint) unlock() {
 	for {
 		for len(e.inbox) > 0 {
@@ -177,7 +177,7 @@ func TestLoopbackWithLocksHeld(t *testing.T) {
 		e.unlock()
 		got += e.got
 	}
-	full := int(counter(t, l.Stats(), "link.drop.queue_full")) // while whoever handles the queue has no processor
+	full := int(counter(t, l.Stats(), "link.drop.queue_full")) // the goroutine that handles the queue may not run for a while
 	require.Equal(t, 2*senders*packets, got+full)
 }
 

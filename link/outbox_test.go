@@ -33,7 +33,7 @@ func TestCork(t *testing.T) {
 		p.Queue = queue
 		p.Borrow([2][]byte{lent})
 		require.NoError(t, l.Output(0, p, hostIP))
-		clear(lent) // the sender's again
+		clear(lent) // the sender reuses them
 	}
 	l.Cork(0)
 	send(0, "a")
@@ -66,7 +66,7 @@ func TestCork(t *testing.T) {
 	require.EqualValues(t, 1, counter(t, l.Stats(), "link.drop.device"))
 }
 
-// Whoever sends meanwhile keeps his order, and nothing is lost.
+// Packets sent meanwhile keep their order, and none is lost.
 func TestCorkKeepsOrder(t *testing.T) {
 	const senders, each = 4, 2000
 	dev := &device{}

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// One table holds both families, and spreads neighbours that differ anywhere in the address over its buckets.
+// One table holds both families, and spreads neighbours over its buckets whichever bytes of their addresses differ.
 func TestTableOfBothFamilies(t *testing.T) {
 	from := func(high, low uint64) netip.Addr {
 		var b [16]byte

@@ -21,7 +21,7 @@ func TestTun(t *testing.T) {
 	ip := bytesOf(datagram(hostIP, myIP, "x"))
 	l.Input(time.Second, packet.From(ip))
 	require.Equal(t, []received{{time.Second, ip, packet.Unicast}}, h.in)
-	l.Input(0, packet.From([]byte{0x60, 0, 0, 0})) // of any version: ip decides
+	l.Input(0, packet.From([]byte{0x60, 0, 0, 0})) // any version: package ip checks it
 	require.Len(t, h.in, 2)
 	require.EqualValues(t, 2, counter(t, l.Stats(), "link.in.packets"))
 
@@ -66,7 +66,7 @@ func TestCallback(t *testing.T) {
 	require.EqualValues(t, 1, counter(t, l.Stats(), "link.out.packets"))
 }
 
-// What is answered while it is processed goes out before Inject returns.
+// Answers sent while a packet is processed are sent before Inject returns.
 func TestInjectReturnsWhenProcessed(t *testing.T) {
 	var out int
 	l := NewCallback(1500, func(time.Duration, []byte) { out++ })

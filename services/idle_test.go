@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// queue is a listener that hands out what is put into it.
+// queue is a listener that returns the connections put into it.
 type queue chan net.Conn
 
 func (q queue) Accept() (net.Conn, error) {
@@ -22,7 +22,7 @@ func (q queue) Accept() (net.Conn, error) {
 func (q queue) Close() error   { return nil }
 func (q queue) Addr() net.Addr { return nil }
 
-// SEC-050: a client that says nothing for half an hour is hung up on; one that says something now and then is not.
+// SEC-050: a client that is silent for half an hour is disconnected; a client that sends now and then is not.
 func TestIdleClientsAreHungUpOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := make(queue)

@@ -12,7 +12,7 @@ import (
 	"tunstack/socketapi"
 )
 
-// How long a condition may take to hold that holds at once, and how often a test looks.
+// Timeout and interval of a test's wait for a condition that holds at once.
 const (
 	waitTime = 10 * time.Second
 	tick     = time.Millisecond
@@ -35,7 +35,7 @@ func TestSeats(t *testing.T) {
 	require.Zero(t, s.taken)
 }
 
-// SEC-050: a service refuses a connection beyond its limits by a reset, and takes the next when one has gone.
+// SEC-050: a service resets a connection beyond its limits, and accepts the next when one has ended.
 func TestClientsAreBounded(t *testing.T) {
 	s, err := socketapi.New(socketapi.Config{})
 	require.NoError(t, err)

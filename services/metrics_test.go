@@ -14,7 +14,7 @@ import (
 	"tunstack/socketapi"
 )
 
-// observed is a stack that stands still.
+// observed is a stack without activity.
 type observed struct{}
 
 // Interfaces implements Observed.
@@ -80,7 +80,7 @@ func TestMetrics(t *testing.T) {
 	require.NoError(t, testutil.CollectAndCompare(collector{observed{}}, strings.NewReader(exposed)))
 }
 
-// All metrics of a real stack are as Prometheus' own linter wants them, and each counter is one of them.
+// All metrics of a real stack pass Prometheus' own linter, and each counter is one of them.
 func TestMetricsOfAStack(t *testing.T) {
 	s, err := socketapi.New(socketapi.Config{})
 	require.NoError(t, err)

@@ -39,7 +39,7 @@ func TestPages(t *testing.T) {
 	require.Equal(t, 404, get(pages(observed{}), "/missing").Code)
 }
 
-// SEC-051: a page says that it is what it says, that it needs its own style and nothing else, and that it belongs into no other page.
+// SEC-051: a page forbids content sniffing, all resources but its own style, and framing.
 func TestPageHeaders(t *testing.T) {
 	for _, path := range []string{"/", "/metrics", "/missing"} {
 		h := get(pages(observed{}), path).Header()
@@ -55,7 +55,7 @@ func TestPageHeaders(t *testing.T) {
 	require.Contains(t, w.Header().Get("Content-Security-Policy"), "style-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'")
 }
 
-// SEC-051: a foreign name that leads to the stack's address (DNS rebinding) brings nobody to the page.
+// SEC-051: a foreign name that resolves to the stack's address (DNS rebinding) does not show the page.
 func TestPageIsAskedForByAddress(t *testing.T) {
 	for host, status := range map[string]int{
 		"10.0.0.2": 200, "10.0.0.2:80": 200, "[fd00::2]": 200, "[fd00::2]:80": 200, "localhost:8080": 200, "": 200,
@@ -100,7 +100,7 @@ func (s slow) Write(b []byte) (int, error) {
 	return s.ResponseRecorder.Write(b)
 }
 
-// SEC-050: clients that do not read take no more answers than there may be at once, and one source leaves some to the others.
+// SEC-050: clients that do not read use no more than the allowed answers at once, and one source leaves some to the others.
 func TestAnswersAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, read := pages(observed{}), make(chan bool)
@@ -129,7 +129,7 @@ func TestAnswersAreBounded(t *testing.T) {
 	})
 }
 
-// SEC-050: a connection beyond the limits is reset, and its seat is free again when the client has gone.
+// SEC-050: a connection beyond the limits is reset, and a seat is free again when its client has gone.
 func TestPageConnectionsAreBounded(t *testing.T) {
 	s, err := socketapi.New(socketapi.Config{})
 	require.NoError(t, err)

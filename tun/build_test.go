@@ -36,7 +36,7 @@ type segmentFields struct {
 	flags            byte
 }
 
-// buildTCP returns a packet from the stack to the host with a partial checksum, as a TCP above would send it.
+// buildTCP returns a packet from the stack to the host with a partial checksum, as TCP sends it.
 func buildTCP(f segmentFields, payload []byte) *packet.Buffer {
 	p := packet.From(payload)
 	h := p.Prepend(tcpHeaderLen)

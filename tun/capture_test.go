@@ -18,7 +18,7 @@ func (n *notes) Arrived(queue int, p *packet.Buffer) {
 func (n *notes) Handled(queue int)     { n.lines = append(n.lines, fmt.Sprintf("handled %d", queue)) }
 func (n *notes) Sent(p *packet.Buffer) { n.lines = append(n.lines, "sent "+string(p.Bytes())) }
 
-// An observer is told of each packet before the next step is taken with it, and of nothing else.
+// An observer is called for each packet before the packet is processed further, and for nothing else.
 func TestObserve(t *testing.T) {
 	a, peer := Pipe(1500, TUN, packet.Features{})
 	var n notes

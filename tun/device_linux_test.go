@@ -94,7 +94,7 @@ func next(t *testing.T, d Device, match func(ip []byte) bool) *packet.Buffer {
 	}
 }
 
-// reflect answers ICMP echo requests until the device closes: the smallest stack that makes ping happy.
+// reflect answers ICMP echo requests until the device closes: the smallest stack that ping works with.
 func reflect(d Device) {
 	q := d.Queues()[0]
 	for {
@@ -204,7 +204,7 @@ func TestMTU(t *testing.T) {
 	})
 }
 
-// What the kernel sends at once must find room: a window's worth of packets, be they small or super.
+// A burst of the kernel fits into the queue: a window's worth of packets, small or super.
 func TestQueueLength(t *testing.T) {
 	eachVariant(t, func(t *testing.T, cfg Config) {
 		for mtu, packets := range map[int]int{576: 10000, 1500: 5592, 9000: 2000, 65521: 2000} {
@@ -273,7 +273,7 @@ func TestNameTaken(t *testing.T) {
 	}
 }
 
-// A killed process leaves nothing that is in the way of the next.
+// A killed process leaves nothing that prevents the next.
 func TestCrashLeavesNothing(t *testing.T) {
 	netns.Need(t)
 	for _, driver := range []string{"linux", "water", "veth"} {
@@ -291,7 +291,7 @@ func TestCrashLeavesNothing(t *testing.T) {
 	}
 }
 
-// Without a name the kernel chooses one, and the driver finds out which.
+// Without a name the kernel chooses one, and the driver returns it.
 func TestNameChosenByTheKernel(t *testing.T) {
 	netns.Need(t)
 	for _, driver := range []string{"linux", "water", "veth"} {
@@ -305,7 +305,7 @@ func TestNameChosenByTheKernel(t *testing.T) {
 	}
 }
 
-// The host sees one end of a veth pair; the other is where its kernel does not look.
+// The host sees one end of a veth pair; the other is in another namespace.
 func TestVethHidesItsOwnEnd(t *testing.T) {
 	netns.Need(t)
 	before, err := net.Interfaces()

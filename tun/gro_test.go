@@ -11,10 +11,10 @@ import (
 	"tunstack/internal/packet"
 )
 
-// frames is what a queue reads from.
+// frames is the input of a queue.
 type frames [][]byte
 
-// read is what gso.Join reads with.
+// read is the read function for gso.Join.
 func (w *frames) read(b []byte) int {
 	if len(*w) == 0 {
 		return 0
@@ -24,7 +24,7 @@ func (w *frames) read(b []byte) int {
 	return n
 }
 
-// joinAll reads everything the way a queue does.
+// joinAll reads everything as a queue does.
 func joinAll(w frames, kind Kind, frameLen int) (out []*packet.Buffer) {
 	for p := (*packet.Buffer)(nil); p != nil || len(w) > 0; {
 		if p == nil {
@@ -39,7 +39,7 @@ func joinAll(w frames, kind Kind, frameLen int) (out []*packet.Buffer) {
 	return out
 }
 
-// arriving is a segment as Linux sends it: complete, and not to be fragmented.
+// arriving is a segment as Linux sends it: complete, and with DF.
 func arriving(f segmentFields, payload []byte) []byte {
 	p := buildTCP(f, payload)
 	p.CompleteChecksum()
@@ -75,7 +75,7 @@ func burst(seq uint32, payload []byte, size int) (w frames) {
 	return w
 }
 
-// Segments that follow each other become one packet with their data and flags.
+// Consecutive segments become one packet with their data and flags.
 func TestJoin(t *testing.T) {
 	for _, kind := range []Kind{TUN, TAP} {
 		payload := randomBytes(10500)
@@ -99,7 +99,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// A super-packet is no larger than an IP datagram can be.
+// A super-packet is at most as large as an IP datagram can be.
 func TestJoinFillsADatagram(t *testing.T) {
 	payload := randomBytes(200_000)
 	var got []byte
@@ -199,7 +199,7 @@ func TestJoinNoAllocations(t *testing.T) {
 	})
 }
 
-// Any joined packets are the same after they are cut again, in their order.
+// Joined packets that are cut again are the same, in order.
 func FuzzJoin(f *testing.F) {
 	seed := func(w frames) {
 		var data []byte
@@ -217,7 +217,7 @@ func FuzzJoin(f *testing.F) {
 			size := int(binary.BigEndian.Uint16(data))
 			n := min(size%1504+1, len(data)-2)
 			b := append([]byte{}, data[2:2+n]...)
-			if size < 1<<15 && n >= ipv4HeaderLen+tcpHeaderLen { // else its checksums may be wrong
+			if size < 1<<15 && n >= ipv4HeaderLen+tcpHeaderLen { // otherwise its checksums may be wrong
 				b = sealTCP(sealIP(b))
 			}
 			w, data = append(w, b), data[2+n:]

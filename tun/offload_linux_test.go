@@ -50,7 +50,7 @@ func TestFeatures(t *testing.T) {
 	}
 }
 
-// The host's SYN leaves with a partial checksum where the device takes part, and with a full one where not.
+// The host's SYN has a partial checksum if the device has checksum offload, and a full one otherwise.
 func TestReceiveSYN(t *testing.T) {
 	eachVariant(t, func(t *testing.T, cfg Config) {
 		d := openTest(t, cfg)
@@ -74,7 +74,7 @@ func TestReceiveSYN(t *testing.T) {
 	})
 }
 
-// A datagram of 30,000 bytes comes as fragments on every device: there is no fragmentation offload.
+// A datagram of 30,000 bytes arrives as fragments on every device: there is no fragmentation offload.
 func TestReceiveFragments(t *testing.T) {
 	payload := randomBytes(30000)
 	eachVariant(t, func(t *testing.T, cfg Config) {
@@ -125,7 +125,7 @@ func TestReceiveUDPSuperPacket(t *testing.T) {
 	})
 }
 
-// A UDP super-packet that we send reaches the host's program as datagrams, cut by the kernel or by us.
+// A UDP super-packet of ours reaches the host's program as datagrams, cut by the kernel or by us.
 func TestSendUDPSuperPacket(t *testing.T) {
 	payload := randomBytes(3500)
 	eachVariant(t, func(t *testing.T, cfg Config) {
@@ -250,7 +250,7 @@ func TestLinuxAllocatesNothing(t *testing.T) {
 				p := packet.New(100)
 				h := p.Extend(100)
 				clear(h)
-				h[0] = 0x45 // a TUN device wants to see an IP version
+				h[0] = 0x45 // a TUN device requires an IP version
 				p.Borrow([2][]byte{payload[:300], payload[300:]})
 				if err := d.Queues()[0].Write(p); err != nil {
 					t.Error(err)

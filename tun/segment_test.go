@@ -10,7 +10,7 @@ import (
 	"tunstack/internal/packet"
 )
 
-// outbox is a driver that keeps what it is to send.
+// outbox is a driver that records the packets to send.
 type outbox struct {
 	sent []*packet.Buffer
 	err  error
@@ -130,7 +130,7 @@ func TestSegmentUDPWithoutChecksum(t *testing.T) {
 	}
 }
 
-// A super-packet with borrowed payload behind a link header is cut like any other, and each piece keeps the link header.
+// A super-packet with borrowed payload behind a link header is cut like any other, and each segment has the link header.
 func TestSegmentSpansOnTAP(t *testing.T) {
 	payload := randomBytes(3001)
 	p := super(buildTCP(segmentFields{}, payload), packet.SegmentTCP, 1000)

@@ -31,7 +31,7 @@ func TestSpinAdapts(t *testing.T) {
 	require.Zero(t, tries(1000))
 }
 
-// One processor is left to the peers.
+// One processor is left for the peers.
 func TestSpinLeavesProcessor(t *testing.T) {
 	require.False(t, newSpinner(1<<20).on)
 	require.True(t, newSpinner(1).on, "which gives way where there is one in all")

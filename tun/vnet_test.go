@@ -85,7 +85,7 @@ func FuzzVnet(f *testing.F) {
 		}
 		first := decodeVnet(header, frame, linkLen)
 		if first.Checksum == packet.ChecksumValid {
-			first.Checksum = packet.ChecksumNone // it is only ever received
+			first.Checksum = packet.ChecksumNone // this value occurs only on receive
 		}
 		again := make([]byte, vnetLen)
 		encodeVnet(again, first, frame, linkLen)

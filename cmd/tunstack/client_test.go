@@ -36,7 +36,7 @@ func TestNoStack(t *testing.T) {
 	}
 }
 
-// --json prints an array, also where there is nothing.
+// --json prints an array, also an empty one.
 func TestJSON(t *testing.T) {
 	startLoopback(t)
 	for line, keys := range map[string][]string{

@@ -14,7 +14,7 @@ import (
 	"tunstack/socketapi"
 )
 
-// result is what a command did.
+// result is the result of a command.
 type result struct {
 	status   int
 	out, err string
@@ -27,7 +27,7 @@ func tunstack(input string, args ...string) result {
 	return result{status, out.String(), err.String()}
 }
 
-// startLoopback runs a node without a device, with all services, and has the commands find it. Its loopback is all it has.
+// startLoopback runs a node with only a loopback, with all services, and sets its socket for the commands.
 func startLoopback(t *testing.T) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "c.sock")
@@ -45,7 +45,7 @@ func startLoopback(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, n.close()) })
 }
 
-// noStack has the commands look where no stack is.
+// noStack sets a control socket without a stack for the commands.
 func noStack(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "c.sock")
@@ -53,7 +53,7 @@ func noStack(t *testing.T) string {
 	return path
 }
 
-// requireOneLine checks that a command failed with status and one line that says message, and printed nothing else.
+// requireOneLine requires that a command failed with status and one line that contains message, and printed nothing else.
 func requireOneLine(t *testing.T, r result, status int, message string) {
 	t.Helper()
 	require.Equal(t, status, r.status, r.err)

@@ -24,7 +24,7 @@ func TestVersion(t *testing.T) {
 	require.Contains(t, versionOf(info), "v1.2.3 (commit 0123abc, modified) go1.26 ")
 }
 
-// There is a page for each command, and a man of the system reads them without a complaint.
+// There is a page for each command, and the system's man reads them without a warning.
 func TestManPages(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "man1")
 	require.Equal(t, result{}, tunstack("", "man", dir))

@@ -9,7 +9,7 @@ import (
 	"tunstack/tcp"
 )
 
-// The line is ss's: what is 0 is left out, and the windows are in segments.
+// The line is ss's: zeros are left out, and the windows are in segments.
 func TestInfoText(t *testing.T) {
 	v := tcp.Info{
 		Options: tcp.UsesTimestamps | tcp.UsesSACK | tcp.UsesWindowScale, SndWscale: 7, RcvWscale: 8, Congestion: "cubic", RTO: 204 * time.Millisecond, RTT: 1500 * time.Microsecond,

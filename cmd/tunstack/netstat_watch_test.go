@@ -15,7 +15,7 @@ import (
 	"tunstack/socketapi"
 )
 
-// written is an output that passes on what is written, write by write.
+// written is an output that sends each write to a channel.
 type written chan string
 
 // Write implements io.Writer.
@@ -24,7 +24,7 @@ func (w written) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// watched runs `netstat --watch` for some ticks and returns what it printed at the beginning and at each.
+// watched runs `netstat --watch` for some ticks and returns the output at the beginning and at each.
 func watched(t *testing.T, f netstatFlags, ticks int) []string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -63,7 +63,7 @@ func TestWatchJSON(t *testing.T) {
 	}
 }
 
-// What counters have gained since the last time stands beside them; those at zero are left out.
+// The increase of counters since the last print stands beside them; counters at zero are left out.
 func TestWatchGrowth(t *testing.T) {
 	rows := []socketapi.Counter{
 		{Name: "tcp.in.segments", Value: 10, Doc: "segments received"},

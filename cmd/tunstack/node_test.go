@@ -11,7 +11,7 @@ import (
 	"tunstack/tun"
 )
 
-// A node that cannot have its device says so, and nothing of it remains: the control socket can be had again.
+// A node without its device returns an error, and nothing of it remains: the control socket can be opened again.
 func TestStartWithoutDevice(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "control.sock")
 	cfg := upConfig{dev: tun.Config{Name: "x0", Driver: "none such"}, addr: netip.MustParsePrefix("10.0.0.2/24"), services: "all"}

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The pictures of the README are those that their commands make.
+// The pictures of the README are up to date with their commands.
 func TestPictures(t *testing.T) {
 	noStack(t)
 	source, err := os.ReadFile("simulate.go")
@@ -44,7 +44,7 @@ func TestTraceSimulation(t *testing.T) {
 	require.Equal(t, ladder, tunstack("", "trace", saved))
 }
 
-// A wire that loses everything does not loop for ever.
+// A wire that loses everything does not cause an endless loop.
 func TestTraceOfLoss(t *testing.T) {
 	noStack(t)
 	picture := filepath.Join(t.TempDir(), "joke.svg")

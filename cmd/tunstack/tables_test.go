@@ -20,7 +20,7 @@ func printRows(t *testing.T, table *socketTable, rows []socketapi.SocketInfo) {
 	require.NoError(t, table.end())
 }
 
-// Rows come by the million: those beyond the first do not wait for the last, and keep the columns.
+// Rows may number a million: rows beyond the first do not wait for the last, and keep the columns.
 func TestSocketsArePrintedAsTheyCome(t *testing.T) {
 	end := netip.MustParseAddrPort
 	row := socketapi.SocketInfo{Protocol: "tcp", State: "ESTAB", Local: end("10.0.0.2:7"), Remote: end("10.0.0.1:40000"), Info: &tcp.Info{Congestion: "reno"}}
@@ -39,7 +39,7 @@ func TestSocketsArePrintedAsTheyCome(t *testing.T) {
 	require.Equal(t, 1, strings.Count(out.String(), "Recv-Q"))
 }
 
-// The same JSON comes row by row as all at once.
+// Printing row by row makes the same JSON as printing all at once.
 func TestJSONRows(t *testing.T) {
 	rows := []socketapi.Counter{{Name: "a", Value: 1}, {Name: "b"}}
 	for n := range len(rows) + 1 {

@@ -82,7 +82,7 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
-// An empty argument is a mistake, such as a variable of a shell that is not set; it is not taken for this host or for no file.
+// An empty argument is a mistake, such as a shell variable that is not set; it does not mean this host or no file.
 func TestEmptyArguments(t *testing.T) {
 	noStack(t)
 	for _, args := range [][]string{
@@ -93,7 +93,8 @@ func TestEmptyArguments(t *testing.T) {
 	}
 }
 
-// A file that cannot be written is an error before the work for it begins, and one that there is keeps its contents if the work fails.
+// A file that cannot be written is an error before the work for it begins, and an existing file keeps its contents if the work
+// fails.
 func TestOutputIsOpenedFirst(t *testing.T) {
 	noStack(t)
 	bad := filepath.Join(t.TempDir(), "missing", "a.svg")
@@ -173,7 +174,7 @@ func TestUpFlags(t *testing.T) {
 	require.False(t, c.host.IsValid() || c.dev.Host.IsValid())
 }
 
-// Each command explains itself.
+// Each command has a help.
 func TestHelp(t *testing.T) {
 	noStack(t)
 	root := newRoot(nil, streams{strings.NewReader(""), io.Discard, io.Discard})

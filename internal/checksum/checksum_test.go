@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// plain is RFC 1071 as it is written: 16 bits at a time, in network order.
+// plain is RFC 1071 word for word: 16 bits at a time, in network order.
 func plain(data []byte, initial uint16) uint16 {
 	sum := uint64(initial)
 	for i, b := range data {
@@ -23,7 +23,7 @@ func plain(data []byte, initial uint16) uint16 {
 	return uint16(sum)
 }
 
-// All lengths, alignments and the bytes with the most carries give what the plain sum gives.
+// All lengths, alignments and the bytes with the most carries have the same sum as plain.
 func TestSum(t *testing.T) { // RFC 1071 section 4.1
 	t.Run("as here", testSum)
 	defer func(has bool) { hasVector = has }(hasVector)

@@ -16,7 +16,7 @@ func TestVirtual(t *testing.T) {
 	require.Equal(t, time.Second, c.Now(), "it never goes back")
 }
 
-// A stop of the process is a jump of the base clock in which nobody looked.
+// A stop of the process is a jump of the base clock without reads.
 func TestSteadyLeavesStopsOut(t *testing.T) {
 	var base Virtual
 	c := NewSteady(&base)
@@ -30,7 +30,7 @@ func TestSteadyLeavesStopsOut(t *testing.T) {
 	require.Equal(t, 70*time.Millisecond, c.Now())
 }
 
-// Held, it stands still, until all who held it have released it.
+// While held it stands still, until every hold is released.
 func TestSteadyHold(t *testing.T) {
 	var base Virtual
 	c := NewSteady(&base)
@@ -50,7 +50,7 @@ func TestSteadyHold(t *testing.T) {
 	require.Equal(t, 2*time.Hour-time.Second, c.Lost())
 }
 
-// Whoever looks while others hold and release it never sees it go back.
+// Readers never see it go back while other goroutines hold and release it.
 func TestSteadyNeverGoesBack(t *testing.T) {
 	c := NewSteady(NewReal())
 	done := make(chan struct{})
@@ -73,7 +73,7 @@ func TestSteadyNeverGoesBack(t *testing.T) {
 	}
 }
 
-// What the possibility of a stop costs.
+// The cost of being stoppable.
 func BenchmarkNow(b *testing.B) {
 	held := NewSteady(NewReal())
 	held.Hold()
@@ -86,7 +86,7 @@ func BenchmarkNow(b *testing.B) {
 	}
 }
 
-// While it runs undisturbed it is its base, also for those who look seldom.
+// While it runs undisturbed it equals its base, even with few reads.
 func TestSteadyRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())

@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// debuggeeEnv makes TestDebuggee the program that is debugged.
+// debuggeeEnv makes TestDebuggee the debugged program.
 const debuggeeEnv = "TUNSTACK_DEBUGGEE"
 
-// TestDebuggee is run by TestDebuggerIsNoticed in a process of its own.
+// TestDebuggee is run by TestDebuggerIsNoticed in a new process.
 func TestDebuggee(t *testing.T) {
 	if os.Getenv(debuggeeEnv) == "" {
 		t.Skip("not debugged")
@@ -32,7 +32,7 @@ func TestDebuggee(t *testing.T) {
 	require.Zero(t, c.gap, "not running any more")
 }
 
-// A process that is traced notices, and one that is not does not.
+// A traced process notices the tracer, and an untraced one does not see one.
 func TestDebuggerIsNoticed(t *testing.T) {
 	require.False(t, debugged())
 	runtime.LockOSThread() // a tracer is a thread
@@ -46,11 +46,11 @@ func TestDebuggerIsNoticed(t *testing.T) {
 		t.Skip("nothing can be traced here: ", err)
 	}
 	trace(t, cmd.Process.Pid)
-	cmd.Wait() // which finds that the tracer was told first
+	cmd.Wait() // fails, because the tracer has waited for the process
 	require.Contains(t, out.String(), "attached\n")
 }
 
-// trace lets a traced process run to its end, passing on its signals.
+// trace runs a traced process to its end, passing on its signals.
 func trace(t *testing.T, pid int) {
 	t.Helper()
 	for {

@@ -23,7 +23,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-// What is written in any pieces is escaped as if it had come at once.
+// Text written in pieces is escaped as if it had been written at once.
 func FuzzWriter(f *testing.F) { // SEC-041
 	f.Add("Grüße\r\n\x1b[2J世\r", 3)
 	f.Add("\xe4\xb8", 1)

@@ -37,7 +37,7 @@ func variants() (all []variant) {
 	return all
 }
 
-// build returns a whole packet with the given flags and sequence number, as another stack would make it.
+// build returns a whole packet with the given flags and sequence number, as another stack would build it.
 func (v variant) build(t testing.TB, seq uint32, psh bool, payload []byte) []byte {
 	var list []gopacket.SerializableLayer
 	src, dst := net.IP{10, 0, 0, 1}, net.IP{10, 0, 0, 2}
@@ -99,7 +99,7 @@ func random(n int) []byte {
 	return b
 }
 
-// A super-packet of either family becomes the packets that another stack would make of its payload.
+// A super-packet of either family is cut into the packets that another stack would build from its payload.
 func TestCut(t *testing.T) {
 	payload := random(10_500)
 	for _, v := range variants() {
@@ -126,7 +126,7 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// Segments of either family that are read one after the other become a super-packet, which cut again gives the same segments.
+// Consecutive segments of either family are joined to a super-packet; cut again it yields the same segments.
 func TestJoinAndCut(t *testing.T) {
 	payload := random(10_500)
 	for _, v := range variants() {
@@ -152,7 +152,7 @@ func TestJoinAndCut(t *testing.T) {
 			require.True(t, ok)
 			for _, want := range frames {
 				got := complete(cut.Next(), v.link)
-				if v.version == 4 { // the identification is a packet's own
+				if v.version == 4 { // the identification is different in each packet
 					copy(got[v.link+4:v.link+12], want[v.link+4:])
 				}
 				require.Equal(t, want, got)

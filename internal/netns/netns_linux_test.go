@@ -19,7 +19,7 @@ import (
 
 const childEnv = "NETNS_TEST_CHILD"
 
-// children are what this test binary does instead of testing when childEnv names one of them.
+// children are the functions that this test binary runs instead of tests when childEnv names one of them.
 var children = map[string]func(){
 	"report": report,
 	"status": func() { os.Exit(7) },
@@ -32,7 +32,7 @@ var children = map[string]func(){
 		os.Exit(9)
 	},
 	"parent": func() { Run(child("signal")) },
-	"reexec": func() { // as whoever it runs as
+	"reexec": func() { // as its own user
 		status, err := Run(child("report"))
 		fmt.Println(status, err)
 	},
@@ -54,7 +54,7 @@ func child(name string) *exec.Cmd {
 	return cmd
 }
 
-// report prints what a process sees of its namespace.
+// report prints a process's view of its namespace.
 func report() {
 	all, err := net.Interfaces()
 	loopback := SetupLoopback()
@@ -138,7 +138,7 @@ func TestParentKilled(t *testing.T) {
 	require.Error(t, cmd.Wait())
 }
 
-// An isolated command reaches no process outside, though it is the same user's, and leaves none behind.
+// An isolated command reaches no process outside, not even of the same user, and leaves none behind.
 func TestIsolate(t *testing.T) { // SEC-042
 	Need(t)
 	var out strings.Builder
@@ -194,7 +194,7 @@ func TestRunOfMissingProgram(t *testing.T) {
 	require.EqualError(t, err, "fork/exec /no/such/program: no such file or directory")
 }
 
-// fakeT records how a test would end.
+// fakeT records the end of a test.
 type fakeT struct{ skipped, failed string }
 
 func (t *fakeT) Helper()          {}
@@ -228,7 +228,7 @@ func TestNeedUnderShort(t *testing.T) {
 	before := short.String()
 	t.Cleanup(func() { require.NoError(t, short.Set(before)) })
 	require.NoError(t, short.Set("true"))
-	t.Setenv(requireEnv, "1") // -short asks for less all the same
+	t.Setenv(requireEnv, "1") // -short skips all the same
 	var skips fakeT
 	Need(&skips)
 	require.Equal(t, fakeT{skipped: "-short leaves out the tests on a device"}, skips)

@@ -18,7 +18,7 @@ func TestCreate(t *testing.T) {
 		mode   os.FileMode // of the directory
 		make   func(file, target string) error
 		err    string // "": created
-		target string // what the target says afterwards
+		target string // the target's contents afterwards
 	}{
 		{"new", 0o777, func(string, string) error { return nil }, "", "precious"},
 		{"own file", 0o1777, func(file, _ string) error { return os.WriteFile(file, []byte("longer than what comes"), 0o600) }, "", "precious"},
@@ -56,7 +56,7 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-// SEC-040: a file that another user has put there would let him read what is written.
+// SEC-040: another user could read the output in a file that he owns.
 func TestFileOfAnother(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.Chmod(dir, 0o777))

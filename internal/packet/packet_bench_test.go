@@ -7,7 +7,7 @@ import (
 	"tunstack/internal/packet"
 )
 
-// sizes are a byte, a full-sized segment and a super-packet.
+// sizes are one byte, a full-sized segment and a super-packet.
 var sizes = []int{1, 1460, 65535}
 
 // A buffer is taken from its pool, filled and given back.
@@ -24,7 +24,7 @@ func BenchmarkBuffer(b *testing.B) {
 	}
 }
 
-// A stream passes through a queue that holds some more: copied at both ends, or in its buffers.
+// A stream passes through a queue that holds some bytes: copied at both ends, or in its buffers.
 func BenchmarkQueue(b *testing.B) {
 	for _, size := range sizes {
 		data := make([]byte, size)

@@ -19,14 +19,14 @@ func pattern(from, n int) []byte {
 	return b
 }
 
-// stream is a Queue between the two ends of a stream of pattern's bytes.
+// stream is a Queue and the two ends of a stream of pattern's bytes.
 type stream struct {
 	t *testing.T
 	packet.Queue
 	in, out int // bytes put in and taken out so far
 }
 
-// waysIn put in the next n bytes of the stream.
+// waysIn add the next n bytes of the stream.
 var waysIn = map[string]func(s *stream, n int){
 	"Write": func(s *stream, n int) { s.Write(pattern(s.in, n)) },
 	"Add":   func(s *stream, n int) { s.Add(packet.From(pattern(s.in, n))) },
@@ -39,7 +39,7 @@ var waysIn = map[string]func(s *stream, n int){
 	},
 }
 
-// waysOut take out at most n bytes, which must be the next of the stream, and return their number.
+// waysOut remove at most n bytes, which must be the next of the stream, and return their number.
 var waysOut = map[string]func(s *stream, n int) int{
 	"Read": func(s *stream, n int) int {
 		p := make([]byte, n)
@@ -64,7 +64,7 @@ var waysOut = map[string]func(s *stream, n int) int{
 	},
 }
 
-// pass lets random amounts through a Queue by the ways given, and looks at what waits after each.
+// pass moves random amounts through a Queue by the given ways, and checks the queued bytes after each.
 func pass(t *testing.T, in []string, out []string, steps int) {
 	r := rand.New(rand.NewPCG(1, 2))
 	s := &stream{t: t}
@@ -83,7 +83,7 @@ func pass(t *testing.T, in []string, out []string, steps int) {
 	require.Nil(t, s.Next())
 }
 
-// looks at what waits without taking it, from a random place on.
+// looks at queued bytes without removing them, from a random place on
 func (s *stream) looks(r *rand.Rand) {
 	if s.Len() == 0 {
 		return
@@ -96,7 +96,7 @@ func (s *stream) looks(r *rand.Rand) {
 	require.Equal(s.t, pattern(s.out+i, len(p)), p, "Peek")
 }
 
-// What goes in by any way comes out by any other, in order, and so it does when the ways alternate.
+// Bytes added in any way can be removed in any other, in order, also when the ways alternate.
 func TestQueue(t *testing.T) {
 	in, out := slices.Sorted(maps.Keys(waysIn)), slices.Sorted(maps.Keys(waysOut))
 	for _, i := range in {
@@ -107,7 +107,7 @@ func TestQueue(t *testing.T) {
 	t.Run("all ways", func(t *testing.T) { pass(t, in, out, 3000) })
 }
 
-// Small writes share a Buffer: what waits costs little more than itself.
+// Small writes share a Buffer: the memory is little more than the queued bytes.
 func TestQueueSmallWrites(t *testing.T) {
 	var q packet.Queue
 	for range 10000 {
@@ -126,7 +126,7 @@ func TestQueueWriteLongerThanAnyBuffer(t *testing.T) {
 	require.Equal(t, data, got)
 }
 
-// However sizes alternate, what waits costs little more than twice itself, if what comes in Buffers fills half of each.
+// However sizes alternate, the memory is little more than twice the queued bytes, if each Buffer added is at least half full.
 func TestQueueMemory(t *testing.T) {
 	for _, copied := range []int{1, 500, 1856, 1857, 5000, 10048, 10049, 40000} {
 		for _, added := range []int{1024, 1856, 5120, 10048, 33000, 65000} {

@@ -31,7 +31,7 @@ func TestNotifyWakesThoseWhoWaitForTheEvent(t *testing.T) {
 		{Out, false, true},
 		{In | Out, true, true},
 		{Pri | RdHup, false, false},
-		{Err, true, true}, // nobody asks for those in Always
+		{Err, true, true}, // always reported
 		{Hup, true, true},
 		{Nval, true, true},
 	} {
@@ -56,7 +56,7 @@ func TestRemove(t *testing.T) {
 	gone, stays := NewWaiter(), NewWaiter()
 	q.Add(gone, In|Pri)
 	q.Add(stays, Out)
-	q.Add(gone, Out) // again, for something else
+	q.Add(gone, Out) // again, for another event
 	q.Remove(gone)
 	q.Notify(In | Pri | Out | Err)
 	require.False(t, woken(gone))
@@ -79,9 +79,9 @@ func TestFuncIsCalledInsteadOfC(t *testing.T) {
 	require.False(t, woken(w))
 }
 
-// Add, look, receive: whoever does these in order misses no event, whenever it comes.
+// Add, check, receive: a waiter that does this in order misses no event.
 func TestNoEventIsLost(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // which fails when the receiver waits and nobody is left to wake it
+	synctest.Test(t, func(t *testing.T) { // fails if all goroutines wait
 		const events = 1000
 		var q Queue
 		var ready atomic.Int32

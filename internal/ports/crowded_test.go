@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// destinations is a table of connections, which counts how often it is asked for one.
+// destinations is a table of connections that counts its calls.
 type destinations struct {
 	*Table
 	taken map[destination]map[uint16]Reservation

@@ -13,14 +13,14 @@ import (
 
 func ap(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
-// newTable has a range of ports and randomness that repeats.
+// newTable has a range of ports and repeatable randomness.
 func newTable(low, high uint16) *Table {
 	return New(Config{Low: low, High: high, Rand: rand.NewChaCha8([32]byte{1})})
 }
 
 func always(uint16) bool { return true }
 
-// SOCK-001, SOCK-030, SOCK-031: the addresses and ports that bind(2) lets two sockets share.
+// SOCK-001, SOCK-030, SOCK-031: the addresses and ports that two sockets can share by bind(2).
 func TestBindConflict(t *testing.T) {
 	tests := []struct {
 		name          string
@@ -157,8 +157,8 @@ func TestEphemeralRange(t *testing.T) {
 	require.Panics(t, func() { New(Config{Rand: bytes.NewReader(nil)}) })
 }
 
-// SEC-004, UDP-015: an observer of one port does not know the next. Over 1000 choices the ports spread evenly and
-// neighbours in time are not neighbours in number.
+// SEC-004, UDP-015: an observer of one port cannot predict the next. Over 1000 choices the ports spread evenly, and successive
+// ones are not adjacent.
 func TestEphemeralUnpredictable(t *testing.T) {
 	table := newTable(0, 0)
 	buckets := make([]int, 16)
@@ -180,7 +180,7 @@ func TestEphemeralUnpredictable(t *testing.T) {
 	require.Less(t, near, 30, "0.8 % are expected by chance")
 }
 
-// SEC-004: connections to different remotes share a port, those to the same one never do.
+// SEC-004: connections to different remotes share a port; connections to the same remote never do.
 func TestConnectShares(t *testing.T) {
 	table := newTable(5000, 5003)
 	local := netip.MustParseAddr("10.0.0.2")
@@ -217,7 +217,7 @@ func TestConnectShares(t *testing.T) {
 	}
 }
 
-// SEC-004: connections stay off bound ports.
+// SEC-004: connections do not use bound ports.
 func TestConnectAvoidsBound(t *testing.T) {
 	table := newTable(5000, 5001)
 	_, err := table.Bind(ap("0.0.0.0:5000"), ReuseAddr|ReusePort)
@@ -229,7 +229,7 @@ func TestConnectAvoidsBound(t *testing.T) {
 	}
 }
 
-// SEC-004, RFC 6056 section 3.3.4: each remote has its own sequence, which runs through the range before a four-tuple comes again.
+// SEC-004, RFC 6056 section 3.3.4: each remote has its own sequence, which runs through the range before a four-tuple repeats.
 func TestConnectSequence(t *testing.T) {
 	table := newTable(0, 0)
 	local := netip.MustParseAddr("10.0.0.2")
@@ -257,7 +257,7 @@ func TestConnectSequence(t *testing.T) {
 	require.NotEqual(t, ports("10.0.0.1:80", 1)[0], r.Port(), "another secret, another sequence")
 }
 
-// A port with very many holders costs no more than a port with one.
+// A port with very many holders takes no more time than a port with one.
 func TestManyHolders(t *testing.T) {
 	table := newTable(0, 0)
 	l, err := table.Bind(ap("0.0.0.0:80"), ReuseAddr)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A stream passes through: written at one end, acknowledged at the other, with as much in the buffer as a busy connection has.
+// A stream passes through a queue: written at one end, acknowledged at the other, with the contents of a busy connection.
 func BenchmarkStream(b *testing.B) {
 	for _, backlog := range []int{0, 256 << 10, 4 << 20} {
 		for _, size := range []int{1, 1448, 64 << 10} {

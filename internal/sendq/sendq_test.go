@@ -40,7 +40,7 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// Memory follows what is queued, down to nothing.
+// Memory follows the queued bytes, down to zero.
 func TestMemory(t *testing.T) {
 	var q Queue
 	q.Write([]byte("data"))
@@ -51,7 +51,7 @@ func TestMemory(t *testing.T) {
 	require.Len(t, q.pieces, 1)
 	q.Discard(4)
 	require.Empty(t, q.pieces)
-	if race.Enabled { // there a pool forgets at random
+	if race.Enabled { // with the race detector a pool drops objects at random
 		return
 	}
 	require.Zero(t, testing.AllocsPerRun(100, func() {
@@ -60,7 +60,7 @@ func TestMemory(t *testing.T) {
 	}))
 }
 
-// What is lent is sent from where it lies, but for what is not worth it.
+// Lent bytes are sent from their place, except short pieces.
 func TestLend(t *testing.T) {
 	var q Queue
 	q.Write([]byte("head"))
@@ -74,7 +74,7 @@ func TestLend(t *testing.T) {
 	require.Equal(t, 4+len(body)+pageSize-1, q.Len())
 }
 
-// A loan is returned when the last of its bytes has gone and the lender has let go, whichever is later.
+// A loan is returned when its last byte is removed and the lender has released it, whichever is later.
 func TestLoan(t *testing.T) {
 	for name, last := range map[string]func(q *Queue, l *Loan){
 		"acknowledged":  func(q *Queue, l *Loan) { l.Return(); q.Discard(q.Len() - 1); q.Discard(1) },

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// layer is a layer's set of counters.
+// layer is the set of counters of a layer.
 type layer struct {
 	In           Counter `name:"x.in.packets" doc:"packets received"`
 	DropChecksum Counter `name:"x.drop.bad_checksum" doc:"checksum wrong" rfc:"RFC 1122 3.2.1.2"`
@@ -43,7 +43,7 @@ func TestOf(t *testing.T) {
 	require.Zero(t, Of(&l, new(Counter)), "a counter of somebody else")
 }
 
-// Drops are live: they show what is counted after they were asked for.
+// Drops are live: they show events counted after the call of Drops.
 func TestDrops(t *testing.T) {
 	var l layer
 	drops := Drops(&l)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// armed is a queue of n timers that expire a second apart, and one more.
+// armed is a queue of n timers that expire a second apart, and one more timer.
 func armed(n int) (*Queue, *Timer) {
 	q := &Queue{}
 	for i := range n + 1 {
@@ -20,7 +20,7 @@ func armed(n int) (*Queue, *Timer) {
 	return nil, nil
 }
 
-// A connection's timer that is set anew for a later time, which is most of what happens to timers.
+// A connection's timer is armed again for a later time, the most frequent operation.
 func BenchmarkArmLater(b *testing.B) {
 	for _, n := range []int{1, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -33,7 +33,7 @@ func BenchmarkArmLater(b *testing.B) {
 	}
 }
 
-// A timer that is stopped and armed again as the first of all.
+// A timer is stopped and armed again as the first one.
 func BenchmarkArmStop(b *testing.B) {
 	for _, n := range []int{1, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -47,7 +47,7 @@ func BenchmarkArmStop(b *testing.B) {
 	}
 }
 
-// A timer that expires.
+// A timer expires.
 func BenchmarkExpire(b *testing.B) {
 	for _, n := range []int{1, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

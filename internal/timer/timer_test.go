@@ -56,7 +56,7 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// times are the deadlines of those timers.
+// times are the deadlines of the given timers.
 func times(due []time.Duration, timers []int) []time.Duration {
 	at := []time.Duration{0}
 	for _, i := range timers {

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// SOCK-070: the queue is bounded by what its entries take, and the newest is dropped.
+// SOCK-070: the memory of the entries is bounded, and the newest is dropped.
 func TestBound(t *testing.T) {
 	var q Queue
 	n := 0

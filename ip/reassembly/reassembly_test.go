@@ -11,7 +11,7 @@ import (
 	"tunstack/internal/timer"
 )
 
-// lab is an Engine in virtual time that keeps what has timed out.
+// lab is an Engine in virtual time that records timeouts.
 type lab struct {
 	Engine[string]
 	t      *testing.T
@@ -44,7 +44,7 @@ func pattern(n int) []byte {
 	return b
 }
 
-// actual is the memory in bytes of the datagrams that are being put together, counted anew.
+// actual is the recounted memory in bytes of the incomplete datagrams.
 func (l *lab) actual() (n int) {
 	for _, d := range l.datagrams {
 		n += d.empty()
@@ -78,7 +78,7 @@ func TestWholeDatagram(t *testing.T) { // IP-017
 func TestTimeOut(t *testing.T) { // IP-020
 	l := newLab(t, 1<<20)
 	l.Add(0, part(1, 1, pattern(48), 0, 16))
-	l.Add(0, part(1, 2, pattern(48), 16, 32)) // without the first fragment nobody is told
+	l.Add(0, part(1, 2, pattern(48), 16, 32)) // without the first fragment there is no report
 	l.timers.Advance(time.Minute - 1)
 	require.Empty(t, l.late)
 	l.timers.Advance(time.Minute)
@@ -131,7 +131,8 @@ func TestMemoryIsBoundedAndFair(t *testing.T) { // SEC-013
 	require.Empty(t, l.all)
 }
 
-// A fragment far from the start costs what it brings, so forged sources with one fragment each do not soon push out an honest datagram.
+// A fragment far from the start is charged only its own bytes, so forged sources with one fragment each do not soon evict an
+// honest datagram.
 func TestTailsAreChargedWhatTheyHold(t *testing.T) { // SEC-013
 	l := newLab(t, 4<<20)
 	far := pattern(65508)
@@ -161,7 +162,7 @@ func TestTailsAreChargedWhatTheyHold(t *testing.T) { // SEC-013
 	require.Equal(t, 100, done)
 }
 
-// The datagrams looked at to make room for a fragment are few, however many wait.
+// The number of datagrams compared to make room for a fragment does not depend on the number of incomplete ones.
 func TestCostOfAFragment(t *testing.T) { // SEC-013
 	for _, limit := range []int{1 << 20, 16 << 20} {
 		l := newLab(t, limit)

@@ -10,14 +10,14 @@ import (
 	"tunstack/capture/filter"
 )
 
-// A stack without a device has nothing to capture, and says so.
+// A stack without a device has nothing to capture, and returns an error.
 func TestCaptureWithoutDevice(t *testing.T) {
 	c, _, _ := serve(t)
 	_, err := c.Capture(t.Context(), "tcp")
 	require.EqualError(t, err, "this stack has no device to capture from")
 }
 
-// What a slow client has no room for is left out, and the next packet that it gets says how much it was.
+// Packets beyond a slow client's queue are left out, and the comment of its next packet has their number.
 func TestPacketQueueIsBounded(t *testing.T) {
 	all, err := filter.Parse("less 70000")
 	require.NoError(t, err)

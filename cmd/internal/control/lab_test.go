@@ -17,10 +17,10 @@ import (
 	"tunstack/socketapi"
 )
 
-// patience is how long anything may take that should not: only a failing test waits for it.
+// patience bounds every wait; only a failing test waits that long.
 const patience = 20 * time.Second
 
-// stack is a stack with nothing but its loopback, and two tables.
+// stack is a stack with only its loopback, and two tables.
 type stack struct {
 	*socketapi.Stack
 	clock *clock.Steady
@@ -38,7 +38,7 @@ func (s stack) Tables() map[string]func() iter.Seq[any] {
 	}
 }
 
-// serve runs a server for a stack of its own, with a client.
+// serve runs a server for a new stack, with a client.
 func serve(t *testing.T) (*Client, *socketapi.Stack, *Server) {
 	t.Helper()
 	clk := clock.NewSteady(clock.NewReal())
@@ -92,7 +92,7 @@ func hear(t *testing.T, r io.Reader, text string) {
 	require.Equal(t, text, string(b))
 }
 
-// hearEnd checks that r has said all.
+// hearEnd requires that r is at its end.
 func hearEnd(t *testing.T, r io.Reader) {
 	t.Helper()
 	n, err := r.Read(make([]byte, 1))

@@ -33,7 +33,7 @@ func TestTables(t *testing.T) {
 	require.Equal(t, "LISTEN", sockets[0].State)
 }
 
-// Any HTTP client can ask, curl --unix-socket for one.
+// Any HTTP client works, such as curl --unix-socket.
 func TestTablesOverHTTP(t *testing.T) {
 	c, _, _ := serve(t)
 	curl := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -100,12 +100,12 @@ func TestHalfClose(t *testing.T) {
 			closeWriteOf(t, other)
 			hear(t, one, "the answer")
 			hearEnd(t, one)
-			hearEnd(t, one) // and so it stays
+			hearEnd(t, one) // and at every further read
 		})
 	}
 }
 
-// A write longer than a frame comes out whole.
+// A write longer than a frame arrives whole.
 func TestLongWrite(t *testing.T) {
 	c, s, _ := serve(t)
 	near, far := dial(t, c, s)
@@ -130,7 +130,7 @@ func TestClientHangsUp(t *testing.T) {
 	hearEnd(t, far)
 }
 
-// A reset reaches the client as the error it is.
+// A reset reaches the client as ECONNRESET.
 func TestPeerResets(t *testing.T) {
 	c, s, _ := serve(t)
 	near, far := dial(t, c, s)
@@ -172,7 +172,7 @@ func TestUDPRefusedOnce(t *testing.T) {
 	hear(t, near, "yes")
 }
 
-// Datagrams keep their borders both ways, those of no bytes too, and a short buffer cuts one off.
+// Datagrams keep their borders both ways, empty ones too, and a short buffer cuts one off.
 func TestUDPBorders(t *testing.T) {
 	c, s, _ := serve(t)
 	p, err := s.ListenPacket("udp", "127.0.0.1:0")
@@ -236,7 +236,7 @@ func TestListenOnPortInUse(t *testing.T) {
 	require.ErrorIs(t, err, syscall.EADDRINUSE)
 }
 
-// A client that hangs up before anybody has come takes the port with it.
+// A client that closes before a peer connects closes the port, too.
 func TestListenerHangsUp(t *testing.T) {
 	for _, network := range []string{"tcp", "udp"} {
 		t.Run(network, func(t *testing.T) {
@@ -250,7 +250,7 @@ func TestListenerHangsUp(t *testing.T) {
 	}
 }
 
-// Close ends what streams are doing, and what is left shows that it was no orderly end.
+// Close ends the streams, and their clients see an unexpected end.
 func TestServerClose(t *testing.T) {
 	c, s, server := serve(t)
 	near, far := dial(t, c, s)

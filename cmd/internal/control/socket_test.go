@@ -22,7 +22,7 @@ func TestSocketIsItsUsersAlone(t *testing.T) {
 	require.NoFileExists(t, path)
 }
 
-// A crash leaves the socket behind; the next start takes its place.
+// A crash leaves the socket behind; the next start replaces it.
 func TestStaleSocketIsReplaced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c.sock")
 	stale, err := Listen(path)

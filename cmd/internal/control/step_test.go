@@ -12,7 +12,7 @@ import (
 	"tunstack/trace"
 )
 
-// stepping begins a step session, and a connection over the stack's loopback of which dialed tells how it has come out.
+// stepping begins a step session, and a connection over the stack's loopback; dialed receives its outcome.
 func stepping(t *testing.T) (c *Client, s *socketapi.Stack, server *Server, steps *Steps, dialed chan error) {
 	t.Helper()
 	c, s, server = serve(t)
@@ -33,7 +33,7 @@ func stepping(t *testing.T) (c *Client, s *socketapi.Stack, server *Server, step
 	return c, s, server, steps, dialed
 }
 
-// next goes on to the next record of a kind.
+// next continues to the next record of a kind.
 func next(t *testing.T, s *Steps, kind trace.Kind) trace.Record {
 	t.Helper()
 	for {
@@ -61,7 +61,7 @@ func TestStep(t *testing.T) {
 	require.Less(t, r.At, s.Now())
 }
 
-// Whoever wants to step meanwhile, or what is no connection, is told so at once; once the first has hung up another may.
+// A second step session, or one for an invalid end, fails at once; after the first has closed another may begin.
 func TestStepAlone(t *testing.T) {
 	c, _, _, steps, dialed := stepping(t)
 	next(t, steps, trace.Out)
@@ -77,8 +77,8 @@ func TestStepAlone(t *testing.T) {
 	require.ErrorContains(t, err, "invalid endpoint")
 }
 
-// While the stack holds, the server answers what does not ask the held connection; what does, and who begins to watch, waits
-// until it goes on.
+// While the stack holds, the server answers requests that do not need the held connection; others, and a new trace, wait until
+// it continues.
 func TestStepOthers(t *testing.T) {
 	c, _, _, steps, dialed := stepping(t)
 	next(t, steps, trace.Out)
@@ -105,7 +105,7 @@ func TestStepOthers(t *testing.T) {
 	require.NoError(t, <-dialed)
 }
 
-// An interrupt lets the stack go on, and so does the end of the server, which the client learns of.
+// After an interrupt, or the end of the server, the stack continues; the client sees the end.
 func TestStepEnds(t *testing.T) {
 	_, _, server, steps, dialed := stepping(t)
 	next(t, steps, trace.Out)

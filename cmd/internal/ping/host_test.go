@@ -18,16 +18,16 @@ var (
 	router = netip.MustParseAddr("10.0.0.254")
 )
 
-// arrival is what comes in, some time after a request was sent.
+// arrival is an event that arrives some time after a request was sent.
 type arrival struct {
 	after    time.Duration
 	datagram []byte
 	err      error
 }
 
-// host is a connected raw ICMP socket whose other end does what answer says. It lives in a synctest bubble.
+// host is a connected raw ICMP socket whose other end answers as the function answer says. It lives in a synctest bubble.
 type host struct {
-	net.Conn // nil: what is not here is not to be called
+	net.Conn // nil: other methods must not be called
 	t        *testing.T
 	answer   func(id, seq uint16, request []byte) ([]arrival, error)
 	arrivals chan arrival
@@ -64,7 +64,7 @@ func (h *host) SetReadDeadline(time.Time) error { close(h.deadline); return nil 
 
 func (h *host) LocalAddr() net.Addr { return &net.IPAddr{IP: us.AsSlice()} }
 
-// onesSum is the complement of the Internet checksum (RFC 1071): 0 over a message that carries the right one.
+// onesSum is the complement of the Internet checksum (RFC 1071): 0 over a message with a correct one.
 func onesSum(b []byte) uint16 {
 	var sum uint32
 	for i := 0; i < len(b); i += 2 {

@@ -17,7 +17,7 @@ import (
 
 const ms = time.Millisecond
 
-// in answers with datagrams that come in after the times before them.
+// in answers with datagrams that arrive after the times before them.
 func in(pairs ...any) []arrival {
 	var arrivals []arrival
 	for i := 0; i < len(pairs); i += 2 {
@@ -26,7 +26,7 @@ func in(pairs ...any) []arrival {
 	return arrivals
 }
 
-// fails has the socket report err after a time.
+// fails makes the socket return err after a time.
 func fails(after time.Duration, err error) []arrival { return []arrival{{after: after, err: err}} }
 
 type answer func(id, seq uint16, request []byte) ([]arrival, error)
@@ -35,7 +35,7 @@ var runs = []struct {
 	name    string
 	count   int
 	answer  answer
-	want    string // what is printed after the first line
+	want    string // the output after the first line
 	elapsed time.Duration
 }{
 	{"all answered", 3, func(_, seq uint16, request []byte) ([]arrival, error) {
@@ -60,7 +60,7 @@ rtt min/avg/max/mdev = 0.500/1.000/1.500/0.408 ms
 --- peer ping statistics ---
 3 packets transmitted, 2 received, 33.3333% packet loss, time 2020ms
 rtt min/avg/max/mdev = 20.000/20.000/20.000/0.000 ms
-`, 3 * time.Second}, // the last pause is an interval, as it is longer than two round trips
+`, 3 * time.Second}, // the last pause is an interval, because that is longer than two round trips
 
 	{"nobody there", 2, func(uint16, uint16, []byte) ([]arrival, error) { return nil, nil },
 		`
@@ -105,7 +105,7 @@ From 10.0.0.254 icmp_seq=2 Frag needed and DF set (mtu = 1400)
 
 	{"no answer to ARP", 2, func(_, seq uint16, _ []byte) ([]arrival, error) {
 		if seq == 1 {
-			return nil, nil // the error of both comes when the cache gives up
+			return nil, nil // both errors arrive when the cache gives up
 		}
 		return append(fails(2*time.Second, syscall.EHOSTUNREACH), fails(2*time.Second, syscall.EHOSTUNREACH)...), nil
 	}, `From 10.0.0.2 icmp_seq=1 Destination Host Unreachable
@@ -122,7 +122,7 @@ From 10.0.0.2 icmp_seq=2 Destination Host Unreachable
 --- peer ping statistics ---
 1 packets transmitted, 0 received, +1 errors, 100% packet loss, time 0ms
 
-`, 0}, // there is nothing to wait for
+`, 0}, // no reply to wait for
 }
 
 func TestRun(t *testing.T) {
@@ -161,7 +161,7 @@ func TestRequestsKeepTheInterval(t *testing.T) {
 	})
 }
 
-// Without a count it goes on until the context ends, which is no error.
+// Without a count it runs until the context ends, which is not an error.
 func TestContextEndsTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2500*ms)
@@ -188,7 +188,7 @@ func TestEndOfTheSocketEndsTheRun(t *testing.T) {
 	})
 }
 
-// The sequence number is of 16 bits: when it starts again, a reply is to the newer request.
+// The sequence number has 16 bits: when it wraps, a reply belongs to the newer request.
 func TestSequenceNumbersWrap(t *testing.T) {
 	h := newHost(t, func(uint16, uint16, []byte) ([]arrival, error) { return nil, nil })
 	p := &pinger{cfg: config(0), conn: h, out: io.Discard, seq: 1<<16 - 1, pending: map[uint16]*request{0: {answered: true}}}
@@ -199,7 +199,7 @@ func TestSequenceNumbersWrap(t *testing.T) {
 	require.Zero(t, p.stats.Duplicates)
 }
 
-// What is not about our requests is not printed, nor counted.
+// Messages that are not about our requests are neither printed nor counted.
 func TestOthersMessagesAreIgnored(t *testing.T) {
 	changed := func(b []byte, at int, v byte) []byte { b = bytes.Clone(b); b[at] ^= v; return b }
 	others := func(id uint16, r []byte) map[string][]byte {

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whatever arrives is an answer to the probe that it quotes, or none.
+// Every message is an answer to the probe that it quotes, or ignored.
 func FuzzParse(f *testing.F) {
 	h := &host{}
 	for _, m := range []Method{UDP, ICMP, TCP} {

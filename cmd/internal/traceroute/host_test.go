@@ -22,7 +22,7 @@ var (
 	target = netip.MustParseAddr("10.2.0.1")
 )
 
-// arrival is what comes in over one of the sockets, some time after a probe was sent.
+// arrival is a message that arrives over one of the sockets some time after a probe was sent.
 type arrival struct {
 	over  *socket
 	after time.Duration
@@ -32,7 +32,7 @@ type arrival struct {
 
 // socket is one of Sockets, in a synctest bubble.
 type socket struct {
-	net.Conn // nil: what is not here is not to be called
+	net.Conn // nil: other methods must not be called
 	h        *host
 	arrivals chan arrival
 	deadline chan struct{}
@@ -54,7 +54,7 @@ func (s *socket) SetReadDeadline(time.Time) error { close(s.deadline); return ni
 // Write implements net.Conn.
 func (s *socket) Write(b []byte) (int, error) { return len(b), s.h.probe(b) }
 
-// host is the stack, on a network that does what answer says.
+// host is the stack, on a network that answers as the function answer says.
 type host struct {
 	t                *testing.T
 	out, icmp, reply *socket
@@ -73,7 +73,7 @@ func newHost(t *testing.T, answer func(h *host, ttl int, probe []byte) []arrival
 
 func (h *host) sockets() Sockets { return Sockets{Out: h.out, ICMP: h.icmp, Reply: h.reply} }
 
-// probe takes one that is sent.
+// probe receives a sent probe.
 func (h *host) probe(b []byte) error {
 	if h.failure != nil {
 		return h.failure
@@ -115,7 +115,7 @@ func (h *host) expired(after time.Duration, from netip.Addr, probe []byte) []arr
 	return h.problem(after, from, 11, 0, 0, probe)
 }
 
-// swapped is what a port answers: the start of a UDP or TCP header, with flags where TCP has them.
+// swapped is a port's answer: the start of a UDP or TCP header, with TCP's flags.
 func (h *host) swapped(after time.Duration, flags byte, probe []byte) []arrival {
 	b := make([]byte, 20)
 	copy(b, probe[22:24])

@@ -61,7 +61,7 @@ var runs = []struct {
 `, 5 * time.Second},
 
 	{"a SYN-ACK", TCP, func(h *host, ttl int, p []byte) []arrival {
-		return append(h.swapped(0, byte(tcp.ACK), p), h.swapped(ms, byte(tcp.SYN|tcp.ACK), p)...) // an ACK is another connection's
+		return append(h.swapped(0, byte(tcp.ACK), p), h.swapped(ms, byte(tcp.SYN|tcp.ACK), p)...) // the ACK belongs to another connection
 	}, " 1  peer (10.2.0.1)  1.000 ms  1.000 ms  1.000 ms\n", ms},
 
 	{"a RST", TCP, func(h *host, ttl int, p []byte) []arrival { return h.swapped(ms, byte(tcp.RST|tcp.ACK), p) },
@@ -117,7 +117,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// Nobody answers: all hops are tried, sixteen probes at a time.
+// Without answers all hops are tried, sixteen probes at a time.
 func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config(UDP)
@@ -147,7 +147,7 @@ func TestNumeric(t *testing.T) {
 	})
 }
 
-// It ends with the context, which is no error, and with its sockets, which is one.
+// It ends with the context, which is not an error, and with its sockets, which is one.
 func TestEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -174,7 +174,7 @@ func TestEnds(t *testing.T) {
 	})
 }
 
-// What is not about our probes is no answer.
+// Messages that are not about our probes are not answers.
 func TestOthersMessagesAreIgnored(t *testing.T) {
 	changed := func(b []byte, at int, v byte) []byte { b[at] ^= v; return b }
 	for name, other := range map[string]func(h *host, p []byte) []byte{
