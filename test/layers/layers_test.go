@@ -2,7 +2,6 @@
 package layers
 
 import (
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -140,7 +139,7 @@ func checkFile(t *testing.T, path string) error {
 			ast.Inspect(signature, func(n ast.Node) bool {
 				if sel, ok := n.(*ast.SelectorExpr); ok {
 					if x, ok := sel.X.(*ast.Ident); ok && internal[x.Name] {
-						t.Error(fmt.Sprintf("%s: an exported signature names %s.%s", fset.Position(sel.Pos()), x.Name, sel.Sel.Name))
+						t.Errorf("%s: an exported signature names %s.%s", fset.Position(sel.Pos()), x.Name, sel.Sel.Name)
 					}
 				}
 				return true
