@@ -78,8 +78,8 @@ func (s *Stack) RouteVia(dst, src netip.Addr, via Via) (*Route, error) {
 	return r, nil
 }
 
-// onLink gives a link-local address its zone and lets any zone choose the interface. The zone of a link-local address is that given,
-// else that of src, else the device that via asks for, else the only link.
+// onLink adds the zone to a link-local address and lets the zone of any address choose the interface. A link-local address
+// without a zone gets that of src, else of the device in via, else of the only link.
 func (s *Stack) onLink(dst, src netip.Addr, via Via) (netip.Addr, Via, error) {
 	dst, zone, ok := s.ScopedBy(dst)
 	if !ok {

@@ -13,7 +13,7 @@ type routeEntry struct {
 	out        *Interface
 	src        netip.Addr // preferred source; zero: none
 	metric     int
-	connected  bool // of an own address: src
+	connected  bool // the network of one of the stack's addresses: src
 	redirected bool // learned from an ICMP Redirect
 	failed     bool // the gateway did not answer
 }
@@ -121,8 +121,8 @@ func (s *Stack) AddRoute(e RouteEntry) error {
 	})
 }
 
-// gateway is the gateway of e, which if it is of one link gets a zone: that of the interface, else the only link. The error is EINVAL
-// where several could be meant.
+// gateway returns the gateway of e. It adds a zone to a link-local gateway: that of the interface, else of the only link. The
+// error is EINVAL if there are several links.
 func (t *table) gateway(e *RouteEntry) (netip.Addr, error) {
 	if !IsLinkLocal6(e.Gateway) || e.Gateway.Zone() != "" {
 		return e.Gateway, nil

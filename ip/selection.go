@@ -8,11 +8,11 @@ import (
 	"slices"
 )
 
-// Policy is a row of the table that ranks IPv6 addresses (RFC 6724 section 2.1). The longest prefix counts.
+// Policy is a row of the table that ranks IPv6 addresses (RFC 6724 section 2.1). The row with the longest prefix applies.
 type Policy struct {
 	Prefix     netip.Prefix
 	Precedence uint8 // of a destination: the higher the better
-	Label      uint8 // a source is to have that of its destination
+	Label      uint8 // of a source: it should be equal to the destination's
 }
 
 // DefaultPolicy returns the policy table of RFC 6724 section 2.1. IPv4 addresses are looked up as IPv4-mapped ones.
@@ -33,7 +33,7 @@ func DefaultPolicy() []Policy {
 	}
 }
 
-// policyOf is the row for an address.
+// policyOf returns the row for an address.
 func policyOf(table []Policy, a netip.Addr) (best Policy) {
 	a = netip.AddrFrom16(a.As16())
 	longest := -1
@@ -45,7 +45,7 @@ func policyOf(table []Policy, a netip.Addr) (best Policy) {
 	return best
 }
 
-// Scopes of addresses, as multicast addresses have them (RFC 4291 section 2.7, RFC 6724 section 3.1).
+// Scopes, with the values of multicast addresses (RFC 4291 section 2.7, RFC 6724 section 3.1).
 const (
 	scopeLink   = 0x2
 	scopeSite   = 0x5
@@ -75,8 +75,9 @@ func commonPrefix(a, b netip.Addr, limit int) int {
 	return min(n, limit)
 }
 
-// selectSource selects the source address of datagrams to the IPv6 address dst that leave by out (RFC 6724 section 5); the zero Addr
-// if there is none. As in Linux, the addresses of all interfaces are candidates, except for destinations that are of one link.
+// selectSource selects the source address of datagrams to the IPv6 address dst that leave by out (RFC 6724 section 5); the zero
+// Addr if there is none. As in Linux, the addresses of all interfaces are candidates, except for link-local and multicast
+// destinations.
 func (t *table) selectSource(policy []Policy, out *Interface, dst netip.Addr) netip.Addr {
 	var best *address
 	oneLink := dst.IsMulticast() || IsLinkLocal6(dst)
@@ -94,14 +95,16 @@ func (t *table) selectSource(policy []Policy, out *Interface, dst netip.Addr) ne
 	return best.addr()
 }
 
-// candidate says whether an own address may be the source of datagrams to dst that leave by out (RFC 6724 section 4).
+// candidate reports whether one of the stack's addresses may be the source of datagrams to dst that leave by out (RFC 6724
+// section 4).
 func (t *table) candidate(src, dst netip.Addr, out *Interface) bool {
 	oneLink := IsLinkLocal6(src) || IsLinkLocal6(dst) || dst.IsMulticast()
 	return out.loopback || !oneLink || t.owner(src) == out
 }
 
-// preferred says whether the source a is better than b for dst: the rules of RFC 6724 section 5 in their order. Rule 4 is about home
-// addresses, which do not exist here, and rules 5.5 and 7 about addresses of routers' prefixes and temporary ones.
+// preferred reports whether the source a is better than b for dst, by the rules of RFC 6724 section 5 in their order. Rule 4 is
+// about home addresses, which the stack does not have, and rules 5.5 and 7 are about addresses of routers' prefixes and
+// temporary ones.
 func preferred(policy []Policy, out *Interface, dst netip.Addr, a, b *address) bool {
 	x, y := a.prefix.Addr(), b.prefix.Addr()
 	to := scopeOf(dst)
@@ -138,17 +141,17 @@ func compareScopes(a, b, to uint8) int {
 	return 0
 }
 
-// destination is a destination address with what the order of several depends on.
+// destination is a destination address with the properties that its rank depends on.
 type destination struct {
 	addr, source netip.Addr // source is the zero Addr if addr cannot be reached
 	prefixLen    int        // of the source
-	deprecated   bool       // the source is
+	deprecated   bool       // of the source
 	policy       Policy
 	sourceLabel  uint8
 }
 
-// SortDestinations sorts the addresses of one host, of both families, so that the best comes first (RFC 6724 section 6). Addresses that
-// are equally good keep their order.
+// SortDestinations sorts the addresses of one host, of both families, the best first (RFC 6724 section 6). Addresses of equal
+// rank keep their order.
 func (s *Stack) SortDestinations(list []netip.Addr) {
 	all := make([]destination, len(list))
 	for i, a := range list {
@@ -176,7 +179,8 @@ func (s *Stack) destination(a netip.Addr) destination {
 	return d
 }
 
-// compareDestinations is positive if a is better than b. Rules 4 and 7 are about home addresses and encapsulation, which do not exist here.
+// compareDestinations is positive if a is better than b. Rules 4 and 7 are about home addresses and encapsulation, which the
+// stack does not have.
 func compareDestinations(a, b *destination) int {
 	scopeA, scopeB := scopeOf(a.addr), scopeOf(b.addr)
 	order := cmp.Or(

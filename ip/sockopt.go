@@ -20,23 +20,23 @@ type SocketOptions struct {
 	Discover  Discover    // IP_MTU_DISCOVER
 }
 
-// DefaultSocketOptions are those of a new socket.
+// DefaultSocketOptions are the options of a new socket.
 var DefaultSocketOptions = SocketOptions{Discover: DiscoverWant}
 
-// Discover is whether a socket learns the path MTU (RFC 1191), with Linux's numbers.
+// Discover selects whether a socket learns the path MTU (RFC 1191), with Linux's numbers.
 type Discover uint8
 
 // Values of Discover.
 const (
 	DiscoverDont      Discover = iota // fragment
-	DiscoverWant                      // let DF find the path MTU where the transport can cut its segments by it
-	DiscoverDo                        // send DF, and refuse what does not fit
+	DiscoverWant                      // let DF find the path MTU if the transport can cut its segments by it
+	DiscoverDo                        // send DF, and refuse larger datagrams
 	DiscoverProbe                     // send DF
 	DiscoverInterface                 // fragment
 	DiscoverOmit                      // fragment
 )
 
-// DF says whether a transport that cuts its segments by the path MTU sends them with DF.
+// DF reports whether a transport that cuts its segments by the path MTU sends them with DF.
 func (d Discover) DF() bool { return d == DiscoverWant || d == DiscoverDo || d == DiscoverProbe }
 
 // Via is the way that the socket's packets may take.

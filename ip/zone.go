@@ -7,13 +7,13 @@ import (
 	"sync"
 )
 
-// IPv6 link-local addresses are of one link only: the same address on two links is two addresses (RFC 4007 section 6). Inside the
-// stack each carries the name of its interface as its zone; what comes from a wire gets it from the interface, by Interface.Scoped.
+// An IPv6 link-local address belongs to one link: the same address on two links is two addresses (RFC 4007 section 6). Inside
+// the stack each has the name of its interface as its zone; Interface.Scoped adds the zone to addresses from a wire.
 
 // IsLinkLocal6 reports whether a is an IPv6 unicast address of one link only.
 func IsLinkLocal6(a netip.Addr) bool { return a.Is6() && a.IsLinkLocalUnicast() }
 
-// Scoped returns an address of a received header with the zone that it is of.
+// Scoped returns an address of a received header with its zone.
 func (i *Interface) Scoped(a netip.Addr) netip.Addr {
 	if !IsLinkLocal6(a) {
 		return a

@@ -30,7 +30,7 @@ func TestGatewayFailure(t *testing.T) { // IP-028
 
 	l.advance(5 * time.Second)
 	l.silent(farAddr)
-	require.Equal(t, "eth0 10.0.0.1", l.nextHop("192.0.2.9"), "with none left, the first is as good as any")
+	require.Equal(t, "eth0 10.0.0.1", l.nextHop("192.0.2.9"), "all gateways have failed: the first is used")
 	l.advance(55 * time.Second)
 	require.False(t, l.Routes()[1].Failed, "it is tried again")
 	require.True(t, l.Routes()[2].Failed)

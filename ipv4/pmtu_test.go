@@ -107,7 +107,7 @@ func TestRawSocketsLowerThePathMTU(t *testing.T) { // ICMP-011
 	require.NoError(t, l.Send(l.now, r, ip.Outgoing{Protocol: 99, DontFragment: true}, packet.From(pattern(1400))))
 	e := &ip.Error{Kind: ip.TooBig, MTU: 1300, Quoted: ip.Datagram{Src: ownAddr, Dst: peerAddr, Protocol: 99}}
 	l.HandleError(l.now, e, pattern(8))
-	require.Equal(t, 1500, l.mtuTo(peerAddr), "nobody here sent that")
+	require.Equal(t, 1500, l.mtuTo(peerAddr), "no socket sent that datagram")
 	defer l.AddTap(99, &tap{})()
 	l.HandleError(l.now, e, pattern(8))
 	require.Equal(t, 1300, l.mtuTo(peerAddr))

@@ -55,7 +55,7 @@ func TestRouteTableErrors(t *testing.T) {
 	require.NoError(t, add("0.0.0.0/0", "10.0.0.1", ""))
 	require.Equal(t, syscall.EEXIST, add("0.0.0.0/0", "10.0.0.1", "eth0"))
 	require.Equal(t, syscall.ENETUNREACH, add("1.0.0.0/8", "10.9.9.9", ""))
-	require.Equal(t, syscall.ENETUNREACH, add("1.0.0.0/8", "10.0.0.2", ""), "the own address is no gateway")
+	require.Equal(t, syscall.ENETUNREACH, add("1.0.0.0/8", "10.0.0.2", ""), "the stack's own address cannot be a gateway")
 	require.Equal(t, syscall.ENODEV, add("1.0.0.0/8", "", "eth7"))
 	require.Equal(t, syscall.ENODEV, add("1.0.0.0/8", "10.0.0.1", "eth7"))
 	require.Equal(t, syscall.EINVAL, l.AddRoute(ip.RouteEntry{}))
@@ -162,7 +162,7 @@ func TestRoutesFollowTheTable(t *testing.T) { // a Route that is held sees chang
 	require.Nil(t, r.Interface())
 	require.Equal(t, packet.Features{}, r.Features())
 	_, err = l.Route(farAddr, netip.Addr{})
-	require.Equal(t, syscall.ENETUNREACH, err, "what a holder refreshed is not handed out again")
+	require.Equal(t, syscall.ENETUNREACH, err, "a Route that a holder has refreshed is not returned again")
 }
 
 func TestInterfaceListing(t *testing.T) {

@@ -230,7 +230,7 @@ func TestDefendOnceAgain(t *testing.T) {
 	}
 }
 
-// LINK-022: a probe for an address in use gets an ordinary answer, and is no conflict.
+// LINK-022: a probe for an address in use gets an ordinary answer, and is not a conflict.
 func TestProbeIsAnswered(t *testing.T) {
 	l := newLab(t, claimed)
 	l.hears(opRequest, otherMAC, zeroIP, myIP)

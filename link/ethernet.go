@@ -31,7 +31,7 @@ type Config struct {
 }
 
 // Ethernet is the link of a TAP device: Ethernet frames (RFC 894 and RFC 2464, on receive also RFC 1042), with ARP to find the
-// neighbours (RFC 826) and to keep the own addresses unique (RFC 5227).
+// neighbours (RFC 826) and to keep the stack's addresses unique (RFC 5227).
 //
 // It answers ARP requests only for the addresses that Claim has made the stack's.
 type Ethernet struct {
@@ -88,7 +88,7 @@ func randomMAC(r *mathrand.Rand) MAC {
 	return MAC{byte(v)&^1 | 2, byte(v >> 8), byte(v >> 16), byte(v >> 24), byte(v >> 32), byte(v >> 40)}
 }
 
-// MAC returns the own address.
+// MAC returns the stack's address.
 func (e *Ethernet) MAC() MAC { return e.mac }
 
 // NeighborStats returns a pointer to the counters of the neighbour cache, for stats.Read.

@@ -17,7 +17,7 @@ import (
 // Packet is the buffer of one packet: see tun.Packet.
 type Packet = tun.Packet
 
-// Timers holds the deadlines of a stack: the zero value is empty and ready for use. Advance(now) calls what is due, and Next returns the time of
+// Timers holds the deadlines of a stack: the zero value is empty and ready for use. Advance(now) calls the expired timers, and Next returns the time of
 // the earliest deadline.
 type Timers = timer.Queue
 

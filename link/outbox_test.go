@@ -44,7 +44,7 @@ func TestCork(t *testing.T) {
 
 	long := strings.Repeat("d", 1500)
 	send(0, long)
-	require.Equal(t, []string{"a", "b", long}, dev.payloads(0), "what is long does not wait, nor overtake")
+	require.Equal(t, []string{"a", "b", long}, dev.payloads(0), "a long packet neither waits nor overtakes")
 	send(0, "e")
 	require.Len(t, dev.payloads(0), 3)
 	l.Uncork(0)

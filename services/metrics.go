@@ -21,7 +21,7 @@ type collector struct{ of Observed }
 
 var (
 	dropsDesc = prometheus.NewDesc("tunstack_drops_total",
-		"Packets dropped, by layer and reason; netstat -s tells what each means.", []string{"layer", "reason"}, nil)
+		"Packets dropped, by layer and reason; netstat -s lists their meanings.", []string{"layer", "reason"}, nil)
 	connectionsDesc = prometheus.NewDesc("tunstack_tcp_connections",
 		"TCP connections by state as ss names it, those without an owner among them.", []string{"state"}, nil)
 	socketsDesc = prometheus.NewDesc("tunstack_sockets",

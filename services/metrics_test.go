@@ -44,7 +44,7 @@ func (observed) Counters() []socketapi.Counter {
 	}
 }
 
-const exposed = `# HELP tunstack_drops_total Packets dropped, by layer and reason; netstat -s tells what each means.
+const exposed = `# HELP tunstack_drops_total Packets dropped, by layer and reason; netstat -s lists their meanings.
 # TYPE tunstack_drops_total counter
 tunstack_drops_total{layer="arp",reason="own"} 0
 tunstack_drops_total{layer="tcp",reason="paws"} 3

@@ -368,6 +368,6 @@ func TestInterfaceRemovedByOthers(t *testing.T) {
 				err = q.Wait()
 			}
 		}
-		require.False(t, errors.Is(err, os.ErrClosed), "nobody closed it: %v", err)
+		require.False(t, errors.Is(err, os.ErrClosed), "the device was not closed: %v", err)
 	})
 }

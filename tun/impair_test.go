@@ -130,7 +130,7 @@ func TestImpairLoss(t *testing.T) {
 	require.InDelta(t, 9000, len(got), 100)
 	require.EqualValues(t, 10000-len(got), w.dev.Out().Lost.Value())
 	require.EqualValues(t, 10000, w.dev.Out().Entered.Value())
-	require.Zero(t, w.clock.Now(), "what is not delayed arrives within Write")
+	require.Zero(t, w.clock.Now(), "without delay packets arrive within Write")
 }
 
 func TestImpairLossInBursts(t *testing.T) {
@@ -159,7 +159,7 @@ func TestImpairReorder(t *testing.T) {
 	early := w.dev.Out().Reordered.Value()
 	require.InDelta(t, 100, early, 30)
 	for i, a := range got {
-		require.Equal(t, i < int(early), a.at == 0, "who is spared the delay comes first")
+		require.Equal(t, i < int(early), a.at == 0, "packets without the delay come first")
 	}
 }
 
@@ -280,6 +280,6 @@ func TestImpairInRealTime(t *testing.T) {
 		require.ErrorIs(t, near.Write(numbered(3, 20)), os.ErrClosed)
 		p, err := far.TryRead()
 		require.NoError(t, err)
-		require.Nil(t, p, "what was on its way is lost")
+		require.Nil(t, p, "delayed packets are lost")
 	})
 }

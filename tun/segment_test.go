@@ -209,7 +209,7 @@ func BenchmarkSegment(b *testing.B) {
 	}
 }
 
-// sink is a driver that frees what it is to send.
+// sink is a driver that frees the packets to send.
 type sink struct{}
 
 func (sink) send(p *packet.Buffer) error { p.Free(); return nil }

@@ -25,7 +25,7 @@ func TestPictures(t *testing.T) {
 		require.NoError(t, err)
 		want, err := os.ReadFile(g[2])
 		require.NoError(t, err)
-		require.Equal(t, string(want), string(got), "%s is not what %q makes; go generate makes it anew", g[2], g[1])
+		require.Equal(t, string(want), string(got), "%s differs from the output of %q; run go generate", g[2], g[1])
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// debugged says whether another process traces this one.
+// debugged reports whether another process traces this one.
 func debugged() bool {
 	status, _ := os.ReadFile("/proc/self/status") // without /proc there is no way to tell
 	_, after, ok := bytes.Cut(status, []byte("\nTracerPid:\t"))

@@ -21,7 +21,7 @@ func TestCreate(t *testing.T) {
 		target string // the target's contents afterwards
 	}{
 		{"new", 0o777, func(string, string) error { return nil }, "", "precious"},
-		{"own file", 0o1777, func(file, _ string) error { return os.WriteFile(file, []byte("longer than what comes"), 0o600) }, "", "precious"},
+		{"own file", 0o1777, func(file, _ string) error { return os.WriteFile(file, []byte("longer than the output"), 0o600) }, "", "precious"},
 		{"symbolic link", 0o1777, func(file, target string) error { return os.Symlink(target, file) }, "a symbolic link in a directory that others can write", "precious"},
 		{"dangling link", 0o777, func(file, _ string) error { return os.Symlink(file+"2", file) }, "a symbolic link in a directory that others can write", "precious"},
 		{"writable by the group", 0o770, func(file, target string) error { return os.Symlink(target, file) }, "a symbolic link", "precious"},

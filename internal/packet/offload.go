@@ -2,7 +2,7 @@ package packet
 
 import "tunstack/internal/checksum"
 
-// Checksum says what is known about the transport checksum of a packet.
+// Checksum is the state of the transport checksum of a packet.
 type Checksum uint8
 
 const (

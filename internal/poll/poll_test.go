@@ -61,7 +61,7 @@ func TestRemove(t *testing.T) {
 	q.Notify(In | Pri | Out | Err)
 	require.False(t, woken(gone))
 	require.True(t, woken(stays))
-	require.EqualValues(t, Out|Always, q.want.Load(), "what nobody waits for any more costs no look")
+	require.EqualValues(t, Out|Always, q.want.Load(), "events without a waiter are not in the union")
 	q.Remove(stays)
 	q.Notify(Out | Always)
 	require.False(t, woken(stays))

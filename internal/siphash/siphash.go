@@ -1,4 +1,4 @@
-// Package siphash is SipHash-2-4 (Aumasson and Bernstein, 2012), a hash that nobody can predict who does not have the key.
+// Package siphash is SipHash-2-4 (Aumasson and Bernstein, 2012), a hash that cannot be predicted without the key.
 package siphash
 
 import (

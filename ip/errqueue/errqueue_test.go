@@ -22,7 +22,7 @@ func TestBound(t *testing.T) {
 		require.EqualValues(t, i, e.Info)
 	}
 	require.Zero(t, q.Len())
-	require.True(t, q.Push(Error{Payload: make([]byte, limit-overhead)}), "nothing is charged for what has gone")
+	require.True(t, q.Push(Error{Payload: make([]byte, limit-overhead)}), "removed entries are not charged")
 	q.Purge()
 	require.Zero(t, q.used)
 }

@@ -61,7 +61,7 @@ func (w *way) receive() error {
 		n, err := w.to.Read(got)
 		io.ReadFull(pattern, expected[:n])
 		if !bytes.Equal(expected[:n], got[:n]) {
-			return fmt.Errorf("%s: bytes %d to %d are not those sent", w.name, want, want+int64(n))
+			return fmt.Errorf("%s: bytes %d to %d differ from those sent", w.name, want, want+int64(n))
 		}
 		want += int64(n)
 		if err == io.EOF && want == w.n {

@@ -113,7 +113,7 @@ func (r run) transfer(t *testing.T, patience time.Duration) time.Duration {
 	got := make([]byte, r.size)
 	n, err := io.ReadFull(accepted, got)
 	took := time.Since(began)
-	require.True(t, bytes.Equal(data[:n], got[:n]), "what arrives is what was sent")
+	require.True(t, bytes.Equal(data[:n], got[:n]), "the received bytes are the sent ones")
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return patience
 	}

@@ -11,7 +11,7 @@ const preamble = `<!-- Written by "go generate ./test/requirements" from require
 
 # Requirements
 
-What the specifications ask of a host, row by row, and the tests that show it. A test shows a row by naming its id in a
+The requirements of the specifications on a host, row by row, and the tests that show them. A test shows a row by naming its id in a
 comment or in a subtest's name. ` + "`go test ./test/requirements`" + ` fails when a MUST or SHOULD has neither a test nor a
 reason, and when this page is out of date.
 

@@ -62,7 +62,7 @@ rtt min/avg/max/mdev = 0.500/1.000/1.500/0.408 ms
 rtt min/avg/max/mdev = 20.000/20.000/20.000/0.000 ms
 `, 3 * time.Second}, // the last pause is an interval, because that is longer than two round trips
 
-	{"nobody there", 2, func(uint16, uint16, []byte) ([]arrival, error) { return nil, nil },
+	{"no answer", 2, func(uint16, uint16, []byte) ([]arrival, error) { return nil, nil },
 		`
 --- peer ping statistics ---
 2 packets transmitted, 0 received, 100% packet loss, time 1000ms
