@@ -221,8 +221,7 @@ func (i *Interface) changeAddressGroup(a netip.Addr, change int) {
 }
 
 // Deprecate marks one of the stack's addresses so that it is not the source of new connections while there is another (RFC 4862
-// section
-// 5.5.4), or takes the mark away. The error is EADDRNOTAVAIL for an address that the interface does not have.
+// section 5.5.4), or removes the mark. The error is EADDRNOTAVAIL for an address that the interface does not have.
 func (i *Interface) Deprecate(a netip.Addr, deprecated bool) error {
 	return i.stack.changeTable(func(t *table) error {
 		at := slices.IndexFunc(t.addresses, func(own address) bool { return own.prefix.Addr() == a.WithZone("") && own.owner == i })

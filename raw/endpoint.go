@@ -305,7 +305,7 @@ func (e *Endpoint) Remote() (netip.Addr, bool) {
 func (e *Endpoint) Ready() poll.Mask { return e.inbox.Ready() }
 
 // Waiters are told whenever Ready gains an event.
-func (e *Endpoint) Waiters() *poll.Queue { return e.inbox.Waiters() }
+func (e *Endpoint) Waiters() *poll.WaitList { return e.inbox.Waiters() }
 
 // TakeError returns and clears the pending error (SO_ERROR).
 func (e *Endpoint) TakeError() error { return e.inbox.TakeError() }

@@ -127,7 +127,7 @@ func (c *TCPConn) WriteTo(w io.Writer) (total int64, err error) {
 	var failed error // writing to w
 	err = c.so.wait(&c.so.rd, false, func() error {
 		for more := true; more && failed == nil; {
-			var q packet.Queue
+			var q packet.Stream
 			var n int64
 			if q, more, err = st.Take(lot); err != nil || q.Len() == 0 {
 				return err
@@ -147,7 +147,7 @@ func (c *TCPConn) WriteTo(w io.Writer) (total int64, err error) {
 }
 
 // drain writes all of q to w, and frees it.
-func drain(q *packet.Queue, w io.Writer) (total int64, err error) {
+func drain(q *packet.Stream, w io.Writer) (total int64, err error) {
 	defer q.Release()
 	for b := q.Next(); b != nil && err == nil; b = q.Next() {
 		var n int

@@ -23,7 +23,7 @@ type endpoint interface {
 	Local() netip.AddrPort
 	Remote() (netip.AddrPort, bool)
 	Ready() poll.Mask
-	Waiters() *poll.Queue
+	Waiters() *poll.WaitList
 	TakeError() error
 	PathMTU() (int, error)
 

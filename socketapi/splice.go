@@ -24,8 +24,8 @@ type splice struct {
 	// No goroutine waits for mu. One that finds it locked sets again, which the holder checks after unlocking.
 	again atomic.Bool
 	mu    sync.Mutex
-	q     packet.Queue // taken from from, and not yet written to to
-	more  bool         // from may have more than was taken
+	q     packet.Stream // taken from from, and not yet written to to
+	more  bool          // from may have more than was taken
 	over  bool
 	total int64
 	err   error

@@ -27,8 +27,8 @@ type reassembler struct {
 
 // block is a contiguous part of the stream that has arrived out of order.
 type block struct {
-	Range              // Invariant: not empty
-	bytes packet.Queue // Invariant: Range.Len() bytes, or none after the user has shut down reading
+	Range               // Invariant: not empty
+	bytes packet.Stream // Invariant: Range.Len() bytes, or none after the user has shut down reading
 }
 
 const blockSize = 40

@@ -11,14 +11,14 @@ type receiver struct {
 	nxt         Seq // RCV.NXT
 	edge        Seq // the right edge we have announced; RCV.WND is edge - nxt. Invariant: never before nxt, and never moves left after the handshake
 	irs         Seq
-	shift       uint8        // our window scale
-	buf         packet.Queue // bytes before RCV.NXT that the user has not read
-	reassembler reassembler  // bytes beyond RCV.NXT
-	fin         Seq          // sequence number of the peer's FIN, if hasFin
-	hasFin      bool         // the peer's FIN has arrived, perhaps ahead of data
-	closed      bool         // RCV.NXT has passed the peer's FIN. Invariant: then hasFin and nxt == fin+1
-	shut        bool         // the user has shut down reading
-	shutAt      Seq          // RCV.NXT at that time, the end of the readable bytes, if shut
+	shift       uint8         // our window scale
+	buf         packet.Stream // bytes before RCV.NXT that the user has not read
+	reassembler reassembler   // bytes beyond RCV.NXT
+	fin         Seq           // sequence number of the peer's FIN, if hasFin
+	hasFin      bool          // the peer's FIN has arrived, perhaps ahead of data
+	closed      bool          // RCV.NXT has passed the peer's FIN. Invariant: then hasFin and nxt == fin+1
+	shut        bool          // the user has shut down reading
+	shutAt      Seq           // RCV.NXT at that time, the end of the readable bytes, if shut
 
 	urgent urgent
 
@@ -117,7 +117,7 @@ func (c *Conn) reportDuplicate(w Range) {
 
 // moveTo appends the part w of a segment's bytes to q. If they are the end of the payload and fill at least half of its Buffer, q takes over
 // the Buffer, and s.Buffer becomes nil. Otherwise it copies them, so that small segments do not pin large buffers.
-func (s *Segment) moveTo(q *packet.Queue, w Range) {
+func (s *Segment) moveTo(q *packet.Stream, w Range) {
 	data := s.Payload[w.Start.Sub(s.Seq):w.End.Sub(s.Seq)]
 	b := s.Buffer
 	if b == nil || w.End != s.Seq.Add(len(s.Payload)) || 2*len(data) < b.Cap() {
@@ -224,7 +224,7 @@ func (c *Conn) Read(now time.Duration, p []byte) int {
 }
 
 // Take is Read without a copy: it moves up to n received bytes to the caller, who then owns their Buffers.
-func (c *Conn) Take(now time.Duration, n int) packet.Queue {
+func (c *Conn) Take(now time.Duration, n int) packet.Stream {
 	q := c.rcv.buf.Take(c.beforeMark(n))
 	c.consumed(now, q.Len())
 	return q

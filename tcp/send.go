@@ -19,10 +19,10 @@ type sender struct {
 	mss      int    // Eff.snd.MSS: payload of a full-sized segment
 	peerMSS  int    // the peer's MSS option
 
-	buf    sendq.Queue // bytes that the user has written and the peer has not acknowledged
-	closed bool        // the user writes no more
-	fin    Seq         // sequence number of our FIN, if closed
-	board  scoreboard  // bytes between una and nxt
+	buf    sendq.Buffer // bytes that the user has written and the peer has not acknowledged
+	closed bool         // the user writes no more
+	fin    Seq          // sequence number of our FIN, if closed
+	board  scoreboard   // bytes between una and nxt
 
 	up        Seq  // SND.UP: the sequence number after the urgent data
 	urgent    bool // SND.UP is after una

@@ -25,10 +25,10 @@ func BenchmarkBuffer(b *testing.B) {
 }
 
 // A stream passes through a queue that holds some bytes: copied at both ends, or in its buffers.
-func BenchmarkQueue(b *testing.B) {
+func BenchmarkStream(b *testing.B) {
 	for _, size := range sizes {
 		data := make([]byte, size)
-		var q packet.Queue
+		var q packet.Stream
 		q.Write(make([]byte, 1<<18))
 		b.Run(fmt.Sprintf("write-read/%d", size), func(b *testing.B) {
 			b.ReportAllocs()

@@ -26,7 +26,7 @@ const (
 	Always = Err | Hup | Nval
 )
 
-// Waiter waits for events of one or more Queues. C carries at most one token, however many events came; after a receive from C
+// Waiter waits for events of one or more WaitLists. C carries at most one token, however many events came; after a receive from C
 // the waiter reads the sockets' state again to find the events. If Func is set, Notify calls it instead of sending to C, while
 // the notifier holds its locks: Func must only record the event and return.
 type Waiter struct {
@@ -45,10 +45,10 @@ func (w *Waiter) Wake() {
 	}
 }
 
-// Queue is the waiters of one socket. The zero value is ready for use; it is safe for concurrent use.
+// WaitList is the waiters of one socket. The zero value is ready for use; it is safe for concurrent use.
 //
 // Waiting without losing an event takes three steps: Add, look at the socket, receive from C.
-type Queue struct {
+type WaitList struct {
 	want    atomic.Uint32 // union of the masks, so that Notify without waiters is one load
 	mu      sync.Mutex
 	entries []entry
@@ -60,38 +60,38 @@ type entry struct {
 }
 
 // Add registers w for the events in mask, and always for those in Always.
-func (q *Queue) Add(w *Waiter, mask Mask) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.entries = append(q.entries, entry{w, mask | Always})
-	q.want.Store(q.want.Load() | uint32(mask|Always))
+func (l *WaitList) Add(w *Waiter, mask Mask) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries = append(l.entries, entry{w, mask | Always})
+	l.want.Store(l.want.Load() | uint32(mask|Always))
 }
 
 // Remove undoes Add.
-func (q *Queue) Remove(w *Waiter) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
+func (l *WaitList) Remove(w *Waiter) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	want := Mask(0)
-	kept := q.entries[:0]
-	for _, e := range q.entries {
+	kept := l.entries[:0]
+	for _, e := range l.entries {
 		if e.w != w {
 			kept = append(kept, e)
 			want |= e.mask
 		}
 	}
-	clear(q.entries[len(kept):])
-	q.entries = kept
-	q.want.Store(uint32(want))
+	clear(l.entries[len(kept):])
+	l.entries = kept
+	l.want.Store(uint32(want))
 }
 
 // Notify wakes the waiters registered for any of events. The socket's state must already show them.
-func (q *Queue) Notify(events Mask) {
-	if q.want.Load()&uint32(events) == 0 {
+func (l *WaitList) Notify(events Mask) {
+	if l.want.Load()&uint32(events) == 0 {
 		return
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, e := range q.entries {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.entries {
 		switch {
 		case e.mask&events == 0:
 		case e.w.Func != nil:

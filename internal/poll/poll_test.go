@@ -19,7 +19,7 @@ func woken(w *Waiter) bool {
 }
 
 func TestNotifyWakesThoseWhoWaitForTheEvent(t *testing.T) {
-	var q Queue
+	var q WaitList
 	reader, writer := NewWaiter(), NewWaiter()
 	q.Add(reader, In)
 	q.Add(writer, Out)
@@ -42,7 +42,7 @@ func TestNotifyWakesThoseWhoWaitForTheEvent(t *testing.T) {
 }
 
 func TestManyEventsAreOneToken(t *testing.T) {
-	var q Queue
+	var q WaitList
 	w := NewWaiter()
 	q.Add(w, In)
 	q.Notify(In)
@@ -52,7 +52,7 @@ func TestManyEventsAreOneToken(t *testing.T) {
 }
 
 func TestRemove(t *testing.T) {
-	var q Queue
+	var q WaitList
 	gone, stays := NewWaiter(), NewWaiter()
 	q.Add(gone, In|Pri)
 	q.Add(stays, Out)
@@ -68,7 +68,7 @@ func TestRemove(t *testing.T) {
 }
 
 func TestFuncIsCalledInsteadOfC(t *testing.T) {
-	var q Queue
+	var q WaitList
 	var got []Mask
 	w := NewWaiter()
 	w.Func = func(events Mask) { got = append(got, events) }
@@ -83,7 +83,7 @@ func TestFuncIsCalledInsteadOfC(t *testing.T) {
 func TestNoEventIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // fails if all goroutines wait
 		const events = 1000
-		var q Queue
+		var q WaitList
 		var ready atomic.Int32
 		go func() {
 			for range events {

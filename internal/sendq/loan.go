@@ -2,7 +2,7 @@ package sendq
 
 import "sync/atomic"
 
-// Loan is memory lent to a Queue, perhaps in several pieces, and the function to call when the Queue no longer needs it. A nil
+// Loan is memory lent to a Buffer, perhaps in several pieces, and the function to call when the Buffer no longer needs it. A nil
 // Loan calls nothing.
 type Loan struct {
 	held     atomic.Int32 // references: the lender's until Return, and one per queued piece

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// page is memory that the Queue owns.
+// page is memory that the Buffer owns.
 type page struct{ b []byte }
 
 const (

@@ -7,14 +7,14 @@ import (
 	"sort"
 )
 
-// Queue holds bytes 0 to Len()-1 in pieces: pages of its own and memory that was lent to it. Pages come from a pool and return
+// Buffer holds bytes 0 to Len()-1 in pieces: pages of its own and memory that was lent to it. Pages come from a pool and return
 // to it when their bytes are acknowledged, so that a connection uses memory only for bytes in flight. Every piece but the last
 // has at least pageSize bytes. The zero value is empty.
 //
 // Bytes enter at the end by Write or Lend and leave at the front by Discard; in between they do not change, and Spans returns
-// any part of them any number of times. The Queue owns its pages and their memory. The lender owns lent memory, and may change
-// it only after the loan is returned. The Queue does not bound its size: the caller does.
-type Queue struct {
+// any part of them any number of times. The Buffer owns its pages and their memory. The lender owns lent memory, and may change
+// it only after the loan is returned. The Buffer does not bound its size: the caller does.
+type Buffer struct {
 	pieces []piece // Invariant: consecutive, from head or before to head + len; Discard frees whole pieces only
 	head   int64   // position of byte 0 in the stream
 	len    int     // number of bytes
@@ -29,12 +29,12 @@ type piece struct {
 }
 
 // Len is the number of bytes.
-func (q *Queue) Len() int { return q.len }
+func (b *Buffer) Len() int { return b.len }
 
-// Memory is the memory in bytes that the Queue holds: its pages, and the memory lent to it.
-func (q *Queue) Memory() (n int) {
-	for i := range q.pieces {
-		if p := &q.pieces[i]; p.page != nil {
+// Memory is the memory in bytes that the Buffer holds: its pages, and the memory lent to it.
+func (b *Buffer) Memory() (n int) {
+	for i := range b.pieces {
+		if p := &b.pieces[i]; p.page != nil {
 			n += len(p.page.b)
 		} else {
 			n += len(p.b)
@@ -44,51 +44,51 @@ func (q *Queue) Memory() (n int) {
 }
 
 // Write appends a copy of p. The caller bounds the size.
-func (q *Queue) Write(p []byte) {
+func (b *Buffer) Write(p []byte) {
 	for len(p) > 0 {
-		n := copy(q.extend(len(p)), p)
+		n := copy(b.extend(len(p)), p)
 		p = p[n:]
 	}
 }
 
 // Lend appends p itself if p is long enough: less than a page is copied, and so are the bytes that fill up the page before it.
 // p must not change until the loan is returned.
-func (q *Queue) Lend(p []byte, loan *Loan) {
-	if last := q.last(); last != nil && len(last.b) < pageSize {
+func (b *Buffer) Lend(p []byte, loan *Loan) {
+	if last := b.last(); last != nil && len(last.b) < pageSize {
 		n := min(len(p), pageSize-len(last.b))
-		q.Write(p[:n])
+		b.Write(p[:n])
 		p = p[n:]
 	}
 	if len(p) < pageSize {
-		q.Write(p)
+		b.Write(p)
 		return
 	}
 	loan.take()
-	q.pieces = append(q.pieces, piece{at: q.head + int64(q.len), b: p, loan: loan})
-	q.len += len(p)
+	b.pieces = append(b.pieces, piece{at: b.head + int64(b.len), b: p, loan: loan})
+	b.len += len(p)
 }
 
-// extend makes the Queue longer by up to n bytes, all in one page, and returns them for the caller to fill.
-func (q *Queue) extend(n int) []byte {
-	last := q.last()
+// extend makes the Buffer longer by up to n bytes, all in one page, and returns them for the caller to fill.
+func (b *Buffer) extend(n int) []byte {
+	last := b.last()
 	if last == nil || len(last.b) >= pageSize {
 		p := newPage(min(n, pageSize))
-		q.pieces = append(q.pieces, piece{at: q.head + int64(q.len), b: p.b[:0], page: p})
-		last = q.last()
+		b.pieces = append(b.pieces, piece{at: b.head + int64(b.len), b: p.b[:0], page: p})
+		last = b.last()
 	}
 	old := len(last.b)
 	n = min(n, pageSize-old)
 	last.reserve(old + n)
 	last.b = last.b[:old+n]
-	q.len += n
+	b.len += n
 	return last.b[old:]
 }
 
-func (q *Queue) last() *piece {
-	if len(q.pieces) == 0 {
+func (b *Buffer) last() *piece {
+	if len(b.pieces) == 0 {
 		return nil
 	}
-	return &q.pieces[len(q.pieces)-1]
+	return &b.pieces[len(b.pieces)-1]
 }
 
 // reserve moves a piece to a page of at least size bytes.
@@ -102,55 +102,55 @@ func (p *piece) reserve(size int) {
 	old.free()
 }
 
-// Spans returns bytes off to off+n, no more than 64 KiB, as at most two slices, valid until the next change of the Queue.
-func (q *Queue) Spans(off, n int) [2][]byte {
+// Spans returns bytes off to off+n, no more than 64 KiB, as at most two slices, valid until the next change of the Buffer.
+func (b *Buffer) Spans(off, n int) [2][]byte {
 	if n == 0 {
 		return [2][]byte{}
 	}
-	at := q.head + int64(off)
-	i := sort.Search(len(q.pieces), func(i int) bool { return q.pieces[i].at > at }) - 1
-	b := q.pieces[i].b[at-q.pieces[i].at:]
-	if n <= len(b) {
-		return [2][]byte{b[:n]}
+	at := b.head + int64(off)
+	i := sort.Search(len(b.pieces), func(i int) bool { return b.pieces[i].at > at }) - 1
+	first := b.pieces[i].b[at-b.pieces[i].at:]
+	if n <= len(first) {
+		return [2][]byte{first[:n]}
 	}
-	return [2][]byte{b, q.pieces[i+1].b[:n-len(b)]}
+	return [2][]byte{first, b.pieces[i+1].b[:n-len(first)]}
 }
 
-// Discard removes the first n bytes. An empty Queue holds no memory.
-func (q *Queue) Discard(n int) {
-	q.len -= n
-	q.head += int64(n)
-	if q.len == 0 {
-		q.Release()
+// Discard removes the first n bytes. An empty Buffer holds no memory.
+func (b *Buffer) Discard(n int) {
+	b.len -= n
+	b.head += int64(n)
+	if b.len == 0 {
+		b.Release()
 		return
 	}
 	gone := 0
-	for q.pieces[gone].end() <= q.head {
+	for b.pieces[gone].end() <= b.head {
 		gone++
 	}
-	q.drop(gone)
+	b.drop(gone)
 }
 
 func (p *piece) end() int64 { return p.at + int64(len(p.b)) }
 
 // Release forgets everything and gives the memory back.
-func (q *Queue) Release() {
-	q.drop(len(q.pieces))
-	q.len = 0
-	if cap(q.pieces) > 16 { // an idle connection keeps no long list
-		q.pieces = nil
+func (b *Buffer) Release() {
+	b.drop(len(b.pieces))
+	b.len = 0
+	if cap(b.pieces) > 16 { // an idle connection keeps no long list
+		b.pieces = nil
 	}
 }
 
 // drop frees the first n pieces.
-func (q *Queue) drop(n int) {
+func (b *Buffer) drop(n int) {
 	if n == 0 {
 		return
 	}
-	for i := range q.pieces[:n] {
-		q.pieces[i].free()
+	for i := range b.pieces[:n] {
+		b.pieces[i].free()
 	}
-	q.pieces = slices.Delete(q.pieces, 0, n)
+	b.pieces = slices.Delete(b.pieces, 0, n)
 }
 
 func (p *piece) free() {

@@ -10,7 +10,7 @@ func BenchmarkStream(b *testing.B) {
 	for _, backlog := range []int{0, 256 << 10, 4 << 20} {
 		for _, size := range []int{1, 1448, 64 << 10} {
 			b.Run(fmt.Sprintf("backlog=%d/size=%d", backlog, size), func(b *testing.B) {
-				var q Queue
+				var q Buffer
 				q.Write(make([]byte, backlog))
 				p := make([]byte, size)
 				b.ReportAllocs()

@@ -10,10 +10,10 @@ import (
 	"tunstack/internal/race"
 )
 
-// TestModel drives a Queue and a plain slice with the same random calls.
+// TestModel drives a Buffer and a plain slice with the same random calls.
 func TestModel(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	var q Queue
+	var q Buffer
 	var model []byte
 	for range 20000 {
 		if r.IntN(2) == 0 {
@@ -42,7 +42,7 @@ func TestModel(t *testing.T) {
 
 // Memory follows the queued bytes, down to zero.
 func TestMemory(t *testing.T) {
-	var q Queue
+	var q Buffer
 	q.Write([]byte("data"))
 	require.Len(t, q.pieces[0].page.b, 4<<10)
 	q.Write(make([]byte, 1<<20))
@@ -62,7 +62,7 @@ func TestMemory(t *testing.T) {
 
 // Lent bytes are sent from their place, except short pieces.
 func TestLend(t *testing.T) {
-	var q Queue
+	var q Buffer
 	q.Write([]byte("head"))
 	body := make([]byte, 200<<10)
 	q.Lend(body, nil)
@@ -76,15 +76,15 @@ func TestLend(t *testing.T) {
 
 // A loan is returned when its last byte is removed and the lender has released it, whichever is later.
 func TestLoan(t *testing.T) {
-	for name, last := range map[string]func(q *Queue, l *Loan){
-		"acknowledged":  func(q *Queue, l *Loan) { l.Return(); q.Discard(q.Len() - 1); q.Discard(1) },
-		"released":      func(q *Queue, l *Loan) { l.Return(); q.Release() },
-		"by the lender": func(q *Queue, l *Loan) { q.Release(); l.Return() },
+	for name, last := range map[string]func(q *Buffer, l *Loan){
+		"acknowledged":  func(q *Buffer, l *Loan) { l.Return(); q.Discard(q.Len() - 1); q.Discard(1) },
+		"released":      func(q *Buffer, l *Loan) { l.Return(); q.Release() },
+		"by the lender": func(q *Buffer, l *Loan) { q.Release(); l.Return() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			returned := make(chan bool, 2)
 			l := NewLoan(func() { returned <- true })
-			var q Queue
+			var q Buffer
 			body := make([]byte, 300<<10)
 			q.Lend(body[:100<<10], l)
 			q.Lend(body[100<<10:], l)

@@ -28,7 +28,7 @@ type Datagram struct {
 
 // Inbox is the receiving half of a datagram socket. The zero value is ready for use; it is safe for concurrent use.
 type Inbox struct {
-	waiters poll.Queue
+	waiters poll.WaitList
 
 	mu        sync.Mutex
 	ring      []entry // a power of two long
@@ -217,7 +217,7 @@ func (q *Inbox) Ready() poll.Mask {
 }
 
 // Waiters are told whenever Ready gains an event.
-func (q *Inbox) Waiters() *poll.Queue { return &q.waiters }
+func (q *Inbox) Waiters() *poll.WaitList { return &q.waiters }
 
 // SetLimit sets how many octets, with overhead, may wait; 0: DefaultLimit.
 func (q *Inbox) SetLimit(n int) {

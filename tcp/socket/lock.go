@@ -23,7 +23,7 @@ import "time"
 //	    │
 //	stripe of the table of connections
 //	    │
-//	poll.Queue, timer.Queue, the locks of IP and of the link
+//	poll.WaitList, timer.Queue, the locks of IP and of the link
 //
 // Of two connections none waits for the other's mu.
 type held struct {

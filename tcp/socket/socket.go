@@ -15,7 +15,7 @@ import (
 // returns syscall.EAGAIN, and Waiters tells when to try again. All methods are safe for concurrent use.
 type Socket struct {
 	stack      *Stack
-	waiters    poll.Queue
+	waiters    poll.WaitList
 	restricted atomic.Pointer[restrictions] // SO_BINDTODEVICE, IP_MINTTL; a copy from the settings
 
 	mu        sync.Mutex // guards the rest; see held
@@ -81,4 +81,4 @@ func (h held) releasePort() {
 }
 
 // Waiters are told whenever Ready gains an event.
-func (so *Socket) Waiters() *poll.Queue { return &so.waiters }
+func (so *Socket) Waiters() *poll.WaitList { return &so.waiters }

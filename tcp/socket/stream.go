@@ -47,7 +47,7 @@ func (so *Socket) read(none bool, take func(heldConn) int) error {
 
 // Take is Read without a copy: it moves up to n received bytes to the caller in the Buffers they lie in, none at the end
 // of the stream. more says that another call would not be EAGAIN; if not, the waiters are told when that changes.
-func (so *Socket) Take(n int) (q packet.Queue, more bool, err error) {
+func (so *Socket) Take(n int) (q packet.Stream, more bool, err error) {
 	err = so.read(n == 0, func(h heldConn) int {
 		q = h.tcb.Take(h.now, n)
 		more = h.readable()

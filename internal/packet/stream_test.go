@@ -19,10 +19,10 @@ func pattern(from, n int) []byte {
 	return b
 }
 
-// stream is a Queue and the two ends of a stream of pattern's bytes.
+// stream is a Stream and the two ends of a stream of pattern's bytes.
 type stream struct {
 	t *testing.T
-	packet.Queue
+	packet.Stream
 	in, out int // bytes put in and taken out so far
 }
 
@@ -31,10 +31,10 @@ var waysIn = map[string]func(s *stream, n int){
 	"Write": func(s *stream, n int) { s.Write(pattern(s.in, n)) },
 	"Add":   func(s *stream, n int) { s.Add(packet.From(pattern(s.in, n))) },
 	"Join": func(s *stream, n int) {
-		var other packet.Queue
+		var other packet.Stream
 		other.Write(pattern(s.in, n/2))
 		other.Add(packet.From(pattern(s.in+n/2, n-n/2)))
-		s.Queue.Join(&other)
+		s.Stream.Join(&other)
 		require.Zero(s.t, other.Len())
 	},
 }
@@ -64,7 +64,7 @@ var waysOut = map[string]func(s *stream, n int) int{
 	},
 }
 
-// pass moves random amounts through a Queue by the given ways, and checks the queued bytes after each.
+// pass moves random amounts through a Stream by the given ways, and checks the queued bytes after each.
 func pass(t *testing.T, in []string, out []string, steps int) {
 	r := rand.New(rand.NewPCG(1, 2))
 	s := &stream{t: t}
@@ -97,7 +97,7 @@ func (s *stream) looks(r *rand.Rand) {
 }
 
 // Bytes added in any way can be removed in any other, in order, also when the ways alternate.
-func TestQueue(t *testing.T) {
+func TestStream(t *testing.T) {
 	in, out := slices.Sorted(maps.Keys(waysIn)), slices.Sorted(maps.Keys(waysOut))
 	for _, i := range in {
 		for _, o := range out {
@@ -108,8 +108,8 @@ func TestQueue(t *testing.T) {
 }
 
 // Small writes share a Buffer: the memory is little more than the queued bytes.
-func TestQueueSmallWrites(t *testing.T) {
-	var q packet.Queue
+func TestStreamSmallWrites(t *testing.T) {
+	var q packet.Stream
 	for range 10000 {
 		q.Write([]byte("ab"))
 	}
@@ -117,8 +117,8 @@ func TestQueueSmallWrites(t *testing.T) {
 	q.Release()
 }
 
-func TestQueueWriteLongerThanAnyBuffer(t *testing.T) {
-	var q packet.Queue
+func TestStreamWriteLongerThanAnyBuffer(t *testing.T) {
+	var q packet.Stream
 	data := pattern(0, 3*packet.MaxSize)
 	q.Write(data)
 	got := make([]byte, len(data))
@@ -127,10 +127,10 @@ func TestQueueWriteLongerThanAnyBuffer(t *testing.T) {
 }
 
 // However sizes alternate, the memory is little more than twice the queued bytes, if each Buffer added is at least half full.
-func TestQueueMemory(t *testing.T) {
+func TestStreamMemory(t *testing.T) {
 	for _, copied := range []int{1, 500, 1856, 1857, 5000, 10048, 10049, 40000} {
 		for _, added := range []int{1024, 1856, 5120, 10048, 33000, 65000} {
-			var q packet.Queue
+			var q packet.Stream
 			for q.Len() < 1<<20 {
 				q.Write(pattern(0, copied))
 				q.Add(packet.From(pattern(0, added)))
