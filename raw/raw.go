@@ -23,7 +23,7 @@ type Stack struct {
 	stats counters
 
 	mu  sync.Mutex
-	all map[*Endpoint]struct{}
+	all map[*Socket]struct{}
 }
 
 type counters struct {
@@ -35,7 +35,7 @@ type counters struct {
 
 // New returns the raw sockets of ip.
 func New(stack *ip.Stack, clk clock.Clock) *Stack {
-	return &Stack{ip: stack, clock: clk, all: make(map[*Endpoint]struct{})}
+	return &Stack{ip: stack, clock: clk, all: make(map[*Socket]struct{})}
 }
 
 // Stats is a pointer to the counters, for stats.Read.
@@ -48,14 +48,14 @@ type Status struct {
 	Local, Remote netip.Addr // Local is the wildcard without Bind, Remote invalid without Connect
 }
 
-// Endpoints lists all sockets for netstat, ordered by protocol.
-func (s *Stack) Endpoints() []Status {
+// Sockets lists all sockets for netstat, ordered by protocol.
+func (s *Stack) Sockets() []Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := make([]Status, 0, len(s.all))
 	for e := range s.all {
-		st := e.state.Load()
-		list = append(list, Status{e.protocol, e.inbox.Used(), st.local, st.remote})
+		st := e.State()
+		list = append(list, Status{e.protocol, e.Used(), st.Local.Addr(), st.Remote.Addr()})
 	}
 	slices.SortFunc(list, func(a, b Status) int {
 		return cmp.Or(cmp.Compare(a.Protocol, b.Protocol), a.Local.Compare(b.Local), a.Remote.Compare(b.Remote))

@@ -65,7 +65,10 @@ func header(from, to string, protocol uint8, payload string) []byte {
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
-func (e *Endpoint) reads(t *testing.T, want []byte) Datagram {
+// peer is an address as raw sockets have it, with port 0.
+func peer(s string) netip.AddrPort { return netip.AddrPortFrom(addr(s), 0) }
+
+func (e *Socket) reads(t *testing.T, want []byte) Datagram {
 	t.Helper()
 	b := make([]byte, 2000)
 	n, d, err := e.Recv(b, false)
@@ -74,7 +77,7 @@ func (e *Endpoint) reads(t *testing.T, want []byte) Datagram {
 	return d
 }
 
-func (e *Endpoint) empty(t *testing.T) {
+func (e *Socket) empty(t *testing.T) {
 	t.Helper()
 	_, _, err := e.Recv(nil, false)
 	require.Equal(t, syscall.EAGAIN, err)
@@ -83,7 +86,7 @@ func (e *Endpoint) empty(t *testing.T) {
 // SOCK-046, ICMP-020: a raw socket gets a copy with the IP header, and the protocol gets the datagram.
 func TestReceive(t *testing.T) {
 	h := newHost(t)
-	one, two, other := h.raw.NewEndpoint(1), h.raw.NewEndpoint(1), h.raw.NewEndpoint(200)
+	one, two, other := h.raw.NewSocket(1), h.raw.NewSocket(1), h.raw.NewSocket(200)
 	w := poll.NewWaiter()
 	one.Waiters().Add(w, poll.In)
 	b := h.receive("10.0.0.1", "10.0.0.2", 1, "\x08\x00\x00\x00ping")
@@ -91,7 +94,7 @@ func TestReceive(t *testing.T) {
 	require.Equal(t, poll.In|poll.Out, one.Ready())
 	require.Equal(t, len(b), one.Buffered())
 	want := Datagram{
-		From: netip.AddrPortFrom(addr("10.0.0.1"), 0), To: netip.AddrPortFrom(addr("10.0.0.2"), 0),
+		From: peer("10.0.0.1"), To: peer("10.0.0.2"),
 		Interface: "tun0", TOS: 8, TTL: 9, Size: len(b),
 	}
 	require.Equal(t, want, one.reads(t, b))
@@ -111,22 +114,22 @@ func TestReceive(t *testing.T) {
 // SOCK-046: bind and connect choose what is received, and ICMP_FILTER which types.
 func TestFilter(t *testing.T) {
 	h := newHost(t)
-	e := h.raw.NewEndpoint(1)
-	require.Equal(t, syscall.EADDRNOTAVAIL, e.Bind(addr("10.0.0.9")))
-	require.NoError(t, e.Bind(addr("10.0.0.3")))
+	e := h.raw.NewSocket(1)
+	require.Equal(t, syscall.EADDRNOTAVAIL, e.Bind(peer("10.0.0.9")))
+	require.NoError(t, e.Bind(peer("10.0.0.3")))
 	h.receive("10.0.0.1", "10.0.0.2", 1, "\x00abc")
 	e.empty(t)
 	e.reads(t, h.receive("10.0.0.1", "10.0.0.3", 1, "\x00abc"))
 
-	require.NoError(t, e.Connect(addr("10.0.0.1")))
-	require.Equal(t, syscall.EINVAL, e.Bind(addr("10.0.0.2")))
+	require.NoError(t, e.Connect(peer("10.0.0.1")))
+	require.Equal(t, syscall.EINVAL, e.Bind(peer("10.0.0.2")))
 	h.receive("10.0.0.7", "10.0.0.3", 1, "\x00abc")
 	e.empty(t)
 	e.reads(t, h.receive("10.0.0.1", "10.0.0.3", 1, "\x00abc"))
-	require.Equal(t, []Status{{1, 0, addr("10.0.0.3"), addr("10.0.0.1")}}, h.raw.Endpoints())
+	require.Equal(t, []Status{{1, 0, addr("10.0.0.3"), addr("10.0.0.1")}}, h.raw.Sockets())
 
-	require.NoError(t, e.Connect(netip.Addr{}))
-	require.NoError(t, e.Bind(netip.Addr{}))
+	require.NoError(t, e.Connect(netip.AddrPort{}))
+	require.NoError(t, e.Bind(netip.AddrPort{}))
 	e.SetOptions(func(o *Options) { o.ICMPFilter = ^uint32(1 << 0) }) // only echo replies
 	h.receive("10.0.0.1", "10.0.0.2", 1, "\x08abc")
 	e.empty(t)
@@ -138,9 +141,9 @@ func TestFilter(t *testing.T) {
 // SOCK-070: an error reaches the sockets that may have sent the datagram: its payload, or all of it with IP_HDRINCL.
 func TestErrors(t *testing.T) {
 	h := newHost(t)
-	plain, connected, queued, whole, other := h.raw.NewEndpoint(200), h.raw.NewEndpoint(200), h.raw.NewEndpoint(200), h.raw.NewEndpoint(200), h.raw.NewEndpoint(200)
-	require.NoError(t, connected.Connect(addr("10.0.0.1")))
-	require.NoError(t, other.Bind(addr("10.0.0.3")))
+	plain, connected, queued, whole, other := h.raw.NewSocket(200), h.raw.NewSocket(200), h.raw.NewSocket(200), h.raw.NewSocket(200), h.raw.NewSocket(200)
+	require.NoError(t, connected.Connect(peer("10.0.0.1")))
+	require.NoError(t, other.Bind(peer("10.0.0.3")))
 	queued.SetOptions(func(o *Options) { o.RecvErr = true })
 	whole.SetOptions(func(o *Options) { o.RecvErr, o.HdrIncl = true, true })
 	other.SetOptions(func(o *Options) { o.RecvErr = true })
@@ -159,7 +162,7 @@ func TestErrors(t *testing.T) {
 	require.Equal(t, syscall.ENOPROTOOPT, connected.TakeError())
 	require.NoError(t, plain.TakeError())
 	require.NoError(t, other.TakeError())
-	for e, payload := range map[*Endpoint][]byte{queued: sent[20:], whole: sent} {
+	for e, payload := range map[*Socket][]byte{queued: sent[20:], whole: sent} {
 		first, err := e.RecvError()
 		require.NoError(t, err)
 		require.Equal(t, errqueue.Error{Errno: syscall.EHOSTUNREACH, Origin: errqueue.ICMP, Type: 3, Code: 1, Offender: addr("10.0.0.9"),
@@ -171,7 +174,7 @@ func TestErrors(t *testing.T) {
 // SOCK-032: the queue is bounded.
 func TestBound(t *testing.T) {
 	h := newHost(t)
-	e := h.raw.NewEndpoint(1)
+	e := h.raw.NewSocket(1)
 	e.SetOptions(func(o *Options) { o.RcvBuf = 5000 })
 	for range 10 {
 		h.receive("10.0.0.1", "10.0.0.2", 1, "\x08abc")
@@ -183,11 +186,11 @@ func TestBound(t *testing.T) {
 // SOCK-046, SOCK-043: the stack makes the header.
 func TestSend(t *testing.T) {
 	h := newHost(t)
-	e := h.raw.NewEndpoint(200)
-	_, err := e.Send([]byte("x"), netip.Addr{}, netip.Addr{})
+	e := h.raw.NewSocket(200)
+	_, err := e.Send([]byte("x"), netip.AddrPort{}, netip.Addr{})
 	require.Equal(t, syscall.EDESTADDRREQ, err)
 	e.SetOptions(func(o *Options) { o.TOS, o.TTL, o.Discover = 4, 5, ip.DiscoverDo })
-	n, err := e.Send([]byte("payload"), addr("10.0.0.1"), netip.Addr{})
+	n, err := e.Send([]byte("payload"), peer("10.0.0.1"), netip.Addr{})
 	require.NoError(t, err)
 	require.Equal(t, 7, n)
 	var ih ipv4.Header
@@ -195,25 +198,25 @@ func TestSend(t *testing.T) {
 	require.Equal(t, []any{uint8(4), uint8(5), true, uint8(200), addr("10.0.0.2")}, []any{ih.TOS, ih.TTL, ih.DF, ih.Protocol, ih.Src})
 	require.Equal(t, "payload", string(h.wire.Sent[0].Data[20:]))
 
-	require.NoError(t, e.Connect(addr("10.0.0.1")))
-	require.Equal(t, addr("10.0.0.2"), e.Local())
+	require.NoError(t, e.Connect(peer("10.0.0.1")))
+	require.Equal(t, peer("10.0.0.2"), e.Local())
 	mtu, err := e.PathMTU()
 	require.NoError(t, err)
 	require.Equal(t, 1500, mtu)
-	_, err = e.Send([]byte("x"), netip.Addr{}, netip.Addr{})
+	_, err = e.Send([]byte("x"), netip.AddrPort{}, netip.Addr{})
 	require.NoError(t, err)
-	_, err = e.Send([]byte("x"), netip.Addr{}, addr("10.0.0.3"))
+	_, err = e.Send([]byte("x"), netip.AddrPort{}, addr("10.0.0.3"))
 	require.NoError(t, err)
 	require.Equal(t, addr("10.0.0.3").AsSlice(), h.wire.Sent[2].Data[12:16])
 
 	require.NoError(t, e.Shutdown(false, true))
-	_, err = e.Send([]byte("x"), netip.Addr{}, netip.Addr{})
+	_, err = e.Send([]byte("x"), netip.AddrPort{}, netip.Addr{})
 	require.Equal(t, syscall.EPIPE, err)
 }
 
 func TestSendErrors(t *testing.T) {
 	h := newHost(t)
-	e := h.raw.NewEndpoint(200)
+	e := h.raw.NewSocket(200)
 	for _, tt := range []struct {
 		size int
 		to   string
@@ -225,7 +228,7 @@ func TestSendErrors(t *testing.T) {
 		{1, "10.0.0.255", syscall.EACCES},
 		{1, "::1", syscall.EAFNOSUPPORT},
 	} {
-		_, err := e.Send(make([]byte, tt.size), addr(tt.to), netip.Addr{})
+		_, err := e.Send(make([]byte, tt.size), peer(tt.to), netip.Addr{})
 		require.Equal(t, tt.err, err, "%d octets to %s", tt.size, tt.to)
 	}
 	require.Empty(t, h.wire.Sent)
@@ -234,25 +237,25 @@ func TestSendErrors(t *testing.T) {
 // SOCK-047: with IP_HDRINCL the caller's header goes out, its gaps filled in.
 func TestHeaderIncluded(t *testing.T) {
 	h := newHost(t)
-	e := h.raw.NewEndpoint(ProtocolRaw)
+	e := h.raw.NewSocket(ProtocolRaw)
 	require.True(t, e.Options().HdrIncl)
 	want := header("10.0.0.77", "10.0.0.1", 200, "payload")
 	given := append([]byte(nil), want...)
 	copy(given[2:], "\xff\xff")
 	copy(given[10:], "\xff\xff")
-	_, err := e.Send(given, addr("10.0.0.1"), netip.Addr{})
+	_, err := e.Send(given, peer("10.0.0.1"), netip.Addr{})
 	require.NoError(t, err)
 	require.Equal(t, want, h.wire.Sent[0].Data)
 
 	clear(given[4:6])
 	clear(given[12:16])
-	_, err = e.Send(given, addr("10.0.0.1"), netip.Addr{})
+	_, err = e.Send(given, peer("10.0.0.1"), netip.Addr{})
 	require.NoError(t, err)
 	var ih ipv4.Header
 	require.True(t, ih.Parse(h.wire.Sent[1].Data))
 	require.Equal(t, addr("10.0.0.2"), ih.Src)
 	require.NotZero(t, ih.ID)
-	_, err = e.Send([]byte("short"), addr("10.0.0.1"), netip.Addr{})
+	_, err = e.Send([]byte("short"), peer("10.0.0.1"), netip.Addr{})
 	require.Equal(t, syscall.EINVAL, err)
 
 	h.receive("10.0.0.1", "10.0.0.2", ProtocolRaw, "x")
@@ -262,7 +265,7 @@ func TestHeaderIncluded(t *testing.T) {
 // SOCK-024, SOCK-029: reading ends with what waits; Close ends everything.
 func TestShutdown(t *testing.T) {
 	h := newHost(t)
-	e := h.raw.NewEndpoint(1)
+	e := h.raw.NewSocket(1)
 	b := h.receive("10.0.0.1", "10.0.0.2", 1, "\x08abc")
 	require.Equal(t, syscall.ENOTCONN, e.Shutdown(true, false))
 	e.reads(t, b)
@@ -270,9 +273,9 @@ func TestShutdown(t *testing.T) {
 	require.NoError(t, e.Join(addr("224.0.0.251"), addr("10.0.0.2")))
 	require.NoError(t, e.Close())
 	require.False(t, h.tun.Joined(addr("224.0.0.251")))
-	_, err := e.Send(nil, addr("10.0.0.1"), netip.Addr{})
+	_, err := e.Send(nil, peer("10.0.0.1"), netip.Addr{})
 	require.Equal(t, syscall.EBADF, err)
-	require.Empty(t, h.raw.Endpoints())
+	require.Empty(t, h.raw.Sockets())
 }
 
 func TestNoAllocations(t *testing.T) {
@@ -280,7 +283,7 @@ func TestNoAllocations(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	h := newHost(t)
-	e := h.raw.NewEndpoint(1)
+	e := h.raw.NewSocket(1)
 	in := header("10.0.0.1", "10.0.0.2", 1, "\x08abc")
 	b := make([]byte, 100)
 	require.Zero(t, testing.AllocsPerRun(1000, func() {

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"net/netip"
 	"syscall"
-
-	tcpsocket "tunstack/tcp/socket"
 )
 
 // Berkeley is a stack with the Berkeley socket calls, on descriptors of the stack's own. They return syscall.Errno where Linux
@@ -53,15 +51,7 @@ func (s Berkeley) Listen(fd, backlog int) error {
 	if err != nil {
 		return err
 	}
-	return so.listen(backlog)
-}
-
-func (so *socket) listen(backlog int) error {
-	st, ok := so.endpoint.(stream)
-	if !ok {
-		return syscall.EOPNOTSUPP
-	}
-	return st.Listen(backlog)
+	return so.Listen(backlog)
 }
 
 // Accept takes the oldest waiting connection of a listener and returns its descriptor and its peer. Errors: EBADF,
@@ -80,19 +70,15 @@ func (s Berkeley) Accept(fd int) (conn int, peer netip.AddrPort, err error) {
 }
 
 func (so *socket) accept() (*socket, error) {
-	st, ok := so.endpoint.(stream)
-	if !ok {
-		return nil, syscall.EOPNOTSUPP
-	}
-	var ep *tcpsocket.Socket
+	var ep endpoint
 	err := so.wait(&so.rd, so.nonblock.Load(), func() (err error) {
-		ep, err = st.Accept()
+		ep, err = so.endpoint.accept()
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	conn, err := so.stack.install(SOCK_STREAM, IPPROTO_TCP, stream{ep})
+	conn, err := so.stack.install(int(so.typ), int(so.proto), ep)
 	if err == nil {
 		conn.inherit(so)
 	}

@@ -90,13 +90,14 @@ func (n *netSocket) setOption(level, name int, value any) error {
 // TCPConn is a TCP connection. Its methods are those of net.TCPConn.
 type TCPConn struct {
 	netSocket
-	writing sync.Mutex // keeps one Write's octets together
+	stream  stream
+	writing sync.Mutex // keeps the bytes of one Write together
 }
 
 // newTCPConn is the connection of a connected socket. As in package net, Nagle's algorithm is off.
 func newTCPConn(so *socket, network string) *TCPConn {
 	remote, _ := so.Remote()
-	c := &TCPConn{netSocket: netSocket{so, network, so.name(), remote}}
+	c := &TCPConn{netSocket: netSocket{so, network, so.name(), remote}, stream: so.tcp()}
 	_ = c.SetNoDelay(true)
 	return c
 }
@@ -123,13 +124,12 @@ func (c *TCPConn) WriteTo(w io.Writer) (total int64, err error) {
 	if to, ok := w.(*TCPConn); ok && c.splices(to) {
 		return c.spliceTo(to)
 	}
-	st := c.so.endpoint.(stream)
 	var failed error // writing to w
 	err = c.so.wait(&c.so.rd, false, func() error {
 		for more := true; more && failed == nil; {
 			var q packet.Stream
 			var n int64
-			if q, more, err = st.Take(lot); err != nil || q.Len() == 0 {
+			if q, more, err = c.stream.Take(lot); err != nil || q.Len() == 0 {
 				return err
 			}
 			n, failed = drain(&q, w)
@@ -162,8 +162,7 @@ func drain(q *packet.Stream, w io.Writer) (total int64, err error) {
 
 // Write implements net.Conn.
 func (c *TCPConn) Write(b []byte) (int, error) {
-	st := c.so.endpoint.(stream)
-	return c.write(b, func(b []byte) (int, error) { return st.Write(b, false) })
+	return c.write(b, func(b []byte) (int, error) { return c.stream.Write(b, false) })
 }
 
 // WriteZeroCopy is Write for memory that is sent from where it lies, now and should it be lost: MSG_ZEROCOPY of Linux. b must not
@@ -173,8 +172,7 @@ func (c *TCPConn) Write(b []byte) (int, error) {
 func (c *TCPConn) WriteZeroCopy(b []byte, returned func()) (int, error) {
 	loan := sendq.NewLoan(returned)
 	defer loan.Return()
-	st := c.so.endpoint.(stream)
-	return c.write(b, func(b []byte) (int, error) { return st.Lend(b, loan) })
+	return c.write(b, func(b []byte) (int, error) { return c.stream.Lend(b, loan) })
 }
 
 // write calls send for what is left of b until there is nothing or send fails.
@@ -192,7 +190,7 @@ func (c *TCPConn) write(b []byte, send func(b []byte) (int, error)) (int, error)
 }
 
 // Transferred is how many octets have been received, or sent and acknowledged.
-func (c *TCPConn) Transferred() uint64 { return c.so.endpoint.(stream).Transferred() }
+func (c *TCPConn) Transferred() uint64 { return c.stream.Transferred() }
 
 // LocalAddr implements net.Conn; it is a *net.TCPAddr.
 func (c *TCPConn) LocalAddr() net.Addr { return netAddr(SOCK_STREAM, c.local) }

@@ -95,7 +95,7 @@ func (s *Stack) Listen(network, address string) (net.Listener, error) {
 	if err != nil {
 		return nil, netError("listen", network, nil, addr, err)
 	}
-	if err := so.listen(maxBacklog); err != nil {
+	if err := so.Listen(maxBacklog); err != nil {
 		so.close()
 		return nil, netError("listen", network, nil, addr, err)
 	}

@@ -149,8 +149,8 @@ func (so *socket) receive(b []byte, flags int) (int, Message, error) {
 	if flags&MSG_ERRQUEUE != 0 {
 		return so.receiveError(b)
 	}
-	if st, ok := so.endpoint.(stream); ok && flags&MSG_OOB != 0 {
-		return st.receiveUrgent(b, flags)
+	if so.typ == SOCK_STREAM && flags&MSG_OOB != 0 {
+		return so.tcp().receiveUrgent(b, flags)
 	}
 	dontWait := so.nonblock.Load() || flags&MSG_DONTWAIT != 0
 	n, m, err := so.receiveData(b, flags, dontWait)

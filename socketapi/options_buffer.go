@@ -51,7 +51,7 @@ func streamBuffer(field func(*tcp.Params) *int) bufferSize {
 // dgramBuffer is a size in dgram.Options, which counts overhead too.
 func dgramBuffer(field func(*dgram.Options) *int) bufferSize {
 	return bufferSize{
-		func(so *socket) int { o := so.datagram().dgram(); return cmp.Or(*field(&o), dgram.DefaultLimit) },
-		func(so *socket, n int) { so.datagram().setDgram(func(o *dgram.Options) { *field(o) = n }) },
+		func(so *socket) int { o := so.datagrams().Options(); return cmp.Or(*field(&o), dgram.DefaultLimit) },
+		func(so *socket, n int) { so.datagrams().SetOptions(func(o *dgram.Options) { *field(o) = n }) },
 	}
 }

@@ -7,20 +7,18 @@ import (
 	"syscall"
 
 	"tunstack/ip/dgram"
-	"tunstack/raw"
-	"tunstack/udp"
 )
 
 // udpOptions are those of a SOCK_DGRAM socket.
 var udpOptions = datagramOptions(map[optname]option{
-	{SOL_SOCKET, SO_REUSEADDR}: udpFlag(func(o *udp.Options) *bool { return &o.ReuseAddr }),
-	{SOL_SOCKET, SO_REUSEPORT}: udpFlag(func(o *udp.Options) *bool { return &o.ReusePort }),
+	{SOL_SOCKET, SO_REUSEADDR}: dgramFlag(func(o *dgram.Options) *bool { return &o.ReuseAddr }),
+	{SOL_SOCKET, SO_REUSEPORT}: dgramFlag(func(o *dgram.Options) *bool { return &o.ReusePort }),
 	{SOL_SOCKET, SO_PEEK_OFF}: number(math.MinInt32, math.MaxInt32,
-		func(so *socket) int { return so.endpoint.(datagram).PeekOffset() },
-		func(so *socket, n int) error { so.endpoint.(datagram).SetPeekOffset(n); return nil }),
-	{SOL_SOCKET, SO_NO_CHECK}: udpFlag(func(o *udp.Options) *bool { return &o.NoCheck }),
+		func(so *socket) int { return so.datagrams().PeekOffset() },
+		func(so *socket, n int) error { so.datagrams().SetPeekOffset(n); return nil }),
+	{SOL_SOCKET, SO_NO_CHECK}: dgramFlag(func(o *dgram.Options) *bool { return &o.NoCheck }),
 	{IPPROTO_UDP, UDP_CORK}: flag(
-		func(so *socket) bool { return so.endpoint.(datagram).Options().Cork },
+		func(so *socket) bool { return so.datagrams().Options().Cork },
 		func(so *socket, on bool) { so.endpoint.(datagram).SetCork(on) }),
 })
 
@@ -29,13 +27,11 @@ var pingOptions = datagramOptions(map[optname]option{})
 
 // rawOptions are those of a SOCK_RAW socket.
 var rawOptions = datagramOptions(map[optname]option{
-	{IPPROTO_IP, IP_HDRINCL}: flag(
-		func(so *socket) bool { return so.raw().Options().HdrIncl },
-		func(so *socket, on bool) { so.raw().SetOptions(func(o *raw.Options) { o.HdrIncl = on }) }),
+	{IPPROTO_IP, IP_HDRINCL}: dgramFlag(func(o *dgram.Options) *bool { return &o.HdrIncl }),
 	{SOL_RAW, ICMP_FILTER}: number(math.MinInt32, math.MaxInt32,
-		func(so *socket) int { return int(int32(so.raw().Options().ICMPFilter)) },
+		func(so *socket) int { return int(int32(so.datagrams().Options().ICMPFilter)) },
 		func(so *socket, n int) error {
-			so.raw().SetOptions(func(o *raw.Options) { o.ICMPFilter = uint32(n) })
+			so.datagrams().SetOptions(func(o *dgram.Options) { o.ICMPFilter = uint32(n) })
 			return nil
 		}),
 })
@@ -53,41 +49,17 @@ func datagramOptions(own map[optname]option) map[optname]option {
 		{IPPROTO_IP, IP_MULTICAST_TTL}:   number(-1, math.MaxUint8, getMulticastTTL, setMulticastTTL),
 		{IPPROTO_IP, IP_MULTICAST_LOOP}:  dgramFlag(func(o *dgram.Options) *bool { return &o.MulticastLoop }),
 		{IPPROTO_IP, IP_MULTICAST_IF}:    {getMulticastIf, setMulticastIf},
-		{IPPROTO_IP, IP_ADD_MEMBERSHIP}:  {set: membership(datagramSocket.Join)},
-		{IPPROTO_IP, IP_DROP_MEMBERSHIP}: {set: membership(datagramSocket.Leave)},
+		{IPPROTO_IP, IP_ADD_MEMBERSHIP}:  {set: membership((*dgram.Socket).Join)},
+		{IPPROTO_IP, IP_DROP_MEMBERSHIP}: {set: membership((*dgram.Socket).Leave)},
 	})
 	return own
-}
-
-// datagramSocket is a datagram or raw socket, as far as the options go that they share.
-type datagramSocket interface {
-	dgram() dgram.Options
-	setDgram(change func(*dgram.Options))
-	Join(group, iface netip.Addr) error
-	Leave(group, iface netip.Addr) error
-	AddSource(s dgram.Source) error
-	DropSource(s dgram.Source) error
-	Groups() *dgram.Groups
-}
-
-func (so *socket) datagram() datagramSocket { return so.endpoint.(datagramSocket) }
-
-func (so *socket) raw() rawSocket { return so.endpoint.(rawSocket) }
-
-// udpFlag is an option that is a bool of udp.Options.
-func udpFlag(field func(*udp.Options) *bool) option {
-	return flag(
-		func(so *socket) bool { o := so.endpoint.(datagram).Options(); return *field(&o) },
-		func(so *socket, on bool) {
-			so.endpoint.(datagram).SetOptions(func(o *udp.Options) { *field(o) = on })
-		})
 }
 
 // dgramFlag is an option that is a bool of dgram.Options.
 func dgramFlag(field func(*dgram.Options) *bool) option {
 	return flag(
-		func(so *socket) bool { o := so.datagram().dgram(); return *field(&o) },
-		func(so *socket, on bool) { so.datagram().setDgram(func(o *dgram.Options) { *field(o) = on }) })
+		func(so *socket) bool { o := so.datagrams().Options(); return *field(&o) },
+		func(so *socket, on bool) { so.datagrams().SetOptions(func(o *dgram.Options) { *field(o) = on }) })
 }
 
 // timestamp is SO_TIMESTAMP or SO_TIMESTAMPNS, of which one turns the other off.
@@ -97,19 +69,19 @@ func timestamp(name int32) option {
 		func(so *socket, on bool) { so.timestamp.Store(name * int32(bit(on))) })
 }
 
-func getMulticastTTL(so *socket) int { return int(so.datagram().dgram().MulticastTTL) }
+func getMulticastTTL(so *socket) int { return int(so.datagrams().Options().MulticastTTL) }
 
 // setMulticastTTL takes -1 for the default.
 func setMulticastTTL(so *socket, n int) error {
 	if n < 0 {
 		n = 1
 	}
-	so.datagram().setDgram(func(o *dgram.Options) { o.MulticastTTL = uint8(n) })
+	so.datagrams().SetOptions(func(o *dgram.Options) { o.MulticastTTL = uint8(n) })
 	return nil
 }
 
 func getMulticastIf(so *socket) (any, error) {
-	if a := so.datagram().dgram().MulticastInterface; a.Is4() {
+	if a := so.datagrams().Options().MulticastInterface; a.Is4() {
 		return a.As4(), nil
 	}
 	return [4]byte{}, nil
@@ -127,12 +99,12 @@ func setMulticastIf(so *socket, v optvalue) error {
 	if err != nil || iface.IsValid() && !so.stack.ip.IsLocal(iface) {
 		return syscall.EADDRNOTAVAIL
 	}
-	so.datagram().setDgram(func(o *dgram.Options) { o.MulticastInterface = iface })
+	so.datagrams().SetOptions(func(o *dgram.Options) { o.MulticastInterface = iface })
 	return nil
 }
 
 // membership is IP_ADD_MEMBERSHIP or IP_DROP_MEMBERSHIP.
-func membership(change func(d datagramSocket, group, iface netip.Addr) error) func(*socket, optvalue) error {
+func membership(change func(d *dgram.Socket, group, iface netip.Addr) error) func(*socket, optvalue) error {
 	return func(so *socket, v optvalue) error {
 		var m IPMreqn
 		if err := v.mreqn(&m); err != nil {
@@ -142,7 +114,7 @@ func membership(change func(d datagramSocket, group, iface netip.Addr) error) fu
 		if err != nil {
 			return err
 		}
-		return change(so.datagram(), netip.AddrFrom4(m.Multiaddr), iface)
+		return change(so.datagrams(), netip.AddrFrom4(m.Multiaddr), iface)
 	}
 }
 

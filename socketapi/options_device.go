@@ -55,11 +55,11 @@ func (so *socket) bindToDevice(i *ip.Interface) error {
 
 // getUnicastIf is the interface's number in network byte order.
 func getUnicastIf(so *socket) (any, error) {
-	d, ok := so.endpoint.(datagramSocket)
-	if !ok {
+	d := so.datagrams()
+	if d == nil {
 		return so.value(IPPROTO_IP, IP_UNICAST_IF), nil
 	}
-	return binary.BigEndian.AppendUint32(nil, uint32(so.stack.ip.NumberOf(d.dgram().UnicastIf))), nil
+	return binary.BigEndian.AppendUint32(nil, uint32(so.stack.ip.NumberOf(d.Options().UnicastIf))), nil
 }
 
 // setUnicastIf takes the number in network byte order; 0 lifts the bound. Like Linux's, a stream only keeps it.
@@ -72,8 +72,8 @@ func setUnicastIf(so *socket, v optvalue) error {
 	if n != 0 && i == nil {
 		return syscall.EADDRNOTAVAIL
 	}
-	if d, ok := so.endpoint.(datagramSocket); ok {
-		d.setDgram(func(o *dgram.Options) { o.UnicastIf = i })
+	if d := so.datagrams(); d != nil {
+		d.SetOptions(func(o *dgram.Options) { o.UnicastIf = i })
 		return nil
 	}
 	kept, err := v.int()

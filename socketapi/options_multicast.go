@@ -11,38 +11,38 @@ import (
 // multicastOptions are those about the sources of multicast groups (RFC 3678), of datagram and raw sockets.
 var multicastOptions = map[optname]option{
 	{IPPROTO_IP, IP_MULTICAST_ALL}: number(0, 1,
-		func(so *socket) int { return bit(!so.datagram().dgram().OnlyJoined) },
+		func(so *socket) int { return bit(!so.datagrams().Options().OnlyJoined) },
 		func(so *socket, n int) error {
-			so.datagram().setDgram(func(o *dgram.Options) { o.OnlyJoined = n == 0 })
+			so.datagrams().SetOptions(func(o *dgram.Options) { o.OnlyJoined = n == 0 })
 			return nil
 		}),
 
-	{IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP}:  {set: sourceOption(optvalue.mreqSource, datagramSocket.AddSource)},
-	{IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP}: {set: sourceOption(optvalue.mreqSource, datagramSocket.DropSource)},
+	{IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP}:  {set: sourceOption(optvalue.mreqSource, (*dgram.Socket).AddSource)},
+	{IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP}: {set: sourceOption(optvalue.mreqSource, (*dgram.Socket).DropSource)},
 	{IPPROTO_IP, IP_BLOCK_SOURCE}:           {set: sourceOption(optvalue.mreqSource, block)},
 	{IPPROTO_IP, IP_UNBLOCK_SOURCE}:         {set: sourceOption(optvalue.mreqSource, unblock)},
 
 	{IPPROTO_IP, MCAST_JOIN_GROUP}:         {set: sourceOption(optvalue.groupReq, join)},
 	{IPPROTO_IP, MCAST_LEAVE_GROUP}:        {set: sourceOption(optvalue.groupReq, leave)},
-	{IPPROTO_IP, MCAST_JOIN_SOURCE_GROUP}:  {set: sourceOption(optvalue.groupSourceReq, datagramSocket.AddSource)},
-	{IPPROTO_IP, MCAST_LEAVE_SOURCE_GROUP}: {set: sourceOption(optvalue.groupSourceReq, datagramSocket.DropSource)},
+	{IPPROTO_IP, MCAST_JOIN_SOURCE_GROUP}:  {set: sourceOption(optvalue.groupSourceReq, (*dgram.Socket).AddSource)},
+	{IPPROTO_IP, MCAST_LEAVE_SOURCE_GROUP}: {set: sourceOption(optvalue.groupSourceReq, (*dgram.Socket).DropSource)},
 	{IPPROTO_IP, MCAST_BLOCK_SOURCE}:       {set: sourceOption(optvalue.groupSourceReq, block)},
 	{IPPROTO_IP, MCAST_UNBLOCK_SOURCE}:     {set: sourceOption(optvalue.groupSourceReq, unblock)},
 }
 
-func block(d datagramSocket, s dgram.Source) error   { return d.Groups().Block(s) }
-func unblock(d datagramSocket, s dgram.Source) error { return d.Groups().Unblock(s) }
-func join(d datagramSocket, s dgram.Source) error    { return d.Join(s.Group, s.Interface) }
-func leave(d datagramSocket, s dgram.Source) error   { return d.Leave(s.Group, s.Interface) }
+func block(d *dgram.Socket, s dgram.Source) error   { return d.Groups().Block(s) }
+func unblock(d *dgram.Socket, s dgram.Source) error { return d.Groups().Unblock(s) }
+func join(d *dgram.Socket, s dgram.Source) error    { return d.Join(s.Group, s.Interface) }
+func leave(d *dgram.Socket, s dgram.Source) error   { return d.Leave(s.Group, s.Interface) }
 
 // sourceOption is an option whose value decode reads, and which change obeys.
-func sourceOption(decode func(optvalue, *Stack) (dgram.Source, error), change func(datagramSocket, dgram.Source) error) func(*socket, optvalue) error {
+func sourceOption(decode func(optvalue, *Stack) (dgram.Source, error), change func(*dgram.Socket, dgram.Source) error) func(*socket, optvalue) error {
 	return func(so *socket, v optvalue) error {
 		s, err := decode(v, so.stack)
 		if err != nil {
 			return err
 		}
-		return change(so.datagram(), s)
+		return change(so.datagrams(), s)
 	}
 }
 

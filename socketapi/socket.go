@@ -9,8 +9,8 @@ import (
 
 	"tunstack/internal/poll"
 	"tunstack/ip"
+	"tunstack/ip/dgram"
 	"tunstack/ip/errqueue"
-	tcpsocket "tunstack/tcp/socket"
 )
 
 // endpoint is a protocol's side of a socket: stream, datagram or raw. Its methods do not block; those that cannot go on
@@ -20,6 +20,10 @@ type endpoint interface {
 	Connect(remote netip.AddrPort) error
 	Shutdown(read, write bool) error
 	Close() error
+	Abort()
+	Linger() (on bool, d time.Duration)
+	Lingering() bool
+	Listen(backlog int) error
 	Local() netip.AddrPort
 	Remote() (netip.AddrPort, bool)
 	Ready() poll.Mask
@@ -27,13 +31,16 @@ type endpoint interface {
 	TakeError() error
 	PathMTU() (int, error)
 
+	accept() (endpoint, error)
 	send(b []byte, m Message, flags int) (int, error)
 	recv(b []byte, flags int) (int, Message, error)
 	buffered() (in, out int, err error)
+	atMark() (bool, error)
 	options() map[optname]option
 	recvError() (errqueue.Error, error)
 	ip() ip.SocketOptions
 	setIP(change func(*ip.SocketOptions))
+	datagrams() *dgram.Socket // nil of a stream
 }
 
 // socket is what a descriptor refers to: an endpoint and what blocking it takes.
@@ -98,28 +105,24 @@ func (so *socket) close() error {
 	so.closed.Store(true)
 	err := so.endpoint.Close()
 	so.wake()
-	if st, ok := so.endpoint.(stream); ok {
-		so.linger(st.Socket)
-	}
+	so.linger()
 	return err
 }
 
 // linger waits until what was sent is acknowledged or the time of SO_LINGER has passed.
-func (so *socket) linger(ep *tcpsocket.Socket) {
-	on, d := ep.Linger()
+func (so *socket) linger() {
+	on, d := so.Linger()
 	if !on || d == 0 {
 		return
 	}
 	until := so.stack.Now() + d
-	so.await(poll.Hup|poll.Delivered, func() time.Duration { return until }, func() bool { return !ep.Lingering() })
+	so.await(poll.Hup|poll.Delivered, func() time.Duration { return until }, func() bool { return !so.Lingering() })
 }
 
 // abort closes a socket of a stack that stops: peers are told by a reset, because nobody will answer them any more.
 func (so *socket) abort() {
 	so.closed.Store(true)
-	if st, ok := so.endpoint.(stream); ok {
-		st.Abort()
-	}
+	so.Abort()
 	so.endpoint.Close()
 	so.wake()
 }
@@ -158,11 +161,11 @@ func (s Berkeley) Ioctl(fd, request, arg int) (int, error) {
 		_, out, err := so.buffered()
 		return out, err
 	case SIOCATMARK:
-		st, ok := so.endpoint.(stream)
-		if !ok {
-			return -1, syscall.ENOTTY
+		at, err := so.atMark()
+		if err != nil {
+			return -1, err
 		}
-		return bit(st.AtMark()), nil
+		return bit(at), nil
 	case FIONBIO:
 		so.nonblock.Store(arg != 0)
 		return 0, nil

@@ -108,7 +108,7 @@ func (sp *splice) take() bool {
 		return false
 	}
 	var err error
-	sp.q, sp.more, err = so.endpoint.(stream).Take(lot)
+	sp.q, sp.more, err = sp.from.stream.Take(lot)
 	if sp.q.Len() == 0 && err != syscall.EAGAIN {
 		sp.end("read", sp.from, err)
 	}
@@ -130,7 +130,7 @@ func (sp *splice) put() bool {
 		return false
 	}
 	for sp.q.Len() > 0 {
-		n, err := so.endpoint.(stream).Write(sp.q.Front(), false)
+		n, err := sp.to.stream.Write(sp.q.Front(), false)
 		sp.q.Discard(n)
 		sp.total += int64(n)
 		switch {

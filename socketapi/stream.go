@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"tunstack/ip"
+	"tunstack/ip/dgram"
 	"tunstack/ip/errqueue"
 	tcpsocket "tunstack/tcp/socket"
 )
@@ -45,5 +46,14 @@ func (st stream) recvError() (errqueue.Error, error) { return st.RecvError() }
 func (st stream) ip() ip.SocketOptions { return st.IP() }
 
 func (st stream) setIP(change func(*ip.SocketOptions)) { st.SetIP(change) }
+
+func (st stream) datagrams() *dgram.Socket { return nil }
+
+func (st stream) accept() (endpoint, error) {
+	conn, err := st.Accept()
+	return stream{conn}, err
+}
+
+func (st stream) atMark() (bool, error) { return st.AtMark(), nil }
 
 func (st stream) options() map[optname]option { return streamOptions }

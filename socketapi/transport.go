@@ -28,12 +28,12 @@ var transports = [...]transport{
 		func(s *Stack, _ int) endpoint { return stream{s.tcp.NewSocket()} },
 		func(s *Stack) any { return s.tcp.Stats() }, (*Stack).listTCP, (*Stack).eachTCP},
 	{SOCK_DGRAM, IPPROTO_UDP, "udp",
-		func(s *Stack, _ int) endpoint { return datagram{s.udp.NewEndpoint()} },
+		func(s *Stack, _ int) endpoint { return newDatagram(s.udp.NewSocket()) },
 		func(s *Stack) any { return s.udp.Stats() }, (*Stack).listUDP, nil},
 	{typ: SOCK_DGRAM, proto: IPPROTO_ICMP,
 		open: func(s *Stack, _ int) endpoint { return newPingSocket(s.raw.NewPing()) }},
 	{SOCK_RAW, 0, "",
-		func(s *Stack, proto int) endpoint { return rawSocket{s.raw.NewEndpoint(uint8(proto))} },
+		func(s *Stack, proto int) endpoint { return newRawSocket(s.raw.NewSocket(uint8(proto))) },
 		func(s *Stack) any { return s.raw.Stats() }, (*Stack).listRaw, nil},
 }
 
@@ -93,7 +93,7 @@ func tcpRow(t tcpsocket.Status) SocketInfo {
 }
 
 func (s *Stack) listUDP() (rows []SocketInfo) {
-	for _, u := range s.udp.Endpoints() {
+	for _, u := range s.udp.Sockets() {
 		rows = append(rows, SocketInfo{"udp", connected(u.Remote), u.RecvQ, 0, u.Local, u.Remote, nil})
 	}
 	return rows
@@ -101,7 +101,7 @@ func (s *Stack) listUDP() (rows []SocketInfo) {
 
 // listRaw lists the ping sockets, too.
 func (s *Stack) listRaw() (rows []SocketInfo) {
-	for _, r := range s.raw.Endpoints() {
+	for _, r := range s.raw.Sockets() {
 		local, remote := netip.AddrPortFrom(r.Local, 0), netip.AddrPortFrom(r.Remote, 0)
 		rows = append(rows, SocketInfo{"raw", connected(remote), r.RecvQ, 0, local, remote, nil})
 	}

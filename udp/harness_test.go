@@ -52,8 +52,8 @@ func newHostOn(t testing.TB, mtu int, f packet.Features) *host {
 }
 
 // bound returns a socket at an address.
-func (h *host) bound(local string, change ...func(*Options)) *Endpoint {
-	e := h.udp.NewEndpoint()
+func (h *host) bound(local string, change ...func(*Options)) *Socket {
+	e := h.udp.NewSocket()
 	for _, c := range change {
 		e.SetOptions(c)
 	}
@@ -73,7 +73,7 @@ func (h *host) last() (*layers.IPv4, *layers.UDP) {
 }
 
 // reads expects one datagram with a payload.
-func (e *Endpoint) reads(t testing.TB, payload string) Datagram {
+func (e *Socket) reads(t testing.TB, payload string) Datagram {
 	t.Helper()
 	b := make([]byte, 70000)
 	n, d, err := e.Recv(b, false)
@@ -83,7 +83,7 @@ func (e *Endpoint) reads(t testing.TB, payload string) Datagram {
 }
 
 // fails expects Recv to fail.
-func (e *Endpoint) fails(t testing.TB, want error) {
+func (e *Socket) fails(t testing.TB, want error) {
 	t.Helper()
 	_, _, err := e.Recv(nil, false)
 	require.Equal(t, want, err)

@@ -72,17 +72,17 @@ func TestConcurrent(t *testing.T) {
 			e.SetOptions(func(o *Options) { o.TOS = uint8(i) })
 			_ = e.Connect(ap("10.0.0.1:1000"))
 			_ = e.Connect(netip.AddrPort{})
-			other := h.udp.NewEndpoint()
+			other := h.udp.NewSocket()
 			_ = other.Connect(ap(fmt.Sprintf("10.0.0.1:%d", i+1)))
-			_ = h.udp.Endpoints()
+			_ = h.udp.Sockets()
 			_ = other.Close()
 		}
 	})
 	work.Wait()
-	require.Len(t, h.udp.Endpoints(), 1)
+	require.Len(t, h.udp.Sockets(), 1)
 	require.NoError(t, e.Close())
 	e.fails(t, syscall.EBADF)
-	require.Zero(t, e.inbox.Used())
+	require.Zero(t, e.Used())
 }
 
 // BenchmarkEcho is one datagram in and its answer out, beside many other sockets.
@@ -115,7 +115,7 @@ func BenchmarkConnected(b *testing.B) {
 		b.Run(fmt.Sprintf("sockets=%d", n), func(b *testing.B) {
 			h := newHostOn(b, 1500, packet.Features{Checksum: true})
 			h.wire.Discard = true
-			var e *Endpoint
+			var e *Socket
 			for i := range n {
 				e = h.bound("0.0.0.0:443", func(o *Options) { o.ReuseAddr = true })
 				require.NoError(b, e.Connect(ap(fmt.Sprintf("10.0.0.1:%d", 1000+i))))

@@ -54,7 +54,7 @@ func (s *Stack) valid(h *Header, id *ip.Datagram, p *packet.Buffer) bool {
 }
 
 // deliver queues the payload of p for e.
-func (s *Stack) deliver(now time.Duration, e *Endpoint, local, remote netip.AddrPort, id *ip.Datagram, h *Header, p *packet.Buffer) {
+func (s *Stack) deliver(now time.Duration, e *Socket, local, remote netip.AddrPort, id *ip.Datagram, h *Header, p *packet.Buffer) {
 	if q := uint32(p.Queue); e.queue.Load() != q {
 		e.queue.Store(q)
 	}
@@ -69,7 +69,7 @@ func (s *Stack) deliver(now time.Duration, e *Endpoint, local, remote netip.Addr
 	}
 	p.Truncate(int(h.Length))
 	p.TrimFront(HeaderLen)
-	if e.inbox.Push(d, p, unit) {
+	if e.Push(d, p, unit) {
 		s.stats.InDatagrams.Add(uint64(count))
 	} else {
 		s.stats.DropFull.Add(uint64(count))
@@ -78,11 +78,11 @@ func (s *Stack) deliver(now time.Duration, e *Endpoint, local, remote netip.Addr
 
 // deliverAll gives a broadcast or multicast datagram to every socket that it suits.
 func (s *Stack) deliverAll(now time.Duration, local, remote netip.AddrPort, id *ip.Datagram, h *Header, p *packet.Buffer) {
-	var last *Endpoint
+	var last *Socket
 	for _, list := range s.sockets.candidates(local, remote) {
 		for _, e := range list {
-			st := e.state.Load()
-			if st.match(local, remote, id.In) == 0 || id.Cast == packet.Multicast && !e.groups.Allows(id.Dst, id.Src, !st.options.OnlyJoined) {
+			st := e.State()
+			if match(st, local, remote, id.In) == 0 || !e.Allows(st, id) {
 				continue
 			}
 			if last != nil {
@@ -112,9 +112,9 @@ func (s *Stack) HandleError(now time.Duration, ie *ip.Error, quoted []byte) {
 		return
 	}
 	s.stats.InErrors.Inc()
-	st := e.state.Load()
+	st := e.State()
 	switch {
-	case ie.Kind == ip.Redirect && st.remote.IsValid(): // the four-tuple is hard to guess, and not much depends on it
+	case ie.Kind == ip.Redirect && st.Remote.IsValid(): // the four-tuple is hard to guess, and not much depends on it
 		s.ip.Apply(now, ie)
 		return
 	case ie.Kind == ip.Redirect:
@@ -123,5 +123,5 @@ func (s *Stack) HandleError(now time.Duration, ie *ip.Error, quoted []byte) {
 	case ie.Kind == ip.TooBig && !s.ip.ApplyIfSent(now, ie, quoted):
 		return
 	}
-	e.inbox.HandleError(&st.options.Options, st.remote.IsValid(), ie, h.DstPort, quoted[HeaderLen:])
+	e.Receiver.HandleError(&st.Options, st.Remote.IsValid(), ie, h.DstPort, quoted[HeaderLen:])
 }

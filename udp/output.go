@@ -1,73 +1,74 @@
 package udp
 
 import (
-	"cmp"
 	"net/netip"
 	"syscall"
 
 	"tunstack/internal/checksum"
 	"tunstack/internal/packet"
 	"tunstack/ip"
+	"tunstack/ip/dgram"
 )
 
 // Send sends one datagram to the peer given, or with a zero AddrPort to the connected one. src, when valid, chooses
 // the source address (IP_PKTINFO). b is not kept. Errors: EDESTADDRREQ, EMSGSIZE, EACCES, EINVAL for port 0, EPIPE after Shutdown,
 // and once a pending error (ECONNREFUSED).
-func (e *Endpoint) Send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
+func (e *Socket) Send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
 	return e.gather(b, to, src, false)
 }
 
 // SendMore is Send of a part of a datagram (MSG_MORE), which leaves with the next Send, to the peer that the first call named. With
 // Options.Cork Send, too, only adds to it.
-func (e *Endpoint) SendMore(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
+func (e *Socket) SendMore(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
 	return e.gather(b, to, src, true)
 }
 
-func (e *Endpoint) gather(b []byte, to netip.AddrPort, src netip.Addr, more bool) (int, error) {
-	more = more || e.state.Load().options.Cork
+func (e *Socket) gather(b []byte, to netip.AddrPort, src netip.Addr, more bool) (int, error) {
+	more = more || e.State().Options.Cork
 	if !more && !e.cork.Pending() {
 		return e.send(b, to, src)
 	}
-	check := func() error {
+	check := func() (int, error) {
 		st, err := e.ensureBound()
-		if err == nil {
-			_, err = e.route(st, cmp.Or(to, st.remote), src)
+		if err != nil {
+			return 0, err
 		}
-		if err == nil {
-			err = e.inbox.Sendable()
+		route, err := e.route(st, to, src)
+		if err != nil {
+			return 0, err
 		}
-		return err
+		return route.MaxPayload(st.Headers.For(route.Cast())) - HeaderLen, e.Sendable()
 	}
 	return e.cork.Add(b, to, src, more, check, e.send)
 }
 
-func (e *Endpoint) send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
+func (e *Socket) send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
 	st, err := e.ensureBound()
 	if err != nil {
 		return 0, err
-	}
-	if !to.IsValid() {
-		to = st.remote
 	}
 	route, err := e.route(st, to, src)
 	if err != nil {
 		return 0, err
 	}
+	if !to.IsValid() {
+		to = st.Remote
+	}
 	to = netip.AddrPortFrom(route.Dst, to.Port())
-	o := st.headers.For(route.Cast())
+	o := st.Headers.For(route.Cast())
 	if len(b) > route.MaxPayload(o)-HeaderLen {
 		return 0, syscall.EMSGSIZE
 	}
-	if err := e.inbox.Sendable(); err != nil {
+	if err := e.Sendable(); err != nil {
 		return 0, err
 	}
-	p := datagram(route, b, st.local.Port(), to.Port(), checksumBy(st, route))
+	p := datagram(route, b, st.Local.Port(), to.Port(), checksumBy(st, route))
 	p.Queue = uint16(e.queue.Load())
-	if st.options.Stays(route.Cast()) {
+	if st.Options.Stays(route.Cast()) {
 		p.Free()
 	} else if err := e.stack.ip.Send(e.stack.clock.Now(), route, o, p); err != nil {
 		e.stack.stats.OutFailed.Inc()
-		e.inbox.Refused(&st.options.Options, err, to, route.MTU())
+		e.Refused(&st.Options, err, to, route.MTU())
 		return 0, err
 	}
 	e.stack.stats.OutDatagrams.Inc()
@@ -78,29 +79,25 @@ func (e *Endpoint) send(b []byte, to netip.AddrPort, src netip.Addr) (int, error
 }
 
 // loop gives a broadcast, or a multicast to a group of ours, to the sockets of this host too.
-func (e *Endpoint) loop(st *state, route *ip.Route, b []byte, to netip.AddrPort) {
+func (e *Socket) loop(st *dgram.State, route *ip.Route, b []byte, to netip.AddrPort) {
 	i := route.Interface()
-	if i == nil || route.Cast() == packet.Multicast && !(st.options.MulticastLoop && i.Joined(route.Dst)) {
+	if i == nil || route.Cast() == packet.Multicast && !(st.Options.MulticastLoop && i.Joined(route.Dst)) {
 		return
 	}
-	o := st.headers.For(route.Cast())
+	o := st.Headers.For(route.Cast())
 	d := ip.Datagram{
 		Src: route.Src, Dst: route.Dst, Protocol: o.Protocol, TOS: o.TOS, TTL: o.TTL, Options: o.Options, Cast: route.Cast(), In: i,
 	}
-	p := datagram(route, b, st.local.Port(), to.Port(), checksumLink).Own()
+	p := datagram(route, b, st.Local.Port(), to.Port(), checksumLink).Own()
 	e.stack.Input(e.stack.clock.Now(), &d, p)
 }
 
-func (e *Endpoint) route(st *state, to netip.AddrPort, src netip.Addr) (*ip.Route, error) {
-	switch {
-	case !to.IsValid():
-		return nil, syscall.EDESTADDRREQ
-	case to == st.remote && !src.IsValid():
-		return st.route, nil
-	case to.Port() == 0:
+// route is RouteTo, which refuses port 0 of a peer that the call names.
+func (e *Socket) route(st *dgram.State, to netip.AddrPort, src netip.Addr) (*ip.Route, error) {
+	if to.IsValid() && to.Port() == 0 {
 		return nil, syscall.EINVAL
 	}
-	return st.options.Route(e.stack.ip, to.Addr(), src, st.local.Addr())
+	return e.RouteTo(st, to, src)
 }
 
 // summer says who computes a checksum.
@@ -112,9 +109,9 @@ const (
 	checksumNone        // nobody: SO_NO_CHECK
 )
 
-func checksumBy(st *state, route *ip.Route) summer {
+func checksumBy(st *dgram.State, route *ip.Route) summer {
 	switch {
-	case st.options.NoCheck:
+	case st.Options.NoCheck:
 		return checksumNone
 	case route.Features().Checksum:
 		return checksumLink

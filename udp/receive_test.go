@@ -154,7 +154,7 @@ func TestReceiveConnected(t *testing.T) {
 func TestReceiveMostSpecific(t *testing.T) {
 	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 2, 0}} {
 		h := newHost(t)
-		sockets := make([]*Endpoint, 3)
+		sockets := make([]*Socket, 3)
 		for _, i := range order {
 			local := []string{"0.0.0.0:7", "10.0.0.2:7", "10.0.0.2:7"}[i]
 			sockets[i] = h.bound(local, reuseAddr)
@@ -182,14 +182,14 @@ func TestReceiveMany(t *testing.T) {
 	require.NoError(t, wild.Join(addr("224.0.0.251"), addr("10.0.0.2")))
 
 	h.receive("10.0.0.1:1000", "10.0.0.255:7", "broadcast")
-	for _, e := range []*Endpoint{wild, second, subnet} {
+	for _, e := range []*Socket{wild, second, subnet} {
 		e.reads(t, "broadcast")
 	}
 	h.receive("10.0.0.1:1000", "224.0.0.251:7", "multicast")
-	for _, e := range []*Endpoint{wild, second, group} {
+	for _, e := range []*Socket{wild, second, group} {
 		e.reads(t, "multicast")
 	}
-	for _, e := range []*Endpoint{wild, second, specific, group, subnet} {
+	for _, e := range []*Socket{wild, second, specific, group, subnet} {
 		e.fails(t, syscall.EAGAIN)
 	}
 	h.receive("10.0.0.1:1000", "10.0.0.255:8", "nobody") // ICMP-006
@@ -219,7 +219,7 @@ func TestMembership(t *testing.T) {
 // SOCK-031: sockets with SO_REUSEPORT share the flows; one flow stays with one socket.
 func TestReceiveReusePort(t *testing.T) {
 	h := newHost(t)
-	sockets := make([]*Endpoint, 4)
+	sockets := make([]*Socket, 4)
 	for i := range sockets {
 		sockets[i] = h.bound("0.0.0.0:7", reusePort)
 	}
@@ -229,7 +229,7 @@ func TestReceiveReusePort(t *testing.T) {
 			h.input(build(t, fmt.Sprintf("10.0.0.1:%d", 1000+port), "10.0.0.2:7", "x"))
 		}
 		for i, e := range sockets {
-			if n := e.inbox.Used(); n > 0 {
+			if n := e.Used(); n > 0 {
 				e.reads(t, "x")
 				e.reads(t, "x")
 				got[i]++
@@ -256,13 +256,13 @@ func TestReceiveBuffer(t *testing.T) {
 	for range 100 {
 		h.receive("10.0.0.1:1000", "10.0.0.2:7", "x")
 	}
-	require.LessOrEqual(t, e.inbox.Used(), 8<<10)
+	require.LessOrEqual(t, e.Used(), 8<<10)
 	got := 0
 	for ; e.Ready()&poll.In != 0; got++ {
 		e.reads(t, "x")
 	}
 	require.InDelta(t, 4, got, 1, "some 2 KiB each")
 	require.EqualValues(t, 100-got, h.udp.stats.DropFull.Value())
-	require.Zero(t, e.inbox.Used())
-	require.Equal(t, []Status{{Local: ap("0.0.0.0:7")}}, h.udp.Endpoints())
+	require.Zero(t, e.Used())
+	require.Equal(t, []Status{{Local: ap("0.0.0.0:7")}}, h.udp.Sockets())
 }

@@ -24,7 +24,7 @@ func TestBind(t *testing.T) {
 	e := h.bound("10.0.0.2:7")
 	require.Equal(t, ap("10.0.0.2:7"), e.Local())
 	require.Equal(t, syscall.EINVAL, e.Bind(ap("10.0.0.2:8")))
-	other := h.udp.NewEndpoint()
+	other := h.udp.NewSocket()
 	require.Equal(t, ap("0.0.0.0:0"), other.Local())
 	require.Equal(t, syscall.EADDRINUSE, other.Bind(ap("0.0.0.0:7")))
 	require.Equal(t, syscall.EADDRNOTAVAIL, other.Bind(ap("10.0.0.9:8")))
@@ -50,7 +50,7 @@ func TestConnect(t *testing.T) {
 	require.True(t, connected)
 	require.Equal(t, ap("10.0.0.1:1000"), remote)
 	require.Equal(t, ap("10.0.0.2:7"), e.Local())
-	require.Equal(t, []Status{{Local: ap("10.0.0.2:7"), Remote: ap("10.0.0.1:1000")}}, h.udp.Endpoints())
+	require.Equal(t, []Status{{Local: ap("10.0.0.2:7"), Remote: ap("10.0.0.1:1000")}}, h.udp.Sockets())
 
 	_, err := e.Send([]byte("x"), netip.AddrPort{}, netip.Addr{})
 	require.NoError(t, err)
@@ -78,13 +78,13 @@ func TestConnect(t *testing.T) {
 // SOCK-013: a port that connect chose goes with the connection.
 func TestDisconnectFreesEphemeral(t *testing.T) {
 	h := newHost(t)
-	e := h.udp.NewEndpoint()
+	e := h.udp.NewSocket()
 	require.NoError(t, e.Connect(ap("10.0.0.1:7")))
 	port := e.Local().Port()
 	require.NotZero(t, port)
 	require.NoError(t, e.Connect(netip.AddrPort{}))
 	require.Equal(t, ap("0.0.0.0:0"), e.Local())
-	require.Empty(t, h.udp.Endpoints())
+	require.Empty(t, h.udp.Sockets())
 	h.bound(netip.AddrPortFrom(addr("0.0.0.0"), port).String())
 	require.NoError(t, e.Bind(ap("10.0.0.2:7")))
 }
@@ -131,11 +131,11 @@ func TestClose(t *testing.T) {
 	h.receive("10.0.0.1:1000", "10.0.0.2:7", "late")
 	require.Len(t, h.reports, 1)
 
-	unbound := h.udp.NewEndpoint()
+	unbound := h.udp.NewSocket()
 	require.NoError(t, unbound.Close())
 	_, err = unbound.Send(nil, ap("10.0.0.1:7"), netip.Addr{})
 	require.Equal(t, syscall.EBADF, err)
-	require.Empty(t, h.udp.Endpoints())
+	require.Empty(t, h.udp.Sockets())
 }
 
 // advise is an ICMP error about a datagram from the host to 10.0.0.1.
@@ -310,7 +310,7 @@ func TestLoopback(t *testing.T) {
 	var link back
 	lo, err := h.ip.AddLoopback("lo", &link)
 	require.NoError(t, err)
-	server, client := h.bound("0.0.0.0:7"), h.udp.NewEndpoint()
+	server, client := h.bound("0.0.0.0:7"), h.udp.NewSocket()
 	for _, to := range []string{"127.0.0.1:7", "10.0.0.3:7"} {
 		require.NoError(t, client.Connect(netip.AddrPort{})) // else it would keep its first address
 		require.NoError(t, client.Connect(ap(to)))

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"tunstack/ip"
+	"tunstack/ip/dgram"
 )
 
 // sockets finds the socket of a datagram: a connected one by its four-tuple, another by its port.
@@ -24,15 +25,15 @@ type page [256]atomic.Pointer[entry] // by the lower byte of the port
 
 // entry is the sockets of a port. The zero value is a port without sockets.
 type entry struct {
-	unconnected []*Endpoint // the newest comes first
-	connected   int         // how many are in the stripes
+	unconnected []*Socket // the newest comes first
+	connected   int       // how many are in the stripes
 }
 
 // stripe is a part of the connected sockets. Several share a four-tuple only by SO_REUSEADDR or SO_REUSEPORT; the newest
 // comes first. A list is never changed, only replaced.
 type stripe struct {
 	mu    sync.RWMutex
-	lists map[ip.FourTuple][]*Endpoint
+	lists map[ip.FourTuple][]*Socket
 }
 
 // on returns the sockets of a port.
@@ -63,29 +64,29 @@ func (t *sockets) change(port uint16, f func(*entry)) {
 }
 
 // add lists e where its state st says. A socket without a port is in no list.
-func (t *sockets) add(e *Endpoint, st *state) {
+func (t *sockets) add(e *Socket, st *dgram.State) {
 	switch {
-	case st.local.Port() == 0:
-	case st.connected():
-		t.changeConnected(st, func(list []*Endpoint) []*Endpoint { return append([]*Endpoint{e}, list...) })
-		t.change(st.local.Port(), func(n *entry) { n.connected++ })
+	case st.Local.Port() == 0:
+	case connected(st):
+		t.changeConnected(st, func(list []*Socket) []*Socket { return append([]*Socket{e}, list...) })
+		t.change(st.Local.Port(), func(n *entry) { n.connected++ })
 	default:
-		t.change(st.local.Port(), func(n *entry) { n.unconnected = append([]*Endpoint{e}, n.unconnected...) })
+		t.change(st.Local.Port(), func(n *entry) { n.unconnected = append([]*Socket{e}, n.unconnected...) })
 	}
 }
 
 // remove undoes add with the same state.
-func (t *sockets) remove(e *Endpoint, st *state) {
-	without := func(list []*Endpoint) []*Endpoint {
-		return slices.DeleteFunc(slices.Clone(list), func(o *Endpoint) bool { return o == e })
+func (t *sockets) remove(e *Socket, st *dgram.State) {
+	without := func(list []*Socket) []*Socket {
+		return slices.DeleteFunc(slices.Clone(list), func(o *Socket) bool { return o == e })
 	}
 	switch {
-	case st.local.Port() == 0:
-	case st.connected():
-		t.change(st.local.Port(), func(n *entry) { n.connected-- })
+	case st.Local.Port() == 0:
+	case connected(st):
+		t.change(st.Local.Port(), func(n *entry) { n.connected-- })
 		t.changeConnected(st, without)
 	default:
-		t.change(st.local.Port(), func(n *entry) { n.unconnected = without(n.unconnected) })
+		t.change(st.Local.Port(), func(n *entry) { n.unconnected = without(n.unconnected) })
 	}
 }
 
@@ -94,15 +95,15 @@ func (t *sockets) stripe(tuple *ip.FourTuple) *stripe {
 }
 
 // changeConnected replaces the list of the connected sockets with st's four-tuple.
-func (t *sockets) changeConnected(st *state, f func([]*Endpoint) []*Endpoint) {
-	tuple := ip.NewFourTuple(st.local, st.remote)
+func (t *sockets) changeConnected(st *dgram.State, f func([]*Socket) []*Socket) {
+	tuple := ip.NewFourTuple(st.Local, st.Remote)
 	s := t.stripe(&tuple)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := f(s.lists[tuple])
 	switch {
 	case len(list) > 0 && s.lists == nil:
-		s.lists = map[ip.FourTuple][]*Endpoint{tuple: list}
+		s.lists = map[ip.FourTuple][]*Socket{tuple: list}
 	case len(list) > 0:
 		s.lists[tuple] = list
 	default:
@@ -113,7 +114,7 @@ func (t *sockets) changeConnected(st *state, f func([]*Endpoint) []*Endpoint) {
 }
 
 // between returns the sockets connected from local to remote.
-func (t *sockets) between(local, remote netip.AddrPort) []*Endpoint {
+func (t *sockets) between(local, remote netip.AddrPort) []*Socket {
 	tuple := ip.NewFourTuple(local, remote)
 	s := t.stripe(&tuple)
 	s.mu.RLock()
@@ -122,8 +123,8 @@ func (t *sockets) between(local, remote netip.AddrPort) []*Endpoint {
 }
 
 // all returns every bound socket.
-func (t *sockets) all() []*Endpoint {
-	var list []*Endpoint
+func (t *sockets) all() []*Socket {
+	var list []*Socket
 	for i := range t.pages {
 		p := t.pages[i].Load()
 		for lo := range 256 {
@@ -145,7 +146,7 @@ func (t *sockets) all() []*Endpoint {
 
 // lookup finds the one socket for a datagram between local and remote that came by in: a connected one, else the most specific
 // match on the port. Among equal ones that share the port by SO_REUSEPORT it is the one that the four-tuple hashes to, else the newest.
-func (t *sockets) lookup(local, remote netip.AddrPort, in *ip.Interface) *Endpoint {
+func (t *sockets) lookup(local, remote netip.AddrPort, in *ip.Interface) *Socket {
 	port := t.on(local.Port())
 	if port.connected > 0 {
 		if e := t.choose(t.between(local, remote), local, remote, in); e != nil {
@@ -156,18 +157,18 @@ func (t *sockets) lookup(local, remote netip.AddrPort, in *ip.Interface) *Endpoi
 }
 
 // choose is lookup in one list.
-func (t *sockets) choose(list []*Endpoint, local, remote netip.AddrPort, in *ip.Interface) *Endpoint {
-	var best *Endpoint
+func (t *sockets) choose(list []*Socket, local, remote netip.AddrPort, in *ip.Interface) *Socket {
+	var best *Socket
 	score, sharing := 0, 0
 	for _, e := range list {
-		st := e.state.Load()
-		switch n := st.match(local, remote, in); {
+		st := e.State()
+		switch n := match(st, local, remote, in); {
 		case n > score:
 			best, score, sharing = e, n, 0
-			if st.options.ReusePort {
+			if st.Options.ReusePort {
 				sharing = 1
 			}
-		case n == score && n > 0 && sharing > 0 && st.options.ReusePort:
+		case n == score && n > 0 && sharing > 0 && st.Options.ReusePort:
 			sharing++
 		}
 	}
@@ -177,7 +178,7 @@ func (t *sockets) choose(list []*Endpoint, local, remote netip.AddrPort, in *ip.
 	tuple := ip.NewFourTuple(local, remote)
 	chosen := int(tuple.Hash(t.key) >> 32 % uint64(sharing))
 	for _, e := range list {
-		if st := e.state.Load(); st.options.ReusePort && st.match(local, remote, in) == score {
+		if st := e.State(); st.Options.ReusePort && match(st, local, remote, in) == score {
 			if chosen == 0 {
 				return e
 			}
@@ -188,7 +189,7 @@ func (t *sockets) choose(list []*Endpoint, local, remote netip.AddrPort, in *ip.
 }
 
 // candidates are the lists in which every socket is that a broadcast or multicast datagram between local and remote may suit.
-func (t *sockets) candidates(local, remote netip.AddrPort) (lists [2][]*Endpoint) {
+func (t *sockets) candidates(local, remote netip.AddrPort) (lists [2][]*Socket) {
 	port := t.on(local.Port())
 	if port.connected > 0 {
 		lists[0] = t.between(local, remote)

@@ -15,13 +15,13 @@ func TestConnectedSocketsOfOnePort(t *testing.T) { // SOCK-037
 	h := newHost(t)
 	reuse := func(o *Options) { o.ReuseAddr = true }
 	wild := h.bound("0.0.0.0:443", reuse)
-	connected := make([]*Endpoint, n)
+	connected := make([]*Socket, n)
 	for i := range connected {
 		connected[i] = h.bound("0.0.0.0:443", reuse)
 		require.NoError(t, connected[i].Connect(ap(fmt.Sprintf("10.0.0.1:%d", 1000+i))))
 	}
-	require.Equal(t, entry{unconnected: []*Endpoint{wild}, connected: n}, h.udp.sockets.on(443))
-	require.Len(t, h.udp.Endpoints(), n+1)
+	require.Equal(t, entry{unconnected: []*Socket{wild}, connected: n}, h.udp.sockets.on(443))
+	require.Len(t, h.udp.Sockets(), n+1)
 	for i, e := range connected {
 		h.receive(fmt.Sprintf("10.0.0.1:%d", 1000+i), "10.0.0.2:443", fmt.Sprint(i))
 		e.reads(t, fmt.Sprint(i))
@@ -37,7 +37,7 @@ func TestConnectedSocketsOfOnePort(t *testing.T) { // SOCK-037
 	for _, e := range connected {
 		require.NoError(t, e.Close())
 	}
-	require.Equal(t, entry{unconnected: []*Endpoint{wild}}, h.udp.sockets.on(443))
+	require.Equal(t, entry{unconnected: []*Socket{wild}}, h.udp.sockets.on(443))
 	require.NoError(t, wild.Close())
 	require.Equal(t, entry{}, h.udp.sockets.on(443))
 	for i := range h.udp.sockets.connected {

@@ -68,12 +68,12 @@ type Status struct {
 	Local, Remote netip.AddrPort
 }
 
-// Endpoints lists all bound sockets for netstat, ordered by local port.
-func (s *Stack) Endpoints() []Status {
+// Sockets lists all bound sockets for netstat, ordered by local port.
+func (s *Stack) Sockets() []Status {
 	var list []Status
 	for _, e := range s.sockets.all() {
-		st := e.state.Load()
-		list = append(list, Status{RecvQ: e.inbox.Used(), Local: st.local, Remote: st.remote})
+		st := e.State()
+		list = append(list, Status{RecvQ: e.Used(), Local: st.Local, Remote: st.Remote})
 	}
 	slices.SortStableFunc(list, func(a, b Status) int { return a.Local.Compare(b.Local) })
 	return list

@@ -5,8 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-
-	"tunstack/ip"
 )
 
 // Cork gathers what several calls send into one datagram (MSG_MORE, UDP_CORK). The zero value is ready for use; it is safe for
@@ -17,27 +15,27 @@ type Cork struct {
 	data    []byte
 	to      netip.AddrPort // as the first call said
 	src     netip.Addr
+	room    int // size of the largest datagram there, in bytes
 }
-
-// maxCorked is how many bytes a Cork gathers: an IPv4 datagram's, header left out. A send refuses what is still too large.
-const maxCorked = ip.MaxDatagram - 20
 
 // Pending says whether a datagram has begun, so that the next call continues it.
 func (c *Cork) Pending() bool { return c.pending.Load() }
 
-// Add adds b to the datagram, which begins if check finds nothing wrong with its addresses. Unless more is to follow it then sends
-// all of it by send. It returns the number of bytes taken. Errors: EMSGSIZE, which gives up what was gathered, and those of check and send.
-func (c *Cork) Add(b []byte, to netip.AddrPort, src netip.Addr, more bool, check func() error, send Sender) (int, error) {
+// Add adds b to the datagram. The first call begins it if check finds its addresses valid; check returns the size of the largest
+// datagram between them. Unless more is to follow, Add then sends the datagram by send. It returns the number of bytes taken. Errors:
+// EMSGSIZE, which discards the datagram, and those of check and send.
+func (c *Cork) Add(b []byte, to netip.AddrPort, src netip.Addr, more bool, check func() (room int, err error), send Sender) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.pending.Load() {
-		if err := check(); err != nil {
+		room, err := check()
+		if err != nil {
 			return 0, err
 		}
-		c.to, c.src = to, src
+		c.to, c.src, c.room = to, src, room
 		c.pending.Store(true)
 	}
-	if len(c.data)+len(b) > maxCorked {
+	if len(c.data)+len(b) > c.room {
 		c.clear()
 		return 0, syscall.EMSGSIZE
 	}

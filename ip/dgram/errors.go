@@ -12,7 +12,7 @@ import (
 // HandleError handles an ICMP error about a datagram to a port, of which payload was quoted. With IP_RECVERR each goes to the error
 // queue and becomes the pending error. Without it only a hard error counts, and only on a connected socket, because another cannot
 // tell which of its datagrams is meant (RFC 1122 section 4.1.3.3, Linux ip(7)).
-func (q *Inbox) HandleError(o *Options, connected bool, e *ip.Error, port uint16, payload []byte) {
+func (q *Receiver) HandleError(o *Options, connected bool, e *ip.Error, port uint16, payload []byte) {
 	switch {
 	case e.Kind == ip.TooBig && !o.dontFragment():
 		// The path MTU is lower now, and the next datagram goes in fragments.
@@ -25,7 +25,7 @@ func (q *Inbox) HandleError(o *Options, connected bool, e *ip.Error, port uint16
 
 // Refused puts an error of the stack itself about a datagram on the error queue, if IP_RECVERR asks for it: EMSGSIZE, with
 // the path MTU as its Info.
-func (q *Inbox) Refused(o *Options, err error, to netip.AddrPort, mtu int) {
+func (q *Receiver) Refused(o *Options, err error, to netip.AddrPort, mtu int) {
 	if err != syscall.EMSGSIZE || !o.RecvErr {
 		return
 	}
@@ -36,7 +36,7 @@ func (q *Inbox) Refused(o *Options, err error, to netip.AddrPort, mtu int) {
 }
 
 // Report puts an ICMP error on the error queue and makes it the pending error. One that is none to a socket is ignored.
-func (q *Inbox) Report(e errqueue.Error) {
+func (q *Receiver) Report(e errqueue.Error) {
 	if e.Errno == 0 {
 		return
 	}
@@ -48,21 +48,21 @@ func (q *Inbox) Report(e errqueue.Error) {
 }
 
 // RecvError removes the oldest entry of the error queue (MSG_ERRQUEUE). Errors: EAGAIN.
-func (q *Inbox) RecvError() (errqueue.Error, error) {
+func (q *Receiver) RecvError() (errqueue.Error, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.errors.Pop(&q.err)
 }
 
 // PurgeErrors empties the error queue, as turning IP_RECVERR off does.
-func (q *Inbox) PurgeErrors() {
+func (q *Receiver) PurgeErrors() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.errors.Purge()
 }
 
 // Fail makes err the pending error; 0 is ignored.
-func (q *Inbox) Fail(err syscall.Errno) {
+func (q *Receiver) Fail(err syscall.Errno) {
 	if err == 0 {
 		return
 	}
@@ -73,13 +73,13 @@ func (q *Inbox) Fail(err syscall.Errno) {
 }
 
 // TakeError returns and clears the pending error.
-func (q *Inbox) TakeError() error {
+func (q *Receiver) TakeError() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.takeError()
 }
 
-func (q *Inbox) takeError() error {
+func (q *Receiver) takeError() error {
 	if q.err == 0 {
 		return nil
 	}

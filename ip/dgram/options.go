@@ -8,7 +8,7 @@ import (
 	"tunstack/ip"
 )
 
-// Options are the settings that all datagram sockets have.
+// Options are the settings of UDP and raw sockets.
 type Options struct {
 	ip.SocketOptions
 	Broadcast          bool          // SO_BROADCAST
@@ -19,6 +19,16 @@ type Options struct {
 	MulticastInterface netip.Addr    // IP_MULTICAST_IF
 	UnicastIf          *ip.Interface // IP_UNICAST_IF: that unicast datagrams leave by; nil: any
 	OnlyJoined         bool          // IP_MULTICAST_ALL off: receive only from groups that the socket has joined
+
+	// Of UDP sockets only.
+	ReuseAddr bool // SO_REUSEADDR
+	ReusePort bool // SO_REUSEPORT
+	NoCheck   bool // SO_NO_CHECK: send without checksum
+	Cork      bool // UDP_CORK: gather what is sent into one datagram
+
+	// Of raw sockets only.
+	HdrIncl    bool   // IP_HDRINCL: Send is given the IP header too
+	ICMPFilter uint32 // ICMP_FILTER: a set bit keeps ICMP messages of that type from the socket
 }
 
 // Defaults are the settings of a new socket.
@@ -59,18 +69,6 @@ func (h *Headers) For(cast packet.Cast) ip.Outgoing {
 		return h.multicast
 	}
 	return h.unicast
-}
-
-// Bindable says whether a socket may be bound to a: the wildcard, an own address, or a group or broadcast address to receive from.
-// Errors: EAFNOSUPPORT, EADDRNOTAVAIL.
-func Bindable(stack *ip.Stack, a netip.Addr) error {
-	switch {
-	case !a.Is4():
-		return syscall.EAFNOSUPPORT
-	case a.IsUnspecified() || stack.IsLocal(a) || stack.CastOf(a) != packet.Unicast:
-		return nil
-	}
-	return syscall.EADDRNOTAVAIL
 }
 
 // Route finds the way to dst for a socket bound to an address. src, when valid, is the source address to use; else it is

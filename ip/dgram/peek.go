@@ -12,14 +12,14 @@ type peekOffset struct {
 func (o *peekOffset) read(size int) { o.n = max(o.n-size, 0) }
 
 // SetPeekOffset sets SO_PEEK_OFF; below 0 turns it off.
-func (q *Inbox) SetPeekOffset(n int) {
+func (q *Receiver) SetPeekOffset(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.peekOff = peekOffset{on: n >= 0, n: max(n, 0)}
 }
 
 // PeekOffset is SO_PEEK_OFF; -1 when it is off.
-func (q *Inbox) PeekOffset() int {
+func (q *Receiver) PeekOffset() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.peekOff.on {
@@ -30,7 +30,7 @@ func (q *Inbox) PeekOffset() int {
 
 // peekAt copies what begins at the offset, of one datagram, and moves the offset behind it. The error is EAGAIN when no
 // datagram reaches beyond the offset.
-func (q *Inbox) peekAt(b []byte) (int, Datagram, error) {
+func (q *Receiver) peekAt(b []byte) (int, Datagram, error) {
 	off := q.peekOff.n
 	for i := range q.n {
 		e := &q.ring[(q.head+i)&(len(q.ring)-1)]

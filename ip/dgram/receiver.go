@@ -1,5 +1,5 @@
-// Package dgram is what datagram sockets, UDP and raw, have in common: the bounded queue of what was received, the
-// pending error, and readiness.
+// Package dgram is the common part of UDP and raw sockets: the addresses and options of a socket, its bounded receive queue, error
+// queue, multicast groups and the gathering of datagrams (MSG_MORE).
 package dgram
 
 import (
@@ -13,7 +13,7 @@ import (
 	"tunstack/ip/errqueue"
 )
 
-// DefaultLimit is how much may wait in an Inbox that was not told otherwise, in octets.
+// DefaultLimit is how much may wait in an Receiver that was not told otherwise, in octets.
 const DefaultLimit = 208 << 10
 
 // Datagram describes a received datagram.
@@ -26,8 +26,8 @@ type Datagram struct {
 	Size      int           // of the whole payload; larger than the copied count when it was cut (MSG_TRUNC)
 }
 
-// Inbox is the receiving half of a datagram socket. The zero value is ready for use; it is safe for concurrent use.
-type Inbox struct {
+// Receiver is the receiving half of a datagram socket. The zero value is ready for use; it is safe for concurrent use.
+type Receiver struct {
 	waiters poll.WaitList
 
 	mu        sync.Mutex
@@ -53,7 +53,7 @@ type entry struct {
 
 // Push queues p, which holds the payload and is taken over. With unit above 0 that is several datagrams of unit octets each.
 // It returns false when they were dropped because too much is waiting or the socket is closed.
-func (q *Inbox) Push(d Datagram, p *packet.Buffer, unit int) bool {
+func (q *Receiver) Push(d Datagram, p *packet.Buffer, unit int) bool {
 	p = p.Compact()
 	e := entry{Datagram: d, p: p, unit: unit, cost: packet.Headroom + p.Len() + p.Tailroom()}
 	if !q.enqueue(e) {
@@ -65,7 +65,7 @@ func (q *Inbox) Push(d Datagram, p *packet.Buffer, unit int) bool {
 }
 
 // enqueue takes at least one entry, however large, so that a small limit does not shut out large datagrams.
-func (q *Inbox) enqueue(e entry) bool {
+func (q *Receiver) enqueue(e entry) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	limit := q.limit
@@ -84,7 +84,7 @@ func (q *Inbox) enqueue(e entry) bool {
 	return true
 }
 
-func (q *Inbox) grow() {
+func (q *Receiver) grow() {
 	ring := make([]entry, max(4, 2*len(q.ring)))
 	n := copy(ring, q.ring[q.head:])
 	copy(ring[n:], q.ring[:q.head])
@@ -92,8 +92,8 @@ func (q *Inbox) grow() {
 }
 
 // Recv copies the first waiting datagram to b and, unless it only peeks, removes it. Errors: once a pending error, EAGAIN when
-// nothing waits, EBADF after Close. After Shutdown of reading an empty Inbox gives 0 octets.
-func (q *Inbox) Recv(b []byte, peek bool) (int, Datagram, error) {
+// nothing waits, EBADF after Close. After Shutdown of reading an empty Receiver gives 0 octets.
+func (q *Receiver) Recv(b []byte, peek bool) (int, Datagram, error) {
 	q.mu.Lock()
 	if err := q.receivable(); err != nil || q.n == 0 {
 		q.mu.Unlock()
@@ -124,7 +124,7 @@ func (q *Inbox) Recv(b []byte, peek bool) (int, Datagram, error) {
 	return n, d, nil
 }
 
-func (q *Inbox) receivable() error {
+func (q *Receiver) receivable() error {
 	switch {
 	case q.closed:
 		return syscall.EBADF
@@ -144,7 +144,7 @@ func (e *entry) size() int {
 	return min(e.unit, e.p.Len())
 }
 
-func (q *Inbox) pop() *packet.Buffer {
+func (q *Receiver) pop() *packet.Buffer {
 	e := &q.ring[q.head]
 	p := e.p
 	q.used -= e.cost
@@ -155,7 +155,7 @@ func (q *Inbox) pop() *packet.Buffer {
 }
 
 // Sendable says whether a send may go ahead: once the pending error, EPIPE after Shutdown of writing, EBADF after Close.
-func (q *Inbox) Sendable() error {
+func (q *Receiver) Sendable() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
@@ -170,7 +170,7 @@ func (q *Inbox) Sendable() error {
 }
 
 // Shutdown ends receiving once the queue is empty, sending, or both.
-func (q *Inbox) Shutdown(read, write bool) {
+func (q *Receiver) Shutdown(read, write bool) {
 	q.mu.Lock()
 	q.readShut = q.readShut || read
 	q.writeShut = q.writeShut || write
@@ -179,7 +179,7 @@ func (q *Inbox) Shutdown(read, write bool) {
 }
 
 // Close frees what waits and fails everything that comes. It returns EBADF the second time.
-func (q *Inbox) Close() error {
+func (q *Receiver) Close() error {
 	q.mu.Lock()
 	if q.closed {
 		q.mu.Unlock()
@@ -197,7 +197,7 @@ func (q *Inbox) Close() error {
 }
 
 // Ready is what the socket can do now. A send never waits.
-func (q *Inbox) Ready() poll.Mask {
+func (q *Receiver) Ready() poll.Mask {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	m := poll.Out
@@ -217,17 +217,17 @@ func (q *Inbox) Ready() poll.Mask {
 }
 
 // Waiters are told whenever Ready gains an event.
-func (q *Inbox) Waiters() *poll.WaitList { return &q.waiters }
+func (q *Receiver) Waiters() *poll.WaitList { return &q.waiters }
 
 // SetLimit sets how many octets, with overhead, may wait; 0: DefaultLimit.
-func (q *Inbox) SetLimit(n int) {
+func (q *Receiver) SetLimit(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.limit = n
 }
 
 // Buffered is the size of the first waiting datagram.
-func (q *Inbox) Buffered() int {
+func (q *Receiver) Buffered() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.n == 0 {
@@ -237,7 +237,7 @@ func (q *Inbox) Buffered() int {
 }
 
 // Used is how many octets wait, with overhead.
-func (q *Inbox) Used() int {
+func (q *Receiver) Used() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.used

@@ -14,11 +14,11 @@ import (
 	"tunstack/internal/poll"
 )
 
-func (q *Inbox) push(payload string, unit int) bool {
+func (q *Receiver) push(payload string, unit int) bool {
 	return q.Push(Datagram{From: netip.MustParseAddrPort("10.0.0.1:7")}, packet.From([]byte(payload)), unit)
 }
 
-func (q *Inbox) reads(t *testing.T, want string) {
+func (q *Receiver) reads(t *testing.T, want string) {
 	t.Helper()
 	b := make([]byte, packet.MaxSize)
 	n, d, err := q.Recv(b, false)
@@ -30,7 +30,7 @@ func (q *Inbox) reads(t *testing.T, want string) {
 
 // The queue keeps its order while the ring grows and wraps.
 func TestOrder(t *testing.T) {
-	var q Inbox
+	var q Receiver
 	in, out := 0, 0
 	for step := range 40 {
 		for range 1 + step%7 {
@@ -54,7 +54,7 @@ func TestOrder(t *testing.T) {
 
 // Octets that wait never pass the limit, except for one datagram that is larger than it.
 func TestLimit(t *testing.T) {
-	var q Inbox
+	var q Receiver
 	n := 0
 	for q.push("x", 0) {
 		n++
@@ -65,7 +65,7 @@ func TestLimit(t *testing.T) {
 	require.False(t, q.push("x", 0))
 	require.Zero(t, q.Used())
 
-	var small Inbox
+	var small Receiver
 	small.SetLimit(1)
 	require.True(t, small.push(string(make([]byte, 60000)), 0))
 	require.False(t, small.push("", 0))
@@ -73,7 +73,7 @@ func TestLimit(t *testing.T) {
 
 // What waits does not pin a large buffer for a small datagram.
 func TestCompact(t *testing.T) {
-	var q Inbox
+	var q Receiver
 	p := packet.New(packet.MaxSize)
 	copy(p.Extend(5), "small")
 	require.True(t, q.Push(Datagram{}, p, 0))
@@ -82,7 +82,7 @@ func TestCompact(t *testing.T) {
 
 // A super-packet is read piece by piece; a peek shows the same piece again.
 func TestUnits(t *testing.T) {
-	var q Inbox
+	var q Receiver
 	q.push("aabbc", 2)
 	b := make([]byte, 10)
 	for range 2 {
@@ -106,7 +106,7 @@ func TestUnits(t *testing.T) {
 
 // The pending error comes before what waits, once, and to whoever asks first.
 func TestPendingError(t *testing.T) {
-	var q Inbox
+	var q Receiver
 	w := poll.NewWaiter()
 	q.Waiters().Add(w, 0)
 	q.Fail(0)
@@ -125,7 +125,7 @@ func TestPendingError(t *testing.T) {
 
 // Several writers and readers: every datagram is read once and whole.
 func TestConcurrent(t *testing.T) {
-	var q Inbox
+	var q Receiver
 	q.SetLimit(1 << 30)
 	const writers, each = 4, 500
 	var work sync.WaitGroup

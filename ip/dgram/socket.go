@@ -1,0 +1,206 @@
+package dgram
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"tunstack/internal/packet"
+	"tunstack/ip"
+)
+
+// Socket is the part of UDP and raw sockets that is the same, which both embed. No method blocks: EAGAIN, and Waiters. All are safe
+// for concurrent use.
+type Socket struct {
+	Receiver
+	groups   Groups
+	stack    *ip.Stack
+	protocol uint8
+	state    atomic.Pointer[State]
+
+	mu     sync.Mutex // held while the state is replaced
+	closed bool
+	moved  func(old, next *State)
+}
+
+// State is the part of a socket that packets read, without a lock: it is never changed, only replaced.
+type State struct {
+	Options Options
+	Bound   netip.Addr     // as Bind was told it; the wildcard without Bind
+	Local   netip.AddrPort // Bound, or while connected the address that the route chose. Port 0: not bound, or a raw socket
+	Remote  netip.AddrPort // invalid: not connected
+	Route   *ip.Route      // to Remote
+	Headers Headers
+}
+
+// Init makes s a socket that sends datagrams of protocol. moved, which may be nil, is called at each change of the state, with the
+// lock of Change held.
+func (s *Socket) Init(stack *ip.Stack, protocol uint8, options Options, moved func(old, next *State)) {
+	s.stack, s.protocol, s.moved = stack, protocol, moved
+	wildcard := netip.IPv4Unspecified()
+	st := &State{Options: options, Bound: wildcard, Local: netip.AddrPortFrom(wildcard, 0)}
+	st.Headers = st.Options.Headers(protocol)
+	s.state.Store(st)
+}
+
+// State returns the current state.
+func (s *Socket) State() *State { return s.state.Load() }
+
+// Change replaces the state by a copy to which f was applied, unless f fails. Errors: EBADF after Close, and f's.
+func (s *Socket) Change(f func(*State) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return syscall.EBADF
+	}
+	old := s.state.Load()
+	next := *old
+	if err := f(&next); err != nil {
+		return err
+	}
+	next.Headers = next.Options.Headers(s.protocol)
+	s.state.Store(&next)
+	if s.moved != nil {
+		s.moved(old, &next)
+	}
+	return nil
+}
+
+// Bindable returns the address to which Bind(local) binds: local, or the wildcard for a zero Addr. Errors: EAFNOSUPPORT, and
+// EADDRNOTAVAIL for an address that is neither the stack's own nor a group or broadcast address to receive from.
+func (s *Socket) Bindable(local netip.Addr) (netip.Addr, error) {
+	switch {
+	case !local.IsValid():
+		return netip.IPv4Unspecified(), nil
+	case !local.Is4():
+		return local, syscall.EAFNOSUPPORT
+	case local.IsUnspecified() || s.stack.IsLocal(local) || s.stack.CastOf(local) != packet.Unicast:
+		return local, nil
+	}
+	return local, syscall.EADDRNOTAVAIL
+}
+
+// Has reports whether the socket has the local address a: it is bound to a, or to the wildcard of a's family.
+func (st *State) Has(a netip.Addr) bool {
+	local := st.Local.Addr()
+	return local == a || local.IsUnspecified() && local.BitLen() == a.BitLen()
+}
+
+// Connect sets the default peer, and the local address of a socket that is bound to the wildcard; an invalid remote removes the
+// peer. Errors: ENETUNREACH, EACCES for broadcast without SO_BROADCAST.
+func (st *State) Connect(stack *ip.Stack, remote netip.AddrPort) error {
+	port := st.Local.Port()
+	if !remote.IsValid() {
+		st.Remote, st.Route, st.Local = netip.AddrPort{}, nil, netip.AddrPortFrom(st.Bound, port)
+		return nil
+	}
+	route, err := st.Options.Route(stack, remote.Addr(), netip.Addr{}, st.Local.Addr())
+	if err != nil {
+		return err
+	}
+	st.Remote, st.Route = netip.AddrPortFrom(route.Dst, remote.Port()), route
+	if st.Bound.IsUnspecified() {
+		st.Local = netip.AddrPortFrom(route.Src, port)
+	}
+	return nil
+}
+
+// RouteTo is the route of a datagram to a peer; an invalid to is the connected peer. src, when valid, is the source address to use.
+// Errors: EDESTADDRREQ, and those of Options.Route.
+func (s *Socket) RouteTo(st *State, to netip.AddrPort, src netip.Addr) (*ip.Route, error) {
+	if !to.IsValid() {
+		to = st.Remote
+	}
+	switch {
+	case !to.IsValid():
+		return nil, syscall.EDESTADDRREQ
+	case to == st.Remote && !src.IsValid():
+		return st.Route, nil
+	}
+	return st.Options.Route(s.stack, to.Addr(), src, st.Local.Addr())
+}
+
+// Allows reports whether the socket receives d as far as its groups and their sources go.
+func (s *Socket) Allows(st *State, d *ip.Datagram) bool {
+	return d.Cast != packet.Multicast || s.groups.Allows(d.Dst, d.Src, !st.Options.OnlyJoined)
+}
+
+// Close frees the queued datagrams and leaves all groups. It returns EBADF the second time.
+func (s *Socket) Close() error {
+	if err := s.Receiver.Close(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.groups.Close(s.stack)
+	return nil
+}
+
+// Shutdown ends receiving once the queue is empty, sending, or both. On a socket that is not connected it returns ENOTCONN and
+// still does so, as on Linux.
+func (s *Socket) Shutdown(read, write bool) error {
+	s.Receiver.Shutdown(read, write)
+	if !s.State().Remote.IsValid() {
+		return syscall.ENOTCONN
+	}
+	return nil
+}
+
+// Local is the own address; the wildcard, with port 0, before Bind and Connect.
+func (s *Socket) Local() netip.AddrPort { return s.State().Local }
+
+// Remote is the connected peer; false without one.
+func (s *Socket) Remote() (netip.AddrPort, bool) {
+	remote := s.State().Remote
+	return remote, remote.IsValid()
+}
+
+// PathMTU is the path MTU to the connected peer in bytes (IP_MTU). Errors: ENOTCONN.
+func (s *Socket) PathMTU() (int, error) {
+	st := s.State()
+	if st.Route == nil {
+		return 0, syscall.ENOTCONN
+	}
+	return st.Route.MTU(), nil
+}
+
+// Join makes the stack a member of a multicast group on the interface with the address iface; an invalid iface lets
+// the route to the group choose. Errors: EINVAL, EADDRINUSE, ENODEV.
+func (s *Socket) Join(group, iface netip.Addr) error { return s.groups.Join(s.stack, group, iface) }
+
+// Leave undoes Join. The error is EADDRNOTAVAIL without one.
+func (s *Socket) Leave(group, iface netip.Addr) error { return s.groups.Leave(s.stack, group, iface) }
+
+// AddSource receives a multicast group from one source more, and joins it if necessary. Errors: those of Groups.AddSource.
+func (s *Socket) AddSource(src Source) error { return s.groups.AddSource(s.stack, src) }
+
+// DropSource undoes AddSource, and leaves the group with the last source.
+func (s *Socket) DropSource(src Source) error { return s.groups.DropSource(s.stack, src) }
+
+// Groups are the multicast groups of the socket, for the filters of their sources.
+func (s *Socket) Groups() *Groups { return &s.groups }
+
+// Options returns a copy of the settings.
+func (s *Socket) Options() Options { return s.State().Options.Clone() }
+
+// SetOptions changes the settings. Those about sharing a port have an effect when the socket is bound later. On a closed socket it
+// does nothing.
+func (s *Socket) SetOptions(change func(*Options)) {
+	_ = s.Change(func(st *State) error {
+		st.Options = st.Options.Clone()
+		change(&st.Options)
+		st.Options = st.Options.Clone()
+		s.SetLimit(st.Options.RcvBuf)
+		if st.Route != nil {
+			if route, err := st.Options.Route(s.stack, st.Remote.Addr(), netip.Addr{}, st.Bound); err == nil {
+				st.Route = route
+			}
+		}
+		if !st.Options.RecvErr {
+			s.PurgeErrors()
+		}
+		return nil
+	})
+}
