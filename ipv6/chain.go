@@ -15,17 +15,17 @@ const (
 	codeIncompleteChain = 3
 )
 
-// Bounds of the extension headers of a datagram (RFC 8504 section 5.3, RFC 9673 section 5.2.1): headers that nobody uses cost
-// work, and what is beyond is dropped.
+// Bounds of the extension headers of a datagram (RFC 8504 section 5.3, RFC 9673 section 5.2.1): no common program uses more,
+// and each header costs work. A datagram beyond the bounds is dropped.
 const (
 	maxExtensions   = 8
-	maxExtensionLen = 512 // bytes of all of them
+	maxExtensionLen = 512 // bytes of all extension headers together
 	maxOptions      = 8   // in one header, padding not counted
 	maxPadding      = 7   // bytes in a row
 )
 
-// process goes through the extension headers of a datagram for this stack, strictly in their order (RFC 8200 section 4), and delivers
-// it. It takes p over.
+// process processes the extension headers of a datagram for this stack, strictly in their order (RFC 8200 section 4), and
+// delivers the datagram. It takes p over.
 func (s *Stack) process(now time.Duration, h *Header, p *packet.Buffer) {
 	for count := 1; isExtension(h.Protocol); count++ {
 		var drop *stats.Counter
@@ -58,7 +58,7 @@ func (s *Stack) extension(now time.Duration, h *Header, p *packet.Buffer) *stats
 	}
 	n := extensionLen(h.Protocol, b)
 	if n == 0 {
-		field := payloadLenField // the packet ends before the header: a jumbogram looks like that, too (RFC 2675 section 3)
+		field := payloadLenField // the packet ends before the header; a jumbogram looks the same (RFC 2675 section 3)
 		if len(b) >= 2 {
 			field = h.HeaderLen + 1
 		}
@@ -77,8 +77,8 @@ func (s *Stack) extension(now time.Duration, h *Header, p *packet.Buffer) *stats
 	return drop
 }
 
-// routing handles a Routing header (RFC 8200 section 4.4). This stack knows no type, and type 0 is one that nobody may know
-// (RFC 5095): the header matters only if segments are left.
+// routing handles a Routing header (RFC 8200 section 4.4). This stack supports no type, and type 0 is forbidden (RFC 5095): the
+// header matters only if segments are left.
 func (s *Stack) routing(now time.Duration, h *Header, p *packet.Buffer, b []byte) *stats.Counter {
 	const routingType, segmentsLeft = 2, 3
 	if b[segmentsLeft] == 0 {
@@ -93,12 +93,12 @@ func (s *Stack) badParameter(now time.Duration, h *Header, p *packet.Buffer, cod
 	s.Report(now, ip.Error{Kind: ip.BadParameter, Code: code, Pointer: pointer}, &h.Datagram, p)
 }
 
-// unknownHeader reports a Next Header value that is unknown, or where it must not be.
+// unknownHeader reports a Next Header value that is unknown or misplaced.
 func (s *Stack) unknownHeader(now time.Duration, h *Header, p *packet.Buffer) {
 	s.Report(now, ip.Error{Kind: ip.ProtocolUnreachable, Pointer: h.NextField}, &h.Datagram, p)
 }
 
-// deliver hands a whole datagram to the raw sockets and the transport. It takes p over.
+// deliver passes a whole datagram to the raw sockets and the transport. It takes p over.
 func (s *Stack) deliver(now time.Duration, h *Header, p *packet.Buffer) {
 	switch {
 	case h.Protocol == nextNone:

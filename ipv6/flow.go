@@ -10,8 +10,9 @@ import (
 	"tunstack/ip"
 )
 
-// flowLabel is the label of the flow along r that p, which starts at its transport header, belongs to: by addresses, protocol and, if it
-// has them, ports (RFC 6437 section 3). The addresses' part is keyed, so that nobody learns from one flow's label those of others.
+// flowLabel is the label of the flow along r that p belongs to; p starts at its transport header. It depends on the addresses,
+// the protocol and the ports, if there are any (RFC 6437 section 3). The addresses are hashed with a key, so that the label of
+// one flow does not reveal those of others.
 func (s *Stack) flowLabel(r *ip.Route, protocol uint8, p *packet.Buffer) uint32 {
 	if s.cfg.NoFlowLabels {
 		return 0
@@ -26,12 +27,12 @@ func (s *Stack) flowLabel(r *ip.Route, protocol uint8, p *packet.Buffer) uint32 
 	return max(uint32(flow>>44), 1)
 }
 
-// identifications chooses the Identification of fragmented datagrams. For each source and destination it runs through a permutation of
-// all values, so that none comes twice within 2^32 datagrams (RFC 8200 section 4.5). The permutation is keyed, and what one
-// destination sees tells nothing about the values for another (RFC 7739 section 5.3).
+// identifications chooses the Identification of fragmented datagrams. For each source and destination it runs through a
+// permutation of all values, so that no value repeats within 2^32 datagrams (RFC 8200 section 4.5). The permutation is keyed,
+// so one destination cannot infer the values for another (RFC 7739 section 5.3).
 type identifications struct {
 	key      siphash.Key
-	counters [1024]atomic.Uint32 // shared by the flows that hash alike
+	counters [1024]atomic.Uint32 // shared by the flows with equal hashes
 }
 
 func (g *identifications) next(src, dst netip.Addr) uint32 {

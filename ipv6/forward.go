@@ -9,8 +9,9 @@ import (
 	"tunstack/ip"
 )
 
-// forward passes on a datagram for another host. It leaves the extension headers alone (RFC 8200 section 4; the Hop-by-Hop Options, which a
-// router may ignore, too). It returns the reason for dropping the datagram, or nil when it has taken p over. Multicasts do not come here.
+// forward forwards a datagram for another host. It does not process the extension headers (RFC 8200 section 4; a router may
+// ignore the Hop-by-Hop Options, too). It returns the reason for dropping the datagram, or nil when it has taken p over. The
+// caller excludes multicasts.
 func (s *Stack) forward(now time.Duration, h *Header, p *packet.Buffer) *stats.Counter {
 	if ip.FormOf(h.Src) != ip.FormHost || ip.FormOf(h.Dst) != ip.FormHost || ip.IsLinkLocal6(h.Dst) {
 		return &s.stats.DropMartian
@@ -37,7 +38,7 @@ func (s *Stack) forward(now time.Duration, h *Header, p *packet.Buffer) *stats.C
 	return nil
 }
 
-// wireLen is how large a datagram is on the wire, where a super-packet travels in segments.
+// wireLen is the size of a datagram on the wire; that of a super-packet is the size of its segments.
 func wireLen(h *Header, p *packet.Buffer) int {
 	if p.Offload.Segmentation != packet.SegmentNone {
 		return segmentLen(h, p)
@@ -45,7 +46,7 @@ func wireLen(h *Header, p *packet.Buffer) int {
 	return p.Len()
 }
 
-// pass sends a transit datagram on. A next hop that is known to be dead draws an error about what of p was kept for it.
+// pass sends a transit datagram. If the next hop is known to be dead, pass reports an error that quotes the copied start of p.
 func (s *Stack) pass(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer) {
 	var start [HeaderLen + 8]byte
 	n := copy(start[:], p.Bytes())

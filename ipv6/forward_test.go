@@ -96,6 +96,6 @@ func TestRouterAddresses(t *testing.T) { // IP6-037
 		l.delivered(dgram(between("2001:db8::1", dst), pattern(8)), pattern(8))
 	}
 	_, err := l.Route(peerAddr, addr("2001:db8::"))
-	require.Error(t, err, "an anycast address is no source")
+	require.Error(t, err, "an anycast address cannot be a source")
 	l.dropped(dgram(between("2001:db8::", "2001:db8::2"), pattern(8)), &l.v6.stats.DropSource)
 }

@@ -9,8 +9,8 @@ import (
 	"tunstack/internal/stats"
 )
 
-// FuzzHeaders puts bytes in behind a header for this stack: whatever they are, the datagram is delivered, kept as a fragment or dropped for
-// one reason, and what is reported points into it.
+// FuzzHeaders receives bytes behind a header for this stack: in every case the datagram is delivered, kept as a fragment or
+// dropped for one reason, and a report points into it.
 func FuzzHeaders(f *testing.F) {
 	for _, chain := range [][]ext{
 		nil, {hopByHop(5, 2, 0, 0)}, {destination(0x9e, 0)}, {routingHeader(0, 1), destination()},
@@ -38,7 +38,7 @@ func FuzzHeaders(f *testing.F) {
 	})
 }
 
-// outcomes counts the datagrams that have been dealt with: delivered, taken for reassembly or dropped before.
+// outcomes counts the datagrams delivered, taken for reassembly or dropped before.
 func (l *lab) outcomes() (n uint64) {
 	for _, v := range stats.Read(&l.v6.stats) {
 		if v.Name == "ipv6.in.delivers" || len(v.Name) > 9 && v.Name[:9] == "ipv6.drop" {
@@ -48,7 +48,7 @@ func (l *lab) outcomes() (n uint64) {
 	return n + l.count("ip.reassembly.fragments") - l.count("ip.reassembly.ok")
 }
 
-// FuzzReassembly sends a datagram in fragments that the input chooses: what comes up is the datagram as it was sent, or nothing.
+// FuzzReassembly sends a datagram in fragments chosen by the input: the transport gets the whole datagram, or nothing.
 func FuzzReassembly(f *testing.F) {
 	f.Add([]byte{0, 10, 10, 20, 20, 32})
 	f.Add([]byte{20, 32, 0, 10, 0, 10, 10, 20})

@@ -10,13 +10,13 @@ import (
 const (
 	// HeaderLen is the length of the header without extension headers.
 	HeaderLen = 40
-	// MaxPayload is the largest payload in bytes that Payload Length can say; extension headers are part of it.
+	// MaxPayload is the largest value of Payload Length, in bytes; extension headers are part of the payload.
 	MaxPayload = 65535
 
 	fragmentHeaderLen = 8
 	maxFlowLabel      = 1<<20 - 1
 
-	payloadLenField = 4 // where the fields are
+	payloadLenField = 4 // offsets of the fields
 	nextHeaderField = 6
 	hopLimitField   = 7
 
@@ -33,18 +33,18 @@ const (
 	nextDestination = 60
 )
 
-// Header is a parsed IPv6 header (RFC 8200 section 3) and the extension headers behind it, as far as they have been read: Protocol is
-// the Next Header value of the last of them, and HeaderLen where that next header starts.
+// Header is a parsed IPv6 header (RFC 8200 section 3) with the extension headers read so far: Protocol is the Next Header value
+// of the last of them, and HeaderLen the offset of the header that it announces.
 type Header struct {
 	ip.Datagram
 	FlowLabel uint32
-	NextField int // where the byte is that says Protocol
+	NextField int // offset of the byte that holds Protocol
 	Offset    int // of a fragment, in bytes
 	More      bool
 	ID        uint32
 }
 
-// parseFixed reads the header at the start of b without its extension headers. It leaves Cast and In as they are.
+// parseFixed reads the header at the start of b without its extension headers. It leaves Cast and In unchanged.
 func (h *Header) parseFixed(b []byte) bool {
 	if len(b) < HeaderLen || b[0]>>4 != 6 {
 		return false
@@ -58,12 +58,12 @@ func (h *Header) parseFixed(b []byte) bool {
 	return true
 }
 
-// Parse reads the header and the extension headers at the start of b, which may be cut off anywhere behind them, as the quotes in
-// ICMPv6 errors are. It checks nothing but the version. Behind the header of a fragment that is not the first, Protocol is
-// that of the whole datagram's next header and nothing of that is there. Addresses have no zones.
+// Parse reads the header and the extension headers at the start of b; b may end anywhere after them, as quotes in ICMPv6 errors
+// do. It checks only the version. In a fragment that is not the first, Protocol is that of the whole datagram's next header,
+// and no byte of that header is there. Addresses have no zones.
 func (h *Header) Parse(b []byte) bool { return h.parseFixed(b) && h.skipTo(b, len(b)) }
 
-// skipTo reads extension headers up to one that starts at end or behind it.
+// skipTo reads extension headers up to the first one that starts at end or later.
 func (h *Header) skipTo(b []byte, end int) bool {
 	for isExtension(h.Protocol) && h.HeaderLen < end && h.Offset == 0 {
 		n := extensionLen(h.Protocol, b[h.HeaderLen:])
@@ -78,7 +78,7 @@ func (h *Header) skipTo(b []byte, end int) bool {
 	return h.HeaderLen < end || !isExtension(h.Protocol)
 }
 
-// next moves on behind the extension header of n bytes.
+// next skips an extension header of n bytes.
 func (h *Header) next(b []byte, n int) {
 	h.NextField, h.Protocol = h.HeaderLen, b[h.HeaderLen]
 	h.HeaderLen += n
@@ -91,7 +91,7 @@ func (h *Header) parseFragment(b []byte) {
 	h.ID = binary.BigEndian.Uint32(b[4:])
 }
 
-// isExtension says whether a Next Header value is that of an extension header that leads to another header.
+// isExtension reports whether a Next Header value is that of an extension header with a Next Header field.
 func isExtension(protocol uint8) bool {
 	switch protocol {
 	case nextHopByHop, nextRouting, nextFragment, nextDestination:

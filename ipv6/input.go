@@ -8,7 +8,7 @@ import (
 	"tunstack/ip"
 )
 
-// Input takes a received datagram from an interface (ip.Family). It takes p over, whose Cast says how it was addressed on the link.
+// Input takes a received datagram from an interface (ip.Family). It takes p over, whose Cast is the address of the frame.
 func (s *Stack) Input(now time.Duration, i *ip.Interface, p *packet.Buffer) {
 	s.stats.InPackets.Inc()
 	h := s.headers.Get().(*Header)
@@ -37,7 +37,7 @@ func (s *Stack) receive(now time.Duration, h *Header, p *packet.Buffer) *stats.C
 	return nil
 }
 
-// parse checks the fixed header and cuts off what is behind the datagram: link padding.
+// parse checks the fixed header and cuts off the link padding behind the datagram.
 func (s *Stack) parse(h *Header, p *packet.Buffer) *stats.Counter {
 	if !h.parseFixed(p.Bytes()) {
 		return &s.stats.DropTruncated
@@ -50,7 +50,7 @@ func (s *Stack) parse(h *Header, p *packet.Buffer) *stats.Counter {
 	return nil
 }
 
-// accept checks the addresses and says whether the datagram is for this stack.
+// accept checks the addresses and reports whether the datagram is for this stack.
 func (s *Stack) accept(h *Header, p *packet.Buffer) (mine bool, drop *stats.Counter) {
 	to := s.ip.Class(h.Dst)
 	h.Cast = to.Cast
@@ -72,8 +72,8 @@ func (s *Stack) accept(h *Header, p *packet.Buffer) (mine bool, drop *stats.Coun
 	return false, nil
 }
 
-// checkAddresses refuses addresses that no datagram may have, and from a wire those that never leave a node. A source may be ::,
-// while a node has no address (RFC 4291 section 2.5.2).
+// checkAddresses refuses addresses that no datagram may have, and from a wire addresses that never leave a node. The source may
+// be :: while a node has no address (RFC 4291 section 2.5.2).
 func (s *Stack) checkAddresses(h *Header, from, to ip.Class) *stats.Counter {
 	switch {
 	case from.Form != ip.FormHost && from.Form != ip.FormLoopback && from.Form != ip.FormUnspecified || from.Anycast:
@@ -85,7 +85,7 @@ func (s *Stack) checkAddresses(h *Header, from, to ip.Class) *stats.Counter {
 	case from.Form == ip.FormLoopback || to.Form == ip.FormLoopback || h.Dst.IsInterfaceLocalMulticast():
 		return &s.stats.DropLoopback
 	case from.Local:
-		return &s.stats.DropSource // our own address from outside: a forgery, or another host with our address
+		return &s.stats.DropSource // one of our addresses from outside: a forgery, or another host with our address
 	}
 	return nil
 }

@@ -25,14 +25,14 @@ type Stack struct {
 	shared   *ip.Config
 	stats    counters
 	reporter Reporter
-	headers  sync.Pool // *Header: one per datagram on its way up
+	headers  sync.Pool // *Header: one per datagram received
 	ids      identifications
 }
 
 // Reporter sends ICMPv6 errors; package icmp registers one.
 type Reporter interface {
-	// Report sends an error about the datagram p, which starts at its IP header and stays the caller's. It applies the rules on when to
-	// stay silent (RFC 4443 section 2.4) and the rate limit itself.
+	// Report sends an error about the datagram p, which starts at its IP header and stays the caller's. It applies the rules on
+	// when to send no error (RFC 4443 section 2.4) and the rate limit itself.
 	Report(now time.Duration, e ip.Error, d *ip.Datagram, p *packet.Buffer)
 }
 
@@ -45,7 +45,7 @@ func New(s *ip.Stack, cfg Config) *Stack {
 	return v6
 }
 
-// SetReporter sets the sender of ICMPv6 errors. It is called before any interface receives.
+// SetReporter sets the sender of ICMPv6 errors. It must be called before any interface receives.
 func (s *Stack) SetReporter(r Reporter) { s.reporter = r }
 
 // Report sends an ICMPv6 error through the Reporter (ip.Family).
@@ -61,10 +61,10 @@ func (s *Stack) HeaderLen() int { return HeaderLen }
 // MaxPayload is the largest transport message of a datagram without extension headers (ip.Family).
 func (s *Stack) MaxPayload() int { return MaxPayload }
 
-// MinMTU is what every link carries at least, and every path (RFC 8200 section 5).
+// MinMTU is the smallest MTU that a link, and a path, may have (RFC 8200 section 5).
 const MinMTU = 1280
 
-// MinMTU is what every link carries at least, in bytes (ip.Family).
+// MinMTU is the smallest MTU that a link may have, in bytes (ip.Family).
 func (s *Stack) MinMTU() int { return MinMTU }
 
 // MinPMTU is the floor of path MTU estimates, in bytes (ip.Family).
@@ -83,7 +83,8 @@ func (s *Stack) AllRouters() []netip.Addr {
 	return []netip.Addr{netip.MustParseAddr("ff01::2"), netip.MustParseAddr("ff02::2"), netip.MustParseAddr("ff05::2")}
 }
 
-// AddressGroup is the solicited-node group of an address (RFC 4291 section 2.7.1; ip.Family). Nobody asks for ::1.
+// AddressGroup is the solicited-node group of an address (RFC 4291 section 2.7.1; ip.Family). ::1 needs none, because it is
+// never resolved.
 func (s *Stack) AddressGroup(a netip.Addr) netip.Addr {
 	if a.IsLoopback() {
 		return netip.Addr{}
@@ -104,7 +105,7 @@ func (s *Stack) RouterAnycast(network netip.Prefix) netip.Addr {
 // Broadcast is the zero Addr: IPv6 has no broadcast (ip.Family).
 func (s *Stack) Broadcast(netip.Prefix) netip.Addr { return netip.Addr{} }
 
-// ReplyOptions is nil: nothing of the extension headers goes back (RFC 8200 section 8.4; ip.Family).
+// ReplyOptions is nil: an answer repeats no extension header (RFC 8200 section 8.4; ip.Family).
 func (s *Stack) ReplyOptions([]byte) []byte { return nil }
 
 // Parse reads the header and the extension headers at the start of b (ip.Family).

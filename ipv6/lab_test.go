@@ -18,7 +18,7 @@ import (
 // testProtocol is a protocol number that the tests' transport has.
 const testProtocol = 200
 
-// sent is a datagram with its header, as far as it has one.
+// sent is a datagram with its parsed header.
 type sent struct {
 	wiretest.Datagram
 	h Header
@@ -26,10 +26,10 @@ type sent struct {
 
 func (s sent) payload() []byte { return s.Data[s.h.HeaderLen:] }
 
-// wire records what was sent.
+// wire records the datagrams sent.
 type wire struct{ *wiretest.Wire }
 
-// take returns what was sent since the last call, all of which must have a header.
+// take returns the datagrams sent since the last call, all of which must have a header.
 func (w *wire) take(t *testing.T) (all []sent) {
 	t.Helper()
 	for _, d := range w.Take() {
@@ -41,7 +41,7 @@ func (w *wire) take(t *testing.T) (all []sent) {
 	return all
 }
 
-// transport is a Protocol and a Reporter that remembers what it is told.
+// transport is a Protocol and a Reporter that records its calls.
 type transport struct {
 	in      []received
 	reports []ip.Error
@@ -65,7 +65,7 @@ func (r *transport) Report(_ time.Duration, e ip.Error, _ *ip.Datagram, p *packe
 	r.about = append(r.about, slices.Clone(p.Bytes()))
 }
 
-// take returns the datagrams that came up since the last call.
+// take returns the datagrams received since the last call.
 func (r *transport) take() []received {
 	in := r.in
 	r.in = nil
@@ -78,7 +78,7 @@ func (r *transport) takeReports() []ip.Error {
 	return e
 }
 
-// lab is a stack in virtual time with one interface, eth0, and a transport that takes everything it is given.
+// lab is a stack in virtual time with one interface, eth0, and a transport that records everything.
 type lab struct {
 	*ip.Stack
 	v6     *Stack
@@ -145,7 +145,7 @@ func (l *lab) advance(d time.Duration) {
 	l.timers.Advance(l.now)
 }
 
-// send sends n bytes to dst and returns what came out on eth0.
+// send sends n bytes to dst and returns the datagrams sent on eth0.
 func (l *lab) send(dst netip.Addr, o ip.Outgoing, n int) ([]sent, error) {
 	r, err := l.Route(dst, netip.Addr{})
 	if err != nil {
@@ -156,7 +156,7 @@ func (l *lab) send(dst netip.Addr, o ip.Outgoing, n int) ([]sent, error) {
 	return l.wire0.take(l.t), err
 }
 
-// pattern is n bytes that tell their place.
+// pattern is n bytes that depend on their position.
 func pattern(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -177,7 +177,7 @@ func between(src, dst string) Header {
 	return h
 }
 
-// ext is an extension header: its number, and its content without Next Header and, but for Fragment, without the length.
+// ext is an extension header: its number, and its content without Next Header and, except for Fragment, without the length.
 type ext struct {
 	number byte
 	body   []byte
@@ -227,7 +227,7 @@ func padded(options ...byte) []byte {
 	return options
 }
 
-// recv puts bytes in at eth0 as if the wire had carried them.
+// recv receives bytes at eth0 as if from the wire.
 func (l *lab) recv(b []byte) { l.recvOn(l.eth0, b, packet.Unicast) }
 
 func (l *lab) recvOn(i *ip.Interface, b []byte, cast packet.Cast) {
@@ -236,7 +236,7 @@ func (l *lab) recvOn(i *ip.Interface, b []byte, cast packet.Cast) {
 	i.Input(l.now, p)
 }
 
-// delivered requires that b comes up with a payload.
+// delivered requires that b is delivered with a payload.
 func (l *lab) delivered(b, payload []byte) {
 	l.t.Helper()
 	l.recv(b)
@@ -246,7 +246,7 @@ func (l *lab) delivered(b, payload []byte) {
 	require.Empty(l.t, l.up.takeReports())
 }
 
-// dropped requires that b is dropped without a word, for the given reason.
+// dropped requires that b is dropped without an answer, for the given reason.
 func (l *lab) dropped(b []byte, why *stats.Counter) {
 	l.t.Helper()
 	l.reported(b, why)
@@ -271,7 +271,7 @@ func problem(code uint8, pointer int) ip.Error {
 // unknown is a Parameter Problem about a Next Header value.
 func unknown(pointer int) ip.Error { return ip.Error{Kind: ip.ProtocolUnreachable, Pointer: pointer} }
 
-// tap keeps what it sees.
+// tap records its datagrams.
 type tap struct{ seen [][]byte }
 
 func (t *tap) Tap(_ time.Duration, _ *ip.Datagram, p *packet.Buffer) {

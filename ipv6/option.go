@@ -7,22 +7,22 @@ import (
 	"tunstack/internal/stats"
 )
 
-// Options that every node knows (RFC 8200 section 4.2). Router Alert is one that may be skipped.
+// Options that every node supports (RFC 8200 section 4.2). Router Alert may be skipped.
 const (
 	optionPad1 = 0
 	optionPadN = 1
 )
 
-// The two top bits of an option that a node does not know say what to do with the packet.
+// The two top bits of an unknown option select the action on the packet.
 const (
 	actionSkip          = 0
 	actionDiscard       = 1
 	actionReport        = 2
-	actionReportUnicast = 3 // only if the destination was not multicast
+	actionReportUnicast = 3 // only if the destination is not multicast
 )
 
-// options goes through the options of a Hop-by-Hop or Destination Options header, which is b and starts at h.HeaderLen. It returns the
-// reason for dropping the datagram.
+// options processes the options of a Hop-by-Hop or Destination Options header, which is b and starts at h.HeaderLen. It returns
+// the reason for dropping the datagram.
 func (s *Stack) options(now time.Duration, h *Header, p *packet.Buffer, b []byte) *stats.Counter {
 	count, padding := 0, 0
 	for i := 2; i < len(b); {
@@ -58,7 +58,7 @@ func optionLen(b []byte) int {
 	return 2 + int(b[1])
 }
 
-// unknownOption does what the type of an option at the index at of p asks for.
+// unknownOption performs the action of an unknown option at the index at of p.
 func (s *Stack) unknownOption(now time.Duration, h *Header, p *packet.Buffer, typ uint8, at int) *stats.Counter {
 	switch action := typ >> 6; {
 	case action == actionSkip:

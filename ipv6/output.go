@@ -34,14 +34,14 @@ func (s *Stack) Send(now time.Duration, r *ip.Route, o ip.Outgoing, p *packet.Bu
 	out.put(p.Prepend(HeaderLen))
 	p.Offload.Start += HeaderLen
 	p.Cast = to.Cast
-	if o.Protocol != ip.ProtocolTCP { // TCP knows what it has in flight
+	if o.Protocol != ip.ProtocolTCP { // TCP checks an error against its segments in flight
 		s.ip.NoteSent(now, r.Src, r.Dst, o.Protocol, HeaderLen, p)
 	}
 	s.stats.OutPackets.Inc()
 	return s.emit(now, to, &out, p, !o.DontFragment)
 }
 
-// refuse drops a datagram that its sender is told about.
+// refuse drops a datagram and returns the error to its sender.
 func (s *Stack) refuse(p *packet.Buffer, err error) error {
 	p.Free()
 	s.stats.DropOutput.Inc()
@@ -99,8 +99,8 @@ func (s *Stack) fragment(now time.Duration, to *ip.Path, h *Header, p *packet.Bu
 	return nil
 }
 
-// segmentLen returns the size in bytes of the datagrams that a super-packet stands for, or 0 if its headers do not agree with what it
-// asks for.
+// segmentLen returns the size in bytes of the datagrams into which a super-packet is split, or 0 if its headers do not agree
+// with its offload request.
 func segmentLen(h *Header, p *packet.Buffer) int {
 	transport := gso.TransportLen(p.Bytes()[h.HeaderLen:], p.Offload.Segmentation, h.Protocol)
 	if transport == 0 || p.Offload.Size == 0 {
@@ -124,7 +124,7 @@ func (s *Stack) emitSuper(now time.Duration, to *ip.Path, h *Header, p *packet.B
 	return s.segment(now, to, h, p, fragment)
 }
 
-// segment splits a super-packet in software and sends the parts, for a link that does not do it. It takes p over.
+// segment splits a super-packet in software and sends the segments, for a link without that feature. It takes p over.
 func (s *Stack) segment(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer, fragment bool) error {
 	cut, ok := gso.Cut(p, 0)
 	if !ok {
@@ -141,7 +141,7 @@ func (s *Stack) segment(now time.Duration, to *ip.Path, h *Header, p *packet.Buf
 	return nil
 }
 
-// SendRaw sends p, which starts with an IPv6 header of the caller's making, along r (ip.Family; see ip.Stack.SendRaw). It fills in
+// SendRaw sends p, which starts with an IPv6 header made by the caller, along r (ip.Family; see ip.Stack.SendRaw). It fills in
 // Payload Length, and the source if it is ::.
 func (s *Stack) SendRaw(now time.Duration, r *ip.Route, p *packet.Buffer) error {
 	to := r.Path()

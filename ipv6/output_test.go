@@ -187,7 +187,7 @@ func TestSuperPackets(t *testing.T) {
 			require.Equal(t, uint16(0xffff), checksum.Sum(b, checksum.Pseudo(ownAddr, peerAddr, protocol, len(b))))
 		}
 		err = l.Send(l.now, r, ip.Outgoing{Protocol: protocol, DontFragment: true}, super(kind, 3000, 1460))
-		require.Equal(t, syscall.EMSGSIZE, err, "the segments are what counts")
+		require.Equal(t, syscall.EMSGSIZE, err, "the size of the segments counts")
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"tunstack/ip/reassembly"
 )
 
-// fragmentHeader handles a Fragment header (RFC 8200 section 4.5). It takes p over, and returns the datagram to go on with and perhaps the reason
-// for dropping it; nil: there is none yet.
+// fragmentHeader handles a Fragment header (RFC 8200 section 4.5). It takes p over, and returns the datagram to process further
+// and the reason for dropping it; nil, nil: the datagram is not complete yet.
 func (s *Stack) fragmentHeader(now time.Duration, h *Header, p *packet.Buffer) (*packet.Buffer, *stats.Counter) {
 	b := p.Bytes()[h.HeaderLen:]
 	if len(b) < fragmentHeaderLen {
@@ -19,7 +19,7 @@ func (s *Stack) fragmentHeader(now time.Duration, h *Header, p *packet.Buffer) (
 		return p, &s.stats.DropExtension
 	}
 	h.parseFragment(b)
-	if h.Offset == 0 && !h.More { // an atomic fragment is whole, whatever other fragments there are (RFC 6946)
+	if h.Offset == 0 && !h.More { // an atomic fragment is whole, independently of other fragments (RFC 6946)
 		h.next(p.Bytes(), fragmentHeaderLen)
 		return p, nil
 	}
@@ -50,7 +50,7 @@ func (s *Stack) checkFragment(now time.Duration, h *Header, p *packet.Buffer, b 
 	return nil
 }
 
-// wholeChain says whether b, which starts with the given header, holds all headers up to and including that of the transport
+// wholeChain reports whether b, which starts with the given header, holds all headers up to and including that of the transport
 // (RFC 7112 section 5).
 func wholeChain(protocol uint8, b []byte) bool {
 	for isExtension(protocol) {
@@ -71,8 +71,8 @@ func wholeChain(protocol uint8, b []byte) bool {
 	return len(b) > 0
 }
 
-// reassemble takes in the fragment p, which stays the caller's. It returns the datagram that the fragment completes, with h as its
-// header, or nil.
+// reassemble takes in the fragment p, which stays the caller's. It returns the datagram that the fragment completes, and sets h
+// to its header, or nil.
 func (s *Stack) reassemble(now time.Duration, h *Header, p *packet.Buffer) *packet.Buffer {
 	b, n := p.Bytes(), h.HeaderLen+fragmentHeaderLen
 	w, ok := s.ip.Reassemble(now, &ip.Fragment{
@@ -89,7 +89,7 @@ func (s *Stack) reassemble(now time.Duration, h *Header, p *packet.Buffer) *pack
 	return w.Packet
 }
 
-// join takes the Fragment header, with which the headers of w end, out of a datagram, and reads the headers before it.
+// join removes the Fragment header at the end of the headers of w, and reads the headers before it.
 func (s *Stack) join(h *Header, w reassembly.Whole) {
 	b := w.Packet.Bytes()
 	unfragmentable := w.HeaderLen - fragmentHeaderLen
