@@ -10,7 +10,7 @@ import (
 )
 
 // Send sends b as the payload of one datagram, or with HdrIncl as the whole of it, to the address given or with a zero AddrPort to
-// the connected one. src, when valid, chooses the source address. b is not kept. Errors: EDESTADDRREQ, EMSGSIZE, EACCES, EPIPE after
+// the connected one. src, when valid, chooses the source address. Send does not keep b. Errors: EDESTADDRREQ, EMSGSIZE, EACCES, EPIPE after
 // Shutdown, EINVAL for an invalid header.
 func (e *Socket) Send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
 	return e.gather(b, to, src, false)
@@ -27,7 +27,7 @@ func (e *Socket) gather(b []byte, to netip.AddrPort, src netip.Addr, more bool) 
 	if st.Options.HdrIncl || !more && !e.cork.Pending() {
 		return e.send(b, to, src)
 	}
-	route, err := e.RouteTo(st, portless(to), src) // unlike UDP also of later calls, as on Linux
+	route, err := e.RouteTo(st, portless(to), src) // of each call, not only of the first as in UDP; as on Linux
 	if err != nil {
 		return 0, err
 	}

@@ -11,7 +11,7 @@ import (
 	"tunstack/ip/dgram"
 )
 
-// The ICMP numbers that a ping socket knows (RFC 792).
+// ICMP numbers of echo (RFC 792).
 const (
 	protocolICMP = 1
 	echoReply    = 0
@@ -19,9 +19,9 @@ const (
 	icmpHeader   = 8 // bytes
 )
 
-// Ping is a datagram socket of ICMP, as Linux has it for programs without privileges (icmp(7)): it sends echo requests, in which
+// Ping is a datagram socket of ICMP, which Linux has for programs without privileges (icmp(7)): it sends echo requests, in which
 // the stack puts the socket's identifier and the checksum, and receives the replies to them without IP header. The identifier is
-// the port of its own address. Several sockets may have one identifier, and then each receives.
+// the port of its local address. If several sockets have the same identifier, each receives the replies.
 type Ping struct{ *Socket }
 
 // NewPing returns a ping socket without an identifier.
@@ -55,7 +55,7 @@ func identify(st *dgram.State, id uint16) {
 	st.Local = netip.AddrPortFrom(st.Bound, id)
 }
 
-// Connect sets the default peer. Like Linux's, the socket still receives replies of others. Errors: those of Socket.Connect.
+// Connect sets the default peer. As on Linux, the socket still receives replies from other hosts. Errors: those of Socket.Connect.
 func (g Ping) Connect(remote netip.AddrPort) error {
 	if err := g.ensureIdentified(); err != nil {
 		return err

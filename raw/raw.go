@@ -1,5 +1,5 @@
-// Package raw is SOCK_RAW: sockets that receive a copy of every datagram of one IP protocol, header included, and send
-// datagrams of it, as raw(7) on Linux has them; and the ping sockets of icmp(7), which see only the replies to their own requests.
+// Package raw implements the raw sockets of Linux (raw(7)), which receive a copy of every datagram of one IP protocol, header
+// included, and send datagrams of it, and its ping sockets (icmp(7)), which receive only the replies to their own requests.
 package raw
 
 import (
@@ -13,10 +13,10 @@ import (
 	"tunstack/ip"
 )
 
-// ProtocolRaw is IPPROTO_RAW: a socket that only sends, and with headers of its own.
+// ProtocolRaw is IPPROTO_RAW: the socket only sends, and the caller supplies the IP header.
 const ProtocolRaw = 255
 
-// Stack is the raw sockets of one host.
+// Stack holds the raw sockets of a stack.
 type Stack struct {
 	ip    *ip.Stack
 	clock clock.Clock
@@ -44,7 +44,7 @@ func (s *Stack) Stats() any { return &s.stats }
 // Status is one row of netstat.
 type Status struct {
 	Protocol      uint8
-	RecvQ         int        // octets waiting, with overhead
+	RecvQ         int        // queued bytes, with overhead
 	Local, Remote netip.Addr // Local is the wildcard without Bind, Remote invalid without Connect
 }
 

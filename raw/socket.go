@@ -16,8 +16,8 @@ type Datagram = dgram.Datagram
 // Options are the socket's settings; Socket.SetOptions changes them.
 type Options = dgram.Options
 
-// Socket is one raw socket. Its addresses have port 0, and it ignores the ports that it is given. No method blocks: EAGAIN, and
-// Waiters. All are safe for concurrent use.
+// Socket is one raw socket. Its addresses have port 0, and it ignores the ports that it is given. No method blocks: a call
+// fails with EAGAIN, and Waiters tells when to repeat it. All methods are safe for concurrent use.
 type Socket struct {
 	dgram.Socket
 	stack    *Stack
@@ -27,7 +27,7 @@ type Socket struct {
 	remove   func() // ends the Tap
 }
 
-// NewSocket returns a socket for a protocol, which receives from now on. With ProtocolRaw it only sends, and IP_HDRINCL is on.
+// NewSocket returns a socket for a protocol, which receives from then on. With ProtocolRaw it only sends, and IP_HDRINCL is on.
 func (s *Stack) NewSocket(protocol uint8) *Socket { return s.newSocket(protocol, false) }
 
 func (s *Stack) newSocket(protocol uint8, ping bool) *Socket {
@@ -85,7 +85,7 @@ func (e *Socket) takes(st *dgram.State, d *ip.Datagram, p *packet.Buffer) bool {
 	return icmpType >= 32 || st.Options.ICMPFilter>>icmpType&1 == 0
 }
 
-// HandleError takes an ICMP error about a datagram of the protocol (ip.Tap). The socket sees it if the quoted addresses are its own.
+// HandleError takes an ICMP error about a datagram of the protocol (ip.Tap). The socket gets it if the quoted addresses match its own.
 func (e *Socket) HandleError(_ time.Duration, ie *ip.Error, quoted []byte) {
 	st := e.State()
 	mine := st.Has(ie.Quoted.Src)
@@ -119,13 +119,13 @@ func (e *Socket) Bind(local netip.AddrPort) error {
 	})
 }
 
-// Connect sets the default peer, from which alone the socket then receives; the zero AddrPort removes it. Errors: ENETUNREACH,
+// Connect sets the default peer, the only address from which the socket then receives; the zero AddrPort removes it. Errors: ENETUNREACH,
 // EACCES for broadcast without SO_BROADCAST.
 func (e *Socket) Connect(remote netip.AddrPort) error {
 	return e.Change(func(st *dgram.State) error { return st.Connect(e.stack.ip, portless(remote)) })
 }
 
-// portless is a without its port.
+// portless returns a with port 0.
 func portless(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr(), 0) }
 
 // Close ends receiving and frees the queued datagrams. It returns EBADF the second time.

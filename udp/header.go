@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 )
 
-// HeaderLen is the length of the UDP header in octets.
+// HeaderLen is the length of the UDP header in bytes.
 const HeaderLen = 8
 
 // checksumOffset is where the checksum field is in the header.
@@ -13,7 +13,7 @@ const checksumOffset = 6
 // Header is a UDP header (RFC 768).
 type Header struct {
 	SrcPort, DstPort uint16
-	Length           uint16 // of header and payload in octets
+	Length           uint16 // of header and payload in bytes
 	Checksum         uint16 // 0: none was computed
 }
 
@@ -29,7 +29,7 @@ func (h *Header) Parse(b []byte) bool {
 	return true
 }
 
-// Put writes the header to the first HeaderLen octets of b.
+// Put writes the header to the first HeaderLen bytes of b.
 func (h *Header) Put(b []byte) {
 	binary.BigEndian.PutUint16(b, h.SrcPort)
 	binary.BigEndian.PutUint16(b[2:], h.DstPort)
@@ -37,8 +37,8 @@ func (h *Header) Put(b []byte) {
 	binary.BigEndian.PutUint16(b[checksumOffset:], h.Checksum)
 }
 
-// fieldValue is what a sum over pseudo-header and datagram becomes in the header: zero is kept for "no checksum"
-// and sent as its other representation (RFC 768).
+// fieldValue is the checksum field for a sum over pseudo-header and datagram. Zero means "no checksum", so a computed zero is sent as
+// 0xffff (RFC 768).
 func fieldValue(sum uint16) uint16 {
 	if sum == 0xffff {
 		return 0xffff

@@ -32,7 +32,7 @@ func (s *Stack) Input(now time.Duration, id *ip.Datagram, p *packet.Buffer) {
 	s.deliver(now, e, local, remote, id, &h, p)
 }
 
-// valid parses and checks the header; what it refuses it counts.
+// valid parses and checks the header, and counts the drop of an invalid one.
 func (s *Stack) valid(h *Header, id *ip.Datagram, p *packet.Buffer) bool {
 	b := p.Bytes()
 	if !h.Parse(b) {
@@ -76,7 +76,7 @@ func (s *Stack) deliver(now time.Duration, e *Socket, local, remote netip.AddrPo
 	}
 }
 
-// deliverAll gives a broadcast or multicast datagram to every socket that it suits.
+// deliverAll gives a broadcast or multicast datagram to every socket that matches it.
 func (s *Stack) deliverAll(now time.Duration, local, remote netip.AddrPort, id *ip.Datagram, h *Header, p *packet.Buffer) {
 	var last *Socket
 	for _, list := range s.sockets.candidates(local, remote) {
@@ -114,7 +114,7 @@ func (s *Stack) HandleError(now time.Duration, ie *ip.Error, quoted []byte) {
 	s.stats.InErrors.Inc()
 	st := e.State()
 	switch {
-	case ie.Kind == ip.Redirect && st.Remote.IsValid(): // the four-tuple is hard to guess, and not much depends on it
+	case ie.Kind == ip.Redirect && st.Remote.IsValid(): // the four-tuple is hard to guess, and a forged redirect does little harm
 		s.ip.Apply(now, ie)
 		return
 	case ie.Kind == ip.Redirect:

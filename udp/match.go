@@ -7,12 +7,12 @@ import (
 	"tunstack/ip/dgram"
 )
 
-// connected says whether the socket is connected to a port; without one it receives from every port of its peer, and is listed with
-// the unconnected.
+// connected reports whether the socket is connected to a port. A socket connected to port 0 receives from every port of its peer and
+// is listed with the unconnected ones.
 func connected(st *dgram.State) bool { return st.Remote.IsValid() && st.Remote.Port() != 0 }
 
-// match says how well the socket suits a datagram between local and remote that came by in, nil for an error about one: 0 not at
-// all, and more the more of the four-tuple it names.
+// match is the rank of the socket for a datagram between local and remote that arrived by in, which is nil for an ICMP error: 0 is
+// not at all, and the rank grows with the number of addresses and ports that the socket specifies.
 func match(st *dgram.State, local, remote netip.AddrPort, in *ip.Interface) int {
 	score := 1
 	if st.Options.Device != nil && in != nil {

@@ -11,14 +11,14 @@ import (
 )
 
 // Send sends one datagram to the peer given, or with a zero AddrPort to the connected one. src, when valid, chooses
-// the source address (IP_PKTINFO). b is not kept. Errors: EDESTADDRREQ, EMSGSIZE, EACCES, EINVAL for port 0, EPIPE after Shutdown,
-// and once a pending error (ECONNREFUSED).
+// the source address (IP_PKTINFO). Send does not keep b. Errors: EDESTADDRREQ, EMSGSIZE, EACCES, EINVAL for port 0, EPIPE after Shutdown,
+// and the pending error, once (ECONNREFUSED).
 func (e *Socket) Send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
 	return e.gather(b, to, src, false)
 }
 
 // SendMore is Send of a part of a datagram (MSG_MORE), which leaves with the next Send, to the peer that the first call named. With
-// Options.Cork Send, too, only adds to it.
+// Options.Cork, Send also only adds to the datagram.
 func (e *Socket) SendMore(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
 	return e.gather(b, to, src, true)
 }
@@ -78,7 +78,7 @@ func (e *Socket) send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) 
 	return len(b), nil
 }
 
-// loop gives a broadcast, or a multicast to a group of ours, to the sockets of this host too.
+// loop delivers a broadcast, or a multicast to a group that the interface has joined, to the sockets of the stack as well.
 func (e *Socket) loop(st *dgram.State, route *ip.Route, b []byte, to netip.AddrPort) {
 	i := route.Interface()
 	if i == nil || route.Cast() == packet.Multicast && !(st.Options.MulticastLoop && i.Joined(route.Dst)) {
@@ -92,7 +92,7 @@ func (e *Socket) loop(st *dgram.State, route *ip.Route, b []byte, to netip.AddrP
 	e.stack.Input(e.stack.clock.Now(), &d, p)
 }
 
-// route is RouteTo, which refuses port 0 of a peer that the call names.
+// route is RouteTo, but refuses a peer with port 0 that the call names.
 func (e *Socket) route(st *dgram.State, to netip.AddrPort, src netip.Addr) (*ip.Route, error) {
 	if to.IsValid() && to.Port() == 0 {
 		return nil, syscall.EINVAL
@@ -100,13 +100,13 @@ func (e *Socket) route(st *dgram.State, to netip.AddrPort, src netip.Addr) (*ip.
 	return e.RouteTo(st, to, src)
 }
 
-// summer says who computes a checksum.
+// summer is the part of the stack that computes a checksum.
 type summer uint8
 
 const (
 	checksumHere summer = iota
 	checksumLink        // the link
-	checksumNone        // nobody: SO_NO_CHECK
+	checksumNone        // none: SO_NO_CHECK
 )
 
 func checksumBy(st *dgram.State, route *ip.Route) summer {
@@ -119,7 +119,7 @@ func checksumBy(st *dgram.State, route *ip.Route) summer {
 	return checksumHere
 }
 
-// datagram makes a packet along route of a header and, borrowed, the payload b.
+// datagram makes the packet for route: a header, and the payload b, which it borrows.
 func datagram(route *ip.Route, b []byte, from, to uint16, by summer) *packet.Buffer {
 	h := Header{SrcPort: from, DstPort: to, Length: uint16(HeaderLen + len(b))}
 	p := packet.New(HeaderLen)

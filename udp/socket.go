@@ -16,7 +16,8 @@ type Options = dgram.Options
 // Datagram describes a received datagram.
 type Datagram = dgram.Datagram
 
-// Socket is one UDP socket. No method blocks: EAGAIN, and Waiters. All are safe for concurrent use.
+// Socket is one UDP socket. No method blocks: a call fails with EAGAIN, and Waiters tells when to repeat it. All methods are safe for
+// concurrent use.
 type Socket struct {
 	dgram.Socket
 	stack *Stack
@@ -25,7 +26,7 @@ type Socket struct {
 
 	// Used inside Change only.
 	reservation ports.Reservation
-	ephemeral   bool // the stack chose the port: disconnecting gives it up
+	ephemeral   bool // the stack chose the port: disconnecting releases it
 }
 
 // NewSocket returns an unbound socket.
@@ -37,7 +38,7 @@ func (s *Stack) NewSocket() *Socket {
 
 // moved lists the socket under its new state, in place of the old one.
 func (e *Socket) moved(old, next *dgram.State) {
-	listed := !connected(old) && !connected(next) && old.Local.Port() == next.Local.Port() // under its port, and stays there
+	listed := !connected(old) && !connected(next) && old.Local.Port() == next.Local.Port() // the entry of the port stays the same
 	if listed || old.Local == next.Local && old.Remote == next.Remote {
 		return
 	}
@@ -105,8 +106,8 @@ func (e *Socket) ensureBound() (*dgram.State, error) {
 	return e.State(), err
 }
 
-// Connect sets the default peer, from which alone the socket then receives; the zero AddrPort removes it. A peer with port 0 is every
-// port of that address: programs connect so to learn the route's source address. Errors: ENETUNREACH, EACCES for broadcast without
+// Connect sets the default peer, the only one from which the socket then receives; the zero AddrPort removes it. A peer with port 0
+// stands for every port of that address: programs connect to it to learn the route's source address. Errors: ENETUNREACH, EACCES for broadcast without
 // SO_BROADCAST.
 func (e *Socket) Connect(remote netip.AddrPort) error {
 	if remote.IsValid() {

@@ -15,18 +15,18 @@ import (
 // Packets look up a port without a lock: two levels of pointers lead to an entry that is never changed, only replaced. The path
 // costs the same with one socket and with all ports in use, and with one connected socket on the port and with many.
 type sockets struct {
-	pages     [256]atomic.Pointer[page] // by the upper byte of the port
-	connected [64]stripe                // by a hash of the four-tuple
+	pages     [256]atomic.Pointer[page] // indexed by the upper byte of the port
+	connected [64]stripe                // indexed by a hash of the four-tuple
 	mu        sync.Mutex                // for changes of pages and entries
 	key       uint64                    // keys the hash
 }
 
-type page [256]atomic.Pointer[entry] // by the lower byte of the port
+type page [256]atomic.Pointer[entry] // indexed by the lower byte of the port
 
-// entry is the sockets of a port. The zero value is a port without sockets.
+// entry lists the sockets of a port. The zero value is a port without sockets.
 type entry struct {
 	unconnected []*Socket // the newest comes first
-	connected   int       // how many are in the stripes
+	connected   int       // number of them in the stripes
 }
 
 // stripe is a part of the connected sockets. Several share a four-tuple only by SO_REUSEADDR or SO_REUSEPORT; the newest
@@ -63,7 +63,7 @@ func (t *sockets) change(port uint16, f func(*entry)) {
 	}
 }
 
-// add lists e where its state st says. A socket without a port is in no list.
+// add lists e under the addresses of its state st. A socket without a port is in no list.
 func (t *sockets) add(e *Socket, st *dgram.State) {
 	switch {
 	case st.Local.Port() == 0:
@@ -144,8 +144,9 @@ func (t *sockets) all() []*Socket {
 	return list
 }
 
-// lookup finds the one socket for a datagram between local and remote that came by in: a connected one, else the most specific
-// match on the port. Among equal ones that share the port by SO_REUSEPORT it is the one that the four-tuple hashes to, else the newest.
+// lookup finds the socket for a datagram between local and remote that arrived by in: a connected one, else the most specific match
+// on the port. Among equal matches that share the port by SO_REUSEPORT the hash of the four-tuple selects one, otherwise it is the
+// newest.
 func (t *sockets) lookup(local, remote netip.AddrPort, in *ip.Interface) *Socket {
 	port := t.on(local.Port())
 	if port.connected > 0 {
@@ -156,7 +157,7 @@ func (t *sockets) lookup(local, remote netip.AddrPort, in *ip.Interface) *Socket
 	return t.choose(port.unconnected, local, remote, in)
 }
 
-// choose is lookup in one list.
+// choose is lookup restricted to one list.
 func (t *sockets) choose(list []*Socket, local, remote netip.AddrPort, in *ip.Interface) *Socket {
 	var best *Socket
 	score, sharing := 0, 0
@@ -188,7 +189,7 @@ func (t *sockets) choose(list []*Socket, local, remote netip.AddrPort, in *ip.In
 	return best
 }
 
-// candidates are the lists in which every socket is that a broadcast or multicast datagram between local and remote may suit.
+// candidates are the lists of the sockets that may match a broadcast or multicast datagram between local and remote.
 func (t *sockets) candidates(local, remote netip.AddrPort) (lists [2][]*Socket) {
 	port := t.on(local.Port())
 	if port.connected > 0 {

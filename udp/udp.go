@@ -1,4 +1,4 @@
-// Package udp is the User Datagram Protocol (RFC 768, RFC 1122 section 4.1).
+// Package udp implements the User Datagram Protocol (RFC 768, RFC 1122 section 4.1).
 package udp
 
 import (
@@ -21,7 +21,7 @@ type Config struct {
 	PortLow, PortHigh uint16      // ephemeral ports; 0: 49152-65535
 }
 
-// Stack is the UDP layer of one host.
+// Stack is the UDP layer of a stack.
 type Stack struct {
 	ip      *ip.Stack
 	clock   clock.Clock
@@ -52,7 +52,7 @@ func New(stack *ip.Stack, cfg Config) *Stack {
 	s := &Stack{ip: stack, clock: cfg.Clock, ports: ports.New(ports.Config{Low: cfg.PortLow, High: cfg.PortHigh, Rand: cfg.Rand})}
 	var key [8]byte
 	if _, err := io.ReadFull(cfg.Rand, key[:]); err != nil {
-		panic("udp: no randomness: " + err.Error())
+		panic("udp: reading the random source: " + err.Error())
 	}
 	s.sockets.key = binary.BigEndian.Uint64(key[:]) | 1
 	stack.Register(ip.ProtocolUDP, s)
@@ -64,7 +64,7 @@ func (s *Stack) Stats() any { return &s.stats }
 
 // Status is one row of netstat.
 type Status struct {
-	RecvQ         int // octets waiting, with overhead
+	RecvQ         int // queued bytes, with overhead
 	Local, Remote netip.AddrPort
 }
 

@@ -7,18 +7,18 @@ import (
 	"syscall"
 )
 
-// Cork gathers what several calls send into one datagram (MSG_MORE, UDP_CORK). The zero value is ready for use; it is safe for
+// Cork gathers the bytes of several calls into one datagram (MSG_MORE, UDP_CORK). The zero value is ready for use; it is safe for
 // concurrent use.
 type Cork struct {
 	pending atomic.Bool
 	mu      sync.Mutex
 	data    []byte
-	to      netip.AddrPort // as the first call said
+	to      netip.AddrPort // as given to the first call
 	src     netip.Addr
 	room    int // size of the largest datagram there, in bytes
 }
 
-// Pending says whether a datagram has begun, so that the next call continues it.
+// Pending reports whether a datagram has begun, so that the next call continues it.
 func (c *Cork) Pending() bool { return c.pending.Load() }
 
 // Add adds b to the datagram. The first call begins it if check finds its addresses valid; check returns the size of the largest
@@ -46,7 +46,7 @@ func (c *Cork) Add(b []byte, to netip.AddrPort, src netip.Addr, more bool, check
 	return len(b), c.push(send)
 }
 
-// Push sends what was gathered (UDP_CORK is turned off). It does nothing when no datagram has begun.
+// Push sends the gathered datagram (UDP_CORK is turned off). It does nothing when no datagram has begun.
 func (c *Cork) Push(send Sender) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,9 +9,9 @@ import (
 	"tunstack/ip/errqueue"
 )
 
-// HandleError handles an ICMP error about a datagram to a port, of which payload was quoted. With IP_RECVERR each goes to the error
-// queue and becomes the pending error. Without it only a hard error counts, and only on a connected socket, because another cannot
-// tell which of its datagrams is meant (RFC 1122 section 4.1.3.3, Linux ip(7)).
+// HandleError handles an ICMP error about a datagram to a port, of which the error quotes payload. With IP_RECVERR each error goes
+// to the error queue and becomes the pending error. Without it only a hard error counts, and only on a connected socket, because an
+// unconnected one cannot tell which of its datagrams failed (RFC 1122 section 4.1.3.3, Linux ip(7)).
 func (q *Receiver) HandleError(o *Options, connected bool, e *ip.Error, port uint16, payload []byte) {
 	switch {
 	case e.Kind == ip.TooBig && !o.dontFragment():
@@ -23,8 +23,8 @@ func (q *Receiver) HandleError(o *Options, connected bool, e *ip.Error, port uin
 	}
 }
 
-// Refused puts an error of the stack itself about a datagram on the error queue, if IP_RECVERR asks for it: EMSGSIZE, with
-// the path MTU as its Info.
+// Refused puts EMSGSIZE of the stack itself on the error queue if IP_RECVERR is on, with the path MTU as its Info. It ignores other
+// errors.
 func (q *Receiver) Refused(o *Options, err error, to netip.AddrPort, mtu int) {
 	if err != syscall.EMSGSIZE || !o.RecvErr {
 		return
@@ -35,7 +35,7 @@ func (q *Receiver) Refused(o *Options, err error, to netip.AddrPort, mtu int) {
 	q.waiters.Notify(poll.Err)
 }
 
-// Report puts an ICMP error on the error queue and makes it the pending error. One that is none to a socket is ignored.
+// Report puts an ICMP error on the error queue and makes it the pending error. It ignores an ICMP message without an error number.
 func (q *Receiver) Report(e errqueue.Error) {
 	if e.Errno == 0 {
 		return

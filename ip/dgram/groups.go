@@ -12,8 +12,8 @@ import (
 
 // Groups are the multicast groups that a socket has joined. The zero value is ready for use; it is safe for concurrent use.
 //
-// Like Linux's, a socket receives what comes for any group that the stack has joined, unless it is bound to one or
-// IP_MULTICAST_ALL is off; the filters of a group that it has joined itself choose among the sources.
+// As on Linux, a socket receives the datagrams to every group that the stack has joined, unless it is bound to a group or
+// IP_MULTICAST_ALL is off. The filter of a group that the socket itself has joined selects the sources.
 type Groups struct {
 	mu     sync.Mutex
 	closed bool
@@ -39,8 +39,8 @@ func normal(iface netip.Addr) netip.Addr {
 	return iface
 }
 
-// Allows says whether a datagram to group from source is for the socket. all is IP_MULTICAST_ALL: what to do with a group that the
-// socket has not joined. Of memberships of one group on several interfaces one that allows it is enough.
+// Allows reports whether a datagram to group from source is for the socket. all is IP_MULTICAST_ALL: the answer for a group that the
+// socket has not joined. Of several memberships, of one group on several interfaces, one that allows the datagram is enough.
 func (g *Groups) Allows(group, source netip.Addr, all bool) bool {
 	allowed := all
 	for _, m := range g.list() {

@@ -12,22 +12,22 @@ import (
 type Options struct {
 	ip.SocketOptions
 	Broadcast          bool          // SO_BROADCAST
-	RcvBuf             int           // bytes of payload and overhead that may wait; 0: 208 KiB
-	SndBuf             int           // SO_SNDBUF; nothing waits to be sent, so that it is only kept; 0: 208 KiB
-	MulticastTTL       uint8         // 1 for a new socket; 0: multicasts stay on this host
+	RcvBuf             int           // SO_RCVBUF: bound of the receive queue, in bytes of payload and overhead; 0: 208 KiB
+	SndBuf             int           // SO_SNDBUF, only kept because a send never waits; 0: 208 KiB
+	MulticastTTL       uint8         // 1 for a new socket; 0: multicasts stay on the stack
 	MulticastLoop      bool          // IP_MULTICAST_LOOP, on for a new socket
 	MulticastInterface netip.Addr    // IP_MULTICAST_IF
-	UnicastIf          *ip.Interface // IP_UNICAST_IF: that unicast datagrams leave by; nil: any
+	UnicastIf          *ip.Interface // IP_UNICAST_IF: the interface for unicast datagrams; nil: any
 	OnlyJoined         bool          // IP_MULTICAST_ALL off: receive only from groups that the socket has joined
 
 	// Of UDP sockets only.
 	ReuseAddr bool // SO_REUSEADDR
 	ReusePort bool // SO_REUSEPORT
 	NoCheck   bool // SO_NO_CHECK: send without checksum
-	Cork      bool // UDP_CORK: gather what is sent into one datagram
+	Cork      bool // UDP_CORK: gather the bytes of several sends into one datagram
 
 	// Of raw sockets only.
-	HdrIncl    bool   // IP_HDRINCL: Send is given the IP header too
+	HdrIncl    bool   // IP_HDRINCL: the bytes given to Send begin with the IP header
 	ICMPFilter uint32 // ICMP_FILTER: a set bit keeps ICMP messages of that type from the socket
 }
 
@@ -36,12 +36,12 @@ func Defaults() Options {
 	return Options{SocketOptions: ip.DefaultSocketOptions, MulticastTTL: 1, MulticastLoop: true}
 }
 
-// dontFragment says whether datagrams are sent with DF. With DiscoverWant, too, the stack fragments to the path MTU that it knows.
+// dontFragment reports whether datagrams are sent with DF. With DiscoverWant they are not: the stack fragments to the known path MTU.
 func (o *Options) dontFragment() bool {
 	return o.Discover == ip.DiscoverDo || o.Discover == ip.DiscoverProbe
 }
 
-// Stays says whether datagrams that are addressed like cast do not leave the host.
+// Stays reports whether datagrams to an address of the kind cast stay on the stack.
 func (o *Options) Stays(cast packet.Cast) bool {
 	return cast == packet.Multicast && o.MulticastTTL == 0
 }
@@ -52,7 +52,7 @@ func (o Options) Clone() Options {
 	return o
 }
 
-// Headers are what Options mean for IP. They are made once per change of the Options instead of once per datagram.
+// Headers are the IP header fields that Options select. They are made once per change of the Options, not once per datagram.
 type Headers struct{ unicast, multicast ip.Outgoing }
 
 // Headers returns the headers for a transport.
@@ -63,7 +63,7 @@ func (o *Options) Headers(protocol uint8) Headers {
 	return Headers{h, m}
 }
 
-// For is the header for datagrams that are addressed like cast.
+// For is the header for datagrams to an address of the kind cast.
 func (h *Headers) For(cast packet.Cast) ip.Outgoing {
 	if cast == packet.Multicast {
 		return h.multicast
@@ -71,8 +71,8 @@ func (h *Headers) For(cast packet.Cast) ip.Outgoing {
 	return h.unicast
 }
 
-// Route finds the way to dst for a socket bound to an address. src, when valid, is the source address to use; else it is
-// the bound one, unless that is no host's. Errors: EAFNOSUPPORT, EACCES for a broadcast without SO_BROADCAST, those of ip.Stack.Route.
+// Route finds the route to dst for a socket with the local address bound. src, when valid, is the source address; otherwise it is
+// bound, if that is an address of the stack. Errors: EAFNOSUPPORT, EACCES for a broadcast without SO_BROADCAST, those of ip.Stack.Route.
 func (o *Options) Route(stack *ip.Stack, dst, src, bound netip.Addr) (*ip.Route, error) {
 	switch {
 	case !dst.Is4():

@@ -2,13 +2,13 @@ package dgram
 
 import "syscall"
 
-// peekOffset is SO_PEEK_OFF: where the next peek begins, in bytes from the start of the first waiting datagram.
+// peekOffset is SO_PEEK_OFF: where the next peek begins, in bytes from the start of the first queued datagram.
 type peekOffset struct {
 	on bool
 	n  int
 }
 
-// read notes that a datagram of size bytes has gone.
+// read moves the offset when a datagram of size bytes is removed.
 func (o *peekOffset) read(size int) { o.n = max(o.n-size, 0) }
 
 // SetPeekOffset sets SO_PEEK_OFF; below 0 turns it off.
@@ -28,8 +28,8 @@ func (q *Receiver) PeekOffset() int {
 	return q.peekOff.n
 }
 
-// peekAt copies what begins at the offset, of one datagram, and moves the offset behind it. The error is EAGAIN when no
-// datagram reaches beyond the offset.
+// peekAt copies the bytes of one datagram from the offset on and advances the offset by them. The error is EAGAIN when no datagram
+// reaches beyond the offset.
 func (q *Receiver) peekAt(b []byte) (int, Datagram, error) {
 	off := q.peekOff.n
 	for i := range q.n {

@@ -13,7 +13,7 @@ import (
 	"tunstack/ip/errqueue"
 )
 
-// DefaultLimit is how much may wait in an Receiver that was not told otherwise, in octets.
+// DefaultLimit is the bound of a receive queue without SetLimit, in bytes with overhead.
 const DefaultLimit = 208 << 10
 
 // Datagram describes a received datagram.
@@ -22,7 +22,7 @@ type Datagram struct {
 	Interface string
 	TOS, TTL  uint8
 	IPOptions []byte
-	At        time.Duration // when it came, in the stack's time
+	At        time.Duration // when it arrived, in the stack's time
 	Size      int           // of the whole payload; larger than the copied count when it was cut (MSG_TRUNC)
 }
 
@@ -33,7 +33,7 @@ type Receiver struct {
 	mu        sync.Mutex
 	ring      []entry // a power of two long
 	head, n   int
-	used      int // octets of store that the entries hold
+	used      int // bytes of memory that the entries hold
 	limit     int // 0: DefaultLimit
 	peekOff   peekOffset
 	err       syscall.Errno  // pending
@@ -43,7 +43,7 @@ type Receiver struct {
 	closed    bool
 }
 
-// entry is a queued Buffer. A super-packet is several datagrams of unit octets each, of which the last may be shorter.
+// entry is a queued Buffer. A super-packet is several datagrams of unit bytes each, of which the last may be shorter.
 type entry struct {
 	Datagram
 	p    *packet.Buffer
@@ -51,8 +51,8 @@ type entry struct {
 	cost int
 }
 
-// Push queues p, which holds the payload and is taken over. With unit above 0 that is several datagrams of unit octets each.
-// It returns false when they were dropped because too much is waiting or the socket is closed.
+// Push takes ownership of p, which holds the payload, and queues it. With unit above 0 the payload is several datagrams of unit bytes
+// each. It returns false when it dropped them because the queue is full or the socket is closed.
 func (q *Receiver) Push(d Datagram, p *packet.Buffer, unit int) bool {
 	p = p.Compact()
 	e := entry{Datagram: d, p: p, unit: unit, cost: packet.Headroom + p.Len() + p.Tailroom()}
@@ -91,8 +91,8 @@ func (q *Receiver) grow() {
 	q.ring, q.head = ring, 0
 }
 
-// Recv copies the first waiting datagram to b and, unless it only peeks, removes it. Errors: once a pending error, EAGAIN when
-// nothing waits, EBADF after Close. After Shutdown of reading an empty Receiver gives 0 octets.
+// Recv copies the first queued datagram to b and, unless peek is set, removes it. Errors: the pending error, once; EAGAIN when
+// the queue is empty; EBADF after Close. After Shutdown of reading an empty Receiver returns 0 bytes.
 func (q *Receiver) Recv(b []byte, peek bool) (int, Datagram, error) {
 	q.mu.Lock()
 	if err := q.receivable(); err != nil || q.n == 0 {
@@ -136,7 +136,7 @@ func (q *Receiver) receivable() error {
 	return nil
 }
 
-// size is that of the entry's first datagram.
+// size is the size of the entry's first datagram.
 func (e *entry) size() int {
 	if e.unit == 0 {
 		return e.p.Len()
@@ -154,7 +154,7 @@ func (q *Receiver) pop() *packet.Buffer {
 	return p
 }
 
-// Sendable says whether a send may go ahead: once the pending error, EPIPE after Shutdown of writing, EBADF after Close.
+// Sendable returns nil if a send may proceed. Errors: the pending error, once; EPIPE after Shutdown of writing, EBADF after Close.
 func (q *Receiver) Sendable() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -178,7 +178,7 @@ func (q *Receiver) Shutdown(read, write bool) {
 	q.waiters.Notify(poll.In | poll.Out | poll.RdHup | poll.Hup)
 }
 
-// Close frees what waits and fails everything that comes. It returns EBADF the second time.
+// Close frees the queued datagrams and makes all later calls fail. It returns EBADF the second time.
 func (q *Receiver) Close() error {
 	q.mu.Lock()
 	if q.closed {
@@ -196,7 +196,7 @@ func (q *Receiver) Close() error {
 	return nil
 }
 
-// Ready is what the socket can do now. A send never waits.
+// Ready is the set of events that the socket shows now. A send never waits.
 func (q *Receiver) Ready() poll.Mask {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -216,17 +216,17 @@ func (q *Receiver) Ready() poll.Mask {
 	return m
 }
 
-// Waiters are told whenever Ready gains an event.
+// Waiters is the list of waiters that are woken when Ready gains an event.
 func (q *Receiver) Waiters() *poll.WaitList { return &q.waiters }
 
-// SetLimit sets how many octets, with overhead, may wait; 0: DefaultLimit.
+// SetLimit sets the bound of the queue in bytes, with overhead; 0: DefaultLimit.
 func (q *Receiver) SetLimit(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.limit = n
 }
 
-// Buffered is the size of the first waiting datagram.
+// Buffered is the size of the first queued datagram (FIONREAD).
 func (q *Receiver) Buffered() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -236,7 +236,7 @@ func (q *Receiver) Buffered() int {
 	return q.ring[q.head].size()
 }
 
-// Used is how many octets wait, with overhead.
+// Used is the number of queued bytes, with overhead.
 func (q *Receiver) Used() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()

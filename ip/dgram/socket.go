@@ -10,8 +10,8 @@ import (
 	"tunstack/ip"
 )
 
-// Socket is the part of UDP and raw sockets that is the same, which both embed. No method blocks: EAGAIN, and Waiters. All are safe
-// for concurrent use.
+// Socket is the common part of UDP and raw sockets; both embed it. No method blocks: a call fails with EAGAIN, and Waiters tells when
+// to repeat it. All methods are safe for concurrent use.
 type Socket struct {
 	Receiver
 	groups   Groups
@@ -27,7 +27,7 @@ type Socket struct {
 // State is the part of a socket that packets read, without a lock: it is never changed, only replaced.
 type State struct {
 	Options Options
-	Bound   netip.Addr     // as Bind was told it; the wildcard without Bind
+	Bound   netip.Addr     // the address given to Bind; the wildcard without Bind
 	Local   netip.AddrPort // Bound, or while connected the address that the route chose. Port 0: not bound, or a raw socket
 	Remote  netip.AddrPort // invalid: not connected
 	Route   *ip.Route      // to Remote
@@ -148,7 +148,7 @@ func (s *Socket) Shutdown(read, write bool) error {
 	return nil
 }
 
-// Local is the own address; the wildcard, with port 0, before Bind and Connect.
+// Local is the local address; the wildcard, with port 0, before Bind and Connect.
 func (s *Socket) Local() netip.AddrPort { return s.State().Local }
 
 // Remote is the connected peer; false without one.
@@ -173,19 +173,19 @@ func (s *Socket) Join(group, iface netip.Addr) error { return s.groups.Join(s.st
 // Leave undoes Join. The error is EADDRNOTAVAIL without one.
 func (s *Socket) Leave(group, iface netip.Addr) error { return s.groups.Leave(s.stack, group, iface) }
 
-// AddSource receives a multicast group from one source more, and joins it if necessary. Errors: those of Groups.AddSource.
+// AddSource adds a source to a multicast group and joins the group if necessary. Errors: those of Groups.AddSource.
 func (s *Socket) AddSource(src Source) error { return s.groups.AddSource(s.stack, src) }
 
-// DropSource undoes AddSource, and leaves the group with the last source.
+// DropSource undoes AddSource, and leaves the group when it removes the last source.
 func (s *Socket) DropSource(src Source) error { return s.groups.DropSource(s.stack, src) }
 
-// Groups are the multicast groups of the socket, for the filters of their sources.
+// Groups are the multicast groups of the socket, whose source filters the caller may change.
 func (s *Socket) Groups() *Groups { return &s.groups }
 
 // Options returns a copy of the settings.
 func (s *Socket) Options() Options { return s.State().Options.Clone() }
 
-// SetOptions changes the settings. Those about sharing a port have an effect when the socket is bound later. On a closed socket it
+// SetOptions changes the settings. Those about sharing a port affect later Binds only. On a closed socket it
 // does nothing.
 func (s *Socket) SetOptions(change func(*Options)) {
 	_ = s.Change(func(st *State) error {

@@ -8,11 +8,11 @@ import (
 	"tunstack/ip"
 )
 
-// Source is a source of a group on an interface, as the options about them name it.
+// Source is a source of a group on an interface, the argument of the socket options for source filters.
 type Source struct{ Group, Interface, Addr netip.Addr }
 
-// AddSource receives the group from one source more, and joins it if need be (IP_ADD_SOURCE_MEMBERSHIP). Errors: EADDRNOTAVAIL
-// for a source that is there, EINVAL when the socket has joined the group for all sources but some, and those of Join.
+// AddSource adds a source to the group and joins the group if necessary (IP_ADD_SOURCE_MEMBERSHIP). Errors: EADDRNOTAVAIL for a
+// source that it already has, EINVAL when the socket receives all sources except blocked ones, and those of Join.
 func (g *Groups) AddSource(stack *ip.Stack, s Source) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -23,7 +23,7 @@ func (g *Groups) AddSource(stack *ip.Stack, s Source) error {
 	return g.change(s, true, true)
 }
 
-// DropSource undoes AddSource, and leaves the group with the last one (IP_DROP_SOURCE_MEMBERSHIP). Errors: EADDRNOTAVAIL, EINVAL.
+// DropSource undoes AddSource, and leaves the group when it removes the last source (IP_DROP_SOURCE_MEMBERSHIP). Errors: EADDRNOTAVAIL, EINVAL.
 func (g *Groups) DropSource(stack *ip.Stack, s Source) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -35,8 +35,8 @@ func (g *Groups) DropSource(stack *ip.Stack, s Source) error {
 	return g.change(s, true, false)
 }
 
-// Block receives the group from one source less (IP_BLOCK_SOURCE). Errors: EADDRNOTAVAIL for a source that is blocked, EINVAL
-// when the group is not joined, or for some sources only.
+// Block excludes a source from the group (IP_BLOCK_SOURCE). Errors: EADDRNOTAVAIL for a source that is blocked already, EINVAL when
+// the group is not joined, or joined for listed sources only.
 func (g *Groups) Block(s Source) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -50,8 +50,8 @@ func (g *Groups) Unblock(s Source) error {
 	return g.change(s, false, false)
 }
 
-// change adds a source to the filter of a group or removes it. The filter's mode must be include, but one without sources may change
-// its mode, as in Linux.
+// change adds a source to the filter of a group or removes it. The filter's mode must be include; a filter without sources takes that
+// mode, as on Linux.
 func (g *Groups) change(s Source, include, add bool) error {
 	i := g.index(s.Group, s.Interface)
 	if i < 0 {
