@@ -72,6 +72,7 @@ func tellJoke(t *testing.T) (ended chan struct{}) {
 		telnet.hear("Connection closed by foreign host.")
 		telnet.end()
 	}()
+	t.Cleanup(func() { <-ended }) // the goroutine reports to t, also when the test has failed
 	return ended
 }
 
