@@ -35,6 +35,7 @@ func (s *Stack) Report(now time.Duration, e ip.Error, d *ip.Datagram, p *packet.
 		return
 	}
 	s.stats.OutErrors.Inc()
+	p.CompleteChecksum()                                                         // which a device may have left to us: a quote is as the wire would have it
 	out := ip.Outgoing{Protocol: ip.ProtocolICMP, Options: s.ip.ReplyOptions(d)} // RFC 1812 section 4.3.2.6
 	_ = s.ip.Send(now, r, out, message(&e, p, maxError-ipv4.HeaderLen-out.OptionsLen()))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/internal/checksum"
 	"tunstack/internal/packet"
 	"tunstack/internal/wiretest"
 	"tunstack/ip"
@@ -287,4 +288,25 @@ func FuzzError6(f *testing.F) { // what a received error quotes is anything
 		}
 		require.Equal(t, before+1, l.stats.InErrors.Value()+l.stats.DropQuote.Value()+l.stats.DropMTU.Value())
 	})
+}
+
+// The checksum that a device has left incomplete is complete in the quote.
+func TestQuotedChecksum(t *testing.T) {
+	l := newLab6(t, ip.Config{}, Config{})
+	b := datagram6(peer6, own6, ip.ProtocolUDP, []byte{0x10, 1, 0x20, 2, 0, 12, 0, 0, 1, 2, 3, 4})
+	checksum.Put(b[46:], checksum.Pseudo(peer6, own6, ip.ProtocolUDP, 12))
+	p := packet.From(b)
+	p.Offload = packet.Offload{Checksum: packet.ChecksumPartial, Start: 40, Offset: 6}
+	l.eth0.Input(l.now, p)
+	quoted := l.take()[0].icmp[HeaderLen:]
+	require.Equal(t, uint16(0xffff), checksum.Sum(quoted[40:], checksum.Pseudo(peer6, own6, ip.ProtocolUDP, 12)))
+
+	h := from(peerAddr, netip.MustParseAddr("10.0.0.2"), ip.ProtocolUDP)
+	b4 := datagram(h, b[40:])
+	checksum.Put(b4[26:], checksum.Pseudo(h.Src, h.Dst, ip.ProtocolUDP, 12))
+	p = packet.From(b4)
+	p.Offload = packet.Offload{Checksum: packet.ChecksumPartial, Start: 20, Offset: 6}
+	l.eth0.Input(l.now, p)
+	quoted = l.wire.Take()[0].Data[28:]
+	require.Equal(t, uint16(0xffff), checksum.Sum(quoted[20:], checksum.Pseudo(h.Src, h.Dst, ip.ProtocolUDP, 12)))
 }

@@ -96,6 +96,7 @@ func (s *Stack6) Report(now time.Duration, e ip.Error, d *ip.Datagram, p *packet
 		return
 	}
 	s.stats.OutErrors.Inc()
+	p.CompleteChecksum() // which a device may have left to us: a quote is as the wire would have it
 	m := message6(&e, p)
 	putChecksum6(r, m.Bytes())
 	_ = s.ip.Send(now, r, ip.Outgoing{Protocol: ip.ProtocolICMPv6}, m)

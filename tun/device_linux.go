@@ -91,7 +91,7 @@ func attach(fd int, name string, flags uint16, vnet int) (string, error) {
 // setOffload enables as much offload as the kernel supports, USO from Linux 6.2 on, and returns it. The ioctl concerns reading. A kernel that
 // supports an offload for reading supports it for writing, too.
 func setOffload(fd int) Features {
-	const tso = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO_ECN
+	const tso = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6 | unix.TUN_F_TSO_ECN
 	const uso = unix.TUN_F_USO4 | unix.TUN_F_USO6 // the kernel takes both or none
 	steps := [...]struct {
 		flags    int

@@ -15,6 +15,7 @@ const (
 
 	vnetGSONone  = 0    // gso_type: VIRTIO_NET_HDR_GSO_NONE
 	vnetGSOTCPv4 = 1    // gso_type: VIRTIO_NET_HDR_GSO_TCPV4
+	vnetGSOTCPv6 = 4    // gso_type: VIRTIO_NET_HDR_GSO_TCPV6
 	vnetGSOUDPL4 = 5    // gso_type: VIRTIO_NET_HDR_GSO_UDP_L4
 	vnetGSOECN   = 0x80 // gso_type: VIRTIO_NET_HDR_GSO_ECN, a flag
 )
@@ -39,7 +40,7 @@ func decodeVnet(h []byte, frame []byte, linkLen int) Offload {
 		o.Checksum = ChecksumValid
 	}
 	switch h[1] &^ vnetGSOECN {
-	case vnetGSOTCPv4:
+	case vnetGSOTCPv4, vnetGSOTCPv6:
 		o.Segmentation = SegmentTCP
 	case vnetGSOUDPL4:
 		o.Segmentation = SegmentUDP
@@ -66,6 +67,9 @@ func encodeVnet(h []byte, o Offload, frame []byte, linkLen int) {
 	h[1] = vnetGSOUDPL4
 	if o.Segmentation == SegmentTCP {
 		h[1] = vnetGSOTCPv4
+		if len(frame) > linkLen && frame[linkLen]>>4 == 6 {
+			h[1] = vnetGSOTCPv6
+		}
 		if len(frame) >= transport+tcpHeaderLen {
 			headers = transport + int(frame[transport+12]>>4)*4
 			if frame[transport+13]&tcpCWR != 0 {

@@ -22,6 +22,8 @@ func TestDecodeVnet(t *testing.T) {
 	tcp := packet.Offload{Checksum: packet.ChecksumPartial, Start: 20, Offset: 16}
 	tso := tcp
 	tso.Segmentation, tso.Size = packet.SegmentTCP, 1460
+	tso6 := tso
+	tso6.Start = 40
 	for name, c := range map[string]struct {
 		header  []byte
 		linkLen int
@@ -34,7 +36,7 @@ func TestDecodeVnet(t *testing.T) {
 		"TSO":              {vnetHeader(1, 1, 40, 1460, 20, 16), 0, tso},
 		"TSO with CWR":     {vnetHeader(1, 0x81, 40, 1460, 20, 16), 0, tso},
 		"USO":              {vnetHeader(0, 5, 28, 1200, 0, 0), 0, packet.Offload{Segmentation: packet.SegmentUDP, Size: 1200}},
-		"TSO over IPv6":    {vnetHeader(0, 4, 60, 1440, 0, 0), 0, packet.Offload{}},
+		"TSO over IPv6":    {vnetHeader(1, 4, 60, 1460, 40, 16), 0, tso6},
 		"start in link":    {vnetHeader(1, 0, 0, 0, 13, 0), 14, packet.Offload{}},
 		"field beyond end": {vnetHeader(1, 0, 0, 0, 90, 9), 0, packet.Offload{}},
 		"field at the end": {vnetHeader(1, 0, 0, 0, 90, 8), 0, packet.Offload{Checksum: packet.ChecksumPartial, Start: 90, Offset: 8}},
@@ -49,6 +51,9 @@ func TestEncodeVnet(t *testing.T) {
 	syn := buildTCP(segmentFields{flags: 0x02}, nil)
 	cwr := super(buildTCP(segmentFields{flags: tcpCWR}, make([]byte, 4000)), packet.SegmentTCP, 1460)
 	data := super(buildTCP(segmentFields{}, make([]byte, 4000)), packet.SegmentTCP, 1460)
+	data6 := packet.From(append([]byte{6 << 4}, make([]byte, 4059)...))
+	data6.Bytes()[52] = 5 << 4
+	data6.Offload = packet.Offload{Checksum: packet.ChecksumPartial, Segmentation: packet.SegmentTCP, Size: 1440, Start: 40, Offset: 16}
 	udp := super(buildUDP(1, 2, make([]byte, 4000)), packet.SegmentUDP, 1200)
 	for name, c := range map[string]struct {
 		p    *packet.Buffer
@@ -61,6 +66,7 @@ func TestEncodeVnet(t *testing.T) {
 		"TSO on TUN":     {data.Clone(), TUN, vnetHeader(1, 1, 40, 1460, 20, 16)},
 		"TSO on TAP":     {frame(data.Clone(), nil), TAP, vnetHeader(1, 1, 54, 1460, 34, 16)},
 		"TSO with CWR":   {cwr, TUN, vnetHeader(1, 0x81, 40, 1460, 20, 16)},
+		"TSO over IPv6":  {data6, TUN, vnetHeader(1, 4, 60, 1440, 40, 16)},
 		"USO":            {udp, TUN, vnetHeader(1, 5, 28, 1200, 20, 6)},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,82 @@
+package socketapi
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tunstack/icmp"
+	"tunstack/internal/checksum"
+	"tunstack/internal/packet"
+	"tunstack/ip"
+	"tunstack/ipv6"
+	"tunstack/tcp"
+	"tunstack/tun"
+)
+
+var (
+	addrA6 = netip.MustParseAddr("2001:db8::1")
+	addrB6 = netip.MustParseAddr("2001:db8::2")
+)
+
+// dualStack gives the host of a wire the address 2001:db8::2, too.
+func dualStack(cfg *Config) {
+	i := &cfg.Interfaces[0]
+	i.Addrs = append(i.Addrs, netip.PrefixFrom(addrB6, 64))
+}
+
+// recv6 puts in a datagram from 2001:db8::1 and returns the only one that is sent.
+func (w *wire) recv6(protocol uint8, payload []byte) (ip.Datagram, []byte) {
+	w.t.Helper()
+	b := make([]byte, ipv6.HeaderLen, ipv6.HeaderLen+len(payload))
+	b[0], b[6], b[7] = 6<<4, protocol, 64
+	binary.BigEndian.PutUint16(b[4:], uint16(len(payload)))
+	copy(b[8:], addrA6.AsSlice())
+	copy(b[24:], addrB6.AsSlice())
+	w.inject(append(b, payload...))
+	require.Len(w.t, w.sent, 1)
+	var h ipv6.Header
+	require.True(w.t, h.Parse(w.sent[0]))
+	b = w.sent[0][h.HeaderLen:]
+	w.sent = nil
+	require.Equal(w.t, uint16(0xffff), checksum.Sum(b, h.PseudoSum(len(b))))
+	return h.Datagram, b
+}
+
+// Sockets at 0.0.0.0 are IPv4's: what comes by IPv6 for their ports is refused like anything that nobody waits for.
+func TestSocketsOfIPv4HearNoIPv6(t *testing.T) {
+	w := newWire(t, dualStack)
+	listener, datagrams := w.listen("0.0.0.0:7"), w.bound(SOCK_DGRAM, "0.0.0.0:7")
+	raw := w.socket(SOCK_RAW, IPPROTO_UDP)
+	syn := tcp.Segment{SrcPort: 1000, DstPort: 7, Flags: tcp.SYN, Seq: 5, Wnd: 1000}
+	d, b := w.recv6(ip.ProtocolTCP, segment(addrA6, addrB6, syn))
+	require.Equal(t, [2]netip.Addr{addrB6, addrA6}, [2]netip.Addr{d.Src, d.Dst})
+	var rst tcp.Segment
+	require.NoError(t, rst.Parse(b))
+	require.Equal(t, tcp.RST|tcp.ACK, rst.Flags)
+	require.Equal(t, tcp.Seq(6), rst.Ack)
+
+	datagram := []byte{3, 232, 0, 7, 0, 12, 0, 0, 1, 2, 3, 4}
+	checksum.Put(datagram[6:], ^checksum.Sum(datagram, checksum.Pseudo(addrA6, addrB6, ip.ProtocolUDP, len(datagram))))
+	d, b = w.recv6(ip.ProtocolUDP, datagram)
+	require.Equal(t, uint8(ip.ProtocolICMPv6), d.Protocol)
+	require.Equal(t, []byte{icmp.Unreachable6, icmp.CodePort6}, b[:2])
+	for _, fd := range []int{datagrams, raw} {
+		_, err := w.host.recv(fd, 100, MSG_DONTWAIT)
+		require.Error(t, err)
+	}
+	_, _, err := w.Accept(listener)
+	require.Error(t, err)
+}
+
+func TestLoopbackOfBothFamilies(t *testing.T) {
+	require.Equal(t, []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("::1/128")}, alone(t).Interfaces()[0].Addresses)
+}
+
+func TestNoIPv6OnTAP(t *testing.T) {
+	tap, _ := tun.Pipe(1500, tun.TAP, packet.Features{})
+	_, err := New(Config{Interfaces: []Interface{{Name: "tap0", Device: tap, Addrs: []netip.Prefix{netip.PrefixFrom(addrB6, 64)}}}})
+	require.EqualError(t, err, "socketapi: address 2001:db8::2/64: a TAP device takes IPv4 addresses only: the stack has no IPv6 neighbor discovery")
+}

@@ -1,0 +1,143 @@
+package host
+
+import (
+	"bufio"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"tunstack/internal/netns"
+	"tunstack/socketapi"
+	"tunstack/tun"
+)
+
+// The IPv6 addresses of the two ends of a device.
+const (
+	hostIP6  = "2001:db8::1"
+	stackIP6 = "2001:db8::2"
+)
+
+// newStack6 is a stack in this process, on a TUN device of its own with both families, and the name of the device.
+func newStack6(t *testing.T, v variant) string {
+	t.Helper()
+	netns.Need(t)
+	if _, err := os.Stat("/proc/sys/net/ipv6"); err != nil {
+		netns.Missing(t, "the kernel has no IPv6")
+	}
+	dev, err := tun.Open(tun.Config{Kind: v.kind, Driver: v.driver, Offload: v.offload, Host: netip.MustParsePrefix(hostIP + "/24")})
+	require.NoError(t, err)
+	s, err := socketapi.New(socketapi.Config{
+		Interfaces: []socketapi.Interface{{
+			Device: dev,
+			Addrs: []netip.Prefix{
+				netip.MustParsePrefix(stackIP + "/24"), netip.MustParsePrefix(stackIP6 + "/64"), netip.MustParsePrefix("fe80::2/64"),
+			},
+		}},
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	succeed(t, "ip", "-6", "addr", "add", hostIP6+"/64", "dev", dev.Name(), "nodad")
+	return dev.Name()
+}
+
+// eachTUN runs a test on each kind of TUN device.
+func eachTUN(t *testing.T, test func(t *testing.T, v variant, device string)) {
+	for _, v := range variants {
+		if v.kind == tun.TUN {
+			t.Run(v.String(), func(t *testing.T) { test(t, v, newStack6(t, v)) })
+		}
+	}
+}
+
+// watch records what crosses a device into a file, until the function that it returns is called, which ends the traffic with an echo
+// of 1111 bytes, requires that tshark finds nothing wrong with what the stack has sent, and returns how many packets match a filter. With
+// offload the stack leaves TCP's checksums to the kernel.
+func watch(t *testing.T, v variant, device string) (count func(filter string) int) {
+	t.Helper()
+	netns.NeedTool(t, "tshark")
+	file := filepath.Join(t.TempDir(), "seen.pcap")
+	cmd := command(t, "tcpdump", "--immediate-mode", "-U", "-i", device, "-w", file)
+	errs, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewReader(errs)
+	for line := ""; !strings.Contains(line, "listening on"); {
+		line, err = lines.ReadString('\n')
+		require.NoError(t, err)
+	}
+	read := func(filter string) []string {
+		out, err := exec.Command("tshark", "-r", file, "-o", "udp.check_checksum:TRUE", "-o", fmt.Sprint("tcp.check_checksum:", !v.offload), "-Y", filter).Output()
+		require.NoError(t, err)
+		return strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")[:strings.Count(string(out), "\n")]
+	}
+	return func(filter string) int {
+		if cmd.ProcessState == nil {
+			const last = "icmpv6.type == 129 && data.len == 1111"
+			for deadline := time.Now().Add(patience); len(read(last)) == 0; { // tcpdump may lose one
+				require.True(t, time.Now().Before(deadline), "tcpdump has not seen the last packet")
+				succeed(t, "ping", "-6", "-c", "1", "-s", "1111", stackIP6)
+			}
+			require.NoError(t, cmd.Process.Signal(unix.SIGINT))
+			cmd.Wait()
+		}
+		from := "(ipv6.src == " + stackIP6 + " || ipv6.src == fe80::2)"
+		require.Empty(t, read(from+" && (_ws.malformed || icmpv6.checksum.status == Bad || _ws.expert.severity >= error)"))
+		return len(read(filter))
+	}
+}
+
+func TestPing6(t *testing.T) {
+	eachTUN(t, func(t *testing.T, v variant, device string) {
+		count := watch(t, v, device)
+		for _, size := range []string{"0", "56", "1452", "1453", "4000", "65507"} {
+			out := succeed(t, "ping", "-6", "-q", "-c", "5", "-i", "0.01", "-s", size, stackIP6)
+			require.Contains(t, out, " 0% packet loss", "size %s", size)
+		}
+		require.Contains(t, succeed(t, "ping", "-6", "-c", "1", "-W", "5", "fe80::2%"+device), " 0% packet loss")
+		require.Contains(t, succeed(t, "ping", "-6", "-c", "2", "-i", "0.2", "ff02::1%"+device), " from fe80::2%"+device, "beside the host itself")
+		require.NotZero(t, count("icmpv6.type == 129 && ipv6.src == "+stackIP6))
+	})
+}
+
+// However traceroute probes, the stack is where it ends, one hop away.
+func TestTraceroute6(t *testing.T) {
+	for _, method := range []string{"default", "icmp", "tcp"} {
+		t.Run(method, func(t *testing.T) {
+			v := variants[1]
+			device := newStack6(t, v) // anew, as a host is sent only so many ICMP errors at a time
+			count := watch(t, v, device)
+			out := traceroute(t, "-6", "-n", "-m", "4", "-M", method, stackIP6)
+			hops := strings.Split(strings.TrimSpace(out), "\n")[1:]
+			require.Len(t, hops, 1, out)
+			require.Regexp(t, fmt.Sprintf(`^ 1  %s( +\d+\.\d+ ms){3}`, stackIP6), hops[0])
+			require.NotZero(t, count("ipv6.src == "+stackIP6))
+		})
+	}
+}
+
+func TestTracepath6(t *testing.T) {
+	netns.NeedTool(t, "tracepath")
+	newStack6(t, variants[0])
+	require.Regexp(t, `1: +`+stackIP6+` .* reached`, succeed(t, "tracepath", "-6", "-n", stackIP6))
+}
+
+// Nothing listens in IPv6 yet, and clients learn that at once.
+func TestRefused6(t *testing.T) {
+	eachTUN(t, func(t *testing.T, v variant, device string) {
+		count := watch(t, v, device)
+		out, status := run(t, command(t, "nc", "-6", "-v", "-w", "5", stackIP6, "7"))
+		require.NotZero(t, status)
+		require.Contains(t, out, "Connection refused")
+		require.Equal(t, 1, count("tcp.flags.reset == 1 && ipv6.src == "+stackIP6))
+	})
+}
