@@ -2,19 +2,19 @@ package capture
 
 import "slices"
 
-// drops finds the packets that the layers below the connections drop: the counter of the reason changes between the time at which the
-// packet is read and the time at which its reader asks for the next one. If several queues are active at once, the packet is unknown and
-// gets no comment.
+// drops finds the packets that a layer below TCP's connections drops. A packet was dropped if a drop counter changes after a queue's reader
+// has read the packet and before the reader asks for the next one. If the readers of several queues are active at once, the dropped packet
+// is unknown and no packet gets a comment.
 type drops struct {
 	counters []DropCounter
 	slots    []slot // one for each queue
 }
 
-// slot is the packet that the reader of one queue handles.
+// slot is the state of one queue: the packet that its reader handles.
 type slot struct {
-	packet *held // nil: none
-	alone  bool  // no other queue's reader has handled a packet in the same time
-	before []uint64
+	packet *held    // nil: none
+	alone  bool     // no other queue's reader has handled a packet in the same time
+	before []uint64 // the counters' values when the packet arrived
 }
 
 // watch sets the counters.
@@ -25,7 +25,7 @@ func (d *drops) watch(counters []DropCounter) {
 	}
 }
 
-// arrived notes the counters before a packet is handled.
+// arrived stores the counters' values before a packet is handled.
 func (d *drops) arrived(queue int, p *held) {
 	s := &d.slots[queue]
 	s.packet, s.alone = p, true
@@ -39,7 +39,7 @@ func (d *drops) arrived(queue int, p *held) {
 	}
 }
 
-// told notes a drop that the record of a connection explains.
+// told accounts for a drop that a connection's record has explained already, so that handled does not add a second comment.
 func (d *drops) told(name string) {
 	i := slices.IndexFunc(d.counters, func(c DropCounter) bool { return c.Name == name })
 	if i < 0 {
@@ -52,7 +52,7 @@ func (d *drops) told(name string) {
 	}
 }
 
-// handled comments on the packet of a queue if a counter has changed.
+// handled adds a comment to a queue's packet if a counter has changed since the packet arrived.
 func (d *drops) handled(queue int) {
 	s := &d.slots[queue]
 	p := s.packet

@@ -10,8 +10,9 @@ import (
 	"tunstack/trace"
 )
 
-// joiner finds the packet of a record. A packet that arrives comes before its record, and waits for it in its flow. A packet that is sent
-// comes after its record, which waits in the flow for all packets of the segment, because a super-segment may be cut.
+// joiner finds the packets that belong to a record. A received packet comes before its record: the packet waits in its flow for the record.
+// A sent packet comes after its record: the record waits in the flow for all packets of the segment, because a super-segment may be cut into
+// several.
 type joiner struct {
 	flows map[ends]*flow
 }
@@ -24,11 +25,11 @@ const maxFlows = 1 << 13
 
 // flow is the state of one connection.
 type flow struct {
-	arrived []arrival      // without a record so far
+	arrived []arrival      // received packets whose record has not come yet
 	last    *held          // the packet of the last record; nil: unknown
 	sent    *trace.Segment // the last segment that the connection sent
 	why     string         // the comment on sent
-	loss    *trace.Record  // how the last loss was found
+	loss    *trace.Record  // the last loss: it names the rule that detected it
 	delayed bool           // the delayed-ACK timer has expired
 }
 
@@ -59,7 +60,7 @@ func (j *joiner) flow(e ends) *flow {
 	return f
 }
 
-// packet joins a packet; data starts with its IP header.
+// packet finds the record of a packet; data starts with the packet's IP header.
 func (j *joiner) packet(h *held, data []byte) {
 	var s tcp.Segment
 	e, ok := parse(data, &s)
@@ -79,7 +80,7 @@ func (j *joiner) packet(h *held, data []byte) {
 	}
 }
 
-// parse parses a TCP segment that is not a fragment, and its ends: local is the source.
+// parse parses the TCP segment of a datagram that is not a fragment, and returns its ends; local is the source.
 func parse(data []byte, s *tcp.Segment) (ends, bool) {
 	var h ipv4.Header
 	if !h.Parse(data) || h.Protocol != ip.ProtocolTCP || h.MF || h.Offset > 0 {
@@ -94,12 +95,12 @@ func parse(data []byte, s *tcp.Segment) (ends, bool) {
 	return ends{netip.AddrPortFrom(h.Src, s.SrcPort), netip.AddrPortFrom(h.Dst, s.DstPort)}, true
 }
 
-// carries reports whether s is r or a part of it.
+// carries reports whether s is the segment r or a part of r.
 func carries(r *trace.Segment, s *tcp.Segment) bool {
 	return r.Ack == s.Ack && r.Seq.LessEq(s.Seq) && s.Seq.Add(s.DataLen()).LessEq(r.Seq.Add(r.Len))
 }
 
-// record joins a record. Records between a segment's arrival and the next user call, timer or transmission describe the effects of that
+// record finds the packets of a record. Records between a segment's arrival and the next user call, timer or transmission describe the effects of that
 // segment.
 func (j *joiner) record(r *trace.Record) {
 	e := ends{r.Local, r.Remote}

@@ -10,30 +10,31 @@ import (
 	"tunstack/ipv4"
 )
 
-// Message is what goes with the octets of SendMsg and RecvMsg: addresses, flags, and what Linux passes in control messages.
+// Message holds the addresses, flags and control information that accompany the bytes of SendMsg and RecvMsg. Linux passes the control
+// information in control messages.
 type Message struct {
-	Addr          netip.AddrPort // who sent it; when sending, where to, the zero AddrPort being the connected peer
-	Local         netip.Addr     // IP_PKTINFO: where it was sent to; when sending, the source, the zero Addr leaving it to the stack
-	Interface     string         // IP_PKTINFO: where it came in; unused when sending
+	Addr          netip.AddrPort // the sender; when sending, the destination; the zero AddrPort is the connected peer
+	Local         netip.Addr     // IP_PKTINFO: the destination; when sending, the source; with the zero Addr the stack chooses it
+	Interface     string         // IP_PKTINFO: the interface that received it; unused when sending
 	Flags         int            // MSG_TRUNC: the datagram was longer than the buffer; MSG_OOB: urgent data; unused when sending
-	Size          int            // of the whole datagram in octets; unused when sending
+	Size          int            // of the whole datagram in bytes; unused when sending
 	TOS, TTL      uint8          // IP_RECVTOS, IP_RECVTTL; unused when sending
 	Options       []byte         // IP_RECVOPTS; unused when sending
-	ReturnOptions []byte         // IP_RETOPTS: the Options as an answer is to have them (IP_OPTIONS); unused when sending
-	Time          time.Time      // SO_TIMESTAMP, SO_TIMESTAMPNS: when it came; unused when sending
-	Inq           int            // TCP_INQ: bytes that are left to be received; unused when sending
+	ReturnOptions []byte         // IP_RETOPTS: the Options in the form that a reply must have (IP_OPTIONS); unused when sending
+	Time          time.Time      // SO_TIMESTAMP, SO_TIMESTAMPNS: the time of arrival; unused when sending
+	Inq           int            // TCP_INQ: bytes still in the receive queue; unused when sending
 
-	// With MSG_ERRQUEUE: the error, and who reported it, the zero Addr being the stack itself. Addr is then where the datagram
-	// was sent to, and the data is what came back of it.
+	// With MSG_ERRQUEUE, Err is the error and Offender the address that reported it; the zero Addr is the stack itself. Addr is then the
+	// destination of the datagram that failed, and the data is the part of that datagram which the error quotes.
 	Err      *SockExtendedErr
 	Offender netip.Addr
 
-	at time.Duration // Time as the stack has it
+	at time.Duration // Time on the stack's clock
 }
 
-// Send sends b to the connected peer. A stream blocks until all of b is queued, or if it is non-blocking (O_NONBLOCK,
-// MSG_DONTWAIT) queues what fits. Errors: EBADF, EAGAIN, EPIPE, ENOTCONN, EDESTADDRREQ, EMSGSIZE, EACCES for a broadcast
-// without SO_BROADCAST, and once what the network reported: ECONNRESET, ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH ...
+// Send sends b to the connected peer. On a stream it blocks until all of b is queued; a non-blocking call (O_NONBLOCK, MSG_DONTWAIT)
+// queues as much as fits. Errors: EBADF, EAGAIN, EPIPE, ENOTCONN, EDESTADDRREQ, EMSGSIZE, EACCES for a broadcast
+// without SO_BROADCAST. An error that the network reported is returned once: ECONNRESET, ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH ...
 func (s Berkeley) Send(fd int, b []byte, flags int) (int, error) {
 	return s.SendMsg(fd, b, Message{}, flags)
 }
@@ -43,7 +44,7 @@ func (s Berkeley) SendTo(fd int, b []byte, flags int, to netip.AddrPort) (int, e
 	return s.SendMsg(fd, b, Message{Addr: to}, flags)
 }
 
-// SendMsg is Send with all that a datagram can be given on its way.
+// SendMsg is Send with the destination, the source and the control information in m.
 func (s Berkeley) SendMsg(fd int, b []byte, m Message, flags int) (int, error) {
 	so, err := s.sockets.get(fd)
 	if err != nil {
@@ -56,9 +57,9 @@ func (s Berkeley) SendMsg(fd int, b []byte, m Message, flags int) (int, error) {
 	return n, nil
 }
 
-// transmit sends all of b, or part of a stream's and then no error: the next call meets it.
+// transmit sends b. After an error a stream may have sent a part of b: transmit then returns no error, and the next call returns it.
 func (so *socket) transmit(b []byte, m Message, flags int) (int, error) {
-	if so.typ != SOCK_STREAM { // which ignores an address, of whatever family
+	if so.typ != SOCK_STREAM { // a stream ignores the address, whatever its family
 		addr, err := inet(m.Addr)
 		if err != nil {
 			return 0, err
@@ -68,7 +69,7 @@ func (so *socket) transmit(b []byte, m Message, flags int) (int, error) {
 	return so.push(b, so.nonblock.Load() || flags&MSG_DONTWAIT != 0, func(b []byte) (int, error) { return so.send(b, m, flags) })
 }
 
-// push calls send for what is left of b until there is nothing or send cannot go on.
+// push calls send for the rest of b until all of b is sent or send returns an error.
 func (so *socket) push(b []byte, dontWait bool, send func(b []byte) (int, error)) (int, error) {
 	sent := 0
 	err := so.wait(&so.wr, dontWait, func() error {
@@ -89,9 +90,10 @@ func (so *socket) push(b []byte, dontWait bool, send func(b []byte) (int, error)
 	return 0, err
 }
 
-// Recv receives octets of a stream, as many as there are, or one datagram, whose rest is lost when b is too short.
-// It returns 0 at the end of a stream. Flags: MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT, MSG_TRUNC to be told a datagram's
-// whole size, and MSG_ERRQUEUE for an entry of the error queue in place of data. Like Linux it ignores other flags. Errors: EBADF, EAGAIN, ENOTCONN, and once what the network reported: ECONNRESET, ETIMEDOUT, ECONNREFUSED ...
+// Recv receives the available bytes of a stream, or one datagram. If b is too short for a datagram, its rest is lost. Recv returns 0 at
+// the end of a stream. Flags: MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT, MSG_TRUNC to return a datagram's whole size, and MSG_ERRQUEUE to return
+// an entry of the error queue instead of data. Like Linux it ignores other flags. Errors: EBADF, EAGAIN, ENOTCONN. An error that the network
+// reported is returned once: ECONNRESET, ETIMEDOUT, ECONNREFUSED ...
 func (s Berkeley) Recv(fd int, b []byte, flags int) (int, error) {
 	n, _, err := s.RecvMsg(fd, b, flags)
 	return n, err
@@ -103,7 +105,7 @@ func (s Berkeley) RecvFrom(fd int, b []byte, flags int) (int, netip.AddrPort, er
 	return n, m.Addr, err
 }
 
-// RecvMsg is Recv with all that is known of a datagram.
+// RecvMsg is Recv with the addresses and the control information of a datagram.
 func (s Berkeley) RecvMsg(fd int, b []byte, flags int) (int, Message, error) {
 	so, err := s.sockets.get(fd)
 	if err != nil {
@@ -116,7 +118,7 @@ func (s Berkeley) RecvMsg(fd int, b []byte, flags int) (int, Message, error) {
 	return n, m, nil
 }
 
-// receiveUrgent is MSG_OOB of a stream, which never waits.
+// receiveUrgent handles MSG_OOB on a stream. It never waits.
 func (st stream) receiveUrgent(b []byte, flags int) (int, Message, error) {
 	c, err := st.ReadUrgent(flags&MSG_PEEK != 0)
 	switch {
@@ -129,7 +131,7 @@ func (st stream) receiveUrgent(b []byte, flags int) (int, Message, error) {
 	return 1, Message{Flags: MSG_OOB}, nil
 }
 
-// receiveError is MSG_ERRQUEUE, which never waits.
+// receiveError handles MSG_ERRQUEUE. It never waits.
 func (so *socket) receiveError(b []byte) (int, Message, error) {
 	e, err := so.recvError()
 	if err != nil {
@@ -158,10 +160,10 @@ func (so *socket) receive(b []byte, flags int) (int, Message, error) {
 	return n, m, err
 }
 
-// annotate adds to a message that was received what options ask for.
+// annotate adds the fields that the socket's options request to a received message.
 func (so *socket) annotate(m *Message) {
 	if so.inq.Load() {
-		m.Inq, _, _ = so.buffered() // of a listener nothing was received
+		m.Inq, _, _ = so.buffered() // the error is a listener's, which receives nothing
 	}
 	if so.timestamp.Load() != 0 && so.typ != SOCK_STREAM {
 		m.Time = so.stack.wallTime(m.at)
@@ -173,7 +175,7 @@ func (so *socket) annotate(m *Message) {
 	m.at = 0
 }
 
-// receiveData receives at least what SO_RCVLOWAT or MSG_WAITALL ask for, if it may wait.
+// receiveData receives data. If it may wait, it waits for as many bytes as SO_RCVLOWAT or MSG_WAITALL requests.
 func (so *socket) receiveData(b []byte, flags int, dontWait bool) (int, Message, error) {
 	if least := so.least(b, flags); least > 1 {
 		return so.receiveAll(b, least, flags, dontWait)
@@ -187,7 +189,7 @@ func (so *socket) receiveData(b []byte, flags int, dontWait bool) (int, Message,
 	return n, m, err
 }
 
-// least is how many bytes a receive waits for.
+// least returns the number of bytes that a receive call waits for.
 func (so *socket) least(b []byte, flags int) int {
 	switch {
 	case so.typ != SOCK_STREAM:
@@ -198,7 +200,8 @@ func (so *socket) least(b []byte, flags int) int {
 	return min(len(b), int(so.rcvLowat.Load()))
 }
 
-// receiveAll receives least bytes or more, and fewer only before urgent data, at the end of the stream, at an error or when time is up.
+// receiveAll receives at least least bytes. It returns fewer only before urgent data, at the end of the stream, after an error or after the
+// receive timeout.
 func (so *socket) receiveAll(b []byte, least int, flags int, dontWait bool) (int, Message, error) {
 	got := 0
 	err := so.wait(&so.rd, dontWait, func() error {

@@ -2,7 +2,7 @@ package tcp
 
 import "time"
 
-// Tracer receives the events of a connection as they happen: the ladder, annotated captures, stepping and plots are made of them.
+// Tracer receives the events of a connection as they happen: the ladder, annotated captures, stepping and plots are made from these events.
 type Tracer interface {
 	// Trace is called within a method of c. It must not call methods that change c.
 	Trace(now time.Duration, c *Conn, e Event)
@@ -15,13 +15,13 @@ const (
 	SegmentIn        EventKind = iota // a segment has arrived; the state is still that before it
 	SegmentOut                        // Output returns a segment; Why is its purpose
 	SegmentDropped                    // the segment of the last SegmentIn is dropped; Why is the counter, RFC the section, Detail the numbers
-	SegmentDuplicate                  // all of that segment was received before, and only its ACK is taken; Why is the counter, RFC the section
+	SegmentDuplicate                  // all data of that segment was received before, and only its ACK is processed; Why is the counter, RFC the section
 	StateChanged                      // the state has changed from From to State()
 	TimerArmed                        // a timer has a new deadline; Why is the timer, At the deadline; 0: stopped
 	TimerFired                        // a timer has expired; Why is the timer
 	VariablesChanged                  // a call has changed the Variables
 	RoundTripSample                   // RTT is an RTT sample
-	LossDetected                      // Bytes are taken for lost; Why is the rule
+	LossDetected                      // Bytes are marked lost; Why is the rule
 	RecoveryUndone                    // the recovery was spurious; Why is the rule that shows it
 	UserRead                          // the user has read Bytes
 	UserWrote                         // the user has written Bytes
@@ -34,7 +34,7 @@ type Event struct {
 	Segment *Segment
 	Why     string
 	RFC     string
-	Detail  string // the numbers that decided, relative to the initial sequence numbers; may be empty
+	Detail  string // the numbers that caused a drop, relative to the initial sequence numbers; may be empty
 	From    State
 	At, RTT time.Duration
 	Bytes   int

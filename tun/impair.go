@@ -10,13 +10,13 @@ import (
 	"tunstack/internal/timer"
 )
 
-// Impairment describes a bad wire. Seed and the times at which packets enter it determine everything that happens on it.
+// Impairment describes a bad wire. Seed and the times at which packets enter the wire determine everything that happens on it.
 type Impairment struct {
-	In   Path // of packets read from the device: from the host to the stack
-	Out  Path // of packets written to it
+	In   Path // for packets read from the device: from the host to the stack
+	Out  Path // for packets written to the device
 	Seed uint64
 
-	// Clock tells the time; nil: the machine's.
+	// Clock is the clock for delays; nil: the machine's clock.
 	Clock Clock
 	// Timers is for tests in virtual time: the device has no goroutine, and the test advances Timers by Clock. Wait then does not return
 	// for a packet that was delayed. nil: a goroutine of the device follows the clock.
@@ -35,17 +35,17 @@ type Timers = timer.Queue
 // Path describes one direction of a bad wire. The zero Path changes nothing. Shares are from 0 to 1.
 type Path struct {
 	Loss      float64 // share of packets lost, each independently
-	Burst     Burst   // and in bursts
+	Burst     Burst   // loss in bursts, in addition
 	Duplicate float64 // share of packets duplicated
 	Corrupt   float64 // share of packets in which one bit is inverted, never one of a link header
 
 	Delay  time.Duration
-	Jitter time.Duration // added to Delay for each packet, uniformly from 0 to this; it reorders nothing
+	Jitter time.Duration // added to Delay for each packet, uniformly from 0 to Jitter; it reorders nothing
 	// Reorder is the share of packets without Delay and Jitter, which overtake those before them.
 	Reorder float64
 
 	Rate  int64 // bits per second that cross the device; 0: unlimited
-	Limit int   // bytes, beside one packet, that may wait because of Rate; 0: DefaultLimit
+	Limit int   // bytes that may wait because of Rate, in addition to one packet; 0: DefaultLimit
 }
 
 // DefaultLimit is the Limit in bytes of a Path that has none.

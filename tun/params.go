@@ -4,9 +4,9 @@ package tun
 type params struct {
 	kind     Kind
 	mtu      int
-	vnet     int      // length of the virtio-net header before every packet: vnetLen with offload, else 0
+	vnet     int      // length of the virtio-net header before each packet: vnetLen with offload, otherwise 0
 	software bool     // TCP segments are joined when they are read, and super-packets segmented when they are written
-	features Features // of the kernel
+	features Features // offloads of the kernel
 	readers  int      // how many queues are read
 }
 
@@ -25,7 +25,7 @@ func (t *params) Features() Features {
 func (t *params) frameLen() int { return min(t.mtu+t.kind.headerLen()+4, MaxPacket) }
 
 // newBuffer returns a Packet whose linear part has room for a virtio-net header and the packet that is to be read. The kernel truncates
-// packets that do not fit; packets within the MTU do, and with offload all.
+// packets that do not fit. Packets within the MTU fit; with offload every packet fits.
 func (t *params) newBuffer() *Packet {
 	size := t.frameLen()
 	if t.vnet != 0 || t.software {

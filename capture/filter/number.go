@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// number is an arithmetic expression; false for a packet without the header that it needs.
+// number evaluates an arithmetic expression; false for a packet without a header that the expression reads.
 type number func(*view) (uint32, bool)
 
 // constants are the named numbers: offsets, bits and types of headers.
@@ -74,7 +74,7 @@ var operators = map[string]operator{
 	"*": {4, func(_ *view, a, b uint32) uint32 { return a * b }}, "/": {4, divide},
 }
 
-// divide divides. A packet for which b is 0 is not selected.
+// divide divides a by b. If b is 0, the filter does not select the packet.
 func divide(v *view, a, b uint32) uint32 {
 	if b == 0 {
 		v.short = true

@@ -13,8 +13,8 @@ import (
 	"tunstack/cmd/internal/control"
 )
 
-// command is the program to run in the sandbox: args, or the user's shell. The stack's messages go to out: not to the standard
-// output of a command, which belongs to the command.
+// command is the program to run in the sandbox: args, or the user's shell. The stack's messages go to out. For a
+// given command out is standard error, because standard output is the command's.
 func (a *app) command(args []string) (child *exec.Cmd, out io.Writer, err error) {
 	out = a.err
 	if len(args) == 0 {
@@ -32,7 +32,7 @@ func (a *app) command(args []string) (child *exec.Cmd, out io.Writer, err error)
 }
 
 // equip sets the environment of the sandbox's command so that the client commands work in it: the control socket's path, and
-// this program's directory in PATH, because go run builds it in a temporary one.
+// this program's directory in PATH, because go run builds the program in a temporary directory.
 func equip(socket string) error {
 	self, err := os.Executable()
 	if err == nil {
@@ -41,7 +41,7 @@ func equip(socket string) error {
 	return errors.Join(err, os.Setenv(control.Env, socket))
 }
 
-// exit ends this program with the status of a command.
+// exit returns the error that makes this program exit with the status of a command.
 func exit(status int, err error) error {
 	if err == nil && status != 0 {
 		err = exitStatus(status)
@@ -59,7 +59,7 @@ func explain(err error, cfg upConfig) error {
 		cfg.dev.Name, err, self)
 }
 
-// explainInside is explain for a sandbox, which gives every privilege but access to the device file.
+// explainInside is explain for a sandbox, in which the program has every privilege except access to the device file.
 func explainInside(err error) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err

@@ -101,7 +101,7 @@ func (c *upConfig) check(f *upFlags) error {
 	case f.queues < 1 || f.queues > maxQueues:
 		return usage("--queues %d: it must be from 1 to %d", f.queues, maxQueues)
 	case f.queues > 1 && f.driver == "water":
-		return usage("--queues %d: the water driver has one", f.queues)
+		return usage("--queues %d: the water driver supports one queue", f.queues)
 	}
 	if f.pcap == "" {
 		return nil

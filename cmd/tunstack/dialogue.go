@@ -23,7 +23,7 @@ func (a *app) knockCommand() *cobra.Command {
 		Use:   "knock HOST",
 		Short: "Tell a knock-knock joke to a server",
 		Long: `Connects from the stack to a knock-knock server, tells it a joke, and prints the
-dialogue. It fails at a wrong answer.`,
+dialogue. It fails if an answer is wrong.`,
 		Example: `  tunstack knock 10.0.0.1
   tunstack knock --port 4444 10.0.0.1
   tunstack knock 127.0.0.1          the stack tells it to its own server`,
@@ -68,7 +68,7 @@ the reply; it fails if the reply differs. Without TEXT it sends its input.`,
 	return cmd
 }
 
-// echo sends text, prints the reply, and compares.
+// echo sends text, prints the reply, and fails if they differ.
 func echo(c net.Conn, text string, out io.Writer) error {
 	var back bytes.Buffer
 	out, flush := forText(out)
@@ -91,7 +91,7 @@ func (a *app) with(ctx context.Context, network, address string, use func(net.Co
 	return guard(ctx, c, func() error { return use(c) })
 }
 
-// guard calls use and closes c after it, or when ctx ends to make use return.
+// guard calls use and closes c after it. If ctx ends earlier, guard closes c then, which makes use return.
 func guard(ctx context.Context, c io.Closer, use func() error) error {
 	defer c.Close()
 	stop := context.AfterFunc(ctx, func() { c.Close() })

@@ -141,7 +141,7 @@ func TestUpChecksItsFlags(t *testing.T) {
 		{"--mtu big", "invalid argument"},
 		{"--queues 0", "--queues 0: it must be from 1 to 256"},
 		{"--queues 257", "--queues 257: it must be from 1 to 256"},
-		{"--queues 2 --driver water", "--queues 2: the water driver has one"},
+		{"--queues 2 --driver water", "--queues 2: the water driver supports one queue"},
 		{"--driver bsd", "--driver bsd: it must be auto, linux, veth or water"},
 		{"--congestion vegas", "--congestion vegas: it must be " + oneOf(tcp.Algorithms)},
 		{"--services echo,nonsense", `--services: unknown service "nonsense"; valid: echo, discard, daytime, chargen, http, knock, upper, upper-udp, all, none`},

@@ -10,25 +10,25 @@ import (
 	"tunstack/tcp"
 )
 
-// SYN cookies (RFC 4987 section 3.6): while there are as many half-open connections as there may be, a SYN,ACK holds all the state that
-// the stack would otherwise keep. The sequence number is a keyed hash of the connection, the peer's sequence number, the minute and a class of
-// MSS, in all its 32 bits: nothing can be read from it, and of 2^32 numbers 8 are right at a time. The timestamp, which the peer echoes,
-// has window scale, SACK and ECN in its low bits.
+// SYN cookies (RFC 4987 section 3.6): while the number of half-open connections is at its limit, the SYN,ACK carries all the state that
+// the stack would otherwise keep. All 32 bits of its sequence number are a keyed hash of the connection, the peer's sequence number, the
+// period of 64 s and a class of MSS. The number reveals none of them, and at any time 8 of 2^32 numbers are valid for a connection (4
+// classes, 2 periods). The low bits of the timestamp, which the peer echoes, hold window scale, SACK and ECN.
 
 const (
 	cookiePeriod   = 64 * time.Second
 	cookieLifetime = 2 // periods
-	cookieTSBits   = 6 // of the timestamp: scale (4, 15 for none), SACK, ECN
+	cookieTSBits   = 6 // low bits of the timestamp: window scale (4 bits; 15: none), SACK, ECN
 	cookieNoScale  = 15
 )
 
-// cookieMSS are the classes of MSS, from large to small. Each more makes guessing easier.
+// cookieMSS are the classes of MSS, from large to small. Each additional class makes it easier to guess a cookie.
 var cookieMSS = [...]uint16{1460, 1360, 536, 88}
 
 // cookies make and check SYN cookies.
 type cookies struct{ key secret }
 
-// numbers are the cookies of a SYN in a period, one for each class.
+// numbers returns the cookies of a SYN in a period, one for each class.
 func (k *cookies) numbers(id ip.FourTuple, syn tcp.Seq, period uint32) (list [len(cookieMSS)]tcp.Seq) {
 	var space [64]byte
 	b := id.Append(append(space[:0], k.key[:]...))
@@ -41,7 +41,7 @@ func (k *cookies) numbers(id ip.FourTuple, syn tcp.Seq, period uint32) (list [le
 	return list
 }
 
-// make is the initial sequence number of the SYN,ACK that answers syn.
+// make returns the initial sequence number of the SYN,ACK that answers syn.
 func (k *cookies) make(now time.Duration, id ip.FourTuple, syn *tcp.Segment) tcp.Seq {
 	mss := syn.Options.MSS
 	if mss == 0 {
@@ -54,7 +54,7 @@ func (k *cookies) make(now time.Duration, id ip.FourTuple, syn *tcp.Segment) tcp
 	return k.numbers(id, syn.Seq, uint32(now/cookiePeriod))[class]
 }
 
-// check returns the MSS that the cookie holds; false for one that was not made by this host for this connection lately.
+// check returns the MSS of the cookie's class; false if this stack has not made the cookie for this connection in the last two periods.
 func (k *cookies) check(now time.Duration, id ip.FourTuple, cookie, syn tcp.Seq) (uint16, bool) {
 	current := uint32(now / cookiePeriod)
 	for age := range min(cookieLifetime, current+1) {
@@ -66,7 +66,7 @@ func (k *cookies) check(now time.Duration, id ip.FourTuple, cookie, syn tcp.Seq)
 	return 0, false
 }
 
-// cookieTimestamp is a timestamp not after now with the options of a SYN in its low bits.
+// cookieTimestamp returns the latest timestamp, not after now, that has the options of a SYN in its low bits.
 func cookieTimestamp(now uint32, o *tcp.Options, ecn bool) uint32 {
 	bits := uint32(cookieNoScale)
 	if o.HasScale {
@@ -94,11 +94,11 @@ func cookieOptions(ts uint32, o *tcp.Options) (ecn bool) {
 	return ts>>5&1 == 1
 }
 
-// sendCookie answers a SYN without remembering it.
+// sendCookie answers a SYN with a cookie and keeps no state.
 func (s *Stack) sendCookie(now time.Duration, f *flow, set *settings, syn *tcp.Segment) {
 	setup := s.setup(now, f, set)
 	setup.ISS = s.cookies.make(now, f.id, syn)
-	if !syn.Options.HasTS { // the cookie has no room for them without a timestamp
+	if !syn.Options.HasTS { // without a timestamp there is no room for these options
 		syn.Options.SackPermitted, syn.Options.HasScale = false, false
 		syn.Flags &^= tcp.ECE | tcp.CWR
 	}
@@ -111,10 +111,10 @@ func (s *Stack) sendCookie(now time.Duration, f *flow, set *settings, syn *tcp.S
 		o.TSVal = cookieTimestamp(clock, &syn.Options, synAck.Flags.Has(tcp.ECE)) + setup.TSOffset
 	}
 	s.stats.CookiesOut.Inc()
-	_ = s.transmit(now, f, set, &synAck) // an error is a lost SYN,ACK, which the peer has to expect anyway
+	_ = s.transmit(now, f, set, &synAck) // after an error the peer retransmits its SYN, as after a lost SYN,ACK
 }
 
-// readCookie returns the SYN that the cookie in a final ACK answered; false if there is none in it.
+// readCookie restores the SYN of a handshake from the cookie in its final ACK; false if the ACK has no valid cookie.
 func (s *Stack) readCookie(now time.Duration, f *flow, ack *tcp.Segment) (tcp.Segment, bool) {
 	mss, ok := s.cookies.check(now, f.id, ack.Ack-1, ack.Seq-1)
 	syn := tcp.Segment{Flags: tcp.SYN, Seq: ack.Seq - 1, Wnd: ack.Wnd, Options: tcp.Options{MSS: mss}}

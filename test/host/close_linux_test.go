@@ -19,8 +19,7 @@ type lingering interface {
 	SetLinger(sec int) error
 }
 
-// eachOrder tests a connection opened by the kernel and one opened by the stack, each closed once by the one end first and once
-// by the other.
+// eachOrder runs test on four connections: opened by the host or by the stack, and closed first by the stack or by the host.
 func eachOrder(t *testing.T, test func(t *testing.T, s *socketapi.Stack, first, second lingering)) {
 	for name, connect := range map[string]func(*testing.T, *socketapi.Stack) (stack, host lingering){
 		"host connects": hostConnects, "stack connects": stackConnects,
@@ -55,7 +54,7 @@ func stackConnects(t *testing.T, s *socketapi.Stack) (stack, host lingering) {
 	return bounded(t, dialled.(lingering)), bounded(t, <-accepted)
 }
 
-// bounded is c with a deadline of patience on each call; it is closed when the test ends.
+// bounded sets a deadline on c, patience from now, and closes c when the test ends.
 func bounded(t *testing.T, c lingering) lingering {
 	t.Cleanup(func() { c.Close() })
 	require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
@@ -79,7 +78,7 @@ func gone(t *testing.T, s *socketapi.Stack) {
 	wait(t, "the connections are gone", func() bool { return connections(s) == 0 })
 }
 
-// An end that has closed its half still receives, also much.
+// An end that has closed its half still receives data: 4 MiB here.
 func TestHalfClose(t *testing.T) {
 	const size = 4 << 20
 	eachOrder(t, func(t *testing.T, s *socketapi.Stack, first, second lingering) {
@@ -136,7 +135,7 @@ func TestCloseWithUnreadData(t *testing.T) {
 	})
 }
 
-// A killed client ends its connections, in whatever state they are.
+// When a client is killed, its connection ends, whether idle or receiving.
 func TestKilledClient(t *testing.T) {
 	s := plain(t)
 	for name, port := range map[string]string{"idle": "7", "receiving": "19"} {

@@ -22,7 +22,7 @@ func eachKind(t *testing.T, test func(t *testing.T, n *node)) {
 	}
 }
 
-// The first packet after "ready" is answered, with empty caches.
+// The stack answers the first packet after "ready", while the neighbour caches are empty.
 func TestFirstPing(t *testing.T) {
 	eachKind(t, func(t *testing.T, n *node) {
 		require.Contains(t, succeed(t, "ping", "-c", "1", "-W", "5", stackIP), " 0% packet loss")

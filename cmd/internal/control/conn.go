@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// Conn is a connection of the stack, held by another process. It behaves as the stack's own net.Conn: datagrams keep their
-// borders, and errors are the stack's, but the next Read returns the error of a Write. After a deadline has cut a Write short
-// the Conn cannot be used any more.
+// Conn is a connection of the stack that another process uses. It behaves like the stack's own net.Conn: datagrams keep their
+// boundaries, and errors are the stack's. One thing differs: if a Write fails in the stack, the next Read returns the error. A Conn cannot
+// be used any more after a deadline has interrupted a Write.
 type Conn struct {
 	framer
 	local, remote address
@@ -28,13 +28,13 @@ func (a address) Network() string { return a.network }
 // String implements net.Addr.
 func (a address) String() string { return a.text }
 
-// datagrams reports whether messages on a network have borders.
+// datagrams reports whether a network keeps message boundaries.
 func datagrams(network string) bool { return !strings.HasPrefix(network, "tcp") }
 
-// LocalAddr is the stack's end.
+// LocalAddr returns the address of the stack's end.
 func (c *Conn) LocalAddr() net.Addr { return c.local }
 
-// RemoteAddr is the peer.
+// RemoteAddr returns the peer's address.
 func (c *Conn) RemoteAddr() net.Addr { return c.remote }
 
 // Read implements net.Conn. On a datagram network it returns one datagram, cut to len(b).
@@ -53,7 +53,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// nextData waits for a frame with data and returns its length; the errors are the stack's and io.EOF.
+// nextData waits for a frame with data and returns its length. Its errors are those of the stack, and io.EOF.
 func (c *Conn) nextData() (int, error) {
 	for !c.ended {
 		kind, length, err := c.next()

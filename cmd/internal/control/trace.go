@@ -11,7 +11,7 @@ import (
 	"tunstack/trace"
 )
 
-// traceQueue is the number of records queued for a client; records beyond it are left out.
+// traceQueue is the number of records queued for a client; further records are left out.
 const traceQueue = 1 << 13
 
 // trace handles GET /trace/END: it sends the records of the connections that match trace.ParseMatch of END, as consecutive JSON
@@ -63,8 +63,8 @@ type Records struct {
 	stop func() bool
 }
 
-// Trace watches the connections that match trace.ParseMatch of end. They are watched when it returns, until Close or the end of
-// ctx, which makes Next fail.
+// Trace watches the connections that match trace.ParseMatch of end. When Trace returns, it has begun to
+// watch. Watching ends at Close, or at the end of ctx, which makes Next fail.
 func (c *Client) Trace(ctx context.Context, end string) (*Records, error) {
 	conn, response, err := c.request(ctx, "/trace/"+end, nil)
 	if err != nil {
