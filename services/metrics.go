@@ -30,7 +30,7 @@ var (
 		"Largest datagram that an interface carries.", []string{"interface"}, nil)
 )
 
-// tcpStates are the states of connections in SocketInfo.State, so that a state without connections is listed, too.
+// tcpStates are the states of connections in SocketInfo.State, listed so that the metrics include states without connections.
 var tcpStates = []string{
 	"SYN-SENT", "SYN-RECV", "ESTAB", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING", "LAST-ACK", "TIME-WAIT",
 }

@@ -48,7 +48,7 @@ func TestUncorkWithNothingQueued(t *testing.T) {
 	s.recv(". seq 5001 ack 1011 win 64240").sends(segLine(1011, 10, "P"))
 }
 
-// SOCK-039: the timer of TCP_CORK and MSG_MORE stops when the delayed data is sent, whatever event sends it.
+// SOCK-039: the timer of TCP_CORK and MSG_MORE stops when any event sends the delayed data.
 func TestCorkTimerDies(t *testing.T) {
 	held := func(t *testing.T) *script {
 		s := newScript(t).with(func(_ *Config, p *Params) { p.Cork = true }).established("mss 1000").write(100)

@@ -11,7 +11,7 @@ import (
 
 const kernelCapture = "../../trace/replay/testdata/kernel.pcap"
 
-// Misuse is a usage error and a missing file or stack a failure, each with one line.
+// Wrong arguments give a usage error, and a missing file or stack gives a failure. Each prints one line.
 func TestCaptureAndReplayErrors(t *testing.T) {
 	noStack(t)
 	bad := filepath.Join(t.TempDir(), "bad.pcapng")

@@ -82,7 +82,7 @@ func echo(c net.Conn, text string, out io.Writer) error {
 	return nil
 }
 
-// with connects from the stack to address, calls use, and closes the connection, early if ctx ends.
+// with connects from the stack to address, calls use, and closes the connection after use or when ctx ends.
 func (a *app) with(ctx context.Context, network, address string, use func(net.Conn) error) error {
 	c, err := a.client().DialContext(ctx, network, address)
 	if err != nil {

@@ -72,7 +72,7 @@ func connections(s *socketapi.Stack) int {
 	return n
 }
 
-// gone waits until a stack has no connection left.
+// gone waits until a stack has no connection left, except in TIME-WAIT.
 func gone(t *testing.T, s *socketapi.Stack) {
 	t.Helper()
 	wait(t, "the connections are gone", func() bool { return connections(s) == 0 })
@@ -150,7 +150,7 @@ func TestKilledClient(t *testing.T) {
 	}
 }
 
-// A killed server of the host: the stack's client reads the end of the stream, and its write fails.
+// When a server on the host is killed, the stack's client reads the end of the stream or ECONNRESET, and its write fails.
 func TestKilledServer(t *testing.T) {
 	s := plain(t)
 	server := serve(t, "tcp", 5000, command(t, "socat", "-b4096", "TCP-LISTEN:5000,reuseaddr", "PIPE"))

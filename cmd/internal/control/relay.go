@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// relay copies between a client's stream and a connection of the stack until the client closes the stream, and closes both. It
-// passes on a FIN of either side as a FIN. It reports an error to the client, which then closes the stream.
+// relay copies between a client's stream and a connection of the stack until the client closes the stream; then it
+// closes both. It forwards a FIN of either side as a FIN. It reports an error to the client, which then closes the stream.
 func relay(f *framer, c net.Conn, datagrams bool) {
 	done := make(chan struct{})
 	go func() {
@@ -87,7 +87,7 @@ func passing(err error, datagrams bool) bool {
 }
 
 // acceptOne waits for the first connection to l, sends its address to the client, and relays it. If the client closes the
-// stream before, acceptOne closes the port.
+// stream before a connection arrives, acceptOne closes the port.
 func acceptOne(f *framer, l net.Listener, datagrams bool) {
 	watching := make(chan struct{})
 	go func() {
