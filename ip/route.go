@@ -17,10 +17,10 @@ type Route struct {
 
 	stack  *Stack
 	via    Via
-	wanted netip.Addr // the source passed to Stack.Route
-	born   uint64     // the generation whose choice Src is
-	hash   uint64     // of Src and Dst
+	born   uint64 // the generation whose choice Src is
 	cached atomic.Pointer[Path]
+	hash   uint32 // of Src and Dst
+	chosen bool   // the stack chose Src
 }
 
 // Path is the result of a lookup, for one generation of the stack's tables.
@@ -65,17 +65,22 @@ func (s *Stack) RouteVia(dst, src netip.Addr, via Via) (*Route, error) {
 		}
 	}
 	slot := &s.routes[routeSlot(dst, src)]
-	if r := slot.Load(); r != nil && r.Dst == dst && r.wanted == src && r.via == via && r.born == s.generation.Load() {
+	if r := slot.Load(); r != nil && r.isFor(dst, src) && r.via == via && r.born == s.generation.Load() {
 		return r, nil
 	}
 	p := s.resolve(dst, src, via)
 	if p.Err != nil {
 		return nil, p.Err
 	}
-	r := &Route{Src: p.src, Dst: dst, stack: s, via: via, wanted: src, born: p.generation, hash: s.key.Addrs(p.src, dst)}
+	r := &Route{Src: p.src, Dst: dst, stack: s, via: via, chosen: !src.IsValid(), born: p.generation, hash: uint32(s.key.Addrs(p.src, dst))}
 	r.cached.Store(p)
 	slot.Store(r)
 	return r, nil
+}
+
+// isFor reports whether Stack.Route made the route for dst and src; the zero src leaves the source to the stack.
+func (r *Route) isFor(dst, src netip.Addr) bool {
+	return r.Dst == dst && r.chosen != src.IsValid() && (r.chosen || r.Src == src)
 }
 
 // onLink adds the zone to a link-local address and lets the zone of any address choose the interface. A link-local address
@@ -137,7 +142,7 @@ func (r *Route) HeaderLen() int { return r.Family().HeaderLen() }
 func (r *Route) MaxPayload(o Outgoing) int { return r.Family().MaxPayload() - o.OptionsLen() }
 
 // Hash is a hash of Src and Dst under Config.Secret.
-func (r *Route) Hash() uint64 { return r.hash }
+func (r *Route) Hash() uint32 { return r.hash }
 
 // Family is the IP version of the route.
 func (r *Route) Family() Family { return r.stack.families[index(r.Dst)] }

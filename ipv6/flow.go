@@ -21,7 +21,7 @@ func (s *Stack) flowLabel(r *ip.Route, protocol uint8, p *packet.Buffer) uint32 
 	if b := p.Bytes(); len(b) >= 4 && (protocol == ip.ProtocolTCP || protocol == ip.ProtocolUDP) {
 		flow |= uint64(binary.BigEndian.Uint32(b))
 	}
-	flow ^= r.Hash()
+	flow ^= uint64(r.Hash())
 	flow = (flow ^ flow>>33) * 0xff51afd7ed558ccd // the finalizer of MurmurHash3
 	flow = (flow ^ flow>>33) * 0xc4ceb9fe1a85ec53
 	return max(uint32(flow>>44), 1)
