@@ -10,8 +10,7 @@ import (
 	"tunstack/ipv4"
 )
 
-// Message holds the addresses, flags and control information that accompany the bytes of SendMsg and RecvMsg. Linux passes the control
-// information in control messages.
+// Message holds the addresses, flags and control messages that accompany the bytes of SendMsg and RecvMsg.
 type Message struct {
 	Addr          netip.AddrPort // the sender; when sending, the destination; the zero AddrPort is the connected peer
 	Local         netip.Addr     // IP_PKTINFO: the destination; when sending, the source; with the zero Addr the stack chooses it
@@ -44,7 +43,7 @@ func (s Berkeley) SendTo(fd int, b []byte, flags int, to netip.AddrPort) (int, e
 	return s.SendMsg(fd, b, Message{Addr: to}, flags)
 }
 
-// SendMsg is Send with the destination, the source and the control information in m.
+// SendMsg is Send with the destination and the source in m.
 func (s Berkeley) SendMsg(fd int, b []byte, m Message, flags int) (int, error) {
 	so, err := s.sockets.get(fd)
 	if err != nil {
