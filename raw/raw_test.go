@@ -54,7 +54,7 @@ func (h *host) receive(from, to string, protocol uint8, payload string) []byte {
 	return b
 }
 
-// header is a datagram with a header of 20 octets, TTL 9 and identification 0x1234.
+// header is a datagram with a header of 20 bytes, TTL 9 and identification 0x1234.
 func header(from, to string, protocol uint8, payload string) []byte {
 	b := append([]byte{0x45, 0x08, 0, 0, 0x12, 0x34, 0, 0, 9, protocol, 0, 0}, addr(from).AsSlice()...)
 	b = append(append(b, addr(to).AsSlice()...), payload...)
@@ -111,7 +111,7 @@ func TestReceive(t *testing.T) {
 	require.EqualValues(t, 4, h.raw.stats.InDatagrams.Value())
 }
 
-// SOCK-046: bind and connect choose what is received, and ICMP_FILTER which types.
+// SOCK-046: bind and connect select the datagrams that are received, and ICMP_FILTER the types.
 func TestFilter(t *testing.T) {
 	h := newHost(t)
 	e := h.raw.NewSocket(1)
@@ -229,12 +229,12 @@ func TestSendErrors(t *testing.T) {
 		{1, "::1", syscall.EAFNOSUPPORT},
 	} {
 		_, err := e.Send(make([]byte, tt.size), peer(tt.to), netip.Addr{})
-		require.Equal(t, tt.err, err, "%d octets to %s", tt.size, tt.to)
+		require.Equal(t, tt.err, err, "%d bytes to %s", tt.size, tt.to)
 	}
 	require.Empty(t, h.wire.Sent)
 }
 
-// SOCK-047: with IP_HDRINCL the caller's header goes out, its gaps filled in.
+// SOCK-047: with IP_HDRINCL the caller's header is sent, with its empty fields filled in.
 func TestHeaderIncluded(t *testing.T) {
 	h := newHost(t)
 	e := h.raw.NewSocket(ProtocolRaw)
@@ -262,7 +262,7 @@ func TestHeaderIncluded(t *testing.T) {
 	e.empty(t)
 }
 
-// SOCK-024, SOCK-029: reading ends with what waits; Close ends everything.
+// SOCK-024, SOCK-029: reading ends after the queued datagrams; Close ends all calls.
 func TestShutdown(t *testing.T) {
 	h := newHost(t)
 	e := h.raw.NewSocket(1)

@@ -12,17 +12,17 @@ import (
 	"tunstack/ip"
 )
 
-// addresses brings the configured addresses into use. On Ethernet each is probed for first, so that it takes some seconds;
-// when the last is decided, the routes follow, as a gateway has to be on a connected network.
+// addresses brings the configured addresses into use. On Ethernet the stack probes for each address first, which takes some seconds.
+// The routes follow when all addresses are in use or refused, because a gateway has to be on a connected network.
 type addresses struct {
 	mu      sync.Mutex
 	pending int
 	errs    []error
-	ready   chan struct{} // closed when all is decided
+	ready   chan struct{} // closed when every address is in use or refused
 	routes  []Route
 }
 
-// claim starts, and ends at once unless addresses have to be probed for.
+// claim starts to bring the addresses into use. It returns their errors if no address has to be probed for.
 func (a *addresses) claim(s *Stack, cfg *Config) error {
 	a.ready = make(chan struct{})
 	a.pending = 1
@@ -79,9 +79,9 @@ func (at attachment) addAddress(now time.Duration, addr netip.Prefix, done func(
 // errNoNeighborDiscovery refuses an IPv6 address where the stack could not resolve its neighbors' addresses.
 var errNoNeighborDiscovery = errors.New("a TAP device takes IPv4 addresses only: the stack has no IPv6 neighbor discovery")
 
-// AddAddress gives an interface one more address. On Ethernet it probes first, and waits as Ready does until the address may be used; with
-// ctx's error it is given up. Other errors: ENODEV without such an interface, EEXIST for an address that the stack has, EINVAL for one that no
-// host can have, and *link.Conflict when another host has it.
+// AddAddress gives an interface one more address. On Ethernet it probes first, and waits as Ready does until the address may be used; when
+// ctx ends it withdraws the address and returns ctx's error. Other errors: ENODEV without such an interface, EEXIST for an address that the
+// stack has, EINVAL for an address that no host can have, and *link.Conflict when another host has it.
 func (s *Stack) AddAddress(ctx context.Context, device string, addr netip.Prefix) error {
 	at, err := s.attachment(device)
 	if err != nil {
@@ -98,8 +98,8 @@ func (s *Stack) AddAddress(ctx context.Context, device string, addr netip.Prefix
 	}
 }
 
-// RemoveAddress takes an address from an interface, and with the last address of a network the routes that lead through it. Sockets bound to it
-// keep it, as on Linux: what they send fails and nothing reaches them. Errors: ENODEV without such an interface, EADDRNOTAVAIL for an
+// RemoveAddress removes an address from an interface, and with the last address of a network the routes through that network. As on Linux,
+// sockets bound to the address stay bound: their sends fail and no packet reaches them. Errors: ENODEV without such an interface, EADDRNOTAVAIL for an
 // address that it does not have.
 func (s *Stack) RemoveAddress(device string, addr netip.Addr) error {
 	at, err := s.attachment(device)
@@ -122,7 +122,7 @@ func (s *Stack) attachment(device string) (attachment, error) {
 	return attachment{}, syscall.ENODEV
 }
 
-// decided counts one address as in use or given up. The last adds the routes. It returns the errors so far.
+// decided counts one address as in use or refused. The last adds the routes. It returns the errors so far.
 func (a *addresses) decided(s *Stack, err error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -145,7 +145,7 @@ func (a *addresses) addRoutes(stack *ip.Stack) {
 }
 
 // Ready waits until all configured addresses are in use, which on Ethernet takes as long as probing for them. It returns
-// an error, a *link.Conflict among them, when one cannot be used, and ctx's when that ends first.
+// the errors of the addresses that cannot be used, *link.Conflict among them, or ctx's error when ctx ends first.
 func (s *Stack) Ready(ctx context.Context) error {
 	select {
 	case <-ctx.Done():

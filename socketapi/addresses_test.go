@@ -16,7 +16,7 @@ import (
 	"tunstack/tun"
 )
 
-// ethernet is two hosts on an Ethernet, a at 10.0.0.1 and b at 10.0.0.2, that claim their addresses without probing for them.
+// ethernet is two stacks on an Ethernet, a at 10.0.0.1 and b at 10.0.0.2, which use their addresses without probing.
 func ethernet(t *testing.T, clk *VirtualClock, defence link.Defence) (a, b host) {
 	one, two := tun.Pipe(1500, tun.TAP, packet.Features{})
 	start := func(d tun.Device, addr netip.Addr) host {
@@ -65,7 +65,7 @@ func TestAddressesComeAndGo(t *testing.T) {
 	}
 }
 
-// An address that is still being probed for is given up with the caller's context.
+// When the caller's context ends during the probing, the stack withdraws the address.
 func TestAddAddressGivenUp(t *testing.T) {
 	var clk VirtualClock
 	a, _ := tapPair(t, &clk, addrB)

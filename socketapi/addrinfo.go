@@ -5,15 +5,14 @@ import (
 	"strconv"
 )
 
-// AddrInfo is one answer of GetAddrInfo, and its hints: there Flags, Family, Socktype and Protocol count, of which zero
-// means any.
+// AddrInfo is one answer of GetAddrInfo, and also its hints. Hints use Flags, Family, Socktype and Protocol; zero means any.
 type AddrInfo struct {
 	Flags     int
 	Family    int
 	Socktype  int
 	Protocol  int
 	Addr      netip.AddrPort
-	Canonname string // in the first answer, if AI_CANONNAME asks for it
+	Canonname string // in the first answer, with AI_CANONNAME
 }
 
 // Flags of AddrInfo.
@@ -44,11 +43,11 @@ var eaiText = map[EAI]string{
 	EAI_SERVICE:  "Servname not supported for ai_socktype",
 }
 
-// Error is what gai_strerror says.
+// Error is the text of gai_strerror(3).
 func (e EAI) Error() string { return eaiText[e] }
 
-// GetAddrInfo finds the addresses of a node, which is an address or a name in the machine's /etc/hosts, with the port of a
-// service, which is a number or a name in /etc/services; "" stands for either not given. There is no DNS. Errors are of type EAI.
+// GetAddrInfo finds the addresses of a node with the port of a service. The node is an address or a name in the machine's /etc/hosts,
+// the service a number or a name in /etc/services; either may be "". It does not ask DNS. Errors are of type EAI.
 func GetAddrInfo(node, service string, hints *AddrInfo) ([]AddrInfo, error) {
 	return files{"/etc/hosts", "/etc/services"}.getAddrInfo(node, service, hints)
 }
@@ -91,7 +90,7 @@ func (f files) getAddrInfo(node, service string, hints *AddrInfo) ([]AddrInfo, e
 	return list, nil
 }
 
-// check refuses hints that make no sense.
+// check refuses contradictory or unknown hints.
 func (h *AddrInfo) check(node, service string) error {
 	switch {
 	case node == "" && service == "":

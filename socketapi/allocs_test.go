@@ -10,7 +10,7 @@ import (
 	"tunstack/internal/race"
 )
 
-// TestNoAllocations shows that sending and receiving allocate nothing once buffers are there.
+// TestNoAllocations shows that sending and receiving allocate nothing once the buffers exist.
 func TestNoAllocations(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates")
@@ -47,7 +47,7 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-// Nor does a splice, which shows besides that a stack whose clock others move runs splices.
+// A splice does not allocate either. The test also shows that a stack with a virtual clock runs splices.
 func TestSpliceAllocatesNothing(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates")

@@ -10,7 +10,7 @@ import (
 	"tunstack/tun"
 )
 
-// attachment is a link and what drives it.
+// attachment is a link with its interface and its device.
 type attachment struct {
 	name     string
 	link     statistics
@@ -21,10 +21,10 @@ type attachment struct {
 	ip       *ip.Interface
 }
 
-// statistics is a link as far as counters go.
+// statistics is a link with counters.
 type statistics interface{ Stats() any }
 
-// queue is a way in: a device's queue and where its packets go.
+// queue is a device's queue and the interface that receives its packets.
 type queue struct {
 	tun.Queue
 	device  string // its name
@@ -74,7 +74,7 @@ func (s *Stack) attach(c *Interface, random io.Reader) error {
 	return nil
 }
 
-// linkLayer is what all links are.
+// linkLayer is the common interface of the links.
 type linkLayer interface {
 	ip.Link
 	statistics
@@ -89,7 +89,7 @@ func queuesOf(d tun.Device, l deviceLink) []*queue {
 	return queues
 }
 
-// conflict is told by ARP that another host uses an address of ours.
+// conflict handles ARP's report that another host uses an address of the stack.
 func (s *Stack) conflict(_ time.Duration, c *link.Conflict) {
 	s.log.Warn("address conflict", "address", c.Addr, "other", c.MAC.String(), "lost", c.Lost)
 	if !c.Lost {

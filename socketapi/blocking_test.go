@@ -174,7 +174,7 @@ func TestLingerTimeout(t *testing.T) { // SOCK-027
 		a.set(client, SOL_SOCKET, SO_LINGER, Linger{1, 5})
 		fill(a, client)
 		start := time.Now()
-		require.NoError(t, a.Close(client)) // as on Linux no error tells that time was up
+		require.NoError(t, a.Close(client)) // as on Linux Close returns no error when the time is up
 		require.Equal(t, 5*time.Second, time.Since(start))
 	})
 }

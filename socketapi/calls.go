@@ -6,15 +6,15 @@ import (
 	"syscall"
 )
 
-// Berkeley is a stack with the Berkeley socket calls, on descriptors of the stack's own. They return syscall.Errno where Linux
-// does. Numbers, option names and structs are Linux's on every platform. Addresses are netip.AddrPort, of which the
-// zero value stands for no address (AF_UNSPEC).
+// Berkeley is a stack with the Berkeley socket calls. Descriptors are the stack's, not the process's. Errors are the syscall.Errno
+// that Linux returns. Numbers, option names and structs are Linux's on every platform. Addresses are netip.AddrPort; the zero value
+// is AF_UNSPEC.
 type Berkeley struct{ *Stack }
 
 // Berkeley returns the stack with the Berkeley calls.
 func (s *Stack) Berkeley() Berkeley { return Berkeley{s} }
 
-// Bind gives a socket its own address; the unspecified address stands for all of the stack's and port 0 for a free one.
+// Bind gives a socket its local address. The unspecified address stands for all addresses of the stack, port 0 for a free port.
 // Errors: EBADF, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL when it is bound already.
 func (s Berkeley) Bind(fd int, local netip.AddrPort) error {
 	so, err := s.sockets.get(fd)
@@ -44,8 +44,8 @@ func inet(a netip.AddrPort) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(addr, a.Port()), nil
 }
 
-// Listen makes a bound stream socket accept connections, of which backlog may wait to be accepted. Errors: EBADF,
-// EINVAL when it is connected, EOPNOTSUPP when it is no stream, EADDRINUSE.
+// Listen makes a bound stream socket accept connections; at most backlog of them wait for Accept. Errors: EBADF,
+// EINVAL when it is connected, EOPNOTSUPP when it is not a stream, EADDRINUSE.
 func (s Berkeley) Listen(fd, backlog int) error {
 	so, err := s.sockets.get(fd)
 	if err != nil {
@@ -55,7 +55,7 @@ func (s Berkeley) Listen(fd, backlog int) error {
 }
 
 // Accept takes the oldest waiting connection of a listener and returns its descriptor and its peer. Errors: EBADF,
-// EAGAIN, EINVAL when the socket does not listen, EOPNOTSUPP when it is no stream.
+// EAGAIN, EINVAL when the socket does not listen, EOPNOTSUPP when it is not a stream.
 func (s Berkeley) Accept(fd int) (conn int, peer netip.AddrPort, err error) {
 	so, err := s.sockets.get(fd)
 	if err != nil {
@@ -86,10 +86,10 @@ func (so *socket) accept() (*socket, error) {
 }
 
 // Connect connects a stream socket, or sets the peer of a datagram or raw socket. The zero AddrPort (AF_UNSPEC) removes the peer
-// again, and resets the connection of a stream; 0.0.0.0 stands for the socket's own address, or the loopback's. Errors: EBADF, ECONNREFUSED,
-// ETIMEDOUT, ENETUNREACH, EHOSTUNREACH, EISCONN, EADDRNOTAVAIL, ECONNABORTED when an attempt has failed and its error was taken before,
-// EINVAL after Shutdown of an attempt; of a non-blocking stream EINPROGRESS and, called again meanwhile, EALREADY: when it shows
-// POLLOUT, SO_ERROR is the outcome.
+// again, and resets the connection of a stream. 0.0.0.0 stands for the socket's local address, or the loopback's. A non-blocking stream
+// returns EINPROGRESS, and EALREADY if called again before it shows POLLOUT; then SO_ERROR is the outcome. Other errors: EBADF,
+// ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EHOSTUNREACH, EISCONN, EADDRNOTAVAIL, ECONNABORTED when an attempt has failed and its error was
+// read before, EINVAL after Shutdown of an attempt.
 func (s Berkeley) Connect(fd int, remote netip.AddrPort) error {
 	so, err := s.sockets.get(fd)
 	if err != nil {
@@ -103,7 +103,7 @@ func (so *socket) connect(remote netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	var pending error // what the first call says of an attempt that lasts
+	var pending error // the first result of an attempt that is in progress
 	err = so.wait(&so.wr, so.nonblock.Load(), func() error {
 		err := so.Connect(remote)
 		if err != syscall.EINPROGRESS && err != syscall.EALREADY {
@@ -118,7 +118,7 @@ func (so *socket) connect(remote netip.AddrPort) error {
 	return err
 }
 
-// Shutdown ends receiving (SHUT_RD), sending (SHUT_WR: a stream sends its FIN after what is queued) or both. Errors:
+// Shutdown ends receiving (SHUT_RD), sending (SHUT_WR: a stream sends its FIN after the queued data) or both. Errors:
 // EBADF, ENOTCONN, EINVAL.
 func (s Berkeley) Shutdown(fd, how int) error {
 	so, err := s.sockets.get(fd)
@@ -131,7 +131,7 @@ func (s Berkeley) Shutdown(fd, how int) error {
 	return so.Shutdown(how != SHUT_WR, how != SHUT_RD)
 }
 
-// GetSockName is a socket's own address; 0.0.0.0 while it is not bound to one. Errors: EBADF.
+// GetSockName is a socket's local address; 0.0.0.0 while it is not bound. Errors: EBADF.
 func (s Berkeley) GetSockName(fd int) (netip.AddrPort, error) {
 	so, err := s.sockets.get(fd)
 	if err != nil {

@@ -17,23 +17,23 @@ import (
 	"tunstack/udp"
 )
 
-// Config describes a Stack. The zero value is a host with nothing but its loopback.
+// Config describes a Stack. The zero value is a stack with only the loopback interface.
 type Config struct {
 	Interfaces []Interface // besides the loopback, which every stack has
 	Routes     []Route     // besides those to the connected networks and the Gateways of the Interfaces
 
-	// Clock tells the time; nil: the machine's. With a *VirtualClock the stack has no goroutines of its own: nothing
-	// happens but within calls of Advance, Inject and the socket calls.
+	// Clock is the source of time; nil: the machine's clock. With a *VirtualClock the stack starts no goroutines: it runs
+	// only inside calls of Advance, Inject and the socket calls.
 	Clock Clock
 	// Rand is a cryptographic random source, read by New only; nil: crypto/rand.
 	Rand io.Reader
-	// Logger is told about addresses that are in use by another host; nil: slog.Default.
+	// Logger receives a record when another host uses an address of the stack; nil: slog.Default.
 	Logger *slog.Logger
-	// DeviceFailed is called, on a goroutine of the stack, when a device cannot be read any more although nobody has closed it: its interface
-	// was deleted. The stack goes on with its other interfaces. nil: Logger is told.
+	// DeviceFailed is called, on a goroutine of the stack, when a device cannot be read any more although the stack has not closed it: its interface
+	// was deleted. The stack continues with its other interfaces. nil: Logger receives a record.
 	DeviceFailed func(device string, err error)
 
-	// The layers' own settings. Their fields Clock, Timers, Rand and Secret are New's to set.
+	// The layers' own settings. New sets their fields Clock, Timers, Rand and Secret.
 	IP   ip.Config
 	IPv4 ipv4.Config
 	IPv6 ipv6.Config
@@ -42,10 +42,10 @@ type Config struct {
 	TCP  tcpsocket.Config
 }
 
-// Clock tells the time since its start; see package clock for what there is.
+// Clock measures the time since its start; package clock has implementations.
 type Clock = clock.Clock
 
-// VirtualClock is a Clock that stands still until it is moved. The zero value is ready for use.
+// VirtualClock is a Clock that stands still until Stack.Advance moves it. The zero value is ready for use.
 type VirtualClock = clock.Virtual
 
 // Route is one row of the route table. In a Config the fields Prefix and Gateway or Interface are enough.
@@ -65,9 +65,9 @@ type Interface struct {
 	Neighbors link.NeighborCache
 	ACD       link.ACD
 
-	// Output makes a link without a device: it is called with each IP datagram that the stack sends, which is
-	// valid during the call, and Stack.Inject takes what is received. Output may run on several goroutines at once, and
-	// must not use a socket of this stack; it may Inject into this stack or another.
+	// Output makes a link without a device: the stack calls it with each IP datagram that it sends, which is valid
+	// during the call, and the program gives received datagrams to Stack.Inject. Output may run on several goroutines
+	// at once, and must not use a socket of this stack; it may Inject into this stack or another.
 	Output func(now time.Duration, datagram []byte)
-	MTU    int // of such a link, in octets; 0: 1500
+	MTU    int // of such a link, in bytes; 0: 1500
 }

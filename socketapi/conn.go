@@ -16,7 +16,7 @@ import (
 // past is a deadline that has passed.
 const past = math.MinInt64
 
-// netSocket is a socket in the manner of package net; what is common to connections, listeners and packet sockets.
+// netSocket is a socket with the methods of package net that connections, listeners and packet sockets have in common.
 type netSocket struct {
 	so            *socket
 	network       string
@@ -52,7 +52,7 @@ func (n *netSocket) setDeadline(d *direction, t time.Time) error {
 	return nil
 }
 
-// moment is t in the stack's time, and 0 for the zero Time. A clock that is not the machine's counts from t's distance to now.
+// moment is t in the stack's time, and 0 for the zero Time. It adds t's distance from the machine's time to the stack's.
 func (s *Stack) moment(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -79,7 +79,7 @@ func (n *netSocket) error(op string, err error) error {
 	return netError(op, n.network, source, addr, err)
 }
 
-// setOption is SetSockOpt in the manner of package net.
+// setOption is SetSockOpt with the errors of package net.
 func (n *netSocket) setOption(level, name int, value any) error {
 	if n.so.closed.Load() {
 		return n.error("set", syscall.EBADF)
@@ -114,12 +114,12 @@ func (c *TCPConn) Read(b []byte) (int, error) {
 	return n, c.error("read", err)
 }
 
-// lot is how many octets WriteTo takes at a time.
+// lot is the largest number of bytes that WriteTo takes at a time.
 const lot = 256 << 10
 
-// WriteTo implements io.WriterTo: it writes what arrives to w, without copying it first, until the peer has said all. The
-// octets that w was given when it failed are lost. To another TCPConn of the stack they are moved by the goroutine that receives
-// them, while this one sleeps.
+// WriteTo implements io.WriterTo: it writes the received bytes to w, without copying them first, until the peer's FIN. The bytes of a
+// failed write to w are lost. If w is a TCPConn of the same stack, the goroutine that reads the device moves the bytes, while this one
+// sleeps.
 func (c *TCPConn) WriteTo(w io.Writer) (total int64, err error) {
 	if to, ok := w.(*TCPConn); ok && c.splices(to) {
 		return c.spliceTo(to)
@@ -146,7 +146,7 @@ func (c *TCPConn) WriteTo(w io.Writer) (total int64, err error) {
 	return total, c.error("read", err)
 }
 
-// drain writes all of q to w, and frees it.
+// drain writes all bytes of q to w, and frees q.
 func drain(q *packet.Stream, w io.Writer) (total int64, err error) {
 	defer q.Release()
 	for b := q.Next(); b != nil && err == nil; b = q.Next() {
@@ -165,17 +165,17 @@ func (c *TCPConn) Write(b []byte) (int, error) {
 	return c.write(b, func(b []byte) (int, error) { return c.stream.Write(b, false) })
 }
 
-// WriteZeroCopy is Write for memory that is sent from where it lies, now and should it be lost: MSG_ZEROCOPY of Linux. b must not
+// WriteZeroCopy is Write without a copy (MSG_ZEROCOPY of Linux): segments and retransmissions are sent from b itself. b must not
 // change until returned is called, once and in a goroutine of its own, when the peer has acknowledged all of b or the connection
-// has ended; also after an error. For memory that never changes returned may be nil. What is shorter than 64 KiB is
-// copied, for that costs less.
+// has ended; also after an error. For memory that never changes returned may be nil. Writes shorter than 64 KiB are copied, because
+// that costs less.
 func (c *TCPConn) WriteZeroCopy(b []byte, returned func()) (int, error) {
 	loan := sendq.NewLoan(returned)
 	defer loan.Return()
 	return c.write(b, func(b []byte) (int, error) { return c.stream.Lend(b, loan) })
 }
 
-// write calls send for what is left of b until there is nothing or send fails.
+// write calls send for the rest of b until all is sent or send fails.
 func (c *TCPConn) write(b []byte, send func(b []byte) (int, error)) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
@@ -189,7 +189,7 @@ func (c *TCPConn) write(b []byte, send func(b []byte) (int, error)) (int, error)
 	}
 }
 
-// Transferred is how many octets have been received, or sent and acknowledged.
+// Transferred is the number of bytes received, plus the number sent and acknowledged.
 func (c *TCPConn) Transferred() uint64 { return c.stream.Transferred() }
 
 // LocalAddr implements net.Conn; it is a *net.TCPAddr.
@@ -201,7 +201,7 @@ func (c *TCPConn) RemoteAddr() net.Addr { return netAddr(SOCK_STREAM, c.remote) 
 // CloseRead makes later Reads return io.EOF.
 func (c *TCPConn) CloseRead() error { return c.shutdown(SHUT_RD) }
 
-// CloseWrite sends the FIN after what has been written; reading goes on.
+// CloseWrite sends the FIN after the written data. Reading continues to work.
 func (c *TCPConn) CloseWrite() error { return c.shutdown(SHUT_WR) }
 
 func (c *TCPConn) shutdown(how int) error {
@@ -211,7 +211,7 @@ func (c *TCPConn) shutdown(how int) error {
 	return c.error("shutdown", c.so.Shutdown(how == SHUT_RD, how == SHUT_WR))
 }
 
-// SetNoDelay turns Nagle's algorithm off, which it is from the start, or on.
+// SetNoDelay turns Nagle's algorithm off, which is the default, or on.
 func (c *TCPConn) SetNoDelay(on bool) error { return c.setOption(IPPROTO_TCP, TCP_NODELAY, bit(on)) }
 
 // SetKeepAlive turns keep-alive probes on or off.
@@ -226,19 +226,19 @@ func (c *TCPConn) SetKeepAlivePeriod(d time.Duration) error {
 	return c.setOption(IPPROTO_TCP, TCP_KEEPINTVL, seconds)
 }
 
-// SetLinger says what Close does with data that is not yet acknowledged: below zero it sends it in the background, with 0
-// it discards it and resets the connection, and above it waits up to so many seconds.
+// SetLinger sets the treatment of unacknowledged data by Close: below zero Close sends it in the background, with 0 it discards it and
+// resets the connection, above 0 it waits up to sec seconds for the acknowledgment.
 func (c *TCPConn) SetLinger(sec int) error {
 	return c.setOption(SOL_SOCKET, SO_LINGER, Linger{int32(bit(sec >= 0)), int32(max(sec, 0))})
 }
 
-// SetReadBuffer fixes the size of the receive buffer in octets, which otherwise grows as needed.
-func (c *TCPConn) SetReadBuffer(octets int) error { return c.setOption(SOL_SOCKET, SO_RCVBUF, octets) }
+// SetReadBuffer fixes the size of the receive buffer in bytes, which otherwise grows as needed.
+func (c *TCPConn) SetReadBuffer(bytes int) error { return c.setOption(SOL_SOCKET, SO_RCVBUF, bytes) }
 
-// SetWriteBuffer fixes the size of the send buffer in octets, which otherwise grows as needed.
-func (c *TCPConn) SetWriteBuffer(octets int) error { return c.setOption(SOL_SOCKET, SO_SNDBUF, octets) }
+// SetWriteBuffer fixes the size of the send buffer in bytes, which otherwise grows as needed.
+func (c *TCPConn) SetWriteBuffer(bytes int) error { return c.setOption(SOL_SOCKET, SO_SNDBUF, bytes) }
 
-// TCPListener waits for connections. Its methods are those of net.TCPListener.
+// TCPListener accepts connections. Its methods are those of net.TCPListener.
 type TCPListener struct{ netSocket }
 
 // Accept implements net.Listener; the Conn is a *TCPConn.

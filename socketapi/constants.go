@@ -2,8 +2,8 @@ package socketapi
 
 import "tunstack/internal/poll"
 
-// The numbers below are Linux's on every platform, so that a program or a system-call emulation written against
-// Linux's headers finds what it expects, also on a host that numbers them otherwise.
+// The numbers below are Linux's on every platform, so that a program or a system-call emulation written against Linux's headers works
+// on a host with other numbers.
 
 // Address families, socket types and flags for Socket.
 const (
@@ -26,12 +26,12 @@ const (
 // Flags of the send and receive calls.
 const (
 	MSG_OOB      = 0x1    // urgent data
-	MSG_PEEK     = 0x2    // leave what is received in place
-	MSG_TRUNC    = 0x20   // report a datagram's whole size; in Message.Flags: it was cut
+	MSG_PEEK     = 0x2    // leave the received data in the queue
+	MSG_TRUNC    = 0x20   // report a datagram's whole size; in Message.Flags: the datagram was cut
 	MSG_DONTWAIT = 0x40   // do not block
 	MSG_WAITALL  = 0x100  // block until the buffer is full
-	MSG_ERRQUEUE = 0x2000 // receive from the error queue (IP_RECVERR); in Message.Flags: it was
-	MSG_NOSIGNAL = 0x4000 // nothing here raises SIGPIPE, so this changes nothing
+	MSG_ERRQUEUE = 0x2000 // receive from the error queue (IP_RECVERR); in Message.Flags: the message is from there
+	MSG_NOSIGNAL = 0x4000 // ignored: the stack never raises SIGPIPE
 	MSG_MORE     = 0x8000 // more follows: hold back a partial segment
 )
 
@@ -49,9 +49,9 @@ const (
 	O_RDWR     = 2
 	O_NONBLOCK = 0x800
 
-	SIOCATMARK = 0x8905 // is the next octet the last urgent one?
-	FIONREAD   = 0x541b // octets that can be received now
-	TIOCOUTQ   = 0x5411 // octets sent and not yet acknowledged
+	SIOCATMARK = 0x8905 // whether the next byte is the last urgent one
+	FIONREAD   = 0x541b // number of bytes that can be received now
+	TIOCOUTQ   = 0x5411 // number of bytes sent and not yet acknowledged
 	FIONBIO    = 0x5421 // sets O_NONBLOCK
 )
 
@@ -141,13 +141,13 @@ const (
 	IP_PMTUDISC_OMIT      = 5
 )
 
-// SOL_RAW is the level of ICMP_FILTER, the set of ICMP types that a raw socket is not to receive.
+// SOL_RAW is the level of ICMP_FILTER, the set of ICMP types that a raw socket does not receive.
 const (
 	SOL_RAW     = 255
 	ICMP_FILTER = 1
 )
 
-// UDP_CORK is the option of level IPPROTO_UDP that gathers what is sent into one datagram.
+// UDP_CORK is the option of level IPPROTO_UDP that gathers the bytes of several sends into one datagram.
 const UDP_CORK = 1
 
 // Options of level IPPROTO_TCP.
@@ -180,8 +180,8 @@ const (
 	POLLIN    = poll.In    // a receive or an accept would not block
 	POLLPRI   = poll.Pri   // there is urgent data
 	POLLOUT   = poll.Out   // a send would not block; a connect has completed
-	POLLERR   = poll.Err   // an error is pending; reported without being asked for
-	POLLHUP   = poll.Hup   // both directions are closed; reported without being asked for
-	POLLNVAL  = poll.Nval  // no such descriptor; reported without being asked for
+	POLLERR   = poll.Err   // an error is pending; always reported
+	POLLHUP   = poll.Hup   // both directions are closed; always reported
+	POLLNVAL  = poll.Nval  // no such descriptor; always reported
 	POLLRDHUP = poll.RdHup // the peer will send no more
 )

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// maxBacklog is how many connections may wait to be accepted by a listener that Listen made.
+// maxBacklog is the number of connections that may wait for Accept on a listener made by Stack.Listen.
 const maxBacklog = 4096
 
 // Dial connects to an address as net.Dial does. The networks are "tcp", "tcp4", "udp", "udp4", and "ip:" or "ip4:" with a
@@ -55,7 +55,7 @@ func (s *Stack) dial(ctx context.Context, n network, addr netip.AddrPort) (net.C
 	return newPacketConn(so, n.name), nil
 }
 
-// connectContext connects, and lets the deadline for sending pass when ctx ends.
+// connectContext connects. When ctx ends it sets a passed deadline for sending, which ends the call.
 func (so *socket) connectContext(ctx context.Context, addr netip.AddrPort) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -102,7 +102,7 @@ func (s *Stack) Listen(network, address string) (net.Listener, error) {
 	return &TCPListener{netSocket{so, network, so.name(), netip.AddrPort{}}}, nil
 }
 
-// ListenPacket receives what is sent to an address as net.ListenPacket does. The PacketConn is a *PacketConn.
+// ListenPacket receives datagrams to an address as net.ListenPacket does. The PacketConn is a *PacketConn.
 func (s *Stack) ListenPacket(network, address string) (net.PacketConn, error) {
 	so, addr, err := s.bindNet(network, address, SOCK_DGRAM, SOCK_RAW)
 	if err != nil {

@@ -29,7 +29,7 @@ func TestErrorQueue(t *testing.T) { // SOCK-070
 	require.Equal(t, Message{Addr: ap("10.0.0.2:8"), Size: 16, Flags: MSG_ERRQUEUE | MSG_TRUNC, Offender: addrB,
 		Err: &SockExtendedErr{Errno: uint32(syscall.ECONNREFUSED), Origin: SO_EE_ORIGIN_ICMP, Type: 3, Code: 3}}, m)
 	require.Equal(t, 16, binary.Size(m.Err))
-	_, _, err = a.RecvMsg(fd, got, MSG_ERRQUEUE) // it does not wait, either
+	_, _, err = a.RecvMsg(fd, got, MSG_ERRQUEUE) // which does not wait
 	require.Equal(t, syscall.EAGAIN, err)
 	require.Equal(t, POLLIN, a.events(fd, POLLIN))
 	a.receives(fd, "ordinary")
@@ -37,7 +37,7 @@ func TestErrorQueue(t *testing.T) { // SOCK-070
 	stream := a.socket(SOCK_STREAM, 0)
 	require.Equal(t, syscall.ECONNREFUSED, connectNow(a, b, stream, "10.0.0.2:9"))
 	_, err = a.recv(stream, 10, MSG_ERRQUEUE)
-	require.Equal(t, syscall.EAGAIN, err, "a RST is no ICMP error")
+	require.Equal(t, syscall.EAGAIN, err, "a RST is not an ICMP error")
 }
 
 // connectNow is a non-blocking connect and its outcome.

@@ -64,7 +64,7 @@ func Example() {
 	// Output: hello, stack from 10.0.0.2:7
 }
 
-// UDP as package net has it.
+// UDP with the interface of package net.
 func ExampleStack_ListenPacket() {
 	a, b := twoStacks()
 	defer a.Close()
@@ -157,8 +157,8 @@ func ExampleStack_DialContext() {
 	// Output: hello from 10.0.0.2
 }
 
-// With a virtual clock and links that are function calls, nothing happens by itself: a program, a simulator or a test
-// moves the packets and the time.
+// With a virtual clock and links that are function calls, a program, a simulator or a test moves the packets and the time; the stack
+// starts no goroutine.
 func ExampleStack_Advance() {
 	var clock socketapi.VirtualClock
 	stack, err := socketapi.New(socketapi.Config{

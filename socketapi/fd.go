@@ -6,15 +6,15 @@ import (
 	"syscall"
 )
 
-// table gives sockets descriptors: the lowest free number first, as POSIX has it.
+// table assigns descriptors to sockets: the lowest free number first, as POSIX requires.
 type table struct {
 	mu      sync.RWMutex
 	sockets []*socket // by descriptor
 	free    lowest    // descriptors below len(sockets) without a socket
-	closed  bool      // the stack is: no more sockets
+	closed  bool      // the stack is closed: add fails
 }
 
-// add gives so a descriptor. The error is EBADF, that of a closed socket, when the stack is closed.
+// add gives so a descriptor. The error is EBADF when the stack is closed.
 func (t *table) add(so *socket) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -41,7 +41,7 @@ func (t *table) get(fd int) (*socket, error) {
 	return t.sockets[fd], nil
 }
 
-// remove takes so's descriptor away, and says whether so still had it.
+// remove frees so's descriptor, and reports whether so still had it.
 func (t *table) remove(so *socket) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -53,7 +53,7 @@ func (t *table) remove(so *socket) bool {
 	return true
 }
 
-// shut refuses new sockets from now on and returns those there are.
+// shut makes every later add fail and returns the open sockets.
 func (t *table) shut() []*socket {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// files are the paths of the machine's tables of names.
+// files are the paths of the machine's hosts and services files.
 type files struct{ hosts, services string }
 
-// lines yields the words of each line of a file that has any, without comments. A file that cannot be read has none.
+// lines yields the words of each non-empty line of a file, without comments. It yields nothing for an unreadable file.
 func lines(path string) iter.Seq[[]string] {
 	return func(yield func([]string) bool) {
 		f, err := os.Open(path)

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Any file can be where the names of hosts and services are looked for.
+// The hosts and services files may have any content.
 func FuzzFiles(f *testing.F) {
 	f.Add("127.0.0.1 localhost\n10.0.0.2 stack stack.example # ours\n::1 localhost\n", "stack")
 	f.Add("http 80/tcp www\ndomain 53/udp\n", "www")

@@ -9,8 +9,8 @@ import (
 	"tunstack/tcp"
 )
 
-// Setting TCP_NODELAY, also when it is set already, sends what TCP_CORK and MSG_MORE hold.
-func TestNoDelaySendsWhatIsHeld(t *testing.T) { // SOCK-038, SOCK-039
+// Setting TCP_NODELAY, also when it is set already, sends the data that TCP_CORK and MSG_MORE hold back.
+func TestNoDelaySendsHeldData(t *testing.T) { // SOCK-038, SOCK-039
 	w := newWire(t)
 	p := w.connected()
 	w.set(p.fd, IPPROTO_TCP, TCP_CORK, 1)

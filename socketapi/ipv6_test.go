@@ -45,7 +45,7 @@ func (w *wire) recv6(protocol uint8, payload []byte) (ip.Datagram, []byte) {
 	return h.Datagram, b
 }
 
-// Sockets at 0.0.0.0 are IPv4's: what comes by IPv6 for their ports is refused like anything that nobody waits for.
+// Sockets at 0.0.0.0 are IPv4's: a packet to their ports over IPv6 is refused like one to an unused port.
 func TestSocketsOfIPv4HearNoIPv6(t *testing.T) {
 	w := newWire(t, dualStack)
 	listener, datagrams := w.listen("0.0.0.0:7"), w.bound(SOCK_DGRAM, "0.0.0.0:7")

@@ -39,10 +39,10 @@ func newHost(t *testing.T, cfg Config) host {
 	return host{s.Berkeley(), t}
 }
 
-// alone is a host with its loopback only, in real time.
+// alone is a stack with the loopback only, in real time.
 func alone(t *testing.T) host { return newHost(t, Config{}) }
 
-// pair is two hosts joined by a wire, a at 10.0.0.1 and b at 10.0.0.2. With a clock they only move when it does.
+// pair is two stacks joined by a wire, a at 10.0.0.1 and b at 10.0.0.2. With a virtual clock they run only when it is advanced.
 func pair(t *testing.T, clk *VirtualClock) (a, b host) {
 	t.Helper()
 	one, two := tun.Pipe(1500, tun.TUN, packet.Features{})
@@ -64,7 +64,7 @@ func portOf(a net.Addr) string {
 	return port
 }
 
-// rest advances hosts that share a virtual clock to the moment to, each deadline in its turn, until nothing is left to do.
+// rest advances stacks that share a virtual clock to the time to, deadline by deadline, until all are idle.
 func rest(to time.Duration, hosts ...host) {
 	for {
 		next, busy := to, false
@@ -99,7 +99,7 @@ func (h host) bound(typ int, addr string) int {
 	return fd
 }
 
-// name is a socket's own address.
+// name is a socket's local address.
 func (h host) name(fd int) netip.AddrPort {
 	h.t.Helper()
 	a, err := h.GetSockName(fd)
@@ -120,7 +120,7 @@ func (h host) get(fd, level, name int) int {
 	return v
 }
 
-// events is what Poll sees of a socket now.
+// events is the result of Poll for a socket.
 func (h host) events(fd int, want Events) Events {
 	h.t.Helper()
 	fds := []PollFd{{Fd: fd, Events: want}}
@@ -143,7 +143,7 @@ func (h host) send(fd int, text string) {
 	require.Equal(h.t, len(text), n)
 }
 
-// recv receives up to size octets as a text.
+// recv receives up to size bytes as a text.
 func (h host) recv(fd, size, flags int) (string, error) {
 	b := make([]byte, size)
 	n, err := h.Recv(fd, b, flags)

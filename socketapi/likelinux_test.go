@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What test/sockdiff compares with the kernel at random, call by call. Each value is what Linux 6.18 gives.
+// Fixed cases of the comparison in test/sockdiff, which is random. Each value is that of Linux 6.18.
 
 // A negative timeout does not wait at all; zero waits for ever.
 func TestNegativeTimeout(t *testing.T) { // SOCK-033
@@ -67,11 +67,11 @@ func TestUrgentMarkStops(t *testing.T) { // SOCK-020, SOCK-022
 		p.b.receives(server, "!ef"[1-inline:])
 		require.False(t, p.b.atMark(server))
 		_, err = p.b.recv(server, 1, MSG_OOB)
-		require.Equal(t, syscall.EINVAL, err, "a reader who passes the mark has had it")
+		require.Equal(t, syscall.EINVAL, err, "a read past the mark discards the urgent byte")
 	}
 }
 
-// The second urgent byte makes the first, unread one vanish from the head of the stream.
+// A second urgent byte removes the first, unread one from the head of the stream.
 func TestUrgentTwice(t *testing.T) { // SOCK-022
 	p := newTCPPair(t)
 	client, server := p.connect()
@@ -85,7 +85,7 @@ func TestUrgentTwice(t *testing.T) { // SOCK-022
 	require.Equal(t, "2", got)
 }
 
-// Shutdown ends an attempt to connect, does nothing to a listener's writing, and a listener can listen again after it.
+// Shutdown ends an attempt to connect and does not affect a listener's sending side; a listener can listen again after it.
 func TestShutdownUnconnected(t *testing.T) { // SOCK-012, SOCK-023
 	p := newTCPPair(t)
 	client := p.a.socket(SOCK_STREAM|SOCK_NONBLOCK, 0)
@@ -107,7 +107,7 @@ func TestShutdownUnconnected(t *testing.T) { // SOCK-012, SOCK-023
 	p.connect()
 }
 
-// Whoever has taken the error of an attempt learns once that it was aborted, and may try again.
+// After SO_ERROR has returned the error of an attempt, connect returns ECONNABORTED once, and then can be called again.
 func TestConnectAfterRefusal(t *testing.T) { // SOCK-010, SOCK-034
 	p := newTCPPair(t)
 	client := p.a.socket(SOCK_STREAM|SOCK_NONBLOCK, 0)
@@ -162,7 +162,7 @@ func TestUnspecifiedDestination(t *testing.T) { // SOCK-011
 	}
 }
 
-// A connected datagram socket sends from its own address, also to others; and with port 0 it is connected to a host.
+// A connected datagram socket sends from its own address, also to other peers; connected to port 0 it receives from every port of the peer.
 func TestConnectedSource(t *testing.T) { // SOCK-009
 	var clk VirtualClock
 	a, _ := pair(t, &clk)
@@ -192,7 +192,7 @@ func TestBadIPOptions(t *testing.T) { // SOCK-043
 	}
 }
 
-// With a multicast TTL of 0 datagrams reach members on this host alone.
+// With a multicast TTL of 0 datagrams reach members on this stack only.
 func TestMulticastStays(t *testing.T) { // SOCK-044
 	var clk VirtualClock
 	a, b := pair(t, &clk)
@@ -227,7 +227,7 @@ func TestCongestionString(t *testing.T) { // SOCK-071
 	require.Equal(t, syscall.EINVAL, h.SetSockOpt(fd, IPPROTO_TCP, TCP_CONGESTION, ""))
 }
 
-// IP_MTU_DISCOVER reads back what was set, and IP_MTU is had of a stream too.
+// IP_MTU_DISCOVER reads back the value that was set, and a stream has IP_MTU too.
 func TestPathMTUOptions(t *testing.T) { // SOCK-043
 	p := newTCPPair(t)
 	client, _ := p.connect()
@@ -258,7 +258,7 @@ func TestBufferClamps(t *testing.T) { // SOCK-032
 	}
 }
 
-// A stream ignores an address to send to, of any family; MSG_TRUNC discards what it receives.
+// A stream ignores an address to send to, of any family; MSG_TRUNC discards the bytes that it receives.
 func TestStreamFlags(t *testing.T) { // SOCK-018, SOCK-020
 	p := newTCPPair(t)
 	client, server := p.connect()
@@ -273,7 +273,7 @@ func TestStreamFlags(t *testing.T) { // SOCK-018, SOCK-020
 	p.b.receives(server, "ef")
 }
 
-// MSG_MORE and UDP_CORK gather a datagram; SO_LINGER is kept, and its time with it.
+// MSG_MORE and UDP_CORK gather a datagram; SO_LINGER is stored with its time.
 func TestCorkedDatagrams(t *testing.T) { // SOCK-071, UDP-001
 	h := alone(t)
 	server, fd := h.bound(SOCK_DGRAM, "127.0.0.1:7"), h.socket(SOCK_DGRAM, 0)
@@ -305,7 +305,7 @@ func TestCorkedDatagrams(t *testing.T) { // SOCK-071, UDP-001
 	require.Equal(t, Linger{0, 5}, l)
 }
 
-// Whatever moment a stack is closed in, the calls of package net that it ends, and later ones, fail with net.ErrClosed.
+// Whenever a stack is closed, the blocked and later calls of package net fail with net.ErrClosed.
 func TestCallsOfClosedStack(t *testing.T) { // SOCK-029
 	p := newTCPPair(t)
 	l, err := p.b.Stack.Listen("tcp", "10.0.0.2:80")

@@ -17,7 +17,7 @@ const (
 	batchBytes = 1 << 20
 )
 
-// receive carries the packets of a device's queue up the stack until the device is closed.
+// receive delivers the packets of a device's queue until the device is closed.
 func (s *Stack) receive(q *queue) {
 	for {
 		n, err := s.handle(q)
@@ -38,8 +38,8 @@ func (s *Stack) receive(q *queue) {
 	}
 }
 
-// handle carries a batch of the packets that wait in a queue up the stack and returns their number. Answers that one packet
-// can give for all of them stay pending.
+// handle delivers a batch of the packets that wait in a queue and returns their number. Acknowledgments that one packet can carry for
+// the whole batch stay pending.
 func (s *Stack) handle(q *queue) (n int, err error) {
 	q.link.Cork(q.number)
 	defer q.link.Uncork(q.number)
@@ -47,7 +47,7 @@ func (s *Stack) handle(q *queue) (n int, err error) {
 	return n, err
 }
 
-// read is the part of handle that ends at the sockets.
+// read reads a batch and delivers it to the sockets.
 func (s *Stack) read(q *queue) (n int, err error) {
 	now := s.Now()
 	for size := 0; n < batchSize && size < batchBytes; n++ {
@@ -62,7 +62,7 @@ func (s *Stack) read(q *queue) (n int, err error) {
 	return n, err
 }
 
-// flush sends the pending answers.
+// flush sends the pending acknowledgments.
 func (q *queue) flush(now time.Duration) {
 	q.link.Cork(q.number)
 	defer q.link.Uncork(q.number)
@@ -70,7 +70,7 @@ func (q *queue) flush(now time.Duration) {
 }
 
 // Inject takes a datagram received by the interface name, one with an Output function, and returns once it has been
-// processed. The slice stays the caller's. Errors: ENODEV without such an interface.
+// processed. It does not keep the slice. Errors: ENODEV without such an interface.
 func (s *Stack) Inject(name string, datagram []byte) error {
 	for _, a := range s.links {
 		if a.name == name && a.callback != nil {
@@ -85,9 +85,9 @@ func (s *Stack) Inject(name string, datagram []byte) error {
 func (s *Stack) NextDeadline() (time.Duration, bool) { return s.timers.Next() }
 
 // Advance runs a stack with a VirtualClock up to the time to: it handles the packets that wait in the devices, moves the clock from
-// timer to timer and calls each when it is due. It returns true if there was anything to do, even if to is not after Now, so
-// that stacks that are joined to each other can be advanced in turn until all of them are idle. A stack with another clock runs by
-// itself, and Advance panics.
+// timer to timer and calls each when it is due. It returns true if it handled a packet or a timer, even if to is not after Now, so
+// that a program can advance connected stacks in turn until all of them are idle. It panics on a stack with another clock, which runs
+// by itself.
 func (s *Stack) Advance(to time.Duration) (busy bool) {
 	for {
 		if s.pump() || s.ready.run() {

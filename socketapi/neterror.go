@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// netError puts a socket's error into the form that package net gives its own: *net.OpError around an os.SyscallError,
+// netError gives a socket's error the form of package net: *net.OpError around an os.SyscallError,
 // os.ErrDeadlineExceeded or net.ErrClosed.
 func netError(op, network string, source, addr net.Addr, err error) error {
 	if err == nil || err == io.EOF {
@@ -17,7 +17,7 @@ func netError(op, network string, source, addr net.Addr, err error) error {
 	}
 	_, plain := err.(syscall.Errno)
 	switch {
-	case errors.Is(err, syscall.EBADF): // the socket is closed, or the stack
+	case errors.Is(err, syscall.EBADF): // the socket or the stack is closed
 		err = net.ErrClosed
 	case errors.Is(err, syscall.EAGAIN):
 		err = os.ErrDeadlineExceeded
@@ -27,7 +27,7 @@ func netError(op, network string, source, addr net.Addr, err error) error {
 	return &net.OpError{Op: op, Net: network, Source: source, Addr: addr, Err: err}
 }
 
-// netAddr is an address as package net has it for the kind of socket, nil for none.
+// netAddr is the net.Addr of an address for the kind of socket; nil for an invalid address.
 func netAddr(typ int, a netip.AddrPort) net.Addr {
 	if !a.Addr().IsValid() {
 		return nil
@@ -41,7 +41,7 @@ func netAddr(typ int, a netip.AddrPort) net.Addr {
 	return &net.IPAddr{IP: a.Addr().AsSlice()}
 }
 
-// addrPort is the other way.
+// addrPort is the inverse of netAddr.
 func addrPort(a net.Addr) (netip.AddrPort, error) {
 	switch a := a.(type) {
 	case *net.TCPAddr:

@@ -11,10 +11,10 @@ import (
 	"tunstack/ip/errqueue"
 )
 
-// optname is what GetSockOpt and SetSockOpt are given to name an option.
+// optname names an option: the level and name given to GetSockOpt and SetSockOpt.
 type optname struct{ level, name int }
 
-// option is how one option is read and written; nil when it cannot be.
+// option reads and writes one socket option. get is nil if it cannot be read, set if it cannot be written.
 type option struct {
 	get func(so *socket) (any, error)      // an int, string, []byte or a struct in Linux's layout
 	set func(so *socket, v optvalue) error // v is in Linux's layout
@@ -24,7 +24,7 @@ type option struct {
 type optvalue []byte
 
 // GetSockOpt reads an option into value: *int, *string, []byte, or a pointer to a struct in Linux's layout such as
-// *Linger, *Timeval or *TCPInfo. A []byte gets the raw layout, as much as fits. The count is of octets in that layout.
+// *Linger, *Timeval or *TCPInfo. A []byte gets as much of the raw layout as fits. The result is the number of bytes in that layout.
 // Errors: EBADF, ENOPROTOOPT, EOPNOTSUPP for another protocol's level, EINVAL when value is of the wrong kind, and the option's own.
 func (s Berkeley) GetSockOpt(fd, level, name int, value any) (int, error) {
 	so, err := s.sockets.get(fd)
@@ -72,7 +72,7 @@ func (so *socket) tables() [4]map[optname]option {
 	return [...]map[optname]option{so.options(), ipOptions, deviceOptions, socketOptions}
 }
 
-// lookup finds an option: the protocol's own first, then what all sockets have.
+// lookup finds an option in the tables.
 func (so *socket) lookup(level, name int) (option, bool) {
 	for _, table := range so.tables() {
 		if o, ok := table[optname{level, name}]; ok {
@@ -82,7 +82,7 @@ func (so *socket) lookup(level, name int) (option, bool) {
 	return option{}, false
 }
 
-// layout lays v out as Linux does; nil for what it does not know how to.
+// layout is v in Linux's layout; nil for a value of another type.
 func layout(v any) optvalue {
 	switch v := v.(type) {
 	case int:
@@ -99,7 +99,7 @@ func layout(v any) optvalue {
 	return b
 }
 
-// store is the other way.
+// store is the inverse of layout.
 func (v optvalue) store(value any) (n int, err error) {
 	switch value := value.(type) {
 	case *int:
@@ -114,7 +114,7 @@ func (v optvalue) store(value any) (n int, err error) {
 	return len(v), v.decode(value)
 }
 
-// text is a string as C has it: up to the first zero byte.
+// text is a C string: the bytes up to the first zero byte.
 func (v optvalue) text() string {
 	text, _, _ := strings.Cut(string(v), "\x00")
 	return text
@@ -128,7 +128,7 @@ func (v optvalue) decode(p any) error {
 	return nil
 }
 
-// int is the value of an option that is a C int, or of one octet, which Linux takes where an octet is meant.
+// int is the value of an option that is a C int, or one byte, which Linux also accepts for small values.
 func (v optvalue) int() (int, error) {
 	switch {
 	case len(v) >= 4:
@@ -175,35 +175,34 @@ func fixed(get func(so *socket) int) option {
 	return option{get: func(so *socket) (any, error) { return get(so), nil }}
 }
 
-// kept is a flag that changes nothing here and is only remembered: Linux has it on every socket, or it asks for something that
-// Message always carries.
+// kept is a flag that has no effect and is only stored: Linux has it on every socket, or it enables a field that Message always has.
 func kept(level, name int) option {
 	return flag(
 		func(so *socket) bool { return so.value(level, name) != 0 },
 		func(so *socket, on bool) { so.keep(level, name, bit(on)) })
 }
 
-// keptNumber is a number between low and high that is only remembered.
+// keptNumber is a number between low and high that is only stored.
 func keptNumber(level, name, low, high int) option {
 	return number(low, high,
 		func(so *socket) int { return so.value(level, name) },
 		func(so *socket, n int) error { so.keep(level, name, n); return nil })
 }
 
-// initial are the options that are only kept and do not begin as 0.
+// initial are the values of stored options that do not begin as 0.
 var initial = map[optname]int{
 	{SOL_SOCKET, SO_INCOMING_CPU}:    -1,
 	{SOL_SOCKET, SO_MAX_PACING_RATE}: unpaced,
 	{SOL_SOCKET, SO_RCVLOWAT}:        1,
 }
 
-// value is an option with the number that was set.
+// value is a stored option.
 type value struct {
 	optname
 	n int
 }
 
-// value is what keep has kept of an option.
+// value is the value that keep has stored for an option.
 func (so *socket) value(level, name int) int {
 	so.mu.Lock()
 	defer so.mu.Unlock()
@@ -215,7 +214,7 @@ func (so *socket) value(level, name int) int {
 	return initial[optname{level, name}]
 }
 
-// keep remembers the value of an option.
+// keep stores the value of an option.
 func (so *socket) keep(level, name, n int) {
 	so.mu.Lock()
 	defer so.mu.Unlock()
@@ -223,7 +222,7 @@ func (so *socket) keep(level, name, n int) {
 	so.values = append(others, value{optname{level, name}, n})
 }
 
-// inherit takes over from a listener what Linux's accepted sockets do.
+// inherit copies from a listener the settings that an accepted socket inherits on Linux.
 func (so *socket) inherit(listener *socket) {
 	listener.mu.Lock()
 	defer listener.mu.Unlock()
@@ -248,7 +247,7 @@ func NewTimeval(d time.Duration) Timeval {
 	return Timeval{int64(d / time.Second), int64(d % time.Second / time.Microsecond)}
 }
 
-// Duration is the other way.
+// Duration is t as a Duration.
 func (t Timeval) Duration() time.Duration {
 	return time.Duration(t.Sec)*time.Second + time.Duration(t.Usec)*time.Microsecond
 }
@@ -273,6 +272,6 @@ const (
 // IPMreqn is Linux's struct ip_mreqn, for the options about multicast.
 type IPMreqn struct {
 	Multiaddr [4]byte // the group
-	Address   [4]byte // an own address: its interface is meant
+	Address   [4]byte // a local address, which selects its interface
 	Ifindex   int32   // 1 and up, in the order of Stack.Interfaces; 0: see Address
 }

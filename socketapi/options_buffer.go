@@ -7,7 +7,7 @@ import (
 	"tunstack/tcp"
 )
 
-// SO_RCVBUF and SO_SNDBUF are set to a number of bytes of payload and read as twice that, for Linux counts its bookkeeping as much again
+// SO_RCVBUF and SO_SNDBUF are set to a number of bytes of payload and read as twice that, because Linux adds as much for its bookkeeping
 // (socket(7)). Numbers out of range are clamped; as on Linux one below zero is the largest. The stack has no rmem_max below what
 // SO_RCVBUFFORCE allows on Linux.
 const (
@@ -16,7 +16,7 @@ const (
 	maxBuffer        = 1<<31 - 2
 )
 
-// bufferSize is how a size is kept, in bytes as they are read; 0: the default.
+// bufferSize stores a size in bytes, as it is read back; 0: the default.
 type bufferSize struct {
 	get func(so *socket) int
 	set func(so *socket, n int)
@@ -40,7 +40,7 @@ func buffer(least int, size bufferSize) option {
 	}
 }
 
-// streamBuffer is a size in tcp.Params, which counts payload alone.
+// streamBuffer is a size in tcp.Params, which counts payload only.
 func streamBuffer(field func(*tcp.Params) *int) bufferSize {
 	return bufferSize{
 		func(so *socket) int { p := so.tcp().Params(); return 2 * *field(&p) },
@@ -48,7 +48,7 @@ func streamBuffer(field func(*tcp.Params) *int) bufferSize {
 	}
 }
 
-// dgramBuffer is a size in dgram.Options, which counts overhead too.
+// dgramBuffer is a size in dgram.Options, which includes overhead.
 func dgramBuffer(field func(*dgram.Options) *int) bufferSize {
 	return bufferSize{
 		func(so *socket) int { o := so.datagrams().Options(); return cmp.Or(*field(&o), dgram.DefaultLimit) },

@@ -9,7 +9,7 @@ import (
 	"tunstack/ip/dgram"
 )
 
-// udpOptions are those of a SOCK_DGRAM socket.
+// udpOptions are the options of a SOCK_DGRAM socket.
 var udpOptions = datagramOptions(map[optname]option{
 	{SOL_SOCKET, SO_REUSEADDR}: dgramFlag(func(o *dgram.Options) *bool { return &o.ReuseAddr }),
 	{SOL_SOCKET, SO_REUSEPORT}: dgramFlag(func(o *dgram.Options) *bool { return &o.ReusePort }),
@@ -22,10 +22,10 @@ var udpOptions = datagramOptions(map[optname]option{
 		func(so *socket, on bool) { so.endpoint.(datagram).SetCork(on) }),
 })
 
-// pingOptions are those of a SOCK_DGRAM socket with IPPROTO_ICMP.
+// pingOptions are the options of a SOCK_DGRAM socket with IPPROTO_ICMP.
 var pingOptions = datagramOptions(map[optname]option{})
 
-// rawOptions are those of a SOCK_RAW socket.
+// rawOptions are the options of a SOCK_RAW socket.
 var rawOptions = datagramOptions(map[optname]option{
 	{IPPROTO_IP, IP_HDRINCL}: dgramFlag(func(o *dgram.Options) *bool { return &o.HdrIncl }),
 	{SOL_RAW, ICMP_FILTER}: number(math.MinInt32, math.MaxInt32,

@@ -9,7 +9,7 @@ import (
 	"tunstack/ip/dgram"
 )
 
-// deviceOptions are those about the interface that a socket uses.
+// deviceOptions are the options that select the interface of a socket.
 var deviceOptions = map[optname]option{
 	{SOL_SOCKET, SO_DONTROUTE}: flag(
 		func(so *socket) bool { return so.ip().DontRoute },
@@ -27,7 +27,7 @@ func getDevice(so *socket) (any, error) {
 	return "", nil
 }
 
-// setDevice takes a name, perhaps with zero bytes behind it; an empty one lifts the bound.
+// setDevice takes a name, perhaps with zero bytes behind it; an empty name allows every interface.
 func setDevice(so *socket, v optvalue) error {
 	name, _, _ := strings.Cut(string(v), "\x00")
 	if name == "" {
@@ -62,7 +62,7 @@ func getUnicastIf(so *socket) (any, error) {
 	return binary.BigEndian.AppendUint32(nil, uint32(so.stack.ip.NumberOf(d.Options().UnicastIf))), nil
 }
 
-// setUnicastIf takes the number in network byte order; 0 lifts the bound. Like Linux's, a stream only keeps it.
+// setUnicastIf takes the number in network byte order; 0 allows every interface. As on Linux, a stream only stores it.
 func setUnicastIf(so *socket, v optvalue) error {
 	if len(v) < 4 {
 		return syscall.EINVAL

@@ -12,7 +12,7 @@ import (
 	"tunstack/tun"
 )
 
-// twoDevices is a host with two devices, tunnels to two others that have the same address.
+// twoDevices is a stack with two devices, each a tunnel to a peer; both peers have the same address.
 func twoDevices(t *testing.T) (h host, peers [2]host) {
 	var clk VirtualClock
 	cfg := Config{Clock: &clk}
@@ -30,8 +30,8 @@ func twoDevices(t *testing.T) (h host, peers [2]host) {
 	return h, peers
 }
 
-// SO_BINDTODEVICE, SO_BINDTOIFINDEX and IP_UNICAST_IF choose the interface that a datagram leaves by, and the first two also where
-// datagrams come from.
+// SO_BINDTODEVICE, SO_BINDTOIFINDEX and IP_UNICAST_IF select the interface of outgoing datagrams, and the first two also that of
+// incoming ones.
 func TestBindToDevice(t *testing.T) { // SOCK-071
 	h, peers := twoDevices(t)
 	var servers [2]int
@@ -39,7 +39,7 @@ func TestBindToDevice(t *testing.T) { // SOCK-071
 		servers[i] = p.bound(SOCK_DGRAM|SOCK_NONBLOCK, "10.9.9.9:7")
 	}
 	fd := h.bound(SOCK_DGRAM|SOCK_NONBLOCK, "0.0.0.0:7")
-	// arrives sends a datagram, and says at which peer it arrived and whether the socket received the answer.
+	// arrives sends a datagram, and returns the peer at which it arrived and whether the socket received the answer.
 	arrives := func() (at int, answered bool) {
 		_, err := h.SendTo(fd, []byte("x"), 0, ap("10.9.9.9:7"))
 		require.NoError(t, err)
@@ -84,7 +84,7 @@ func TestBindToDevice(t *testing.T) { // SOCK-071
 	require.Equal(t, syscall.EAGAIN, err, "it came by the other interface")
 }
 
-// A stream that is bound to an interface connects by it, and a listener accepts from it alone, and answers by it.
+// A stream that is bound to an interface connects by it; a listener accepts from it only, and answers by it.
 func TestBindStreamToDevice(t *testing.T) { // SOCK-071
 	h, peers := twoDevices(t)
 	for i, p := range peers {
@@ -112,7 +112,7 @@ func TestBindStreamToDevice(t *testing.T) { // SOCK-071
 	require.Equal(t, 3, h.get(accepted, SOL_SOCKET, SO_BINDTOIFINDEX))
 }
 
-// SO_DONTROUTE reaches neighbours alone.
+// SO_DONTROUTE reaches neighbours only.
 func TestDontRoute(t *testing.T) { // SOCK-071
 	var clk VirtualClock
 	a, _ := pair(t, &clk)
@@ -131,7 +131,7 @@ func TestDontRoute(t *testing.T) { // SOCK-071
 	require.Equal(t, syscall.ENETUNREACH, a.Connect(stream, ap("192.0.2.1:7")))
 }
 
-// IP_UNICAST_IF of a stream is only kept.
+// IP_UNICAST_IF of a stream is only stored.
 func TestUnicastIfOfAStream(t *testing.T) { // SOCK-071
 	h := alone(t)
 	fd := h.socket(SOCK_STREAM, 0)

@@ -8,12 +8,12 @@ import (
 	"tunstack/tcp"
 )
 
-// minClamp is half of the least SO_RCVBUF, in bytes.
+// minClamp is half of the smallest SO_RCVBUF, in bytes.
 const minClamp = 2304 / 2
 
 func getWindowClamp(so *socket) int { return so.tcp().Params().WindowClamp }
 
-// setWindowClamp takes bytes, at least minClamp; 0 is no bound, and is refused once there is a connection.
+// setWindowClamp takes bytes, at least minClamp; 0 removes the bound, and is refused on a connection.
 func setWindowClamp(so *socket, n int) error {
 	switch {
 	case n != 0:
@@ -27,13 +27,13 @@ func setWindowClamp(so *socket, n int) error {
 
 func getNotsentLowat(so *socket) int { return int(int32(so.tcp().Params().NotsentLowat)) }
 
-// setNotsentLowat takes bytes as a C unsigned int; 0 is no bound.
+// setNotsentLowat takes bytes as a C unsigned int; 0 removes the bound.
 func setNotsentLowat(so *socket, n int) error {
 	so.tcp().SetParams(func(p *tcp.Params) { p.NotsentLowat = int(uint32(n)) })
 	return nil
 }
 
-// setStreamLowat takes bytes: 0 is 1, and below 0 the most that a receive buffer can hold twice of.
+// setStreamLowat takes bytes: 0 is 1, and below 0 is the largest int.
 func setStreamLowat(so *socket, n int) error {
 	so.rcvLowat.Store(int32(lowat(n)))
 	so.tcp().SetParams(func(p *tcp.Params) { p.RcvLowat = lowat(n) })
@@ -58,7 +58,7 @@ func getPacingRate(so *socket) (any, error) {
 	return maxPacingRate(so.tcp().Params().MaxPacingRate), nil
 }
 
-// maxPacingRate is a bound as Linux reports it: all bits set if there is none.
+// maxPacingRate is the bound in Linux's form: all bits set without a bound.
 func maxPacingRate(rate uint64) uint64 {
 	if rate == 0 {
 		return math.MaxUint64
@@ -66,7 +66,7 @@ func maxPacingRate(rate uint64) uint64 {
 	return rate
 }
 
-// setPacingRate takes bytes a second, in four bytes or eight; all bits set lift the bound.
+// setPacingRate takes bytes a second, in four bytes or eight; all bits set remove the bound.
 func setPacingRate(so *socket, v optvalue) error {
 	rate, err := v.rate()
 	if err != nil {
@@ -79,7 +79,7 @@ func setPacingRate(so *socket, v optvalue) error {
 	return nil
 }
 
-// rate is the value of SO_MAX_PACING_RATE.
+// rate is the value of SO_MAX_PACING_RATE in bytes per second.
 func (v optvalue) rate() (uint64, error) {
 	if len(v) >= 8 {
 		return binary.NativeEndian.Uint64(v), nil

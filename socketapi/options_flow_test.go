@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The values of the options that bound a stream, as Linux keeps them.
+// The values of the options that bound a stream are those of Linux.
 func TestFlowOptionValues(t *testing.T) { // SOCK-071
 	h := alone(t)
 	fd := h.socket(SOCK_STREAM, 0)
@@ -52,7 +52,7 @@ func TestPacingRateOption(t *testing.T) { // SOCK-071
 	}
 }
 
-// A stream is not readable below SO_RCVLOWAT, except at its end, and who may not wait gets what there is.
+// A stream is not readable below SO_RCVLOWAT, except at its end, and a call that may not wait returns the available bytes.
 func TestReceiveLowat(t *testing.T) { // SOCK-071
 	p := newTCPPair(t)
 	client, server := p.connect()
@@ -146,7 +146,7 @@ func TestLinger2(t *testing.T) { // SOCK-071
 	}
 }
 
-// TCP_DEFER_ACCEPT: a connection is accepted when its data comes, or when the time is up.
+// TCP_DEFER_ACCEPT: a connection is accepted when its data arrives, or when the time is up.
 func TestDeferAccept(t *testing.T) { // SOCK-071
 	p := newTCPPair(t)
 	p.b.set(p.listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, 3)
@@ -167,7 +167,7 @@ func (h host) dial2(t *testing.T) {
 	require.Equal(t, syscall.EINPROGRESS, h.Connect(h.socket(SOCK_STREAM|SOCK_NONBLOCK, 0), ap("10.0.0.2:7")))
 }
 
-// TCP_SAVE_SYN keeps the headers of the peer's SYN, which TCP_SAVED_SYN gives once.
+// TCP_SAVE_SYN keeps the headers of the peer's SYN, which TCP_SAVED_SYN returns once.
 func TestSavedSyn(t *testing.T) { // SOCK-071
 	p := newTCPPair(t)
 	p.b.set(p.listener, IPPROTO_TCP, TCP_SAVE_SYN, 1)
@@ -185,7 +185,7 @@ func TestSavedSyn(t *testing.T) { // SOCK-071
 	require.Zero(t, n)
 }
 
-// TCP_INQ says with each receive how much is left.
+// With TCP_INQ each receive returns the number of bytes that are left.
 func TestInq(t *testing.T) { // SOCK-071
 	p := newTCPPair(t)
 	client, server := p.connect()
@@ -219,7 +219,7 @@ func (h host) cookie(fd int) (v uint64) {
 	return v
 }
 
-// SO_TIMESTAMP and SO_TIMESTAMPNS turn each other off, and each makes messages carry the time that they came.
+// SO_TIMESTAMP and SO_TIMESTAMPNS turn each other off, and each makes messages carry the time of their arrival.
 func TestTimestamp(t *testing.T) { // SOCK-071
 	var clk VirtualClock
 	a, b := pair(t, &clk)
@@ -244,7 +244,7 @@ func TestTimestamp(t *testing.T) { // SOCK-071
 	require.NotZero(t, receive().Time)
 }
 
-// SO_PEEK_OFF lets peeks go on where the last one ended, over several datagrams.
+// With SO_PEEK_OFF a peek continues where the last one ended, over several datagrams.
 func TestPeekOffset(t *testing.T) { // SOCK-071
 	h := alone(t)
 	fd := h.bound(SOCK_DGRAM, "127.0.0.1:7")

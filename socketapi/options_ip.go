@@ -10,7 +10,7 @@ import (
 	"tunstack/ipv4"
 )
 
-// ipOptions are those of level IPPROTO_IP that the sockets of every transport have.
+// ipOptions are the options of level IPPROTO_IP that the sockets of every transport have.
 var ipOptions = map[optname]option{
 	{IPPROTO_IP, IP_TOS}:      number(math.MinInt32, math.MaxInt32, func(so *socket) int { return int(so.ip().TOS) }, setTOS),
 	{IPPROTO_IP, IP_TTL}:      number(-1, math.MaxUint8, getTTL, setTTL),
@@ -37,17 +37,17 @@ var ipOptions = map[optname]option{
 	{IPPROTO_IP, IP_MTU_DISCOVER}: number(IP_PMTUDISC_DONT, IP_PMTUDISC_OMIT, getDiscover, setDiscover),
 }
 
-// setTOS keeps the lowest byte, like Linux, and sets SO_PRIORITY by it.
+// setTOS keeps the lowest byte, as Linux does, and derives SO_PRIORITY from it.
 func setTOS(so *socket, n int) error {
 	so.setIP(func(o *ip.SocketOptions) { o.TOS = uint8(n) })
 	so.keep(SOL_SOCKET, SO_PRIORITY, priorities[uint8(n)>>3&3])
 	return nil
 }
 
-// priorities are those of the bits for delay and throughput in IP_TOS (Linux ip(7), SO_PRIORITY).
+// priorities are the values of SO_PRIORITY for the bits of delay and throughput in IP_TOS (Linux ip(7)).
 var priorities = [4]int{0, 2, 6, 4}
 
-// getPortRange is the lowest port below the highest, 16 bits each; 0: as far as the stack's range goes.
+// getPortRange is the lowest port in the lower 16 bits and the highest in the upper 16; 0: the bound of the stack's range.
 func getPortRange(so *socket) int {
 	r := so.ip().Ports
 	return int(int32(uint32(r.High)<<16 | uint32(r.Low)))
@@ -62,7 +62,7 @@ func setPortRange(so *socket, n int) error {
 	return nil
 }
 
-// protocolOption is IP_PROTOCOL, which Linux gives 0 for unless the socket is a raw one.
+// protocolOption is IP_PROTOCOL, which on Linux is 0 except for raw sockets.
 func protocolOption(so *socket) int {
 	if so.typ == SOCK_RAW {
 		return int(so.proto)

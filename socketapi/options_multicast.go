@@ -8,7 +8,7 @@ import (
 	"tunstack/ip/dgram"
 )
 
-// multicastOptions are those about the sources of multicast groups (RFC 3678), of datagram and raw sockets.
+// multicastOptions are the options of datagram and raw sockets for the sources of multicast groups (RFC 3678).
 var multicastOptions = map[optname]option{
 	{IPPROTO_IP, IP_MULTICAST_ALL}: number(0, 1,
 		func(so *socket) int { return bit(!so.datagrams().Options().OnlyJoined) },
@@ -35,7 +35,7 @@ func unblock(d *dgram.Socket, s dgram.Source) error { return d.Groups().Unblock(
 func join(d *dgram.Socket, s dgram.Source) error    { return d.Join(s.Group, s.Interface) }
 func leave(d *dgram.Socket, s dgram.Source) error   { return d.Leave(s.Group, s.Interface) }
 
-// sourceOption is an option whose value decode reads, and which change obeys.
+// sourceOption is an option whose value decode reads and change applies.
 func sourceOption(decode func(optvalue, *Stack) (dgram.Source, error), change func(*dgram.Socket, dgram.Source) error) func(*socket, optvalue) error {
 	return func(so *socket, v optvalue) error {
 		s, err := decode(v, so.stack)
@@ -49,7 +49,7 @@ func sourceOption(decode func(optvalue, *Stack) (dgram.Source, error), change fu
 // IPMreqSource is Linux's struct ip_mreq_source, for the options about a source of a group.
 type IPMreqSource struct {
 	Multiaddr  [4]byte // the group
-	Interface  [4]byte // an own address: its interface is meant
+	Interface  [4]byte // a local address, which selects its interface
 	Sourceaddr [4]byte
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A socket receives a group from the sources that its filter lets pass, and with IP_MULTICAST_ALL off no group of another's.
+// A socket receives a group from the sources that its filter allows, and with IP_MULTICAST_ALL off no group that only another socket has joined.
 func TestMulticastSources(t *testing.T) { // SOCK-071
 	var clk VirtualClock
 	a, b := pair(t, &clk)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// socketOptions are those of level SOL_SOCKET that every socket has. SO_KEEPALIVE and the like can be set on any socket,
-// and mean something on one protocol's, whose own table comes first.
+// socketOptions are the options of level SOL_SOCKET that every socket has. SO_KEEPALIVE and others have an effect on one protocol
+// only, whose own table comes first; other sockets store them.
 var socketOptions = map[optname]option{
 	{SOL_SOCKET, SO_TYPE}:       fixed(func(so *socket) int { return int(so.typ) }),
 	{SOL_SOCKET, SO_PROTOCOL}:   fixed(func(so *socket) int { return int(so.proto) }),
@@ -38,7 +38,7 @@ var socketOptions = map[optname]option{
 	{SOL_SOCKET, SO_SNDBUFFORCE}:      forced(SO_SNDBUF),
 }
 
-// forced is SO_RCVBUFFORCE or SO_SNDBUFFORCE: name, for no limit of an administrator is in its way here.
+// forced is SO_RCVBUFFORCE or SO_SNDBUFFORCE, which equals name because the stack has no rmem_max and wmem_max.
 func forced(name int) option {
 	return option{set: func(so *socket, v optvalue) error {
 		if o, ok := so.options()[optname{SOL_SOCKET, name}]; ok {
@@ -48,7 +48,7 @@ func forced(name int) option {
 	}}
 }
 
-// keptLinger is SO_LINGER of a socket with nothing to linger for. Turned off, it keeps its time.
+// keptLinger is SO_LINGER of a datagram socket, which only stores it. Turned off, it keeps its time.
 var keptLinger = option{
 	get: func(so *socket) (any, error) {
 		n := so.value(SOL_SOCKET, SO_LINGER)
@@ -76,11 +76,11 @@ func takeError(so *socket) int {
 	return 0
 }
 
-// noWait is the timeout of a direction that does not wait at all.
+// noWait is the timeout of a direction whose calls do not wait.
 const noWait = -1
 
-// timeout is SO_RCVTIMEO or SO_SNDTIMEO. A call that blocks already keeps the old one. As on Linux zero waits for ever, and so does a time
-// beyond what the clock counts; a negative time does not wait, and reads back as zero.
+// timeout is SO_RCVTIMEO or SO_SNDTIMEO. A call that is blocked already keeps the old timeout. As on Linux zero waits for ever, and so does a time
+// that overflows the clock; a negative time does not wait, and reads back as zero.
 func timeout(half func(so *socket) *direction) option {
 	return option{
 		get: func(so *socket) (any, error) { return NewTimeval(time.Duration(max(half(so).timeout.Load(), 0))), nil },

@@ -20,7 +20,7 @@ const (
 	maxDefer     = math.MaxUint8 // retransmissions
 )
 
-// streamOptions are those of a SOCK_STREAM socket.
+// streamOptions are the options of a SOCK_STREAM socket.
 var streamOptions = map[optname]option{
 	{SOL_SOCKET, SO_ACCEPTCONN}:      fixed(func(so *socket) int { return bit(so.tcp().Info().State == tcp.Listen) }),
 	{SOL_SOCKET, SO_REUSEADDR}:       reuse(SO_REUSEADDR),
@@ -58,7 +58,7 @@ var streamOptions = map[optname]option{
 	{IPPROTO_TCP, TCP_INFO}:      {get: func(so *socket) (any, error) { return newTCPInfo(so.tcp().Info()), nil }},
 }
 
-// notOfStreams is how Linux refuses to set options of multicast on a stream.
+// notOfStreams refuses multicast options on a stream with the error that Linux returns.
 func notOfStreams(*socket, optvalue) error { return syscall.EINVAL }
 
 // tcp is the endpoint of a socket that uses streamOptions.
@@ -71,7 +71,7 @@ func switched(field func(*tcp.Params) *bool) option {
 		func(so *socket, on bool) { so.tcp().SetParams(func(p *tcp.Params) { *field(p) = on }) })
 }
 
-// noDelay is TCP_NODELAY. Setting it, also when it is set already, sends what TCP_CORK and MSG_MORE hold (tcp(7)).
+// noDelay is TCP_NODELAY. Setting it, also when it is set already, sends the data that TCP_CORK and MSG_MORE hold back (tcp(7)).
 var noDelay = flag(
 	func(so *socket) bool { return so.tcp().Params().NoDelay },
 	func(so *socket, on bool) {
@@ -125,7 +125,7 @@ func setMaxSeg(so *socket, n int) error {
 	return nil
 }
 
-// congestionNameLen is TCP_CA_NAME_MAX: how many bytes getsockopt gives, with zeros after the name.
+// congestionNameLen is TCP_CA_NAME_MAX, the number of bytes that getsockopt returns, with zeros after the name.
 const congestionNameLen = 16
 
 func getCongestion(so *socket) (any, error) {
@@ -163,12 +163,12 @@ func setLinger2(so *socket, v optvalue) error {
 	return nil
 }
 
-// getDeferAccept is in seconds: how long the retransmissions that TCP_DEFER_ACCEPT asks for take.
+// getDeferAccept is the total time of the retransmissions that TCP_DEFER_ACCEPT allows, in seconds.
 func getDeferAccept(so *socket) int {
 	return deferSeconds(int(so.tcp().DeferAccept()))
 }
 
-// setDeferAccept takes seconds and, like Linux, keeps the number of retransmissions that take as long.
+// setDeferAccept takes seconds and, as Linux does, stores the number of retransmissions that take as long.
 func setDeferAccept(so *socket, seconds int) error {
 	n := 0
 	for n < maxDefer && deferSeconds(n) < seconds {
@@ -178,7 +178,7 @@ func setDeferAccept(so *socket, seconds int) error {
 	return nil
 }
 
-// deferSeconds is how long n retransmissions of a SYN,ACK take: 1, 2, 4 ... up to 120 seconds each.
+// deferSeconds is the total time of n retransmissions of a SYN,ACK: 1, 2, 4 ... up to 120 seconds each.
 func deferSeconds(n int) (total int) {
 	for timeout := 1; n > 0; n-- {
 		total += timeout

@@ -48,7 +48,7 @@ func TestIPOptions(t *testing.T) { // SOCK-043, UDP-008, UDP-016
 		for _, bad := range []int{0, -2, 256} {
 			require.Equal(t, syscall.EINVAL, h.SetSockOpt(fd, IPPROTO_IP, IP_TTL, bad))
 		}
-		h.set(fd, IPPROTO_IP, IP_TTL, []byte{7}) // an octet will do
+		h.set(fd, IPPROTO_IP, IP_TTL, []byte{7}) // a byte will do
 		require.Equal(t, 7, h.get(fd, IPPROTO_IP, IP_TTL))
 		h.set(fd, IPPROTO_IP, IP_TTL, -1)
 		require.Equal(t, 64, h.get(fd, IPPROTO_IP, IP_TTL))

@@ -32,7 +32,7 @@ func (c *PacketConn) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
 	return n, from, c.error("read", err)
 }
 
-// receive receives one datagram, of a raw socket without its IP header.
+// receive receives one datagram, and removes the IP header of a raw socket's.
 func (c *PacketConn) receive(b []byte) (int, netip.AddrPort, error) {
 	n, m, err := c.so.receive(b, 0)
 	if c.so.typ == SOCK_RAW && err == nil {
@@ -41,7 +41,7 @@ func (c *PacketConn) receive(b []byte) (int, netip.AddrPort, error) {
 	return n, m.Addr, err
 }
 
-// stripHeader moves what follows the IP header to the front of b, as net.IPConn does, and returns its length.
+// stripHeader moves the payload behind the IP header to the front of b, as net.IPConn does, and returns its length.
 func stripHeader(b []byte, n int) int {
 	if n == 0 {
 		return 0
@@ -86,7 +86,7 @@ func (c *PacketConn) LocalAddr() net.Addr { return netAddr(int(c.so.typ), c.loca
 // RemoteAddr implements net.Conn; nil if the socket is not connected.
 func (c *PacketConn) RemoteAddr() net.Addr { return netAddr(int(c.so.typ), c.remote) }
 
-// SetReadBuffer sets how many octets of datagrams may wait to be received.
-func (c *PacketConn) SetReadBuffer(octets int) error {
-	return c.setOption(SOL_SOCKET, SO_RCVBUF, octets)
+// SetReadBuffer sets the bound of the receive queue in bytes.
+func (c *PacketConn) SetReadBuffer(bytes int) error {
+	return c.setOption(SOL_SOCKET, SO_RCVBUF, bytes)
 }

@@ -86,7 +86,7 @@ func TestDeadlines(t *testing.T) {
 		result := make(chan error)
 		go func() { result <- read() }()
 		synctest.Wait()
-		require.NoError(t, c.SetDeadline(time.Now().Add(time.Hour))) // moves the deadline of who waits already
+		require.NoError(t, c.SetDeadline(time.Now().Add(time.Hour))) // also moves the deadline of a blocked call
 		synctest.Wait()
 		require.NoError(t, c.SetDeadline(time.Unix(0, 0)))
 		requireTimeout(<-result)

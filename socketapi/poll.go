@@ -8,15 +8,15 @@ import (
 	"tunstack/internal/poll"
 )
 
-// PollFd is one descriptor for Poll to look at; one with a negative Fd is passed over.
+// PollFd is one descriptor for Poll to check. Poll ignores a negative Fd.
 type PollFd struct {
 	Fd      int
-	Events  Events // what to look for
-	Revents Events // what Poll found, of Events and of POLLERR, POLLHUP and POLLNVAL
+	Events  Events // the events to wait for
+	Revents Events // the events that Poll found, among Events, POLLERR, POLLHUP and POLLNVAL
 }
 
-// Poll waits until a descriptor shows an event that is looked for, and returns the number of descriptors that do, with
-// their Revents set; 0 when the timeout passes. A timeout of 0 does not wait, a negative one has no end.
+// Poll waits until a descriptor shows one of its Events, sets the Revents, and returns the number of descriptors with Revents; 0 when
+// the timeout passes. A timeout of 0 does not wait, a negative one waits for ever.
 func (s Berkeley) Poll(fds []PollFd, timeout time.Duration) (int, error) {
 	if n := s.look(fds); n > 0 || timeout == 0 {
 		return n, nil
@@ -41,7 +41,7 @@ func (s Berkeley) Poll(fds []PollFd, timeout time.Duration) (int, error) {
 	}
 }
 
-// look sets the Revents of all descriptors and counts those that show something.
+// look sets the Revents of all descriptors and counts those with any.
 func (s *Stack) look(fds []PollFd) (n int) {
 	for i := range fds {
 		f := &fds[i]
@@ -61,8 +61,8 @@ func (s *Stack) look(fds []PollFd) (n int) {
 	return n
 }
 
-// Select is Poll in the manner of select(2): it returns those of read that a receive or an accept would not block on, of
-// write a send, and of except those with urgent data. Errors: EBADF for a descriptor that is none.
+// Select is Poll with the arguments of select(2): it returns the descriptors of read on which a receive or accept would not block,
+// those of write on which a send would not block, and those of except with urgent data. Errors: EBADF for an invalid descriptor.
 func (s Berkeley) Select(read, write, except []int, timeout time.Duration) (r, w, e []int, err error) {
 	var fds []PollFd
 	for _, set := range []struct {

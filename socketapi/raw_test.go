@@ -48,7 +48,7 @@ func TestRawPing(t *testing.T) { // SOCK-046
 	require.Equal(t, byte(8), got[:n][20], "a copy of the request")
 }
 
-// What waits for a neighbour who does not answer ARP comes back as an ICMP error, as on Linux.
+// A packet that waits for a neighbour without an answer to ARP causes an ICMP error to its socket, as on Linux.
 func TestRawSocketHearsOfDeadNeighbour(t *testing.T) { // SOCK-046
 	tap, _ := tun.Pipe(1500, tun.TAP, packet.Features{})
 	cfg := device(tap, addrA)

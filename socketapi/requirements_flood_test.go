@@ -12,7 +12,7 @@ import (
 	"tunstack/tcp"
 )
 
-// flooded is a listener at port 7 of a host that remembers 10 half-open connections, and has got 1000 SYNs of nobody.
+// flooded is a listener at port 7 of a host that keeps 10 half-open connections, after 1000 SYNs with forged sources.
 func flooded(t *testing.T) (w *wire, fd int) {
 	w = newWire(t, func(c *Config) { c.TCP.MaxHalfOpen = 10 })
 	fd = w.listen("0.0.0.0:7")
@@ -21,7 +21,7 @@ func flooded(t *testing.T) (w *wire, fd int) {
 		s := tcp.Segment{SrcPort: 1000, DstPort: 7, Flags: tcp.SYN, Seq: 5, Wnd: 1000, Options: tcp.Options{MSS: 1460}}
 		w.inject(ipPacket(from, addrB, ip.ProtocolTCP, nil, segment(from, addrB, s)))
 	}
-	require.Len(t, w.Sockets(), 1+10, "the listener and what it remembers")
+	require.Len(t, w.Sockets(), 1+10, "the listener and its half-open connections")
 	w.take()
 	return w, fd
 }

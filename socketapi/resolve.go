@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// network is what the first argument of Dial, Listen and ListenPacket asks for.
+// network is the parsed first argument of Dial, Listen and ListenPacket.
 type network struct {
-	name       string // as it was given
+	name       string // the argument itself
 	typ, proto int
 }
 
@@ -63,7 +63,7 @@ func (n network) resolve(address string, passive bool) ([]netip.AddrPort, error)
 	return addrs, nil
 }
 
-// resolveError is what package net says where GetAddrInfo says err.
+// resolveError is the error of package net for an error of GetAddrInfo.
 func resolveError(host, port string, err error) error {
 	if errors.Is(err, EAI_SERVICE) {
 		return &net.DNSError{Err: "unknown port", Name: port, IsNotFound: true}

@@ -13,8 +13,8 @@ import (
 	"tunstack/ip/errqueue"
 )
 
-// endpoint is a protocol's side of a socket: stream, datagram or raw. Its methods do not block; those that cannot go on
-// fail with EAGAIN.
+// endpoint is the protocol's part of a socket: stream, datagram or raw. Its methods do not block: a method that would have to wait
+// fails with EAGAIN.
 type endpoint interface {
 	Bind(local netip.AddrPort) error
 	Connect(remote netip.AddrPort) error
@@ -40,10 +40,10 @@ type endpoint interface {
 	recvError() (errqueue.Error, error)
 	ip() ip.SocketOptions
 	setIP(change func(*ip.SocketOptions))
-	datagrams() *dgram.Socket // nil of a stream
+	datagrams() *dgram.Socket // nil for a stream
 }
 
-// socket is what a descriptor refers to: an endpoint and what blocking it takes.
+// socket is the object of a descriptor: an endpoint, and the state of blocking calls.
 type socket struct {
 	endpoint
 	stack  *Stack
@@ -59,7 +59,7 @@ type socket struct {
 	timestamp  atomic.Int32 // which of SO_TIMESTAMP and SO_TIMESTAMPNS is on; 0: none
 
 	mu     sync.Mutex
-	values []value // options that are only kept: see keep. It is never changed, only replaced: accepted sockets share it
+	values []value // stored options: see keep. It is never changed, only replaced, because accepted sockets share it
 }
 
 // Socket opens a socket. typ is SOCK_STREAM, SOCK_DGRAM or SOCK_RAW, perhaps with SOCK_NONBLOCK. Errors: EBADF when the stack is closed, EAFNOSUPPORT,
@@ -76,7 +76,7 @@ func (s Berkeley) Socket(domain, typ, proto int) (fd int, err error) {
 	return so.fd, nil
 }
 
-// install makes a socket of ep and gives it a descriptor.
+// install makes a socket with the endpoint ep and gives it a descriptor.
 func (s *Stack) install(typ, proto int, ep endpoint) (*socket, error) {
 	so := &socket{endpoint: ep, stack: s, typ: uint16(typ), proto: uint16(proto), cookie: s.cookies.Add(1)}
 	so.rd.mask, so.wr.mask = poll.In|poll.RdHup, poll.Out
@@ -87,7 +87,7 @@ func (s *Stack) install(typ, proto int, ep endpoint) (*socket, error) {
 	return so, nil
 }
 
-// Close gives a descriptor up. Calls blocked on it return EBADF. A stream's queued data is still delivered in the
+// Close closes a descriptor. Calls blocked on it return EBADF. A stream's queued data is still delivered in the
 // background; with SO_LINGER and a time, Close waits that long for it to be acknowledged, and with time zero the
 // connection is reset. Errors: EBADF.
 func (s Berkeley) Close(fd int) error {
@@ -109,7 +109,7 @@ func (so *socket) close() error {
 	return err
 }
 
-// linger waits until what was sent is acknowledged or the time of SO_LINGER has passed.
+// linger waits until the sent data is acknowledged or the time of SO_LINGER has passed.
 func (so *socket) linger() {
 	on, d := so.Linger()
 	if !on || d == 0 {
@@ -119,7 +119,7 @@ func (so *socket) linger() {
 	so.await(poll.Hup|poll.Delivered, func() time.Duration { return until }, func() bool { return !so.Lingering() })
 }
 
-// abort closes a socket of a stack that stops: peers are told by a reset, because nobody will answer them any more.
+// abort closes a socket of a stack that stops. It resets a connection, because the stack will not answer the peer any more.
 func (so *socket) abort() {
 	so.closed.Store(true)
 	so.Abort()
@@ -127,7 +127,7 @@ func (so *socket) abort() {
 	so.wake()
 }
 
-// Fcntl does F_GETFL and F_SETFL, of whose flags O_NONBLOCK can change. Errors: EBADF, EINVAL.
+// Fcntl implements F_GETFL and F_SETFL, which can change O_NONBLOCK only. Errors: EBADF, EINVAL.
 func (s Berkeley) Fcntl(fd, cmd, arg int) (int, error) {
 	so, err := s.sockets.get(fd)
 	if err != nil {
@@ -146,8 +146,8 @@ func (s Berkeley) Fcntl(fd, cmd, arg int) (int, error) {
 	return -1, syscall.EINVAL
 }
 
-// Ioctl does FIONREAD and TIOCOUTQ, which return their number, SIOCATMARK, which returns 0 or 1, and FIONBIO. Errors: EBADF, ENOTTY,
-// EINVAL for a number of a listener.
+// Ioctl implements FIONREAD and TIOCOUTQ, which return a number of bytes, SIOCATMARK, which returns 0 or 1, and FIONBIO. Errors: EBADF, ENOTTY,
+// EINVAL for FIONREAD or TIOCOUTQ of a listener.
 func (s Berkeley) Ioctl(fd, request, arg int) (int, error) {
 	so, err := s.sockets.get(fd)
 	if err != nil {

@@ -168,7 +168,7 @@ func (sp *splice) wait(blocked bool) {
 	}
 	queue.Add(&sp.room, poll.Out)
 	if sp.to.so.wr.deadline.Load() != 0 {
-		sp.waiter.Wake() // its sleep did not know of the deadline
+		sp.waiter.Wake() // it sleeps without the deadline
 	}
 }
 

@@ -15,14 +15,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pattern is octets that no two places have alike.
+// pattern is size pseudo-random bytes, so that misplaced bytes show.
 func pattern(size int) []byte {
 	b := make([]byte, size)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(b)
 	return b
 }
 
-// copied is what an io.Copy came to.
+// copied is the result of an io.Copy.
 type copied struct {
 	n   int64
 	err error
@@ -38,7 +38,7 @@ func splicing(to, from *TCPConn) <-chan copied {
 	return done
 }
 
-// proxied is a client and a server with a host between them: what the client writes is to be spliced from in to out.
+// proxied is a client and a server with a stack between them, which splices the client's bytes from in to out.
 func proxied(t *testing.T) (client, in, out, server *TCPConn) {
 	a, b := pair(t, nil)
 	l, err := b.Stack.Listen("tcp", ":7")
@@ -76,7 +76,7 @@ func TestSpliceEcho(t *testing.T) {
 	require.GreaterOrEqual(t, server.Transferred(), uint64(len(data)), "and what of the echo is acknowledged already")
 }
 
-// A reader that does not read holds up the writer, through both connections, and loses nothing.
+// A reader that does not read blocks the writer through both connections, and no byte is lost.
 func TestSpliceToSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, in, out, server := proxied(t)
@@ -89,7 +89,7 @@ func TestSpliceToSlowReader(t *testing.T) {
 			written <- err
 		}()
 		synctest.Wait()
-		require.Empty(t, written, "nobody has read")
+		require.Empty(t, written, "the reader has not read")
 		got := make([]byte, len(data))
 		_, err := io.ReadFull(server, got)
 		require.NoError(t, err)
@@ -99,7 +99,7 @@ func TestSpliceToSlowReader(t *testing.T) {
 	})
 }
 
-// A Write to the other connection at the same time keeps its octets together.
+// A Write to the other connection at the same time keeps its bytes together.
 func TestSpliceBesideWrite(t *testing.T) {
 	client, in, out, server := proxied(t)
 	const size, writes = 300_000, 20
@@ -131,7 +131,7 @@ func TestSpliceBesideWrite(t *testing.T) {
 	}
 }
 
-// However much arrives while a Write is at work, one goroutine waits for its end.
+// However many bytes arrive during a Write, one goroutine waits for its end.
 func TestSpliceWaitsOnceForWrite(t *testing.T) {
 	client, in, out, server := proxied(t)
 	written := make(chan error, 1)
@@ -164,7 +164,7 @@ func TestSpliceWaitsOnceForWrite(t *testing.T) {
 	require.Equal(t, copied{100, nil}, <-done)
 }
 
-// What ends a read ends a splice: a deadline, a Close, a reset.
+// A deadline, a Close and a reset of the reading connection end a splice.
 func TestSpliceEndsWithReader(t *testing.T) {
 	for name, tt := range map[string]struct {
 		end  func(client, in *TCPConn)
@@ -191,7 +191,7 @@ func TestSpliceEndsWithReader(t *testing.T) {
 	}
 }
 
-// What ends a write ends it too, once there is something to write.
+// A deadline, a Close and a reset of the written connection end it too, once there are bytes to write.
 func TestSpliceEndsWithWriter(t *testing.T) {
 	for name, tt := range map[string]struct {
 		end  func(out, server *TCPConn)
@@ -206,7 +206,7 @@ func TestSpliceEndsWithWriter(t *testing.T) {
 			_ = server.Close()
 		}, syscall.ECONNRESET},
 	} {
-		for _, before := range []bool{false, true} { // the octets come before what ends it, and fill the way, or after
+		for _, before := range []bool{false, true} { // the bytes come before what ends it, and fill the way, or after
 			t.Run(name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					client, in, out, server := proxied(t)
@@ -232,12 +232,12 @@ func TestSpliceEndsWithWriter(t *testing.T) {
 	}
 }
 
-// Nothing is left behind: not a waiter, not a packet.
+// A splice leaves neither a waiter nor a packet behind.
 func TestSpliceLeavesNothing(t *testing.T) {
 	client, in, out, server := proxied(t)
 	for range 3 {
 		done := splicing(out, in)
-		_, err := client.Write([]byte("octet"))
+		_, err := client.Write([]byte("bytes"))
 		require.NoError(t, err)
 		b := make([]byte, 5)
 		_, err = io.ReadFull(server, b)
@@ -254,7 +254,7 @@ func TestSpliceLeavesNothing(t *testing.T) {
 	require.Equal(t, "after", string(b))
 }
 
-// SO_RCVTIMEO is counted from the last octet, with and without a splice.
+// SO_RCVTIMEO is counted from the last byte, with and without a splice.
 func TestSpliceWithTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, in, out, _ := proxied(t)

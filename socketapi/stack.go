@@ -1,6 +1,6 @@
-// Package socketapi is a TCP/IP host in a program: New makes one from a Config. Its sockets are used in the manner of Go's
-// package net, by the methods Dial, DialContext, Listen and ListenPacket of Stack, or by the Berkeley calls, which are the
-// methods of Berkeley. Both work on the same descriptors.
+// Package socketapi is a TCP/IP stack in a program: New makes one from a Config. Its sockets have two interfaces on the same
+// descriptors: that of Go's package net, by the methods Dial, DialContext, Listen and ListenPacket of Stack, and the Berkeley calls,
+// the methods of Berkeley.
 package socketapi
 
 import (
@@ -30,7 +30,7 @@ import (
 	"tunstack/udp"
 )
 
-// Stack is one host. Its methods are safe for concurrent use.
+// Stack is one TCP/IP stack. Its methods are safe for concurrent use.
 type Stack struct {
 	clock  clock.Clock
 	log    *slog.Logger
@@ -46,7 +46,7 @@ type Stack struct {
 	tcp    *tcpsocket.Stack
 	traces *trace.Hub
 	links  []attachment // the loopback first
-	ttl    uint8        // of packets whose sender chose none
+	ttl    uint8        // of packets of sockets without IP_TTL
 
 	addresses addresses
 	sockets   table
@@ -58,7 +58,7 @@ type Stack struct {
 	cancel  context.CancelFunc // ends the timers' goroutine
 }
 
-// New starts a host. On error nothing remains of it, but its devices are the caller's again.
+// New starts a stack. On error it stops what it has started and leaves the devices to the caller.
 func New(cfg Config) (*Stack, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
@@ -72,8 +72,8 @@ func New(cfg Config) (*Stack, error) {
 	return s, nil
 }
 
-// assemble wires the layers together: each transport registers itself with ip, and each link hands up to its
-// interface of ip what it receives.
+// assemble connects the layers: each transport registers itself with ip, and each link delivers the received packets to its interface
+// of ip.
 func (s *Stack) assemble(cfg *Config) error {
 	cfg.IP.Timers, cfg.TCP.Timers = &s.timers, &s.timers
 	s.ip = ip.New(cfg.IP)
@@ -134,14 +134,14 @@ func (cfg *Config) complete() error {
 	return nil
 }
 
-// seed reads from Rand what the layers' own generator starts with, so that they cannot fail later.
+// seed reads from Rand the seed of the layers' own generator, which cannot fail later.
 func (cfg *Config) seed() error {
 	if cfg.Rand == nil {
 		cfg.Rand = crand.Reader
 	}
 	var seed [32]byte
 	if _, err := io.ReadFull(cfg.Rand, seed[:]); err != nil {
-		return fmt.Errorf("socketapi: reading randomness: %w", err)
+		return fmt.Errorf("socketapi: reading the random source: %w", err)
 	}
 	random := rand.NewChaCha8(seed)
 	cfg.Rand, cfg.UDP.Rand, cfg.TCP.Rand = random, random, random
@@ -152,7 +152,7 @@ func (cfg *Config) seed() error {
 	return nil
 }
 
-// badPorts says whether a range of ephemeral ports, whose bounds are the default's if they are 0, is empty.
+// badPorts reports whether a range of ephemeral ports is empty. A bound of 0 is the default's.
 func badPorts(low, high uint16) bool {
 	return cmp.Or(low, ports.DefaultLow) > cmp.Or(high, ports.DefaultHigh)
 }
@@ -172,7 +172,7 @@ func (c *Interface) complete(index int) error {
 	return nil
 }
 
-// start starts the goroutines, unless the clock is one that others move.
+// start starts the goroutines, unless the clock is virtual.
 func (s *Stack) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
@@ -188,7 +188,7 @@ func (s *Stack) start() {
 	}
 }
 
-// virtual is the stack's clock if it stands still by itself, else nil.
+// virtual is the stack's clock if it is virtual, else nil.
 func (s *Stack) virtual() *clock.Virtual {
 	v, _ := s.clock.(*clock.Virtual)
 	return v
@@ -202,11 +202,11 @@ func (s *Stack) wallTime(at time.Duration) time.Time {
 	return time.Now().Add(at - s.Now())
 }
 
-// Now is the time since the stack's birth.
+// Now is the time on the stack's clock.
 func (s *Stack) Now() time.Duration { return s.clock.Now() }
 
-// Close ends the stack: connections are reset, blocked calls return EBADF or net.ErrClosed, devices are closed, and
-// when it returns no goroutine is left. It may be called more than once.
+// Close ends the stack: it resets the connections, makes blocked calls return EBADF or net.ErrClosed, and closes the devices. All
+// goroutines of the stack have ended when it returns. It may be called more than once.
 func (s *Stack) Close() error {
 	for _, so := range s.sockets.shut() {
 		if s.sockets.remove(so) {

@@ -21,7 +21,7 @@ import (
 	"tunstack/udp"
 )
 
-// injected is two hosts without devices, each of which injects into the other what it sends.
+// injected is two stacks without devices, each of which injects its packets into the other.
 func injected(t *testing.T, clk *VirtualClock) (a, b host) {
 	cfg := func(addr netip.Addr, peer *host, mtu int) Config {
 		return Config{Clock: clk, Interfaces: []Interface{{

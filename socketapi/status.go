@@ -23,13 +23,13 @@ type Counter = stats.Value
 // Interfaces lists the interfaces, the loopback first.
 func (s *Stack) Interfaces() []InterfaceInfo { return s.ip.Interfaces() }
 
-// Routes lists the route table in the order it is searched.
+// Routes lists the route table in the order of the search.
 func (s *Stack) Routes() []Route { return s.ip.Routes() }
 
 // AddRoute adds a route. Errors: EINVAL, ENODEV, ENETUNREACH for a gateway that is not on a connected network, EEXIST.
 func (s *Stack) AddRoute(r Route) error { return s.ip.AddRoute(r) }
 
-// DelRoute removes the routes that match r. Errors: ESRCH when there is none.
+// DelRoute removes the routes that match r. Errors: ESRCH without a match.
 func (s *Stack) DelRoute(r Route) error { return s.ip.DelRoute(r) }
 
 // Neighbors lists the neighbour caches of all interfaces.
@@ -46,16 +46,16 @@ func (s *Stack) Neighbors() []Neighbor {
 // SocketInfo is one row of Sockets.
 type SocketInfo struct {
 	Protocol string         `json:"protocol"` // tcp, udp or raw
-	State    string         `json:"state"`    // as ss prints it: ESTAB, LISTEN, TIME-WAIT ...; of others UNCONN or ESTAB
-	RecvQ    int            `json:"recv_q"`   // octets; of a listener: connections to be accepted
-	SendQ    int            `json:"send_q"`   // octets; of a listener: its backlog
+	State    string         `json:"state"`    // as ss prints it: ESTAB, LISTEN, TIME-WAIT ...; others UNCONN or ESTAB
+	RecvQ    int            `json:"recv_q"`   // bytes; of a listener: connections that wait for accept
+	SendQ    int            `json:"send_q"`   // bytes; of a listener: its backlog
 	Local    netip.AddrPort `json:"local"`
 	Remote   netip.AddrPort `json:"remote"`
-	Info     *tcp.Info      `json:"info,omitempty"` // of a TCP connection, if it was asked for
+	Info     *tcp.Info      `json:"info,omitempty"` // of a TCP connection, if requested
 }
 
-// AllSockets goes through the sockets of all protocols, TCP's without an owner among them: TCP's listeners first, then its connections, in no
-// order, then the others. It needs little memory however many there are. info asks for what TCP connections know of themselves.
+// AllSockets iterates over the sockets of all protocols, closed TCP sockets that still deliver data among them: TCP's listeners first,
+// then its connections in no order, then the others. Its memory does not grow with the number of connections. info requests Info.
 func (s *Stack) AllSockets(info bool) iter.Seq[SocketInfo] {
 	return func(yield func(SocketInfo) bool) {
 		for i := range transports {
@@ -68,7 +68,7 @@ func (s *Stack) AllSockets(info bool) iter.Seq[SocketInfo] {
 	}
 }
 
-// Sockets lists the same, TCP's in order of their addresses.
+// Sockets lists the same sockets, TCP's in the order of their addresses.
 func (s *Stack) Sockets() (rows []SocketInfo) {
 	for i := range transports {
 		if t := &transports[i]; t.list != nil {
@@ -101,7 +101,7 @@ func (s *Stack) Counters() []Counter {
 // DropCounter counts the packets that were dropped for one reason.
 type DropCounter = stats.Named
 
-// Drops are the counters of drops of all layers, to be read at any time; those of each interface's link are in it.
+// Drops are the drop counters of all layers and of each interface's link. They may be read at any time.
 func (s *Stack) Drops() []DropCounter {
 	var rows []DropCounter
 	for _, layer := range s.layers() {

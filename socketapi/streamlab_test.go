@@ -29,13 +29,13 @@ func (p *tcpPair) listen(backlog int) int {
 	return fd
 }
 
-// rest lets both hosts do what is to be done now.
+// rest runs both stacks until they are idle.
 func (p *tcpPair) rest() { rest(p.clk.Now(), p.a, p.b) }
 
 // after lets d pass on both hosts.
 func (p *tcpPair) after(d time.Duration) { rest(p.clk.Now()+d, p.a, p.b) }
 
-// dial starts a connection from a to b's port 7 and lets it come about.
+// dial makes a connection from a to b's port 7.
 func (p *tcpPair) dial() int {
 	p.t.Helper()
 	fd := p.a.socket(SOCK_STREAM|SOCK_NONBLOCK, 0)
@@ -61,5 +61,5 @@ func (p *tcpPair) connect() (client, server int) {
 	return client, p.accept()
 }
 
-// silence makes b deaf and mute from now on: only a's time passes.
+// silence stops b for good: only a's time passes.
 func (p *tcpPair) silence(d time.Duration) { rest(p.clk.Now()+d, p.a) }

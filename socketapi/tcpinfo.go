@@ -6,10 +6,11 @@ import (
 	"tunstack/tcp"
 )
 
-// TCPInfo is Linux's struct tcp_info as of 6.18, which TCP_INFO reads, as much as fits. Times are in microseconds. What this stack does not measure is zero.
+// TCPInfo is Linux's struct tcp_info as of 6.18, which TCP_INFO reads. A shorter buffer gets its start. Times are in microseconds.
+// Fields that the stack does not measure are zero.
 type TCPInfo struct {
 	State, CAState, Retransmits, Probes, Backoff, Options uint8
-	Wscale                                                uint8 // the peer's shift below, the own above
+	Wscale                                                uint8 // the peer's shift in the lower four bits, the stack's in the upper four
 	AppLimited                                            uint8
 
 	RTO, ATO, SndMSS, RcvMSS                                 uint32
@@ -47,14 +48,14 @@ var linuxStates = [...]uint8{
 	tcp.Closed: 7, tcp.CloseWait: 8, tcp.LastAck: 9, tcp.Listen: 10, tcp.Closing: 11,
 }
 
-// linuxCAStates are Linux's numbers of what congestion control is at.
+// linuxCAStates are Linux's numbers of the states of congestion control.
 var linuxCAStates = [...]uint8{tcp.CAOpen: 0, tcp.CARecovery: 3, tcp.CALoss: 4}
 
 func newTCPInfo(i tcp.Info) TCPInfo {
 	micro := func(d time.Duration) uint32 { return uint32(d / time.Microsecond) }
-	segments := func(octets int) uint32 {
+	segments := func(bytes int) uint32 {
 		mss := max(i.SndMSS, 1)
-		return uint32((octets + mss - 1) / mss)
+		return uint32((bytes + mss - 1) / mss)
 	}
 	return TCPInfo{
 		State: linuxStates[i.State], CAState: linuxCAStates[i.CAState],

@@ -11,7 +11,7 @@ import (
 	"tunstack/trace"
 )
 
-// watched is what a watcher of b saw, one line per segment or change of state.
+// watched is the events that a watcher of b received, one line per segment or change of state.
 func watched(p *tcpPair, match func(local, remote netip.AddrPort) bool) (lines *[]string, stop func()) {
 	lines = new([]string)
 	return lines, p.b.Stack.Trace(match, func(r TraceRecord) {
@@ -26,7 +26,7 @@ func watched(p *tcpPair, match func(local, remote netip.AddrPort) bool) (lines *
 
 func everything(_, _ netip.AddrPort) bool { return true }
 
-// A watcher sees a connection from its SYN on, one that was there before from then on, and nothing once it has stopped.
+// A watcher sees a new connection from its SYN on, an existing one from the call on, and nothing after stop.
 func TestTrace(t *testing.T) {
 	p := newTCPPair(t)
 	old, _ := p.connect()
@@ -49,7 +49,7 @@ func TestTrace(t *testing.T) {
 	require.Empty(t, *lines)
 }
 
-// Watchers do not disturb each other, and one that wants other connections sees none.
+// Watchers are independent, and one whose match selects no connection sees none.
 func TestTraceMatch(t *testing.T) {
 	p := newTCPPair(t)
 	all, stop := watched(p, everything)

@@ -10,19 +10,19 @@ import (
 	tcpsocket "tunstack/tcp/socket"
 )
 
-// transport is a kind of socket: what open, GetAddrInfo, Dial, AllSockets and Counters know of it.
+// transport is a kind of socket, for open, GetAddrInfo, Dial, AllSockets and Counters.
 type transport struct {
-	typ, proto int    // of socket(2), whose protocol 0 is the first row of the type; a row with 0 takes every protocol but 0
-	name       string // for Dial, and in /etc/services; "": there are no ports
+	typ, proto int    // of socket(2). Protocol 0 selects the first row of the type; a row with 0 matches every protocol but 0
+	name       string // for Dial, and in /etc/services; "": without ports
 	open       func(s *Stack, proto int) endpoint
 
-	// A second kind of a transport's sockets, which getaddrinfo(3) does not know, leaves out the rest.
+	// A second kind of a transport's sockets, which getaddrinfo(3) does not return, leaves the rest nil.
 	stats func(s *Stack) any
 	list  func(s *Stack) []SocketInfo                    // in the order of their addresses
-	each  func(s *Stack, info bool) iter.Seq[SocketInfo] // the same in no order, of many sockets; nil: list is short enough
+	each  func(s *Stack, info bool) iter.Seq[SocketInfo] // the same in no order, for transports with many sockets; nil: list serves
 }
 
-// transports are the kinds of socket, in the order in which lists show them.
+// transports are the kinds of socket, in the order of the lists.
 var transports = [...]transport{
 	{SOCK_STREAM, IPPROTO_TCP, "tcp",
 		func(s *Stack, _ int) endpoint { return stream{s.tcp.NewSocket()} },
@@ -37,7 +37,7 @@ var transports = [...]transport{
 		func(s *Stack) any { return s.raw.Stats() }, (*Stack).listRaw, nil},
 }
 
-// takes says whether the row answers socket(2).
+// takes reports whether socket(2) with typ and proto selects the row.
 func (t *transport) takes(typ, proto int) bool {
 	if t.proto == 0 {
 		return typ == t.typ && proto > 0 && proto <= IPPROTO_RAW
@@ -59,7 +59,7 @@ func (s *Stack) open(typ, proto int) (*socket, error) {
 	return nil, syscall.EINVAL
 }
 
-// sockets goes through the transport's sockets.
+// sockets iterates over the transport's sockets.
 func (t *transport) sockets(s *Stack, info bool) iter.Seq[SocketInfo] {
 	switch {
 	case t.each != nil:
@@ -99,7 +99,7 @@ func (s *Stack) listUDP() (rows []SocketInfo) {
 	return rows
 }
 
-// listRaw lists the ping sockets, too.
+// listRaw includes the ping sockets.
 func (s *Stack) listRaw() (rows []SocketInfo) {
 	for _, r := range s.raw.Sockets() {
 		local, remote := netip.AddrPortFrom(r.Local, 0), netip.AddrPortFrom(r.Remote, 0)
@@ -108,7 +108,7 @@ func (s *Stack) listRaw() (rows []SocketInfo) {
 	return rows
 }
 
-// connected is the state of a socket without connections.
+// connected is the state of a datagram socket, in the words of ss.
 func connected(remote netip.AddrPort) string {
 	if remote.Addr().IsValid() {
 		return "ESTAB"

@@ -15,7 +15,7 @@ func (h host) atMark(fd int) bool {
 	return n == 1
 }
 
-// sendUrgent sends a text whose last octet is urgent.
+// sendUrgent sends a text whose last byte is urgent.
 func (h host) sendUrgent(fd int, text string) {
 	h.t.Helper()
 	n, err := h.Send(fd, []byte(text), MSG_OOB)
@@ -27,7 +27,7 @@ func TestUrgentByte(t *testing.T) { // SOCK-022, TCP-067, TCP-070, TCP-071
 	p := newTCPPair(t)
 	client, server := p.connect()
 	_, err := p.b.recv(server, 1, MSG_OOB)
-	require.Equal(t, syscall.EINVAL, err, "there is none")
+	require.Equal(t, syscall.EINVAL, err, "without urgent data")
 	p.a.send(client, "abc")
 	p.a.sendUrgent(client, "d!")
 	p.a.send(client, "ef")
@@ -72,7 +72,7 @@ func TestUrgentInline(t *testing.T) { // SOCK-022
 	require.Zero(t, p.b.events(server, POLLPRI))
 }
 
-// A sender whose peer reads nothing can still say that something is urgent.
+// A sender can announce urgent data although the peer's window is closed.
 func TestUrgentAnnounced(t *testing.T) { // TCP-015, TCP-070
 	p := newTCPPair(t)
 	p.b.set(p.listener, SOL_SOCKET, SO_RCVBUF, 4096)

@@ -11,23 +11,23 @@ import (
 	"tunstack/internal/timer"
 )
 
-// never is a moment that does not come.
+// never is later than every time of the clock.
 const never = time.Duration(math.MaxInt64)
 
-// direction is one half of a socket, receiving or sending, as far as blocking goes.
+// direction is the state of blocking calls of one half of a socket, receiving or sending.
 type direction struct {
-	mask     poll.Mask    // what its calls wait for
-	timeout  atomic.Int64 // SO_RCVTIMEO, SO_SNDTIMEO: how long a call may block; 0: for ever; noWait
-	deadline atomic.Int64 // of net.Conn, in the stack's time: when calls fail, whatever there is; 0: none
+	mask     poll.Mask    // the events that its calls wait for
+	timeout  atomic.Int64 // SO_RCVTIMEO, SO_SNDTIMEO: the longest time that a call blocks; 0: for ever; noWait: not at all
+	deadline atomic.Int64 // of net.Conn, in the stack's time: from then on calls fail, even if data is ready; 0: none
 }
 
-// passed says whether the deadline has come.
+// passed reports whether the deadline has passed.
 func (d *direction) passed(s *Stack) bool {
 	at := d.deadline.Load()
 	return at != 0 && s.Now() >= time.Duration(at)
 }
 
-// until is the moment to give up for a call whose timeout ends at end.
+// until is the earlier one of the deadline and end, at which a call's timeout ends.
 func (d *direction) until(end time.Duration) time.Duration {
 	if at := d.deadline.Load(); at != 0 {
 		return min(end, time.Duration(at))
@@ -35,12 +35,12 @@ func (d *direction) until(end time.Duration) time.Duration {
 	return end
 }
 
-// errMoved is EAGAIN of an op that has done something since it was called: a timeout begins anew.
-var errMoved = errors.New("more has been done, and more is to come")
+// errMoved is EAGAIN of an op that has transferred data: the timeout restarts.
+var errMoved = errors.New("would block after a partial transfer")
 
-// wait is the one place where socket calls block. It calls op until that fails with anything but EAGAIN or errMoved, and sleeps
-// in between until the socket shows an event of d.mask. It returns op's error; EAGAIN when time is up or the caller will
-// not wait; EBADF once the socket is closed, which ends the wait of whoever is here.
+// wait is the one place where socket calls block. It calls op until the result is neither EAGAIN nor errMoved, and sleeps
+// in between until the socket shows an event of d.mask. It returns op's error; EAGAIN when the timeout ends or dontWait is set; EBADF
+// when the socket is closed.
 func (so *socket) wait(d *direction, dontWait bool, op func() error) error {
 	if err := so.refused(d); err != nil {
 		return err
@@ -52,7 +52,7 @@ func (so *socket) wait(d *direction, dontWait bool, op func() error) error {
 	return err
 }
 
-// refused is why a call fails whatever there is: EBADF of a closed socket, EAGAIN when the deadline has passed.
+// refused is the error of a call that fails even if data is ready: EBADF on a closed socket, EAGAIN when the deadline has passed.
 func (so *socket) refused(d *direction) error {
 	switch {
 	case so.closed.Load():
@@ -81,7 +81,7 @@ func (so *socket) block(d *direction, op func() error) error {
 	return err
 }
 
-// timeout is when a call that begins to wait now has waited for long enough.
+// timeout is the time at which a call that begins to wait now times out.
 func (so *socket) timeout(d *direction) time.Duration {
 	t, now := time.Duration(d.timeout.Load()), so.stack.Now()
 	if t == 0 || t > never-now {
@@ -90,7 +90,7 @@ func (so *socket) timeout(d *direction) time.Duration {
 	return now + t
 }
 
-// await sleeps until done, which it asks again at every event of mask, or until the moment until, which may move.
+// await sleeps until done returns true, which it calls at every event of mask, or until the time until, which may change.
 func (so *socket) await(mask poll.Mask, until func() time.Duration, done func() bool) {
 	sl := so.stack.newSleeper()
 	defer so.stack.freeSleeper(sl)
@@ -105,10 +105,10 @@ func (so *socket) await(mask poll.Mask, until func() time.Duration, done func() 
 	}
 }
 
-// wake makes everyone who waits for the socket look at it again.
+// wake wakes all waiters of the socket, so that they check it again.
 func (so *socket) wake() { so.Waiters().Notify(poll.Always) }
 
-// sleeper is a goroutine's means to wait for sockets and for a moment of the stack's time.
+// sleeper lets a goroutine wait for events of sockets and for a time of the stack's clock.
 type sleeper struct {
 	*poll.Waiter
 	timer timer.Timer
@@ -117,7 +117,7 @@ type sleeper struct {
 // Expire implements timer.Handler.
 func (sl *sleeper) Expire(time.Duration) { sl.Wake() }
 
-// sleep returns when an event came, when until has come, or needlessly.
+// sleep returns at an event, at the time until, or spuriously.
 func (sl *sleeper) sleep(until time.Duration) {
 	if until != never {
 		sl.timer.Arm(until)
@@ -134,7 +134,7 @@ func (s *Stack) newSleeper() *sleeper {
 	return sl
 }
 
-// freeSleeper takes sl back. A late token in it costs its next user one needless look.
+// freeSleeper returns sl to the pool. A late token in it makes its next user check once more than necessary.
 func (s *Stack) freeSleeper(sl *sleeper) {
 	sl.timer.Stop()
 	s.sleepers.Put(sl)

@@ -16,8 +16,8 @@ import (
 	"tunstack/tcp"
 )
 
-// wire is a host at 10.0.0.2 whose only link ends in the test: it sees every datagram, and puts in what it likes, as 10.0.0.1
-// or as anybody. Time is virtual and all sockets are non-blocking.
+// wire is a stack at 10.0.0.2 whose only link ends in the test: the test sees every datagram and injects its own, as 10.0.0.1
+// or as any other host. Time is virtual and all sockets are non-blocking.
 type wire struct {
 	host
 	clk  VirtualClock
@@ -75,7 +75,7 @@ func (w *wire) one() frame {
 	return frames[0]
 }
 
-// silent requires that nothing at all was sent.
+// silent requires that no datagram was sent.
 func (w *wire) silent(about ...any) {
 	w.t.Helper()
 	require.Empty(w.t, w.sent, about...)
@@ -108,12 +108,12 @@ func segment(src, dst netip.Addr, s tcp.Segment) []byte {
 
 func (w *wire) inject(d []byte) { require.NoError(w.t, w.Inject("link0", d)) }
 
-// recv puts in a segment from 10.0.0.1.
+// recv injects a segment from 10.0.0.1.
 func (w *wire) recv(s tcp.Segment) {
 	w.inject(ipPacket(addrA, addrB, ip.ProtocolTCP, nil, segment(addrA, addrB, s)))
 }
 
-// recvError puts in an ICMP error that quotes the start of a datagram sent.
+// recvError injects an ICMP error that quotes the start of a datagram sent.
 func (w *wire) recvError(kind, code byte, mtu uint16, sent frame) {
 	quoted := segment(sent.ip.Src, sent.ip.Dst, sent.Segment)[:8]
 	b := []byte{kind, code, 0, 0, 0, 0, byte(mtu >> 8), byte(mtu)}
@@ -137,7 +137,7 @@ func (w *wire) dial(to string) (int, frame) {
 	return fd, w.one()
 }
 
-// peer is the test's end of a connection: what it sends and expects next.
+// peer is the test's end of a connection, with its next sequence numbers.
 type peer struct {
 	w        *wire
 	fd       int // the host's socket
@@ -156,7 +156,7 @@ func (w *wire) connected() *peer {
 	return p
 }
 
-// sends puts in a segment of the peer's.
+// sends injects a segment from the peer.
 func (p *peer) sends(flags tcp.Flags, payload string, options ...tcp.Options) {
 	s := tcp.Segment{SrcPort: p.src, DstPort: p.dst, Flags: flags, Seq: p.seq, Ack: p.ack, Wnd: 65535, Payload: []byte(payload)}
 	if len(options) > 0 {
@@ -166,7 +166,7 @@ func (p *peer) sends(flags tcp.Flags, payload string, options ...tcp.Options) {
 	p.seq = p.seq.Add(len(payload))
 }
 
-// acks puts in the acknowledgment of all that was sent since the last call, and returns that.
+// acks injects an acknowledgment of all segments sent since the last call, and returns these.
 func (p *peer) acks() []frame {
 	p.w.t.Helper()
 	frames := p.w.take()

@@ -33,12 +33,12 @@ func TestWriteTo(t *testing.T) {
 	require.Zero(t, n)
 }
 
-// A writer that fails ends it; the connection goes on.
+// A failing writer ends WriteTo; the connection continues.
 func TestWriteToFailingWriter(t *testing.T) {
 	client, server := connPair(t)
 	full := errors.New("full")
 	for _, tt := range []struct{ writer, want error }{{full, full}, {nil, io.ErrShortWrite}} {
-		_, err := client.Write([]byte("some octets"))
+		_, err := client.Write([]byte("some bytes"))
 		require.NoError(t, err)
 		n, err := server.WriteTo(writer(func(p []byte) (int, error) { return 4, tt.writer }))
 		require.Equal(t, tt.want, err)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is lent arrives, and is returned once, when the peer has acknowledged all of it and not before.
+// Lent memory arrives, and is returned once, when the peer has acknowledged all of it and not before.
 func TestWriteZeroCopy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := connPair(t)
@@ -47,7 +47,7 @@ func TestWriteZeroCopy(t *testing.T) {
 	})
 }
 
-// An error returns what was lent too.
+// An error returns the lent memory too.
 func TestWriteZeroCopyFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, _ := connPair(t)

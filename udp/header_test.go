@@ -33,7 +33,7 @@ func FuzzHeader(f *testing.F) {
 	})
 }
 
-// FuzzInput feeds whole datagrams to a host with sockets; nothing may panic, and what is delivered was sent so. SEC-015, UDP-006.
+// FuzzInput feeds whole datagrams to a host with sockets; none may panic, and each delivered datagram is one that was sent. SEC-015, UDP-006.
 func FuzzInput(f *testing.F) {
 	f.Add(build(f, "10.0.0.1:1000", "10.0.0.2:7", "hello")[20:], false)
 	f.Add(build(f, "10.0.0.1:1000", "10.0.0.2:7", "")[20:], true)

@@ -13,7 +13,7 @@ import (
 	"tunstack/internal/race"
 )
 
-// A datagram in, read, and answered costs no allocation, connected or not, with the checksum done by the link or by us.
+// A datagram in, read, and answered costs no allocation, connected or not, with the checksum computed by the link or by the stack.
 func TestNoAllocations(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates")
@@ -60,7 +60,7 @@ func TestConcurrent(t *testing.T) {
 			b := make([]byte, 100)
 			for range rounds {
 				if n, _, err := e.Recv(b, false); err == nil && n != 16 {
-					t.Errorf("%d octets", n)
+					t.Errorf("%d bytes", n)
 				}
 				_, _ = e.Send(b, ap("10.0.0.1:1000"), netip.Addr{})
 				_, _ = e.Send(b, netip.AddrPort{}, netip.Addr{})
@@ -85,7 +85,7 @@ func TestConcurrent(t *testing.T) {
 	require.Zero(t, e.Used())
 }
 
-// BenchmarkEcho is one datagram in and its answer out, beside many other sockets.
+// BenchmarkEcho measures one received datagram and its answer, beside many other sockets.
 func BenchmarkEcho(b *testing.B) {
 	for _, others := range []int{0, 10_000} {
 		b.Run(fmt.Sprintf("sockets=%d", others+1), func(b *testing.B) {

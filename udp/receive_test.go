@@ -16,7 +16,7 @@ import (
 	"tunstack/ip"
 )
 
-// UDP-003, UDP-004, UDP-006: what is delivered, and what is dropped for which reason without an ICMP error.
+// UDP-003, UDP-004, UDP-006: valid datagrams are delivered, others dropped under a named reason, without an ICMP error.
 func TestReceiveValid(t *testing.T) {
 	setLength := func(n uint16) func([]byte) { return func(b []byte) { binary.BigEndian.PutUint16(b[24:], n) } }
 	noChecksum := func(b []byte) { b[26], b[27] = 0, 0 }
@@ -59,7 +59,7 @@ func TestReceiveValid(t *testing.T) {
 	}
 }
 
-// cutTo makes the IP datagram n octets long; the rest is link padding.
+// cutTo makes the IP datagram n bytes long; the rest is link padding.
 func cutTo(b []byte, n uint16) {
 	binary.BigEndian.PutUint16(b[2:], n)
 	binary.BigEndian.PutUint16(b[10:], 0)
@@ -93,7 +93,7 @@ func TestReceiveInfo(t *testing.T) {
 	require.Equal(t, want, e.reads(t, "x"))
 }
 
-// UDP-011, SOCK-021: boundaries are kept, an empty datagram is one, and what does not fit is cut.
+// UDP-011, SOCK-021: boundaries are kept, an empty datagram counts, and a datagram too long for the buffer is cut.
 func TestReceiveBoundaries(t *testing.T) {
 	h := newHost(t)
 	e := h.bound("0.0.0.0:7")
@@ -115,7 +115,7 @@ func TestReceiveBoundaries(t *testing.T) {
 	e.fails(t, syscall.EAGAIN)
 }
 
-// UDP-011: a super-packet of the device is as many datagrams as it was made of.
+// UDP-011: a super-packet of the device is delivered as the datagrams that it was made of.
 func TestReceiveSuperPacket(t *testing.T) {
 	h := newHostOn(t, 1500, packet.Features{Checksum: true, USO: 65535})
 	e := h.bound("0.0.0.0:7")
@@ -135,7 +135,7 @@ func TestReceiveSuperPacket(t *testing.T) {
 	require.EqualValues(t, 6, h.udp.stats.InDatagrams.Value())
 }
 
-// UDP-012: a connected socket hears its peer only.
+// UDP-012: a connected socket receives from its peer only.
 func TestReceiveConnected(t *testing.T) {
 	h := newHost(t)
 	e := h.bound("0.0.0.0:7")
@@ -150,7 +150,7 @@ func TestReceiveConnected(t *testing.T) {
 	e.fails(t, syscall.EAGAIN)
 }
 
-// UDP-014: the most specific match has a datagram, whatever the order of binding.
+// UDP-014: the most specific socket receives a datagram, whatever the order of binding.
 func TestReceiveMostSpecific(t *testing.T) {
 	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 2, 0}} {
 		h := newHost(t)
@@ -197,7 +197,7 @@ func TestReceiveMany(t *testing.T) {
 	require.EqualValues(t, 1, h.udp.stats.DropNoListener.Value())
 }
 
-// SOCK-044: leaving a group ends what joining began, and so does Close.
+// SOCK-044: leaving a group undoes joining, and so does Close.
 func TestMembership(t *testing.T) {
 	h := newHost(t)
 	g, lan := addr("224.0.0.251"), addr("10.0.0.2")
@@ -241,7 +241,7 @@ func TestReceiveReusePort(t *testing.T) {
 	}
 }
 
-// ICMP-010: nobody there.
+// ICMP-010: a port without a socket.
 func TestReceiveNoPort(t *testing.T) {
 	h := newHost(t)
 	h.receive("10.0.0.1:1000", "10.0.0.2:9", "x")
@@ -249,7 +249,7 @@ func TestReceiveNoPort(t *testing.T) {
 	require.EqualValues(t, 1, h.udp.stats.DropNoPort.Value())
 }
 
-// SOCK-032: SO_RCVBUF bounds what waits, with overhead; the rest is dropped and counted.
+// SOCK-032: SO_RCVBUF bounds the receive queue, with overhead; further datagrams are dropped and counted.
 func TestReceiveBuffer(t *testing.T) {
 	h := newHost(t)
 	e := h.bound("0.0.0.0:7", func(o *Options) { o.RcvBuf = 8 << 10 })

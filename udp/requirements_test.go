@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ICMP-015: a receiver that is overrun asks nobody to be quiet.
+// ICMP-015: a full receive queue causes no Source Quench.
 func TestNoSourceQuench(t *testing.T) {
 	h := newHost(t)
 	h.bound("0.0.0.0:7", func(o *Options) { o.RcvBuf = 4 << 10 })

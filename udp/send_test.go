@@ -42,7 +42,7 @@ func TestSendChecksum(t *testing.T) {
 	}
 }
 
-// UDP-002: a checksum that computes to zero is sent as 0xFFFF, by us as by CompleteChecksum.
+// UDP-002: a checksum that computes to zero is sent as 0xFFFF, by the stack as by CompleteChecksum.
 func TestSendChecksumZero(t *testing.T) {
 	for _, features := range []packet.Features{{}, {Checksum: true}} {
 		h := newHostOn(t, 1500, features)
@@ -53,9 +53,9 @@ func TestSendChecksumZero(t *testing.T) {
 		field := binary.BigEndian.Uint16(first.Data[26:])
 		payload := make([]byte, 2)
 		if first.Offload.Checksum == packet.ChecksumPartial {
-			binary.BigEndian.PutUint16(payload, ^sum16(first.Data[20:])) // what is left to add
+			binary.BigEndian.PutUint16(payload, ^sum16(first.Data[20:])) // the remaining sum
 		} else {
-			binary.BigEndian.PutUint16(payload, field) // what makes the sum 0xffff
+			binary.BigEndian.PutUint16(payload, field) // the value for which the sum is 0xffff
 		}
 		_, err = e.Send(payload, ap("10.0.0.1:2000"), netip.Addr{})
 		require.NoError(t, err)
@@ -114,7 +114,7 @@ func TestSendHeaderFields(t *testing.T) {
 	require.Equal(t, syscall.EMSGSIZE, err, "options take room")
 }
 
-// UDP-010: the source address is the bound one, the one asked for, or the stack's choice, and always an own one.
+// UDP-010: the source address is the bound one, the one asked for, or the stack's choice, and always an address of the stack.
 func TestSendSource(t *testing.T) {
 	h := newHost(t)
 	tests := []struct {
@@ -143,7 +143,7 @@ func TestSendSource(t *testing.T) {
 	}
 }
 
-// UDP-013, SOCK-015: what cannot be one datagram is refused and nothing goes out.
+// UDP-013, SOCK-015: a send that cannot become one datagram is refused, and no packet leaves.
 func TestSendErrors(t *testing.T) {
 	h := newHost(t)
 	tests := []struct {
@@ -173,7 +173,7 @@ func TestSendErrors(t *testing.T) {
 	}
 }
 
-// UDP-013: 65507 octets go, in fragments, and the checksum is that of the whole.
+// UDP-013: 65507 bytes go, in fragments, and the checksum is that of the whole.
 func TestSendLargest(t *testing.T) {
 	h := newHost(t)
 	payload := strings.Repeat("0123456789", 6551)[:maxPayload]
@@ -236,7 +236,7 @@ func TestSendEphemeral(t *testing.T) {
 	require.Greater(t, int(other.Local().Port()-port)&0xffff, 1, "not the next one")
 }
 
-// UDP-016: DF and the path MTU are the application's to see and set.
+// UDP-016: the application can set DF and read the path MTU.
 func TestDontFragment(t *testing.T) {
 	h := newHost(t)
 	e := h.bound("10.0.0.2:1000", func(o *Options) { o.Discover = ip.DiscoverDo })
@@ -256,7 +256,7 @@ func TestDontFragment(t *testing.T) {
 	require.Len(t, h.wire.Sent, 1)
 }
 
-// SOCK-035: broadcasts need SO_BROADCAST, and reach the sockets of this host too.
+// SOCK-035: broadcasts need SO_BROADCAST, and reach the sockets of the stack too.
 func TestSendBroadcast(t *testing.T) {
 	h := newHost(t)
 	receiver := h.bound("0.0.0.0:67")
@@ -287,7 +287,7 @@ func TestSendMulticast(t *testing.T) {
 	}
 	e.SetOptions(func(o *Options) { o.MulticastInterface = addr("10.0.0.3") })
 	require.EqualValues(t, 1, send().TTL)
-	receiver.fails(t, syscall.EAGAIN) // nobody here is in the group
+	receiver.fails(t, syscall.EAGAIN) // no socket has joined the group
 
 	require.NoError(t, receiver.Join(addr("224.0.0.251"), netip.Addr{}))
 	require.Equal(t, "10.0.0.3", send().SrcIP.String())

@@ -114,7 +114,7 @@ func TestShutdown(t *testing.T) {
 	require.Equal(t, syscall.EPIPE, err)
 }
 
-// SOCK-029: Close wakes who waits, and the socket is gone for packets and callers.
+// SOCK-029: Close wakes the waiters, and neither packets nor calls reach the socket afterwards.
 func TestClose(t *testing.T) {
 	h := newHost(t)
 	e := h.bound("0.0.0.0:7")
@@ -200,7 +200,7 @@ func TestErrorConnected(t *testing.T) {
 	}
 }
 
-// SOCK-070: IP_RECVERR keeps each error with what it quotes. The pending error is that of the next entry.
+// SOCK-070: IP_RECVERR keeps each error with the quoted datagram. The pending error is that of the next entry.
 func TestErrorQueue(t *testing.T) {
 	h := newHost(t)
 	e := h.bound("0.0.0.0:7", func(o *Options) { o.RecvErr, o.Discover = true, ip.DiscoverDo })
@@ -252,7 +252,7 @@ func TestErrorRightSocket(t *testing.T) {
 	require.Equal(t, syscall.ECONNREFUSED, asking.TakeError())
 }
 
-// UDP-016: Fragmentation Needed lowers the path MTU, and who set DF is told.
+// UDP-016: Fragmentation Needed lowers the path MTU, and a socket that sets DF gets the error.
 func TestErrorFragmentationNeeded(t *testing.T) {
 	h := newHost(t)
 	e := h.bound("0.0.0.0:7", func(o *Options) { o.Discover = ip.DiscoverDo })
@@ -284,7 +284,7 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// Two stacks in one process know nothing of each other.
+// Two stacks in one process are independent.
 func TestTwoStacks(t *testing.T) {
 	a, b := newHost(t), newHost(t)
 	ea, eb := a.bound("0.0.0.0:7"), b.bound("0.0.0.0:7")
@@ -293,7 +293,7 @@ func TestTwoStacks(t *testing.T) {
 	eb.fails(t, syscall.EAGAIN)
 }
 
-// back is a loopback link: what is sent waits until the test lets it come in.
+// back is a loopback link: sent packets wait until the test delivers them.
 type back struct{ waiting []*packet.Buffer }
 
 func (b *back) Output(_ time.Duration, p *packet.Buffer, _ netip.Addr) error {
@@ -304,7 +304,7 @@ func (b *back) Output(_ time.Duration, p *packet.Buffer, _ netip.Addr) error {
 func (b *back) MTU() int                  { return 65535 }
 func (b *back) Features() packet.Features { return packet.Features{Checksum: true} }
 
-// UDP-010: a host that talks to itself does so from the address it calls, and no checksum is computed on the way.
+// UDP-010: a datagram to an address of the stack has that address as its source, and no checksum is computed for it.
 func TestLoopback(t *testing.T) {
 	h := newHost(t)
 	var link back

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A connected socket gets what its peer sends, however many others share the port, and gives the port's other socket the rest.
+// A connected socket receives its peer's datagrams, however many others share the port; the unconnected socket receives the others.
 func TestConnectedSocketsOfOnePort(t *testing.T) { // SOCK-037
 	const n = 500
 	h := newHost(t)

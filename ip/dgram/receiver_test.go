@@ -52,7 +52,7 @@ func TestOrder(t *testing.T) {
 	require.Equal(t, syscall.EAGAIN, err)
 }
 
-// Octets that wait never pass the limit, except for one datagram that is larger than it.
+// The queued bytes never exceed the limit, except for one datagram that is larger than it.
 func TestLimit(t *testing.T) {
 	var q Receiver
 	n := 0
@@ -71,7 +71,7 @@ func TestLimit(t *testing.T) {
 	require.False(t, small.push("", 0))
 }
 
-// What waits does not pin a large buffer for a small datagram.
+// A queued small datagram does not pin a large buffer.
 func TestCompact(t *testing.T) {
 	var q Receiver
 	p := packet.New(packet.MaxSize)
@@ -104,7 +104,7 @@ func TestUnits(t *testing.T) {
 	require.Zero(t, q.Used())
 }
 
-// The pending error comes before what waits, once, and to whoever asks first.
+// The pending error precedes the queued datagrams, and only the first call returns it.
 func TestPendingError(t *testing.T) {
 	var q Receiver
 	w := poll.NewWaiter()
@@ -129,7 +129,7 @@ func TestConcurrent(t *testing.T) {
 	q.SetLimit(1 << 30)
 	const writers, each = 4, 500
 	var work sync.WaitGroup
-	var octets atomic.Int64
+	var bytes atomic.Int64
 	for range writers {
 		work.Go(func() {
 			for range each {
@@ -140,12 +140,12 @@ func TestConcurrent(t *testing.T) {
 	for range 2 {
 		work.Go(func() {
 			b := make([]byte, 10)
-			for octets.Load() < writers*each*5 {
+			for bytes.Load() < writers*each*5 {
 				n, d, err := q.Recv(b, false)
 				if err == nil && n != d.Size {
-					t.Errorf("%d octets of %d", n, d.Size)
+					t.Errorf("%d bytes of %d", n, d.Size)
 				}
-				octets.Add(int64(n))
+				bytes.Add(int64(n))
 			}
 		})
 	}
