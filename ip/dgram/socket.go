@@ -84,7 +84,15 @@ func (s *Socket) Bindable(local netip.Addr) (netip.Addr, error) {
 // Has reports whether the socket has the local address a: it is bound to a, or to the wildcard of a's family.
 func (st *State) Has(a netip.Addr) bool {
 	local := st.Local.Addr()
-	return local == a || local.IsUnspecified() && local.BitLen() == a.BitLen()
+	return local == a || local == wildcard(a)
+}
+
+// wildcard is the wildcard of a's family.
+func wildcard(a netip.Addr) netip.Addr {
+	if a.Is4() {
+		return netip.IPv4Unspecified()
+	}
+	return netip.IPv6Unspecified()
 }
 
 // Connect sets the default peer, and the local address of a socket that is bound to the wildcard; an invalid remote removes the
