@@ -84,10 +84,17 @@ func (q *fileQueue) Wait() error {
 		}
 		return nil
 	}
-	if err := q.raw.Read(q.ready); err != nil {
+	err := q.raw.Read(q.ready)
+	if err != nil && q.isClosed() {
 		return os.ErrClosed
 	}
-	return nil
+	return err // for example of a deleted interface, which the poller cannot watch
+}
+
+func (q *fileQueue) isClosed() bool {
+	q.open.RLock()
+	defer q.open.RUnlock()
+	return q.closed
 }
 
 // fill reads ahead if necessary, and reports whether that ends the wait.
