@@ -32,7 +32,8 @@ type Queue interface {
 	// TryRead returns the next packet, which the caller then owns, or nil and no error when none is waiting. It never waits. After Close
 	// the error is os.ErrClosed. With any other error the stack stops reading the queue.
 	TryRead() (*Packet, error)
-	// Wait returns when TryRead is to be called again, or with os.ErrClosed after Close.
+	// Wait returns when TryRead is to be called again. Its error is os.ErrClosed after Close, and another one if nobody can wait for
+	// the device any more, for example because its interface was deleted.
 	Wait() error
 	// Write sends a packet, starting with the Ethernet header if the device is a TAP one, and frees it, also when it fails. The borrowed spans are
 	// the caller's again when it returns. Write is safe for concurrent use and never waits: if the device has no room for the packet, it
