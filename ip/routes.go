@@ -137,7 +137,7 @@ func (t *table) gateway(e *RouteEntry) (netip.Addr, error) {
 	return e.Gateway.WithZone(i.name), nil
 }
 
-// outOf is the interface by which a new route leaves.
+// outOf returns the interface that a new route uses.
 func (t *table) outOf(e RouteEntry) (*Interface, error) {
 	sameFamily := func(a netip.Addr) bool { return a.Is4() == e.Prefix.Addr().Is4() }
 	if e.Gateway.IsValid() && !sameFamily(e.Gateway) {

@@ -51,7 +51,7 @@ func TestSuperPacketsGoWholeToLinksThatTakeThem(t *testing.T) {
 		require.Equal(t, len(out[0].Data), int(out[0].h.TotalLen))
 	}
 	_, err := l.sendSuper(super(packet.SegmentTCP, 40000, 1461), true)
-	require.Equal(t, syscall.EMSGSIZE, err, "the size of the segments counts")
+	require.Equal(t, syscall.EMSGSIZE, err, "the limit applies to each segment")
 	out, err := l.sendSuper(super(packet.SegmentTCP, 100, 1460), true)
 	require.NoError(t, err)
 	require.Equal(t, packet.SegmentNone, out[0].Offload.Segmentation, "one segment is an ordinary packet")

@@ -107,9 +107,9 @@ func (w *windowed[C, P]) acked(now time.Duration, c *Conn, f feedback) {
 	}
 }
 
-// count returns the bytes by which an ACK lets the window grow. An ACK that does not move SND.UNA lets it grow by none (RFC 5681 section 3.2
-// step 1); the next that does counts its bytes, if no loss was found meanwhile. The window bounds them: after a timeout one ACK may cover
-// much data that arrived before.
+// count returns the number of acknowledged bytes for which the window grows. It is 0 for an ACK that does not move SND.UNA (RFC 5681 section
+// 3.2 step 1); the next ACK that moves SND.UNA counts the bytes of both, if no loss was found meanwhile. The number is at most the window: after a
+// timeout one ACK may cover many bytes that arrived before.
 func (w *windowed[C, P]) count(c *Conn, f feedback) int {
 	if !f.advanced {
 		if c.cc.state == CAOpen {

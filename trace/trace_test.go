@@ -36,7 +36,7 @@ func TestEverySectionIsNamed(t *testing.T) {
 	for seed := range uint64(30) {
 		records := server(t, scenario.Config{Seed: seed, Loss: 0.2})
 		for _, r := range records {
-			end := r.Kind == trace.State && r.Vars.State == "CLOSED" // by many roads
+			end := r.Kind == trace.State && r.Vars.State == "CLOSED" // several events lead to CLOSED
 			require.True(t, r.RFC != "" || end || r.Kind == trace.Change, "%+v", r)
 		}
 		var b strings.Builder

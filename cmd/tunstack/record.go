@@ -27,7 +27,7 @@ type source struct {
 	sim  *scenario.Config // nil: no simulation
 }
 
-// live reports whether it is the running stack.
+// live reports whether the source is the running stack.
 func (s source) live() bool { return s.file == "" && s.sim == nil }
 
 // sourcesOf returns the sources that the flags and the operand, a file, name: one, or one per simulation.
@@ -77,11 +77,12 @@ func (a *app) eachRecord(ctx context.Context, s source, f func(trace.Record)) er
 	}
 }
 
-// lastWords is the time for which a recording continues after all connections have ended: the last segment is sent after its state.
-const lastWords = 100 * time.Millisecond
+// closingTime is the time for which a recording continues after all connections have ended: a connection records its last state before it
+// sends its last segment.
+const closingTime = 100 * time.Millisecond
 
-// record keeps the records of the running stack until all connections that it has seen have ended or ctx ends, or all records of another
-// source. It calls show with each record.
+// record collects records and calls show with each. From the running stack it collects until all connections that it has seen have ended or
+// ctx ends; from another source it collects all records.
 func (a *app) record(ctx context.Context, s source, show func(trace.Record)) (*trace.Recording, error) {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
@@ -90,7 +91,7 @@ func (a *app) record(ctx context.Context, s source, show func(trace.Record)) (*t
 		show(r)
 		kept.Add(r)
 		if s.live() && kept.Ended() {
-			time.AfterFunc(lastWords, end)
+			time.AfterFunc(closingTime, end)
 		}
 	})
 }

@@ -11,7 +11,7 @@ import (
 	"tunstack/tcp"
 )
 
-// crowdedLab is a listener that remembers one half-open connection, and has it.
+// crowdedLab returns a lab whose listener has room for one half-open connection, and has one.
 func crowdedLab(t *testing.T) (*lab, *Socket) {
 	l := newLab(t, func(c *Config) { c.MaxHalfOpen = 1 })
 	listener := l.listen(here, 10)
@@ -101,7 +101,7 @@ func TestForgedCookies(t *testing.T) { // SEC-007
 	p.accept(listener)
 }
 
-// A cookie is good for a minute at the least and two at most, and for one connection at a time.
+// A cookie is valid for one to two minutes, and for one connection at a time.
 func TestCookieLifetime(t *testing.T) { // SEC-007
 	for _, tt := range []struct {
 		start, age time.Duration
@@ -109,7 +109,7 @@ func TestCookieLifetime(t *testing.T) { // SEC-007
 	}{
 		{0, 0, true}, {63 * time.Second, 64 * time.Second, true}, {0, 127 * time.Second, true},
 		{0, 128 * time.Second, false}, {63 * time.Second, 66 * time.Second, false},
-		{0, 32 * cookiePeriod, false}, // the counter is where it was
+		{0, 32 * cookiePeriod, false}, // the counter has wrapped to its earlier value
 		{time.Hour, 64 * time.Second, true},
 	} {
 		l := newLab(t)
@@ -143,7 +143,7 @@ func TestCookiesOnlyWhileCrowded(t *testing.T) { // SEC-006, SOCK-007
 	require.EqualValues(t, 1, l.stats.CookiesIn.Value())
 }
 
-// SEC-064: all bits of a cookie look random: none tells the time or the MSS, and of many numbers no more are right than of 2^32 eight.
+// SEC-064: each bit of a cookie is random: none depends on the time or the MSS alone. Eight of the 2^32 numbers are valid.
 func TestCookiesTellNothing(t *testing.T) {
 	l := newLab(t)
 	const count = 4096

@@ -128,7 +128,7 @@ func (l *listener) remove(c *connection) {
 	}
 }
 
-// removeHalfOpen takes a connection out of the half-open ones; false if it was none of them.
+// removeHalfOpen takes a connection out of the half-open ones; false if it was not one of them.
 func (l *listener) removeHalfOpen(c *connection) bool {
 	if _, ok := l.halfOpen[c]; !ok {
 		return false

@@ -31,7 +31,7 @@ func noise(t *testing.T) {
 	run(t, cmd)
 }
 
-// captureNoise is the noise, recorded by `tunstack capture` and by `tunstack up --pcap` at the same time.
+// captureNoise makes noise, which `tunstack capture` and `tunstack up --pcap` record at the same time.
 func captureNoise(t *testing.T, flags ...string) (captured, recorded string) {
 	t.Helper()
 	dir := t.TempDir()
