@@ -35,6 +35,7 @@ func (w *watched) info() tcp.Info { return w.Ends[0].Conn.Info() }
 
 // One loss in a hundred does not reduce BBR's rate.
 func TestBBRBearsLosses(t *testing.T) {
+	tcp.SkipBulk(t)
 	p := path{mbit: 100, rtt: 20 * time.Millisecond, queue: 1, loss: 0.01}
 	share := func(algorithm string) float64 {
 		w := watch(p, tcp.Config{Congestion: algorithm})
@@ -47,6 +48,7 @@ func TestBBRBearsLosses(t *testing.T) {
 
 // BBR uses the path and leaves a long queue empty. CUBIC fills any queue.
 func TestBBRKeepsQueueShort(t *testing.T) {
+	tcp.SkipBulk(t)
 	p := path{mbit: 50, rtt: 40 * time.Millisecond, queue: 8}
 	roundTrip := func(algorithm string) (mean time.Duration) {
 		w := watch(p, tcp.Config{Congestion: algorithm})
@@ -65,9 +67,7 @@ func TestBBRKeepsQueueShort(t *testing.T) {
 
 // The model follows a path whose rate falls, whose rate rises, and whose round-trip time grows.
 func TestBBRFollowsPath(t *testing.T) {
-	if testing.Short() {
-		t.Skip("simulates two minutes at up to 100 Mbit/s")
-	}
+	tcp.SkipBulk(t)
 	w := watch(path{mbit: 50, rtt: 20 * time.Millisecond, queue: 2}, tcp.Config{Congestion: "bbr"})
 	run(w.Sim, 3*time.Second)
 	require.Greater(t, w.share(10*time.Second), 0.85)
@@ -108,6 +108,7 @@ func TestBBRPaces(t *testing.T) {
 
 // BBR treats congestion marks like losses beyond its bound: the queue stays at the marking threshold.
 func TestBBRHeedsMarks(t *testing.T) {
+	tcp.SkipBulk(t)
 	p := path{mbit: 50, rtt: 20 * time.Millisecond, queue: 8}
 	lost, marked := 0, 0
 	w := watch(p, tcp.Config{Congestion: "bbr", ECN: tcp.ECNRequest})
@@ -130,6 +131,7 @@ func TestBBRHeedsMarks(t *testing.T) {
 
 // A connection can change its algorithm at any time.
 func TestCongestionControlChanges(t *testing.T) {
+	tcp.SkipBulk(t)
 	w := watch(path{mbit: 50, rtt: 20 * time.Millisecond, queue: 1}, tcp.Config{})
 	run(w.Sim, time.Second)
 	for _, algorithm := range []string{"bbr", "cubic", "reno", "bbr"} {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"tunstack/internal/race"
 )
 
 // Seeds is the number of runs of a randomised test: n, or an eighth of them under -short.
@@ -12,6 +14,15 @@ func Seeds(n int) int {
 		return n / 8
 	}
 	return n
+}
+
+// SkipBulk skips the simulation of a long transfer under -short and with the race detector. The machines of a simulation run in one
+// goroutine, where the detector finds nothing and makes them twenty times slower.
+func SkipBulk(t *testing.T) {
+	t.Helper()
+	if testing.Short() || race.Enabled {
+		t.Skip("simulates a long transfer; runs without -short and -race")
+	}
 }
 
 // Check tests the invariants that the types of a connection state.

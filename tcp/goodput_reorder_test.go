@@ -9,7 +9,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tunstack/internal/race"
 	"tunstack/tcp"
 	"tunstack/tcp/sim"
 )
@@ -62,9 +61,7 @@ func reordered(p path, cfg tcp.Config, reorder float64) (share float64, recoveri
 // TCP-243, TCP-244: reordering costs a connection little, by whatever rule it detects spurious recoveries. With SACK, RACK waits for most
 // late segments; without SACK, Eifel undoes the recoveries that three duplicate ACKs begin.
 func TestReordering(t *testing.T) {
-	if testing.Short() || race.Enabled {
-		t.Skip("takes some seconds")
-	}
+	tcp.SkipBulk(t)
 	p := path{mbit: 20, rtt: 40 * time.Millisecond, queue: 1}
 	for _, algorithm := range tcp.Algorithms {
 		for _, cfg := range []tcp.Config{{}, {NoTimestamps: true}, {NoSACK: true}} {

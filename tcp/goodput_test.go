@@ -14,7 +14,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tunstack/internal/race"
 	"tunstack/tcp"
 	"tunstack/tcp/sim"
 )
@@ -23,12 +22,8 @@ var update = flag.Bool("update", false, "write docs/goodput.md anew")
 
 // TestGoodput measures the goodput of connections on simulated paths, and compares it with docs/goodput.md.
 func TestGoodput(t *testing.T) {
-	switch {
-	case testing.Short():
-		t.Skip("takes some seconds")
-	case race.Enabled:
-		t.Skip("takes minutes with the race detector, which has nothing to find in machines that run in one goroutine")
-	case runtime.GOARCH != "amd64":
+	tcp.SkipBulk(t)
+	if runtime.GOARCH != "amd64" {
 		t.Skip("where a multiplication and an addition are one instruction, CUBIC rounds otherwise, and runs go other ways")
 	}
 	var doc bytes.Buffer

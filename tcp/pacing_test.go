@@ -11,6 +11,7 @@ import (
 
 // TCP-240: with each congestion control the sender reaches the rate that the user allows and does not exceed it, also after a change.
 func TestPacingRateOfEveryAlgorithm(t *testing.T) {
+	tcp.SkipBulk(t)
 	for _, algorithm := range tcp.Algorithms {
 		w := watch(path{mbit: 80, rtt: 20 * time.Millisecond, queue: 1}, tcp.Config{Congestion: algorithm})
 		limit := func(rate uint64) {
