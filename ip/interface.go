@@ -3,7 +3,6 @@ package ip
 import (
 	"maps"
 	"net/netip"
-	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -27,19 +26,6 @@ type Interface struct {
 	groups   atomic.Pointer[map[netip.Addr]int] // members per joined multicast group
 
 	inPackets, inBytes, outPackets, outBytes stats.Counter
-}
-
-// InterfaceInfo is one row of ifconfig.
-type InterfaceInfo struct {
-	Name       string         `json:"name"`
-	Addresses  []netip.Prefix `json:"addresses"`
-	Groups     []netip.Addr   `json:"groups"` // multicast groups with members here
-	MTU        int            `json:"mtu"`
-	Loopback   bool           `json:"loopback"`
-	InPackets  uint64         `json:"in_packets"`
-	InBytes    uint64         `json:"in_bytes"` // with IP headers, without link headers
-	OutPackets uint64         `json:"out_packets"`
-	OutBytes   uint64         `json:"out_bytes"`
 }
 
 // AddInterface attaches a link, whose MTU and Features are read now and must not change. A family for which the MTU is too small
@@ -190,95 +176,11 @@ func (s *Stack) ReportUnreachable(now time.Duration, d *Datagram, p *packet.Buff
 	s.FamilyOf(d.Src).Report(now, Error{Kind: HostUnreachable}, d, p)
 }
 
-// AddAddress gives the interface an address; the connected network becomes a route. Errors: EINVAL for an address that no
-// interface may have, EEXIST for an address that the stack already has.
-func (i *Interface) AddAddress(a netip.Prefix) error {
-	if !a.IsValid() || !i.stack.isUnicast(a.Addr()) || i.families[index(a.Addr())] == nil {
-		return syscall.EINVAL
-	}
-	own := address{prefix: a, owner: i}
-	err := i.stack.changeTable(func(t *table) error {
-		if _, taken := t.local[keyOf(own.addr())]; taken {
-			return syscall.EEXIST
-		}
-		t.addresses = append(t.addresses, own)
-		if connected := a.Masked(); !a.IsSingleIP() && !t.hasRoute(connected, netip.Addr{}, i) {
-			t.addRoute(connected, routeEntry{out: i, src: a.Addr(), connected: true})
-		}
-		return nil
-	})
-	if err == nil {
-		i.changeAddressGroup(a.Addr(), 1)
-	}
-	return err
-}
-
-// changeAddressGroup joins or leaves the group that an address of the interface brings.
-func (i *Interface) changeAddressGroup(a netip.Addr, change int) {
-	if g := i.stack.FamilyOf(a).AddressGroup(a); g.IsValid() {
-		_ = i.changeMembers(g, change)
-	}
-}
-
-// Deprecate marks one of the stack's addresses so that it is not the source of new connections while there is another (RFC 4862
-// section 5.5.4), or removes the mark. The error is EADDRNOTAVAIL for an address that the interface does not have.
-func (i *Interface) Deprecate(a netip.Addr, deprecated bool) error {
-	return i.stack.changeTable(func(t *table) error {
-		at := slices.IndexFunc(t.addresses, func(own address) bool { return own.prefix.Addr() == a.WithZone("") && own.owner == i })
-		if at < 0 {
-			return syscall.EADDRNOTAVAIL
-		}
-		t.addresses[at].deprecated = deprecated
-		return nil
-	})
-}
-
-// RemoveAddress removes an address from the interface, and with the last address of its network the connected route and the
-// routes by gateways there. The error is EADDRNOTAVAIL for an address that the interface does not have.
-func (i *Interface) RemoveAddress(a netip.Addr) error {
-	a = a.WithZone("")
-	err := i.stack.changeTable(func(t *table) error {
-		at := slices.IndexFunc(t.addresses, func(own address) bool { return own.prefix.Addr() == a && own.owner == i })
-		if at < 0 {
-			return syscall.EADDRNOTAVAIL
-		}
-		connected := t.addresses[at].prefix.Masked()
-		t.addresses = slices.Delete(t.addresses, at, at+1)
-		rest := slices.IndexFunc(t.addresses, func(own address) bool { return own.owner == i && own.prefix.Masked() == connected })
-		t.changeRoutes(func(p netip.Prefix, r *routeEntry) bool {
-			switch {
-			case r.connected && r.out != i: // of another interface, which can have the same link-local address
-			case r.src == a && rest >= 0 && p == connected:
-				r.src = t.addresses[rest].prefix.Addr()
-			case r.src == a, rest < 0 && r.out == i && r.gateway.IsValid() && connected.Contains(r.gateway.WithZone("")):
-				return false
-			}
-			return true
-		})
-		return nil
-	})
-	if err == nil {
-		i.changeAddressGroup(a, -1)
-	}
-	return err
-}
-
 // IsHost reports whether a can be the address of a host on the interface's link (link.Handler): its form allows a host, and it
 // is not a broadcast address of a connected network.
 func (i *Interface) IsHost(a netip.Addr) bool {
 	c := i.stack.Class(a)
 	return c.Form == FormHost && c.Cast == packet.Unicast
-}
-
-// Addresses lists the interface's addresses in the order they were added.
-func (i *Interface) Addresses() []netip.Prefix {
-	var list []netip.Prefix
-	for _, a := range i.stack.table.Load().addresses {
-		if a.owner == i {
-			list = append(list, a.prefix)
-		}
-	}
-	return list
 }
 
 // Joined reports whether a multicast group has a member on the interface.
@@ -320,27 +222,4 @@ func (i *Interface) changeMembers(group netip.Addr, change int) error {
 		f.Leave(group)
 	}
 	return nil
-}
-
-// Interfaces lists the interfaces for ifconfig.
-func (s *Stack) Interfaces() []InterfaceInfo {
-	var list []InterfaceInfo
-	for _, i := range s.table.Load().interfaces {
-		info := InterfaceInfo{
-			Name: i.name, Addresses: i.Addresses(), MTU: i.mtu, Loopback: i.loopback,
-			InPackets: i.inPackets.Value(), InBytes: i.inBytes.Value(),
-			OutPackets: i.outPackets.Value(), OutBytes: i.outBytes.Value(),
-		}
-		for _, f := range i.families {
-			if f != nil {
-				info.Groups = append(info.Groups, f.AllHosts())
-			}
-		}
-		for g := range *i.groups.Load() {
-			info.Groups = append(info.Groups, g)
-		}
-		slices.SortFunc(info.Groups, netip.Addr.Compare)
-		list = append(list, info)
-	}
-	return list
 }

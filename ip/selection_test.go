@@ -21,6 +21,11 @@ func (family6) Loopback() netip.Prefix            { return netip.MustParsePrefix
 func (family6) AllHosts() netip.Addr              { return addr("ff02::1") }
 func (family6) Broadcast(netip.Prefix) netip.Addr { return netip.Addr{} }
 
+func (family6) AddressGroup(a netip.Addr) netip.Addr {
+	b := a.As16()
+	return netip.AddrFrom16([16]byte{0xff, 2, 11: 1, 12: 0xff, b[13], b[14], b[15]})
+}
+
 // dual is a stack of both families with a loopback and interfaces, each given as a name and its addresses.
 func dual(t testing.TB, interfaces ...string) *Stack {
 	s := New(Config{Timers: new(timer.Queue)})
@@ -36,7 +41,9 @@ func dual(t testing.TB, interfaces ...string) *Stack {
 			a, deprecated := strings.CutSuffix(a, "!")
 			p := netip.MustParsePrefix(a)
 			require.NoError(t, i.AddAddress(p))
-			require.NoError(t, i.Deprecate(p.Addr(), deprecated))
+			if deprecated {
+				require.NoError(t, i.SetLifetimes(0, p.Addr(), 0, Forever))
+			}
 		}
 	}
 	return s

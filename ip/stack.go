@@ -64,6 +64,7 @@ type Stack struct {
 	generation atomic.Uint64 // changes with every input of a Route
 	routes     [256]atomic.Pointer[Route]
 
+	lifetimes  lifetimes
 	gateways   gateways
 	pmtu       pmtuCache
 	recent     recent
@@ -76,6 +77,7 @@ func New(cfg Config) *Stack {
 	s := &Stack{cfg: cfg, key: siphash.NewKey(cfg.Secret)}
 	s.table.Store(newTable())
 	s.generation.Store(1)
+	s.lifetimes.init(s)
 	s.gateways.init(s)
 	s.pmtu.init(s)
 	s.recent.init()

@@ -15,6 +15,7 @@ type table struct {
 	interfaces []*Interface
 	loopback   *Interface
 	addresses  []address
+	tentative  []address                 // not in use until the link has claimed them
 	routes     *bart.Table[[]routeEntry] // of both families; the entries of a prefix by metric, lowest first
 
 	local   map[key]*Interface // the stack's own addresses
@@ -70,35 +71,31 @@ type Class struct {
 	Anycast bool // one of the stack's own that other hosts have too: it is never a source
 }
 
-type address struct {
-	prefix     netip.Prefix
-	owner      *Interface
-	deprecated bool // not to be chosen as source while there is another (RFC 4862 section 5.5.4)
-}
-
-// addr is the address with its zone.
-func (a *address) addr() netip.Addr {
-	if IsLinkLocal6(a.prefix.Addr()) {
-		return a.prefix.Addr().WithZone(a.owner.name)
-	}
-	return a.prefix.Addr()
-}
-
 func newTable() *table {
 	t := &table{routes: new(bart.Table[[]routeEntry])}
 	t.local = make(map[key]*Interface)
 	return t
 }
 
-// changeTable publishes a changed copy of the table, unless change returns an error.
+// changeTable publishes a changed copy of the table, unless change returns an error, and starts a new generation of Routes.
 func (s *Stack) changeTable(change func(*table) error) error {
+	err := s.publish(change)
+	if err == nil {
+		s.generation.Add(1)
+	}
+	return err
+}
+
+// publish is changeTable for changes that no Route depends on.
+func (s *Stack) publish(change func(*table) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.table.Load()
 	t := &table{
 		interfaces: slices.Clone(old.interfaces), loopback: old.loopback,
-		addresses: slices.Clone(old.addresses), routes: old.routes, // cloned on write
-		local: old.local, classes: old.classes,
+		addresses: slices.Clone(old.addresses), tentative: slices.Clone(old.tentative),
+		routes: old.routes, // cloned on write
+		local:  old.local, classes: old.classes,
 	}
 	if err := change(t); err != nil {
 		return err
@@ -107,7 +104,6 @@ func (s *Stack) changeTable(change func(*table) error) error {
 		t.index(s)
 	}
 	s.table.Store(t)
-	s.generation.Add(1)
 	return nil
 }
 
@@ -175,7 +171,7 @@ func (t *table) byName(name string) *Interface {
 
 // covers reports whether b is in the connected network: prefixes have no zones.
 func (a *address) covers(b netip.Addr) bool {
-	return a.prefix.Contains(b.WithZone("")) && (!IsLinkLocal6(b) || b.Zone() == a.owner.name)
+	return !a.noPrefixRoute && a.prefix.Contains(b.WithZone("")) && (!IsLinkLocal6(b) || b.Zone() == a.owner.name)
 }
 
 // connected is the interface whose network contains a neighbour, or nil.

@@ -56,24 +56,17 @@ func (a *addresses) add(s *Stack, at attachment, addr netip.Prefix) {
 
 // addAddress brings an address into use, on Ethernet once it is claimed, and calls done.
 func (at attachment) addAddress(now time.Duration, addr netip.Prefix, done func(error)) {
-	claimed := func(_ time.Duration, err error) {
-		if err == nil {
-			err = at.ip.AddAddress(addr)
-		}
+	decided := func(_ time.Duration, err error) {
 		if err != nil {
 			err = fmt.Errorf("address %s: %w", addr, err)
 		}
 		done(err)
 	}
-	switch {
-	case at.ethernet == nil:
-		claimed(now, nil)
-		return
-	case addr.Addr().Is6():
-		claimed(now, errNoNeighborDiscovery)
+	if at.ethernet != nil && addr.Addr().Is6() {
+		decided(now, errNoNeighborDiscovery)
 		return
 	}
-	at.ethernet.Claim(now, addr.Addr(), claimed)
+	at.ip.Assign(now, ip.Address{Prefix: addr, Preferred: Forever, Valid: Forever}, decided)
 }
 
 // errNoNeighborDiscovery refuses an IPv6 address where the stack could not resolve its neighbors' addresses.
@@ -93,7 +86,7 @@ func (s *Stack) AddAddress(ctx context.Context, device string, addr netip.Prefix
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		_ = s.RemoveAddress(device, addr.Addr()) // EADDRNOTAVAIL if it is not in use yet
+		_ = s.RemoveAddress(device, addr.Addr()) // EADDRNOTAVAIL if it was refused meanwhile
 		return ctx.Err()
 	}
 }
@@ -105,9 +98,6 @@ func (s *Stack) RemoveAddress(device string, addr netip.Addr) error {
 	at, err := s.attachment(device)
 	if err != nil {
 		return err
-	}
-	if at.ethernet != nil {
-		at.ethernet.Release(addr)
 	}
 	return at.ip.RemoveAddress(addr)
 }

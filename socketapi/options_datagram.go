@@ -129,11 +129,14 @@ func (v optvalue) mreqn(m *IPMreqn) error {
 // multicastInterface is the address of the interface that m names; the zero Addr when it names none.
 func (s *Stack) multicastInterface(m *IPMreqn) (netip.Addr, error) {
 	if m.Ifindex != 0 {
-		list := s.Interfaces()
-		if m.Ifindex < 0 || int(m.Ifindex) > len(list) || len(list[m.Ifindex-1].Addresses) == 0 {
-			return netip.Addr{}, syscall.ENODEV
+		if i := s.ip.InterfaceAt(int(m.Ifindex)); i != nil {
+			for _, a := range i.Addresses() {
+				if a.Addr().Is4() {
+					return a.Addr(), nil
+				}
+			}
 		}
-		return list[m.Ifindex-1].Addresses[0].Addr(), nil
+		return netip.Addr{}, syscall.ENODEV
 	}
 	if m.Address == [4]byte{} {
 		return netip.Addr{}, nil

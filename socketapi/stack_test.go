@@ -111,7 +111,7 @@ func TestTables(t *testing.T) {
 	})
 	require.Len(t, h.Interfaces(), 2)
 	require.Equal(t, "lo", h.Interfaces()[0].Name)
-	require.Equal(t, "10.0.0.2/24", h.Interfaces()[1].Addresses[0].String())
+	require.Equal(t, "10.0.0.2/24", h.Interfaces()[1].Addresses[0].Prefix.String())
 	var routes []string
 	for _, r := range h.Routes() {
 		routes = append(routes, r.Prefix.String()+" "+r.Gateway.String()+" "+r.Interface)
@@ -181,10 +181,10 @@ func TestAddressesAreProbedFor(t *testing.T) { // LINK-018
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
 	require.ErrorIs(t, b.Ready(ended), context.Canceled)
-	require.Empty(t, b.Interfaces()[1].Addresses)
+	require.True(t, b.Interfaces()[1].Addresses[0].Tentative)
 	rest(clk.Now()+10*time.Second, a, b)
 	require.NoError(t, b.Ready(context.Background()))
-	require.Len(t, b.Interfaces()[1].Addresses, 1)
+	require.Equal(t, []AddressInfo{{Prefix: netip.PrefixFrom(addrB, 24), Preferred: Forever, Valid: Forever}}, b.Interfaces()[1].Addresses)
 	require.Len(t, b.Routes(), 3, "the gateway's too")
 
 	server, client := b.bound(SOCK_DGRAM, "0.0.0.0:7"), a.socket(SOCK_DGRAM, 0)

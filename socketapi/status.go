@@ -14,6 +14,12 @@ import (
 // InterfaceInfo is one row of Interfaces.
 type InterfaceInfo = ip.InterfaceInfo
 
+// AddressInfo is an address of an InterfaceInfo.
+type AddressInfo = ip.AddressInfo
+
+// Forever is the lifetime of an address that does not end.
+const Forever = ip.Forever
+
 // Neighbor is one row of Neighbors.
 type Neighbor = link.Neighbor
 
@@ -21,7 +27,7 @@ type Neighbor = link.Neighbor
 type Counter = stats.Value
 
 // Interfaces lists the interfaces, the loopback first.
-func (s *Stack) Interfaces() []InterfaceInfo { return s.ip.Interfaces() }
+func (s *Stack) Interfaces() []InterfaceInfo { return s.ip.Interfaces(s.Now()) }
 
 // Routes lists the route table in the order of the search.
 func (s *Stack) Routes() []Route { return s.ip.Routes() }

@@ -70,7 +70,8 @@ func printInterfaces(w io.Writer, rows []socketapi.InterfaceInfo) {
 			fmt.Fprintln(w)
 		}
 		fmt.Fprintf(w, "%s: flags=<%s>  mtu %d\n", r.Name, flags, r.MTU)
-		for _, p := range r.Addresses {
+		for _, a := range r.Addresses {
+			p := a.Prefix
 			fmt.Fprintf(w, "        inet %s  netmask %s", p.Addr(), mask(p))
 			if p.Bits() < 31 && !r.Loopback {
 				fmt.Fprintf(w, "  broadcast %s", lastAddr(p))

@@ -88,11 +88,13 @@ ipv4.drop.bad_checksum            3  header checksum wrong (RFC 1122 3.2.1.2)
 }
 
 func TestPrintInterfaces(t *testing.T) {
-	prefix := netip.MustParsePrefix
+	address := func(s string) socketapi.AddressInfo {
+		return socketapi.AddressInfo{Prefix: netip.MustParsePrefix(s), Preferred: socketapi.Forever, Valid: socketapi.Forever}
+	}
 	var out strings.Builder
 	printInterfaces(&out, []socketapi.InterfaceInfo{
-		{Name: "lo", Addresses: []netip.Prefix{prefix("127.0.0.1/8")}, MTU: 65535, Loopback: true},
-		{Name: "tun0", Addresses: []netip.Prefix{prefix("10.0.0.2/24"), prefix("10.1.0.0/31")}, MTU: 1500,
+		{Name: "lo", Addresses: []socketapi.AddressInfo{address("127.0.0.1/8")}, MTU: 65535, Loopback: true},
+		{Name: "tun0", Addresses: []socketapi.AddressInfo{address("10.0.0.2/24"), address("10.1.0.0/31")}, MTU: 1500,
 			InPackets: 1, InBytes: 84, OutPackets: 2, OutBytes: 168},
 	})
 	require.Equal(t, `lo: flags=<UP,LOOPBACK>  mtu 65535

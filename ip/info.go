@@ -1,0 +1,92 @@
+package ip
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// InterfaceInfo is one row of ifconfig.
+type InterfaceInfo struct {
+	Name       string        `json:"name"`
+	Addresses  []AddressInfo `json:"addresses"` // the tentative ones last
+	Groups     []netip.Addr  `json:"groups"`    // multicast groups with members here
+	MTU        int           `json:"mtu"`
+	Loopback   bool          `json:"loopback"`
+	InPackets  uint64        `json:"in_packets"`
+	InBytes    uint64        `json:"in_bytes"` // with IP headers, without link headers
+	OutPackets uint64        `json:"out_packets"`
+	OutBytes   uint64        `json:"out_bytes"`
+}
+
+// AddressInfo is an address of an interface with its state, in the words of `ip address`.
+type AddressInfo struct {
+	Prefix     netip.Prefix  `json:"prefix"`
+	Tentative  bool          `json:"tentative"`  // not in use yet: another host may have it
+	Deprecated bool          `json:"deprecated"` // not the source of new connections while there is another
+	Temporary  bool          `json:"temporary"`  // made to be replaced soon (RFC 8981)
+	Dynamic    bool          `json:"dynamic"`    // its valid lifetime ends
+	Preferred  time.Duration `json:"preferred"`  // time left until it is deprecated; Forever
+	Valid      time.Duration `json:"valid"`      // time left until it is removed; Forever
+}
+
+// Interfaces lists the interfaces for ifconfig.
+func (s *Stack) Interfaces(now time.Duration) []InterfaceInfo {
+	var list []InterfaceInfo
+	for _, i := range s.table.Load().interfaces {
+		info := InterfaceInfo{
+			Name: i.name, Addresses: i.AddressInfos(now), MTU: i.mtu, Loopback: i.loopback,
+			InPackets: i.inPackets.Value(), InBytes: i.inBytes.Value(),
+			OutPackets: i.outPackets.Value(), OutBytes: i.outBytes.Value(),
+		}
+		for _, f := range i.families {
+			if f != nil {
+				info.Groups = append(info.Groups, f.AllHosts())
+			}
+		}
+		for g := range *i.groups.Load() {
+			info.Groups = append(info.Groups, g)
+		}
+		slices.SortFunc(info.Groups, netip.Addr.Compare)
+		list = append(list, info)
+	}
+	return list
+}
+
+// AddressInfos lists the interface's addresses, the tentative ones last, in the order they were added.
+func (i *Interface) AddressInfos(now time.Duration) []AddressInfo {
+	var list []AddressInfo
+	t := i.stack.table.Load()
+	for n, a := range slices.Concat(t.addresses, t.tentative) {
+		if a.owner == i {
+			list = append(list, a.info(now, n >= len(t.addresses)))
+		}
+	}
+	return list
+}
+
+func (a *address) info(now time.Duration, tentative bool) AddressInfo {
+	return AddressInfo{
+		Prefix: a.prefix, Tentative: tentative, Deprecated: a.deprecated, Temporary: a.temporary, Dynamic: a.valid != Forever,
+		Preferred: left(now, a.preferred), Valid: left(now, a.valid),
+	}
+}
+
+// left is the time from now to an end.
+func left(now, end time.Duration) time.Duration {
+	if end == Forever {
+		return Forever
+	}
+	return max(end-now, 0)
+}
+
+// Addresses lists the addresses that the interface uses, in the order they were added.
+func (i *Interface) Addresses() []netip.Prefix {
+	var list []netip.Prefix
+	for _, a := range i.stack.table.Load().addresses {
+		if a.owner == i {
+			list = append(list, a.prefix)
+		}
+	}
+	return list
+}
