@@ -233,6 +233,24 @@ func TestJoinerTakesTurns(t *testing.T) {
 	require.True(t, j.flows[ends{local, remote}].delayed)
 }
 
+// The packets of IPv6 find their records, behind extension headers too. A record of a link-local address has a zone, a packet has none.
+func TestJoinerOfIPv6(t *testing.T) {
+	j := joiner{flows: map[ends]*flow{}}
+	segment := tcp6(1000, 2000, 0x18, nil, "hello")
+	plain, behind, fragment := &held{}, &held{}, &held{}
+	j.packet(plain, datagram6(6, 16, segment))
+	j.packet(behind, datagram6(6, 16, segment, ext{60, []byte{0, 1, 4, 0, 0, 0, 0}}))
+	j.packet(fragment, datagram6(6, 16, segment, ext{44, []byte{0, 0, 1, 0, 0, 0, 7}}))
+	for range 3 {
+		j.record(&trace.Record{Kind: trace.In, Vars: trace.Vars{State: "ESTABLISHED"},
+			Local: netip.AddrPortFrom(dst6.WithZone("tun0"), 8192), Remote: netip.AddrPortFrom(src6.WithZone("tun0"), 5000),
+			Segment: &trace.Segment{Flags: "P.", Seq: 1000, Ack: 2000, Wnd: 256, Len: 5}})
+	}
+	require.Equal(t, "ESTABLISHED", plain.Comment)
+	require.Equal(t, "ESTABLISHED", behind.Comment)
+	require.Empty(t, fragment.Comment, "it is not whole")
+}
+
 // Packets dropped below the connections have the name of the counter as their comment, and resets without a connection have one, too.
 func TestCommentsOnDrops(t *testing.T) {
 	l := newLab(t, packet.Features{})

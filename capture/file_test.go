@@ -214,9 +214,9 @@ func TestPrinter(t *testing.T) {
 		{tcpPacket(t, 1005, "hi"), "IP 10.0.0.1.4000 > 10.0.0.2.7: Flags [P.], seq 5:7, ack 1, win 500, length 2"},
 		{datagram, "IP 10.0.0.1.5000 > 10.0.0.2.7: UDP, length 5"},
 		{serialize(t, ipHeader(layers.IPProtocolICMPv4), unreachable, gopacket.Payload(datagram[:28])), "IP 10.0.0.1 > 10.0.0.2: ICMP 10.0.0.2 udp port 7 unreachable, length 36"},
-		{serialize(t, fragment, gopacket.Payload("rest")), "IP 10.0.0.1 > 10.0.0.2: udp"},
-		{serialize(t, ipHeader(47), gopacket.Payload("x")), "IP 10.0.0.1 > 10.0.0.2: ip-proto-47 1"},
-		{[]byte{0x45}, "IP truncated, length 1"},
+		{serialize(t, fragment, gopacket.Payload("rest")), "IP 10.0.0.1 > 10.0.0.2: ip-proto-17"},
+		{serialize(t, ipHeader(47), gopacket.Payload("x")), "IP 10.0.0.1 > 10.0.0.2:  ip-proto-47 1"},
+		{[]byte{0x45}, "IP [|ip]"},
 		{nil, "truncated, length 0"},
 	} {
 		require.Equal(t, tt.want, p.packet(tt.data))
@@ -260,14 +260,19 @@ func FuzzReader(f *testing.F) {
 
 // Any packet can be printed.
 func FuzzPrinter(f *testing.F) {
-	f.Add(tcpPacket(f, 1, "x"), false)
-	f.Add(serialize(f, &layers.Ethernet{SrcMAC: make([]byte, 6), DstMAC: make([]byte, 6), EthernetType: layers.EthernetTypeARP}, gopacket.Payload(make([]byte, 28))), true)
-	f.Fuzz(func(t *testing.T, b []byte, ethernet bool) {
+	f.Add(tcpPacket(f, 1, "x"), false, false)
+	f.Add(serialize(f, &layers.Ethernet{SrcMAC: make([]byte, 6), DstMAC: make([]byte, 6), EthernetType: layers.EthernetTypeARP}, gopacket.Payload(make([]byte, 28))), true, false)
+	for _, s := range samples6() {
+		f.Add(s.data, false, true)
+	}
+	f.Fuzz(func(t *testing.T, b []byte, ethernet, verbose bool) {
 		s := Source{Link: layers.LinkTypeRaw}
 		if ethernet {
 			s.Link = layers.LinkTypeEthernet
 		}
-		require.NotEmpty(t, NewPrinter(s).packet(b))
+		p := NewPrinter(s)
+		p.Verbose = verbose
+		require.NotEmpty(t, p.packet(b))
 		j := joiner{flows: map[ends]*flow{}}
 		j.packet(&held{}, b)
 		j.packet(&held{Packet: Packet{Out: true}}, b)

@@ -6,6 +6,7 @@ import (
 
 	"tunstack/ip"
 	"tunstack/ipv4"
+	"tunstack/ipv6"
 	"tunstack/tcp"
 	"tunstack/trace"
 )
@@ -82,17 +83,35 @@ func (j *joiner) packet(h *held, data []byte) {
 
 // parse parses the TCP segment of a datagram that is not a fragment, and returns its ends; local is the source.
 func parse(data []byte, s *tcp.Segment) (ends, bool) {
-	var h ipv4.Header
-	if !h.Parse(data) || h.Protocol != ip.ProtocolTCP || h.MF || h.Offset > 0 {
+	d, ok := whole(data)
+	if !ok || d.Protocol != ip.ProtocolTCP {
 		return ends{}, false
 	}
-	if n := int(h.TotalLen); n >= h.Len() && n < len(data) {
+	if n := d.TotalLen; n >= d.HeaderLen && n < len(data) {
 		data = data[:n]
 	}
-	if s.Parse(data[h.Len():]) != nil {
+	if d.HeaderLen > len(data) || s.Parse(data[d.HeaderLen:]) != nil {
 		return ends{}, false
 	}
-	return ends{netip.AddrPortFrom(h.Src, s.SrcPort), netip.AddrPortFrom(h.Dst, s.DstPort)}, true
+	return ends{netip.AddrPortFrom(d.Src, s.SrcPort), netip.AddrPortFrom(d.Dst, s.DstPort)}, true
+}
+
+// whole parses the header of a datagram of either family; false for a fragment.
+func whole(data []byte) (ip.Datagram, bool) {
+	if len(data) > 0 && data[0]>>4 == 6 {
+		var h ipv6.Header
+		ok := h.Parse(data)
+		return h.Datagram, ok && !h.More && h.Offset == 0
+	}
+	var h ipv4.Header
+	ok := h.Parse(data)
+	return h.Datagram, ok && !h.MF && h.Offset == 0
+}
+
+// endsOf returns the ends of a record as packets have them: without zones.
+func endsOf(r *trace.Record) ends {
+	plain := func(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().WithZone(""), a.Port()) }
+	return ends{plain(r.Local), plain(r.Remote)}
 }
 
 // carries reports whether s is the segment r or a part of r.
@@ -103,7 +122,7 @@ func carries(r *trace.Segment, s *tcp.Segment) bool {
 // record finds the packets of a record. Records between a segment's arrival and the next user call, timer or transmission describe the effects of that
 // segment.
 func (j *joiner) record(r *trace.Record) {
-	e := ends{r.Local, r.Remote}
+	e := endsOf(r)
 	f := j.flow(e)
 	switch r.Kind {
 	case trace.In:

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"tunstack/ipv4"
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -19,41 +19,46 @@ type numbers struct {
 // maxFirst bounds the connections in Printer.first.
 const maxFirst = 1 << 16
 
-// tcp prints a segment.
-func (p *Printer) tcp(h *ipv4.Header, b []byte) string {
+// tcp prints a segment of length bytes, or the first fragment of one.
+func (p *Printer) tcp(t *text, d *ip.Datagram, b []byte, length int, fragment bool) {
+	t.layer = "tcp"
 	var s tcp.Segment
 	if s.Parse(b) != nil {
-		return fmt.Sprintf("IP %s > %s: truncated-tcp %d", h.Src, h.Dst, len(b))
+		t.printf("%s > %s: truncated-tcp %d", d.Src, d.Dst, len(b))
+		return
 	}
-	from := p.numbers(ends{netip.AddrPortFrom(h.Src, s.SrcPort), netip.AddrPortFrom(h.Dst, s.DstPort)}, &s)
-	var l strings.Builder
-	fmt.Fprintf(&l, "IP %s.%d > %s.%d: Flags [%s]", h.Src, s.SrcPort, h.Dst, s.DstPort, s.Flags)
-	seq, size := uint32(s.Seq), s.DataLen()
+	from := p.numbers(ends{netip.AddrPortFrom(d.Src, s.SrcPort), netip.AddrPortFrom(d.Dst, s.DstPort)}, &s)
+	t.printf("%sFlags [%s]", portsText(d, s.SrcPort, s.DstPort), s.Flags)
+	if t.verbose && !fragment && length <= len(b) {
+		t.printf(", cksum 0x%04x", t.u16(b, 16))
+		sumText(t, d, b[:length], 16, " (correct)", " (incorrect -> 0x%04[2]x)")
+	}
+	seq, header := uint32(s.Seq), len(b)-s.DataLen()
+	size := max(length-header, 0)
 	if from.shown {
 		seq -= from.seq
 	}
 	if size > 0 || s.Flags&(tcp.SYN|tcp.FIN|tcp.RST) != 0 {
-		fmt.Fprintf(&l, ", seq %d", seq)
+		t.printf(", seq %d", seq)
 	}
 	if size > 0 {
-		fmt.Fprintf(&l, ":%d", seq+uint32(size))
+		t.printf(":%d", seq+uint32(size))
 	}
 	if s.Flags.Has(tcp.ACK) {
 		ack := uint32(s.Ack)
 		if from.shown {
 			ack -= from.ack
 		}
-		fmt.Fprintf(&l, ", ack %d", ack)
+		t.printf(", ack %d", ack)
 	}
-	fmt.Fprintf(&l, ", win %d", s.Wnd)
+	t.printf(", win %d", s.Wnd)
 	if s.Flags.Has(tcp.URG) {
-		fmt.Fprintf(&l, ", urg %d", s.Urg)
+		t.printf(", urg %d", s.Urg)
 	}
-	if options := b[tcp.HeaderLen : len(b)-size]; len(options) > 0 {
-		fmt.Fprintf(&l, ", options [%s]", optionList(options, from.ack))
+	if options := b[tcp.HeaderLen:header]; len(options) > 0 {
+		t.printf(", options [%s]", optionList(options, from.ack))
 	}
-	fmt.Fprintf(&l, ", length %d", size)
-	return l.String()
+	t.printf(", length %d", size)
 }
 
 // relative holds the origins of a segment's numbers. shown is false for the first segment and for a SYN, whose numbers are absolute.

@@ -19,12 +19,13 @@ import (
 type captureFlags struct {
 	file, read string
 	count      int
+	verbose    bool
 }
 
 func (a *app) captureCommand() *cobra.Command {
 	f := &captureFlags{}
 	cmd := &cobra.Command{
-		Use:   "capture [-w FILE] [-c COUNT] [FILTER]",
+		Use:   "capture [-v] [-w FILE] [-c COUNT] [FILTER]",
 		Short: "Show or save the packets of the stack's device",
 		Long: `Shows the packets that cross the running stack's device, as tcpdump does, until Ctrl-C. The text behind # is
 what only the stack knows: the state of the connection and its changes, the reason why a segment was
@@ -37,6 +38,7 @@ FILE whose name ends in .pcap has no comments. Super-packets of the device are s
 ` + filter.Help,
 		Example: `  tunstack capture
   tunstack capture -c 10 tcp port 1414
+  tunstack capture -v icmp6 and not 'icmp6[icmp6type] = icmp6-echo'
   tunstack capture 'tcp[tcpflags] & (tcp-syn|tcp-rst) != 0 or icmp'
   tunstack capture -w packets.pcapng host 10.0.0.1 and not port 80
   tunstack capture -w - | wireshark -k -i -`,
@@ -56,6 +58,7 @@ FILE whose name ends in .pcap has no comments. Super-packets of the device are s
 	flags.SetInterspersed(false) // a filter may contain a -
 	flags.StringVarP(&f.file, "write", "w", "", "save the packets in `file`; - is the standard output")
 	flags.StringVarP(&f.read, "read", "r", "", "read the packets from `file`, .pcap or .pcapng")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "print more of each packet, in several lines, as tcpdump -v does")
 	flags.IntVarP(&f.count, "count", "c", 0, "stop after `number` packets")
 	return cmd
 }
@@ -111,7 +114,7 @@ func (a *app) capture(ctx context.Context, f *captureFlags, expression string, c
 		return err
 	}
 	defer in.Close()
-	put, end, err := a.captureTo(f.file, source)
+	put, end, err := a.captureTo(f, source)
 	if err != nil {
 		return err
 	}
@@ -133,10 +136,12 @@ func (a *app) capture(ctx context.Context, f *captureFlags, expression string, c
 }
 
 // captureTo returns functions that write a packet, as a line on the standard output or to a file, and that end the output.
-func (a *app) captureTo(name string, source capture.Source) (put func(*capture.Packet) error, end func() error, err error) {
+func (a *app) captureTo(f *captureFlags, source capture.Source) (put func(*capture.Packet) error, end func() error, err error) {
 	end = func() error { return nil }
+	name := f.file
 	if name == "" {
 		printer := capture.NewPrinter(source)
+		printer.Verbose = f.verbose
 		return func(p *capture.Packet) error {
 			_, err := fmt.Fprintln(a.out, printer.Line(p))
 			return err
