@@ -175,9 +175,10 @@ func newPlainReader(r io.Reader) (*Reader, error) {
 	}}, nil
 }
 
-// linkType maps the numbers that the BSDs have for raw IP to LinkTypeRaw.
+// linkType maps the other numbers for packets without a link header to LinkTypeRaw: those of the BSDs, and those of one version of IP.
 func linkType(t layers.LinkType) layers.LinkType {
-	if t == 12 || t == 14 { // DLT_RAW
+	switch t {
+	case 12, 14, layers.LinkTypeIPv4, layers.LinkTypeIPv6: // the first two are DLT_RAW
 		return layers.LinkTypeRaw
 	}
 	return t

@@ -233,6 +233,23 @@ func written(f testing.TB, format Format, link layers.LinkType, packets ...*Pack
 	return b.Bytes()
 }
 
+// A file of IPv6 packets, of any number for packets without a link header, has its segments, those behind extension headers too.
+func TestReaderOfIPv6(t *testing.T) {
+	segment := tcp6(1000, 2000, 0x18, nil, "hello")
+	for _, format := range []Format{PCAP, PCAPNG} {
+		for _, link := range []layers.LinkType{layers.LinkTypeRaw, layers.LinkTypeIPv6, 12} {
+			file := written(t, format, link, &Packet{At: start, Data: datagram6(17, 6, udp6("x"))},
+				&Packet{At: start, Data: datagram6(6, 16, segment, ext{60, []byte{0, 1, 4, 0, 0, 0, 0}})})
+			r, err := NewReader(bytes.NewReader(file))
+			require.NoError(t, err)
+			c, err := r.NextSegment()
+			require.NoError(t, err)
+			require.Equal(t, "[2001:db8::1]:5000 [2001:db8::2]:8192", c.Src.String()+" "+c.Dst.String())
+			require.Equal(t, 5, c.Segment.DataLen())
+		}
+	}
+}
+
 // Any file can be read to its end or to an error, and its packets be printed.
 func FuzzReader(f *testing.F) {
 	one := &Packet{At: start, Data: tcpPacket(f, 1, "x"), Comment: "a comment", Out: true}

@@ -14,11 +14,13 @@ import (
 const Help = `FILTER is in tcpdump's syntax, see pcap-filter(7). Supported are
   host ADDR, net ADDR/LEN, net ADDR mask MASK, port PORT, portrange A-B, proto NUMBER,
     with src or dst before them, and ip, ip6, arp, tcp or udp before that
+  protochain NUMBER, which looks behind extension headers
   ether host MAC, ether src MAC, ether dst MAC
   ip, ip6, arp, rarp, tcp, udp, icmp, icmp6, igmp, sctp
+  ip multicast, ip6 multicast, ether multicast, ether broadcast
   inbound (to the stack), outbound, less LEN, greater LEN
   comparisons of numbers, len and bytes of headers with + - * / & | << >>:
-    tcp[tcpflags] & (tcp-syn|tcp-fin) != 0, icmp[icmptype] = icmp-echo, ip[2:2] > 576
+    tcp[tcpflags] & (tcp-syn|tcp-fin) != 0, icmp6[icmp6type] = icmp6-echo, ip[2:2] > 576
   and, or, not (also && || !) and parentheses
 Hosts are addresses, not names; ports may be names.`
 
@@ -53,6 +55,15 @@ const (
 	typeIPv6 = uint16(layers.EthernetTypeIPv6)
 	typeARP  = uint16(layers.EthernetTypeARP)
 	typeRARP = 0x8035
+)
+
+// Next Header values of IPv6 extension headers.
+const (
+	hopByHop       = uint32(layers.IPProtocolIPv6HopByHop)
+	routing        = uint32(layers.IPProtocolIPv6Routing)
+	fragment       = uint32(layers.IPProtocolIPv6Fragment)
+	authentication = uint32(layers.IPProtocolAH)
+	destination    = uint32(layers.IPProtocolIPv6Destination)
 )
 
 func newView(p *capture.Packet, s capture.Source) view {
@@ -92,6 +103,26 @@ func (v *view) transport(protocol uint8) ([]byte, bool) {
 		return v.net[min(40, len(v.net)):], true
 	}
 	return nil, false
+}
+
+// chain reports whether a header of an IPv6 packet, or its transport, has a protocol number.
+func (v *view) chain(n uint32) bool {
+	next, at := v.load(v.net, 6, 1), uint32(40)
+	for next != n && !v.short {
+		size := (v.load(v.net, at+1, 1) + 1) * 8
+		switch next {
+		case hopByHop, routing, destination:
+		case fragment:
+			size = 8
+		case authentication:
+			size = (v.load(v.net, at+1, 1) + 2) * 4
+		default:
+			return false
+		}
+		next = v.load(v.net, at, 1)
+		at += size
+	}
+	return !v.short
 }
 
 // Parse compiles an expression; an empty one selects all packets.

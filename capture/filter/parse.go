@@ -14,7 +14,7 @@ type parser struct {
 }
 
 // token matches MAC and IPv6 addresses, words and numbers, and operators.
-var token = regexp.MustCompile(`^(?:(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}\b|[0-9a-fA-F]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*` +
+var token = regexp.MustCompile(`^(?:(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}\b|[0-9a-fA-F]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*(?:%[-_.A-Za-z0-9]*)?` +
 	`|[A-Za-z0-9](?:[-_.A-Za-z0-9]*[A-Za-z0-9])?|&&|\|\||!=|>=|<=|==|<<|>>|[-!=<>&|+*/()\[\]:])`)
 
 // Bounds of an expression, which may come from a client of the control socket.

@@ -60,6 +60,7 @@ func portRange(q qualifiers, id string) (predicate, error) {
 	return ports(q, uint16(min(low, high)), uint16(max(low, high))), nil
 }
 
+// protoNumber parses the number or the name behind proto or protochain.
 func protoNumber(q qualifiers, id string) (predicate, error) {
 	n, err := value(id)
 	if number, ok := protocols[id]; ok {
@@ -69,6 +70,9 @@ func protoNumber(q qualifiers, id string) (predicate, error) {
 		return nil, fmt.Errorf("%q is not a protocol", id)
 	}
 	v4, v6 := numbered4(n), numbered6(n)
+	if q.kind == "protochain" {
+		v6 = func(v *view) bool { return v.kind == typeIPv6 && v.chain(n) }
+	}
 	switch q.proto {
 	case "ip":
 		return v4, nil

@@ -34,6 +34,9 @@ func (p *parser) primitive(depth int) (predicate, error) {
 	if err != nil {
 		return nil, err
 	}
+	if chosen := p.cast(q); chosen != nil {
+		return chosen, nil
+	}
 	if q == (qualifiers{}) {
 		q = p.last
 	} else if q.dir == "" && q.kind == "" && q.proto != "ether" {
@@ -72,7 +75,7 @@ func (p *parser) qualifiers() (q qualifiers, err error) {
 			p.at += 2
 		}
 	}
-	if slices.Contains([]string{"host", "net", "port", "portrange", "proto"}, p.token()) {
+	if slices.Contains([]string{"host", "net", "port", "portrange", "proto", "protochain"}, p.token()) {
 		q.kind = p.token()
 		p.at++
 	}
@@ -85,7 +88,7 @@ var (
 		"": {"ether", "ip", "ip6", "arp", "rarp"}, "host": {"ether", "ip", "ip6", "arp", "rarp"}, "net": {"ip", "ip6", "arp", "rarp"},
 		"port": {"tcp", "udp", "sctp"}, "portrange": {"tcp", "udp", "sctp"},
 	}
-	undirected = map[string][]string{"": {"icmp", "igmp", "tcp", "udp", "icmp6", "sctp"}, "proto": {"ip", "ip6"}}
+	undirected = map[string][]string{"": {"icmp", "igmp", "tcp", "udp", "icmp6", "sctp"}, "proto": {"ip", "ip6"}, "protochain": {"ip", "ip6"}}
 )
 
 // check rejects qualifiers that cannot be combined.
@@ -150,7 +153,7 @@ func (p *parser) identifier(q qualifiers) (predicate, error) {
 		return ports(q, n, n), err
 	case "portrange":
 		return portRange(q, id)
-	case "proto":
+	case "proto", "protochain":
 		return protoNumber(q, id)
 	case "net":
 		return p.network(q, id)
@@ -165,6 +168,9 @@ func (p *parser) identifier(q qualifiers) (predicate, error) {
 	addr, err := netip.ParseAddr(id)
 	if err != nil {
 		return nil, fmt.Errorf("%q is not an address", id)
+	}
+	if addr.Zone() != "" {
+		return nil, fmt.Errorf("%s: the addresses in packets have no zone", addr)
 	}
 	return hosts(q, netip.PrefixFrom(addr, addr.BitLen()))
 }
@@ -183,7 +189,7 @@ func (p *parser) network(q qualifiers, id string) (predicate, error) {
 		full += strings.Repeat(".0", max(4-bits/8, 0))
 	}
 	addr, err := netip.ParseAddr(full)
-	if err != nil {
+	if err != nil || addr.Zone() != "" {
 		return nil, fmt.Errorf("%q is not a network", id)
 	}
 	if addr.Is6() {
