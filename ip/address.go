@@ -31,7 +31,12 @@ type address struct {
 	noPrefixRoute bool          // see Address.NoPrefixRoute
 	preferred     time.Duration // when it is deprecated; Forever
 	valid         time.Duration // when it is removed; Forever
+
+	advertisers []netip.Addr // the routers that advertise its prefix, without zones
 }
+
+// equal compares addresses without their states.
+func (a address) equal(b address) bool { return a.prefix == b.prefix && a.owner == b.owner }
 
 // addr is the address with its zone.
 func (a *address) addr() netip.Addr {
@@ -158,21 +163,44 @@ func (i *Interface) changeAddressGroup(a netip.Addr, change int) {
 func (i *Interface) SetLifetimes(now time.Duration, a netip.Addr, preferred, valid time.Duration) error {
 	changed := false
 	err := i.stack.publish(func(t *table) error {
-		for _, list := range [][]address{t.addresses, t.tentative} {
-			if at := i.indexOf(list, a); at >= 0 {
-				before := list[at].deprecated
-				list[at].setLifetimes(now, preferred, valid)
-				i.stack.lifetimes.watch(&list[at])
-				changed = before != list[at].deprecated
-				return nil
-			}
+		own := t.find(i, a)
+		if own == nil {
+			return syscall.EADDRNOTAVAIL
 		}
-		return syscall.EADDRNOTAVAIL
+		before := own.deprecated
+		own.setLifetimes(now, preferred, valid)
+		changed = before != own.deprecated
+		i.stack.lifetimes.watch(own)
+		return nil
 	})
-	if changed { // an RA that only repeats itself costs the connections no lookup
+	if changed { // an advertisement that only repeats itself costs the connections no lookup
 		i.stack.generation.Add(1)
 	}
 	return err
+}
+
+// find returns an address of i, which may be tentative; nil: there is none.
+func (t *table) find(i *Interface, a netip.Addr) *address {
+	for _, list := range [][]address{t.addresses, t.tentative} {
+		if at := i.indexOf(list, a); at >= 0 {
+			return &list[at]
+		}
+	}
+	return nil
+}
+
+// SetAdvertisers sets the routers, on the link of the interface, that advertise the prefix of an address: it is the preferred source of
+// datagrams by them (RFC 6724 section 5, rule 5.5). The interface keeps the slice. The error is EADDRNOTAVAIL for an address that the
+// interface does not have.
+func (i *Interface) SetAdvertisers(a netip.Addr, routers []netip.Addr) error {
+	return i.stack.changeTable(func(t *table) error {
+		own := t.find(i, a)
+		if own == nil {
+			return syscall.EADDRNOTAVAIL
+		}
+		own.advertisers = routers
+		return nil
+	})
 }
 
 // RemoveAddress removes an address from the interface and ends its claim on the link, and with the last address of its network the

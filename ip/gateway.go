@@ -61,8 +61,24 @@ func (g *gateways) fail(now time.Duration, gateway netip.Addr) {
 			r.failed = r.failed || r.gateway == gateway
 			return !(r.redirected && r.gateway == gateway)
 		})
+		t.rotate(gateway)
 		return nil
 	})
+}
+
+// rotate makes the other gateways of a prefix usable again once all of them have failed, gateway as the last: where no router answers
+// they are tried in turn (RFC 4861 section 6.3.6).
+func (t *table) rotate(gateway netip.Addr) {
+	for p, list := range t.routes.All() {
+		alive := func(r routeEntry) bool { return !r.failed }
+		if len(list) < 2 || slices.ContainsFunc(list, alive) {
+			continue
+		}
+		t.changeRoutesTo(p, func(r *routeEntry) bool {
+			r.failed = r.gateway == gateway
+			return true
+		})
+	}
 }
 
 // usesGateway reports whether a route that has not failed leads over gateway.

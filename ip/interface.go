@@ -16,14 +16,15 @@ const MaxDatagram = 65535
 
 // Interface is one attachment of a Stack to a link.
 type Interface struct {
-	stack    *Stack
-	name     string
-	link     Link
-	mtu      int
-	features packet.Features
-	loopback bool
-	families families                           // those for which the MTU is large enough
-	groups   atomic.Pointer[map[netip.Addr]int] // members per joined multicast group
+	stack      *Stack
+	name       string
+	link       Link
+	mtu        int
+	features   packet.Features
+	loopback   bool
+	families   families // those for which the MTU is large enough
+	advertised advertised
+	groups     atomic.Pointer[map[netip.Addr]int] // members per joined multicast group
 
 	inPackets, inBytes, outPackets, outBytes stats.Counter
 }

@@ -178,7 +178,7 @@ func (s *Stack) resolve(dst, src netip.Addr, via Via) *Path {
 		p.Out = nil
 		return p
 	}
-	p.MTU, p.NoDF = s.pmtu.get(dst, p.Out.mtu)
+	p.MTU, p.NoDF = s.pmtu.get(dst, p.Out.mtuTo(dst))
 	return p
 }
 
@@ -188,7 +188,7 @@ func (s *Stack) NextHop(dst netip.Addr) (Path, error) {
 	if err := s.choose(s.table.Load(), &p, dst, netip.Addr{}, Via{}); err != nil {
 		return p, err
 	}
-	p.MTU = p.Out.mtu
+	p.MTU = p.Out.mtuTo(dst)
 	return p, nil
 }
 
@@ -243,7 +243,7 @@ func (s *Stack) chooseSource(t *table, p *Path, dst netip.Addr) error {
 	case t.local[keyOf(dst)] != nil:
 		p.src = dst // the stack talks to itself from the destination address
 	case dst.Is6():
-		p.src = t.selectSource(s.cfg.Policy, p.Out, dst)
+		p.src = t.selectSource(s.cfg.Policy, p.Out, p.NextHop, dst)
 	default:
 		p.src = t.sourceFor(p.Out, p.NextHop)
 	}

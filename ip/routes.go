@@ -13,22 +13,37 @@ type routeEntry struct {
 	out        *Interface
 	src        netip.Addr // preferred source; zero: none
 	metric     int
+	preference int8 // among routes with one metric the highest goes first (RFC 4191 section 2.1)
+	advertised bool // by a router: see Interface.SetAdvertisedRoute
 	connected  bool // the network of one of the stack's addresses: src
 	redirected bool // learned from an ICMP Redirect
 	failed     bool // the gateway did not answer
 }
 
-// addRoute inserts a route after the routes to the same prefix with the same or a lower metric.
+// addRoute inserts a route after the routes to the same prefix that go first, or are equal, by metric and preference.
 func (t *table) addRoute(p netip.Prefix, r routeEntry) {
 	old, _ := t.routes.Get(p)
 	list := append(slices.Clone(old), r)
-	slices.SortStableFunc(list, func(a, b routeEntry) int { return cmp.Compare(a.metric, b.metric) })
+	slices.SortStableFunc(list, func(a, b routeEntry) int {
+		return cmp.Or(cmp.Compare(a.metric, b.metric), cmp.Compare(b.preference, a.preference))
+	})
 	t.routes = t.routes.InsertPersist(p, list)
 }
 
+// hasRoute reports whether there is a route that no router has advertised.
 func (t *table) hasRoute(p netip.Prefix, gateway netip.Addr, out *Interface) bool {
 	list, _ := t.routes.Get(p)
-	return slices.ContainsFunc(list, func(r routeEntry) bool { return r.gateway == gateway && r.out == out })
+	return slices.ContainsFunc(list, func(r routeEntry) bool { return r.gateway == gateway && r.out == out && !r.advertised })
+}
+
+// hasFailed reports whether a gateway is marked as failed.
+func (t *table) hasFailed(gateway netip.Addr) bool {
+	for _, list := range t.routes.All() {
+		if slices.ContainsFunc(list, func(r routeEntry) bool { return r.failed && r.gateway == gateway }) {
+			return true
+		}
+	}
+	return false
 }
 
 // changeRoutes calls change for a copy of each route, and keeps the routes for which it returns true.
@@ -58,7 +73,8 @@ func (t *table) changeRoutesTo(p netip.Prefix, change func(r *routeEntry) (keep 
 }
 
 // lookup finds the route to a by longest prefix. Among routes with one prefix it takes the first whose gateway answers (RFC
-// 1122 section 3.3.1.4), or the first if no gateway answers. nil: there is no route.
+// 1122 section 3.3.1.4). If none of them answers it tries the shorter prefixes, as Linux does for IPv6 (RFC 4191 section 3.2), and
+// takes the first route that has failed if all have. nil: there is no route.
 func (t *table) lookup(a netip.Addr) *routeEntry {
 	list, ok := t.routes.Lookup(a)
 	if !ok {
@@ -69,7 +85,23 @@ func (t *table) lookup(a netip.Addr) *routeEntry {
 			return &list[i]
 		}
 	}
-	return &list[0]
+	return t.lookupAll(a, Via{})
+}
+
+// lookupAll is lookup among the routes that via allows.
+func (t *table) lookupAll(a netip.Addr, via Via) (failed *routeEntry) {
+	for _, list := range t.routes.Supernets(netip.PrefixFrom(a, a.BitLen())) {
+		for i := range list {
+			switch r := &list[i]; {
+			case !via.allows(r):
+			case !r.failed:
+				return r
+			case failed == nil:
+				failed = r
+			}
+		}
+	}
+	return failed
 }
 
 // RouteEntry is one row of the route table.
@@ -80,7 +112,10 @@ type RouteEntry struct {
 	Source    netip.Addr   `json:"source"`    // preferred source address; zero: the stack chooses
 	Metric    int          `json:"metric"`    // among routes with one prefix the one with the lowest metric whose gateway answers is used
 	Redirect  bool         `json:"redirect"`  // listed only: learned from an ICMP Redirect
-	Failed    bool         `json:"failed"`    // listed only: the gateway does not answer
+
+	Advertised bool `json:"advertised"` // listed only: learned from a router advertisement
+	Preference int8 `json:"preference"` // listed only: among advertised routes with one prefix the highest goes first (RFC 4191)
+	Failed     bool `json:"failed"`     // listed only: the gateway does not answer
 }
 
 // Routes lists the route table, longest prefixes first, and of one prefix in the order of preference.
@@ -90,7 +125,7 @@ func (s *Stack) Routes() []RouteEntry {
 		for _, r := range routes {
 			list = append(list, RouteEntry{
 				Prefix: p, Gateway: r.gateway, Interface: r.out.name, Source: r.src,
-				Metric: r.metric, Redirect: r.redirected, Failed: r.failed,
+				Metric: r.metric, Redirect: r.redirected, Failed: r.failed, Advertised: r.advertised, Preference: r.preference,
 			})
 		}
 	}

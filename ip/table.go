@@ -100,7 +100,7 @@ func (s *Stack) publish(change func(*table) error) error {
 	if err := change(t); err != nil {
 		return err
 	}
-	if !slices.Equal(t.addresses, old.addresses) {
+	if !slices.EqualFunc(t.addresses, old.addresses, address.equal) {
 		t.index(s)
 	}
 	s.table.Store(t)

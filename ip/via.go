@@ -19,15 +19,8 @@ func (t *table) lookupVia(a netip.Addr, via Via) *routeEntry {
 	if via == (Via{}) {
 		return t.lookup(a)
 	}
-	for _, list := range t.routes.Supernets(netip.PrefixFrom(a, a.BitLen())) {
-		for i := range list {
-			if !list[i].failed && via.allows(&list[i]) {
-				return &list[i]
-			}
-		}
-	}
-	if via.Device == nil {
-		return nil
+	if r := t.lookupAll(a, via); r != nil || via.Device == nil {
+		return r
 	}
 	return &routeEntry{out: via.Device}
 }

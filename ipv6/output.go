@@ -27,7 +27,7 @@ func (s *Stack) Send(now time.Duration, r *ip.Route, o ip.Outgoing, p *packet.Bu
 	case to.Cast == packet.Multicast:
 		out.TTL = 1 // RFC 3493 section 5.2
 	default:
-		out.TTL = s.shared.TTL
+		out.TTL = to.Out.CurHopLimit()
 	}
 	out.FlowLabel = s.flowLabel(r, o.Protocol, p)
 	out.TotalLen, out.HeaderLen = HeaderLen+p.Len(), HeaderLen
