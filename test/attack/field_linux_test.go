@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"tunstack/internal/netns"
@@ -54,11 +55,22 @@ func newField(t *testing.T) *field {
 	}}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, f.stack.Close()) })
+	f.lengthenQueue(d.Name())
 	f.serve()
 	f.raw, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
 	require.NoError(t, err)
 	t.Cleanup(func() { unix.Close(f.raw) })
 	return f
+}
+
+// queueLength is the length of the device's queue in packets. At the default of 500 the kernel drops the legitimate client's datagrams
+// when the machine is busy for as long as the flood takes to fill the queue; UDP does not send them again.
+const queueLength = 50_000
+
+func (f *field) lengthenQueue(device string) {
+	l, err := netlink.LinkByName(device)
+	require.NoError(f.t, err)
+	require.NoError(f.t, netlink.LinkSetTxQLen(l, queueLength))
 }
 
 // serve starts the echo service.
