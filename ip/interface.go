@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"tunstack/internal/addrkey"
 	"tunstack/internal/packet"
 	"tunstack/internal/stats"
 )
@@ -61,7 +62,7 @@ func (s *Stack) attach(i *Interface) (*Interface, error) {
 			i.families[n] = f
 		}
 	}
-	if i.families == (families{}) || !zones.add(i.name) {
+	if i.families == (families{}) || !addrkey.AddZone(i.name) {
 		return nil, syscall.EINVAL
 	}
 	i.groups.Store(&map[netip.Addr]int{})

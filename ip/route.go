@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"tunstack/internal/addrkey"
 	"tunstack/internal/checksum"
 	"tunstack/internal/packet"
 )
@@ -240,7 +241,7 @@ func (p *Path) follow(r *routeEntry, src netip.Addr) {
 
 func (s *Stack) chooseSource(t *table, p *Path, dst netip.Addr) error {
 	switch {
-	case t.local[keyOf(dst)] != nil:
+	case t.local[addrkey.Of(dst)] != nil:
 		p.src = dst // the stack talks to itself from the destination address
 	case dst.Is6():
 		p.src = t.selectSource(s.cfg.Policy, p.Out, p.NextHop, dst)

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"syscall"
+
+	"tunstack/internal/addrkey"
 )
 
 // routeEntry is one route to a prefix.
@@ -178,7 +180,7 @@ func (t *table) outOf(e RouteEntry) (*Interface, error) {
 	if e.Gateway.IsValid() && !sameFamily(e.Gateway) {
 		return nil, syscall.EINVAL
 	}
-	if e.Source.IsValid() && !(sameFamily(e.Source) && t.local[keyOf(e.Source)] != nil) {
+	if e.Source.IsValid() && !(sameFamily(e.Source) && t.local[addrkey.Of(e.Source)] != nil) {
 		return nil, syscall.EINVAL
 	}
 	out := t.byName(e.Interface)

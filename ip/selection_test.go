@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/internal/addrkey"
 	"tunstack/internal/timer"
 )
 
@@ -185,9 +186,9 @@ func TestDestinationOrder(t *testing.T) { // IP6-057, IP6-058
 func TestKeysKeepZones(t *testing.T) { // IP6-048
 	_ = dual(t, "eth0", "eth1")
 	for _, a := range []string{"fe80::1%eth0", "fe80::1%eth1", "fe80::1", "10.0.0.1", "2001:db8::1", "ff02::1", "::1"} {
-		require.Equal(t, addr(a), keyOf(addr(a)).addr())
+		require.Equal(t, addr(a), addrkey.Of(addr(a)).Addr())
 	}
-	require.NotEqual(t, keyOf(addr("fe80::1%eth0")), keyOf(addr("fe80::1%eth1")))
+	require.NotEqual(t, addrkey.Of(addr("fe80::1%eth0")), addrkey.Of(addr("fe80::1%eth1")))
 	one := NewFourTuple(netip.AddrPortFrom(addr("fe80::2%eth0"), 1), netip.AddrPortFrom(addr("fe80::1%eth0"), 2))
 	two := NewFourTuple(netip.AddrPortFrom(addr("fe80::2%eth1"), 1), netip.AddrPortFrom(addr("fe80::1%eth1"), 2))
 	require.NotEqual(t, one, two)

@@ -9,6 +9,7 @@ import (
 // SocketOptions are the settings at the level of IP that sockets of every transport have. A copy shares IPOptions: a setter
 // replaces the slice and never changes its elements.
 type SocketOptions struct {
+	Versions  Versions    // the address family, and IPV6_V6ONLY
 	TOS, TTL  uint8       // IP_TOS, IP_TTL; TTL 0: the stack's default
 	MinTTL    uint8       // IP_MINTTL: a segment with a lower TTL is dropped (RFC 5082)
 	Device    *Interface  // SO_BINDTODEVICE: the only interface that it receives from and sends by; nil: all
@@ -20,8 +21,10 @@ type SocketOptions struct {
 	Discover  Discover    // IP_MTU_DISCOVER
 }
 
-// DefaultSocketOptions are the options of a new socket.
-var DefaultSocketOptions = SocketOptions{Discover: DiscoverWant}
+// NewSocketOptions returns the options of a new socket.
+func NewSocketOptions(v Versions) SocketOptions {
+	return SocketOptions{Versions: v, Discover: DiscoverWant}
+}
 
 // Discover selects whether a socket learns the path MTU (RFC 1191), with Linux's numbers.
 type Discover uint8

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gaissmai/bart"
 
+	"tunstack/internal/addrkey"
 	"tunstack/internal/packet"
 )
 
@@ -18,15 +19,15 @@ type table struct {
 	tentative  []address                 // not in use until the link has claimed them
 	routes     *bart.Table[[]routeEntry] // of both families; the entries of a prefix by metric, lowest first
 
-	local   map[key]*Interface // the stack's own addresses
-	classes classes            // of the stack's own addresses and the directed broadcasts of the connected networks
+	local   map[addrkey.Key]*Interface // the stack's own addresses
+	classes classes                    // of the stack's own addresses and the directed broadcasts of the connected networks
 }
 
 // classes are the addresses that the stack treats specially. A short list is compared one by one, because that is faster than
 // hashing.
 type classes struct {
 	few  []classed
-	many map[key]Class // used instead if there are more than maxFew
+	many map[addrkey.Key]Class // used instead if there are more than maxFew
 }
 
 type classed struct {
@@ -38,7 +39,7 @@ const maxFew = 8
 
 func (c *classes) of(a netip.Addr) Class {
 	if c.many != nil {
-		return c.many[keyOf(a)]
+		return c.many[addrkey.Of(a)]
 	}
 	for i := range c.few {
 		if c.few[i].addr == a {
@@ -50,15 +51,15 @@ func (c *classes) of(a netip.Addr) Class {
 
 // indexed returns the classes of a list, in which a later entry replaces an earlier one.
 func indexed(list []classed) (c classes) {
-	many := make(map[key]Class)
+	many := make(map[addrkey.Key]Class)
 	for _, e := range list {
-		many[keyOf(e.addr)] = e.class
+		many[addrkey.Of(e.addr)] = e.class
 	}
 	if len(many) > maxFew {
 		return classes{many: many}
 	}
 	for k, class := range many {
-		c.few = append(c.few, classed{k.addr(), class})
+		c.few = append(c.few, classed{k.Addr(), class})
 	}
 	return c
 }
@@ -73,7 +74,7 @@ type Class struct {
 
 func newTable() *table {
 	t := &table{routes: new(bart.Table[[]routeEntry])}
-	t.local = make(map[key]*Interface)
+	t.local = make(map[addrkey.Key]*Interface)
 	return t
 }
 
@@ -109,10 +110,10 @@ func (s *Stack) publish(change func(*table) error) error {
 
 // index builds the maps from the addresses.
 func (t *table) index(s *Stack) {
-	t.local = make(map[key]*Interface)
+	t.local = make(map[addrkey.Key]*Interface)
 	var own, broadcasts []classed
 	for _, a := range t.addresses {
-		t.local[keyOf(a.addr())] = a.owner
+		t.local[addrkey.Of(a.addr())] = a.owner
 		own = append(own, classed{a.addr(), Class{Local: true}})
 		f := s.FamilyOf(a.prefix.Addr())
 		if b := f.Broadcast(a.prefix); b.IsValid() {
@@ -217,7 +218,7 @@ func (t *table) owner(a netip.Addr) *Interface {
 	if a.IsLoopback() {
 		return t.loopback
 	}
-	return t.local[keyOf(a)]
+	return t.local[addrkey.Of(a)]
 }
 
 // sourceFor selects the source address of datagrams that leave by out for nextHop: an address in the next hop's network, else

@@ -3,21 +3,31 @@ package ip
 import (
 	"encoding/binary"
 	"net/netip"
+
+	"tunstack/internal/addrkey"
 )
 
 // FourTuple identifies a connection, or a connected socket, of either family. It is comparable.
 type FourTuple struct {
-	local, remote         key
+	local, remote         addrkey.Key
 	LocalPort, RemotePort uint16
 }
 
 // NewFourTuple returns the FourTuple between two ends of one family.
 func NewFourTuple(local, remote netip.AddrPort) FourTuple {
 	t := FourTuple{local.Addr().As16(), remote.Addr().As16(), local.Port(), remote.Port()}
-	if t.local.isLinkLocal() || t.remote.isLinkLocal() { // seldom: else this is keyOf for both
-		t.local, t.remote = keyOf(local.Addr()), keyOf(remote.Addr())
+	if t.local.IsLinkLocal() || t.remote.IsLinkLocal() { // seldom: else this is addrkey.Of for both
+		t.local, t.remote = addrkey.Of(local.Addr()), addrkey.Of(remote.Addr())
 	}
 	return t
+}
+
+// Version is the version of IP of both ends.
+func (t *FourTuple) Version() Versions {
+	if t.remote.IsIPv4() {
+		return V4
+	}
+	return V6
 }
 
 // Append appends the tuple to b, 36 bytes in network byte order, for a hash to cover.
@@ -27,10 +37,10 @@ func (t *FourTuple) Append(b []byte) []byte {
 }
 
 // LocalAddr is the stack's own address.
-func (t *FourTuple) LocalAddr() netip.Addr { return t.local.addr() }
+func (t *FourTuple) LocalAddr() netip.Addr { return t.local.Addr() }
 
 // RemoteAddr is the peer's address.
-func (t *FourTuple) RemoteAddr() netip.Addr { return t.remote.addr() }
+func (t *FourTuple) RemoteAddr() netip.Addr { return t.remote.Addr() }
 
 // Local is the stack's own end.
 func (t *FourTuple) Local() netip.AddrPort { return netip.AddrPortFrom(t.LocalAddr(), t.LocalPort) }

@@ -1,10 +1,9 @@
 package ip
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"strconv"
-	"sync"
+	"syscall"
 )
 
 // An IPv6 link-local address belongs to one link: the same address on two links is two addresses (RFC 4007 section 6). Inside
@@ -73,71 +72,29 @@ func (t *table) onlyLink() *Interface {
 	return only
 }
 
-// key is an address of either family as a key of maps: IPv4 in the form of an IPv4-mapped IPv6 address, and a link-local IPv6
-// address with the number of its zone in the bytes 2 and 3, which are zero in the address.
-type key [16]byte
-
-func keyOf(a netip.Addr) key {
-	k := key(a.As16())
-	if k.isLinkLocal() {
-		k.addZone(a)
-	}
-	return k
+// needsZone reports whether an address means nothing without its interface.
+func needsZone(a netip.Addr) bool {
+	return a.Is6() && (a.IsLinkLocalUnicast() || a.IsLinkLocalMulticast() || a.IsInterfaceLocalMulticast())
 }
 
-func (k *key) addZone(a netip.Addr) { binary.BigEndian.PutUint16(k[2:], zones.number(a.Zone())) }
-
-func (k *key) isLinkLocal() bool { return k[0] == 0xfe && k[1]&0xc0 == 0x80 }
-
-// addr undoes keyOf.
-func (k key) addr() netip.Addr {
-	if !k.isLinkLocal() {
-		return netip.AddrFrom16(k).Unmap()
+// Scope returns the address that a socket is to be bound or connected to, and the interface that the socket is bound to with it; nil: to
+// none. The interface is the address's zone, or else that of SO_BINDTODEVICE. Errors: EINVAL if a link-local address has neither, ENODEV
+// for a zone that names no interface.
+func (o *SocketOptions) Scope(s *Stack, a netip.Addr) (netip.Addr, *Interface, error) {
+	if !needsZone(a) {
+		return a.WithZone(""), nil, nil
 	}
-	zone := zones.name(binary.BigEndian.Uint16(k[2:]))
-	k[2], k[3] = 0, 0
-	return netip.AddrFrom16(k).WithZone(zone)
-}
-
-// zones numbers the names of interfaces, in all stacks of the process: a key has no room for a name.
-var zones zoneNumbers
-
-type zoneNumbers struct {
-	mu      sync.RWMutex
-	numbers map[string]uint16 // from 1
-	names   []string
-}
-
-// add gives a name a number; false if there are too many names.
-func (z *zoneNumbers) add(name string) bool {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	if z.numbers[name] != 0 {
-		return true
+	a, zone, ok := s.ScopedBy(a)
+	if zone == nil {
+		zone = o.Device
 	}
-	if len(z.names) == 1<<16-1 {
-		return false
+	switch {
+	case !ok:
+		return a, nil, syscall.ENODEV
+	case zone == nil:
+		return a, nil, syscall.EINVAL
+	case IsLinkLocal6(a):
+		a = a.WithZone(zone.name)
 	}
-	if z.numbers == nil {
-		z.numbers = make(map[string]uint16)
-	}
-	z.names = append(z.names, name)
-	z.numbers[name] = uint16(len(z.names))
-	return true
-}
-
-// number is the number of a name, 0 if no interface has had it.
-func (z *zoneNumbers) number(name string) uint16 {
-	z.mu.RLock()
-	defer z.mu.RUnlock()
-	return z.numbers[name]
-}
-
-func (z *zoneNumbers) name(number uint16) string {
-	z.mu.RLock()
-	defer z.mu.RUnlock()
-	if number == 0 || int(number) > len(z.names) {
-		return ""
-	}
-	return z.names[number-1]
+	return a, zone, nil
 }

@@ -31,7 +31,7 @@ func (e *Socket) gather(b []byte, to netip.AddrPort, src netip.Addr, more bool) 
 	if err != nil {
 		return 0, err
 	}
-	check := func() (int, error) { return route.MaxPayload(st.Headers.For(route.Cast())), e.Sendable() }
+	check := func() (int, error) { return route.MaxPayload(st.Headers.For(route)), e.Sendable() }
 	return e.cork.Add(b, to, src, more, check, e.send)
 }
 
@@ -58,10 +58,17 @@ func (e *Socket) send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) 
 
 func (e *Socket) transmit(st *dgram.State, route *ip.Route, b []byte) error {
 	p := packet.New(0)
-	p.Borrow([2][]byte{b})
 	now := e.stack.clock.Now()
+	if at := e.checksumAt(st); at >= 0 {
+		var err error
+		if b, err = e.withChecksum(route, b, at); err != nil {
+			p.Free()
+			return err
+		}
+	}
+	p.Borrow([2][]byte{b})
 	if st.Options.HdrIncl {
 		return e.stack.ip.SendRaw(now, route, p)
 	}
-	return e.stack.ip.Send(now, route, st.Headers.For(route.Cast()), p)
+	return e.stack.ip.Send(now, route, st.Headers.For(route), p)
 }

@@ -7,41 +7,51 @@ import (
 	"syscall"
 
 	"tunstack/internal/checksum"
+	"tunstack/internal/packet"
 	"tunstack/ip"
 	"tunstack/ip/dgram"
 )
 
-// ICMP numbers of echo (RFC 792).
-const (
-	protocolICMP = 1
-	echoReply    = 0
-	echoRequest  = 8
-	icmpHeader   = 8 // bytes
+// echo has the numbers of ICMP's echo in one version of IP (RFC 792, RFC 4443 section 4).
+type echo struct{ protocol, request, reply uint8 }
+
+var (
+	echo4 = echo{protocol: ip.ProtocolICMP, request: 8, reply: 0}
+	echo6 = echo{protocol: ip.ProtocolICMPv6, request: 128, reply: 129}
 )
+
+// echoOf is the echo of a version.
+func echoOf(v ip.Versions) *echo {
+	if v == ip.V4 {
+		return &echo4
+	}
+	return &echo6
+}
+
+const icmpHeader = 8 // bytes
 
 // Ping is a datagram socket of ICMP, which Linux has for programs without privileges (icmp(7)): it sends echo requests, in which
 // the stack puts the socket's identifier and the checksum, and receives the replies to them without IP header. The identifier is
 // the port of its local address. If several sockets have the same identifier, each receives the replies.
 type Ping struct{ *Socket }
 
-// NewPing returns a ping socket without an identifier.
-func (s *Stack) NewPing() Ping { return Ping{s.newSocket(protocolICMP, true)} }
+// NewPing returns a ping socket of one version of IP, without an identifier.
+func (s *Stack) NewPing(v ip.Versions) Ping { return Ping{s.newSocket(v, echoOf(v).protocol, true)} }
 
 // Bind gives the socket its address and, as the port, its identifier; 0 picks one. Errors: EADDRNOTAVAIL for an address that the
 // stack does not have, EINVAL when it has an identifier already.
 func (g Ping) Bind(local netip.AddrPort) error {
-	addr, err := g.Bindable(local.Addr())
-	if err != nil {
-		return err
-	}
-	if !addr.IsUnspecified() && !g.stack.ip.IsLocal(addr) {
-		return syscall.EADDRNOTAVAIL
-	}
 	return g.Change(func(st *dgram.State) error {
-		if st.Local.Port() != 0 {
+		bound := st.Local.Port() != 0
+		if err := st.Bind(g.stack.ip, local.Addr()); err != nil {
+			return err
+		}
+		switch {
+		case !st.Bound.IsUnspecified() && !g.stack.ip.IsLocal(st.Bound):
+			return syscall.EADDRNOTAVAIL
+		case bound:
 			return syscall.EINVAL
 		}
-		st.Bound = addr
 		identify(st, local.Port())
 		return nil
 	})
@@ -81,7 +91,8 @@ func (g Ping) Send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
 	if len(b) > ip.MaxDatagram {
 		return 0, syscall.EMSGSIZE
 	}
-	if len(b) < icmpHeader || b[0] != echoRequest || b[1] != 0 {
+	v := g.State().Options.Versions
+	if len(b) < icmpHeader || b[0] != echoOf(v).request || b[1] != 0 {
 		return 0, syscall.EINVAL
 	}
 	if err := g.ensureIdentified(); err != nil {
@@ -89,18 +100,27 @@ func (g Ping) Send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
 	}
 	message := append([]byte(nil), b...)
 	binary.BigEndian.PutUint16(message[4:], g.State().Local.Port())
-	clear(message[2:4])
-	checksum.Put(message[2:], ^checksum.Sum(message, 0))
+	if v == ip.V4 { // an IPv6 socket computes the checksum, which includes the addresses
+		clear(message[icmpChecksum:][:2])
+		checksum.Put(message[icmpChecksum:], ^checksum.Sum(message, 0))
+	}
 	return g.Socket.Send(message, to, src)
 }
 
-// repliesTo reports whether message is the reply to an echo request with the identifier.
-func repliesTo(id uint16, message []byte) bool {
-	return id != 0 && len(message) >= icmpHeader && message[0] == echoReply && binary.BigEndian.Uint16(message[4:]) == id &&
-		checksum.Sum(message, 0) == 0xffff
+// repliesTo reports whether the message in p, behind its IP header, is the reply to an echo request with the identifier.
+func (e *Socket) repliesTo(id uint16, d *ip.Datagram, p *packet.Buffer) bool {
+	b := p.Bytes()[d.HeaderLen:]
+	if id == 0 || len(b) < icmpHeader || b[0] != echoOf(ip.VersionOf(d.Dst)).reply || binary.BigEndian.Uint16(b[4:]) != id {
+		return false
+	}
+	if d.Dst.Is4() {
+		return checksum.Sum(b, 0) == 0xffff
+	}
+	return verified(d, p)
 }
 
-// sent reports whether quoted is the start of an echo request with the identifier.
-func sent(id uint16, quoted []byte) bool {
-	return id != 0 && quoted[0] == echoRequest && binary.BigEndian.Uint16(quoted[4:]) == id
+// sent reports whether quoted is the start of an echo request of the socket with the identifier.
+func (e *Socket) sent(id uint16, quoted []byte) bool {
+	request := echoOf(e.State().Options.Versions).request
+	return id != 0 && quoted[0] == request && binary.BigEndian.Uint16(quoted[4:]) == id
 }

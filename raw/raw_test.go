@@ -86,7 +86,7 @@ func (e *Socket) empty(t *testing.T) {
 // SOCK-046, ICMP-020: a raw socket gets a copy with the IP header, and the protocol gets the datagram.
 func TestReceive(t *testing.T) {
 	h := newHost(t)
-	one, two, other := h.raw.NewSocket(1), h.raw.NewSocket(1), h.raw.NewSocket(200)
+	one, two, other := h.raw.NewSocket(ip.V4, 1), h.raw.NewSocket(ip.V4, 1), h.raw.NewSocket(ip.V4, 200)
 	w := poll.NewWaiter()
 	one.Waiters().Add(w, poll.In)
 	b := h.receive("10.0.0.1", "10.0.0.2", 1, "\x08\x00\x00\x00ping")
@@ -114,7 +114,7 @@ func TestReceive(t *testing.T) {
 // SOCK-046: bind and connect select the datagrams that are received, and ICMP_FILTER the types.
 func TestFilter(t *testing.T) {
 	h := newHost(t)
-	e := h.raw.NewSocket(1)
+	e := h.raw.NewSocket(ip.V4, 1)
 	require.Equal(t, syscall.EADDRNOTAVAIL, e.Bind(peer("10.0.0.9")))
 	require.NoError(t, e.Bind(peer("10.0.0.3")))
 	h.receive("10.0.0.1", "10.0.0.2", 1, "\x00abc")
@@ -141,7 +141,7 @@ func TestFilter(t *testing.T) {
 // SOCK-070: an error reaches the sockets that may have sent the datagram: its payload, or all of it with IP_HDRINCL.
 func TestErrors(t *testing.T) {
 	h := newHost(t)
-	plain, connected, queued, whole, other := h.raw.NewSocket(200), h.raw.NewSocket(200), h.raw.NewSocket(200), h.raw.NewSocket(200), h.raw.NewSocket(200)
+	plain, connected, queued, whole, other := h.raw.NewSocket(ip.V4, 200), h.raw.NewSocket(ip.V4, 200), h.raw.NewSocket(ip.V4, 200), h.raw.NewSocket(ip.V4, 200), h.raw.NewSocket(ip.V4, 200)
 	require.NoError(t, connected.Connect(peer("10.0.0.1")))
 	require.NoError(t, other.Bind(peer("10.0.0.3")))
 	queued.SetOptions(func(o *Options) { o.RecvErr = true })
@@ -174,7 +174,7 @@ func TestErrors(t *testing.T) {
 // SOCK-032: the queue is bounded.
 func TestBound(t *testing.T) {
 	h := newHost(t)
-	e := h.raw.NewSocket(1)
+	e := h.raw.NewSocket(ip.V4, 1)
 	e.SetOptions(func(o *Options) { o.RcvBuf = 5000 })
 	for range 10 {
 		h.receive("10.0.0.1", "10.0.0.2", 1, "\x08abc")
@@ -186,7 +186,7 @@ func TestBound(t *testing.T) {
 // SOCK-046, SOCK-043: the stack makes the header.
 func TestSend(t *testing.T) {
 	h := newHost(t)
-	e := h.raw.NewSocket(200)
+	e := h.raw.NewSocket(ip.V4, 200)
 	_, err := e.Send([]byte("x"), netip.AddrPort{}, netip.Addr{})
 	require.Equal(t, syscall.EDESTADDRREQ, err)
 	e.SetOptions(func(o *Options) { o.TOS, o.TTL, o.Discover = 4, 5, ip.DiscoverDo })
@@ -216,7 +216,7 @@ func TestSend(t *testing.T) {
 
 func TestSendErrors(t *testing.T) {
 	h := newHost(t)
-	e := h.raw.NewSocket(200)
+	e := h.raw.NewSocket(ip.V4, 200)
 	for _, tt := range []struct {
 		size int
 		to   string
@@ -237,7 +237,7 @@ func TestSendErrors(t *testing.T) {
 // SOCK-047: with IP_HDRINCL the caller's header is sent, with its empty fields filled in.
 func TestHeaderIncluded(t *testing.T) {
 	h := newHost(t)
-	e := h.raw.NewSocket(ProtocolRaw)
+	e := h.raw.NewSocket(ip.V4, ProtocolRaw)
 	require.True(t, e.Options().HdrIncl)
 	want := header("10.0.0.77", "10.0.0.1", 200, "payload")
 	given := append([]byte(nil), want...)
@@ -265,7 +265,7 @@ func TestHeaderIncluded(t *testing.T) {
 // SOCK-024, SOCK-029: reading ends after the queued datagrams; Close ends all calls.
 func TestShutdown(t *testing.T) {
 	h := newHost(t)
-	e := h.raw.NewSocket(1)
+	e := h.raw.NewSocket(ip.V4, 1)
 	b := h.receive("10.0.0.1", "10.0.0.2", 1, "\x08abc")
 	require.Equal(t, syscall.ENOTCONN, e.Shutdown(true, false))
 	e.reads(t, b)
@@ -283,7 +283,7 @@ func TestNoAllocations(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	h := newHost(t)
-	e := h.raw.NewSocket(1)
+	e := h.raw.NewSocket(ip.V4, 1)
 	in := header("10.0.0.1", "10.0.0.2", 1, "\x08abc")
 	b := make([]byte, 100)
 	require.Zero(t, testing.AllocsPerRun(1000, func() {

@@ -27,12 +27,15 @@ type Socket struct {
 	remove   func() // ends the Tap
 }
 
-// NewSocket returns a socket for a protocol, which receives from then on. With ProtocolRaw it only sends, and IP_HDRINCL is on.
-func (s *Stack) NewSocket(protocol uint8) *Socket { return s.newSocket(protocol, false) }
+// NewSocket returns a socket for a protocol of one version of IP, which receives from then on. With ProtocolRaw it only sends, and
+// IP_HDRINCL is on. An IPv6 socket receives and sends payloads without the IP header (RFC 3542 section 3).
+func (s *Stack) NewSocket(v ip.Versions, protocol uint8) *Socket {
+	return s.newSocket(v, protocol, false)
+}
 
-func (s *Stack) newSocket(protocol uint8, ping bool) *Socket {
+func (s *Stack) newSocket(v ip.Versions, protocol uint8, ping bool) *Socket {
 	e := &Socket{stack: s, protocol: protocol, ping: ping, remove: func() {}}
-	options := dgram.Defaults()
+	options := dgram.Defaults(v)
 	options.HdrIncl = protocol == ProtocolRaw
 	e.Init(s.ip, protocol, options, nil)
 	if protocol != ProtocolRaw {
@@ -55,7 +58,7 @@ func (e *Socket) Tap(now time.Duration, d *ip.Datagram, p *packet.Buffer) {
 		Interface: d.In.Name(), TOS: d.TOS, TTL: d.TTL, At: now,
 	}
 	p = p.Clone()
-	if e.ping {
+	if e.ping || d.Dst.Is6() {
 		p.TrimFront(d.HeaderLen)
 	}
 	if e.Push(m, p, 0) {
@@ -75,9 +78,11 @@ func (e *Socket) takes(st *dgram.State, d *ip.Datagram, p *packet.Buffer) bool {
 	case !e.Allows(st, d):
 		return false
 	case e.ping:
-		return repliesTo(st.Local.Port(), p.Bytes()[d.HeaderLen:])
+		return e.repliesTo(st.Local.Port(), d, p)
 	case st.Remote.IsValid() && st.Remote.Addr() != d.Src:
 		return false
+	case d.Dst.Is6():
+		return e.takes6(st, d, p)
 	case d.Protocol != ip.ProtocolICMP || st.Options.ICMPFilter == 0 || p.Len() <= d.HeaderLen:
 		return true
 	}
@@ -90,7 +95,7 @@ func (e *Socket) HandleError(_ time.Duration, ie *ip.Error, quoted []byte) {
 	st := e.State()
 	mine := st.Has(ie.Quoted.Src)
 	if e.ping {
-		mine = mine && sent(st.Local.Port(), quoted)
+		mine = mine && e.sent(st.Local.Port(), quoted)
 	} else {
 		mine = mine && (!st.Remote.IsValid() || st.Remote.Addr() == ie.Quoted.Dst)
 	}
@@ -110,11 +115,10 @@ func (e *Socket) Bind(local netip.AddrPort) error {
 		if st.Remote.IsValid() {
 			return syscall.EINVAL
 		}
-		addr, err := e.Bindable(local.Addr())
-		if err != nil {
+		if err := st.Bind(e.stack.ip, local.Addr()); err != nil {
 			return err
 		}
-		st.Bound, st.Local = addr, netip.AddrPortFrom(addr, 0)
+		st.Local = netip.AddrPortFrom(st.Bound, 0)
 		return nil
 	})
 }

@@ -3,6 +3,8 @@ package socketapi
 import (
 	"net/netip"
 	"strconv"
+
+	"tunstack/ip"
 )
 
 // AddrInfo is one answer of GetAddrInfo, and also its hints. Hints use Flags, Family, Socktype and Protocol; zero means any.
@@ -20,39 +22,53 @@ const (
 	AI_PASSIVE     = 0x1   // without a node: the wildcard address, for Bind
 	AI_CANONNAME   = 0x2   // give the canonical name
 	AI_NUMERICHOST = 0x4   // the node is an address
+	AI_V4MAPPED    = 0x8   // with AF_INET6: IPv4-mapped addresses of a node without IPv6 addresses
+	AI_ALL         = 0x10  // with AI_V4MAPPED: the IPv4-mapped addresses besides the IPv6 addresses
+	AI_ADDRCONFIG  = 0x20  // only of families of which an interface other than the loopback has an address
 	AI_NUMERICSERV = 0x400 // the service is a number
 )
 
-// EAI is an error of GetAddrInfo.
+// EAI is an error of GetAddrInfo and GetNameInfo.
 type EAI int
 
-// Errors of GetAddrInfo.
+// Errors of GetAddrInfo and GetNameInfo.
 const (
-	EAI_BADFLAGS EAI = -1
-	EAI_NONAME   EAI = -2
-	EAI_FAMILY   EAI = -6
-	EAI_SOCKTYPE EAI = -7
-	EAI_SERVICE  EAI = -8
+	EAI_BADFLAGS   EAI = -1
+	EAI_NONAME     EAI = -2
+	EAI_FAMILY     EAI = -6
+	EAI_SOCKTYPE   EAI = -7
+	EAI_SERVICE    EAI = -8
+	EAI_ADDRFAMILY EAI = -9
+	EAI_OVERFLOW   EAI = -12
 )
 
 var eaiText = map[EAI]string{
-	EAI_BADFLAGS: "Bad value for ai_flags",
-	EAI_NONAME:   "Name or service not known",
-	EAI_FAMILY:   "ai_family not supported",
-	EAI_SOCKTYPE: "ai_socktype not supported",
-	EAI_SERVICE:  "Servname not supported for ai_socktype",
+	EAI_BADFLAGS:   "Bad value for ai_flags",
+	EAI_NONAME:     "Name or service not known",
+	EAI_FAMILY:     "ai_family not supported",
+	EAI_SOCKTYPE:   "ai_socktype not supported",
+	EAI_SERVICE:    "Servname not supported for ai_socktype",
+	EAI_ADDRFAMILY: "Address family for hostname not supported",
+	EAI_OVERFLOW:   "Argument buffer overflow",
 }
 
 // Error is the text of gai_strerror(3).
 func (e EAI) Error() string { return eaiText[e] }
 
-// GetAddrInfo finds the addresses of a node with the port of a service. The node is an address or a name in the machine's /etc/hosts,
-// the service a number or a name in /etc/services; either may be "". It does not ask DNS. Errors are of type EAI.
-func GetAddrInfo(node, service string, hints *AddrInfo) ([]AddrInfo, error) {
-	return files{"/etc/hosts", "/etc/services"}.getAddrInfo(node, service, hints)
+// GetAddrInfo finds the addresses of a node with the port of a service. The node is an address, with a zone if it is link-local, or a name
+// in the machine's /etc/hosts, the service a number or a name in /etc/services; either may be "". It does not ask DNS. The addresses of a
+// name are in the order of RFC 6724, the best first. Errors are of type EAI.
+func (s *Stack) GetAddrInfo(node, service string, hints *AddrInfo) ([]AddrInfo, error) {
+	return resolver{s, files{"/etc/hosts", "/etc/services"}}.getAddrInfo(node, service, hints)
 }
 
-func (f files) getAddrInfo(node, service string, hints *AddrInfo) ([]AddrInfo, error) {
+// resolver finds names in files, for a stack.
+type resolver struct {
+	stack *Stack
+	files files
+}
+
+func (r resolver) getAddrInfo(node, service string, hints *AddrInfo) ([]AddrInfo, error) {
 	var h AddrInfo
 	if hints != nil {
 		h = *hints
@@ -60,25 +76,14 @@ func (f files) getAddrInfo(node, service string, hints *AddrInfo) ([]AddrInfo, e
 	if err := h.check(node, service); err != nil {
 		return nil, err
 	}
-	addrs, canonical, err := f.node(node, h.Flags)
+	if err := h.restrict(r.stack); err != nil {
+		return nil, err
+	}
+	addrs, canonical, err := r.node(node, &h)
 	if err != nil {
 		return nil, err
 	}
-	var list []AddrInfo
-	for _, addr := range addrs {
-		for _, t := range transports {
-			if t.list == nil || h.Socktype != 0 && h.Socktype != t.typ || h.Protocol != 0 && t.proto != 0 && h.Protocol != t.proto {
-				continue
-			}
-			port, ok := f.port(service, t.name, h.Flags)
-			if !ok {
-				continue
-			}
-			list = append(list, AddrInfo{
-				Family: AF_INET, Socktype: t.typ, Protocol: max(t.proto, h.Protocol), Addr: netip.AddrPortFrom(addr, port),
-			})
-		}
-	}
+	list := r.answers(addrs, service, &h)
 	switch {
 	case len(list) == 0 && h.Flags&AI_NUMERICSERV != 0:
 		return nil, EAI_NONAME
@@ -90,14 +95,34 @@ func (f files) getAddrInfo(node, service string, hints *AddrInfo) ([]AddrInfo, e
 	return list, nil
 }
 
+// answers combines addresses with the transports that the hints allow.
+func (r resolver) answers(addrs []netip.Addr, service string, h *AddrInfo) (list []AddrInfo) {
+	for _, addr := range addrs {
+		for _, t := range transports {
+			if t.list == nil || h.Socktype != 0 && h.Socktype != t.typ || h.Protocol != 0 && t.proto != 0 && h.Protocol != t.proto {
+				continue
+			}
+			port, ok := r.files.port(service, t.name, h.Flags)
+			if !ok {
+				continue
+			}
+			list = append(list, AddrInfo{
+				Family: domainOf(ip.VersionOf(addr)), Socktype: t.typ, Protocol: max(t.proto, h.Protocol), Addr: netip.AddrPortFrom(addr, port),
+			})
+		}
+	}
+	return list
+}
+
 // check refuses contradictory or unknown hints.
 func (h *AddrInfo) check(node, service string) error {
+	const known = AI_PASSIVE | AI_CANONNAME | AI_NUMERICHOST | AI_NUMERICSERV | AI_V4MAPPED | AI_ALL | AI_ADDRCONFIG
 	switch {
 	case node == "" && service == "":
 		return EAI_NONAME
-	case h.Flags&^(AI_PASSIVE|AI_CANONNAME|AI_NUMERICHOST|AI_NUMERICSERV) != 0, h.Flags&AI_CANONNAME != 0 && node == "":
+	case h.Flags&^known != 0, h.Flags&AI_CANONNAME != 0 && node == "":
 		return EAI_BADFLAGS
-	case h.Family != AF_UNSPEC && h.Family != AF_INET:
+	case h.Family != AF_UNSPEC && h.Family != AF_INET && h.Family != AF_INET6:
 		return EAI_FAMILY
 	case h.Socktype < 0 || h.Socktype > SOCK_RAW:
 		return EAI_SOCKTYPE
@@ -105,27 +130,95 @@ func (h *AddrInfo) check(node, service string) error {
 	return nil
 }
 
-var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+// restrict limits the hints to the families that AI_ADDRCONFIG allows. The error is EAI_NONAME if it allows none of them. As in glibc, on
+// a stack without any address but the loopback's it allows both.
+func (h *AddrInfo) restrict(s *Stack) error {
+	if h.Flags&AI_ADDRCONFIG == 0 {
+		return nil
+	}
+	var has ip.Versions
+	for _, i := range s.Interfaces() {
+		for _, p := range i.Addresses {
+			if !i.Loopback {
+				has |= ip.VersionOf(p.Prefix.Addr())
+			}
+		}
+	}
+	switch {
+	case has == 0 || has == ip.Dual:
+	case h.Family == AF_UNSPEC:
+		h.Family = domainOf(has)
+	case h.Family != domainOf(has):
+		return EAI_NONAME
+	}
+	return nil
+}
+
+// Addresses of a node "", in the order of glibc.
+var (
+	wildcards = []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}
+	loopbacks = []netip.Addr{netip.IPv6Loopback(), netip.AddrFrom4([4]byte{127, 0, 0, 1})}
+)
 
 // node finds the addresses of a host and its canonical name.
-func (f files) node(node string, flags int) ([]netip.Addr, string, error) {
-	if node == "" && flags&AI_PASSIVE != 0 {
-		return []netip.Addr{netip.IPv4Unspecified()}, "", nil
+func (r resolver) node(node string, h *AddrInfo) ([]netip.Addr, string, error) {
+	switch {
+	case node == "" && h.Flags&AI_PASSIVE != 0:
+		return h.ofFamily(wildcards), "", nil
+	case node == "":
+		return h.ofFamily(loopbacks), "", nil
 	}
-	if node == "" {
-		return []netip.Addr{loopback}, "", nil
+	if a, ok := r.stack.numeric(node); ok {
+		if h.Family == AF_INET {
+			a = a.Unmap()
+		}
+		if addrs := h.ofFamily([]netip.Addr{a}); addrs != nil {
+			return addrs, node, nil
+		}
+		return nil, "", EAI_ADDRFAMILY
 	}
-	if a, ok := InetAton(node); ok {
-		return []netip.Addr{netip.AddrFrom4(a)}, node, nil
-	}
-	if flags&AI_NUMERICHOST != 0 {
+	if h.Flags&AI_NUMERICHOST != 0 {
 		return nil, "", EAI_NONAME
 	}
-	addrs, canonical := f.host(node)
-	if addrs == nil {
+	addrs, canonical := r.files.host(node)
+	r.stack.ip.SortDestinations(addrs)
+	if addrs = h.ofFamily(addrs); addrs == nil {
 		return nil, "", EAI_NONAME
 	}
 	return addrs, canonical, nil
+}
+
+// numeric reads an address of either family. Only a link-local one may have a zone, the name or number of an interface.
+func (s *Stack) numeric(text string) (netip.Addr, bool) {
+	if a, ok := InetAton(text); ok {
+		return netip.AddrFrom4(a), true
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil || a.Is4() {
+		return netip.Addr{}, false
+	}
+	scoped, _, ok := s.ip.ScopedBy(a)
+	return scoped, ok && (scoped.Zone() == "") == (a.Zone() == "")
+}
+
+// ofFamily selects the addresses that the hints ask for; nil: there are none.
+func (h *AddrInfo) ofFamily(addrs []netip.Addr) []netip.Addr {
+	if h.Family == AF_UNSPEC {
+		return addrs
+	}
+	var own, mapped []netip.Addr
+	for _, a := range addrs {
+		switch {
+		case domainOf(ip.VersionOf(a)) == h.Family:
+			own = append(own, a)
+		case h.Family == AF_INET6 && h.Flags&AI_V4MAPPED != 0:
+			mapped = append(mapped, netip.AddrFrom16(a.As16()))
+		}
+	}
+	if own == nil || h.Flags&AI_ALL != 0 {
+		own = append(own, mapped...)
+	}
+	return own
 }
 
 // port finds the port of a service over a transport.

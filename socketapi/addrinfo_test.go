@@ -4,16 +4,20 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"tunstack/ip"
 )
 
 func TestGetAddrInfo(t *testing.T) { // SOCK-053
 	dir := t.TempDir()
 	f := files{filepath.Join(dir, "hosts"), filepath.Join(dir, "services")}
-	require.NoError(t, os.WriteFile(f.hosts, []byte("# hosts\n::1 box\n10.0.0.7 box.example Box # me\n10.0.0.8 box\nbad box\n10.0.0.9\n"), 0o600))
+	require.NoError(t, os.WriteFile(f.hosts, []byte("# hosts\n10.0.0.7 box.example Box # me\n10.0.0.8 box\n2001:db8::7 box\nbad box\n10.0.0.9\n"), 0o600))
 	require.NoError(t, os.WriteFile(f.services, []byte("http 80/tcp www\nhttp 80/udp\ntftp 69/udp\nbig 70000/tcp\n"), 0o600))
+	r := resolver{alone(t).Stack, f}
 	for _, c := range []struct {
 		node, service string
 		hints         AddrInfo
@@ -23,11 +27,12 @@ func TestGetAddrInfo(t *testing.T) { // SOCK-053
 		{"10.0.0.2", "7", AddrInfo{Socktype: SOCK_STREAM}, []string{"10.0.0.2:7"}, nil},
 		{"10.0.0.2", "7", AddrInfo{}, []string{"10.0.0.2:7", "10.0.0.2:7", "10.0.0.2:7"}, nil},
 		{"10.2", "", AddrInfo{Socktype: SOCK_RAW}, []string{"10.0.0.2:0"}, nil},
-		{"box", "www", AddrInfo{}, []string{"10.0.0.7:80", "10.0.0.8:80"}, nil},
+		{"box", "www", AddrInfo{}, []string{"[2001:db8::7]:80", "10.0.0.7:80", "10.0.0.8:80"}, nil},
 		{"BOX.example.", "http", AddrInfo{Protocol: IPPROTO_UDP}, []string{"10.0.0.7:80"}, nil},
-		{"", "tftp", AddrInfo{}, []string{"127.0.0.1:69"}, nil},
-		{"", "tftp", AddrInfo{Flags: AI_PASSIVE}, []string{"0.0.0.0:69"}, nil},
-		{"", "69", AddrInfo{Flags: AI_PASSIVE | AI_NUMERICSERV, Socktype: SOCK_DGRAM}, []string{"0.0.0.0:69"}, nil},
+		{"", "tftp", AddrInfo{}, []string{"[::1]:69", "127.0.0.1:69"}, nil},
+		{"", "tftp", AddrInfo{Flags: AI_PASSIVE}, []string{"0.0.0.0:69", "[::]:69"}, nil},
+		{"", "tftp", AddrInfo{Flags: AI_PASSIVE, Family: AF_INET6}, []string{"[::]:69"}, nil},
+		{"", "69", AddrInfo{Flags: AI_PASSIVE | AI_NUMERICSERV, Socktype: SOCK_DGRAM}, []string{"0.0.0.0:69", "[::]:69"}, nil},
 		{"box", "80", AddrInfo{Flags: AI_NUMERICHOST}, nil, EAI_NONAME},
 		{"1.2.3.4.5", "80", AddrInfo{}, nil, EAI_NONAME},
 		{"256.1.1.1", "80", AddrInfo{Flags: AI_NUMERICHOST}, nil, EAI_NONAME},
@@ -37,12 +42,12 @@ func TestGetAddrInfo(t *testing.T) { // SOCK-053
 		{"box", "tftp", AddrInfo{Socktype: SOCK_STREAM}, nil, EAI_SERVICE},
 		{"box", "big", AddrInfo{}, nil, EAI_SERVICE},
 		{"box", "65536", AddrInfo{}, nil, EAI_SERVICE},
-		{"box", "80", AddrInfo{Family: 10}, nil, EAI_FAMILY},
+		{"box", "80", AddrInfo{Family: 9}, nil, EAI_FAMILY},
 		{"box", "80", AddrInfo{Socktype: 9}, nil, EAI_SOCKTYPE},
 		{"box", "80", AddrInfo{Flags: 1 << 20}, nil, EAI_BADFLAGS},
 		{"", "80", AddrInfo{Flags: AI_CANONNAME}, nil, EAI_BADFLAGS},
 	} {
-		list, err := f.getAddrInfo(c.node, c.service, &c.hints)
+		list, err := r.getAddrInfo(c.node, c.service, &c.hints)
 		if c.err != nil {
 			require.Equal(t, c.err, err, "%+v", c)
 			require.NotEmpty(t, err.Error())
@@ -51,19 +56,19 @@ func TestGetAddrInfo(t *testing.T) { // SOCK-053
 		require.NoError(t, err, "%+v", c)
 		var got []string
 		for _, a := range list {
-			require.Equal(t, AF_INET, a.Family)
+			require.Equal(t, domainOf(ip.VersionOf(a.Addr.Addr())), a.Family)
 			got = append(got, a.Addr.String())
 		}
 		require.Equal(t, c.want, got, "%+v", c)
 	}
-	list, err := f.getAddrInfo("box", "80", &AddrInfo{Flags: AI_CANONNAME})
+	list, err := r.getAddrInfo("box", "80", &AddrInfo{Flags: AI_CANONNAME})
 	require.NoError(t, err)
 	require.Equal(t, "box.example", list[0].Canonname)
 	require.Equal(t, []int{SOCK_STREAM, IPPROTO_TCP}, []int{list[0].Socktype, list[0].Protocol})
 }
 
 func TestGetAddrInfoOfMachine(t *testing.T) { // SOCK-053
-	list, err := GetAddrInfo("127.0.0.1", "7", nil)
+	list, err := alone(t).GetAddrInfo("127.0.0.1", "7", nil)
 	require.NoError(t, err)
 	require.Len(t, list, 3)
 }
@@ -96,14 +101,61 @@ func TestInet(t *testing.T) { // SOCK-054
 		check := func(want string, addr [4]byte, ok bool) {
 			require.Equal(t, want != "", ok, "%q", c.text)
 			if ok {
-				require.Equal(t, want, InetNtop(addr))
+				require.Equal(t, want, ntop(t, AF_INET, addr[:]))
 			}
 		}
-		addr, ok := InetPton(c.text)
-		check(c.pton, addr, ok)
-		addr, ok = InetAton(c.text)
+		var addr [4]byte
+		n, err := InetPton(AF_INET, c.text, addr[:])
+		require.NoError(t, err)
+		check(c.pton, addr, n == 1)
+		addr, ok := InetAton(c.text)
 		check(c.aton, addr, ok)
 	}
+}
+
+func ntop(t *testing.T, family int, src []byte) string {
+	t.Helper()
+	text, err := InetNtop(family, src, INET6_ADDRSTRLEN)
+	require.NoError(t, err)
+	return text
+}
+
+// The texts are glibc's.
+func TestInet6(t *testing.T) { // SOCK6-027
+	for _, c := range []struct{ text, want string }{
+		{"::", "::"},
+		{"::1", "::1"},
+		{"2001:DB8:0:0:1:0:0:1", "2001:db8::1:0:0:1"},
+		{"1:0:2:3:4:5:6:7", "1:0:2:3:4:5:6:7"},
+		{"::ffff:10.0.0.1", "::ffff:10.0.0.1"},
+		{"::1.2.3.4", "::1.2.3.4"},
+		{"::5", "::5"},
+		{"1:2:3:4:5:6:1.2.3.4", "1:2:3:4:5:6:102:304"},
+		{"fe80::1%lo", ""},
+		{"10.0.0.1", ""},
+		{"1::2::3", ""},
+		{"12345::", ""},
+		{"1:2:3:4:5:6:7", ""},
+		{"", ""},
+	} {
+		var addr [16]byte
+		n, err := InetPton(AF_INET6, c.text, addr[:])
+		require.NoError(t, err)
+		require.Equal(t, c.want != "", n == 1, c.text)
+		if n == 1 {
+			require.Equal(t, c.want, ntop(t, AF_INET6, addr[:]))
+		}
+	}
+	n, err := InetPton(AF_UNSPEC, "::1", make([]byte, 16))
+	require.Equal(t, -1, n)
+	require.Equal(t, syscall.EAFNOSUPPORT, err)
+	_, err = InetNtop(1, make([]byte, 16), 46)
+	require.Equal(t, syscall.EAFNOSUPPORT, err)
+	_, err = InetNtop(AF_INET6, make([]byte, 16), 2)
+	require.Equal(t, syscall.ENOSPC, err, "no room for the zero byte")
+	text, err := InetNtop(AF_INET6, make([]byte, 16), 3)
+	require.NoError(t, err)
+	require.Equal(t, "::", text)
 }
 
 func TestByteOrder(t *testing.T) { // SOCK-054
@@ -121,16 +173,17 @@ func FuzzInetAton(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		addr, ok := InetAton(text)
-		strict, strictOK := InetPton(text)
-		if strictOK {
+		var strict, again [4]byte
+		if n, _ := InetPton(AF_INET, text, strict[:]); n == 1 {
 			require.True(t, ok)
 			require.Equal(t, strict, addr)
 		}
 		if ok {
-			again, ok := InetPton(InetNtop(addr))
-			require.True(t, ok)
+			dotted := ntop(t, AF_INET, addr[:])
+			n, _ := InetPton(AF_INET, dotted, again[:])
+			require.Equal(t, 1, n)
 			require.Equal(t, addr, again)
-			require.Equal(t, netip.AddrFrom4(addr).String(), InetNtop(addr))
+			require.Equal(t, netip.AddrFrom4(addr).String(), dotted)
 		}
 	})
 }

@@ -25,23 +25,22 @@ func (s Berkeley) Bind(fd int, local netip.AddrPort) error {
 }
 
 func (so *socket) bind(local netip.AddrPort) error {
-	local, err := inet(local)
-	if err != nil {
-		return err
-	}
-	if local.Addr().IsUnspecified() {
-		local = netip.AddrPortFrom(netip.Addr{}, local.Port())
-	}
-	return so.Bind(local)
+	return so.Bind(unmap(local))
 }
 
-// inet checks that an address is one of AF_INET.
-func inet(a netip.AddrPort) (netip.AddrPort, error) {
-	addr := a.Addr().Unmap()
-	if addr.IsValid() && !addr.Is4() {
-		return a, syscall.EAFNOSUPPORT
+// unmap returns the address as the layers below have it: an IPv4-mapped one is an IPv4 address.
+func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
+
+// shown is the address as a socket of the family shows it: one of AF_INET6 has IPv4 addresses in the IPv4-mapped form.
+func (so *socket) shown(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(so.shownAddr(a.Addr()), a.Port())
+}
+
+func (so *socket) shownAddr(a netip.Addr) netip.Addr {
+	if so.domain == AF_INET6 && a.Is4() {
+		return netip.AddrFrom16(a.As16())
 	}
-	return netip.AddrPortFrom(addr, a.Port()), nil
+	return a
 }
 
 // Listen makes a bound stream socket accept connections; at most backlog of them wait for Accept. Errors: EBADF,
@@ -66,7 +65,7 @@ func (s Berkeley) Accept(fd int) (conn int, peer netip.AddrPort, err error) {
 		return -1, netip.AddrPort{}, err
 	}
 	peer, _ = c.Remote()
-	return c.fd, peer, nil
+	return c.fd, c.shown(peer), nil
 }
 
 func (so *socket) accept() (*socket, error) {
@@ -78,7 +77,7 @@ func (so *socket) accept() (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := so.stack.install(int(so.typ), int(so.proto), ep)
+	conn, err := so.stack.install(int(so.domain), int(so.typ), int(so.proto), ep)
 	if err == nil {
 		conn.inherit(so)
 	}
@@ -99,12 +98,9 @@ func (s Berkeley) Connect(fd int, remote netip.AddrPort) error {
 }
 
 func (so *socket) connect(remote netip.AddrPort) error {
-	remote, err := inet(remote)
-	if err != nil {
-		return err
-	}
+	remote = unmap(remote)
 	var pending error // the first result of an attempt that is in progress
-	err = so.wait(&so.wr, so.nonblock.Load(), func() error {
+	err := so.wait(&so.wr, so.nonblock.Load(), func() error {
 		err := so.Connect(remote)
 		if err != syscall.EINPROGRESS && err != syscall.EALREADY {
 			return err
@@ -131,19 +127,19 @@ func (s Berkeley) Shutdown(fd, how int) error {
 	return so.Shutdown(how != SHUT_WR, how != SHUT_RD)
 }
 
-// GetSockName is a socket's local address; 0.0.0.0 while it is not bound. Errors: EBADF.
+// GetSockName is a socket's local address; 0.0.0.0 or :: while it is not bound. Errors: EBADF.
 func (s Berkeley) GetSockName(fd int) (netip.AddrPort, error) {
 	so, err := s.sockets.get(fd)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
-	return so.name(), nil
+	return so.shown(so.name()), nil
 }
 
 func (so *socket) name() netip.AddrPort {
 	local := so.Local()
 	if !local.Addr().IsValid() {
-		return netip.AddrPortFrom(netip.IPv4Unspecified(), local.Port())
+		return netip.AddrPortFrom(so.ip().Versions.Wildcard(), local.Port())
 	}
 	return local
 }
@@ -158,5 +154,5 @@ func (s Berkeley) GetPeerName(fd int) (netip.AddrPort, error) {
 	if !ok {
 		return netip.AddrPort{}, syscall.ENOTCONN
 	}
-	return peer, nil
+	return so.shown(peer), nil
 }

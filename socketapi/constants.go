@@ -9,6 +9,7 @@ import "tunstack/internal/poll"
 const (
 	AF_UNSPEC = 0
 	AF_INET   = 2
+	AF_INET6  = 10
 
 	SOCK_STREAM   = 1
 	SOCK_DGRAM    = 2
@@ -16,11 +17,13 @@ const (
 	SOCK_NONBLOCK = 0x800 // or-ed to the type: the descriptor starts with O_NONBLOCK
 	SOCK_CLOEXEC  = 0x80000
 
-	IPPROTO_IP   = 0
-	IPPROTO_ICMP = 1
-	IPPROTO_TCP  = 6
-	IPPROTO_UDP  = 17
-	IPPROTO_RAW  = 255
+	IPPROTO_IP     = 0
+	IPPROTO_ICMP   = 1
+	IPPROTO_TCP    = 6
+	IPPROTO_UDP    = 17
+	IPPROTO_IPV6   = 41
+	IPPROTO_ICMPV6 = 58
+	IPPROTO_RAW    = 255
 )
 
 // Flags of the send and receive calls.

@@ -6,13 +6,16 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+
+	"tunstack/ip"
 )
 
 // maxBacklog is the number of connections that may wait for Accept on a listener made by Stack.Listen.
 const maxBacklog = 4096
 
-// Dial connects to an address as net.Dial does. The networks are "tcp", "tcp4", "udp", "udp4", and "ip:" or "ip4:" with a
-// protocol's name or number; the Conn is a *TCPConn or a *PacketConn. Host names are looked up by GetAddrInfo.
+// Dial connects to an address as net.Dial does. The networks are "tcp", "udp", and "ip:" with a protocol's name or number; "tcp4", "tcp6"
+// and so on use one version of IP only. The Conn is a *TCPConn or a *PacketConn. Host names are looked up by GetAddrInfo. An IPv6
+// link-local address names its interface as zone: "[fe80::1%tun0]:80".
 func (s *Stack) Dial(network, address string) (net.Conn, error) {
 	return s.DialContext(context.Background(), network, address)
 }
@@ -23,7 +26,7 @@ func (s *Stack) DialContext(ctx context.Context, network, address string) (net.C
 	if err != nil {
 		return nil, netError("dial", network, nil, nil, err)
 	}
-	addrs, err := n.resolve(address, false)
+	addrs, err := s.resolve(n, address, false)
 	if err != nil {
 		return nil, netError("dial", network, nil, nil, err)
 	}
@@ -41,7 +44,7 @@ func (s *Stack) DialContext(ctx context.Context, network, address string) (net.C
 }
 
 func (s *Stack) dial(ctx context.Context, n network, addr netip.AddrPort) (net.Conn, error) {
-	so, err := s.openNet(n)
+	so, err := s.openNet(n, n.socketFor(addr.Addr(), false))
 	if err != nil {
 		return nil, err
 	}
@@ -72,8 +75,8 @@ func (so *socket) connectContext(ctx context.Context, addr netip.AddrPort) error
 }
 
 // openNet makes a socket with the options that package net sets.
-func (s *Stack) openNet(n network) (*socket, error) {
-	so, err := s.open(n.typ, n.proto)
+func (s *Stack) openNet(n network, v ip.Versions) (*socket, error) {
+	so, err := s.open(v, n.typ, n.proto)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +91,8 @@ func (s *Stack) openNet(n network) (*socket, error) {
 	return so, nil
 }
 
-// Listen waits for connections to an address as net.Listen does: "tcp" or "tcp4", and a host that is this stack's or none.
+// Listen waits for connections to an address as net.Listen does: "tcp", "tcp4" or "tcp6", and a host that is this stack's or none.
+// Without a host, or with 0.0.0.0 or ::, "tcp" accepts connections over both versions of IP.
 // The Listener is a *TCPListener.
 func (s *Stack) Listen(network, address string) (net.Listener, error) {
 	so, addr, err := s.bindNet(network, address, SOCK_STREAM)
@@ -117,12 +121,12 @@ func (s *Stack) bindNet(name, address string, types ...int) (*socket, net.Addr, 
 	if err != nil || !slices.Contains(types, n.typ) {
 		return nil, nil, net.UnknownNetworkError(name)
 	}
-	addrs, err := n.resolve(address, true)
+	addrs, err := s.resolve(n, address, true)
 	if err != nil {
 		return nil, nil, err
 	}
 	addr := netAddr(n.typ, addrs[0])
-	so, err := s.openNet(n)
+	so, err := s.openNet(n, n.socketFor(addrs[0].Addr(), true))
 	if err != nil {
 		return nil, addr, err
 	}

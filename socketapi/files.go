@@ -30,12 +30,12 @@ func lines(path string) iter.Seq[[]string] {
 	}
 }
 
-// host finds a name's IPv4 addresses and its first name there.
+// host finds a name's addresses of both families and its first name there.
 func (f files) host(name string) (addrs []netip.Addr, canonical string) {
 	name = strings.TrimSuffix(name, ".")
 	for words := range lines(f.hosts) {
 		addr, err := netip.ParseAddr(words[0])
-		if err != nil || !addr.Is4() || !containsFold(words[1:], name) {
+		if err != nil || !containsFold(words[1:], name) {
 			continue
 		}
 		if addrs == nil {

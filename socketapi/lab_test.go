@@ -42,6 +42,8 @@ func newHost(t *testing.T, cfg Config) host {
 // alone is a stack with the loopback only, in real time.
 func alone(t *testing.T) host { return newHost(t, Config{}) }
 
+var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+
 // pair is two stacks joined by a wire, a at 10.0.0.1 and b at 10.0.0.2. With a virtual clock they run only when it is advanced.
 func pair(t *testing.T, clk *VirtualClock) (a, b host) {
 	t.Helper()

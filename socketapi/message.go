@@ -58,13 +58,7 @@ func (s Berkeley) SendMsg(fd int, b []byte, m Message, flags int) (int, error) {
 
 // transmit sends b. After an error a stream may have sent a part of b: transmit then returns no error, and the next call returns it.
 func (so *socket) transmit(b []byte, m Message, flags int) (int, error) {
-	if so.typ != SOCK_STREAM { // a stream ignores the address, whatever its family
-		addr, err := inet(m.Addr)
-		if err != nil {
-			return 0, err
-		}
-		m.Addr = addr
-	}
+	m.Addr, m.Local = unmap(m.Addr), m.Local.Unmap()
 	return so.push(b, so.nonblock.Load() || flags&MSG_DONTWAIT != 0, func(b []byte) (int, error) { return so.send(b, m, flags) })
 }
 
@@ -114,6 +108,7 @@ func (s Berkeley) RecvMsg(fd int, b []byte, flags int) (int, Message, error) {
 	if err != nil {
 		return -1, Message{}, err
 	}
+	m.Addr, m.Local, m.Offender = so.shown(m.Addr), so.shownAddr(m.Local), so.shownAddr(m.Offender)
 	return n, m, nil
 }
 

@@ -38,7 +38,7 @@ func netAddr(typ int, a netip.AddrPort) net.Addr {
 	case SOCK_DGRAM:
 		return net.UDPAddrFromAddrPort(a)
 	}
-	return &net.IPAddr{IP: a.Addr().AsSlice()}
+	return &net.IPAddr{IP: a.Addr().AsSlice(), Zone: a.Addr().Zone()}
 }
 
 // addrPort is the inverse of netAddr.
@@ -53,7 +53,7 @@ func addrPort(a net.Addr) (netip.AddrPort, error) {
 		if !ok {
 			return netip.AddrPort{}, syscall.EINVAL
 		}
-		return netip.AddrPortFrom(addr, 0), nil
+		return netip.AddrPortFrom(addr.WithZone(a.Zone), 0), nil
 	}
 	return netip.AddrPort{}, syscall.EINVAL
 }

@@ -11,7 +11,7 @@ import (
 var socketOptions = map[optname]option{
 	{SOL_SOCKET, SO_TYPE}:       fixed(func(so *socket) int { return int(so.typ) }),
 	{SOL_SOCKET, SO_PROTOCOL}:   fixed(func(so *socket) int { return int(so.proto) }),
-	{SOL_SOCKET, SO_DOMAIN}:     fixed(func(*socket) int { return AF_INET }),
+	{SOL_SOCKET, SO_DOMAIN}:     fixed(func(so *socket) int { return int(so.domain) }),
 	{SOL_SOCKET, SO_ACCEPTCONN}: fixed(func(*socket) int { return 0 }),
 	{SOL_SOCKET, SO_ERROR}:      fixed(takeError),
 	{SOL_SOCKET, SO_RCVTIMEO}:   timeout(func(so *socket) *direction { return &so.rd }),

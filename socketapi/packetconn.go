@@ -32,10 +32,10 @@ func (c *PacketConn) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
 	return n, from, c.error("read", err)
 }
 
-// receive receives one datagram, and removes the IP header of a raw socket's.
+// receive receives one datagram, and removes the IP header of an IPv4 raw socket's.
 func (c *PacketConn) receive(b []byte) (int, netip.AddrPort, error) {
 	n, m, err := c.so.receive(b, 0)
-	if c.so.typ == SOCK_RAW && err == nil {
+	if c.so.typ == SOCK_RAW && c.so.domain == AF_INET && err == nil {
 		n = stripHeader(b, n)
 	}
 	return n, m.Addr, err

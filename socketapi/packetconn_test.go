@@ -105,7 +105,7 @@ func TestDeadlines(t *testing.T) {
 
 func TestNetworkErrors(t *testing.T) {
 	h := alone(t)
-	for _, name := range []string{"", "tcp6", "udp6", "ip", "ip6:icmp", "ip4:nonsense", "ip4:0", "ip4:256", "unix"} {
+	for _, name := range []string{"", "tcp46", "tcp64", "udp5", "ip", "tcp:6", "ip4:nonsense", "ip4:0", "ip4:256", "unix"} {
 		_, err := h.Dial(name, "127.0.0.1:7")
 		require.ErrorIs(t, err, net.UnknownNetworkError(name))
 	}
@@ -120,7 +120,7 @@ func TestNetworkErrors(t *testing.T) {
 	_, err = h.Dial("udp", "127.0.0.1:nothing")
 	require.True(t, errors.As(err, &dns) && dns.Name == "nothing")
 	var address *net.AddrError
-	_, err = h.Dial("udp", "[::1]:7")
+	_, err = h.Dial("udp4", "[::1]:7")
 	require.ErrorAs(t, err, &address)
 	_, err = h.Dial("udp", "127.0.0.1")
 	require.ErrorAs(t, err, &address)

@@ -50,25 +50,26 @@ type socket struct {
 	fd     int
 	cookie uint64 // SO_COOKIE
 
-	typ, proto uint16
-	nonblock   atomic.Bool // O_NONBLOCK
-	closed     atomic.Bool
-	rd, wr     direction
-	rcvLowat   atomic.Int32 // SO_RCVLOWAT of a stream; 0: 1
-	inq        atomic.Bool  // TCP_INQ
-	timestamp  atomic.Int32 // which of SO_TIMESTAMP and SO_TIMESTAMPNS is on; 0: none
+	domain, typ, proto uint16
+	nonblock           atomic.Bool // O_NONBLOCK
+	closed             atomic.Bool
+	rd, wr             direction
+	rcvLowat           atomic.Int32 // SO_RCVLOWAT of a stream; 0: 1
+	inq                atomic.Bool  // TCP_INQ
+	timestamp          atomic.Int32 // which of SO_TIMESTAMP and SO_TIMESTAMPNS is on; 0: none
 
 	mu     sync.Mutex
 	values []value // stored options: see keep. It is never changed, only replaced, because accepted sockets share it
 }
 
-// Socket opens a socket. typ is SOCK_STREAM, SOCK_DGRAM or SOCK_RAW, perhaps with SOCK_NONBLOCK. Errors: EBADF when the stack is closed, EAFNOSUPPORT,
+// Socket opens a socket of AF_INET or AF_INET6. typ is SOCK_STREAM, SOCK_DGRAM or SOCK_RAW, perhaps with SOCK_NONBLOCK. Errors: EBADF when the stack is closed, EAFNOSUPPORT,
 // EINVAL for an unknown type, EPROTONOSUPPORT.
 func (s Berkeley) Socket(domain, typ, proto int) (fd int, err error) {
-	if domain != AF_INET {
+	v, ok := versions[domain]
+	if !ok {
 		return -1, syscall.EAFNOSUPPORT
 	}
-	so, err := s.open(typ&^(SOCK_NONBLOCK|SOCK_CLOEXEC), proto)
+	so, err := s.open(v, typ&^(SOCK_NONBLOCK|SOCK_CLOEXEC), proto)
 	if err != nil {
 		return -1, err
 	}
@@ -76,9 +77,12 @@ func (s Berkeley) Socket(domain, typ, proto int) (fd int, err error) {
 	return so.fd, nil
 }
 
+// versions are the versions of IP that a socket of an address family uses.
+var versions = map[int]ip.Versions{AF_INET: ip.V4, AF_INET6: ip.Dual}
+
 // install makes a socket with the endpoint ep and gives it a descriptor.
-func (s *Stack) install(typ, proto int, ep endpoint) (*socket, error) {
-	so := &socket{endpoint: ep, stack: s, typ: uint16(typ), proto: uint16(proto), cookie: s.cookies.Add(1)}
+func (s *Stack) install(domain, typ, proto int, ep endpoint) (*socket, error) {
+	so := &socket{endpoint: ep, stack: s, domain: uint16(domain), typ: uint16(typ), proto: uint16(proto), cookie: s.cookies.Add(1)}
 	so.rd.mask, so.wr.mask = poll.In|poll.RdHup, poll.Out
 	if err := s.sockets.add(so); err != nil {
 		ep.Close()

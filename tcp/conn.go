@@ -6,6 +6,7 @@
 package tcp
 
 import (
+	"cmp"
 	"syscall"
 	"time"
 )
@@ -29,7 +30,8 @@ type Conn struct {
 	err     syscall.Errno // the error that ended the connection; 0: none
 	events  Events        // since the last call of Events
 
-	scaleOK, sackOK, tsOK bool // the options that both ends use
+	scaleOK, sackOK, tsOK bool  // the options that both ends use
+	netHeader             uint8 // length of the IP header without options, in bytes
 
 	params Params
 	cfg    *Config
@@ -68,6 +70,7 @@ const (
 type Setup struct {
 	ISS        Seq    // initial send sequence number (RFC 6528)
 	TSOffset   uint32 // added to the clock in timestamps (RFC 7323 section 5.4)
+	NetHeader  int    // length of the IP header without options, in bytes; 0: IPv4's
 	MTU        int    // path MTU in bytes, less the IP options of each segment
 	LinkMTU    int    // size of the largest datagram that we can receive: the MSS that we announce depends on it
 	MaxPayload int    // payload of the largest super-segment that the device takes, in bytes; 0: it takes none
@@ -77,7 +80,8 @@ type Setup struct {
 // newConn returns a connection in CLOSED.
 func newConn(cfg *Config, p Params, s Setup) *Conn {
 	c := &Conn{cfg: cfg, params: p, mtu: s.MTU, maxPayload: s.MaxPayload}
-	c.advMSS = s.LinkMTU - 40
+	c.netHeader = uint8(cmp.Or(s.NetHeader, IPv4Header))
+	c.advMSS = s.LinkMTU - c.headers()
 	if p.MaxSeg > 0 {
 		c.advMSS = min(c.advMSS, p.MaxSeg)
 	}
@@ -86,7 +90,7 @@ func newConn(cfg *Config, p Params, s Setup) *Conn {
 		*mark = s.ISS
 	}
 	c.snd.tsOffset = s.TSOffset
-	c.snd.peerMSS = DefaultMSS
+	c.snd.peerMSS = DefaultMSS(s.NetHeader)
 	c.snd.buffer = cfg.InitialSndBuf
 	c.rcv.buffer = cfg.InitialRcvBuf
 	c.rcv.shift = windowShift(cfg.MaxRcvBuf)
@@ -106,8 +110,29 @@ func (c *Conn) marks() [5]*Seq {
 	return [...]*Seq{&c.cc.recover, &c.rack.highest, &c.rack.end, &c.rack.roundEnd, &c.ecn.until}
 }
 
-// DefaultMSS is the MSS of a peer that sends no MSS option (RFC 9293 section 3.7.1, MUST-15).
-const DefaultMSS = 536
+// Lengths of the IP headers without options, in bytes, for Setup.NetHeader.
+const (
+	IPv4Header = 20
+	IPv6Header = 40
+)
+
+// leastMTU is the path MTU that a host may assume in bytes, behind an IP header of a length: 576, and 1280 for IPv6.
+func leastMTU(netHeader int) int {
+	if netHeader == IPv6Header {
+		return 1280
+	}
+	return 576
+}
+
+// DefaultMSS is the MSS of a peer that sends no MSS option, behind an IP header of netHeader bytes (0: IPv4's): 536, and 1220 for IPv6
+// (RFC 9293 section 3.7.1, MUST-15).
+func DefaultMSS(netHeader int) int {
+	netHeader = cmp.Or(netHeader, IPv4Header)
+	return leastMTU(netHeader) - netHeader - HeaderLen
+}
+
+// headers is the length of the IP header and the TCP header without options, in bytes.
+func (c *Conn) headers() int { return int(c.netHeader) + HeaderLen }
 
 // windowShift returns the smallest window scale with which the header can announce size bytes (RFC 7323 section 2.3).
 func windowShift(size int) uint8 {
@@ -167,7 +192,7 @@ func (c *Conn) learnSyn(now time.Duration, syn *Segment) {
 
 // updateMSS derives the payload of a full-sized segment: Eff.snd.MSS of RFC 9293 section 3.7.1.
 func (c *Conn) updateMSS() {
-	mss := min(c.snd.peerMSS, c.effectiveMTU()-40)
+	mss := min(c.snd.peerMSS, c.effectiveMTU()-c.headers())
 	if c.params.MaxSeg > 0 {
 		mss = min(mss, c.params.MaxSeg)
 	}
@@ -201,7 +226,7 @@ func (c *Conn) State() State { return c.state }
 // MSS is the payload of a full-sized segment in bytes.
 func (c *Conn) MSS() int {
 	if c.snd.mss == 0 {
-		return DefaultMSS
+		return c.snd.peerMSS
 	}
 	return c.snd.mss
 }

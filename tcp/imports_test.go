@@ -16,7 +16,7 @@ import (
 // debuggers can run it.
 func TestMachineIsPure(t *testing.T) {
 	allowed := map[string]bool{
-		"encoding/binary": true, "errors": true, "fmt": true, "math": true, "slices": true, "strings": true, "syscall": true, "time": true,
+		"cmp": true, "encoding/binary": true, "errors": true, "fmt": true, "math": true, "slices": true, "strings": true, "syscall": true, "time": true,
 		"tunstack/internal/packet": true, "tunstack/internal/sendq": true, "tunstack/internal/stats": true,
 	}
 	entries, err := os.ReadDir(".")

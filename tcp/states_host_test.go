@@ -58,7 +58,7 @@ func newHost(t *testing.T) *host {
 	h.tun, err = h.ip.AddInterface("tun0", h)
 	require.NoError(t, err)
 	require.NoError(t, h.tun.AddAddress(netip.PrefixFrom(hostAddr.Addr(), 24)))
-	h.e = h.d.NewSocket()
+	h.e = h.d.NewSocket(ip.V4)
 	return h
 }
 

@@ -53,7 +53,7 @@ func newHostOn(t testing.TB, mtu int, f packet.Features) *host {
 
 // bound returns a socket at an address.
 func (h *host) bound(local string, change ...func(*Options)) *Socket {
-	e := h.udp.NewSocket()
+	e := h.udp.NewSocket(ip.V4)
 	for _, c := range change {
 		e.SetOptions(c)
 	}

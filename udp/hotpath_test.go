@@ -11,6 +11,7 @@ import (
 
 	"tunstack/internal/packet"
 	"tunstack/internal/race"
+	"tunstack/ip"
 )
 
 // A datagram in, read, and answered costs no allocation, connected or not, with the checksum computed by the link or by the stack.
@@ -72,7 +73,7 @@ func TestConcurrent(t *testing.T) {
 			e.SetOptions(func(o *Options) { o.TOS = uint8(i) })
 			_ = e.Connect(ap("10.0.0.1:1000"))
 			_ = e.Connect(netip.AddrPort{})
-			other := h.udp.NewSocket()
+			other := h.udp.NewSocket(ip.V4)
 			_ = other.Connect(ap(fmt.Sprintf("10.0.0.1:%d", i+1)))
 			_ = h.udp.Sockets()
 			_ = other.Close()

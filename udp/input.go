@@ -43,6 +43,10 @@ func (s *Stack) valid(h *Header, id *ip.Datagram, p *packet.Buffer) bool {
 		s.stats.DropLength.Inc()
 		return false
 	}
+	if h.Checksum == 0 && id.Dst.Is6() {
+		s.stats.DropNoChecksum.Inc()
+		return false
+	}
 	if h.Checksum == 0 || p.Offload.Checksum != packet.ChecksumNone {
 		return true
 	}

@@ -15,15 +15,18 @@ func connected(st *dgram.State) bool { return st.Remote.IsValid() && st.Remote.P
 // not at all, and the rank grows with the number of addresses and ports that the socket specifies.
 func match(st *dgram.State, local, remote netip.AddrPort, in *ip.Interface) int {
 	score := 1
+	if st.Options.Versions == ip.V4 {
+		score++ // as on Linux preferred to a dual-stack socket
+	}
 	if st.Options.Device != nil && in != nil {
 		if st.Options.Device != in {
 			return 0
 		}
-		score++
+		score += 2
 	}
 	switch {
 	case st.Local.Addr() == local.Addr():
-		score++
+		score += 2
 	case !st.Has(local.Addr()):
 		return 0
 	}
@@ -31,7 +34,7 @@ func match(st *dgram.State, local, remote netip.AddrPort, in *ip.Interface) int 
 		if st.Remote.Addr() != remote.Addr() || st.Remote.Port() != 0 && st.Remote.Port() != remote.Port() {
 			return 0
 		}
-		score += 2
+		score += 4
 	}
 	return score
 }

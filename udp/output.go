@@ -37,7 +37,7 @@ func (e *Socket) gather(b []byte, to netip.AddrPort, src netip.Addr, more bool) 
 		if err != nil {
 			return 0, err
 		}
-		return route.MaxPayload(st.Headers.For(route.Cast())) - HeaderLen, e.Sendable()
+		return route.MaxPayload(st.Headers.For(route)) - HeaderLen, e.Sendable()
 	}
 	return e.cork.Add(b, to, src, more, check, e.send)
 }
@@ -55,7 +55,7 @@ func (e *Socket) send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) 
 		to = st.Remote
 	}
 	to = netip.AddrPortFrom(route.Dst, to.Port())
-	o := st.Headers.For(route.Cast())
+	o := st.Headers.For(route)
 	if len(b) > route.MaxPayload(o)-HeaderLen {
 		return 0, syscall.EMSGSIZE
 	}
@@ -84,7 +84,7 @@ func (e *Socket) loop(st *dgram.State, route *ip.Route, b []byte, to netip.AddrP
 	if i == nil || route.Cast() == packet.Multicast && !(st.Options.MulticastLoop && i.Joined(route.Dst)) {
 		return
 	}
-	o := st.Headers.For(route.Cast())
+	o := st.Headers.For(route)
 	d := ip.Datagram{
 		Src: route.Src, Dst: route.Dst, Protocol: o.Protocol, TOS: o.TOS, TTL: o.TTL, Options: o.Options, Cast: route.Cast(), In: i,
 	}

@@ -166,7 +166,7 @@ func TestSendErrors(t *testing.T) {
 			if tt.to != "" {
 				to = ap(tt.to)
 			}
-			_, err := h.udp.NewSocket().Send(make([]byte, tt.size), to, netip.Addr{})
+			_, err := h.udp.NewSocket(ip.V4).Send(make([]byte, tt.size), to, netip.Addr{})
 			require.Equal(t, tt.err, err)
 			require.Empty(t, h.wire.Sent)
 		})
@@ -177,7 +177,7 @@ func TestSendErrors(t *testing.T) {
 func TestSendLargest(t *testing.T) {
 	h := newHost(t)
 	payload := strings.Repeat("0123456789", 6551)[:maxPayload]
-	_, err := h.udp.NewSocket().Send([]byte(payload), ap("10.0.0.1:7"), netip.Addr{})
+	_, err := h.udp.NewSocket(ip.V4).Send([]byte(payload), ap("10.0.0.1:7"), netip.Addr{})
 	require.NoError(t, err)
 	require.Len(t, h.wire.Sent, 45)
 	whole := append([]byte(nil), h.wire.Sent[0].Data[:20]...)
@@ -191,7 +191,7 @@ func TestSendLargest(t *testing.T) {
 // SOCK-071: MSG_MORE gathers as many bytes as a datagram carries, and fails at the next one, which discards them, as on Linux.
 func TestSendMoreLargest(t *testing.T) {
 	h := newHost(t)
-	e := h.udp.NewSocket()
+	e := h.udp.NewSocket(ip.V4)
 	n, err := e.SendMore(make([]byte, maxPayload), ap("10.0.0.1:7"), netip.Addr{})
 	require.NoError(t, err)
 	require.Equal(t, maxPayload, n)
@@ -206,7 +206,7 @@ func TestSendMoreLargest(t *testing.T) {
 // A socket connected to port 0 sends there, but a call that names port 0 fails, as on Linux.
 func TestSendToPortZero(t *testing.T) {
 	h := newHost(t)
-	e := h.udp.NewSocket()
+	e := h.udp.NewSocket(ip.V4)
 	require.NoError(t, e.Connect(ap("10.0.0.1:0")))
 	_, err := e.Send([]byte("x"), ap("10.0.0.1:0"), netip.Addr{})
 	require.Equal(t, syscall.EINVAL, err)
@@ -218,7 +218,7 @@ func TestSendToPortZero(t *testing.T) {
 // UDP-015, SOCK-005: an unbound socket gets a port of the ephemeral range at the first send and keeps it.
 func TestSendEphemeral(t *testing.T) {
 	h := newHost(t)
-	e := h.udp.NewSocket()
+	e := h.udp.NewSocket(ip.V4)
 	require.Zero(t, e.Local().Port())
 	_, err := e.Send([]byte("x"), ap("10.0.0.1:7"), netip.Addr{})
 	require.NoError(t, err)
@@ -230,7 +230,7 @@ func TestSendEphemeral(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, port, e.Local().Port())
 
-	other := h.udp.NewSocket()
+	other := h.udp.NewSocket(ip.V4)
 	_, err = other.Send([]byte("x"), ap("10.0.0.1:7"), netip.Addr{})
 	require.NoError(t, err)
 	require.Greater(t, int(other.Local().Port()-port)&0xffff, 1, "not the next one")

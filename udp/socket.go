@@ -30,9 +30,9 @@ type Socket struct {
 }
 
 // NewSocket returns an unbound socket.
-func (s *Stack) NewSocket() *Socket {
+func (s *Stack) NewSocket(v ip.Versions) *Socket {
 	e := &Socket{stack: s}
-	e.Init(s.ip, ip.ProtocolUDP, dgram.Defaults(), e.moved)
+	e.Init(s.ip, ip.ProtocolUDP, dgram.Defaults(v), e.moved)
 	return e
 }
 
@@ -49,17 +49,16 @@ func (e *Socket) moved(old, next *dgram.State) {
 // Bind gives the socket its address. Errors: EADDRINUSE, EADDRNOTAVAIL, EINVAL when already bound. Port 0 picks a free
 // one; a zero Addr is the wildcard. A broadcast or multicast address receives only datagrams that are sent to it.
 func (e *Socket) Bind(local netip.AddrPort) error {
-	addr, err := e.Bindable(local.Addr())
-	if err != nil {
-		return err
-	}
 	return e.Change(func(st *dgram.State) error {
-		if st.Local.Port() != 0 {
+		bound := st.Local.Port() != 0
+		if err := st.Bind(e.stack.ip, local.Addr()); err != nil {
+			return err
+		}
+		if bound {
 			return syscall.EINVAL
 		}
-		st.Bound = addr
 		if local.Port() == 0 && st.Options.NoPort {
-			st.Local = netip.AddrPortFrom(addr, 0)
+			st.Local = netip.AddrPortFrom(st.Bound, 0)
 			return nil
 		}
 		return e.reserve(st, local.Port())
@@ -74,6 +73,9 @@ func (e *Socket) reserve(st *dgram.State, port uint16) error {
 	}
 	if st.Options.ReusePort {
 		f |= ports.ReusePort
+	}
+	if st.Options.Versions == ip.V6 {
+		f |= ports.V6Only
 	}
 	r, err := e.stack.ports.Within(st.Options.Ports).Bind(netip.AddrPortFrom(st.Bound, port), f)
 	if err != nil {

@@ -24,7 +24,7 @@ func TestBind(t *testing.T) {
 	e := h.bound("10.0.0.2:7")
 	require.Equal(t, ap("10.0.0.2:7"), e.Local())
 	require.Equal(t, syscall.EINVAL, e.Bind(ap("10.0.0.2:8")))
-	other := h.udp.NewSocket()
+	other := h.udp.NewSocket(ip.V4)
 	require.Equal(t, ap("0.0.0.0:0"), other.Local())
 	require.Equal(t, syscall.EADDRINUSE, other.Bind(ap("0.0.0.0:7")))
 	require.Equal(t, syscall.EADDRNOTAVAIL, other.Bind(ap("10.0.0.9:8")))
@@ -78,7 +78,7 @@ func TestConnect(t *testing.T) {
 // SOCK-013: a port that connect chose goes with the connection.
 func TestDisconnectFreesEphemeral(t *testing.T) {
 	h := newHost(t)
-	e := h.udp.NewSocket()
+	e := h.udp.NewSocket(ip.V4)
 	require.NoError(t, e.Connect(ap("10.0.0.1:7")))
 	port := e.Local().Port()
 	require.NotZero(t, port)
@@ -131,7 +131,7 @@ func TestClose(t *testing.T) {
 	h.receive("10.0.0.1:1000", "10.0.0.2:7", "late")
 	require.Len(t, h.reports, 1)
 
-	unbound := h.udp.NewSocket()
+	unbound := h.udp.NewSocket(ip.V4)
 	require.NoError(t, unbound.Close())
 	_, err = unbound.Send(nil, ap("10.0.0.1:7"), netip.Addr{})
 	require.Equal(t, syscall.EBADF, err)
@@ -310,7 +310,7 @@ func TestLoopback(t *testing.T) {
 	var link back
 	lo, err := h.ip.AddLoopback("lo", &link)
 	require.NoError(t, err)
-	server, client := h.bound("0.0.0.0:7"), h.udp.NewSocket()
+	server, client := h.bound("0.0.0.0:7"), h.udp.NewSocket(ip.V4)
 	for _, to := range []string{"127.0.0.1:7", "10.0.0.3:7"} {
 		require.NoError(t, client.Connect(netip.AddrPort{})) // else it would keep its first address
 		require.NoError(t, client.Connect(ap(to)))

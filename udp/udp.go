@@ -38,6 +38,7 @@ type counters struct {
 	DropShort      stats.Counter `name:"udp.drop.short" doc:"no room for a header" rfc:"RFC 768"`
 	DropLength     stats.Counter `name:"udp.drop.bad_length" doc:"length field below 8 or beyond the IP payload" rfc:"RFC 768"`
 	DropChecksum   stats.Counter `name:"udp.drop.bad_checksum" doc:"checksum wrong" rfc:"RFC 1122 4.1.3.4"`
+	DropNoChecksum stats.Counter `name:"udp.drop.no_checksum" doc:"IPv6 without checksum" rfc:"RFC 8200 8.1"`
 	DropNoPort     stats.Counter `name:"udp.drop.no_port" doc:"no socket; answered with port unreachable" rfc:"RFC 1122 4.1.3.1"`
 	DropNoListener stats.Counter `name:"udp.drop.no_listener" doc:"broadcast or multicast without a socket" rfc:"RFC 1122 3.2.2"`
 	DropFull       stats.Counter `name:"udp.drop.full" doc:"the socket's queue was full" rfc:"RFC 768"`

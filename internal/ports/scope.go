@@ -31,7 +31,7 @@ func (s Scope) port(n uint32) uint16 { return uint16(s.low + n%s.size) }
 // Bind reserves a port at an address as bind(2) does; the wildcard address overlaps with every other. Port 0 picks an
 // ephemeral port that is free at all overlapping addresses. The error is EADDRINUSE.
 func (s Scope) Bind(local netip.AddrPort, f Flags) (Reservation, error) {
-	r := Reservation{at: addrsOf(local.Addr()), port: local.Port(), flags: f & (ReuseAddr | ReusePort)}
+	r := Reservation{at: addrsOf(local.Addr()), port: local.Port(), flags: f & (ReuseAddr | ReusePort | V6Only)}
 	if r.port != 0 {
 		if !s.reserve(r, bindConflict, nil) {
 			return Reservation{}, syscall.EADDRINUSE

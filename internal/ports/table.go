@@ -16,6 +16,7 @@ type Flags uint8
 const (
 	ReuseAddr Flags = 1 << iota // SO_REUSEADDR
 	ReusePort                   // SO_REUSEPORT
+	V6Only                      // IPV6_V6ONLY: at the wildcard ::, no IPv4 address
 	listening                   // accepts connections on the port: SO_REUSEADDR does not share it
 	timeWait                    // in TIME-WAIT: SO_REUSEADDR of the new reservation alone is enough
 	connected                   // got the port by Connect: other connections may share it for other remotes

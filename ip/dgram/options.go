@@ -29,11 +29,20 @@ type Options struct {
 	// Of raw sockets only.
 	HdrIncl    bool   // IP_HDRINCL: the bytes given to Send begin with the IP header
 	ICMPFilter uint32 // ICMP_FILTER: a set bit keeps ICMP messages of that type from the socket
+
+	Checksum    int          // IPV6_CHECKSUM: the offset of the checksum in IPv6 payloads; -1: the stack ignores it
+	ICMP6Filter *ICMP6Filter // ICMP6_FILTER; nil: no message is kept from the socket
 }
 
+// ICMP6Filter is Linux's struct icmp6_filter: a set bit keeps ICMPv6 messages of that type from a socket (RFC 3542 section 3.2).
+type ICMP6Filter [8]uint32
+
+// Blocks reports whether the filter keeps messages of a type from the socket.
+func (f *ICMP6Filter) Blocks(typ uint8) bool { return f[typ>>5]>>(typ&31)&1 != 0 }
+
 // Defaults are the settings of a new socket.
-func Defaults() Options {
-	return Options{SocketOptions: ip.DefaultSocketOptions, MulticastTTL: 1, MulticastLoop: true}
+func Defaults(v ip.Versions) Options {
+	return Options{SocketOptions: ip.NewSocketOptions(v), MulticastTTL: 1, MulticastLoop: true, Checksum: -1}
 }
 
 // dontFragment reports whether datagrams are sent with DF. With DiscoverWant they are not: the stack fragments to the known path MTU.
@@ -53,34 +62,44 @@ func (o Options) Clone() Options {
 }
 
 // Headers are the IP header fields that Options select. They are made once per change of the Options, not once per datagram.
-type Headers struct{ unicast, multicast ip.Outgoing }
+type Headers struct{ v4, v6 casts }
+
+// casts are the header fields of one version of IP.
+type casts struct{ unicast, multicast ip.Outgoing }
 
 // Headers returns the headers for a transport.
-func (o *Options) Headers(protocol uint8) Headers {
-	h := ip.Outgoing{Protocol: protocol, TOS: o.TOS, TTL: o.TTL, DontFragment: o.dontFragment(), Options: o.IPOptions}
-	m := h
-	m.TTL = o.MulticastTTL
-	return Headers{h, m}
+func (o *Options) Headers(protocol uint8) (h Headers) {
+	h.v4.unicast = ip.Outgoing{Protocol: protocol, TOS: o.TOS, TTL: o.TTL, DontFragment: o.dontFragment(), Options: o.IPOptions}
+	h.v4.multicast = h.v4.unicast
+	h.v4.multicast.TTL = o.MulticastTTL
+	h.v6.unicast = ip.Outgoing{Protocol: protocol}
+	h.v6.multicast = h.v6.unicast
+	return h
 }
 
-// For is the header for datagrams to an address of the kind cast.
-func (h *Headers) For(cast packet.Cast) ip.Outgoing {
-	if cast == packet.Multicast {
-		return h.multicast
+// For is the header for datagrams along a route.
+func (h *Headers) For(r *ip.Route) ip.Outgoing {
+	c := &h.v4
+	if r.Dst.Is6() {
+		c = &h.v6
 	}
-	return h.unicast
+	if r.Cast() == packet.Multicast {
+		return c.multicast
+	}
+	return c.unicast
 }
 
 // Route finds the route to dst for a socket with the local address bound. src, when valid, is the source address; otherwise it is
-// bound, if that is an address of the stack. Errors: EAFNOSUPPORT, EACCES for a broadcast without SO_BROADCAST, those of ip.Stack.Route.
+// bound, if that is an address of the stack. Errors: those of Versions.CanReach and ip.Stack.Route, EACCES for a broadcast without SO_BROADCAST.
 func (o *Options) Route(stack *ip.Stack, dst, src, bound netip.Addr) (*ip.Route, error) {
+	if err := o.Versions.CanReach(dst, bound); err != nil {
+		return nil, err
+	}
 	switch {
-	case !dst.Is4():
-		return nil, syscall.EAFNOSUPPORT
 	case src.IsValid():
 	case stack.IsLocal(bound):
 		src = bound
-	case dst.IsMulticast():
+	case dst.IsMulticast() && dst.Is4():
 		src = o.MulticastInterface
 	}
 	via := o.Via()

@@ -32,15 +32,23 @@ type State struct {
 	Remote  netip.AddrPort // invalid: not connected
 	Route   *ip.Route      // to Remote
 	Headers Headers
+
+	heard ip.Versions // of packets to all own addresses: see Has
+}
+
+// settle derives the last fields from the others.
+func (st *State) settle(protocol uint8) {
+	st.Headers = st.Options.Headers(protocol)
+	st.heard = st.Options.Versions.Heard(st.Local.Addr())
 }
 
 // Init makes s a socket that sends datagrams of protocol. moved, which may be nil, is called at each change of the state, with the
 // lock of Change held.
 func (s *Socket) Init(stack *ip.Stack, protocol uint8, options Options, moved func(old, next *State)) {
 	s.stack, s.protocol, s.moved = stack, protocol, moved
-	wildcard := netip.IPv4Unspecified()
+	wildcard := options.Versions.Wildcard()
 	st := &State{Options: options, Bound: wildcard, Local: netip.AddrPortFrom(wildcard, 0)}
-	st.Headers = st.Options.Headers(protocol)
+	st.settle(protocol)
 	s.state.Store(st)
 }
 
@@ -59,7 +67,7 @@ func (s *Socket) Change(f func(*State) error) error {
 	if err := f(&next); err != nil {
 		return err
 	}
-	next.Headers = next.Options.Headers(s.protocol)
+	next.settle(s.protocol)
 	s.state.Store(&next)
 	if s.moved != nil {
 		s.moved(old, &next)
@@ -67,43 +75,49 @@ func (s *Socket) Change(f func(*State) error) error {
 	return nil
 }
 
-// Bindable returns the address to which Bind(local) binds: local, or the wildcard for a zero Addr. Errors: EAFNOSUPPORT, and
-// EADDRNOTAVAIL for an address that is neither the stack's own nor a group or broadcast address to receive from.
-func (s *Socket) Bindable(local netip.Addr) (netip.Addr, error) {
+// Bind sets the bound address: local, or the wildcard for a zero Addr. A link-local address also binds the socket to its interface. Errors:
+// those of Versions.CanBind and SocketOptions.Scope, and EADDRNOTAVAIL for an address that is neither the stack's own nor a group or
+// broadcast address to receive from.
+func (st *State) Bind(stack *ip.Stack, local netip.Addr) error {
+	o := &st.Options
+	if !local.IsValid() {
+		local = o.Versions.Wildcard()
+	}
+	if err := o.Versions.CanBind(local); err != nil {
+		return err
+	}
+	local, zone, err := o.Scope(stack, local)
 	switch {
-	case !local.IsValid():
-		return netip.IPv4Unspecified(), nil
-	case !local.Is4():
-		return local, syscall.EAFNOSUPPORT
-	case local.IsUnspecified() || s.stack.IsLocal(local) || s.stack.CastOf(local) != packet.Unicast:
-		return local, nil
+	case err != nil:
+		return err
+	case !local.IsUnspecified() && !stack.IsLocal(local) && stack.CastOf(local) == packet.Unicast:
+		return syscall.EADDRNOTAVAIL
+	case zone != nil:
+		o.Device = zone
 	}
-	return local, syscall.EADDRNOTAVAIL
+	st.Bound = local
+	return nil
 }
 
-// Has reports whether the socket has the local address a: it is bound to a, or to the wildcard of a's family.
-func (st *State) Has(a netip.Addr) bool {
-	local := st.Local.Addr()
-	return local == a || local == wildcard(a)
-}
-
-// wildcard is the wildcard of a's family.
-func wildcard(a netip.Addr) netip.Addr {
-	if a.Is4() {
-		return netip.IPv4Unspecified()
-	}
-	return netip.IPv6Unspecified()
-}
+// Has reports whether the socket has the local address a: it is bound to a, or to a wildcard that stands for it.
+func (st *State) Has(a netip.Addr) bool { return st.Local.Addr() == a || st.heard.Has(a) }
 
 // Connect sets the default peer, and the local address of a socket that is bound to the wildcard; an invalid remote removes the
-// peer. Errors: ENETUNREACH, EACCES for broadcast without SO_BROADCAST.
+// peer. A link-local peer also binds the socket to its interface. Errors: those of SocketOptions.Scope and Options.Route.
 func (st *State) Connect(stack *ip.Stack, remote netip.AddrPort) error {
 	port := st.Local.Port()
 	if !remote.IsValid() {
 		st.Remote, st.Route, st.Local = netip.AddrPort{}, nil, netip.AddrPortFrom(st.Bound, port)
 		return nil
 	}
-	route, err := st.Options.Route(stack, remote.Addr(), netip.Addr{}, st.Local.Addr())
+	dst, zone, err := st.Options.Scope(stack, remote.Addr())
+	if err != nil {
+		return err
+	}
+	if st.Options.Device == nil {
+		st.Options.Device = zone
+	}
+	route, err := st.Options.Route(stack, dst, netip.Addr{}, st.Local.Addr())
 	if err != nil {
 		return err
 	}

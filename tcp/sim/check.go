@@ -52,7 +52,7 @@ func shift(s *tcp.Segment, a, b scale) uint8 {
 // received records what a segment that arrives permits the machine to send.
 func (k *checker) received(s *tcp.Segment) {
 	if s.Flags.Has(tcp.SYN) && !k.heardAny {
-		k.heardAny, k.heard, k.mss = true, s.Seq, tcp.DefaultMSS
+		k.heardAny, k.heard, k.mss = true, s.Seq, tcp.DefaultMSS(ipHeaderLen)
 		if s.Options.MSS > 0 {
 			k.mss = int(s.Options.MSS)
 		}

@@ -9,21 +9,19 @@ import (
 )
 
 // Bind gives the socket its own address. Port 0 picks a free one; a zero or unspecified Addr is the wildcard. Errors:
-// EADDRINUSE, EADDRNOTAVAIL for an address that the stack does not have, EINVAL when already bound or closed.
+// EADDRINUSE, EADDRNOTAVAIL for an address that the stack does not have, EINVAL when already bound or closed; those of ip.Versions.CanBind and
+// ip.SocketOptions.Scope.
 func (so *Socket) Bind(local netip.AddrPort) error {
 	h := so.begin()
 	defer h.commitLater()
-	addr := local.Addr().Unmap()
-	if !addr.IsValid() {
-		addr = h.addr()
-	}
-	network := h.stack.ip
-	if network.FamilyOf(addr) == nil || !addr.IsUnspecified() && !network.IsLocal(addr) {
-		return syscall.EADDRNOTAVAIL
+	addr, zone, err := h.bindable(local.Addr().Unmap())
+	if err != nil {
+		return err
 	}
 	if h.bound || h.closed || h.port.Port() != 0 || !h.over() {
 		return syscall.EINVAL
 	}
+	h.bindTo(zone)
 	if local.Port() == 0 && h.NoPort {
 		h.port, h.bound = ports.AddressOnly(addr), true
 		return nil
@@ -31,17 +29,47 @@ func (so *Socket) Bind(local netip.AddrPort) error {
 	return h.reserve(netip.AddrPortFrom(addr, local.Port()))
 }
 
+// bindable returns the address of Bind, and the interface that a link-local one also binds the socket to; nil: none.
+func (h held) bindable(addr netip.Addr) (netip.Addr, *ip.Interface, error) {
+	if !addr.IsValid() {
+		return h.addr(), nil, nil
+	}
+	if err := h.Versions.CanBind(addr); err != nil {
+		return addr, nil, err
+	}
+	addr, zone, err := h.Scope(h.stack.ip, addr)
+	if err == nil && !addr.IsUnspecified() && !h.stack.ip.IsLocal(addr) {
+		err = syscall.EADDRNOTAVAIL
+	}
+	return addr, zone, err
+}
+
+// bindTo is SO_BINDTODEVICE, unless the interface is nil.
+func (h held) bindTo(i *ip.Interface) {
+	if i == nil {
+		return
+	}
+	h.set(func(s *settings) {
+		s.Device = i
+		h.restrict(&s.SocketOptions)
+	})
+}
+
 // addr is the bound address, or the wildcard.
 func (h held) addr() netip.Addr {
 	if h.bound {
 		return h.port.Addr()
 	}
-	return netip.IPv4Unspecified()
+	return h.Versions.Wildcard()
 }
 
 // reserve takes a port at an own address; 0: any.
 func (h held) reserve(local netip.AddrPort) error {
-	r, err := h.stack.ports.Within(h.Ports).Bind(local, h.reuse)
+	f := h.reuse
+	if h.Versions == ip.V6 {
+		f |= ports.V6Only
+	}
+	r, err := h.stack.ports.Within(h.Ports).Bind(local, f)
 	if err != nil {
 		return err
 	}

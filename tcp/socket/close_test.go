@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/poll"
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -112,7 +113,7 @@ func TestEndInEachState(t *testing.T) { // TCP-154, TCP-155, SOCK-023, SOCK-027
 
 func TestShutdown(t *testing.T) { // SOCK-023, SOCK-024
 	l := newLab(t)
-	require.Equal(t, syscall.ENOTCONN, l.NewSocket().Shutdown(true, true))
+	require.Equal(t, syscall.ENOTCONN, l.NewSocket(ip.V4).Shutdown(true, true))
 	p := l.connect()
 	require.NoError(t, p.so.Shutdown(false, true), "it ends the attempt")
 	require.Equal(t, syscall.ECONNRESET, p.so.TakeError())

@@ -97,7 +97,7 @@ func (h held) disconnect() {
 // open finds route and port and starts the machine; commit sends its SYN.
 func (h held) open(remote netip.AddrPort) error {
 	s := h.stack
-	route, err := s.ip.RouteVia(remote.Addr(), h.addr(), h.Via())
+	route, err := h.routeTo(remote.Addr().Unmap())
 	if err != nil {
 		return err
 	}
@@ -115,6 +115,21 @@ func (h held) open(remote netip.AddrPort) error {
 	}
 	h.state, h.attempt, h.err = c, connecting, 0
 	return syscall.EINPROGRESS
+}
+
+// routeTo is the route of a new connection. A link-local peer binds the socket to its interface.
+func (h held) routeTo(dst netip.Addr) (*ip.Route, error) {
+	dst, zone, err := h.Scope(h.stack.ip, dst)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.Versions.CanReach(dst, h.addr()); err != nil {
+		return nil, err
+	}
+	if h.Device == nil {
+		h.bindTo(zone)
+	}
+	return h.stack.ip.RouteVia(dst, h.addr(), h.Via())
 }
 
 // claim enters c into the table, with the bound port or an ephemeral one. The error is EADDRNOTAVAIL.

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
@@ -22,14 +23,28 @@ const (
 	cookieNoScale  = 15
 )
 
-// cookieMSS are the classes of MSS, from large to small. Each additional class makes it easier to guess a cookie.
-var cookieMSS = [...]uint16{1460, 1360, 536, 88}
+// cookieClasses are classes of MSS, from large to small; the third is that of a peer that announces none. Each additional class makes it
+// easier to guess a cookie.
+type cookieClasses [4]uint16
+
+var (
+	cookieMSS  = cookieClasses{1460, 1360, 536, 88}
+	cookieMSS6 = cookieClasses{1440, 1360, 1220, 88}
+)
+
+// classesFor are the classes of a connection.
+func classesFor(id ip.FourTuple) *cookieClasses {
+	if id.Version() == ip.V6 {
+		return &cookieMSS6
+	}
+	return &cookieMSS
+}
 
 // cookies make and check SYN cookies.
 type cookies struct{ key secret }
 
 // numbers returns the cookies of a SYN in a period, one for each class.
-func (k *cookies) numbers(id ip.FourTuple, syn tcp.Seq, period uint32) (list [len(cookieMSS)]tcp.Seq) {
+func (k *cookies) numbers(id ip.FourTuple, syn tcp.Seq, period uint32) (list [len(cookieClasses{})]tcp.Seq) {
 	var space [64]byte
 	b := id.Append(append(space[:0], k.key[:]...))
 	b = binary.BigEndian.AppendUint32(b, uint32(syn))
@@ -43,13 +58,11 @@ func (k *cookies) numbers(id ip.FourTuple, syn tcp.Seq, period uint32) (list [le
 
 // make returns the initial sequence number of the SYN,ACK that answers syn.
 func (k *cookies) make(now time.Duration, id ip.FourTuple, syn *tcp.Segment) tcp.Seq {
-	mss := syn.Options.MSS
-	if mss == 0 {
-		mss = tcp.DefaultMSS
-	}
-	class := slices.IndexFunc(cookieMSS[:], func(m uint16) bool { return m <= mss })
+	classes := classesFor(id)
+	mss := cmp.Or(syn.Options.MSS, classes[2])
+	class := slices.IndexFunc(classes[:], func(m uint16) bool { return m <= mss })
 	if class < 0 {
-		class = len(cookieMSS) - 1
+		class = len(classes) - 1
 	}
 	return k.numbers(id, syn.Seq, uint32(now/cookiePeriod))[class]
 }
@@ -60,7 +73,7 @@ func (k *cookies) check(now time.Duration, id ip.FourTuple, cookie, syn tcp.Seq)
 	for age := range min(cookieLifetime, current+1) {
 		list := k.numbers(id, syn, current-age)
 		if class := slices.Index(list[:], cookie); class >= 0 {
-			return cookieMSS[class], true
+			return classesFor(id)[class], true
 		}
 	}
 	return 0, false

@@ -10,7 +10,16 @@ import (
 type halfOpen struct {
 	mu      sync.Mutex
 	total   int
-	sources map[netip.Addr]int
+	sources map[netip.Addr]int // by sourceOf
+}
+
+// sourceOf is the address that stands for a source: the host's own, in IPv6 that of its network of 64 bits, of which one host can use
+// every address.
+func sourceOf(a netip.Addr) netip.Addr {
+	if a.Is4() {
+		return a
+	}
+	return netip.PrefixFrom(a, 64).Masked().Addr()
 }
 
 // sourceShare is the part of all half-open connections that one address may have.
@@ -20,7 +29,7 @@ const sourceShare = 4
 func (h *halfOpen) room(source netip.Addr, limit int) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.total < limit && h.sources[source] < max(limit/sourceShare, 1)
+	return h.total < limit && h.sources[sourceOf(source)] < max(limit/sourceShare, 1)
 }
 
 func (h *halfOpen) add(source netip.Addr) {
@@ -30,13 +39,14 @@ func (h *halfOpen) add(source netip.Addr) {
 		h.sources = make(map[netip.Addr]int)
 	}
 	h.total++
-	h.sources[source]++
+	h.sources[sourceOf(source)]++
 }
 
 func (h *halfOpen) remove(source netip.Addr) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.total--
+	source = sourceOf(source)
 	if h.sources[source]--; h.sources[source] > 0 {
 		return
 	}

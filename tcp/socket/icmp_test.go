@@ -22,7 +22,7 @@ func TestErrorsWhileConnecting(t *testing.T) { // TCP-119, TCP-123, SEC-008, SOC
 		icmp.CodeProtocol: syscall.ENOPROTOOPT, icmp.CodeAdminProhibited: syscall.EHOSTUNREACH,
 	} {
 		l := newLab(t)
-		so, other := l.NewSocket(), l.NewSocket()
+		so, other := l.NewSocket(ip.V4), l.NewSocket(ip.V4)
 		_, _ = so.Connect(there), other.Connect(there)
 		syn := l.take()[0]
 		forged := syn
@@ -40,7 +40,7 @@ func TestErrorsWhileConnecting(t *testing.T) { // TCP-119, TCP-123, SEC-008, SOC
 // SOCK-070: an attempt to connect queues the error with the SYN that it quotes, also without IP_RECVERR, as on Linux.
 func TestErrorQueueWhileConnecting(t *testing.T) {
 	l := newLab(t)
-	so := l.NewSocket()
+	so := l.NewSocket(ip.V4)
 	_ = so.Connect(there)
 	syn := l.one()
 	l.recvError(icmp.Unreachable, icmp.CodeHost, 0, syn)

@@ -166,7 +166,7 @@ func (l *lab) recvError(kind, code uint8, mtu uint16, f frame) {
 // listen is a listener at an address.
 func (l *lab) listen(at netip.AddrPort, backlog int) *Socket {
 	l.t.Helper()
-	so := l.NewSocket()
+	so := l.NewSocket(ip.V4)
 	require.NoError(l.t, so.Bind(at))
 	require.NoError(l.t, so.Listen(backlog))
 	return so
@@ -216,7 +216,7 @@ type peer struct {
 // connect is an active open of the host to 10.0.0.1:1000, whose SYN has been sent.
 func (l *lab) connect() *peer {
 	l.t.Helper()
-	so := l.NewSocket()
+	so := l.NewSocket(ip.V4)
 	require.Equal(l.t, syscall.EINPROGRESS, so.Connect(there))
 	syn := l.one()
 	require.Equal(l.t, tcp.SYN, syn.Flags)

@@ -33,7 +33,10 @@ func (h held) listen(backlog int) error {
 		return err
 	}
 	h.port = port
-	l := &listener{stack: h.stack, socket: h.Socket, local: port.Local(), backlog: backlog, halfOpen: make(map[*connection]struct{})}
+	l := &listener{
+		stack: h.stack, socket: h.Socket, local: port.Local(), heard: h.Versions.Heard(port.Addr()),
+		backlog: backlog, halfOpen: make(map[*connection]struct{}),
+	}
 	h.state = l
 	h.stack.listeners.add(l)
 	return nil

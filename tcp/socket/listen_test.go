@@ -75,7 +75,7 @@ func TestAcceptQueueInABatch(t *testing.T) { // SOCK-007
 
 func TestAcceptErrors(t *testing.T) { // SOCK-009
 	l := newLab(t)
-	_, err := l.NewSocket().Accept()
+	_, err := l.NewSocket(ip.V4).Accept()
 	require.Equal(t, syscall.EINVAL, err)
 	listener := l.listen(here, 1)
 	_, err = listener.Accept()
@@ -157,7 +157,7 @@ func TestInheritance(t *testing.T) { // SOCK-032, SOCK-037
 func TestManyListeners(t *testing.T) { // SOCK-031
 	l := newLab(t)
 	shared := func(at netip.AddrPort) *Socket {
-		so := l.NewSocket()
+		so := l.NewSocket(ip.V4)
 		so.SetReuse(false, true)
 		require.NoError(t, so.Bind(at))
 		require.NoError(t, so.Listen(100))

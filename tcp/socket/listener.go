@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tunstack/internal/poll"
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -17,6 +18,7 @@ type listener struct {
 	stack  *Stack
 	socket *Socket
 	local  netip.AddrPort // the wildcard or an own address
+	heard  ip.Versions    // of connections to all own addresses
 
 	mu           sync.Mutex // guards the rest, and changes of the Socket's settings; see held for the order of locks
 	closed       bool
@@ -76,7 +78,7 @@ func (h heldConn) postpones(seg *tcp.Segment) bool {
 // adopt makes a Socket for a half-open connection and returns it locked; false when the listener has closed meanwhile or another
 // device queue was faster with the same segment.
 func (l *listener) adopt(now time.Duration, f flow, set settings, tcb *tcp.Conn) (heldConn, bool) {
-	so := l.stack.NewSocket()
+	so := l.stack.NewSocket(set.Versions)
 	c := so.newConnection(now, f)
 	c.tcb, c.parent = tcb, l
 	so.settings, so.state = set, c

@@ -3,6 +3,8 @@ package socket
 import (
 	"slices"
 	"sync"
+
+	"tunstack/ip"
 )
 
 // listeners finds the listener for a segment.
@@ -72,9 +74,12 @@ func (l *listener) score(a *arrival) int {
 	case !l.socket.receivesFrom(a.in):
 		return 0
 	case l.local.Addr() == a.id.LocalAddr():
-		score = 3
-	case !l.local.Addr().IsUnspecified(), l.local.Addr().Is4() != a.id.LocalAddr().Is4():
+		score = 4
+	case !l.heard.Has(a.id.LocalAddr()):
 		return 0
+	}
+	if l.socket.Versions == ip.V4 { // as on Linux preferred to a dual-stack socket
+		score++
 	}
 	if r := l.socket.restricted.Load(); r != nil && r.via.Device != nil {
 		score++

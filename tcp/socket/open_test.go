@@ -16,7 +16,7 @@ import (
 
 func TestActiveOpen(t *testing.T) { // TCP-092, TCP-093, TCP-094, SOCK-012
 	l := newLab(t)
-	so := l.NewSocket()
+	so := l.NewSocket(ip.V4)
 	require.Zero(t, so.Local())
 	require.Equal(t, syscall.EINPROGRESS, so.Connect(there))
 	syn := l.one()
@@ -35,7 +35,7 @@ func TestActiveOpen(t *testing.T) { // TCP-092, TCP-093, TCP-094, SOCK-012
 	so.writes(t, "data")
 	require.Equal(t, syn.ip.Src, l.one().ip.Src, "a connection keeps its address")
 
-	bound := l.NewSocket()
+	bound := l.NewSocket(ip.V4)
 	require.NoError(t, bound.Bind(ap("10.0.0.3:4000")))
 	require.Equal(t, syscall.EINPROGRESS, bound.Connect(there))
 	syn = l.one()
@@ -50,20 +50,20 @@ func TestConnectErrors(t *testing.T) { // TCP-095, SOCK-010
 		"10.0.0.255:9":      syscall.ENETUNREACH,
 		"224.0.0.1:9":       syscall.ENETUNREACH,
 		"192.0.2.1:9":       syscall.ENETUNREACH,
-		"[::1]:9":           syscall.EINVAL,
+		"[::1]:9":           syscall.EAFNOSUPPORT,
 	} {
-		so := l.NewSocket()
+		so := l.NewSocket(ip.V4)
 		require.Equal(t, want, so.Connect(ap(to)), to)
 		require.Equal(t, want, so.Connect(ap(to)), "nothing remains of the first attempt")
 	}
 	listener := l.listen(here, 1)
 	require.Equal(t, syscall.EISCONN, listener.Connect(there))
 
-	taken := l.NewSocket()
+	taken := l.NewSocket(ip.V4)
 	taken.SetReuse(true, false)
 	require.NoError(t, taken.Bind(ap("10.0.0.2:4000")))
 	require.Equal(t, syscall.EINPROGRESS, taken.Connect(there))
-	again := l.NewSocket()
+	again := l.NewSocket(ip.V4)
 	again.SetReuse(true, false)
 	require.NoError(t, again.Bind(ap("10.0.0.2:4000")))
 	require.Equal(t, syscall.EADDRNOTAVAIL, again.Connect(there), "the pair of addresses is in use")
@@ -133,7 +133,7 @@ func TestRefusedByTheLink(t *testing.T) { // SOCK-010
 	l := newLab(t)
 	p := l.active()
 	l.wire.Err = syscall.EHOSTUNREACH
-	so := l.NewSocket()
+	so := l.NewSocket(ip.V4)
 	require.Equal(t, syscall.EINPROGRESS, so.Connect(there))
 	require.Equal(t, syscall.EHOSTUNREACH, so.TakeError())
 	p.so.writes(t, "data")
@@ -142,7 +142,7 @@ func TestRefusedByTheLink(t *testing.T) { // SOCK-010
 	require.Equal(t, syscall.EHOSTUNREACH, p.so.TakeError(), "it tells why the peer was silent")
 
 	l = newLab(t)
-	so = l.NewSocket()
+	so = l.NewSocket(ip.V4)
 	so.setIPOptions([]byte{131, 3, 4}) // a source route of nowhere
 	require.Equal(t, syscall.EINPROGRESS, so.Connect(there))
 	require.Equal(t, syscall.EINVAL, so.TakeError())
@@ -164,7 +164,7 @@ func TestSimultaneousOpen(t *testing.T) { // TCP-019, TCP-137
 // A socket that connects to its own address and port meets itself, as on Linux: the simplest simultaneous open.
 func TestSelfConnect(t *testing.T) { // TCP-019, SEC-016
 	l := newLab(t)
-	so := l.NewSocket()
+	so := l.NewSocket(ip.V4)
 	require.NoError(t, so.Bind(ap("127.0.0.1:4000")))
 	require.Equal(t, syscall.EINPROGRESS, so.Connect(ap("0.0.0.0:4000"))) // this host
 	require.NoError(t, so.Connect(ap("127.0.0.1:4000")))
@@ -183,28 +183,28 @@ func TestListenAndConnections(t *testing.T) { // TCP-090, TCP-091, SOCK-006, SOC
 	first := l.dial(there)
 	second := l.dial(ap("10.0.0.1:1001"))
 	second.accept(listener)
-	third := l.NewSocket()
+	third := l.NewSocket(ip.V4)
 	require.NoError(t, third.Bind(ap("10.0.0.3:8")))
 	require.Equal(t, syscall.EINPROGRESS, third.Connect(ap("10.0.0.1:1002")))
 	l.take()
 
 	require.Equal(t, syscall.EINVAL, second.so.Listen(1))
 	require.Equal(t, syscall.EINVAL, third.Listen(1))
-	require.Equal(t, syscall.EADDRINUSE, l.NewSocket().Bind(here), "the listener has it")
+	require.Equal(t, syscall.EADDRINUSE, l.NewSocket(ip.V4).Bind(here), "the listener has it")
 	require.NoError(t, listener.Listen(9), "only another backlog")
 	require.Equal(t, 9, l.Sockets()[0].SendQ)
 	first.accept(listener)
 	second.sends(tcp.ACK, "as if nothing had happened")
 	second.so.reads(t, "as if nothing had happened")
 
-	unbound := l.NewSocket()
+	unbound := l.NewSocket(ip.V4)
 	require.NoError(t, unbound.Listen(-1))
 	require.NotZero(t, unbound.Local().Port())
 }
 
 func TestNothingAfterClose(t *testing.T) {
 	l := newLab(t)
-	so := l.NewSocket()
+	so := l.NewSocket(ip.V4)
 	require.NoError(t, so.Close())
 	require.Equal(t, syscall.EINVAL, so.Bind(here))
 	require.Equal(t, syscall.EINVAL, so.Listen(1))
@@ -215,9 +215,9 @@ func TestNothingAfterClose(t *testing.T) {
 
 func TestBind(t *testing.T) { // SOCK-001, SOCK-002, SOCK-004
 	l := newLab(t)
-	so := l.NewSocket()
+	so := l.NewSocket(ip.V4)
 	require.Equal(t, syscall.EADDRNOTAVAIL, so.Bind(ap("192.0.2.1:7")))
-	require.Equal(t, syscall.EADDRNOTAVAIL, so.Bind(ap("[::1]:7")))
+	require.Equal(t, syscall.EAFNOSUPPORT, so.Bind(ap("[::1]:7")))
 	require.NoError(t, so.Bind(netip.AddrPort{}))
 	require.Equal(t, syscall.EINVAL, so.Bind(here))
 	require.GreaterOrEqual(t, so.Local().Port(), uint16(49152))
@@ -233,8 +233,8 @@ func TestEphemeralPorts(t *testing.T) { // SOCK-005, SEC-004
 		ports[l.connect().to.Port()] = true
 	}
 	require.Len(t, ports, 4)
-	require.Equal(t, syscall.EADDRNOTAVAIL, l.NewSocket().Connect(there))
-	so := l.NewSocket()
+	require.Equal(t, syscall.EADDRNOTAVAIL, l.NewSocket(ip.V4).Connect(there))
+	so := l.NewSocket(ip.V4)
 	require.Equal(t, syscall.EINPROGRESS, so.Connect(ap("10.0.0.1:1001")), "another peer, the same ports")
 	require.Contains(t, ports, so.Local().Port())
 }
@@ -242,7 +242,7 @@ func TestEphemeralPorts(t *testing.T) { // SOCK-005, SEC-004
 // syn is the SYN of an active open from a port, and the time it was sent at is forgotten.
 func (l *lab) syn(port uint16) frame {
 	l.t.Helper()
-	so := l.NewSocket()
+	so := l.NewSocket(ip.V4)
 	require.NoError(l.t, so.Bind(netip.AddrPortFrom(here.Addr(), port)))
 	require.Equal(l.t, syscall.EINPROGRESS, so.Connect(there))
 	f := l.one()

@@ -125,7 +125,7 @@ func (so *Socket) MSS() int {
 	if c, ok := h.connection(); ok {
 		return c.tcb.MSS()
 	}
-	return cmp.Or(h.params.MaxSeg, tcp.DefaultMSS)
+	return cmp.Or(h.params.MaxSeg, tcp.DefaultMSS(0))
 }
 
 // Info is TCP_INFO.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/poll"
+	"tunstack/ip"
 	"tunstack/tcp"
 )
 
@@ -23,7 +24,7 @@ func TestReady(t *testing.T) { // SOCK-048, SOCK-049, SOCK-050
 		require.Equal(t, want, newLab(t).in(state).so.Ready(), state)
 	}
 	l := newLab(t)
-	require.Equal(t, poll.Out|poll.Hup, l.NewSocket().Ready(), "as Linux has it")
+	require.Equal(t, poll.Out|poll.Hup, l.NewSocket(ip.V4).Ready(), "as Linux has it")
 	listener := l.listen(here, 4)
 	require.Zero(t, listener.Ready())
 	l.dial(there).sends(tcp.ACK, "")
@@ -69,7 +70,7 @@ func TestReadyBySize(t *testing.T) { // SOCK-016, SOCK-048
 
 func TestUrgentData(t *testing.T) { // TCP-067, TCP-070, TCP-071, SOCK-022
 	l := newLab(t)
-	_, err := l.NewSocket().ReadUrgent(false)
+	_, err := l.NewSocket(ip.V4).ReadUrgent(false)
 	require.Equal(t, syscall.EINVAL, err)
 	p := l.active()
 	_, err = p.so.ReadUrgent(false)
@@ -166,7 +167,7 @@ func (p *peer) drains() {
 
 func TestErrorsOfData(t *testing.T) { // SOCK-014, SOCK-018, SOCK-019, SOCK-034, TCP-022
 	l := newLab(t)
-	so := l.NewSocket()
+	so := l.NewSocket(ip.V4)
 	so.fails(t, syscall.ENOTCONN)
 	_, err := so.Write([]byte("x"), false)
 	require.Equal(t, syscall.EPIPE, err)

@@ -44,7 +44,7 @@ func TestTOSAndTTL(t *testing.T) { // TCP-106, TCP-107, TCP-108, TCP-110
 
 func TestChosenSourceRoute(t *testing.T) { // TCP-115, TCP-116
 	l := newLab(t)
-	so := l.NewSocket()
+	so := l.NewSocket(ip.V4)
 	route := lsrr(4, "10.0.0.7", "10.0.0.8")
 	so.setIPOptions(route)
 	require.Equal(t, route, so.IP().IPOptions)
@@ -118,7 +118,7 @@ func TestSourceRouteOfAListener(t *testing.T) { // TCP-116
 // ECN as the stack is configured, and its marks in the IP header.
 func TestECN(t *testing.T) { // TCP-049, TCP-196, TCP-197, TCP-199
 	l := newLab(t, func(c *Config) { c.ECN = tcp.ECNRequest })
-	so := l.NewSocket()
+	so := l.NewSocket(ip.V4)
 	_ = so.Connect(there)
 	syn := l.one()
 	require.Equal(t, tcp.SYN|tcp.ECE|tcp.CWR, syn.Flags)

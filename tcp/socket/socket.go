@@ -49,8 +49,8 @@ type rare struct {
 }
 
 // NewSocket returns an idle socket.
-func (s *Stack) NewSocket() *Socket {
-	return &Socket{stack: s, state: idle{}, settings: settings{SocketOptions: ip.DefaultSocketOptions}}
+func (s *Stack) NewSocket(v ip.Versions) *Socket {
+	return &Socket{stack: s, state: idle{}, settings: settings{SocketOptions: ip.NewSocketOptions(v)}}
 }
 
 // uncommon is rare, made if need be. mu is held.

@@ -168,7 +168,7 @@ func TestTwoStacks(t *testing.T) {
 	for name, f := range map[string]packet.Features{"plain": {}, "offload": {Checksum: true, TSO: 65535}} {
 		t.Run(name, func(t *testing.T) {
 			a, b := pair(t, f)
-			listener := b.NewSocket()
+			listener := b.NewSocket(ip.V4)
 			require.NoError(t, listener.Bind(ap("10.0.0.2:7")))
 			require.NoError(t, listener.Listen(8))
 			const conns, size = 4, 1 << 20
@@ -186,7 +186,7 @@ func TestTwoStacks(t *testing.T) {
 			}
 			for range conns {
 				work.Go(func() {
-					so := a.NewSocket()
+					so := a.NewSocket(ip.V4)
 					if err := wait(so, func() error { return so.Connect(ap("10.0.0.2:7")) }); err != nil {
 						t.Error(err)
 					}
@@ -215,7 +215,7 @@ func TestTwoStacks(t *testing.T) {
 // Connections come and go in all ways from many goroutines, and the tables are empty afterwards.
 func TestChurn(t *testing.T) {
 	a, b := pair(t, packet.Features{})
-	listener := b.NewSocket()
+	listener := b.NewSocket(ip.V4)
 	require.NoError(t, listener.Bind(ap("10.0.0.2:7")))
 	require.NoError(t, listener.Listen(64))
 	var servers, clients sync.WaitGroup
@@ -250,7 +250,7 @@ func TestChurn(t *testing.T) {
 
 // visit connects to the server and leaves in one of several ways.
 func visit(m *machine, way int) error {
-	so := m.NewSocket()
+	so := m.NewSocket(ip.V4)
 	defer so.Abort()
 	if way%4 == 0 {
 		_ = so.Connect(ap("10.0.0.2:7")) // and leaves before it is open

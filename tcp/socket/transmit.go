@@ -66,13 +66,16 @@ func (s *Stack) reset(now time.Duration, a *arrival) {
 	}
 	s.stats.SegsOut.Inc()
 	s.stats.RstsOut.Inc()
-	_ = s.transmit(now, &f, &settings{SocketOptions: ip.DefaultSocketOptions}, &r) // an error is a lost segment
+	_ = s.transmit(now, &f, &settings{SocketOptions: ip.NewSocketOptions(ip.Dual)}, &r) // an error is a lost segment
 }
 
 // setup is the environment of a new connection, for its machine.
 func (s *Stack) setup(now time.Duration, f *flow, set *settings) tcp.Setup {
 	keyed, tsOffset := s.secret.derive(f.id)
-	setup := tcp.Setup{ISS: isn(now, keyed), TSOffset: tsOffset, MTU: set.mtu(f.route), LinkMTU: f.route.MTU(), Tracer: s.tracer(f.id)}
+	setup := tcp.Setup{
+		ISS: isn(now, keyed), TSOffset: tsOffset, Tracer: s.tracer(f.id),
+		NetHeader: f.route.HeaderLen(), MTU: set.mtu(f.route), LinkMTU: f.route.MTU(),
+	}
 	if i := f.route.Interface(); i != nil {
 		setup.LinkMTU = i.MTU()
 	}

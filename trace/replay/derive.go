@@ -13,19 +13,24 @@ type call struct {
 	open, close, abort bool
 }
 
-// ipHeaderLen is the length of the IPv4 header that an MSS leaves room for (RFC 9293 section 3.7.1).
-const ipHeaderLen = 20
+// netHeader is the length in bytes of the IP header that an MSS leaves room for (RFC 9293 section 3.7.1).
+func (c *Connection) netHeader() int {
+	if c.Own.Addr().Is6() {
+		return tcp.IPv6Header
+	}
+	return tcp.IPv4Header
+}
 
 // player returns a machine with the recorded end's initial sequence number, options and clock, as far as its SYN shows them.
 func (c *Connection) player() *player {
-	p := &player{setup: tcp.Setup{MTU: 1500, LinkMTU: 1500}, notes: map[int]string{}}
+	p := &player{setup: tcp.Setup{NetHeader: c.netHeader(), MTU: 1500, LinkMTU: 1500}, notes: map[int]string{}}
 	p.setup.Tracer = p
 	syn, found := c.syn()
 	if found {
 		p.setup.ISS = syn.Seq
 		o := &syn.Options
 		if o.MSS > 0 {
-			p.setup.LinkMTU = int(o.MSS) + ipHeaderLen + tcp.HeaderLen
+			p.setup.LinkMTU = int(o.MSS) + c.netHeader() + tcp.HeaderLen
 			p.setup.MTU = p.setup.LinkMTU
 		}
 		p.setup.TSOffset = o.TSVal - uint32((birth+syn.at)/time.Millisecond)
@@ -89,7 +94,7 @@ func (c *Connection) noDelay() bool {
 
 // mss returns the payload of a full segment of our end: the MSS of the peer's SYN, less the timestamps.
 func (c *Connection) mss() int {
-	mss := tcp.DefaultMSS
+	mss := tcp.DefaultMSS(c.netHeader())
 	stamped := false
 	for i := range c.segments {
 		s := &c.segments[i]
