@@ -27,6 +27,7 @@ const (
 // Stack6 is the ICMP layer of one host for IPv6 (RFC 4443).
 type Stack6 struct {
 	ip    *ip.Stack
+	v6    *ipv6.Stack
 	stats counters6
 	limit *limiter // also of IPv4's errors
 }
@@ -54,7 +55,7 @@ type counters6 struct {
 // New6 returns the ICMP layer for IPv6 and registers it, as a transport and as IPv6's reporter of errors. It shares the rate limits of
 // errors with v4.
 func New6(stack *ip.Stack, v6 *ipv6.Stack, v4 *Stack) *Stack6 {
-	s := &Stack6{ip: stack, limit: v4.limit}
+	s := &Stack6{ip: stack, v6: v6, limit: v4.limit}
 	stack.RegisterIn(v6, ip.ProtocolICMPv6, s)
 	v6.SetReporter(s)
 	return s
@@ -78,6 +79,8 @@ func (s *Stack6) Input(now time.Duration, d *ip.Datagram, p *packet.Buffer) {
 	case b[0] == EchoReply6:
 		s.stats.InReplies.Inc()
 		p.Free()
+	case ipv6.IsMLD(b[0]):
+		s.v6.InputMLD(now, d, p)
 	case b[0] < firstQuery6:
 		s.receiveError(now, d, b)
 		p.Free()

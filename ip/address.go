@@ -121,14 +121,15 @@ func (i *Interface) insert(now time.Duration, a Address) error {
 	})
 	if err == nil {
 		i.stack.lifetimes.watch(&own)
-		i.changeAddressGroup(own.prefix.Addr(), 1)
+		i.joinAddressGroup(own.prefix.Addr())
 	}
 	return err
 }
 
 // confirm makes a tentative address one of the stack's own. The error is EADDRNOTAVAIL if it has been removed meanwhile.
 func (i *Interface) confirm(a netip.Addr) error {
-	return i.stack.changeTable(func(t *table) error {
+	before := i.ReportSource(i.stack.FamilyOf(a))
+	err := i.stack.changeTable(func(t *table) error {
 		at := i.indexOf(t.tentative, a)
 		if at < 0 {
 			return syscall.EADDRNOTAVAIL
@@ -142,19 +143,16 @@ func (i *Interface) confirm(a netip.Addr) error {
 		}
 		return nil
 	})
+	if err == nil {
+		i.restate(before)
+	}
+	return err
 }
 
 // indexOf is the place of the interface's address a in a list; -1: it is not there.
 func (i *Interface) indexOf(list []address, a netip.Addr) int {
 	a = a.WithZone("")
 	return slices.IndexFunc(list, func(own address) bool { return own.owner == i && own.prefix.Addr() == a })
-}
-
-// changeAddressGroup joins or leaves the group that an address of the interface brings.
-func (i *Interface) changeAddressGroup(a netip.Addr, change int) {
-	if g := i.stack.FamilyOf(a).AddressGroup(a); g.IsValid() {
-		_ = i.changeMembers(g, change)
-	}
 }
 
 // SetLifetimes sets how long, from now on, an address of the interface is preferred and valid. With preferred 0 it is deprecated: not the source of
@@ -228,7 +226,7 @@ func (i *Interface) remove(a netip.Addr) error {
 		return nil
 	})
 	if err == nil {
-		i.changeAddressGroup(a, -1)
+		i.leaveAddressGroup(a)
 	}
 	return err
 }

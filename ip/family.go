@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tunstack/internal/packet"
+	"tunstack/ip/membership"
 )
 
 // Family is one version of the Internet Protocol: its header, and the rules for its addresses.
@@ -29,6 +30,11 @@ type Family interface {
 	AddressGroup(a netip.Addr) netip.Addr
 	// RouterAnycast is the anycast address of all routers in a network; the zero Addr if there is none.
 	RouterAnycast(network netip.Prefix) netip.Addr
+
+	// Membership configures the protocol that reports the groups of an interface with an MTU in bytes. The caller sets Rand.
+	Membership(mtu int) membership.Config
+	// SendReport sends a message of that protocol.
+	SendReport(now time.Duration, i *Interface, m *membership.Message)
 
 	// Input takes a received datagram from the link and owns p from then on. It is safe for concurrent use.
 	Input(now time.Duration, i *Interface, p *packet.Buffer)

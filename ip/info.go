@@ -35,19 +35,10 @@ func (s *Stack) Interfaces(now time.Duration) []InterfaceInfo {
 	var list []InterfaceInfo
 	for _, i := range s.table.Load().interfaces {
 		info := InterfaceInfo{
-			Name: i.name, Addresses: i.AddressInfos(now), MTU: i.mtu, Loopback: i.loopback,
+			Name: i.name, Addresses: i.AddressInfos(now), Groups: i.joined(), MTU: i.mtu, Loopback: i.loopback,
 			InPackets: i.inPackets.Value(), InBytes: i.inBytes.Value(),
 			OutPackets: i.outPackets.Value(), OutBytes: i.outBytes.Value(),
 		}
-		for _, f := range i.families {
-			if f != nil {
-				info.Groups = append(info.Groups, f.AllHosts())
-			}
-		}
-		for g := range *i.groups.Load() {
-			info.Groups = append(info.Groups, g)
-		}
-		slices.SortFunc(info.Groups, netip.Addr.Compare)
 		list = append(list, info)
 	}
 	return list

@@ -1,9 +1,7 @@
 package ip
 
 import (
-	"maps"
 	"net/netip"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,7 +23,7 @@ type Interface struct {
 	loopback   bool
 	families   families // those for which the MTU is large enough
 	advertised advertised
-	groups     atomic.Pointer[map[netip.Addr]int] // members per joined multicast group
+	groups     groups
 
 	inPackets, inBytes, outPackets, outBytes stats.Counter
 }
@@ -65,7 +63,7 @@ func (s *Stack) attach(i *Interface) (*Interface, error) {
 	if i.families == (families{}) || !addrkey.AddZone(i.name) {
 		return nil, syscall.EINVAL
 	}
-	i.groups.Store(&map[netip.Addr]int{})
+	i.groups.init(i)
 	err := s.changeTable(func(t *table) error {
 		if t.byName(i.name) != nil {
 			return syscall.EEXIST
@@ -80,23 +78,6 @@ func (s *Stack) attach(i *Interface) (*Interface, error) {
 		i.joinAllHosts()
 	}
 	return i, err
-}
-
-// joinAllHosts makes the link receive each family's group of all hosts, to which every interface belongs permanently (RFC 1112
-// section 4), and joins a router's groups.
-func (i *Interface) joinAllHosts() {
-	filter, ok := i.link.(MulticastFilter)
-	for _, f := range i.families {
-		if ok && f != nil {
-			filter.Join(f.AllHosts())
-		}
-		if f == nil || !i.stack.cfg.Forwarding {
-			continue
-		}
-		for _, g := range f.AllRouters() {
-			_ = i.changeMembers(g, 1)
-		}
-	}
 }
 
 // Stack is the stack that the interface belongs to.
@@ -183,45 +164,4 @@ func (s *Stack) ReportUnreachable(now time.Duration, d *Datagram, p *packet.Buff
 func (i *Interface) IsHost(a netip.Addr) bool {
 	c := i.stack.Class(a)
 	return c.Form == FormHost && c.Cast == packet.Unicast
-}
-
-// Joined reports whether a multicast group has a member on the interface.
-func (i *Interface) Joined(group netip.Addr) bool {
-	return (*i.groups.Load())[group] > 0 || group == i.stack.FamilyOf(group).AllHosts()
-}
-
-// Join adds a member to a multicast group on the interface with the address iface; for an invalid or unspecified iface the
-// route to the group chooses. Errors: EINVAL for an address that is not a group's, ENODEV without such an interface.
-func (s *Stack) Join(group, iface netip.Addr) error { return s.changeMembers(group, iface, 1) }
-
-// Leave undoes Join. It also returns EADDRNOTAVAIL where there is no member.
-func (s *Stack) Leave(group, iface netip.Addr) error { return s.changeMembers(group, iface, -1) }
-
-func (s *Stack) changeMembers(group, iface netip.Addr, change int) error {
-	if !group.IsMulticast() || s.FamilyOf(group) == nil {
-		return syscall.EINVAL
-	}
-	if i := s.table.Load().groupInterface(group, iface); i != nil {
-		return i.changeMembers(group, change)
-	}
-	return syscall.ENODEV
-}
-
-func (i *Interface) changeMembers(group netip.Addr, change int) error {
-	i.stack.mu.Lock()
-	defer i.stack.mu.Unlock()
-	groups := maps.Clone(*i.groups.Load())
-	if groups[group]+change < 0 {
-		return syscall.EADDRNOTAVAIL
-	}
-	if groups[group] += change; groups[group] == 0 {
-		delete(groups, group)
-	}
-	i.groups.Store(&groups)
-	if f, ok := i.link.(MulticastFilter); ok && change > 0 {
-		f.Join(group)
-	} else if ok {
-		f.Leave(group)
-	}
-	return nil
 }

@@ -68,6 +68,8 @@ type Datagram struct {
 	Options   []byte      // of IPv4, as received
 	Cast      packet.Cast // how it was addressed: own address, broadcast or multicast (by IP destination or by link)
 	In        *Interface  // the interface that received it
+
+	RouterAlert bool // IPv6: has a Router Alert option for MLD (RFC 2711)
 }
 
 // scope gives link-local addresses the zone of the interface In.

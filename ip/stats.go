@@ -11,6 +11,7 @@ type counters struct {
 	RedirectIgnore stats.Counter `name:"ip.redirect.ignored" doc:"redirects that failed the checks" rfc:"RFC 1122 3.2.2.2"`
 
 	DropVersion     stats.Counter `name:"ip.drop.bad_version" doc:"unknown IP version" rfc:"RFC 1122 3.2.1.1"`
+	DropFiltered    stats.Counter `name:"ip.drop.source_filter" doc:"to a group from a source that no member receives" rfc:"RFC 9776 3.2"`
 	DropUnreachable stats.Counter `name:"ip.drop.host_unreachable" doc:"next hop did not answer" rfc:"RFC 1122 2.3.2.2"`
 }
 

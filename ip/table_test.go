@@ -10,6 +10,7 @@ import (
 
 	"tunstack/internal/packet"
 	"tunstack/internal/timer"
+	"tunstack/ip/membership"
 )
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
@@ -33,6 +34,12 @@ func (family) Broadcast(network netip.Prefix) netip.Addr {
 	binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(b[:])|^uint32(0)>>network.Bits())
 	return netip.AddrFrom4(b)
 }
+
+func (family) Membership(int) membership.Config {
+	return membership.Config{Reported: func(netip.Addr) bool { return false }}
+}
+
+func (family) SendReport(time.Duration, *Interface, *membership.Message) {}
 
 func (family) Input(_ time.Duration, _ *Interface, p *packet.Buffer) { p.Free() }
 

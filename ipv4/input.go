@@ -73,7 +73,7 @@ func (s *Stack) parse(h *Header, p *packet.Buffer) *stats.Counter {
 func (s *Stack) accept(h *Header, p *packet.Buffer) (mine bool, drop *stats.Counter) {
 	to := s.ip.Class(h.Dst)
 	h.Cast = to.Cast
-	if drop := s.checkSource(h.In, s.ip.Class(h.Src), to); drop != nil {
+	if drop := s.checkSource(h, s.ip.Class(h.Src), to); drop != nil {
 		return false, drop
 	}
 	switch {
@@ -95,14 +95,14 @@ func (s *Stack) accept(h *Header, p *packet.Buffer) (mine bool, drop *stats.Coun
 }
 
 // checkSource refuses a source that is not another host's unicast address. A host without an address may broadcast from
-// 0.0.0.0.
-func (s *Stack) checkSource(in *ip.Interface, from, to ip.Class) *stats.Counter {
+// 0.0.0.0, and send messages about groups from there, as switches do that query for groups (RFC 4541 section 2.1.1).
+func (s *Stack) checkSource(h *Header, from, to ip.Class) *stats.Counter {
 	switch {
-	case from.Form == ip.FormUnspecified && to.Form == ip.FormBroadcast:
+	case from.Form == ip.FormUnspecified && (to.Form == ip.FormBroadcast || to.Form == ip.FormMulticast && h.Protocol == ip.ProtocolIGMP):
 		return nil
 	case from.Form != ip.FormHost && from.Form != ip.FormLoopback || from.Cast != packet.Unicast:
 		return &s.stats.DropSource
-	case in.Loopback():
+	case h.In.Loopback():
 		return nil
 	case from.Form == ip.FormLoopback || to.Form == ip.FormLoopback:
 		return &s.stats.DropLoopback

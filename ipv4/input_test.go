@@ -1,6 +1,7 @@
 package ipv4
 
 import (
+	"syscall"
 	"testing"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 
 	"tunstack/internal/packet"
 	"tunstack/ip"
+	"tunstack/ip/membership"
 )
 
 func TestDropsMalformedHeaders(t *testing.T) { // IP-001, IP-002, IP-003
@@ -132,19 +134,22 @@ func TestMulticastMembership(t *testing.T) { // IP-031
 	require.Len(t, l.up.take(), 1)
 	l.dropped(to("239.1.2.3"), &l.v4.stats.DropNotJoined)
 
-	require.NoError(t, l.Join(group, ownAddr))
-	require.NoError(t, l.Join(group, ownAddr), "a second member")
+	first, err := l.eth0.Join(group, membership.All)
+	require.NoError(t, err)
+	second, err := l.eth0.Join(group, membership.All)
+	require.NoError(t, err)
 	l.recvAs(to("239.1.2.3"), packet.Multicast)
 	require.Equal(t, packet.Multicast, l.up.take()[0].h.Cast)
 
-	require.NoError(t, l.Leave(group, ownAddr))
+	first.Leave()
 	require.True(t, l.eth0.Joined(group), "one member is left")
-	require.NoError(t, l.Leave(group, ownAddr))
+	second.Leave()
 	l.dropped(to("239.1.2.3"), &l.v4.stats.DropNotJoined)
 
-	require.Error(t, l.Leave(group, ownAddr))
-	require.Error(t, l.Join(peerAddr, ownAddr), "no group")
-	require.Error(t, l.Join(group, farAddr), "no such interface")
+	_, err = l.eth0.Join(peerAddr, membership.All)
+	require.Equal(t, syscall.EINVAL, err, "no group")
+	require.Equal(t, l.eth0, l.GroupInterface(group, ownAddr))
+	require.Nil(t, l.GroupInterface(group, farAddr), "no such interface")
 
 	out, err := l.send(group, Header{}, 8)
 	require.NoError(t, err)

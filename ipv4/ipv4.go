@@ -20,6 +20,10 @@ type Config struct {
 	AcceptSourceRouted  bool
 	ForwardSourceRouted bool // forward others' source-routed datagrams, if they are accepted (RFC 1122 section 3.3.5: off)
 
+	// IGMPVersion makes 1, 2 or 3 the only version of IGMP (force_igmp_version of Linux); 0: version 3, or an older one while there is a
+	// querier of it.
+	IGMPVersion int
+
 	MinPMTU int // floor of path MTU estimates in bytes; default 552, never below 68
 }
 
@@ -32,6 +36,7 @@ type Stack struct {
 	reporter Reporter
 	headers  sync.Pool // *Header: one per datagram received
 	ids      identifications
+	igmp     igmp
 }
 
 // Reporter sends ICMP errors; package icmp registers one.
@@ -50,7 +55,9 @@ func New(s *ip.Stack, cfg Config) *Stack {
 	v4 := &Stack{ip: s, cfg: cfg, shared: s.Config()}
 	v4.headers.New = func() any { return new(Header) }
 	v4.ids.init(cfg.Secret)
+	v4.igmp.s = v4
 	s.AddFamily(v4)
+	s.RegisterIn(v4, ip.ProtocolIGMP, &v4.igmp)
 	return v4
 }
 

@@ -17,6 +17,7 @@ const (
 	optionTimestamp         = 68
 	optionLooseSourceRoute  = 131
 	optionStrictSourceRoute = 137
+	optionRouterAlert       = 148 // RFC 2113
 
 	optionCopied  = 0x80
 	maxOptionsLen = MaxHeaderLen - HeaderLen
@@ -62,6 +63,23 @@ func optionLen(b []byte) int {
 		return 0
 	}
 	return int(b[1])
+}
+
+// hasOption reports whether a header with the options b has one of a kind.
+func hasOption(b []byte, kind byte) bool {
+	for i := 0; i < len(b) && b[i] != optionEnd; {
+		if b[i] == kind {
+			return true
+		}
+		if b[i] == optionNOP {
+			i++
+		} else if n := optionLen(b[i:]); n > 0 {
+			i += n
+		} else {
+			return false
+		}
+	}
+	return false
 }
 
 // take records one option. It returns the index of the wrong byte in it, or -1.

@@ -8,6 +8,7 @@ import (
 
 	"tunstack/internal/packet"
 	"tunstack/ip"
+	"tunstack/ip/membership"
 )
 
 func TestIdentificationOfWholeDatagramsIsIgnored(t *testing.T) { // IP-024
@@ -68,12 +69,12 @@ func TestLinksLearnTheirGroups(t *testing.T) { // IP-031: all hosts from the sta
 	i, err := l.AddInterface("eth1", link)
 	require.NoError(t, err)
 	require.NoError(t, i.AddAddress(prefix("10.1.0.2/24")))
-	own, group := addr("10.1.0.2"), addr("239.1.2.3")
-	require.NoError(t, l.Join(group, own))
-	require.NoError(t, l.Join(group, own))
-	for range 2 {
-		require.NoError(t, l.Leave(group, own))
-	}
-	require.Error(t, l.Leave(group, own))
-	require.Equal(t, []string{"join 224.0.0.1", "join 239.1.2.3", "join 239.1.2.3", "leave 239.1.2.3", "leave 239.1.2.3"}, link.calls)
+	first, err := i.Join(addr("239.1.2.3"), membership.All)
+	require.NoError(t, err)
+	second, err := i.Join(addr("239.1.2.3"), membership.All)
+	require.NoError(t, err)
+	first.Leave()
+	require.Equal(t, []string{"join 224.0.0.1", "join 239.1.2.3"}, link.calls)
+	second.Leave()
+	require.Equal(t, []string{"join 224.0.0.1", "join 239.1.2.3", "leave 239.1.2.3"}, link.calls)
 }

@@ -11,6 +11,7 @@ import (
 	"tunstack/internal/packet"
 	"tunstack/internal/timer"
 	"tunstack/ip"
+	"tunstack/ip/membership"
 )
 
 func (l *lab) nextHop(dst string) string {
@@ -167,8 +168,9 @@ func TestRoutesFollowTheTable(t *testing.T) { // a Route that is held sees chang
 
 func TestInterfaceListing(t *testing.T) {
 	l := newLab(t, config{})
-	require.NoError(t, l.Join(addr("239.1.2.3"), ownAddr))
-	_, err := l.send(peerAddr, Header{}, 80)
+	_, err := l.eth0.Join(addr("239.1.2.3"), membership.All)
+	require.NoError(t, err)
+	_, err = l.send(peerAddr, Header{}, 80)
 	require.NoError(t, err)
 	l.recv(dgram(unicast(), pattern(30)))
 	require.Equal(t, []ip.InterfaceInfo{{

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/ip/membership"
 )
 
 func TestPayloadLength(t *testing.T) { // IP6-002: extension headers are part of it
@@ -64,7 +65,8 @@ func TestDestinations(t *testing.T) { // IP6-041, IP6-060
 		l.recv(dgram(between("2001:db8::1", dst), pattern(5)))
 		require.Equal(t, before+1, why.Value(), dst)
 	}
-	require.NoError(t, l.Join(addr("ff0e::9"), ownAddr))
+	_, err := l.eth0.Join(addr("ff0e::9"), membership.All)
+	require.NoError(t, err)
 	l.delivered(dgram(between("2001:db8::1", "ff0e::9"), pattern(5)), pattern(5))
 	require.Empty(t, l.up.takeReports())
 }

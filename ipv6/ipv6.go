@@ -16,6 +16,9 @@ import (
 type Config struct {
 	Secret       [16]byte // keys the choice of identifications
 	NoFlowLabels bool     // datagrams leave with the flow label 0
+
+	// MLDVersion makes 1 or 2 the only version of MLD (force_mld_version of Linux); 0: version 2, or 1 while there is a querier of it.
+	MLDVersion int
 }
 
 // Stack is IPv6. All methods are safe for concurrent use.
@@ -24,6 +27,7 @@ type Stack struct {
 	cfg      Config
 	shared   *ip.Config
 	stats    counters
+	mld      mldCounters
 	reporter Reporter
 	headers  sync.Pool // *Header: one per datagram received
 	ids      identifications

@@ -1,16 +1,20 @@
 package ipv6
 
 import (
+	"bytes"
 	"time"
 
 	"tunstack/internal/packet"
 	"tunstack/internal/stats"
 )
 
-// Options that every node supports (RFC 8200 section 4.2). Router Alert may be skipped.
+// Options that every node supports (RFC 8200 section 4.2), and Router Alert (RFC 2711), of which only the value for MLD matters here.
 const (
-	optionPad1 = 0
-	optionPadN = 1
+	optionPad1        = 0
+	optionPadN        = 1
+	optionRouterAlert = 5
+
+	alertMLD = 0
 )
 
 // The two top bits of an unknown option select the action on the packet.
@@ -38,6 +42,9 @@ func (s *Stack) options(now time.Duration, h *Header, p *packet.Buffer, b []byte
 		} else {
 			padding = 0
 			count++
+			if b[i] == optionRouterAlert && h.Protocol == nextHopByHop && bytes.Equal(b[i+1:i+n], []byte{2, 0, alertMLD}) {
+				h.RouterAlert = true
+			}
 			if drop := s.unknownOption(now, h, p, b[i], h.HeaderLen+i); drop != nil {
 				return drop
 			}

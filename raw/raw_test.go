@@ -270,7 +270,7 @@ func TestShutdown(t *testing.T) {
 	require.Equal(t, syscall.ENOTCONN, e.Shutdown(true, false))
 	e.reads(t, b)
 	e.reads(t, []byte{})
-	require.NoError(t, e.Join(addr("224.0.0.251"), addr("10.0.0.2")))
+	require.NoError(t, e.Groups().Join(addr("224.0.0.251"), h.tun))
 	require.NoError(t, e.Close())
 	require.False(t, h.tun.Joined(addr("224.0.0.251")))
 	_, err := e.Send(nil, peer("10.0.0.1"), netip.Addr{})

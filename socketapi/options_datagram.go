@@ -49,8 +49,8 @@ func datagramOptions(own map[optname]option) map[optname]option {
 		{IPPROTO_IP, IP_MULTICAST_TTL}:   number(-1, math.MaxUint8, getMulticastTTL, setMulticastTTL),
 		{IPPROTO_IP, IP_MULTICAST_LOOP}:  dgramFlag(func(o *dgram.Options) *bool { return &o.MulticastLoop }),
 		{IPPROTO_IP, IP_MULTICAST_IF}:    {getMulticastIf, setMulticastIf},
-		{IPPROTO_IP, IP_ADD_MEMBERSHIP}:  {set: membership((*dgram.Socket).Join)},
-		{IPPROTO_IP, IP_DROP_MEMBERSHIP}: {set: membership((*dgram.Socket).Leave)},
+		{IPPROTO_IP, IP_ADD_MEMBERSHIP}:  {set: sourceOption(optvalue.mreqnSource, join)},
+		{IPPROTO_IP, IP_DROP_MEMBERSHIP}: {set: sourceOption(optvalue.mreqnSource, leave)},
 	})
 	return own
 }
@@ -101,21 +101,6 @@ func setMulticastIf(so *socket, v optvalue) error {
 	}
 	so.datagrams().SetOptions(func(o *dgram.Options) { o.MulticastInterface = iface })
 	return nil
-}
-
-// membership is IP_ADD_MEMBERSHIP or IP_DROP_MEMBERSHIP.
-func membership(change func(d *dgram.Socket, group, iface netip.Addr) error) func(*socket, optvalue) error {
-	return func(so *socket, v optvalue) error {
-		var m IPMreqn
-		if err := v.mreqn(&m); err != nil {
-			return err
-		}
-		iface, err := so.stack.multicastInterface(&m)
-		if err != nil {
-			return err
-		}
-		return change(so.datagrams(), netip.AddrFrom4(m.Multiaddr), iface)
-	}
 }
 
 // mreqn decodes a struct ip_mreqn, or a struct ip_mreq, which lacks its end.

@@ -17,33 +17,49 @@ var multicastOptions = map[optname]option{
 			return nil
 		}),
 
-	{IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP}:  {set: sourceOption(optvalue.mreqSource, (*dgram.Socket).AddSource)},
-	{IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP}: {set: sourceOption(optvalue.mreqSource, (*dgram.Socket).DropSource)},
-	{IPPROTO_IP, IP_BLOCK_SOURCE}:           {set: sourceOption(optvalue.mreqSource, block)},
-	{IPPROTO_IP, IP_UNBLOCK_SOURCE}:         {set: sourceOption(optvalue.mreqSource, unblock)},
+	{IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP}:  {set: sourceOption(optvalue.mreqSource, (*dgram.Groups).AddSource)},
+	{IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP}: {set: sourceOption(optvalue.mreqSource, (*dgram.Groups).DropSource)},
+	{IPPROTO_IP, IP_BLOCK_SOURCE}:           {set: sourceOption(optvalue.mreqSource, (*dgram.Groups).Block)},
+	{IPPROTO_IP, IP_UNBLOCK_SOURCE}:         {set: sourceOption(optvalue.mreqSource, (*dgram.Groups).Unblock)},
 
 	{IPPROTO_IP, MCAST_JOIN_GROUP}:         {set: sourceOption(optvalue.groupReq, join)},
 	{IPPROTO_IP, MCAST_LEAVE_GROUP}:        {set: sourceOption(optvalue.groupReq, leave)},
-	{IPPROTO_IP, MCAST_JOIN_SOURCE_GROUP}:  {set: sourceOption(optvalue.groupSourceReq, (*dgram.Socket).AddSource)},
-	{IPPROTO_IP, MCAST_LEAVE_SOURCE_GROUP}: {set: sourceOption(optvalue.groupSourceReq, (*dgram.Socket).DropSource)},
-	{IPPROTO_IP, MCAST_BLOCK_SOURCE}:       {set: sourceOption(optvalue.groupSourceReq, block)},
-	{IPPROTO_IP, MCAST_UNBLOCK_SOURCE}:     {set: sourceOption(optvalue.groupSourceReq, unblock)},
+	{IPPROTO_IP, MCAST_JOIN_SOURCE_GROUP}:  {set: sourceOption(optvalue.groupSourceReq, (*dgram.Groups).AddSource)},
+	{IPPROTO_IP, MCAST_LEAVE_SOURCE_GROUP}: {set: sourceOption(optvalue.groupSourceReq, (*dgram.Groups).DropSource)},
+	{IPPROTO_IP, MCAST_BLOCK_SOURCE}:       {set: sourceOption(optvalue.groupSourceReq, (*dgram.Groups).Block)},
+	{IPPROTO_IP, MCAST_UNBLOCK_SOURCE}:     {set: sourceOption(optvalue.groupSourceReq, (*dgram.Groups).Unblock)},
 }
 
-func block(d *dgram.Socket, s dgram.Source) error   { return d.Groups().Block(s) }
-func unblock(d *dgram.Socket, s dgram.Source) error { return d.Groups().Unblock(s) }
-func join(d *dgram.Socket, s dgram.Source) error    { return d.Join(s.Group, s.Interface) }
-func leave(d *dgram.Socket, s dgram.Source) error   { return d.Leave(s.Group, s.Interface) }
+func join(g *dgram.Groups, s dgram.Source) error  { return g.Join(s.Group, s.Interface) }
+func leave(g *dgram.Groups, s dgram.Source) error { return g.Leave(s.Group, s.Interface) }
 
 // sourceOption is an option whose value decode reads and change applies.
-func sourceOption(decode func(optvalue, *Stack) (dgram.Source, error), change func(*dgram.Socket, dgram.Source) error) func(*socket, optvalue) error {
+func sourceOption(decode func(optvalue, *Stack) (dgram.Source, error), change func(*dgram.Groups, dgram.Source) error) func(*socket, optvalue) error {
 	return func(so *socket, v optvalue) error {
 		s, err := decode(v, so.stack)
 		if err != nil {
 			return err
 		}
-		return change(so.datagrams(), s)
+		return change(so.datagrams().Groups(), s)
 	}
+}
+
+// groupOn is a group on the interface that m names: by its number, else by an address of it, else by the route to the group. The
+// interface is nil if there is none.
+func (s *Stack) groupOn(m *IPMreqn) dgram.Source {
+	group := netip.AddrFrom4(m.Multiaddr)
+	if m.Ifindex != 0 {
+		return dgram.Source{Group: group, Interface: s.ip.InterfaceAt(int(m.Ifindex))}
+	}
+	return dgram.Source{Group: group, Interface: s.ip.GroupInterface(group, netip.AddrFrom4(m.Address))}
+}
+
+func (v optvalue) mreqnSource(stack *Stack) (dgram.Source, error) {
+	var m IPMreqn
+	if err := v.mreqn(&m); err != nil {
+		return dgram.Source{}, err
+	}
+	return stack.groupOn(&m), nil
 }
 
 // IPMreqSource is Linux's struct ip_mreq_source, for the options about a source of a group.
@@ -58,9 +74,9 @@ func (v optvalue) mreqSource(stack *Stack) (s dgram.Source, err error) {
 	if err := v.decode(&m); err != nil {
 		return s, err
 	}
-	s = dgram.Source{Group: netip.AddrFrom4(m.Multiaddr), Addr: netip.AddrFrom4(m.Sourceaddr)}
-	s.Interface, err = stack.multicastInterface(&IPMreqn{Address: m.Interface})
-	return s, err
+	s = stack.groupOn(&IPMreqn{Multiaddr: m.Multiaddr, Address: m.Interface})
+	s.Addr = netip.AddrFrom4(m.Sourceaddr)
+	return s, nil
 }
 
 // SockaddrStorage is Linux's struct sockaddr_storage with a struct sockaddr_in in it.
@@ -95,9 +111,7 @@ func (v optvalue) groupReq(stack *Stack) (s dgram.Source, err error) {
 	if g.Group.Family != AF_INET {
 		return s, syscall.EINVAL
 	}
-	s.Group = netip.AddrFrom4(g.Group.Addr)
-	s.Interface, err = stack.multicastInterface(&IPMreqn{Ifindex: int32(g.Interface)})
-	return s, err
+	return stack.groupOn(&IPMreqn{Multiaddr: g.Group.Addr, Ifindex: int32(g.Interface)}), nil
 }
 
 func (v optvalue) groupSourceReq(stack *Stack) (dgram.Source, error) {

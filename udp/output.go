@@ -78,10 +78,10 @@ func (e *Socket) send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) 
 	return len(b), nil
 }
 
-// loop delivers a broadcast, or a multicast to a group that the interface has joined, to the sockets of the stack as well.
+// loop delivers a broadcast, or a multicast to a group that the interface receives, to the sockets of the stack as well.
 func (e *Socket) loop(st *dgram.State, route *ip.Route, b []byte, to netip.AddrPort) {
 	i := route.Interface()
-	if i == nil || route.Cast() == packet.Multicast && !(st.Options.MulticastLoop && i.Joined(route.Dst)) {
+	if i == nil || route.Cast() == packet.Multicast && !(st.Options.MulticastLoop && i.Accepts(route.Dst, route.Src)) {
 		return
 	}
 	o := st.Headers.For(route)

@@ -179,7 +179,7 @@ func TestReceiveMany(t *testing.T) {
 	specific := h.bound("10.0.0.2:7", reuseAddr)
 	group := h.bound("224.0.0.251:7", reuseAddr)
 	subnet := h.bound("10.0.0.255:7", reuseAddr)
-	require.NoError(t, wild.Join(addr("224.0.0.251"), addr("10.0.0.2")))
+	require.NoError(t, wild.Groups().Join(addr("224.0.0.251"), h.tun))
 
 	h.receive("10.0.0.1:1000", "10.0.0.255:7", "broadcast")
 	for _, e := range []*Socket{wild, second, subnet} {
@@ -200,20 +200,20 @@ func TestReceiveMany(t *testing.T) {
 // SOCK-044: leaving a group undoes joining, and so does Close.
 func TestMembership(t *testing.T) {
 	h := newHost(t)
-	g, lan := addr("224.0.0.251"), addr("10.0.0.2")
+	g, lan := addr("224.0.0.251"), h.tun
 	e := h.bound("0.0.0.0:7")
-	require.Equal(t, syscall.EADDRNOTAVAIL, e.Leave(g, lan))
-	require.NoError(t, e.Join(g, lan))
-	require.Equal(t, syscall.EADDRINUSE, e.Join(g, lan))
-	require.Equal(t, syscall.EINVAL, e.Join(addr("10.0.0.1"), lan))
-	require.Equal(t, syscall.ENODEV, e.Join(g, addr("10.0.0.9")))
+	require.Equal(t, syscall.EADDRNOTAVAIL, e.Groups().Leave(g, lan))
+	require.NoError(t, e.Groups().Join(g, lan))
+	require.Equal(t, syscall.EADDRINUSE, e.Groups().Join(g, lan))
+	require.Equal(t, syscall.EINVAL, e.Groups().Join(addr("10.0.0.1"), lan))
+	require.Equal(t, syscall.ENODEV, e.Groups().Join(g, nil))
 	require.True(t, h.tun.Joined(g))
-	require.NoError(t, e.Leave(g, lan))
+	require.NoError(t, e.Groups().Leave(g, lan))
 	require.False(t, h.tun.Joined(g))
-	require.NoError(t, e.Join(g, lan))
+	require.NoError(t, e.Groups().Join(g, lan))
 	require.NoError(t, e.Close())
 	require.False(t, h.tun.Joined(g))
-	require.Equal(t, syscall.EBADF, e.Join(g, lan))
+	require.Equal(t, syscall.EBADF, e.Groups().Join(g, lan))
 }
 
 // SOCK-031: sockets with SO_REUSEPORT share the flows; one flow stays with one socket.

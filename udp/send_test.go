@@ -289,7 +289,7 @@ func TestSendMulticast(t *testing.T) {
 	require.EqualValues(t, 1, send().TTL)
 	receiver.fails(t, syscall.EAGAIN) // no socket has joined the group
 
-	require.NoError(t, receiver.Join(addr("224.0.0.251"), netip.Addr{}))
+	require.NoError(t, receiver.Groups().Join(addr("224.0.0.251"), h.tun))
 	require.Equal(t, "10.0.0.3", send().SrcIP.String())
 	receiver.reads(t, "q")
 

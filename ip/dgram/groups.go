@@ -8,6 +8,15 @@ import (
 	"syscall"
 
 	"tunstack/ip"
+	"tunstack/ip/membership"
+)
+
+// Bounds of a socket's memberships, with Linux's defaults: beyond them calls fail with ENOBUFS, for IPv6 groups with ENOMEM.
+const (
+	maxGroups   = 20   // igmp_max_memberships
+	maxGroups6  = 1024 // Linux bounds their memory instead, by optmem_max
+	maxSources  = 10   // of a group: igmp_max_msf
+	maxSources6 = 64   // mld_max_msf
 )
 
 // Groups are the multicast groups that a socket has joined. The zero value is ready for use; it is safe for concurrent use.
@@ -17,103 +26,124 @@ import (
 type Groups struct {
 	mu     sync.Mutex
 	closed bool
-	joined atomic.Pointer[[]membership] // never changed in place: packets read it without the lock
+	joined atomic.Pointer[[]Membership] // never changed in place: packets read it without the lock
 }
 
-// membership is a group, the interface as the socket named it, and the filter of sources (RFC 3376 section 3.1).
-type membership struct {
-	group, iface netip.Addr
-	include      bool         // receive from sources alone; else from all others
-	sources      []netip.Addr // never changed in place
+// Membership is a group that a socket has joined on an interface, and the sources that it receives.
+type Membership struct {
+	Group     netip.Addr
+	Interface *ip.Interface
+	membership.Filter
+	member *ip.Member
 }
 
-func (m *membership) is(group, iface netip.Addr) bool {
-	return m.group == group && m.iface == normal(iface)
-}
-
-// normal is the zero Addr for an interface that the route is to choose.
-func normal(iface netip.Addr) netip.Addr {
-	if iface.IsUnspecified() {
-		return netip.Addr{}
-	}
-	return iface
-}
-
-// Allows reports whether a datagram to group from source is for the socket. all is IP_MULTICAST_ALL: the answer for a group that the
-// socket has not joined. Of several memberships, of one group on several interfaces, one that allows the datagram is enough.
-func (g *Groups) Allows(group, source netip.Addr, all bool) bool {
-	allowed := all
-	for _, m := range g.list() {
-		if m.group != group {
-			continue
+// Allows reports whether a datagram from source to group, which in has received, is for the socket. all is IP_MULTICAST_ALL: the
+// answer for a group that the socket has not joined on in.
+func (g *Groups) Allows(in *ip.Interface, group, source netip.Addr, all bool) bool {
+	list := g.list()
+	for i := range list {
+		if m := &list[i]; m.Group == group && m.Interface == in {
+			return m.Allows(source)
 		}
-		if slices.Contains(m.sources, source) == m.include {
-			return true
-		}
-		allowed = false
 	}
-	return allowed
+	return all
 }
 
-func (g *Groups) list() []membership {
+func (g *Groups) list() []Membership {
 	if l := g.joined.Load(); l != nil {
 		return *l
 	}
 	return nil
 }
 
-// Join makes the stack a member of a group on the interface with the address iface; an invalid iface lets the
-// route to the group choose. Errors: EINVAL, EADDRINUSE, ENODEV, EBADF after Close.
-func (g *Groups) Join(stack *ip.Stack, group, iface netip.Addr) error {
+// Join makes the stack a member of a group on an interface. Errors: EINVAL for an address that is not a group's, ENODEV for a
+// nil interface, EADDRINUSE, ENOBUFS, ENOMEM, EBADF after Close.
+func (g *Groups) Join(group netip.Addr, i *ip.Interface) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.join(stack, membership{group: group, iface: normal(iface)})
+	return g.join(group, i, membership.All)
 }
 
-func (g *Groups) join(stack *ip.Stack, m membership) error {
+func (g *Groups) join(group netip.Addr, i *ip.Interface, f membership.Filter) error {
 	switch {
 	case g.closed:
 		return syscall.EBADF
-	case g.index(m.group, m.iface) >= 0:
+	case !group.IsMulticast():
+		return syscall.EINVAL
+	case i == nil:
+		return syscall.ENODEV
+	case g.index(group, i) >= 0:
 		return syscall.EADDRINUSE
 	}
-	if err := stack.Join(m.group, m.iface); err != nil {
+	if err := g.room(group); err != nil {
 		return err
 	}
-	g.store(append(slices.Clone(g.list()), m))
+	m, err := i.Join(group, f)
+	if err != nil {
+		return err
+	}
+	g.store(append(slices.Clone(g.list()), Membership{group, i, f, m}))
 	return nil
 }
 
-// Leave undoes Join. The error is EADDRNOTAVAIL without one.
-func (g *Groups) Leave(stack *ip.Stack, group, iface netip.Addr) error {
+// room checks the bound of the groups of one family.
+func (g *Groups) room(group netip.Addr) error {
+	n := 0
+	for _, m := range g.list() {
+		if m.Group.Is4() == group.Is4() {
+			n++
+		}
+	}
+	switch {
+	case group.Is4() && n >= maxGroups:
+		return syscall.ENOBUFS
+	case n >= maxGroups6:
+		return syscall.ENOMEM
+	}
+	return nil
+}
+
+// Leave undoes Join. The error is EADDRNOTAVAIL without a membership.
+func (g *Groups) Leave(group netip.Addr, i *ip.Interface) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	i := g.index(group, iface)
-	if i < 0 {
+	at := g.index(group, i)
+	if at < 0 {
 		return syscall.EADDRNOTAVAIL
 	}
-	return g.leave(stack, i)
+	g.leave(at)
+	return nil
 }
 
-func (g *Groups) leave(stack *ip.Stack, i int) error {
-	m := g.list()[i]
-	g.store(slices.Delete(slices.Clone(g.list()), i, i+1))
-	return stack.Leave(m.group, m.iface)
+func (g *Groups) leave(at int) {
+	list := slices.Clone(g.list())
+	list[at].member.Leave()
+	g.store(slices.Delete(list, at, at+1))
 }
 
-func (g *Groups) index(group, iface netip.Addr) int {
-	return slices.IndexFunc(g.list(), func(m membership) bool { return m.is(group, iface) })
+func (g *Groups) index(group netip.Addr, i *ip.Interface) int {
+	return slices.IndexFunc(g.list(), func(m Membership) bool { return m.Group == group && m.Interface == i })
 }
 
-func (g *Groups) store(list []membership) { g.joined.Store(&list) }
+// InterfaceOf returns the first interface on which the socket has joined a group; nil: there is none.
+func (g *Groups) InterfaceOf(group netip.Addr) *ip.Interface {
+	for _, m := range g.list() {
+		if m.Group == group {
+			return m.Interface
+		}
+	}
+	return nil
+}
+
+func (g *Groups) store(list []Membership) { g.joined.Store(&list) }
 
 // Close leaves all groups.
-func (g *Groups) Close(stack *ip.Stack) {
+func (g *Groups) Close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed = true
 	for _, m := range g.list() {
-		_ = stack.Leave(m.group, m.iface) // an interface that has gone has no members left
+		m.member.Leave()
 	}
 	g.store(nil)
 }

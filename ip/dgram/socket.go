@@ -145,7 +145,7 @@ func (s *Socket) RouteTo(st *State, to netip.AddrPort, src netip.Addr) (*ip.Rout
 
 // Allows reports whether the socket receives d as far as its groups and their sources go.
 func (s *Socket) Allows(st *State, d *ip.Datagram) bool {
-	return d.Cast != packet.Multicast || s.groups.Allows(d.Dst, d.Src, !st.Options.OnlyJoined)
+	return d.Cast != packet.Multicast || s.groups.Allows(d.In, d.Dst, d.Src, !st.Options.OnlyJoined)
 }
 
 // Close frees the queued datagrams and leaves all groups. It returns EBADF the second time.
@@ -156,7 +156,7 @@ func (s *Socket) Close() error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
-	s.groups.Close(s.stack)
+	s.groups.Close()
 	return nil
 }
 
@@ -188,20 +188,7 @@ func (s *Socket) PathMTU() (int, error) {
 	return st.Route.MTU(), nil
 }
 
-// Join makes the stack a member of a multicast group on the interface with the address iface; an invalid iface lets
-// the route to the group choose. Errors: EINVAL, EADDRINUSE, ENODEV.
-func (s *Socket) Join(group, iface netip.Addr) error { return s.groups.Join(s.stack, group, iface) }
-
-// Leave undoes Join. The error is EADDRNOTAVAIL without one.
-func (s *Socket) Leave(group, iface netip.Addr) error { return s.groups.Leave(s.stack, group, iface) }
-
-// AddSource adds a source to a multicast group and joins the group if necessary. Errors: those of Groups.AddSource.
-func (s *Socket) AddSource(src Source) error { return s.groups.AddSource(s.stack, src) }
-
-// DropSource undoes AddSource, and leaves the group when it removes the last source.
-func (s *Socket) DropSource(src Source) error { return s.groups.DropSource(s.stack, src) }
-
-// Groups are the multicast groups of the socket, whose source filters the caller may change.
+// Groups are the multicast groups of the socket, which the caller may change.
 func (s *Socket) Groups() *Groups { return &s.groups }
 
 // Options returns a copy of the settings.

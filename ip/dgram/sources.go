@@ -6,17 +6,22 @@ import (
 	"syscall"
 
 	"tunstack/ip"
+	"tunstack/ip/membership"
 )
 
 // Source is a source of a group on an interface, the argument of the socket options for source filters.
-type Source struct{ Group, Interface, Addr netip.Addr }
+type Source struct {
+	Group     netip.Addr
+	Interface *ip.Interface // nil: there is no such interface
+	Addr      netip.Addr
+}
 
 // AddSource adds a source to the group and joins the group if necessary (IP_ADD_SOURCE_MEMBERSHIP). Errors: EADDRNOTAVAIL for a
-// source that it already has, EINVAL when the socket receives all sources except blocked ones, and those of Join.
-func (g *Groups) AddSource(stack *ip.Stack, s Source) error {
+// source that it already has, EINVAL when the socket receives all sources except blocked ones, ENOBUFS, and those of Join.
+func (g *Groups) AddSource(s Source) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	err := g.join(stack, membership{group: s.Group, iface: normal(s.Interface), include: true})
+	err := g.join(s.Group, s.Interface, membership.Filter{})
 	if err != nil && err != syscall.EADDRINUSE {
 		return err
 	}
@@ -24,19 +29,20 @@ func (g *Groups) AddSource(stack *ip.Stack, s Source) error {
 }
 
 // DropSource undoes AddSource, and leaves the group when it removes the last source (IP_DROP_SOURCE_MEMBERSHIP). Errors: EADDRNOTAVAIL, EINVAL.
-func (g *Groups) DropSource(stack *ip.Stack, s Source) error {
+func (g *Groups) DropSource(s Source) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if i := g.index(s.Group, s.Interface); i >= 0 {
-		if m := g.list()[i]; m.include && len(m.sources) == 1 && m.sources[0] == s.Addr {
-			return g.leave(stack, i)
+	if at := g.index(s.Group, s.Interface); at >= 0 {
+		if m := g.list()[at]; !m.Exclude && len(m.Sources) == 1 && m.Sources[0] == s.Addr {
+			g.leave(at)
+			return nil
 		}
 	}
 	return g.change(s, true, false)
 }
 
 // Block excludes a source from the group (IP_BLOCK_SOURCE). Errors: EADDRNOTAVAIL for a source that is blocked already, EINVAL when
-// the group is not joined, or joined for listed sources only.
+// the group is not joined, or joined for listed sources only, ENODEV, ENOBUFS.
 func (g *Groups) Block(s Source) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -53,25 +59,72 @@ func (g *Groups) Unblock(s Source) error {
 // change adds a source to the filter of a group or removes it. The filter's mode must be include; a filter without sources takes that
 // mode, as on Linux.
 func (g *Groups) change(s Source, include, add bool) error {
-	i := g.index(s.Group, s.Interface)
-	if i < 0 {
-		return syscall.EINVAL
-	}
-	list := slices.Clone(g.list())
-	m := &list[i]
-	at := slices.Index(m.sources, s.Addr)
+	at := g.index(s.Group, s.Interface)
 	switch {
-	case m.include != include && len(m.sources) > 0:
+	case s.Interface == nil && s.Group.IsMulticast():
+		return syscall.ENODEV
+	case at < 0:
 		return syscall.EINVAL
-	case (at >= 0) == add:
+	}
+	m := g.list()[at]
+	has := slices.Contains(m.Sources, s.Addr)
+	switch {
+	case m.Exclude == include && len(m.Sources) > 0:
+		return syscall.EINVAL
+	case has == add:
 		return syscall.EADDRNOTAVAIL
+	case add && len(m.Sources) >= sourceLimit(s.Group):
+		return syscall.ENOBUFS
 	}
-	m.include, m.sources = include, slices.Clone(m.sources)
-	if add {
-		m.sources = append(m.sources, s.Addr)
-	} else {
-		m.sources = slices.Delete(m.sources, at, at+1)
+	sources := append(slices.Clone(m.Sources), s.Addr)
+	if !add {
+		sources = slices.DeleteFunc(sources, func(a netip.Addr) bool { return a == s.Addr })
 	}
-	g.store(list)
+	g.setFilter(at, membership.NewFilter(!include, sources))
 	return nil
+}
+
+func (g *Groups) setFilter(at int, f membership.Filter) {
+	list := slices.Clone(g.list())
+	list[at].Filter = f
+	list[at].member.SetFilter(f)
+	g.store(list)
+}
+
+func sourceLimit(group netip.Addr) int {
+	if group.Is4() {
+		return maxSources
+	}
+	return maxSources6
+}
+
+// SetFilter replaces the sources of a group (IP_MSFILTER, MCAST_MSFILTER); a filter that receives nothing leaves the group. Errors: EINVAL when
+// the group is not joined, ENOBUFS.
+func (g *Groups) SetFilter(group netip.Addr, i *ip.Interface, f membership.Filter) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	at := g.index(group, i)
+	switch {
+	case !f.Receives():
+		if at >= 0 {
+			g.leave(at)
+			return nil
+		}
+		return syscall.EADDRNOTAVAIL
+	case at < 0:
+		return syscall.EINVAL
+	case len(f.Sources) > sourceLimit(group):
+		return syscall.ENOBUFS
+	}
+	g.setFilter(at, f)
+	return nil
+}
+
+// Membership returns the socket's membership in a group on an interface. The error is EADDRNOTAVAIL without one.
+func (g *Groups) Membership(group netip.Addr, i *ip.Interface) (Membership, error) {
+	at := g.index(group, i)
+	if at < 0 {
+		return Membership{}, syscall.EADDRNOTAVAIL
+	}
+	return g.list()[at], nil
 }

@@ -47,7 +47,7 @@ func TestNetstatCounters(t *testing.T) {
 			unasked = append(unasked, name)
 		}
 	}
-	require.Equal(t, []string{"link.drop.device", "link.drop.queue_full", "ipv4.drop.output", "ipv6.drop.output", "tcp.drop.socket_busy"}, unasked)
+	require.Equal(t, []string{"link.drop.device", "link.drop.queue_full", "ipv4.drop.output", "igmp.drop.output", "ipv6.drop.output", "mld.drop.output", "tcp.drop.socket_busy"}, unasked)
 }
 
 // The kernel's curl gets the metrics from the stack as Prometheus would.

@@ -1,0 +1,189 @@
+package ip
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"tunstack/internal/packet"
+	"tunstack/ip/membership"
+)
+
+// groups are the multicast groups of an interface.
+type groups struct {
+	filters atomic.Pointer[map[netip.Addr]membership.Filter] // of the groups with members; never changed in place: packets read it without the lock
+
+	mu        sync.Mutex
+	members   map[netip.Addr][]*Member
+	addresses map[netip.Addr]*Member     // in the groups that the interface's addresses bring
+	reporters [len(families{})]*reporter // nil: the groups are not reported
+}
+
+// Member is a membership in a multicast group on an interface, which a socket has, an address, or a router. All methods are
+// safe for concurrent use.
+type Member struct {
+	i      *Interface
+	group  netip.Addr
+	filter membership.Filter
+}
+
+func (g *groups) init(i *Interface) {
+	g.filters.Store(&map[netip.Addr]membership.Filter{})
+	g.members, g.addresses = make(map[netip.Addr][]*Member), make(map[netip.Addr]*Member)
+	for n, f := range i.families {
+		if f != nil && !i.loopback {
+			g.reporters[n] = newReporter(i, f)
+		}
+	}
+}
+
+// joinAllHosts makes the link receive each family's group of all hosts, to which every interface belongs permanently (RFC 1112
+// section 4), and joins a router's groups.
+func (i *Interface) joinAllHosts() {
+	filter, ok := i.link.(MulticastFilter)
+	for _, f := range i.families {
+		if ok && f != nil {
+			filter.Join(f.AllHosts())
+		}
+		if f == nil || !i.stack.cfg.Forwarding {
+			continue
+		}
+		for _, g := range f.AllRouters() {
+			_, _ = i.Join(g, membership.All)
+		}
+	}
+}
+
+// Join adds a member to a multicast group; of several members each receives the sources that its own filter allows, and the
+// interface those of all (RFC 9776 section 3.2). The error is EINVAL for an address that is not a group's.
+func (i *Interface) Join(group netip.Addr, f membership.Filter) (*Member, error) {
+	group = group.WithZone("")
+	if !group.IsMulticast() || i.families[index(group)] == nil {
+		return nil, syscall.EINVAL
+	}
+	m := &Member{i: i, group: group}
+	g := &i.groups
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.members[group] = append(g.members[group], m)
+	if link, ok := i.link.(MulticastFilter); ok && len(g.members[group]) == 1 {
+		link.Join(group)
+	}
+	m.set(f)
+	return m, nil
+}
+
+// Interface is the interface of the membership.
+func (m *Member) Interface() *Interface { return m.i }
+
+// SetFilter changes the sources that the member receives.
+func (m *Member) SetFilter(f membership.Filter) {
+	m.i.groups.mu.Lock()
+	defer m.i.groups.mu.Unlock()
+	m.set(f)
+}
+
+func (m *Member) set(f membership.Filter) {
+	m.filter = f
+	m.i.groups.changed(m.group)
+}
+
+// Leave ends the membership. It is called once.
+func (m *Member) Leave() {
+	g := &m.i.groups
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.members[m.group] = slices.DeleteFunc(g.members[m.group], func(other *Member) bool { return other == m })
+	if len(g.members[m.group]) == 0 {
+		delete(g.members, m.group)
+		if link, ok := m.i.link.(MulticastFilter); ok {
+			link.Leave(m.group)
+		}
+	}
+	g.changed(m.group)
+}
+
+// changed publishes and reports the filter that a group's members have together.
+func (g *groups) changed(group netip.Addr) {
+	var list []membership.Filter
+	for _, m := range g.members[group] {
+		list = append(list, m.filter)
+	}
+	merged := membership.Merge(list)
+	filters := maps.Clone(*g.filters.Load())
+	if filters[group] = merged; len(list) == 0 {
+		delete(filters, group)
+	}
+	g.filters.Store(&filters)
+	if r := g.reporters[index(group)]; r != nil {
+		r.set(group, merged)
+	}
+}
+
+// Joined reports whether a multicast group has a member on the interface.
+func (i *Interface) Joined(group netip.Addr) bool {
+	_, joined := (*i.groups.filters.Load())[group]
+	return joined || group == i.stack.FamilyOf(group).AllHosts()
+}
+
+// Accepts reports whether a member receives datagrams to the group from the source.
+func (i *Interface) Accepts(group, source netip.Addr) bool {
+	f, joined := (*i.groups.filters.Load())[group]
+	return joined && f.Allows(source) || group == i.stack.FamilyOf(group).AllHosts()
+}
+
+// aboutGroups reports whether a datagram is a message of IGMP or MLD, which every interface in the group receives: the querier
+// is no source of the group.
+func aboutGroups(d *Datagram, p *packet.Buffer) bool {
+	switch d.Protocol {
+	case ProtocolIGMP:
+		return true
+	case ProtocolICMPv6:
+		const query, done, report = 130, 132, 143 // RFC 2710, RFC 3810
+		b := p.Bytes()[d.HeaderLen:]
+		return len(b) > 0 && (b[0] >= query && b[0] <= done || b[0] == report)
+	}
+	return false
+}
+
+// joined lists the groups, which include those of all hosts.
+func (i *Interface) joined() []netip.Addr {
+	list := slices.Collect(maps.Keys(*i.groups.filters.Load()))
+	for _, f := range i.families {
+		if f != nil && !slices.Contains(list, f.AllHosts()) {
+			list = append(list, f.AllHosts())
+		}
+	}
+	slices.SortFunc(list, netip.Addr.Compare)
+	return list
+}
+
+// joinAddressGroup joins the group that an address of the interface brings.
+func (i *Interface) joinAddressGroup(a netip.Addr) {
+	if group := i.stack.FamilyOf(a).AddressGroup(a); group.IsValid() {
+		m, _ := i.Join(group, membership.All)
+		i.groups.mu.Lock()
+		i.groups.addresses[a] = m
+		i.groups.mu.Unlock()
+	}
+}
+
+// leaveAddressGroup undoes joinAddressGroup.
+func (i *Interface) leaveAddressGroup(a netip.Addr) {
+	i.groups.mu.Lock()
+	m := i.groups.addresses[a]
+	delete(i.groups.addresses, a)
+	i.groups.mu.Unlock()
+	if m != nil {
+		m.Leave()
+	}
+}
+
+// GroupInterface returns the interface for a membership in a group: that of the address own, or if own is invalid or unspecified that of
+// the route to the group; nil: there is none.
+func (s *Stack) GroupInterface(group, own netip.Addr) *Interface {
+	return s.table.Load().groupInterface(group, own)
+}
