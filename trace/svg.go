@@ -17,6 +17,7 @@ const (
 	svgSlope  = 12  // the fall of an arrow
 	svgGap    = 22  // additional space for a gap in time
 	svgMargin = svgOwn - 12
+	svgLetter = 8 // width of a letter, rounded up
 )
 
 // svgClass is the CSS class of a mark.
@@ -62,7 +63,11 @@ func WriteSVG(w io.Writer, l *Ladder) error {
 		fmt.Fprintf(&b, `<line class="lane" x1="%d" y1="32" x2="%d" y2="%d"/>`+"\n", lane, lane, y)
 	}
 	svgText(&b, "", svgOwn, 22, "middle", l.Local.String())
-	svgText(&b, "", svgPeer, 22, "middle", l.Remote.String())
+	if remote := l.Remote.String(); len(remote)*svgLetter/2 > svgWidth-svgPeer {
+		svgText(&b, "", svgWidth-4, 22, "end", remote) // an IPv6 address may be too long for the middle of its lane
+	} else {
+		svgText(&b, "", svgPeer, 22, "middle", remote)
+	}
 	b.WriteString(rungs.String())
 	b.WriteString("</svg>\n")
 	_, err := io.WriteString(w, b.String())

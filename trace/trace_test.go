@@ -25,9 +25,35 @@ func TestParseMatch(t *testing.T) {
 		require.NoError(t, err, text)
 		require.Equal(t, want, match(local, remote), text)
 	}
-	for _, text := range []string{"x", ":", ":0", ":65536", "10.0.0.2:", "10.0.0.300:1", "10.0.0.1:http"} {
+	six, link := netip.MustParseAddrPort("[fd00::1]:80"), netip.MustParseAddrPort("[fe80::1%tun0]:4000")
+	for text, want := range map[string]bool{
+		"[fd00::1]:80": true, "fd00::1": true, "[fd00::0:1]:80": true, "[fe80::1]:4000": true, "fe80::1": true, "fe80::1%tun1": true,
+		":4000": true, "[fd00::1]:4000": false, "fd00::1:80": false, "fd00::2": false, "::ffff:10.0.0.1": false,
+	} {
+		match, err := trace.ParseMatch(text)
+		require.NoError(t, err, text)
+		require.Equal(t, want, match(six, link), text)
+	}
+	match, err := trace.ParseMatch("::ffff:10.0.0.1")
+	require.NoError(t, err)
+	require.True(t, match(local, remote))
+	for _, text := range []string{"x", ":", ":0", ":65536", "10.0.0.2:", "10.0.0.300:1", "10.0.0.1:http", "[fd00::1]", "[fd00::1]:", "[fd00::1]:0",
+		"fd00::1::80", "[10.0.0.1:80", "80"} {
 		_, err := trace.ParseMatch(text)
 		require.Error(t, err, text)
+	}
+}
+
+// The addresses above the lanes of a picture end within it, also the longest ones of IPv6.
+func TestSVGOfLongAddresses(t *testing.T) {
+	for _, tt := range []struct{ remote, anchor string }{
+		{"[2001:db8::1]:40000", `x="860" y="22" text-anchor="middle"`},
+		{"[2001:db8:1111:2222:3333:4444:5555:6666]:40000", `x="936" y="22" text-anchor="end"`},
+	} {
+		var b strings.Builder
+		l := &trace.Ladder{Local: netip.MustParseAddrPort("[2001:db8::2]:80"), Remote: netip.MustParseAddrPort(tt.remote)}
+		require.NoError(t, trace.WriteSVG(&b, l))
+		require.Contains(t, b.String(), tt.anchor+">"+tt.remote+"<")
 	}
 }
 
