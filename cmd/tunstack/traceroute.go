@@ -96,14 +96,15 @@ func (a *app) traceroute(cmd *cobra.Command, cfg traceroute.Config) error {
 	if cfg.Addr, err = netip.ParseAddr(out.RemoteAddr().String()); err != nil {
 		return err
 	}
-	icmp, err := dial("ip4:icmp")
+	_, messages, reply := cfg.Method.Networks(cfg.Addr)
+	icmp, err := dial(messages)
 	if err != nil {
 		return err
 	}
 	defer icmp.Close()
 	sockets := traceroute.Sockets{Out: out, ICMP: icmp}
-	if cfg.Method != traceroute.ICMP {
-		if sockets.Reply, err = dial(cfg.Method.Network()); err != nil {
+	if reply != "" {
+		if sockets.Reply, err = dial(reply); err != nil {
 			return err
 		}
 		defer sockets.Reply.Close()

@@ -10,12 +10,18 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"tunstack/icmp"
 )
 
 var (
 	us     = netip.MustParseAddr("10.0.0.2")
 	them   = netip.MustParseAddr("10.0.0.1")
 	router = netip.MustParseAddr("10.0.0.254")
+
+	us6     = netip.MustParseAddr("fd00::2")
+	them6   = netip.MustParseAddr("fd00::1")
+	router6 = netip.MustParseAddr("fe80::99")
 )
 
 // arrival is an event that arrives some time after a request was sent.
@@ -33,6 +39,7 @@ type host struct {
 	arrivals chan arrival
 	deadline chan struct{}
 	sent     []time.Time
+	six      bool // over IPv6
 }
 
 func newHost(t *testing.T, answer func(id, seq uint16, request []byte) ([]arrival, error)) *host {
@@ -41,8 +48,10 @@ func newHost(t *testing.T, answer func(id, seq uint16, request []byte) ([]arriva
 
 func (h *host) Write(request []byte) (int, error) {
 	h.sent = append(h.sent, time.Now())
-	require.Equal(h.t, byte(8), request[0], "an echo request")
-	require.Zero(h.t, onesSum(request), "the checksum")
+	if request[0] != icmp.EchoRequest6 { // whose checksum is the socket's work
+		require.Equal(h.t, byte(icmp.EchoRequest), request[0], "an echo request")
+		require.Zero(h.t, onesSum(request), "the checksum")
+	}
 	id, seq := binary.BigEndian.Uint16(request[4:]), binary.BigEndian.Uint16(request[6:])
 	arrivals, err := h.answer(id, seq, bytes.Clone(request))
 	for _, a := range arrivals {
@@ -62,7 +71,12 @@ func (h *host) Read(b []byte) (int, error) {
 
 func (h *host) SetReadDeadline(time.Time) error { close(h.deadline); return nil }
 
-func (h *host) LocalAddr() net.Addr { return &net.IPAddr{IP: us.AsSlice()} }
+func (h *host) LocalAddr() net.Addr {
+	if h.six {
+		return &net.IPAddr{IP: us6.AsSlice()}
+	}
+	return &net.IPAddr{IP: us.AsSlice()}
+}
 
 // onesSum is the complement of the Internet checksum (RFC 1071): 0 over a message with a correct one.
 func onesSum(b []byte) uint16 {
@@ -100,4 +114,27 @@ func reply(request []byte) []byte {
 func problem(kind, code byte, rest uint32, request []byte) []byte {
 	m := binary.BigEndian.AppendUint32([]byte{kind, code, 0, 0}, rest)
 	return datagram(router, us, 255, 1, append(m, datagram(us, them, 1, 1, request[:8])...))
+}
+
+// datagram6 wraps an ICMPv6 message in an IPv6 header.
+func datagram6(src, dst netip.Addr, hops, protocol byte, message []byte) []byte {
+	b := make([]byte, 40, 40+len(message))
+	b[0], b[6], b[7] = 0x60, protocol, hops
+	binary.BigEndian.PutUint16(b[4:], uint16(len(message)))
+	copy(b[8:], src.AsSlice())
+	copy(b[24:], dst.AsSlice())
+	return append(b, message...)
+}
+
+// reply6 answers request.
+func reply6(request []byte) []byte {
+	request = bytes.Clone(request)
+	request[0] = icmp.EchoReply6
+	return datagram6(them6, us6, 64, 58, request)
+}
+
+// problem6 is an ICMPv6 error about request.
+func problem6(kind, code byte, rest uint32, request []byte) []byte {
+	m := binary.BigEndian.AppendUint32([]byte{kind, code, 0, 0}, rest)
+	return datagram6(router6, us6, 255, 58, append(m, datagram6(us6, them6, 1, 58, request[:8])...))
 }

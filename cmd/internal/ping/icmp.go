@@ -10,8 +10,10 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/net/icmp"
-	"golang.org/x/net/ipv4"
+	"tunstack/cmd/internal/icmpmsg"
+	"tunstack/icmp"
+	"tunstack/internal/checksum"
+	"tunstack/ip"
 )
 
 // event is a received message or an error.
@@ -25,15 +27,15 @@ type event struct {
 	err     error  // of the socket
 }
 
-// receive passes on the messages that conn receives about the echo requests with id, until conn fails permanently or stop is
+// receive passes on the messages that conn receives about the echo requests of the subject, until conn fails permanently or stop is
 // closed.
-func receive(conn net.Conn, id uint16, events chan<- event, stop <-chan struct{}) {
+func receive(conn net.Conn, about subject, events chan<- event, stop <-chan struct{}) {
 	b := make([]byte, 1<<16)
 	for {
 		n, err := conn.Read(b)
 		e, ok := event{err: err}, true
 		if err == nil {
-			e, ok = parse(b[:n], id)
+			e, ok = about.parse(b[:n])
 		}
 		if !ok {
 			continue
@@ -50,65 +52,112 @@ func receive(conn net.Conn, id uint16, events chan<- event, stop <-chan struct{}
 	}
 }
 
-// echoRequest builds the ICMP message (RFC 792, page 14), with the payload of Linux's ping: each byte is its own index.
-func echoRequest(id, seq uint16, size int) []byte {
-	data := make([]byte, size)
-	for i := range data {
-		data[i] = byte(i)
+// subject tells the messages about a run's echo requests from others.
+type subject struct {
+	*icmpmsg.Family
+	id   uint16
+	zone string // of the target, and so of every link-local address; "": none
+}
+
+// echoRequest builds the ICMP message (RFC 792 page 14, RFC 4443 section 4.1), with the payload of Linux's ping: each byte is its own
+// index. The socket fills in the checksum of ICMPv6, because it covers the source address.
+func (s subject) echoRequest(seq uint16, size int) []byte {
+	b := make([]byte, icmp.HeaderLen+size)
+	b[0] = s.Echo
+	binary.BigEndian.PutUint16(b[4:], s.id)
+	binary.BigEndian.PutUint16(b[6:], seq)
+	for i := range size {
+		b[icmp.HeaderLen+i] = byte(i)
 	}
-	m := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: int(id), Seq: int(seq), Data: data}}
-	b, _ := m.Marshal(nil) // an Echo always marshals
+	if s.Echo == icmp.EchoRequest {
+		checksum.Put(b[2:], ^checksum.Sum(b, 0))
+	}
 	return b
 }
 
-// parse makes an event from a datagram; it returns false if the datagram does not concern the echo requests with id.
-func parse(b []byte, id uint16) (event, bool) {
-	h, message, ok := split(b)
-	if !ok || h.Protocol != protocolICMP {
+// parse makes an event from a datagram; it returns false if the datagram is not about the echo requests.
+func (s subject) parse(b []byte) (event, bool) {
+	d, message, ok := icmpmsg.Split(b)
+	if !ok || d.Protocol != s.Protocol {
 		return event{}, false
 	}
-	from, _ := netip.AddrFromSlice(h.Src.To4())
-	e := event{from: from, ttl: h.TTL, size: len(message)}
-	if message[0] == byte(ipv4.ICMPTypeEchoReply) {
+	e := event{from: d.Src, ttl: int(d.TTL), size: len(message)}
+	if ip.IsLinkLocal6(e.from) {
+		e.from = e.from.WithZone(s.zone)
+	}
+	if message[0] == s.EchoReply {
 		e.seq = binary.BigEndian.Uint16(message[6:])
-		return e, binary.BigEndian.Uint16(message[4:]) == id
+		return e, binary.BigEndian.Uint16(message[4:]) == s.id
 	}
-	if e.problem = explain(message); e.problem == "" {
+	if e.problem = s.explain(message); e.problem == "" {
 		return event{}, false
 	}
-	h, request, ok := split(message[8:]) // the quoted datagram
-	if !ok || h.Protocol != protocolICMP || request[0] != byte(ipv4.ICMPTypeEcho) {
+	d, request, ok := icmpmsg.Split(message[icmp.HeaderLen:]) // the quoted datagram
+	if !ok || d.Protocol != s.Protocol || request[0] != s.Echo {
 		return event{}, false
 	}
 	e.seq = binary.BigEndian.Uint16(request[6:])
-	return e, binary.BigEndian.Uint16(request[4:]) == id
-}
-
-const protocolICMP = 1
-
-// split parses an IP header and returns it with the rest, which has at least the 8 bytes of an ICMP header.
-func split(b []byte) (*ipv4.Header, []byte, bool) {
-	h, err := ipv4.ParseHeader(b)
-	if err != nil || len(b) < h.Len+8 {
-		return nil, nil, false
-	}
-	return h, b[h.Len:], true
+	return e, binary.BigEndian.Uint16(request[4:]) == s.id
 }
 
 // explain is the text for an ICMP error, empty for other messages.
-func explain(message []byte) string {
-	switch code := int(message[1]); ipv4.ICMPType(message[0]) {
-	case ipv4.ICMPTypeDestinationUnreachable:
+func (s subject) explain(message []byte) string {
+	if s.Echo == icmp.EchoRequest6 {
+		return explain6(message)
+	}
+	switch code := int(message[1]); message[0] {
+	case icmp.Unreachable:
 		return unreachable(code, int(binary.BigEndian.Uint16(message[6:])))
-	case ipv4.ICMPTypeTimeExceeded:
+	case icmp.TimeExceeded:
 		if code == 0 {
 			return "Time to live exceeded"
 		}
 		return "Frag reassembly time exceeded"
-	case ipv4.ICMPTypeParameterProblem:
+	case icmp.ParameterProblem:
 		return fmt.Sprintf("Parameter problem: pointer = %d", message[4])
 	}
 	return ""
+}
+
+// noNeighbor is the text for a next hop that does not answer.
+func (s subject) noNeighbor() string {
+	if s.Echo == icmp.EchoRequest6 {
+		return explain6([]byte{icmp.Unreachable6, icmp.CodeAddress, 0, 0, 0, 0, 0, 0})
+	}
+	return unreachable(codeHost, 0)
+}
+
+// explain6 is explain for ICMPv6 (RFC 4443 section 3).
+func explain6(message []byte) string {
+	code, info := message[1], binary.BigEndian.Uint32(message[4:])
+	switch message[0] {
+	case icmp.Unreachable6:
+		return "Destination unreachable: " + textOf(code, "Unknown code %d", map[uint8]string{
+			icmp.CodeNoRoute: "No route", icmp.CodeProhibited: "Administratively prohibited",
+			icmp.CodeBeyondScope: "Beyond scope of source address", icmp.CodeAddress: "Address unreachable",
+			icmp.CodePort6: "Port unreachable", icmp.CodePolicy: "Source address failed ingress/egress policy",
+			icmp.CodeReject: "Reject route to destination",
+		})
+	case icmp.PacketTooBig:
+		return fmt.Sprintf("Packet too big: mtu=%d", info)
+	case icmp.TimeExceeded6:
+		return "Time exceeded: " + textOf(code, "code %d", map[uint8]string{
+			icmp.CodeTTL: "Hop limit", icmp.CodeReassembly: "Defragmentation failure",
+		})
+	case icmp.ParameterProblem6:
+		return fmt.Sprintf("Parameter problem: %s at %d", textOf(code, "code %d", map[uint8]string{
+			0: "Wrong header field", 1: "Unknown header", 2: "Unknown option",
+		}), info)
+	}
+	return ""
+}
+
+// textOf is the text for a code, or the code in a format.
+func textOf(code uint8, format string, texts map[uint8]string) string {
+	if text, ok := texts[code]; ok {
+		return text
+	}
+	return fmt.Sprintf(format, code)
 }
 
 // Codes of Destination Unreachable (RFC 792, RFC 1122 section 3.2.2.1, RFC 1812 section 5.2.7.1).

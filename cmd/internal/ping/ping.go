@@ -11,15 +11,26 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
+
+	"tunstack/cmd/internal/icmpmsg"
+	"tunstack/icmp"
+	"tunstack/ipv4"
+	"tunstack/ipv6"
 )
 
-// Limits of Config.Size: without payload, and as much as one IPv4 datagram holds.
-const (
-	MaxSize     = 65507
-	DefaultSize = 56
-)
+// DefaultSize is ping's default payload in bytes.
+const DefaultSize = 56
 
-const headersLen = 28 // of IPv4 and ICMP
+// MaxSize is the largest payload of one datagram to an address, in bytes.
+func MaxSize(to netip.Addr) int {
+	if to.Is4() {
+		return ipv4.MaxDatagram - headersLen(to)
+	}
+	return ipv6.MaxPayload - icmp.HeaderLen
+}
+
+// headersLen is the length of the headers of IP and ICMP, in bytes.
+func headersLen(to netip.Addr) int { return icmpmsg.Of(to).HeaderLen + icmp.HeaderLen }
 
 // Config describes a run.
 type Config struct {
@@ -35,14 +46,19 @@ type Config struct {
 // events to out, and the statistics when cfg.Count requests are answered or given up, or when ctx ends, which is not an error.
 // It returns an error when conn fails permanently.
 func Run(ctx context.Context, conn net.Conn, cfg Config, out io.Writer) (*Statistics, error) {
-	p := &pinger{cfg: cfg, conn: conn, out: out, id: uint16(rand.Uint32()), pending: map[uint16]*request{}}
-	fmt.Fprintf(out, "PING %s (%s) %d(%d) bytes of data.\n", cfg.Host, cfg.Addr, cfg.Size, cfg.Size+headersLen)
+	p := &pinger{cfg: cfg, conn: conn, out: out, pending: map[uint16]*request{}}
+	p.subject = subject{icmpmsg.Of(cfg.Addr), uint16(rand.Uint32()), cfg.Addr.Zone()}
+	if cfg.Addr.Is4() {
+		fmt.Fprintf(out, "PING %s (%s) %d(%d) bytes of data.\n", cfg.Host, cfg.Addr, cfg.Size, cfg.Size+headersLen(cfg.Addr))
+	} else {
+		fmt.Fprintf(out, "PING %s(%s) %d data bytes\n", cfg.Host, cfg.Addr, cfg.Size)
+	}
 
 	events := make(chan event)
 	stop := make(chan struct{})
 	done := make(chan struct{})
 	go func() {
-		receive(conn, p.id, events, stop)
+		receive(conn, p.subject, events, stop)
 		close(done)
 	}()
 	err := p.loop(ctx, events)
@@ -55,10 +71,10 @@ func Run(ctx context.Context, conn net.Conn, cfg Config, out io.Writer) (*Statis
 
 // pinger is one run. Only loop's goroutine uses it.
 type pinger struct {
+	subject
 	cfg     Config
 	conn    net.Conn
 	out     io.Writer
-	id      uint16
 	seq     uint16 // of the last request
 	pending map[uint16]*request
 	stats   Statistics
@@ -114,7 +130,7 @@ func (p *pinger) send() {
 	now := time.Now()
 	p.pending[p.seq] = &request{at: now}
 	p.stats.sent(now)
-	if _, err := p.conn.Write(echoRequest(p.id, p.seq, p.cfg.Size)); err != nil {
+	if _, err := p.conn.Write(p.echoRequest(p.seq, p.cfg.Size)); err != nil {
 		p.sendFailed(p.seq, err)
 	}
 }
@@ -150,12 +166,12 @@ func (p *pinger) reply(e event) {
 	fmt.Fprintf(p.out, "%d bytes from %s: icmp_seq=%d ttl=%d time=%s ms%s\n", e.size, e.from, e.seq, e.ttl, triptime(rtt), mark)
 }
 
-// sendFailed prints an error of our own stack about a request. If the next hop does not answer ARP, it prints the message that
+// sendFailed prints an error of our own stack about a request. If the next hop does not answer, it prints the message that
 // a router would have sent, as ping does.
 func (p *pinger) sendFailed(seq uint16, err error) {
 	text := fmt.Sprintf("ping: sendmsg: %v", err)
 	if errors.Is(err, syscall.EHOSTUNREACH) {
-		text = fmt.Sprintf("From %s icmp_seq=%d %s", p.conn.LocalAddr(), seq, unreachable(codeHost, 0))
+		text = fmt.Sprintf("From %s icmp_seq=%d %s", p.conn.LocalAddr(), seq, p.noNeighbor())
 	}
 	p.failed(seq, text, time.Now())
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"tunstack/cmd/internal/icmpmsg"
 )
 
 const ms = time.Millisecond
@@ -142,6 +144,58 @@ func TestRun(t *testing.T) {
 	}
 }
 
+var runs6 = []struct {
+	name   string
+	answer answer
+	want   string // the output between the first line and the statistics
+}{
+	{"an answer", func(_, _ uint16, r []byte) ([]arrival, error) { return in(ms, reply6(r)), nil },
+		"64 bytes from fd00::1: icmp_seq=1 ttl=64 time=1.00 ms\n"},
+	{"hop limit", func(_, _ uint16, r []byte) ([]arrival, error) { return in(ms, problem6(3, 0, 0, r)), nil },
+		"From fe80::99%tun0 icmp_seq=1 Time exceeded: Hop limit\n"},
+	{"no route", func(_, _ uint16, r []byte) ([]arrival, error) { return in(ms, problem6(1, 0, 0, r)), nil },
+		"From fe80::99%tun0 icmp_seq=1 Destination unreachable: No route\n"},
+	{"too big", func(_, _ uint16, r []byte) ([]arrival, error) { return in(ms, problem6(2, 0, 1280, r)), nil },
+		"From fe80::99%tun0 icmp_seq=1 Packet too big: mtu=1280\n"},
+	{"a header", func(_, _ uint16, r []byte) ([]arrival, error) { return in(ms, problem6(4, 1, 40, r)), nil },
+		"From fe80::99%tun0 icmp_seq=1 Parameter problem: Unknown header at 40\n"},
+	{"no neighbor", func(uint16, uint16, []byte) ([]arrival, error) { return fails(ms, syscall.EHOSTUNREACH), nil },
+		"From fd00::2 icmp_seq=1 Destination unreachable: Address unreachable\n"},
+	{"others' messages", func(_, _ uint16, r []byte) ([]arrival, error) {
+		other := reply6(r)
+		other[40+4] ^= 1
+		quoted := problem6(1, 0, 0, r)
+		quoted[40+8+6] = 17
+		fragment := problem6(1, 0, 0, r)
+		return in(0*ms, other, 0*ms, quoted, 0*ms, fragment[:40+8+40+7], 0*ms, reply(r), 0*ms, datagram6(them6, us6, 1, 58, r), ms, reply6(r)), nil
+	}, "64 bytes from fd00::1: icmp_seq=1 ttl=64 time=1.00 ms\n"},
+}
+
+func TestRunOverIPv6(t *testing.T) {
+	for _, tt := range runs6 {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := config(1)
+				cfg.Addr = them6.WithZone("tun0") // a global address has none, but its zone is that of the router
+				h := newHost(t, tt.answer)
+				h.six = true
+				var out strings.Builder
+				_, err := Run(t.Context(), h, cfg, &out)
+				require.NoError(t, err)
+				head, rest, _ := strings.Cut(out.String(), "\n")
+				require.Equal(t, "PING peer(fd00::1%tun0) 56 data bytes", head)
+				events, _, _ := strings.Cut(rest, "\n--- peer ping statistics")
+				require.Equal(t, tt.want, events)
+			})
+		})
+	}
+}
+
+func TestMaxSize(t *testing.T) {
+	require.Equal(t, 65507, MaxSize(them))
+	require.Equal(t, 65527, MaxSize(them6))
+}
+
 func config(count int) Config {
 	return Config{Host: "peer", Addr: them, Count: count, Size: DefaultSize, Interval: time.Second, Wait: 10 * time.Second}
 }
@@ -191,7 +245,7 @@ func TestEndOfTheSocketEndsTheRun(t *testing.T) {
 // The sequence number has 16 bits: when it wraps, a reply belongs to the newer request.
 func TestSequenceNumbersWrap(t *testing.T) {
 	h := newHost(t, func(uint16, uint16, []byte) ([]arrival, error) { return nil, nil })
-	p := &pinger{cfg: config(0), conn: h, out: io.Discard, seq: 1<<16 - 1, pending: map[uint16]*request{0: {answered: true}}}
+	p := &pinger{subject: subject{icmpmsg.Of(them), 7, ""}, cfg: config(0), conn: h, out: io.Discard, seq: 1<<16 - 1, pending: map[uint16]*request{0: {answered: true}}}
 	p.send()
 	require.Zero(t, p.seq)
 	require.NoError(t, p.handle(event{seq: 0, at: time.Now()}))

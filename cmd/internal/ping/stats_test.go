@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"tunstack/cmd/internal/icmpmsg"
 )
 
 func TestStatisticsString(t *testing.T) {
@@ -57,12 +59,31 @@ func TestUnreachable(t *testing.T) {
 	require.Equal(t, "Destination Port Unreachable", unreachable(3, 0))
 	require.Equal(t, "Packet filtered", unreachable(13, 0))
 	require.Equal(t, "Dest Unreachable, Bad Code: 99", unreachable(99, 0))
+	explain := subject{Family: icmpmsg.Of(them)}.explain
 	require.Equal(t, "Frag reassembly time exceeded", explain([]byte{11, 1, 0, 0, 0, 0, 0, 0}))
 	require.Equal(t, "Parameter problem: pointer = 9", explain([]byte{12, 0, 0, 0, 9, 0, 0, 0}))
 }
 
+func TestUnreachableOverIPv6(t *testing.T) {
+	explain := subject{Family: icmpmsg.Of(them6)}.explain
+	for _, tt := range []struct {
+		kind, code byte
+		want       string
+	}{
+		{1, 1, "Destination unreachable: Administratively prohibited"}, {1, 2, "Destination unreachable: Beyond scope of source address"},
+		{1, 3, "Destination unreachable: Address unreachable"}, {1, 4, "Destination unreachable: Port unreachable"},
+		{1, 5, "Destination unreachable: Source address failed ingress/egress policy"},
+		{1, 6, "Destination unreachable: Reject route to destination"}, {1, 9, "Destination unreachable: Unknown code 9"},
+		{3, 1, "Time exceeded: Defragmentation failure"}, {3, 9, "Time exceeded: code 9"},
+		{4, 0, "Parameter problem: Wrong header field at 7"}, {4, 2, "Parameter problem: Unknown option at 7"}, {4, 9, "Parameter problem: code 9 at 7"},
+		{128, 0, ""}, {136, 0, ""},
+	} {
+		require.Equal(t, tt.want, explain([]byte{tt.kind, tt.code, 0, 0, 0, 0, 0, 7}))
+	}
+}
+
 func TestEchoRequest(t *testing.T) {
-	b := echoRequest(0x1234, 0x5678, 300)
+	b := subject{icmpmsg.Of(them), 0x1234, ""}.echoRequest(0x5678, 300)
 	require.Len(t, b, 8+300)
 	require.Equal(t, []byte{8, 0}, b[:2])
 	require.Equal(t, []byte{0x12, 0x34, 0x56, 0x78}, b[4:8])

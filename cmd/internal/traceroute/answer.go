@@ -11,8 +11,9 @@ import (
 	"syscall"
 	"time"
 
+	"tunstack/cmd/internal/icmpmsg"
+	"tunstack/icmp"
 	"tunstack/ip"
-	"tunstack/ipv4"
 	"tunstack/tcp"
 )
 
@@ -63,27 +64,40 @@ func receive(ctx context.Context, conn net.Conn, parse parser, answers chan<- an
 
 // parseICMP makes an answer from an IP datagram with an error about a probe, or with an echo reply.
 func (t *tracer) parseICMP(b []byte) (answer, bool) {
-	h, message, ok := split(b)
-	if !ok || h.Protocol != ip.ProtocolICMP {
+	d, message, ok := icmpmsg.Split(b)
+	if !ok || d.Protocol != t.icmp.Protocol {
 		return answer{}, false
 	}
-	a := answer{from: h.Src}
-	switch kind, code := message[0], message[1]; {
-	case kind == typeEchoReply && t.cfg.Method == ICMP:
+	a := answer{from: d.Src}
+	if ip.IsLinkLocal6(a.from) {
+		a.from = a.from.WithZone(t.cfg.Addr.Zone())
+	}
+	if message[0] == t.icmp.EchoReply && t.cfg.Method == ICMP {
 		a.key, a.final = t.cfg.Method.keyOfReply(message), true
 		return a, true
-	case kind == typeTimeExceeded && code == 0:
-	case kind == typeUnreachable:
-		a.mark, a.final = unreachable(code, binary.BigEndian.Uint16(message[6:])), true
-	default:
+	}
+	if a.mark, a.final, ok = t.obstacle(message); !ok {
 		return answer{}, false
 	}
-	h, quoted, ok := split(message[8:])
-	if !ok || h.Dst != t.cfg.Addr || h.Protocol != byte(t.cfg.Method) {
+	d, quoted, ok := icmpmsg.Split(message[icmp.HeaderLen:])
+	if !ok || d.Dst != t.cfg.Addr.WithZone("") || d.Protocol != t.protocol() {
 		return answer{}, false
 	}
 	a.key = t.cfg.Method.keyOf(quoted)
 	return a, true
+}
+
+// obstacle is the mark of an ICMP error, and whether the probes end there; ok is false for other messages.
+func (t *tracer) obstacle(message []byte) (mark string, final, ok bool) {
+	kind, code := message[0], message[1]
+	if kind == t.icmp.TimeExceeded {
+		return "", false, code == 0
+	}
+	if t.cfg.Addr.Is6() {
+		mark, ok = obstacle6(kind, code, binary.BigEndian.Uint32(message[4:]))
+		return mark, true, ok
+	}
+	return unreachable(code, binary.BigEndian.Uint16(message[6:])), true, kind == t.icmp.Unreachable
 }
 
 // parseReply makes an answer from a UDP datagram or TCP segment of the target.
@@ -92,14 +106,6 @@ func (t *tracer) parseReply(b []byte) (answer, bool) {
 		return answer{}, false
 	}
 	return answer{key: t.cfg.Method.keyOfReply(b), from: t.cfg.Addr, final: true}, true
-}
-
-// split parses an IP header and returns it with the rest, which is at least 8 bytes long.
-func split(b []byte) (h ipv4.Header, message []byte, ok bool) {
-	if !h.Parse(b) || len(b) < h.Len()+8 {
-		return h, nil, false
-	}
-	return h, b[h.Len():], true
 }
 
 // Codes of Destination Unreachable (RFC 792, RFC 1122 section 3.2.2.1, RFC 1812 section 5.2.7.1).
@@ -133,3 +139,25 @@ func unreachable(code byte, mtu uint16) string {
 	}
 	return fmt.Sprintf("!<%d>", code)
 }
+
+// obstacle6 is traceroute's mark for an ICMPv6 error other than Time Exceeded; ok is false for other messages.
+func obstacle6(kind, code uint8, info uint32) (mark string, ok bool) {
+	switch {
+	case kind == icmp.PacketTooBig:
+		return fmt.Sprintf("!F-%d", info), true
+	case kind == icmp.ParameterProblem6 && code == icmp.CodeUnknownNextHeader:
+		return "!P", true
+	case kind != icmp.Unreachable6:
+		return "", false
+	}
+	mark, known := map[uint8]string{
+		icmp.CodeNoRoute: "!N", icmp.CodeProhibited: "!X", icmp.CodeBeyondScope: "!H", icmp.CodeAddress: "!H", icmp.CodePort6: "",
+	}[code]
+	if !known {
+		mark = fmt.Sprintf("!<%d>", code)
+	}
+	return mark, true
+}
+
+// noNeighbor is the mark for a next hop that does not answer.
+const noNeighbor = "!H"

@@ -1,6 +1,7 @@
 package traceroute
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,15 +17,24 @@ func FuzzParse(f *testing.F) {
 		f.Add(byte(m), h.echoed(0, p)[0].data)
 		f.Add(byte(m), h.swapped(0, 0x12, p)[0].data)
 	}
+	six := config(UDP)
+	six.Addr = target6
+	p := newTracer(nil, six, nil).packet(5)
+	f.Add(byte(UDP), h.problem6(0, first6, 3, 0, 0, p)[0].data)
+	f.Add(byte(ICMP), h.echoed6(0, p)[0].data)
 	f.Fuzz(func(t *testing.T, method byte, b []byte) {
-		tr := newTracer(nil, config(Method(method)), nil)
-		if a, ok := tr.parseICMP(b); ok {
-			require.GreaterOrEqual(t, len(b), 28)
-			require.True(t, a.from.Is4())
-			require.True(t, a.final || a.mark == "")
-		}
-		if a, ok := tr.parseReply(b); ok {
-			require.True(t, a.final && a.from == target)
+		for _, to := range []netip.Addr{target, target6} {
+			cfg := config(Method(method))
+			cfg.Addr = to
+			tr := newTracer(nil, cfg, nil)
+			if a, ok := tr.parseICMP(b); ok {
+				require.GreaterOrEqual(t, len(b), 28)
+				require.Equal(t, to.Is4(), a.from.Is4())
+				require.True(t, a.final || a.mark == "")
+			}
+			if a, ok := tr.parseReply(b); ok {
+				require.True(t, a.final && a.from == to)
+			}
 		}
 	})
 }

@@ -10,9 +10,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/cmd/internal/icmpmsg"
+	"tunstack/icmp"
 	"tunstack/internal/checksum"
 	"tunstack/ip"
-	"tunstack/ipv4"
 )
 
 var (
@@ -20,6 +21,11 @@ var (
 	first  = netip.MustParseAddr("10.0.0.1")
 	second = netip.MustParseAddr("10.1.0.1")
 	target = netip.MustParseAddr("10.2.0.1")
+
+	us6     = netip.MustParseAddr("fd00::2")
+	first6  = netip.MustParseAddr("fe80::1")
+	second6 = netip.MustParseAddr("fd00:1::1")
+	target6 = netip.MustParseAddr("fd00:2::1")
 )
 
 // arrival is a message that arrives over one of the sockets some time after a probe was sent.
@@ -60,7 +66,7 @@ type host struct {
 	out, icmp, reply *socket
 	answer           func(h *host, ttl int, probe []byte) []arrival
 	failure          error // of sending
-	sent             []ipv4.Header
+	sent             []ip.Datagram
 }
 
 func newHost(t *testing.T, answer func(h *host, ttl int, probe []byte) []arrival) *host {
@@ -78,20 +84,27 @@ func (h *host) probe(b []byte) error {
 	if h.failure != nil {
 		return h.failure
 	}
-	var header ipv4.Header
-	require.True(h.t, header.Parse(b))
-	require.Len(h.t, b, 60)
-	message := b[header.Len():]
+	d, message, ok := icmpmsg.Split(b)
+	require.True(h.t, ok)
+	require.Len(h.t, message, 40)
 	sum := uint16(0)
-	if header.Protocol != ip.ProtocolICMP {
-		sum = checksum.Pseudo(us, header.Dst, header.Protocol, len(message))
+	if d.Protocol != ip.ProtocolICMP {
+		sum = checksum.Pseudo(own(d.Dst), d.Dst, d.Protocol, len(message))
 	}
 	require.Equal(h.t, uint16(0xffff), checksum.Sum(message, sum), "the checksum")
-	h.sent = append(h.sent, header)
-	for _, a := range h.answer(h, int(header.TTL), b) {
+	h.sent = append(h.sent, d)
+	for _, a := range h.answer(h, int(d.TTL), b) {
 		time.AfterFunc(a.after, func() { a.over.arrivals <- a })
 	}
 	return nil
+}
+
+// own is the stack's address of the family of another.
+func own(a netip.Addr) netip.Addr {
+	if a.Is4() {
+		return us
+	}
+	return us6
 }
 
 // datagram wraps a message in an IP header.
@@ -128,4 +141,25 @@ func (h *host) swapped(after time.Duration, flags byte, probe []byte) []arrival 
 func (h *host) echoed(after time.Duration, probe []byte) []arrival {
 	m := append([]byte{0, 0, 0, 0}, probe[24:]...)
 	return []arrival{{over: h.icmp, after: after, data: datagram(target, us, 1, m)}}
+}
+
+// datagram6 wraps an ICMPv6 message in an IPv6 header.
+func datagram6(src netip.Addr, message []byte) []byte {
+	b := make([]byte, 40, 40+len(message))
+	b[0], b[6], b[7] = 0x60, ip.ProtocolICMPv6, 64
+	binary.BigEndian.PutUint16(b[4:], uint16(len(message)))
+	copy(b[8:], src.AsSlice())
+	copy(b[24:], us6.AsSlice())
+	return append(b, message...)
+}
+
+// problem6 is an ICMPv6 error about a probe, which it quotes whole.
+func (h *host) problem6(after time.Duration, from netip.Addr, kind, code byte, info uint32, probe []byte) []arrival {
+	m := binary.BigEndian.AppendUint32([]byte{kind, code, 0, 0}, info)
+	return []arrival{{over: h.icmp, after: after, data: datagram6(from, append(m, probe...))}}
+}
+
+// echoed6 is the reply to an echo request.
+func (h *host) echoed6(after time.Duration, probe []byte) []arrival {
+	return []arrival{{over: h.icmp, after: after, data: datagram6(target6, append([]byte{icmp.EchoReply6, 0, 0, 0}, probe[44:]...))}}
 }

@@ -4,7 +4,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"net/netip"
 
+	"tunstack/cmd/internal/icmpmsg"
+	"tunstack/icmp"
 	"tunstack/internal/checksum"
 	"tunstack/ip"
 	"tunstack/ipv4"
@@ -12,7 +15,7 @@ import (
 	"tunstack/udp"
 )
 
-// Method is the protocol number of the probes.
+// Method is the protocol number of the probes; that of ICMP stands for ICMPv6 as well.
 type Method uint8
 
 // The methods, with their default ports.
@@ -25,16 +28,26 @@ const (
 	DefaultPortTCP = 80
 )
 
-// Network is the network of Sockets.Reply.
-func (m Method) Network() string { return fmt.Sprintf("ip4:%d", m) }
+// Networks are the networks of the Sockets for probes to an address; reply is empty for ICMP.
+func (m Method) Networks(to netip.Addr) (out, messages, reply string) {
+	f := icmpmsg.Of(to)
+	out, messages = fmt.Sprintf("%s:%d", f.Network, protocolRaw), f.Socket()
+	if m != ICMP {
+		reply = fmt.Sprintf("%s:%d", f.Network, m)
+	}
+	return out, messages, reply
+}
 
-// Types of ICMP messages (RFC 792).
-const (
-	typeEchoReply    = 0
-	typeUnreachable  = 3
-	typeEcho         = 8
-	typeTimeExceeded = 11
-)
+// protocolRaw is IPPROTO_RAW: a socket of it takes datagrams with their IP headers.
+const protocolRaw = 255
+
+// protocol is the protocol number of the probes.
+func (t *tracer) protocol() uint8 {
+	if t.cfg.Method == ICMP {
+		return t.icmp.Protocol
+	}
+	return uint8(t.cfg.Method)
+}
 
 // ports are the ports of a probe over UDP or TCP.
 func (t *tracer) ports(i int) (src, dst uint16) {
@@ -69,33 +82,46 @@ func (m Method) keyOfReply(message []byte) uint32 {
 	return bits.RotateLeft32(m.keyOf(message), 16)
 }
 
-// packet is a probe's datagram. The stack fills in the source, the length and the checksum of the IP header.
+// packet is a probe's datagram.
 func (t *tracer) packet(i int) []byte {
-	b := make([]byte, probeLen)
-	dst := t.cfg.Addr.As4()
-	b[0], b[8], b[9] = 4<<4|ipv4.HeaderLen/4, byte(i/t.cfg.Queries+1), byte(t.cfg.Method)
-	copy(b[16:], dst[:])
-	m := b[ipv4.HeaderLen:]
-	pseudo := checksum.Pseudo(t.cfg.Local, t.cfg.Addr, byte(t.cfg.Method), len(m))
+	b := make([]byte, t.icmp.HeaderLen+messageLen)
+	t.header(b, uint8(i/t.cfg.Queries+1))
+	m := b[t.icmp.HeaderLen:]
+	sum, at := checksum.Pseudo(t.cfg.Local, t.cfg.Addr, t.protocol(), len(m)), 6
 	switch t.cfg.Method {
 	case ICMP:
-		m[0] = typeEcho
+		m[0] = t.icmp.Echo
 		binary.BigEndian.PutUint32(m[4:], t.key(i))
-		fill(m[8:])
-		checksum.Put(m[2:], ^checksum.Sum(m, 0))
+		fill(m[icmp.HeaderLen:])
+		if at = 2; t.cfg.Addr.Is4() {
+			sum = 0 // ICMP for IPv4 has no pseudo-header
+		}
 	case TCP:
 		t.syn(i).PutHeader(m)
-		checksum.Put(m[16:], ^checksum.Sum(m, pseudo))
+		at = 16
 	default:
 		src, dst := t.ports(i)
 		(&udp.Header{SrcPort: src, DstPort: dst, Length: uint16(len(m))}).Put(m)
 		fill(m[udp.HeaderLen:])
-		checksum.Put(m[6:], ^checksum.Sum(m, pseudo))
 	}
+	checksum.Put(m[at:], ^checksum.Sum(m, sum))
 	return b
 }
 
-// syn is a SYN with the options that a common program sends, so that firewalls treat it alike: its header has probeLen bytes.
+// header writes the IP header of a probe into b. The stack fills in the length, and for IPv4 the source and the checksum.
+func (t *tracer) header(b []byte, ttl uint8) {
+	if t.cfg.Addr.Is4() {
+		b[0], b[8], b[9] = 4<<4|ipv4.HeaderLen/4, ttl, t.protocol()
+		copy(b[16:], t.cfg.Addr.AsSlice())
+		return
+	}
+	b[0], b[6], b[7] = 6<<4, t.protocol(), ttl
+	binary.BigEndian.PutUint16(b[4:], messageLen)
+	copy(b[8:], t.cfg.Local.AsSlice())
+	copy(b[24:], t.cfg.Addr.AsSlice())
+}
+
+// syn is a SYN with the options that a common program sends, so that firewalls treat it alike: its header has messageLen bytes.
 func (t *tracer) syn(i int) *tcp.Segment {
 	src, dst := t.ports(i)
 	return &tcp.Segment{

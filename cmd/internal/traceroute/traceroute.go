@@ -11,6 +11,8 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
+
+	"tunstack/cmd/internal/icmpmsg"
 )
 
 // Defaults and maxima of Config.
@@ -20,8 +22,8 @@ const (
 )
 
 const (
-	probeLen = 60 // bytes of a probe's datagram
-	inFlight = 16 // the most probes that wait for an answer at the same time
+	messageLen = 40 // bytes of a probe behind its IP header
+	inFlight   = 16 // the most probes that wait for an answer at the same time
 )
 
 // Config describes a run.
@@ -49,7 +51,7 @@ type Sockets struct {
 // that failed permanently.
 func Run(ctx context.Context, s Sockets, cfg Config, out io.Writer) error {
 	t := newTracer(s.Out, cfg, out)
-	fmt.Fprintf(out, "traceroute to %s (%s), %d hops max, %d byte packets", cfg.Host, cfg.Addr, cfg.Hops, probeLen)
+	fmt.Fprintf(out, "traceroute to %s (%s), %d hops max, %d byte packets", cfg.Host, cfg.Addr, cfg.Hops, t.icmp.HeaderLen+messageLen)
 	ctx, stop := context.WithCancel(ctx)
 	answers := make(chan answer)
 	var readers []<-chan struct{}
@@ -74,6 +76,7 @@ func Run(ctx context.Context, s Sockets, cfg Config, out io.Writer) error {
 // tracer is one run. Only loop's goroutine uses the fields that change.
 type tracer struct {
 	cfg    Config
+	icmp   *icmpmsg.Family
 	conn   net.Conn
 	out    io.Writer
 	id     uint16         // distinguishes this run's probes: the source port, the first one's for TCP, or ICMP's identifier
@@ -95,7 +98,7 @@ type probe struct {
 
 func newTracer(conn net.Conn, cfg Config, out io.Writer) *tracer {
 	n := cfg.Hops * cfg.Queries
-	t := &tracer{cfg: cfg, conn: conn, out: out, keys: map[uint32]int{}, probes: make([]probe, n), end: n}
+	t := &tracer{cfg: cfg, icmp: icmpmsg.Of(cfg.Addr), conn: conn, out: out, keys: map[uint32]int{}, probes: make([]probe, n), end: n}
 	t.id = uint16(1<<15 + rand.IntN(1<<14)) // as a port, it is above the well-known ones, with room for the following ones
 	for i := range n {
 		t.keys[t.key(i)] = i
@@ -159,9 +162,9 @@ func (t *tracer) giveUp(now time.Time) {
 // handle takes an answer. The error is one that ends the run.
 func (t *tracer) handle(a answer) error {
 	if errors.Is(a.err, syscall.EHOSTUNREACH) {
-		// The next hop does not answer ARP: traceroute prints the message that a router would have sent.
+		// The next hop does not answer: traceroute prints the message that a router would have sent.
 		for i := range t.probes[:t.sent] {
-			t.answered(i, answer{at: a.at, from: t.cfg.Local, mark: unreachable(codeHost, 0), final: true})
+			t.answered(i, answer{at: a.at, from: t.cfg.Local, mark: noNeighbor, final: true})
 		}
 		return nil
 	}

@@ -117,6 +117,69 @@ func TestRun(t *testing.T) {
 	}
 }
 
+var runs6 = []struct {
+	name   string
+	method Method
+	answer func(h *host, ttl int, probe []byte) []arrival
+	want   string
+}{
+	{"two routers", UDP, func(h *host, ttl int, p []byte) []arrival {
+		switch ttl {
+		case 1:
+			return h.problem6(ms, first6, 3, 0, 0, p)
+		case 2:
+			return h.problem6(20*ms, second6, 3, 0, 0, p)
+		}
+		return h.problem6(30*ms, target6, 1, 4, 0, p)
+	}, ` 1  fe80::1%tun0 (fe80::1%tun0)  1.000 ms  1.000 ms  1.000 ms
+ 2  fd00:1::1 (fd00:1::1)  20.000 ms  20.000 ms  20.000 ms
+ 3  fd00:2::1 (fd00:2::1)  30.000 ms  30.000 ms  30.000 ms
+`},
+	{"echo", ICMP, func(h *host, ttl int, p []byte) []arrival { return h.echoed6(ms, p) },
+		" 1  fd00:2::1 (fd00:2::1)  1.000 ms  1.000 ms  1.000 ms\n"},
+	{"a SYN-ACK", TCP, func(h *host, ttl int, p []byte) []arrival {
+		return h.swapped(ms, byte(tcp.SYN|tcp.ACK), p[20:])
+	}, " 1  peer (fd00:2::1%tun0)  1.000 ms  1.000 ms  1.000 ms\n"},
+	{"no way on", UDP, func(h *host, ttl int, p []byte) []arrival {
+		switch len(h.sent) {
+		case 1:
+			return h.problem6(ms, second6, 1, 3, 0, p)
+		case 2:
+			return h.problem6(ms, second6, 2, 0, 1280, p)
+		}
+		return h.problem6(ms, second6, 1, 1, 0, p)
+	}, " 1  fd00:1::1 (fd00:1::1)  1.000 ms !H  1.000 ms !F-1280  1.000 ms !X\n"},
+}
+
+func TestRunOverIPv6(t *testing.T) {
+	for _, tt := range runs6 {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := config(tt.method)
+				cfg.Addr, cfg.Local = target6.WithZone("tun0"), us6 // the zone is that of the first router
+				var out strings.Builder
+				require.NoError(t, Run(t.Context(), newHost(t, tt.answer).sockets(), cfg, &out))
+				require.Equal(t, "traceroute to peer (fd00:2::1%tun0), 30 hops max, 80 byte packets\n"+tt.want, out.String())
+			})
+		})
+	}
+}
+
+func TestObstaclesOfIPv6(t *testing.T) {
+	for _, tt := range []struct {
+		kind, code byte
+		want       string
+		ok         bool
+	}{
+		{1, 0, "!N", true}, {1, 1, "!X", true}, {1, 2, "!H", true}, {1, 3, "!H", true}, {1, 4, "", true}, {1, 9, "!<9>", true},
+		{2, 0, "!F-1400", true}, {4, 1, "!P", true}, {4, 0, "", false}, {129, 0, "", false}, {136, 0, "", false},
+	} {
+		mark, ok := obstacle6(tt.kind, tt.code, 1400)
+		require.Equal(t, tt.want, mark)
+		require.Equal(t, tt.ok, ok)
+	}
+}
+
 // Without answers all hops are tried, sixteen probes at a time.
 func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
