@@ -30,6 +30,20 @@ type AddressInfo struct {
 	Valid      time.Duration `json:"valid"`      // time left until it is removed; Forever
 }
 
+// Flags are the states of the address that are not the usual ones, in the words of `ip address`.
+func (a AddressInfo) Flags() []string {
+	var list []string
+	for _, f := range []struct {
+		set  bool
+		name string
+	}{{a.Tentative, "tentative"}, {a.Deprecated, "deprecated"}, {a.Temporary, "temporary"}, {a.Dynamic, "dynamic"}} {
+		if f.set {
+			list = append(list, f.name)
+		}
+	}
+	return list
+}
+
 // Interfaces lists the interfaces for ifconfig.
 func (s *Stack) Interfaces(now time.Duration) []InterfaceInfo {
 	var list []InterfaceInfo

@@ -10,7 +10,7 @@ import (
 // limits bound the resources that the clients of a TCP service use. A connection beyond them is reset when it is accepted.
 type limits struct {
 	total  int           // connections
-	source int           // connections from one address
+	source int           // connections from one address, of IPv6 from one /64, in which a host has any address it likes
 	idle   time.Duration // a connection without traffic for this long is closed
 }
 
@@ -38,6 +38,7 @@ func newSeats(l limits) *seats { return &seats{limits: l, sources: map[netip.Add
 func (s *seats) take(from netip.Addr) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	from = sourceNetwork(from)
 	if s.taken == s.total || s.sources[from] == s.source {
 		return false
 	}
@@ -51,12 +52,21 @@ func (s *seats) leave(from netip.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.taken--
+	from = sourceNetwork(from)
 	if s.sources[from]--; s.sources[from] == 0 {
 		delete(s.sources, from)
 	}
 	if s.taken == 0 {
 		s.sources = map[netip.Addr]int{} // a Go map never shrinks
 	}
+}
+
+// sourceNetwork is what a source is counted by: an IPv4 address, or the /64 of an IPv6 address.
+func sourceNetwork(a netip.Addr) netip.Addr {
+	if a = a.Unmap(); !a.Is6() {
+		return a
+	}
+	return netip.PrefixFrom(a.WithZone(""), 64).Masked().Addr()
 }
 
 // sourceOf is the peer's address; the zero Addr if it has none, as in a pipe.

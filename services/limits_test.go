@@ -36,6 +36,22 @@ func TestSeats(t *testing.T) {
 	require.Zero(t, s.taken)
 }
 
+// The addresses of one /64 of IPv6 count together, an IPv4-mapped address counts as the IPv4 address.
+func TestSeatsOfNetworks(t *testing.T) {
+	s := newSeats(limits{total: 9, source: 1})
+	for _, tt := range []struct {
+		from string
+		ok   bool
+	}{
+		{"2001:db8::1", true}, {"2001:db8::2", false}, {"2001:db8:0:1::1", true}, {"fe80::1%tun0", true}, {"fe80::1%tun1", false},
+		{"10.0.0.1", true}, {"::ffff:10.0.0.1", false}, {"::ffff:10.0.0.2", true},
+	} {
+		require.Equal(t, tt.ok, s.take(netip.MustParseAddr(tt.from)), tt.from)
+	}
+	s.leave(netip.MustParseAddr("2001:db8::3"))
+	require.True(t, s.take(netip.MustParseAddr("2001:db8::2")))
+}
+
 // SEC-050: a service resets a connection beyond its limits, and accepts the next when one has ended.
 func TestClientsAreBounded(t *testing.T) {
 	s, err := socketapi.New(socketapi.Config{})

@@ -48,8 +48,8 @@ func hangUp(c net.Conn) {
 	io.CopyN(io.Discard, c, hangUpBytes)
 }
 
-// maxDatagram is the largest UDP payload over IPv4.
-const maxDatagram = 65507
+// maxDatagram is the largest UDP payload, over IPv6.
+const maxDatagram = 65527
 
 // eachDatagram makes a UDP service of answer, which gets one datagram and returns the reply, or nil for none. The reply may use
 // b's memory.

@@ -21,7 +21,10 @@ type AddressInfo = ip.AddressInfo
 const Forever = ip.Forever
 
 // Neighbor is one row of Neighbors.
-type Neighbor = link.Neighbor
+type Neighbor struct {
+	link.Neighbor
+	Interface string `json:"interface"`
+}
 
 // Counter is one row of Counters.
 type Counter = stats.Value
@@ -43,7 +46,9 @@ func (s *Stack) Neighbors() []Neighbor {
 	var rows []Neighbor
 	for _, a := range s.links {
 		if a.ethernet != nil {
-			rows = append(rows, a.ethernet.Neighbors(s.Now())...)
+			for _, n := range a.ethernet.Neighbors(s.Now()) {
+				rows = append(rows, Neighbor{n, a.name})
+			}
 		}
 	}
 	return rows

@@ -19,6 +19,7 @@ import (
 
 func (a *app) knockCommand() *cobra.Command {
 	var port uint16
+	var f family
 	cmd := &cobra.Command{
 		Use:   "knock HOST",
 		Short: "Tell a knock-knock joke to a server",
@@ -32,18 +33,20 @@ dialogue. It fails if an answer is wrong.`,
 			if err := checkPort(port); err != nil {
 				return err
 			}
-			return a.with(cmd.Context(), "tcp", hostPort(args[0], port), func(c net.Conn) error {
+			return a.with(cmd.Context(), f, "tcp", args[0], strconv.Itoa(int(port)), func(c net.Conn) error {
 				joke := knock.Pick(rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
 				return services.Knock(c, joke, a.out)
 			})
 		},
 	}
+	f.flags(cmd, "use %s only")
 	cmd.Flags().Uint16Var(&port, "port", 1414, "`port` of the server")
 	return cmd
 }
 
 func (a *app) echoCommand() *cobra.Command {
 	var port uint16
+	var f family
 	cmd := &cobra.Command{
 		Use:   "echo HOST [TEXT...]",
 		Short: "Send text to an echo server",
@@ -56,7 +59,7 @@ the reply; it fails if the reply differs. Without TEXT it sends its input.`,
 			if err := checkPort(port); err != nil {
 				return err
 			}
-			return a.with(cmd.Context(), "tcp", hostPort(args[0], port), func(c net.Conn) error {
+			return a.with(cmd.Context(), f, "tcp", args[0], strconv.Itoa(int(port)), func(c net.Conn) error {
 				if len(args) == 1 {
 					return join(c, a.in, a.out, 0)
 				}
@@ -64,6 +67,7 @@ the reply; it fails if the reply differs. Without TEXT it sends its input.`,
 			})
 		},
 	}
+	f.flags(cmd, "use %s only")
 	cmd.Flags().Uint16Var(&port, "port", 7, "`port` of the server")
 	return cmd
 }
@@ -82,9 +86,12 @@ func echo(c net.Conn, text string, out io.Writer) error {
 	return nil
 }
 
-// with connects from the stack to address, calls use, and closes the connection after use or when ctx ends.
-func (a *app) with(ctx context.Context, network, address string, use func(net.Conn) error) error {
-	c, err := a.client().DialContext(ctx, network, address)
+// with connects from the stack to a port of a host, calls use, and closes the connection after use or when ctx ends.
+func (a *app) with(ctx context.Context, f family, transport, host, port string, use func(net.Conn) error) error {
+	if err := a.checkHost(ctx, f, host); err != nil {
+		return err
+	}
+	c, err := a.client().DialContext(ctx, f.network(transport), net.JoinHostPort(host, port))
 	if err != nil {
 		return err
 	}
@@ -108,8 +115,4 @@ func checkPort(port uint16) error {
 		return usage("--port 0: it must be from 1 to 65535")
 	}
 	return nil
-}
-
-func hostPort(host string, port uint16) string {
-	return net.JoinHostPort(host, strconv.Itoa(int(port)))
 }

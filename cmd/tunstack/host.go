@@ -11,6 +11,7 @@ import (
 
 	"tunstack/capture"
 	"tunstack/cmd/internal/control"
+	"tunstack/cmd/internal/icmpmsg"
 	"tunstack/internal/clock"
 	"tunstack/socketapi"
 )
@@ -50,7 +51,7 @@ func table[T any](list func() []T) func() iter.Seq[any] {
 // DialContext implements control.Stack. A raw ICMP connection is one for ping, see icmpConn.
 func (h host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	c, err := h.Stack.DialContext(ctx, network, address)
-	if err != nil || network != "ip4:icmp" {
+	if err != nil || network != icmpmsg.Of(any4).Socket() {
 		return c, err
 	}
 	defer c.Close()

@@ -18,6 +18,7 @@ const udpQuiet = time.Second
 
 func (a *app) ncCommand() *cobra.Command {
 	var udp, listen bool
+	var f family
 	var wait seconds
 	cmd := &cobra.Command{
 		Use:   "nc [-u] [-l] [HOST] PORT",
@@ -31,12 +32,12 @@ received for a second after the end of the input.`,
 		Example: `  echo hello | tunstack nc 10.0.0.1 7
   tunstack nc -l 5000 > received            and on the host: nc 10.0.0.2 5000
   tunstack nc -u 10.0.0.1 9999
-  tunstack nc 10.0.0.1 http`,
+  tunstack nc fd00::1 http`,
 		Args: operands(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			network, quiet := "tcp", time.Duration(wait)
+			transport, quiet := "tcp", time.Duration(wait)
 			if udp {
-				network = "udp"
+				transport = "udp"
 			}
 			if udp && quiet == 0 {
 				quiet = udpQuiet
@@ -44,23 +45,26 @@ received for a second after the end of the input.`,
 			if len(args) == 1 && !listen {
 				return usage("nc needs HOST and PORT; only with -l PORT is enough")
 			}
-			host := strings.Join(args[:len(args)-1], "")
-			address := net.JoinHostPort(host, args[len(args)-1])
+			host, port := strings.Join(args[:len(args)-1], ""), args[len(args)-1]
 			if listen {
-				return a.listen(cmd.Context(), network, address, quiet)
+				return a.listen(cmd.Context(), f, transport, host, port, quiet)
 			}
-			return a.with(cmd.Context(), network, address, func(c net.Conn) error { return join(c, a.in, a.out, quiet) })
+			return a.with(cmd.Context(), f, transport, host, port, func(c net.Conn) error { return join(c, a.in, a.out, quiet) })
 		},
 	}
+	f.flags(cmd, "use %s only")
 	cmd.Flags().BoolVarP(&udp, "udp", "u", false, "UDP instead of TCP")
 	cmd.Flags().BoolVarP(&listen, "listen", "l", false, "wait for a connection instead of making one")
 	cmd.Flags().VarP(&wait, "wait", "w", "give up after `seconds` without anything received, once the input has ended; 0: never, with -u 1 s")
 	return cmd
 }
 
-// listen relays the first connection to address.
-func (a *app) listen(ctx context.Context, network, address string, quiet time.Duration) error {
-	l, err := a.client().Listen(ctx, network, address)
+// listen relays the first connection to a port of an own address, or of all of them if host is empty.
+func (a *app) listen(ctx context.Context, f family, transport, host, port string, quiet time.Duration) error {
+	if err := a.checkHost(ctx, f, host); err != nil {
+		return err
+	}
+	l, err := a.client().Listen(ctx, f.network(transport), net.JoinHostPort(host, port))
 	if err != nil {
 		return err
 	}

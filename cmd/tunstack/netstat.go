@@ -17,6 +17,7 @@ import (
 // netstatFlags are the flags of `tunstack netstat`.
 type netstatFlags struct {
 	tcp, udp, raw, info, statistics, json bool
+	family                                family
 	watch                                 seconds // 0: once
 }
 
@@ -54,6 +55,7 @@ the counters that are zero, and shows beside each value by how much it has grown
 	cmd.Flags().BoolVarP(&f.tcp, "tcp", "t", false, "TCP sockets; the default")
 	cmd.Flags().BoolVarP(&f.udp, "udp", "u", false, "UDP sockets")
 	cmd.Flags().BoolVarP(&f.raw, "raw", "w", false, "raw sockets")
+	f.family.flags(cmd, "only sockets of %s")
 	cmd.Flags().BoolVarP(&f.info, "info", "i", false, "internal TCP information")
 	cmd.Flags().BoolVarP(&f.statistics, "statistics", "s", false, "counters and drop reasons instead of sockets")
 	cmd.Flags().Var(&f.watch, "watch", "repeat every N `seconds`")
@@ -117,7 +119,7 @@ func (a *app) sockets(ctx context.Context, f *netstatFlags, out io.Writer) error
 		table = "details"
 	}
 	err := control.Each(ctx, a.client(), table, func(s socketapi.SocketInfo) error {
-		if !shown[s.Protocol] {
+		if !shown[s.Protocol] || !f.family.has(s.Local.Addr()) {
 			return nil
 		}
 		return rows.add(s)
@@ -128,11 +130,19 @@ func (a *app) sockets(ctx context.Context, f *netstatFlags, out io.Writer) error
 	return rows.end()
 }
 
-// endText is one end of a socket, with ss's words for an unset address or port.
-func endText(a netip.AddrPort) (addr, port string) {
+// endText is one end of a socket, with ss's words for an unset address or port; six is whether the socket is of IPv6.
+func endText(a netip.AddrPort, six bool) (addr, port string) {
 	addr, port = "0.0.0.0", "*"
-	if a.Addr().IsValid() {
+	switch {
+	case a.Addr().Is6():
+		addr = "[" + a.Addr().WithZone("").String() + "]"
+		if zone := a.Addr().Zone(); zone != "" {
+			addr += "%" + zone
+		}
+	case a.Addr().IsValid():
 		addr = a.Addr().String()
+	case six:
+		addr = "[::]"
 	}
 	if a.Port() != 0 {
 		port = strconv.Itoa(int(a.Port()))

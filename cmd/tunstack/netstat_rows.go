@@ -30,9 +30,14 @@ type socketLine struct {
 const tableRows = 4096
 
 func (t *socketTable) add(s socketapi.SocketInfo) error {
-	local, localPort := endText(s.Local)
-	remote, remotePort := endText(s.Remote)
-	l := socketLine{cells: [8]string{s.Protocol, s.State, strconv.Itoa(s.RecvQ), strconv.Itoa(s.SendQ), local, localPort, remote, remotePort}}
+	six := s.Local.Addr().Is6()
+	local, localPort := endText(s.Local, six)
+	remote, remotePort := endText(s.Remote, six)
+	netid := s.Protocol
+	if six {
+		netid += "6"
+	}
+	l := socketLine{cells: [8]string{netid, s.State, strconv.Itoa(s.RecvQ), strconv.Itoa(s.SendQ), local, localPort, remote, remotePort}}
 	if s.Info != nil {
 		l.below = "\t " + infoText(s.Info) + "\n"
 	}

@@ -1,12 +1,12 @@
 package main
 
 import (
-	"net"
 	"net/netip"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"tunstack/cmd/internal/icmpmsg"
 	"tunstack/cmd/internal/ping"
 )
 
@@ -15,14 +15,18 @@ const minInterval = time.Millisecond
 
 func (a *app) pingCommand() *cobra.Command {
 	var cfg ping.Config
+	var f family
 	interval, wait := seconds(time.Second), seconds(10*time.Second)
 	cmd := &cobra.Command{
 		Use:   "ping HOST",
 		Short: "Send echo requests from the stack",
-		Long: `Sends ICMP echo requests from the stack and prints the replies and statistics as Linux's
-ping does. It runs until it is interrupted (Ctrl-C) or -c requests are answered, and
-exits 1 without any reply.`,
+		Long: `Sends echo requests of ICMP or ICMPv6 from the stack and prints the replies and statistics as
+Linux's ping does. It runs until it is interrupted (Ctrl-C) or -c requests are answered, and
+exits 1 without any reply. A name is looked up in IPv6 first; the address of one link (fe80::...)
+has the name of the stack's interface behind it if the stack has several.`,
 		Example: `  tunstack ping 10.0.0.1
+  tunstack ping fd00::1
+  tunstack ping fe80::1%tap0
   tunstack ping -c 3 -s 8000 10.0.0.1     in fragments`,
 		Args: operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -30,14 +34,15 @@ exits 1 without any reply.`,
 			switch {
 			case cfg.Count < 0 || cmd.Flags().Changed("count") && cfg.Count == 0:
 				return usage("ping: -c %d: the count must be at least 1", cfg.Count)
-			case cfg.Size < 0 || cfg.Size > ping.MaxSize:
-				return usage("ping: -s %d: the size must be from 0 to %d", cfg.Size, ping.MaxSize)
+			case cfg.Size < 0 || cfg.Size > ping.MaxSize(any6):
+				return badSize(cfg.Size, any6)
 			case cfg.Interval < minInterval:
 				return usage("ping: -i %s: the interval must be at least %g s", &interval, minInterval.Seconds())
 			}
-			return a.ping(cmd, cfg)
+			return a.ping(cmd, f, cfg)
 		},
 	}
+	f.flags(cmd, "use %s only")
 	cmd.Flags().IntVarP(&cfg.Count, "count", "c", 0, "stop after `N` requests")
 	cmd.Flags().IntVarP(&cfg.Size, "size", "s", ping.DefaultSize, "payload of `SIZE` bytes")
 	cmd.Flags().VarP(&interval, "interval", "i", "`seconds` from one request to the next")
@@ -45,14 +50,22 @@ exits 1 without any reply.`,
 	return cmd
 }
 
-func (a *app) ping(cmd *cobra.Command, cfg ping.Config) error {
-	c, err := a.client().DialContext(cmd.Context(), "ip4:icmp", cfg.Host)
+// badSize is the error for a payload that no datagram to an address holds.
+func badSize(size int, to netip.Addr) error {
+	return usage("ping: -s %d: the size must be from 0 to %d", size, ping.MaxSize(to))
+}
+
+func (a *app) ping(cmd *cobra.Command, f family, cfg ping.Config) error {
+	c, err := a.dialRaw(cmd.Context(), f, cfg.Host, (*icmpmsg.Family).Socket, any6, any4)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if cfg.Addr, err = netip.ParseAddr(c.RemoteAddr().String()); err != nil {
-		return &net.AddrError{Err: "the stack does not say whom it pings", Addr: cfg.Host}
+	if cfg.Addr, err = checkedAddr(c.RemoteAddr()); err != nil {
+		return err
+	}
+	if cfg.Size > ping.MaxSize(cfg.Addr) {
+		return badSize(cfg.Size, cfg.Addr)
 	}
 	stats, err := ping.Run(cmd.Context(), c, cfg, a.out)
 	if err == nil && stats.Received == 0 {

@@ -7,8 +7,8 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,11 +16,14 @@ import (
 	"tunstack/socketapi"
 )
 
-// show fetches a table of the running stack and prints it, with print or as JSON.
-func show[Row any](ctx context.Context, a *app, table string, asJSON bool, print func(io.Writer, []Row)) error {
+// show fetches the rows of a table of the running stack that are chosen, and prints them, with print or as JSON.
+func show[Row any](ctx context.Context, a *app, table string, asJSON bool, print func(io.Writer, []Row), chosen ...func(Row) bool) error {
 	var rows []Row
 	if err := a.client().Get(ctx, table, &rows); err != nil {
 		return err
+	}
+	for _, is := range chosen {
+		rows = slices.DeleteFunc(rows, func(r Row) bool { return !is(r) })
 	}
 	if asJSON {
 		return printJSON(a.out, rows)
@@ -42,20 +45,32 @@ func jsonFlag(cmd *cobra.Command, asJSON *bool) {
 	cmd.Flags().BoolVar(asJSON, "json", false, "print JSON instead of a table")
 }
 
-// tableCommand makes a command that prints one table.
-func tableCommand[Row any](a *app, cmd *cobra.Command, table string, print func(io.Writer, []Row)) *cobra.Command {
+// tableCommand makes a command that prints the chosen rows of one table.
+func tableCommand[Row any](a *app, cmd *cobra.Command, table string, print func(io.Writer, []Row), chosen ...func(Row) bool) *cobra.Command {
 	var asJSON bool
 	cmd.Args = operands(0, 0)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return show(cmd.Context(), a, table, asJSON, print) }
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return show(cmd.Context(), a, table, asJSON, print, chosen...)
+	}
 	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+// familyCommand makes a command that prints one table, with flags for the rows of one family; of is the address of a row.
+func familyCommand[Row any](a *app, cmd *cobra.Command, table string, of func(Row) netip.Addr, print func(io.Writer, []Row)) *cobra.Command {
+	var f family
+	cmd = tableCommand(a, cmd, table, print, func(r Row) bool { return f.has(of(r)) })
+	f.flags(cmd, "show only %s")
 	return cmd
 }
 
 func (a *app) ifconfigCommand() *cobra.Command {
 	return tableCommand(a, &cobra.Command{
-		Use:     "ifconfig",
-		Short:   "Show the stack's interfaces",
-		Long:    "Shows the stack's interfaces with their addresses, MTU, and packets and bytes received (RX) and sent (TX).",
+		Use:   "ifconfig",
+		Short: "Show the stack's interfaces",
+		Long: `Shows the stack's interfaces with their addresses of both families, MTU, and packets and bytes received
+(RX) and sent (TX). An address that is not in use for good has a second part: its flags in the words of
+"ip address", and the lifetimes that are left, in seconds.`,
 		Example: "  tunstack ifconfig\n  tunstack ifconfig --json",
 	}, "interfaces", printInterfaces)
 }
@@ -71,16 +86,53 @@ func printInterfaces(w io.Writer, rows []socketapi.InterfaceInfo) {
 		}
 		fmt.Fprintf(w, "%s: flags=<%s>  mtu %d\n", r.Name, flags, r.MTU)
 		for _, a := range r.Addresses {
-			p := a.Prefix
-			fmt.Fprintf(w, "        inet %s  netmask %s", p.Addr(), mask(p))
-			if p.Bits() < 31 && !r.Loopback {
-				fmt.Fprintf(w, "  broadcast %s", lastAddr(p))
-			}
-			fmt.Fprintln(w)
+			fmt.Fprintf(w, "        %s%s\n", addressText(a.Prefix, r.Loopback), stateText(a))
 		}
 		fmt.Fprintf(w, "        RX packets %d  bytes %d\n", r.InPackets, r.InBytes)
 		fmt.Fprintf(w, "        TX packets %d  bytes %d\n", r.OutPackets, r.OutBytes)
 	}
+}
+
+// addressText is an address with its network as Linux's ifconfig prints it.
+func addressText(p netip.Prefix, loopback bool) string {
+	switch {
+	case p.Addr().Is6():
+		return fmt.Sprintf("inet6 %s  prefixlen %d  scopeid %s", p.Addr(), p.Bits(), scopeText(p.Addr()))
+	case p.Bits() < 31 && !loopback:
+		return fmt.Sprintf("inet %s  netmask %s  broadcast %s", p.Addr(), mask(p), lastAddr(p))
+	}
+	return fmt.Sprintf("inet %s  netmask %s", p.Addr(), mask(p))
+}
+
+// scopeText is the scope of an IPv6 address with Linux's number (RFC 4291 section 2.5).
+func scopeText(a netip.Addr) string {
+	switch {
+	case a.IsLoopback():
+		return "0x10<host>"
+	case a.IsLinkLocalUnicast():
+		return "0x20<link>"
+	}
+	return "0x0<global>"
+}
+
+// stateText is the state of an address, "" for one that is in use for good.
+func stateText(a socketapi.AddressInfo) string {
+	text := ""
+	if flags := a.Flags(); len(flags) > 0 {
+		text = "  flags <" + strings.Join(flags, ",") + ">"
+	}
+	if a.Dynamic {
+		text += "  valid " + lifetime(a.Valid) + "  preferred " + lifetime(a.Preferred)
+	}
+	return text
+}
+
+// lifetime is a lifetime in seconds.
+func lifetime(d time.Duration) string {
+	if d == socketapi.Forever {
+		return "forever"
+	}
+	return fmt.Sprintf("%d", int(d.Seconds()))
 }
 
 func mask(p netip.Prefix) string { return net.IP(net.CIDRMask(p.Bits(), 32)).String() }
@@ -92,67 +144,4 @@ func lastAddr(p netip.Prefix) netip.Addr {
 		a[i] |= ^m
 	}
 	return netip.AddrFrom4(a)
-}
-
-// neighbor is a row of the ARP cache in the format of the control socket.
-type neighbor struct {
-	IP    netip.Addr    `json:"ip"`
-	MAC   string        `json:"mac"`
-	State string        `json:"state"`
-	Age   time.Duration `json:"age"`
-}
-
-func (a *app) arpCommand() *cobra.Command {
-	return tableCommand(a, &cobra.Command{
-		Use:   "arp",
-		Short: "Show the stack's ARP cache",
-		Long: `Shows the hardware addresses that the stack knows on Ethernet (up --tap), their states,
-and the time since it last heard from them. A TUN device has none.`,
-		Example: "  tunstack arp\n  tunstack arp --json",
-	}, "neighbors", printNeighbors)
-}
-
-func printNeighbors(w io.Writer, rows []neighbor) {
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "Address\tHWaddress\tState\tAge")
-	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", r.IP, r.MAC, r.State, r.Age.Round(time.Second))
-	}
-	t.Flush()
-}
-
-func (a *app) routeCommand() *cobra.Command {
-	return tableCommand(a, &cobra.Command{
-		Use:   "route",
-		Short: "Show the stack's routes",
-		Long: `Shows the stack's route table as "route -n" does. Flags: U usable, G by way of a gateway,
-H a single host, D learned from an ICMP Redirect.`,
-		Example: "  tunstack route\n  tunstack route --json",
-	}, "routes", printRoutes)
-}
-
-func printRoutes(w io.Writer, rows []socketapi.Route) {
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "Destination\tGateway\tGenmask\tFlags\tMetric\tIface")
-	for _, r := range rows {
-		gateway := netip.IPv4Unspecified()
-		if r.Gateway.IsValid() {
-			gateway = r.Gateway
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\n", r.Prefix.Addr(), gateway, mask(r.Prefix), routeFlags(r), r.Metric, r.Interface)
-	}
-	t.Flush()
-}
-
-func routeFlags(r socketapi.Route) string {
-	var b strings.Builder
-	for _, f := range []struct {
-		set  bool
-		flag byte
-	}{{!r.Failed, 'U'}, {r.Gateway.IsValid(), 'G'}, {r.Prefix.IsSingleIP(), 'H'}, {r.Redirect, 'D'}} {
-		if f.set {
-			b.WriteByte(f.flag)
-		}
-	}
-	return b.String()
 }

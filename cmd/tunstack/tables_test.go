@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,23 @@ udp   UNCONN 0      0            0.0.0.0:54321      0.0.0.0:*
 `, out.String())
 }
 
+func TestPrintSockets6(t *testing.T) {
+	end := netip.MustParseAddrPort
+	var out strings.Builder
+	printRows(t, &socketTable{w: &out, withProtocol: true}, []socketapi.SocketInfo{
+		{Protocol: "tcp", State: "LISTEN", SendQ: 128, Local: end("[::]:7")},
+		{Protocol: "tcp", State: "ESTAB", Local: end("[fd00::2]:7"), Remote: end("[fd00::1]:40000")},
+		{Protocol: "udp", State: "UNCONN", Local: end("0.0.0.0:53")},
+		{Protocol: "udp", State: "UNCONN", Local: end("[fe80::2%tap0]:546")},
+	})
+	require.Equal(t, `Netid State  Recv-Q Send-Q  Local Address:Port Peer Address:Port
+tcp6  LISTEN 0      128              [::]:7            [::]:*
+tcp6  ESTAB  0      0           [fd00::2]:7       [fd00::1]:40000
+udp   UNCONN 0      0             0.0.0.0:53        0.0.0.0:*
+udp6  UNCONN 0      0      [fe80::2]%tap0:546          [::]:*
+`, out.String())
+}
+
 func TestPrintCounters(t *testing.T) {
 	var out strings.Builder
 	printCounters(&out, []socketapi.Counter{
@@ -110,19 +128,44 @@ tun0: flags=<UP,BROADCAST,MULTICAST>  mtu 1500
 `, out.String())
 }
 
+// The addresses of IPv6 have their scopes, and those not in use for good their states.
+func TestPrintInterfaces6(t *testing.T) {
+	row := func(prefix string, valid, preferred time.Duration, a socketapi.AddressInfo) socketapi.AddressInfo {
+		a.Prefix, a.Valid, a.Preferred = netip.MustParsePrefix(prefix), valid, preferred
+		return a
+	}
+	const ever = socketapi.Forever
+	var out strings.Builder
+	printInterfaces(&out, []socketapi.InterfaceInfo{{Name: "tap0", MTU: 1500, Addresses: []socketapi.AddressInfo{
+		row("::1/128", ever, ever, socketapi.AddressInfo{}), row("fe80::2/64", ever, ever, socketapi.AddressInfo{}),
+		row("fd00::2/64", time.Hour, 0, socketapi.AddressInfo{Dynamic: true, Deprecated: true, Temporary: true}),
+		row("2001:db8::2/64", ever, ever, socketapi.AddressInfo{Tentative: true}),
+	}}})
+	require.Equal(t, `tap0: flags=<UP,BROADCAST,MULTICAST>  mtu 1500
+        inet6 ::1  prefixlen 128  scopeid 0x10<host>
+        inet6 fe80::2  prefixlen 64  scopeid 0x20<link>
+        inet6 fd00::2  prefixlen 64  scopeid 0x0<global>  flags <deprecated,temporary,dynamic>  valid 3600  preferred 0
+        inet6 2001:db8::2  prefixlen 64  scopeid 0x0<global>  flags <tentative>
+        RX packets 0  bytes 0
+        TX packets 0  bytes 0
+`, out.String())
+}
+
 func TestPrintNeighbors(t *testing.T) {
 	var out strings.Builder
 	printNeighbors(&out, nil)
-	require.Equal(t, "Address  HWaddress  State  Age\n", out.String())
+	require.Equal(t, "Address  HWaddress  State  Age  Iface\n", out.String())
 
 	out.Reset()
 	printNeighbors(&out, []neighbor{
-		{IP: netip.MustParseAddr("10.0.0.1"), MAC: "02:00:5e:10:00:01", State: "reachable", Age: 1499 * time.Millisecond},
-		{IP: netip.MustParseAddr("10.0.0.100"), MAC: "00:00:00:00:00:00", State: "incomplete", Age: 90 * time.Second},
+		{netip.MustParseAddr("10.0.0.1"), "02:00:5e:10:00:01", "reachable", 1499 * time.Millisecond, "tap0"},
+		{netip.MustParseAddr("10.0.0.100"), "00:00:00:00:00:00", "incomplete", 90 * time.Second, "tap0"},
+		{netip.MustParseAddr("fe80::1%tap1"), "02:00:5e:10:00:01", "stale", time.Hour, "tap1"},
 	})
-	require.Equal(t, `Address     HWaddress          State       Age
-10.0.0.1    02:00:5e:10:00:01  reachable   1s
-10.0.0.100  00:00:00:00:00:00  incomplete  1m30s
+	require.Equal(t, `Address     HWaddress          State       Age     Iface
+10.0.0.1    02:00:5e:10:00:01  reachable   1s      tap0
+10.0.0.100  00:00:00:00:00:00  incomplete  1m30s   tap0
+fe80::1     02:00:5e:10:00:01  stale       1h0m0s  tap1
 `, out.String())
 }
 
@@ -139,4 +182,32 @@ func TestPrintRoutes(t *testing.T) {
 10.0.0.0     0.0.0.0   255.255.255.0    U      0       tun0
 0.0.0.0      10.0.0.1  0.0.0.0          G      100     tun0
 `, out.String())
+}
+
+// Each family has a table of its own.
+func TestPrintRoutes6(t *testing.T) {
+	prefix, addr := netip.MustParsePrefix, netip.MustParseAddr
+	rows := []socketapi.Route{
+		{Prefix: prefix("fd00::/64"), Interface: "tap0"},
+		{Prefix: prefix("10.0.0.0/24"), Interface: "tap0"},
+		{Prefix: prefix("2001:db8::9/128"), Gateway: addr("fe80::2%tap0"), Interface: "tap0", Redirect: true},
+		{Prefix: prefix("::/0"), Gateway: addr("fe80::1%tap0"), Interface: "tap0", Metric: 1024, Advertised: true},
+	}
+	const want = `Destination      Next Hop  Flags  Metric  Iface
+fd00::/64        ::        U      0       tap0
+2001:db8::9/128  fe80::2   UGHD   0       tap0
+::/0             fe80::1   UGA    1024    tap0
+`
+	var out strings.Builder
+	printRoutes(&out, rows)
+	require.Equal(t, `Destination  Gateway  Genmask        Flags  Metric  Iface
+10.0.0.0     0.0.0.0  255.255.255.0  U      0       tap0
+
+`+want, out.String())
+	out.Reset()
+	printRoutes(&out, slices.DeleteFunc(rows, func(r socketapi.Route) bool { return r.Prefix.Addr().Is4() }))
+	require.Equal(t, want, out.String())
+	out.Reset()
+	printRoutes(&out, nil)
+	require.Equal(t, "Destination  Gateway  Genmask  Flags  Metric  Iface\n", out.String())
 }

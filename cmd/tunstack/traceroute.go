@@ -1,30 +1,33 @@
 package main
 
 import (
+	"context"
 	"net"
-	"net/netip"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"tunstack/cmd/internal/icmpmsg"
 	"tunstack/cmd/internal/traceroute"
 )
 
 func (a *app) tracerouteCommand() *cobra.Command {
 	cfg := traceroute.Config{Method: traceroute.UDP}
 	var icmp, tcp bool
+	var f family
 	wait := seconds(5 * time.Second)
 	cmd := &cobra.Command{
 		Use:   "traceroute HOST",
 		Short: "Show the routers on the way from the stack to a host",
 		Long: `Shows the routers on the way from the stack to HOST as Linux's traceroute does. It sends probes with a
-time to live of one router, then two and so on, and the router where a probe expires reports it: a line has
+time to live (hop limit) of one router, then two and so on, and the router where a probe expires reports it: a line has
 the hop, its address, and the round trip of each probe. * is a probe without an answer. !H, !N, !P and !X mean
 that the probe could not go on: host, network or protocol unreachable, or prohibited.
 
 The probes are datagrams to ports without a socket, from 33434 on; with -I echo requests, with -T
-SYNs to port 80. Where a firewall drops one kind, another may pass.`,
+SYNs to port 80. Where a firewall drops one kind, another may pass. A name is looked up in IPv4 first.`,
 		Example: `  tunstack traceroute 10.0.0.1
+  tunstack traceroute fd00::1
   tunstack traceroute -n -w 1 -m 10 10.1.0.2
   tunstack traceroute -T -p 443 10.1.0.2     as far as a web server`,
 		Args: operands(1, 1),
@@ -42,9 +45,10 @@ SYNs to port 80. Where a firewall drops one kind, another may pass.`,
 			if err := checkTraceroute(&cfg); err != nil {
 				return err
 			}
-			return a.traceroute(cmd, cfg)
+			return a.traceroute(cmd.Context(), f, cfg)
 		},
 	}
+	f.flags(cmd, "use %s only")
 	flags := cmd.Flags()
 	flags.IntVarP(&cfg.Hops, "max-hops", "m", traceroute.DefaultHops, "try `N` hops at most")
 	flags.IntVarP(&cfg.Queries, "queries", "q", traceroute.DefaultQueries, "send `N` probes to each hop")
@@ -81,33 +85,33 @@ func checkTraceroute(cfg *traceroute.Config) error {
 }
 
 // traceroute opens the stack's sockets and runs.
-func (a *app) traceroute(cmd *cobra.Command, cfg traceroute.Config) error {
-	dial := func(network string) (net.Conn, error) {
-		return a.client().DialContext(cmd.Context(), network, cfg.Host)
-	}
-	out, err := dial("ip4:255")
+func (a *app) traceroute(ctx context.Context, f family, cfg traceroute.Config) error {
+	out, err := a.dialRaw(ctx, f, cfg.Host, traceroute.Network, any4, any6)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	if cfg.Local, err = netip.ParseAddr(out.LocalAddr().String()); err != nil {
+	if cfg.Local, err = checkedAddr(out.LocalAddr()); err != nil {
 		return err
 	}
-	if cfg.Addr, err = netip.ParseAddr(out.RemoteAddr().String()); err != nil {
+	if cfg.Addr, err = checkedAddr(out.RemoteAddr()); err != nil {
 		return err
 	}
-	_, messages, reply := cfg.Method.Networks(cfg.Addr)
-	icmp, err := dial(messages)
+	of := icmpmsg.Of(cfg.Addr)
+	dial := func(network string) (net.Conn, error) {
+		return a.client().DialContext(ctx, network, cfg.Addr.String())
+	}
+	icmp, err := dial(of.Socket())
 	if err != nil {
 		return err
 	}
 	defer icmp.Close()
 	sockets := traceroute.Sockets{Out: out, ICMP: icmp}
-	if reply != "" {
-		if sockets.Reply, err = dial(reply); err != nil {
+	if cfg.Method != traceroute.ICMP {
+		if sockets.Reply, err = dial(cfg.Method.Network(of)); err != nil {
 			return err
 		}
 		defer sockets.Reply.Close()
 	}
-	return traceroute.Run(cmd.Context(), sockets, cfg, a.out)
+	return traceroute.Run(ctx, sockets, cfg, a.out)
 }

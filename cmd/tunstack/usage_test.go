@@ -2,14 +2,17 @@ package main
 
 import (
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
+	"tunstack/socketapi"
 	"tunstack/tcp"
 )
 
@@ -23,8 +26,8 @@ func TestUsageErrors(t *testing.T) {
 		{"ping -c 0 127.0.0.1", "-c 0: the count must be at least 1"},
 		{"ping -c -1 127.0.0.1", "-c -1: the count must be at least 1"},
 		{"ping -c x 127.0.0.1", "invalid argument"},
-		{"ping -s 65508 127.0.0.1", "-s 65508: the size must be from 0 to 65507"},
-		{"ping -s -1 127.0.0.1", "-s -1: the size must be from 0 to 65507"},
+		{"ping -s 65528 127.0.0.1", "-s 65528: the size must be from 0 to 65527"},
+		{"ping -s -1 127.0.0.1", "-s -1: the size must be from 0 to 65527"},
 		{"ping -i 0 127.0.0.1", "-i 0: the interval must be at least 0.001 s"},
 		{"ping -i soon 127.0.0.1", `"soon" is not a number of seconds`},
 		{"ping -W NaN 127.0.0.1", `"NaN" is not a number of seconds`},
@@ -72,6 +75,9 @@ func TestUsageErrors(t *testing.T) {
 		{"plot --seed 2 -o joke.svg", "--seed: it needs --sim"},
 		{"ifconfig x", "usage: tunstack ifconfig"},
 		{"arp x", "usage: tunstack arp"},
+		{"neigh x", "usage: tunstack neigh"},
+		{"neigh -4 -6", "[ipv4 ipv6] were all set"},
+		{"route -4 -6", "[ipv4 ipv6] were all set"},
 		{"route x", "usage: tunstack route"},
 	} {
 		t.Run(tt.line, func(t *testing.T) {
@@ -79,6 +85,58 @@ func TestUsageErrors(t *testing.T) {
 			requireOneLine(t, r, exitUsage, tt.message)
 			require.Contains(t, r.err, "--help)\n")
 		})
+	}
+}
+
+// A HOST of IPv6 that cannot be meant gives one line that says what to write instead.
+func TestBadHosts(t *testing.T) {
+	startLoopback(t)
+	for _, tt := range []struct{ args, message string }{
+		{"ping ::ffff:1.2.3.4", "::ffff:1.2.3.4: an IPv4 address in a form of sockets; write 1.2.3.4"},
+		{"traceroute ::ffff:1.2.3.4", "write 1.2.3.4"},
+		{"nc ::ffff:1.2.3.4 7", "write 1.2.3.4"},
+		{"echo ::ffff:1.2.3.4 x", "write 1.2.3.4"},
+		{"knock ::ffff:1.2.3.4", "write 1.2.3.4"},
+		{"ping [::1]", "[::1]: an address stands without brackets here"},
+		{"ping fe80::1/64", "fe80::1/64: not an IPv6 address"},
+		{"ping ::1::2", "::1::2: not an IPv6 address"},
+		{"ping 12345::1", "12345::1: not an IPv6 address"},
+		{"ping fe80::1%", "fe80::1%: not an IPv6 address"},
+		{"ping -4 ::1", "::1: not an address of IPv4"},
+		{"ping -6 127.0.0.1", "127.0.0.1: not an address of IPv6"},
+		{"traceroute -6 127.0.0.1", "127.0.0.1: not an address of IPv6"},
+		{"nc -6 127.0.0.1 7", "127.0.0.1: not an address of IPv6"},
+		{"nc -4 -l ::1 5000", "::1: not an address of IPv4"},
+		{"echo -6 127.0.0.1 x", "127.0.0.1: not an address of IPv6"},
+		{"ping fe80::1%nosuch", "fe80::1%nosuch: the stack has no interface nosuch; it has lo"},
+		{"nc fe80::1%9 7", "fe80::1%9: the stack has no interface 9; it has lo"},
+		{"ping fe80::1", "fe80::1: the address of one link, and the stack has no link"},
+		{"ping -s 65508 127.0.0.1", "-s 65508: the size must be from 0 to 65507"},
+	} {
+		t.Run(tt.args, func(t *testing.T) {
+			requireOneLine(t, tunstack("", strings.Fields(tt.args)...), exitUsage, tt.message)
+		})
+	}
+}
+
+// The zone of an address is one of the stack's interfaces, by name or number; with one link it may be left out.
+func TestZones(t *testing.T) {
+	one := []socketapi.InterfaceInfo{{Name: "lo", Loopback: true}, {Name: "tap0"}}
+	two := append(slices.Clone(one), socketapi.InterfaceInfo{Name: "tap1"})
+	for _, tt := range []struct {
+		rows       []socketapi.InterfaceInfo
+		addr, want string
+	}{
+		{one, "fe80::1", ""}, {one, "fe80::1%tap0", ""}, {one, "fe80::1%2", ""}, {two, "fe80::1%tap1", ""},
+		{one, "fe80::1%tap1", "fe80::1%tap1: the stack has no interface tap1; it has lo, tap0"},
+		{two, "fe80::1", "fe80::1: the address of one link, and the stack has several; write fe80::1%LINK with one of tap0, tap1"},
+	} {
+		err := checkZoneOf(tt.rows, netip.MustParseAddr(tt.addr))
+		if tt.want == "" {
+			require.NoError(t, err, tt.addr)
+		} else {
+			require.EqualError(t, err, tt.want)
+		}
 	}
 }
 

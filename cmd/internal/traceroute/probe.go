@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
-	"net/netip"
 
 	"tunstack/cmd/internal/icmpmsg"
 	"tunstack/icmp"
@@ -28,18 +27,14 @@ const (
 	DefaultPortTCP = 80
 )
 
-// Networks are the networks of the Sockets for probes to an address; reply is empty for ICMP.
-func (m Method) Networks(to netip.Addr) (out, messages, reply string) {
-	f := icmpmsg.Of(to)
-	out, messages = fmt.Sprintf("%s:%d", f.Network, protocolRaw), f.Socket()
-	if m != ICMP {
-		reply = fmt.Sprintf("%s:%d", f.Network, m)
-	}
-	return out, messages, reply
-}
-
 // protocolRaw is IPPROTO_RAW: a socket of it takes datagrams with their IP headers.
 const protocolRaw = 255
+
+// Network is the network of Sockets.Out.
+func Network(f *icmpmsg.Family) string { return fmt.Sprintf("%s:%d", f.Network, protocolRaw) }
+
+// Network is the network of Sockets.Reply.
+func (m Method) Network(f *icmpmsg.Family) string { return fmt.Sprintf("%s:%d", f.Network, m) }
 
 // protocol is the protocol number of the probes.
 func (t *tracer) protocol() uint8 {
