@@ -21,6 +21,7 @@ type Route struct {
 	born   uint64 // the generation whose choice Src is
 	cached atomic.Pointer[Path]
 	hash   uint32 // of Src and Dst
+	sum    uint16 // checksum.Addresses of Src and Dst
 	chosen bool   // the stack chose Src
 }
 
@@ -73,7 +74,10 @@ func (s *Stack) RouteVia(dst, src netip.Addr, via Via) (*Route, error) {
 	if p.Err != nil {
 		return nil, p.Err
 	}
-	r := &Route{Src: p.src, Dst: dst, stack: s, via: via, chosen: !src.IsValid(), born: p.generation, hash: uint32(s.key.Addrs(p.src, dst))}
+	r := &Route{
+		Src: p.src, Dst: dst, stack: s, via: via, chosen: !src.IsValid(), born: p.generation,
+		hash: uint32(s.key.Addrs(p.src, dst)), sum: checksum.Addresses(p.src, dst),
+	}
 	r.cached.Store(p)
 	slot.Store(r)
 	return r, nil
@@ -150,7 +154,7 @@ func (r *Route) Family() Family { return r.stack.families[index(r.Dst)] }
 
 // PseudoSum is the checksum of the pseudo-header over n bytes of transport header and payload (RFC 9293 section 3.1).
 func (r *Route) PseudoSum(protocol uint8, n int) uint16 {
-	return checksum.Pseudo(r.Src, r.Dst, protocol, n)
+	return checksum.PseudoFrom(r.sum, protocol, n)
 }
 
 // Features is the work that the link of the route takes over.

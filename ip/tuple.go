@@ -2,6 +2,7 @@ package ip
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"net/netip"
 
 	"tunstack/internal/addrkey"
@@ -48,14 +49,18 @@ func (t *FourTuple) Local() netip.AddrPort { return netip.AddrPortFrom(t.LocalAd
 // Remote is the peer's end.
 func (t *FourTuple) Remote() netip.AddrPort { return netip.AddrPortFrom(t.RemoteAddr(), t.RemotePort) }
 
-// Hash mixes the tuple with a secret key, so that an outsider cannot choose tuples with equal hashes.
+// Hash mixes the tuple with a secret key, so that an outsider cannot choose tuples with equal hashes. As in wyhash (Wang Yi, 2019), each
+// factor of a product contains the key, and the first two products do not wait for each other.
 func (t *FourTuple) Hash(key uint64) uint64 {
-	const prime = 0x9e3779b97f4a7c15
-	x := key
-	for _, half := range [...][]byte{t.remote[:8], t.remote[8:], t.local[:8], t.local[8:]} {
-		x = (x ^ binary.LittleEndian.Uint64(half)) * prime
-		x ^= x >> 29
-	}
-	x = (x ^ uint64(t.RemotePort)<<16 ^ uint64(t.LocalPort)) * prime
-	return x ^ x>>32
+	other := bits.RotateLeft64(key, 32)
+	remote := fold(binary.LittleEndian.Uint64(t.remote[:])^key, binary.LittleEndian.Uint64(t.remote[8:])^other)
+	local := fold(binary.LittleEndian.Uint64(t.local[:])^other, binary.LittleEndian.Uint64(t.local[8:])^key)
+	ports := uint64(t.RemotePort)<<16 | uint64(t.LocalPort)
+	return fold(remote^ports, local^key^0x9e3779b97f4a7c15)
+}
+
+// fold multiplies to 128 bits and adds the halves without carry.
+func fold(a, b uint64) uint64 {
+	high, low := bits.Mul64(a, b)
+	return high ^ low
 }

@@ -20,17 +20,13 @@ type timers struct {
 
 // Deadline is the time at which the caller must call Output even if nothing else happens; 0: never.
 func (c *Conn) Deadline() time.Duration {
-	first := time.Duration(0)
-	for _, d := range c.timers.deadlines() {
-		if d != 0 && (first == 0 || d < first) {
-			first = d
-		}
-	}
-	if at := c.cc.pace.deadline(); at != 0 && (first == 0 || at < first) {
-		first = at
-	}
-	return first
+	t := &c.timers
+	return time.Duration(1 + min(before(t.rexmt), before(t.persist), before(t.tlp), before(t.reorder), before(t.delack), before(t.keep),
+		before(t.linger), before(t.cork), before(c.cc.pace.deadline())))
 }
+
+// before is one less than a deadline. Of a timer that is off it is later than all others, so that Deadline needs no branch.
+func before(deadline time.Duration) uint64 { return uint64(deadline) - 1 }
 
 // deadlines lists the timers in the order of timerNames.
 func (t *timers) deadlines() [len(timerNames)]time.Duration {
@@ -53,9 +49,12 @@ func (c *Conn) fired(now time.Duration, deadline *time.Duration, name string) bo
 
 // runTimers acts on all deadlines that have passed.
 func (c *Conn) runTimers(now time.Duration) {
+	c.blackhole.expire(now, c)
+	if at := c.Deadline(); at == 0 || now < at {
+		return
+	}
 	t := &c.timers
 	c.cc.pace.expire(now)
-	c.blackhole.expire(now, c)
 	if c.due(now, &t.tlp, "tail loss probe") { // it takes the place of a timeout that is due as well (RFC 8985 section 7.2)
 		c.tlp.send = true
 		c.restartRexmt(now)

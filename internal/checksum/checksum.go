@@ -84,18 +84,29 @@ func Swap(s uint16) uint16 { return s<<8 | s>>8 }
 func Put(field []byte, c uint16) { binary.BigEndian.PutUint16(field, c) }
 
 // Pseudo is the sum of the pseudo-header of TCP and UDP (RFC 9293 section 3.1, RFC 8200 section 8.1). The pseudo-headers of the
-// two families differ in form but have the same sum. An IPv4 address counts as an IPv4-mapped IPv6 address: ones' complement
-// ignores the 0xffff.
+// two families differ in form but have the same sum.
 func Pseudo(src, dst netip.Addr, protocol uint8, length int) uint16 {
+	return PseudoFrom(Addresses(src, dst), protocol, length)
+}
+
+// Addresses is the part of Pseudo that the addresses contribute. An IPv4 address counts as an IPv4-mapped IPv6 address: ones'
+// complement ignores the 0xffff.
+func Addresses(src, dst netip.Addr) uint16 {
 	s, d := src.As16(), dst.As16()
 	sum, carry := bits.Add64(binary.BigEndian.Uint64(s[:]), binary.BigEndian.Uint64(s[8:]), 0)
 	sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(d[:]), carry)
 	sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(d[8:]), carry)
-	sum, carry = bits.Add64(sum, uint64(protocol)+uint64(length), carry)
 	return fold(sum, carry)
+}
+
+// PseudoFrom is Pseudo from the sum of the Addresses.
+func PseudoFrom(addresses uint16, protocol uint8, length int) uint16 {
+	sum := uint(addresses) + uint(protocol) + uint(length)
+	sum = sum>>16 + sum&0xffff
+	return uint16(sum>>16 + sum)
 }
 
 // PseudoOf is Pseudo with both addresses side by side, as a header holds them.
 func PseudoOf(addresses []byte, protocol uint8, length int) uint16 {
-	return Sum(addresses, fold(uint64(protocol)+uint64(length), 0))
+	return PseudoFrom(Sum(addresses, 0), protocol, length)
 }

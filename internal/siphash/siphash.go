@@ -17,14 +17,19 @@ func NewKey(secret [16]byte) Key {
 
 // Sum hashes the words as if they stood one behind the other in little-endian order.
 func (k Key) Sum(words ...uint64) uint64 {
-	v := [4]uint64{k[0] ^ 0x736f6d6570736575, k[1] ^ 0x646f72616e646f6d, k[0] ^ 0x6c7967656e657261, k[1] ^ 0x7465646279746573}
+	v0, v1, v2, v3 := k[0]^0x736f6d6570736575, k[1]^0x646f72616e646f6d, k[0]^0x6c7967656e657261, k[1]^0x7465646279746573
 	for _, m := range words {
-		compress(&v, m)
+		v3 ^= m
+		v0, v1, v2, v3 = round(round(v0, v1, v2, v3))
+		v0 ^= m
 	}
-	compress(&v, uint64(len(words))*8<<56)
-	v[2] ^= 0xff
-	rounds(&v, 4)
-	return v[0] ^ v[1] ^ v[2] ^ v[3]
+	m := uint64(len(words)) * 8 << 56
+	v3 ^= m
+	v0, v1, v2, v3 = round(round(v0, v1, v2, v3))
+	v0 ^= m
+	v2 ^= 0xff
+	v0, v1, v2, v3 = round(round(round(round(v0, v1, v2, v3))))
+	return v0 ^ v1 ^ v2 ^ v3
 }
 
 // Addrs hashes two addresses.
@@ -33,23 +38,16 @@ func (k Key) Addrs(a, b netip.Addr) uint64 {
 	return k.Sum(binary.BigEndian.Uint64(x[:]), binary.BigEndian.Uint64(x[8:]), binary.BigEndian.Uint64(y[:]), binary.BigEndian.Uint64(y[8:]))
 }
 
-func compress(v *[4]uint64, m uint64) {
-	v[3] ^= m
-	rounds(v, 2)
-	v[0] ^= m
-}
-
-func rounds(v *[4]uint64, n int) {
-	for range n {
-		v[0] += v[1]
-		v[1] = bits.RotateLeft64(v[1], 13) ^ v[0]
-		v[0] = bits.RotateLeft64(v[0], 32)
-		v[2] += v[3]
-		v[3] = bits.RotateLeft64(v[3], 16) ^ v[2]
-		v[0] += v[3]
-		v[3] = bits.RotateLeft64(v[3], 21) ^ v[0]
-		v[2] += v[1]
-		v[1] = bits.RotateLeft64(v[1], 17) ^ v[2]
-		v[2] = bits.RotateLeft64(v[2], 32)
-	}
+// round is SipRound. The compiler inlines it and keeps the state in registers.
+func round(v0, v1, v2, v3 uint64) (uint64, uint64, uint64, uint64) {
+	v0 += v1
+	v1 = bits.RotateLeft64(v1, 13) ^ v0
+	v0 = bits.RotateLeft64(v0, 32)
+	v2 += v3
+	v3 = bits.RotateLeft64(v3, 16) ^ v2
+	v0 += v3
+	v3 = bits.RotateLeft64(v3, 21) ^ v0
+	v2 += v1
+	v1 = bits.RotateLeft64(v1, 17) ^ v2
+	return v0, v1, bits.RotateLeft64(v2, 32), v3
 }

@@ -15,3 +15,10 @@ func TestSum(t *testing.T) { // the reference vectors of 8 and 16 bytes 00, 01, 
 	require.Equal(t, uint64(0x93f5f5799a932462), k.Sum(0x0706050403020100))
 	require.Equal(t, uint64(0x3f2acc7f57c29bdb), k.Sum(0x0706050403020100, 0x0f0e0d0c0b0a0908))
 }
+
+func BenchmarkSum(b *testing.B) {
+	k := NewKey([16]byte{1})
+	for b.Loop() {
+		k[0] = k.Sum(k[0], k[1])
+	}
+}
