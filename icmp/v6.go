@@ -9,6 +9,7 @@ import (
 	"tunstack/internal/stats"
 	"tunstack/ip"
 	"tunstack/ipv6"
+	"tunstack/link/nd"
 )
 
 // Types of ICMPv6 messages (RFC 4443). Those below 128 are errors.
@@ -21,15 +22,15 @@ const (
 	EchoReply6        = 129
 
 	firstQuery6 = 128
-	redirect6   = 137 // RFC 4861: treated as an error by those that must not answer one
 )
 
 // Stack6 is the ICMP layer of one host for IPv6 (RFC 4443).
 type Stack6 struct {
-	ip    *ip.Stack
-	v6    *ipv6.Stack
-	stats counters6
-	limit *limiter // also of IPv4's errors
+	ip        *ip.Stack
+	v6        *ipv6.Stack
+	stats     counters6
+	discovery nd.Counters
+	limit     *limiter // also of IPv4's errors
 }
 
 type counters6 struct {
@@ -81,6 +82,8 @@ func (s *Stack6) Input(now time.Duration, d *ip.Datagram, p *packet.Buffer) {
 		p.Free()
 	case ipv6.IsMLD(b[0]):
 		s.v6.InputMLD(now, d, p)
+	case nd.Is(b[0]):
+		s.discover(now, d, p)
 	case b[0] < firstQuery6:
 		s.receiveError(now, d, b)
 		p.Free()

@@ -9,6 +9,7 @@ import (
 	"tunstack/internal/stats"
 	"tunstack/ip"
 	"tunstack/ipv6"
+	"tunstack/link/nd"
 )
 
 // Codes of ICMPv6 errors (RFC 4443 section 3).
@@ -124,7 +125,7 @@ func mayDrawError(b []byte) bool {
 	if !h.Parse(b) || h.Protocol != ip.ProtocolICMPv6 || h.Offset != 0 {
 		return true
 	}
-	return h.HeaderLen < len(b) && b[h.HeaderLen] >= firstQuery6 && b[h.HeaderLen] != redirect6
+	return h.HeaderLen < len(b) && b[h.HeaderLen] >= firstQuery6 && b[h.HeaderLen] != nd.TypeRedirect
 }
 
 // message6 builds an error, without its checksum, that quotes as much of p as fits the MTU of every link (RFC 4443 section 2.4(c)).

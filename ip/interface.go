@@ -24,6 +24,7 @@ type Interface struct {
 	families   families // those for which the MTU is large enough
 	advertised advertised
 	groups     groups
+	routers    RouterListener // nil: router advertisements are ignored
 
 	inPackets, inBytes, outPackets, outBytes stats.Counter
 }

@@ -70,6 +70,7 @@ type Datagram struct {
 	In        *Interface  // the interface that received it
 
 	RouterAlert bool // IPv6: has a Router Alert option for MLD (RFC 2711)
+	Fragmented  bool // IPv6: it had a Fragment header
 }
 
 // scope gives link-local addresses the zone of the interface In.

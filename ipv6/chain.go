@@ -31,6 +31,7 @@ func (s *Stack) process(now time.Duration, h *Header, p *packet.Buffer) {
 		var drop *stats.Counter
 		if h.Protocol == nextFragment {
 			p, drop = s.fragmentHeader(now, h, p)
+			h.Fragmented = true
 		} else {
 			drop = s.extension(now, h, p)
 		}

@@ -133,7 +133,7 @@ func (s *Stack) layers() []any {
 			sets = append(sets, a.ethernet.NeighborStats(), a.ethernet.ARPStats())
 		}
 	}
-	sets = append(append(sets, s.ip.Stats()...), s.ipv4.Stats(), s.ipv4.IGMPStats(), s.ipv6.Stats(), s.ipv6.MLDStats(), s.icmp.Stats(), s.icmp6.Stats())
+	sets = append(append(sets, s.ip.Stats()...), s.ipv4.Stats(), s.ipv4.IGMPStats(), s.ipv6.Stats(), s.ipv6.MLDStats(), s.icmp.Stats(), s.icmp6.Stats(), s.icmp6.DiscoveryStats())
 	for i := range transports {
 		if t := &transports[i]; t.stats != nil {
 			sets = append(sets, t.stats(s))

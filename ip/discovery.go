@@ -1,0 +1,52 @@
+package ip
+
+import (
+	"net/netip"
+	"time"
+
+	"tunstack/link/nd"
+)
+
+// Discoverer is a Link that finds its IPv6 neighbors by the messages of package nd, as Ethernet does.
+type Discoverer interface {
+	// Discover handles a valid message, which it does not keep.
+	Discover(now time.Duration, m *nd.Message)
+	// SetNeighborTimes sets BaseReachableTime and RetransTimer (RFC 4861 section 6.3.2); 0 leaves a time as it is.
+	SetNeighborTimes(reachable, retrans time.Duration)
+}
+
+// RouterListener handles what routers on the link of an interface say (RFC 4861 section 6.3): autoconf.Host.
+type RouterListener interface {
+	// Input handles a valid router advertisement, which the listener keeps.
+	Input(now time.Duration, router netip.Addr, a *nd.RouterAdvertisement)
+	// NotRouter handles the news that a neighbor is no router any more (RFC 4861 section 7.3.3).
+	NotRouter(now time.Duration, a netip.Addr)
+}
+
+// SetRouterListener sets who handles the router advertisements that the interface receives. It must be called before the interface
+// receives.
+func (i *Interface) SetRouterListener(l RouterListener) { i.routers = l }
+
+// Discover handles a valid message of neighbor discovery, which it does not keep. Redirects are the caller's.
+func (i *Interface) Discover(now time.Duration, m *nd.Message) {
+	if l, ok := i.link.(Discoverer); ok {
+		l.Discover(now, m)
+	}
+	if m.Type() == nd.TypeRouterAdvertisement && i.routers != nil && !i.stack.cfg.Forwarding {
+		i.routers.Input(now, m.Src, m.RouterAdvertisement())
+	}
+}
+
+// NotRouter handles the news that a neighbor, whose address has no zone, is no router any more (link.Handler).
+func (i *Interface) NotRouter(now time.Duration, a netip.Addr) {
+	if i.routers != nil {
+		i.routers.NotRouter(now, a)
+	}
+}
+
+// SetNeighborTimes sets BaseReachableTime and RetransTimer of the interface (RFC 4861 section 6.3.2); 0 leaves a time as it is.
+func (i *Interface) SetNeighborTimes(reachable, retrans time.Duration) {
+	if l, ok := i.link.(Discoverer); ok {
+		l.SetNeighborTimes(reachable, retrans)
+	}
+}
