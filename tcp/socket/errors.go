@@ -45,7 +45,7 @@ func (c *connection) handleError(now time.Duration, err *ip.Error, quoted []byte
 // sendFailed takes an error of IP or the link. If it means that no segment can be sent at all, it is a soft error.
 func (h heldConn) sendFailed(err syscall.Errno) {
 	switch err {
-	case syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EADDRNOTAVAIL, syscall.EINVAL:
+	case syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EINVAL:
 		h.softError(err)
 	}
 }
