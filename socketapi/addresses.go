@@ -31,6 +31,9 @@ func (a *addresses) claim(s *Stack, cfg *Config) error {
 		if i.Gateway.IsValid() {
 			a.routes = append(a.routes, Route{Prefix: defaultPrefix(i.Gateway), Gateway: i.Gateway, Interface: i.Name})
 		}
+		if i.Autoconf.Mode == AutoconfOn {
+			at.startAutoconf(s.Now())
+		}
 		for _, addr := range i.Addrs {
 			a.add(s, at, addr)
 		}
@@ -66,7 +69,17 @@ func (at attachment) addAddress(now time.Duration, addr netip.Prefix, done func(
 		decided(now, errNoNeighborDiscovery)
 		return
 	}
+	if addr.Addr().Is6() {
+		at.startAutoconf(now)
+	}
 	at.ip.Assign(now, ip.Address{Prefix: addr, Preferred: Forever, Valid: Forever}, decided)
+}
+
+// startAutoconf starts the configuration of IPv6, at the latest with the first address.
+func (at attachment) startAutoconf(now time.Duration) {
+	if at.host != nil {
+		at.host.Start(now)
+	}
 }
 
 // errNoNeighborDiscovery refuses an IPv6 address where the stack could not resolve its neighbors' addresses.

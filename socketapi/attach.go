@@ -6,6 +6,7 @@ import (
 
 	"tunstack/internal/packet"
 	"tunstack/ip"
+	"tunstack/ipv6/autoconf"
 	"tunstack/link"
 	"tunstack/tun"
 )
@@ -19,6 +20,7 @@ type attachment struct {
 	device   tun.Device
 	queues   []*queue
 	ip       *ip.Interface
+	host     *autoconf.Host // nil: the interface configures nothing by itself
 }
 
 // statistics is a link with counters.
@@ -70,6 +72,9 @@ func (s *Stack) attach(c *Interface, random io.Reader) error {
 	}
 	l.SetHandler(i)
 	a.link, a.ip = l, i
+	if err := s.configure(&a, c, random); err != nil {
+		return err
+	}
 	s.links = append(s.links, a)
 	return nil
 }

@@ -57,6 +57,9 @@ type Interface struct {
 	Addrs   []netip.Prefix // own addresses of either family, each with the length of its network; on a TAP device only IPv4
 	Gateway netip.Addr     // next hop of its family's default route; zero: none
 
+	// Autoconf is for IPv6: a link-local address, and what routers advertise.
+	Autoconf Autoconf
+
 	// Device carries the packets. The stack closes it.
 	Device tun.Device
 	// MAC, Neighbors and ACD are for a TAP device. The zero ACD means that addresses are probed for before they are used

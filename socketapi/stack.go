@@ -49,6 +49,7 @@ type Stack struct {
 	ttl    uint8        // of packets of sockets without IP_TTL
 
 	addresses addresses
+	autoconfs autoconfs
 	sockets   table
 	cookies   atomic.Uint64 // the last SO_COOKIE
 	sleepers  sync.Pool

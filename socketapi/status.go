@@ -132,6 +132,9 @@ func (s *Stack) layers() []any {
 		if a.ethernet != nil {
 			sets = append(sets, a.ethernet.NeighborStats(), a.ethernet.ARPStats())
 		}
+		if a.host != nil {
+			sets = append(sets, a.host.Stats())
+		}
 	}
 	sets = append(append(sets, s.ip.Stats()...), s.ipv4.Stats(), s.ipv4.IGMPStats(), s.ipv6.Stats(), s.ipv6.MLDStats(), s.icmp.Stats(), s.icmp6.Stats(), s.icmp6.DiscoveryStats())
 	for i := range transports {

@@ -1,0 +1,41 @@
+package autoconf
+
+import (
+	"net/netip"
+	"reflect"
+)
+
+// Info is what the routers on the link of an interface advertise, apart from addresses and routes. It must not be changed.
+type Info struct {
+	Interface string       `json:"interface"`
+	Routers   []netip.Addr `json:"routers"`   // the Default Router List, with zones
+	Servers   []netip.Addr `json:"servers"`   // recursive DNS servers (RFC 8106), link-local ones with the interface as zone
+	Search    []string     `json:"search"`    // domains of the DNS search list (RFC 8106), without a dot at the end
+	Managed   bool         `json:"managed"`   // addresses are to be had by DHCPv6, and everything else, too (RFC 4861 section 4.2)
+	Other     bool         `json:"other"`     // other settings are to be had by DHCPv6
+	NoRouter  bool         `json:"no_router"` // three solicitations have gone unanswered
+}
+
+// flags are the flags of the latest advertisement, as in Linux.
+type flags struct{ managed, other bool }
+
+// Info returns what the routers advertise now.
+func (h *Host) Info() Info { return *h.info.Load() }
+
+// tell publishes the Info if it has changed.
+func (h *Host) tell() {
+	info := &Info{
+		Interface: h.iface.Name(), Servers: h.servers.keys(), Search: h.domains.keys(), Managed: h.flags.managed, Other: h.flags.other,
+		NoRouter: h.solicit.sent >= maxSolicitations && !h.solicit.answered,
+	}
+	for _, a := range h.routers.keys() {
+		info.Routers = append(info.Routers, h.iface.Scoped(a))
+	}
+	if reflect.DeepEqual(info, h.info.Load()) {
+		return
+	}
+	h.info.Store(info)
+	if h.cfg.Changed != nil {
+		h.cfg.Changed(*info)
+	}
+}
