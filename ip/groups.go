@@ -149,15 +149,27 @@ func aboutGroups(d *Datagram, p *packet.Buffer) bool {
 	return false
 }
 
-// joined lists the groups, which include those of all hosts.
-func (i *Interface) joined() []netip.Addr {
-	list := slices.Collect(maps.Keys(*i.groups.filters.Load()))
+// joined lists the groups, of which those of all hosts have the interface as a member.
+func (i *Interface) joined() []GroupInfo {
+	g := &i.groups
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	filters := maps.Clone(*g.filters.Load())
+	members := make(map[netip.Addr]int)
+	for group, list := range g.members {
+		members[group] = len(list)
+	}
 	for _, f := range i.families {
-		if f != nil && !slices.Contains(list, f.AllHosts()) {
-			list = append(list, f.AllHosts())
+		if f != nil {
+			filters[f.AllHosts()] = membership.All
+			members[f.AllHosts()]++
 		}
 	}
-	slices.SortFunc(list, netip.Addr.Compare)
+	var list []GroupInfo
+	for group, f := range filters {
+		list = append(list, GroupInfo{group, members[group], f.Exclude, f.Sources})
+	}
+	slices.SortFunc(list, func(a, b GroupInfo) int { return a.Group.Compare(b.Group) })
 	return list
 }
 

@@ -10,13 +10,21 @@ import (
 type InterfaceInfo struct {
 	Name       string        `json:"name"`
 	Addresses  []AddressInfo `json:"addresses"` // the tentative ones last
-	Groups     []netip.Addr  `json:"groups"`    // multicast groups with members here
+	Groups     []GroupInfo   `json:"groups"`    // multicast groups with members here
 	MTU        int           `json:"mtu"`
 	Loopback   bool          `json:"loopback"`
 	InPackets  uint64        `json:"in_packets"`
 	InBytes    uint64        `json:"in_bytes"` // with IP headers, without link headers
 	OutPackets uint64        `json:"out_packets"`
 	OutBytes   uint64        `json:"out_bytes"`
+}
+
+// GroupInfo is a multicast group that an interface is in.
+type GroupInfo struct {
+	Group   netip.Addr   `json:"group"`
+	Members int          `json:"members"` // sockets, addresses, and the interface itself
+	Exclude bool         `json:"exclude"` // received from all but Sources; else from Sources only
+	Sources []netip.Addr `json:"sources"`
 }
 
 // AddressInfo is an address of an interface with its state, in the words of `ip address`.

@@ -17,6 +17,9 @@ type InterfaceInfo = ip.InterfaceInfo
 // AddressInfo is an address of an InterfaceInfo.
 type AddressInfo = ip.AddressInfo
 
+// GroupInfo is a multicast group of an InterfaceInfo.
+type GroupInfo = ip.GroupInfo
+
 // Forever is the lifetime of an address that does not end.
 const Forever = ip.Forever
 

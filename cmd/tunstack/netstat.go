@@ -16,20 +16,21 @@ import (
 
 // netstatFlags are the flags of `tunstack netstat`.
 type netstatFlags struct {
-	tcp, udp, raw, info, statistics, json bool
-	family                                family
-	watch                                 seconds // 0: once
+	tcp, udp, raw, info, groups, statistics, json bool
+	family                                        family
+	watch                                         seconds // 0: once
 }
 
 func (a *app) netstatCommand() *cobra.Command {
 	f := &netstatFlags{}
 	cmd := &cobra.Command{
 		Use:   "netstat [--watch [SECONDS]]",
-		Short: "Show the stack's sockets, or its counters",
+		Short: "Show the stack's sockets, multicast groups or counters",
 		Long: `Lists the stack's sockets as "ss -tan" does: state, bytes waiting to be read and to be acknowledged
 (of a listener: connections waiting to be accepted and how many may), the stack's and the peer's address.
-With -i each TCP connection has a second line as "ss -tni" prints it, times in ms. With -s it lists all
-counters and drop reasons, with their meaning and the section of the RFC behind it.
+With -i each TCP connection has a second line as "ss -tni" prints it, times in ms. With -g it lists the
+multicast groups of each interface, with the number of members and the sources that they receive together.
+With -s it lists all counters and drop reasons, with their meaning and the section of the RFC behind it.
 
 With --watch it does so again every second, or every SECONDS, until Ctrl-C: on a terminal in place, as watch(1)
 does, else with an empty line between; as JSON, one value after the other. With -s it then leaves out
@@ -55,9 +56,11 @@ the counters that are zero, and shows beside each value by how much it has grown
 	cmd.Flags().BoolVarP(&f.tcp, "tcp", "t", false, "TCP sockets; the default")
 	cmd.Flags().BoolVarP(&f.udp, "udp", "u", false, "UDP sockets")
 	cmd.Flags().BoolVarP(&f.raw, "raw", "w", false, "raw sockets")
-	f.family.flags(cmd, "only sockets of %s")
+	f.family.flags(cmd, "only sockets or groups of %s")
 	cmd.Flags().BoolVarP(&f.info, "info", "i", false, "internal TCP information")
+	cmd.Flags().BoolVarP(&f.groups, "groups", "g", false, "multicast groups instead of sockets")
 	cmd.Flags().BoolVarP(&f.statistics, "statistics", "s", false, "counters and drop reasons instead of sockets")
+	cmd.MarkFlagsMutuallyExclusive("groups", "statistics")
 	cmd.Flags().Var(&f.watch, "watch", "repeat every N `seconds`")
 	cmd.Flags().Lookup("watch").NoOptDefVal = "1"
 	jsonFlag(cmd, &f.json)
@@ -84,6 +87,9 @@ func (f *netstatFlags) check(cmd *cobra.Command, args []string) error {
 
 // netstat prints the output for f once.
 func (a *app) netstat(ctx context.Context, f *netstatFlags, out io.Writer) error {
+	if f.groups {
+		return a.groups(ctx, f, out)
+	}
 	if f.statistics {
 		rows, err := a.counters(ctx)
 		if err != nil {

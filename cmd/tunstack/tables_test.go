@@ -211,3 +211,21 @@ fd00::/64        ::        U      0       tap0
 	printRoutes(&out, nil)
 	require.Equal(t, "Destination  Gateway  Genmask  Flags  Metric  Iface\n", out.String())
 }
+
+func TestPrintGroups(t *testing.T) {
+	a := netip.MustParseAddr
+	var out strings.Builder
+	printGroups(&out, []groupRow{
+		{"lo", socketapi.GroupInfo{Group: a("224.0.0.1"), Members: 1, Exclude: true}},
+		{"tun0", socketapi.GroupInfo{Group: a("239.1.2.3"), Members: 2, Exclude: true, Sources: []netip.Addr{a("10.0.0.8"), a("10.0.0.9")}}},
+		{"tun0", socketapi.GroupInfo{Group: a("ff02::1:ff00:2"), Members: 1, Sources: []netip.Addr{a("fe80::1")}}},
+		{"tun0", socketapi.GroupInfo{Group: a("ff02::9"), Members: 1}},
+	})
+	require.Equal(t, strings.TrimPrefix(`
+Interface       RefCnt Group                   Sources
+lo              1      224.0.0.1               all
+tun0            2      239.1.2.3               all but 10.0.0.8,10.0.0.9
+tun0            1      ff02::1:ff00:2          fe80::1
+tun0            1      ff02::9                 none
+`, "\n"), out.String())
+}

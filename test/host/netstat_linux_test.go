@@ -50,6 +50,14 @@ func TestNetstatCounters(t *testing.T) {
 	require.Equal(t, []string{"link.drop.device", "link.drop.queue_full", "ipv4.drop.output", "igmp.drop.output", "ipv6.drop.output", "mld.drop.output", "tcp.drop.socket_busy"}, unasked)
 }
 
+// The groups of all hosts are there from the start.
+func TestNetstatGroups(t *testing.T) {
+	n := up(t, kinds["tap"]...)
+	require.Regexp(t, `(?m)^tap0 +1 +224\.0\.0\.1 +all$`, n.succeed("", "netstat", "-g"))
+	require.NotContains(t, n.succeed("", "netstat", "-g", "-6"), "224.0.0.1")
+	require.Contains(t, n.succeed("", "netstat", "-g", "--json"), `"group": "ff02::1"`)
+}
+
 // The kernel's curl gets the metrics from the stack as Prometheus would.
 func TestMetrics(t *testing.T) {
 	up(t)
