@@ -5,12 +5,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 
 	"github.com/google/pprof/profile"
 )
 
-// savePGO merges the CPU profiles in dir into one file for the compiler (go build -pgo). It removes the paths of the build: the
-// compiler uses the names of functions and relative lines.
+// slowPaths are functions that the compiler must not find hot, as it would in a profile of a busy machine: it would inline them into their
+// callers, the fast paths of a Mutex, and these would be too large to be inlined into theirs.
+var slowPaths = regexp.MustCompile(`^internal/sync\.\(\*Mutex\)\.(lock|unlock)Slow$`)
+
+// savePGO merges the CPU profiles in dir into one file for the compiler (go build -pgo). It removes the paths of the build, because the
+// compiler uses the names of functions and relative lines, and the samples in slowPaths.
 func savePGO(dir, file string) error {
 	names, err := filepath.Glob(filepath.Join(dir, "*.pprof"))
 	if err != nil {
@@ -31,6 +36,7 @@ func savePGO(dir, file string) error {
 	if err != nil {
 		return err
 	}
+	merged.FilterSamplesByName(nil, slowPaths, nil, nil)
 	for _, m := range merged.Mapping {
 		m.File, m.BuildID = "", ""
 	}
