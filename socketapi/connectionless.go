@@ -12,9 +12,9 @@ import (
 // connectionless is the part of an endpoint that is the same for datagram and raw sockets.
 type connectionless struct{ socket *dgram.Socket }
 
-func (c connectionless) recv(b []byte, flags int) (int, Message, error) {
+func (c *connectionless) recv(b []byte, flags int) (n int, m Message, err error) {
 	n, d, err := c.socket.Recv(b, flags&MSG_PEEK != 0)
-	m := Message{Addr: d.From, Local: d.To.Addr(), Interface: d.Interface, Size: d.Size,
+	m = Message{Addr: d.From, Local: d.To.Addr(), Interface: d.Interface, Size: d.Size,
 		TOS: d.TOS, TTL: d.TTL, Options: d.IPOptions, at: d.At}
 	if d.Size > n {
 		m.Flags = MSG_TRUNC
@@ -25,30 +25,30 @@ func (c connectionless) recv(b []byte, flags int) (int, Message, error) {
 	return n, m, err
 }
 
-func (c connectionless) buffered() (in, out int, err error) { return c.socket.Buffered(), 0, nil }
+func (c *connectionless) buffered() (in, out int, err error) { return c.socket.Buffered(), 0, nil }
 
-func (c connectionless) recvError() (errqueue.Error, error) { return c.socket.RecvError() }
+func (c *connectionless) recvError() (errqueue.Error, error) { return c.socket.RecvError() }
 
-func (c connectionless) ip() ip.SocketOptions { return c.socket.Options().SocketOptions }
+func (c *connectionless) ip() ip.SocketOptions { return c.socket.Options().SocketOptions }
 
-func (c connectionless) setIP(change func(*ip.SocketOptions)) {
+func (c *connectionless) setIP(change func(*ip.SocketOptions)) {
 	c.socket.SetOptions(func(o *dgram.Options) { change(&o.SocketOptions) })
 }
 
-func (c connectionless) datagrams() *dgram.Socket { return c.socket }
+func (c *connectionless) datagrams() *dgram.Socket { return c.socket }
 
 // Listen implements endpoint.
-func (c connectionless) Listen(int) error { return syscall.EOPNOTSUPP }
+func (c *connectionless) Listen(int) error { return syscall.EOPNOTSUPP }
 
-func (c connectionless) accept() (endpoint, error) { return nil, syscall.EOPNOTSUPP }
+func (c *connectionless) accept() (endpoint, error) { return nil, syscall.EOPNOTSUPP }
 
-func (c connectionless) atMark() (bool, error) { return false, syscall.ENOTTY }
+func (c *connectionless) atMark() (bool, error) { return false, syscall.ENOTTY }
 
 // Abort implements endpoint: Close discards the queued datagrams anyway.
-func (c connectionless) Abort() {}
+func (c *connectionless) Abort() {}
 
 // Linger implements endpoint: a datagram socket only keeps SO_LINGER.
-func (c connectionless) Linger() (bool, time.Duration) { return false, 0 }
+func (c *connectionless) Linger() (bool, time.Duration) { return false, 0 }
 
 // Lingering implements endpoint.
-func (c connectionless) Lingering() bool { return false }
+func (c *connectionless) Lingering() bool { return false }

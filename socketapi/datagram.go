@@ -12,9 +12,9 @@ type datagram struct {
 	connectionless
 }
 
-func newDatagram(s *udp.Socket) datagram { return datagram{s, connectionless{&s.Socket}} }
+func newDatagram(s *udp.Socket) *datagram { return &datagram{s, connectionless{&s.Socket}} }
 
-func (d datagram) send(b []byte, m Message, flags int) (int, error) {
+func (d *datagram) send(b []byte, e envelope, flags int) (int, error) {
 	switch {
 	case flags&MSG_OOB != 0:
 		if err := d.Autobind(); err != nil {
@@ -22,9 +22,9 @@ func (d datagram) send(b []byte, m Message, flags int) (int, error) {
 		}
 		return 0, syscall.EOPNOTSUPP
 	case flags&MSG_MORE != 0:
-		return d.SendMore(b, m.Addr, m.Local)
+		return d.SendMore(b, e.to, e.src)
 	}
-	return d.Send(b, m.Addr, m.Local)
+	return d.Send(b, e.to, e.src)
 }
 
-func (d datagram) options() map[optname]option { return udpOptions }
+func (d *datagram) options() map[optname]option { return udpOptions }

@@ -49,17 +49,23 @@ func (s Berkeley) SendMsg(fd int, b []byte, m Message, flags int) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	n, err := so.transmit(b, m, flags)
+	n, err := so.transmit(b, envelope{m.Addr, m.Local}, flags)
 	if err != nil {
 		return -1, err
 	}
 	return n, nil
 }
 
+// envelope is the part of a Message to be sent that a socket uses: small enough to be copied by each call on the way.
+type envelope struct {
+	to  netip.AddrPort // the zero AddrPort is the connected peer
+	src netip.Addr     // the zero Addr leaves the choice to the stack
+}
+
 // transmit sends b. After an error a stream may have sent a part of b: transmit then returns no error, and the next call returns it.
-func (so *socket) transmit(b []byte, m Message, flags int) (int, error) {
-	m.Addr, m.Local = unmap(m.Addr), m.Local.Unmap()
-	return so.push(b, so.nonblock.Load() || flags&MSG_DONTWAIT != 0, func(b []byte) (int, error) { return so.send(b, m, flags) })
+func (so *socket) transmit(b []byte, e envelope, flags int) (int, error) {
+	e = envelope{unmap(e.to), e.src.Unmap()}
+	return so.push(b, so.nonblock.Load() || flags&MSG_DONTWAIT != 0, func(b []byte) (int, error) { return so.send(b, e, flags) })
 }
 
 // push calls send for the rest of b until all of b is sent or send returns an error.
@@ -141,7 +147,7 @@ func (so *socket) receiveError(b []byte) (int, Message, error) {
 	return n, m, nil
 }
 
-func (so *socket) receive(b []byte, flags int) (int, Message, error) {
+func (so *socket) receive(b []byte, flags int) (n int, m Message, err error) {
 	if flags&MSG_ERRQUEUE != 0 {
 		return so.receiveError(b)
 	}
@@ -149,7 +155,7 @@ func (so *socket) receive(b []byte, flags int) (int, Message, error) {
 		return so.tcp().receiveUrgent(b, flags)
 	}
 	dontWait := so.nonblock.Load() || flags&MSG_DONTWAIT != 0
-	n, m, err := so.receiveData(b, flags, dontWait)
+	n, m, err = so.receiveData(b, flags, dontWait)
 	so.annotate(&m)
 	return n, m, err
 }
@@ -170,13 +176,11 @@ func (so *socket) annotate(m *Message) {
 }
 
 // receiveData receives data. If it may wait, it waits for as many bytes as SO_RCVLOWAT or MSG_WAITALL requests.
-func (so *socket) receiveData(b []byte, flags int, dontWait bool) (int, Message, error) {
+func (so *socket) receiveData(b []byte, flags int, dontWait bool) (n int, m Message, err error) {
 	if least := so.least(b, flags); least > 1 {
 		return so.receiveAll(b, least, flags, dontWait)
 	}
-	var n int
-	var m Message
-	err := so.wait(&so.rd, dontWait, func() (err error) {
+	err = so.wait(&so.rd, dontWait, func() (err error) {
 		n, m, err = so.recv(b, flags)
 		return err
 	})

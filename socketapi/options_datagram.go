@@ -19,7 +19,7 @@ var udpOptions = datagramOptions(map[optname]option{
 	{SOL_SOCKET, SO_NO_CHECK}: dgramFlag(func(o *dgram.Options) *bool { return &o.NoCheck }),
 	{IPPROTO_UDP, UDP_CORK}: flag(
 		func(so *socket) bool { return so.datagrams().Options().Cork },
-		func(so *socket, on bool) { so.endpoint.(datagram).SetCork(on) }),
+		func(so *socket, on bool) { so.endpoint.(*datagram).SetCork(on) }),
 })
 
 // pingOptions are the options of a SOCK_DGRAM socket with IPPROTO_ICMP.

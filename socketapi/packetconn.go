@@ -51,7 +51,7 @@ func stripHeader(b []byte, n int) int {
 
 // Write implements net.Conn: it sends one datagram to the address that was dialled.
 func (c *PacketConn) Write(b []byte) (int, error) {
-	n, err := c.so.transmit(b, Message{}, 0)
+	n, err := c.so.transmit(b, envelope{}, 0)
 	return n, c.error("write", err)
 }
 
@@ -72,7 +72,7 @@ func (c *PacketConn) WriteToAddrPort(b []byte, to netip.AddrPort) (n int, err er
 	case !to.Addr().IsValid():
 		err = syscall.EDESTADDRREQ
 	default:
-		n, err = c.so.transmit(b, Message{Addr: to}, 0)
+		n, err = c.so.transmit(b, envelope{to: to}, 0)
 	}
 	if err != nil {
 		return n, netError("write", c.network, c.LocalAddr(), netAddr(int(c.so.typ), to), err)

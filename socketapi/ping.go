@@ -9,7 +9,7 @@ import (
 
 // pingSocket is the endpoint of SOCK_DGRAM with IPPROTO_ICMP.
 type pingSocket struct {
-	rawSocket
+	*rawSocket
 	ping raw.Ping
 }
 
@@ -21,11 +21,11 @@ func (g pingSocket) Bind(local netip.AddrPort) error { return g.ping.Bind(local)
 // Connect implements endpoint.
 func (g pingSocket) Connect(remote netip.AddrPort) error { return g.ping.Connect(remote) }
 
-func (g pingSocket) send(b []byte, m Message, flags int) (int, error) {
+func (g pingSocket) send(b []byte, e envelope, flags int) (int, error) {
 	if flags&MSG_OOB != 0 {
 		return 0, syscall.EOPNOTSUPP
 	}
-	return g.ping.Send(b, m.Addr, m.Local)
+	return g.ping.Send(b, e.to, e.src)
 }
 
 func (g pingSocket) options() map[optname]option { return pingOptions }

@@ -12,24 +12,24 @@ type rawSocket struct {
 	connectionless
 }
 
-func newRawSocket(s *raw.Socket) rawSocket { return rawSocket{s, connectionless{&s.Socket}} }
+func newRawSocket(s *raw.Socket) *rawSocket { return &rawSocket{s, connectionless{&s.Socket}} }
 
-func (r rawSocket) send(b []byte, m Message, flags int) (int, error) {
+func (r *rawSocket) send(b []byte, e envelope, flags int) (int, error) {
 	switch {
 	case flags&MSG_OOB != 0:
 		return 0, syscall.EOPNOTSUPP
 	case flags&MSG_MORE != 0:
-		return r.SendMore(b, m.Addr, m.Local)
+		return r.SendMore(b, e.to, e.src)
 	}
-	return r.Send(b, m.Addr, m.Local)
+	return r.Send(b, e.to, e.src)
 }
 
 // recv refuses MSG_OOB, which a UDP socket ignores.
-func (r rawSocket) recv(b []byte, flags int) (int, Message, error) {
+func (r *rawSocket) recv(b []byte, flags int) (int, Message, error) {
 	if flags&MSG_OOB != 0 {
 		return 0, Message{}, syscall.EOPNOTSUPP
 	}
 	return r.connectionless.recv(b, flags)
 }
 
-func (r rawSocket) options() map[optname]option { return rawOptions }
+func (r *rawSocket) options() map[optname]option { return rawOptions }

@@ -32,7 +32,7 @@ type endpoint interface {
 	PathMTU() (int, error)
 
 	accept() (endpoint, error)
-	send(b []byte, m Message, flags int) (int, error)
+	send(b []byte, e envelope, flags int) (int, error)
 	recv(b []byte, flags int) (int, Message, error)
 	buffered() (in, out int, err error)
 	atMark() (bool, error)

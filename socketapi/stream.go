@@ -20,7 +20,7 @@ func (st stream) Connect(remote netip.AddrPort) error {
 	return st.Socket.Connect(remote)
 }
 
-func (st stream) send(b []byte, _ Message, flags int) (int, error) {
+func (st stream) send(b []byte, _ envelope, flags int) (int, error) {
 	if flags&MSG_OOB != 0 {
 		return st.WriteUrgent(b)
 	}

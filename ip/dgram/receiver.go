@@ -56,7 +56,7 @@ type entry struct {
 func (q *Receiver) Push(d Datagram, p *packet.Buffer, unit int) bool {
 	p = p.Compact()
 	e := entry{Datagram: d, p: p, unit: unit, cost: packet.Headroom + p.Len() + p.Tailroom()}
-	if !q.enqueue(e) {
+	if !q.enqueue(&e) {
 		p.Free()
 		return false
 	}
@@ -65,7 +65,7 @@ func (q *Receiver) Push(d Datagram, p *packet.Buffer, unit int) bool {
 }
 
 // enqueue takes at least one entry, however large, so that a small limit does not shut out large datagrams.
-func (q *Receiver) enqueue(e entry) bool {
+func (q *Receiver) enqueue(e *entry) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	limit := q.limit
@@ -78,7 +78,7 @@ func (q *Receiver) enqueue(e entry) bool {
 	if q.n == len(q.ring) {
 		q.grow()
 	}
-	q.ring[(q.head+q.n)&(len(q.ring)-1)] = e
+	q.ring[(q.head+q.n)&(len(q.ring)-1)] = *e
 	q.n++
 	q.used += e.cost
 	return true
@@ -93,9 +93,9 @@ func (q *Receiver) grow() {
 
 // Recv copies the first queued datagram to b and, unless peek is set, removes it. Errors: the pending error, once; EAGAIN when
 // the queue is empty; EBADF after Close. After Shutdown of reading an empty Receiver returns 0 bytes.
-func (q *Receiver) Recv(b []byte, peek bool) (int, Datagram, error) {
+func (q *Receiver) Recv(b []byte, peek bool) (n int, d Datagram, err error) {
 	q.mu.Lock()
-	if err := q.receivable(); err != nil || q.n == 0 {
+	if err = q.receivable(); err != nil || q.n == 0 {
 		q.mu.Unlock()
 		return 0, Datagram{}, err
 	}
@@ -104,13 +104,13 @@ func (q *Receiver) Recv(b []byte, peek bool) (int, Datagram, error) {
 		return q.peekAt(b)
 	}
 	e := &q.ring[q.head]
-	d := e.Datagram
+	d = e.Datagram
 	d.Size = e.size()
 	if !peek {
 		q.peekOff.read(d.Size)
 	}
 	if peek || d.Size < e.p.Len() {
-		n := copy(b, e.p.Bytes()[:d.Size])
+		n = copy(b, e.p.Bytes()[:d.Size])
 		if !peek {
 			e.p.TrimFront(d.Size)
 		}
@@ -119,7 +119,7 @@ func (q *Receiver) Recv(b []byte, peek bool) (int, Datagram, error) {
 	}
 	p := q.pop()
 	q.mu.Unlock()
-	n := copy(b, p.Bytes())
+	n = copy(b, p.Bytes())
 	p.Free()
 	return n, d, nil
 }
