@@ -76,9 +76,6 @@ func (i *Interface) Join(group netip.Addr, f membership.Filter) (*Member, error)
 	return m, nil
 }
 
-// Interface is the interface of the membership.
-func (m *Member) Interface() *Interface { return m.i }
-
 // SetFilter changes the sources that the member receives.
 func (m *Member) SetFilter(f membership.Filter) {
 	m.i.groups.mu.Lock()

@@ -1,8 +1,11 @@
 package socketapi
 
 import (
+	"net/netip"
+	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -59,4 +62,69 @@ func TestMulticastSources(t *testing.T) { // SOCK-071
 	set(nil, MCAST_LEAVE_GROUP, req)
 	receives(false, "left")
 	set(syscall.EINVAL, MCAST_JOIN_GROUP, make([]byte, 100))
+}
+
+// Memberships end in the errors of Linux: a group is joined on an interface, which its number, an address of it or the route to the
+// group names.
+func TestMembershipErrors(t *testing.T) { // SOCK-044, SOCK-071
+	var clk VirtualClock
+	_, b := pair(t, &clk)
+	group, own := [4]byte{239, 1, 2, 3}, addrB.As4()
+	unknown := [4]byte{10, 9, 9, 9}
+	mreqn := func(a [4]byte, index int32) IPMreqn { return IPMreqn{Multiaddr: group, Address: a, Ifindex: index} }
+	source := func(last byte) IPMreqSource {
+		return IPMreqSource{Multiaddr: group, Interface: own, Sourceaddr: [4]byte{10, 0, 1, last}}
+	}
+	fd := b.socket(SOCK_DGRAM, 0)
+	set := func(want error, name int, value any) {
+		t.Helper()
+		require.Equal(t, want, b.SetSockOpt(fd, IPPROTO_IP, name, value))
+	}
+	set(syscall.EINVAL, IP_ADD_MEMBERSHIP, IPMreqn{Multiaddr: own, Address: own})
+	set(syscall.ENODEV, IP_ADD_MEMBERSHIP, mreqn(unknown, 0))
+	set(syscall.ENODEV, IP_ADD_MEMBERSHIP, mreqn(own, 99))
+	set(syscall.EADDRNOTAVAIL, IP_DROP_MEMBERSHIP, mreqn(own, 0))
+	set(syscall.EADDRNOTAVAIL, IP_DROP_MEMBERSHIP, mreqn(unknown, 0))
+	set(syscall.EADDRNOTAVAIL, IP_DROP_MEMBERSHIP, mreqn(own, 99))
+	set(syscall.EINVAL, IP_BLOCK_SOURCE, source(1))
+	set(syscall.ENODEV, IP_BLOCK_SOURCE, IPMreqSource{Multiaddr: group, Interface: unknown})
+	set(syscall.ENODEV, IP_ADD_SOURCE_MEMBERSHIP, IPMreqSource{Multiaddr: group, Interface: unknown})
+	set(syscall.EINVAL, IP_ADD_SOURCE_MEMBERSHIP, IPMreqSource{Multiaddr: own, Interface: own})
+
+	set(nil, IP_ADD_MEMBERSHIP, mreqn(own, 0))
+	set(syscall.EADDRINUSE, IP_ADD_MEMBERSHIP, mreqn([4]byte{}, 0))
+	set(nil, IP_DROP_MEMBERSHIP, mreqn([4]byte{}, 0))
+	for last := range byte(10) {
+		set(nil, IP_ADD_SOURCE_MEMBERSHIP, source(last))
+	}
+	set(syscall.ENOBUFS, IP_ADD_SOURCE_MEMBERSHIP, source(10))
+	for n := range byte(19) {
+		set(nil, IP_ADD_MEMBERSHIP, IPMreqn{Multiaddr: [4]byte{239, 0, 0, n}, Address: own})
+	}
+	set(syscall.ENOBUFS, IP_ADD_MEMBERSHIP, IPMreqn{Multiaddr: [4]byte{239, 0, 0, 19}, Address: own})
+}
+
+// Close tells routers that the groups of the sockets are left.
+func TestCloseLeavesGroups(t *testing.T) { // SOCK-044, IGMP-001
+	const tail = 8 // the last record of a report: type, 0, 0, 0 and the group
+	var clk VirtualClock
+	var sent [][]byte
+	s, err := New(Config{Clock: &clk, Interfaces: []Interface{{
+		Name: "wire", MTU: 1500, Addrs: []netip.Prefix{netip.PrefixFrom(addrB, 24)},
+		Output: func(_ time.Duration, b []byte) {
+			if b[0]>>4 == 4 {
+				sent = append(sent, slices.Clone(b[len(b)-tail:]))
+			}
+		},
+	}}})
+	require.NoError(t, err)
+	fd, err := s.Berkeley().Socket(AF_INET, SOCK_DGRAM, 0)
+	require.NoError(t, err)
+	require.NoError(t, s.Berkeley().SetSockOpt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, IPMreqn{Multiaddr: [4]byte{239, 1, 2, 3}}))
+	s.Advance(time.Minute)
+	const toInclude, toExclude = 3, 4
+	require.Equal(t, [][]byte{{toExclude, 0, 0, 0, 239, 1, 2, 3}, {toExclude, 0, 0, 0, 239, 1, 2, 3}}, sent)
+	sent = nil
+	require.NoError(t, s.Close())
+	require.Equal(t, [][]byte{{toInclude, 0, 0, 0, 239, 1, 2, 3}}, sent)
 }

@@ -214,6 +214,7 @@ func (s *Stack) Close() error {
 			so.abort()
 		}
 	}
+	s.timers.Advance(s.Now()) // tells routers the groups that the sockets have left
 	s.cancel()
 	var errs []error
 	for _, a := range s.links {

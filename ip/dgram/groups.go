@@ -26,13 +26,13 @@ const (
 type Groups struct {
 	mu     sync.Mutex
 	closed bool
-	joined atomic.Pointer[[]Membership] // never changed in place: packets read it without the lock
+	joined atomic.Pointer[[]joined] // never changed in place: packets read it without the lock
 }
 
-// Membership is a group that a socket has joined on an interface, and the sources that it receives.
-type Membership struct {
-	Group     netip.Addr
-	Interface *ip.Interface
+// joined is a group that a socket has joined on an interface, and the sources that it receives.
+type joined struct {
+	group netip.Addr
+	iface *ip.Interface
 	membership.Filter
 	member *ip.Member
 }
@@ -42,14 +42,14 @@ type Membership struct {
 func (g *Groups) Allows(in *ip.Interface, group, source netip.Addr, all bool) bool {
 	list := g.list()
 	for i := range list {
-		if m := &list[i]; m.Group == group && m.Interface == in {
+		if m := &list[i]; m.group == group && m.iface == in {
 			return m.Allows(source)
 		}
 	}
 	return all
 }
 
-func (g *Groups) list() []Membership {
+func (g *Groups) list() []joined {
 	if l := g.joined.Load(); l != nil {
 		return *l
 	}
@@ -82,7 +82,7 @@ func (g *Groups) join(group netip.Addr, i *ip.Interface, f membership.Filter) er
 	if err != nil {
 		return err
 	}
-	g.store(append(slices.Clone(g.list()), Membership{group, i, f, m}))
+	g.store(append(slices.Clone(g.list()), joined{group, i, f, m}))
 	return nil
 }
 
@@ -90,7 +90,7 @@ func (g *Groups) join(group netip.Addr, i *ip.Interface, f membership.Filter) er
 func (g *Groups) room(group netip.Addr) error {
 	n := 0
 	for _, m := range g.list() {
-		if m.Group.Is4() == group.Is4() {
+		if m.group.Is4() == group.Is4() {
 			n++
 		}
 	}
@@ -122,20 +122,20 @@ func (g *Groups) leave(at int) {
 }
 
 func (g *Groups) index(group netip.Addr, i *ip.Interface) int {
-	return slices.IndexFunc(g.list(), func(m Membership) bool { return m.Group == group && m.Interface == i })
+	return slices.IndexFunc(g.list(), func(m joined) bool { return m.group == group && m.iface == i })
 }
 
 // InterfaceOf returns the first interface on which the socket has joined a group; nil: there is none.
 func (g *Groups) InterfaceOf(group netip.Addr) *ip.Interface {
 	for _, m := range g.list() {
-		if m.Group == group {
-			return m.Interface
+		if m.group == group {
+			return m.iface
 		}
 	}
 	return nil
 }
 
-func (g *Groups) store(list []Membership) { g.joined.Store(&list) }
+func (g *Groups) store(list []joined) { g.joined.Store(&list) }
 
 // Close leaves all groups.
 func (g *Groups) Close() {

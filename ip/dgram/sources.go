@@ -97,34 +97,3 @@ func sourceLimit(group netip.Addr) int {
 	}
 	return maxSources6
 }
-
-// SetFilter replaces the sources of a group (IP_MSFILTER, MCAST_MSFILTER); a filter that receives nothing leaves the group. Errors: EINVAL when
-// the group is not joined, ENOBUFS.
-func (g *Groups) SetFilter(group netip.Addr, i *ip.Interface, f membership.Filter) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	at := g.index(group, i)
-	switch {
-	case !f.Receives():
-		if at >= 0 {
-			g.leave(at)
-			return nil
-		}
-		return syscall.EADDRNOTAVAIL
-	case at < 0:
-		return syscall.EINVAL
-	case len(f.Sources) > sourceLimit(group):
-		return syscall.ENOBUFS
-	}
-	g.setFilter(at, f)
-	return nil
-}
-
-// Membership returns the socket's membership in a group on an interface. The error is EADDRNOTAVAIL without one.
-func (g *Groups) Membership(group netip.Addr, i *ip.Interface) (Membership, error) {
-	at := g.index(group, i)
-	if at < 0 {
-		return Membership{}, syscall.EADDRNOTAVAIL
-	}
-	return g.list()[at], nil
-}
