@@ -65,7 +65,8 @@ type Datagram struct {
 	TOS, TTL  uint8       // IPv6: Traffic Class and Hop Limit
 	TotalLen  int         // of the whole datagram in bytes, from the header
 	HeaderLen int         // in bytes, options and their padding included
-	Options   []byte      // of IPv4, as received
+	FlowLabel uint32      // of IPv6
+	Options   []byte      // of IPv4, as received; of IPv6 the extension headers, behind a byte with the Next Header value of the first
 	Cast      packet.Cast // how it was addressed: own address, broadcast or multicast (by IP destination or by link)
 	In        *Interface  // the interface that received it
 
@@ -85,7 +86,8 @@ type Outgoing struct {
 	TOS, TTL     uint8 // TTL 0: the stack's default
 	DontFragment bool
 	Options      []byte // of IPv4, in the form of setsockopt(IP_OPTIONS)
+	V6           *Outgoing6
 }
 
-// OptionsLen is the length of the options with their padding, in bytes.
-func (o *Outgoing) OptionsLen() int { return (len(o.Options) + 3) &^ 3 }
+// OptionsLen is the length of the options with their padding, or of the extension headers, in bytes.
+func (o *Outgoing) OptionsLen() int { return (len(o.Options)+3)&^3 + o.V6.ExtensionsLen() }

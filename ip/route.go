@@ -177,7 +177,7 @@ func (s *Stack) resolve(dst, src netip.Addr, via Via) *Path {
 	p := &Path{generation: s.generation.Load(), src: src, NextHop: dst.WithZone("")}
 	t := s.table.Load()
 	if p.Err = s.choose(t, p, dst, src, via); p.Err == nil && !p.src.IsValid() {
-		p.Err = s.chooseSource(t, p, dst)
+		p.Err = s.chooseSource(t, p, dst, via)
 	}
 	if p.Err != nil {
 		p.Out = nil
@@ -243,12 +243,12 @@ func (p *Path) follow(r *routeEntry, src netip.Addr) {
 	}
 }
 
-func (s *Stack) chooseSource(t *table, p *Path, dst netip.Addr) error {
+func (s *Stack) chooseSource(t *table, p *Path, dst netip.Addr, via Via) error {
 	switch {
 	case t.local[addrkey.Of(dst)] != nil:
 		p.src = dst // the stack talks to itself from the destination address
 	case dst.Is6():
-		p.src = t.selectSource(s.cfg.Policy, p.Out, p.NextHop, dst)
+		p.src = t.selectSource(s.cfg.Policy, p.Out, p.NextHop, dst, via.Public)
 	default:
 		p.src = t.sourceFor(p.Out, p.NextHop)
 	}

@@ -78,14 +78,14 @@ func commonPrefix(a, b netip.Addr, limit int) int {
 // selectSource selects the source address of datagrams to the IPv6 address dst that leave by out to the neighbour nextHop (RFC 6724
 // section 5); the zero Addr if there is none. As in Linux, the addresses of all interfaces are candidates, except for link-local and multicast
 // destinations.
-func (t *table) selectSource(policy []Policy, out *Interface, nextHop, dst netip.Addr) netip.Addr {
+func (t *table) selectSource(policy []Policy, out *Interface, nextHop, dst netip.Addr, public bool) netip.Addr {
 	var best *address
 	oneLink := dst.IsMulticast() || IsLinkLocal6(dst)
 	for i := range t.addresses {
 		a := &t.addresses[i]
 		switch own := a.prefix.Addr(); {
 		case !own.Is6() || a.owner != out && (oneLink || IsLinkLocal6(own) || a.owner.loopback):
-		case best == nil || preferred(policy, out, nextHop, dst, a, best):
+		case best == nil || preferred(policy, out, nextHop, dst, public, a, best):
 			best = a
 		}
 	}
@@ -103,8 +103,8 @@ func (t *table) candidate(src, dst netip.Addr, out *Interface) bool {
 }
 
 // preferred reports whether the source a is better than b for dst, by the rules of RFC 6724 section 5 in their order. Rule 4 is
-// about home addresses, which the stack does not have.
-func preferred(policy []Policy, out *Interface, nextHop, dst netip.Addr, a, b *address) bool {
+// about home addresses, which the stack does not have. public reverses rule 7 (RFC 5014).
+func preferred(policy []Policy, out *Interface, nextHop, dst netip.Addr, public bool, a, b *address) bool {
 	x, y := a.prefix.Addr(), b.prefix.Addr()
 	to := scopeOf(dst)
 	label := policyOf(policy, dst).Label
@@ -115,7 +115,7 @@ func preferred(policy []Policy, out *Interface, nextHop, dst netip.Addr, a, b *a
 		prefer(a.owner == out, b.owner == out),                                         // rule 5
 		prefer(a.advertisedBy(nextHop, out), b.advertisedBy(nextHop, out)),             // rule 5.5
 		prefer(policyOf(policy, x).Label == label, policyOf(policy, y).Label == label), // rule 6
-		prefer(a.temporary, b.temporary),                                               // rule 7
+		prefer(a.temporary != public, b.temporary != public),                           // rule 7
 		commonPrefix(x, dst, a.prefix.Bits())-commonPrefix(y, dst, b.prefix.Bits()),    // rule 8
 	) > 0
 }

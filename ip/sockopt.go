@@ -14,11 +14,13 @@ type SocketOptions struct {
 	MinTTL    uint8       // IP_MINTTL: a segment with a lower TTL is dropped (RFC 5082)
 	Device    *Interface  // SO_BINDTODEVICE: the only interface that it receives from and sends by; nil: all
 	DontRoute bool        // SO_DONTROUTE: sends only to neighbours
+	FreeBind  bool        // IP_FREEBIND: may be bound to an address that the stack does not have
 	NoPort    bool        // IP_BIND_ADDRESS_NO_PORT: Bind to port 0 leaves the choice of the port to Connect
 	Ports     ports.Range // IP_LOCAL_PORT_RANGE: the range of ephemeral ports
 	RecvErr   bool        // IP_RECVERR: ICMP errors go to the error queue
 	IPOptions []byte      // IP_OPTIONS
 	Discover  Discover    // IP_MTU_DISCOVER
+	V6        *Options6   // those for IPv6: see IPv6 and SetIPv6; nil: the defaults
 }
 
 // NewSocketOptions returns the options of a new socket.
@@ -43,10 +45,13 @@ const (
 func (d Discover) DF() bool { return d == DiscoverWant || d == DiscoverDo || d == DiscoverProbe }
 
 // Via is the way that the socket's packets may take.
-func (o *SocketOptions) Via() Via { return Via{o.Device, o.DontRoute} }
+func (o *SocketOptions) Via() Via {
+	return Via{o.Device, o.DontRoute, o.IPv6().Preferences == PreferPublic}
+}
 
 // Clone returns a copy that shares no memory with o.
 func (o SocketOptions) Clone() SocketOptions {
 	o.IPOptions = slices.Clone(o.IPOptions)
+	o.V6 = o.V6.Clone()
 	return o
 }

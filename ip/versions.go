@@ -60,8 +60,8 @@ func (v Versions) CanBind(local netip.Addr) error {
 }
 
 // CanReach checks that a socket bound to local may send to dst. As on Linux the error is EAFNOSUPPORT for an IPv6 destination of an IPv4
-// socket, or of one that is bound to an IPv4 address, ENETUNREACH for an IPv4 destination of a socket with IPV6_V6ONLY, and EINVAL if the
-// socket is bound to an IPv6 address.
+// socket, or of one that is bound to an IPv4 address, and ENETUNREACH for an IPv4 destination of a socket with IPV6_V6ONLY, or of one that
+// is bound to an IPv6 address.
 func (v Versions) CanReach(dst, local netip.Addr) error {
 	bound := VersionOf(local)
 	if local.IsUnspecified() && local.Is6() {
@@ -72,8 +72,6 @@ func (v Versions) CanReach(dst, local netip.Addr) error {
 		return nil
 	case dst.Is6():
 		return syscall.EAFNOSUPPORT
-	case v == V6:
-		return syscall.ENETUNREACH
 	}
-	return syscall.EINVAL
+	return syscall.ENETUNREACH
 }

@@ -6,6 +6,7 @@ import "net/netip"
 type Via struct {
 	Device *Interface // the interface to leave by (SO_BINDTODEVICE, IP_UNICAST_IF); nil: any
 	OnLink bool       // through no gateway (SO_DONTROUTE)
+	Public bool       // from an address that is not temporary, if there is one (IPV6_ADDR_PREFERENCES)
 }
 
 // allows reports whether a route satisfies v.
@@ -16,7 +17,7 @@ func (v Via) allows(r *routeEntry) bool {
 // lookupVia is lookup among the routes that via allows. As in Linux, if no route leads to the device, the destination counts as
 // its neighbour.
 func (t *table) lookupVia(a netip.Addr, via Via) *routeEntry {
-	if via == (Via{}) {
+	if via.Device == nil && !via.OnLink {
 		return t.lookup(a)
 	}
 	if r := t.lookupAll(a, via); r != nil || via.Device == nil {

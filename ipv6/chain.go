@@ -101,6 +101,10 @@ func (s *Stack) unknownHeader(now time.Duration, h *Header, p *packet.Buffer) {
 
 // deliver passes a whole datagram to the raw sockets and the transport. It takes p over.
 func (s *Stack) deliver(now time.Duration, h *Header, p *packet.Buffer) {
+	if h.HeaderLen > HeaderLen {
+		b := p.Bytes()
+		h.Options = append([]byte{b[nextHeaderField]}, b[HeaderLen:h.HeaderLen]...)
+	}
 	switch {
 	case h.Protocol == nextNone:
 		s.stats.DropNoNext.Inc()

@@ -12,11 +12,15 @@ import (
 
 // flowLabel is the label of the flow along r that p belongs to; p starts at its transport header. It depends on the addresses,
 // the protocol and the ports, if there are any (RFC 6437 section 3). The addresses are hashed with a key, so that the label of
-// one flow does not reveal those of others.
-func (s *Stack) flowLabel(r *ip.Route, protocol uint8, p *packet.Buffer) uint32 {
-	if s.cfg.NoFlowLabels {
+// one flow does not reveal those of others. A label that the sender has chosen takes precedence.
+func (s *Stack) flowLabel(r *ip.Route, o *ip.Outgoing, p *packet.Buffer) uint32 {
+	switch {
+	case o.V6 != nil && (o.V6.FlowLabel != 0 || o.V6.NoFlowLabel):
+		return o.V6.FlowLabel
+	case s.cfg.NoFlowLabels:
 		return 0
 	}
+	protocol := o.Protocol
 	flow := uint64(protocol) << 32
 	if b := p.Bytes(); len(b) >= 4 && (protocol == ip.ProtocolTCP || protocol == ip.ProtocolUDP) {
 		flow |= uint64(binary.BigEndian.Uint32(b))

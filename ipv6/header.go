@@ -37,7 +37,6 @@ const (
 // of the last of them, and HeaderLen the offset of the header that it announces.
 type Header struct {
 	ip.Datagram
-	FlowLabel uint32
 	NextField int // offset of the byte that holds Protocol
 	Offset    int // of a fragment, in bytes
 	More      bool

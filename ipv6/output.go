@@ -17,28 +17,49 @@ func (s *Stack) Send(now time.Duration, r *ip.Route, o ip.Outgoing, p *packet.Bu
 	switch {
 	case to.Err != nil:
 		return s.refuse(p, to.Err)
-	case p.Len() > MaxPayload:
+	case p.Offload.Segmentation != packet.SegmentNone && o.V6.ExtensionsLen() > 0:
+		return s.sendSegments(now, r, o, p)
+	case p.Len()+o.V6.ExtensionsLen() > MaxPayload:
 		return s.refuse(p, syscall.EMSGSIZE)
 	}
 	var out Header
 	out.TOS, out.TTL, out.Protocol, out.Src, out.Dst = o.TOS, o.TTL, o.Protocol, r.Src, r.Dst
+	out.FlowLabel = s.flowLabel(r, &o, p)
 	switch {
-	case out.TTL != 0:
+	case out.TTL != 0 || o.V6 != nil && o.V6.NoHops:
 	case to.Cast == packet.Multicast:
 		out.TTL = 1 // RFC 3493 section 5.2
 	default:
 		out.TTL = to.Out.CurHopLimit()
 	}
-	out.FlowLabel = s.flowLabel(r, o.Protocol, p)
-	out.TotalLen, out.HeaderLen = HeaderLen+p.Len(), HeaderLen
+	out.HeaderLen, out.NextField = HeaderLen, nextHeaderField
+	if o.V6.ExtensionsLen() > 0 {
+		p = out.extend(o.V6, p)
+	}
+	out.TotalLen = HeaderLen + p.Len()
 	out.put(p.Prepend(HeaderLen))
 	p.Offload.Start += HeaderLen
 	p.Cast = to.Cast
 	if o.Protocol != ip.ProtocolTCP { // TCP checks an error against its segments in flight
-		s.ip.NoteSent(now, r.Src, r.Dst, o.Protocol, HeaderLen, p)
+		s.ip.NoteSent(now, r.Src, r.Dst, o.Protocol, HeaderLen+o.V6.ExtensionsLen(), p)
 	}
 	s.stats.OutPackets.Inc()
-	return s.emit(now, to, &out, p, !o.DontFragment)
+	return s.emit(now, limited(to, o.V6), &out, p, !o.DontFragment)
+}
+
+// limited returns the path with the MTU that the options of a socket choose.
+func limited(to *ip.Path, o *ip.Outgoing6) *ip.Path {
+	if o == nil || o.MTU == 0 && !o.LinkMTU {
+		return to
+	}
+	p := *to
+	if o.LinkMTU {
+		p.MTU = p.Out.MTU()
+	}
+	if o.MTU != 0 {
+		p.MTU = min(p.MTU, o.MTU)
+	}
+	return &p
 }
 
 // refuse drops a datagram and returns the error to its sender.
@@ -67,27 +88,30 @@ func (s *Stack) tooBig(p *packet.Buffer) error {
 	return syscall.EMSGSIZE
 }
 
-// fragment sends the datagram p, which has no extension headers, in fragments of at most to.MTU bytes (RFC 8200 section 4.5). It takes
-// p over.
+// fragment sends the datagram p in fragments of at most to.MTU bytes, each with the headers in the first h.HeaderLen bytes, of which the
+// last Next Header field is at h.NextField (RFC 8200 section 4.5). It takes p over.
 func (s *Stack) fragment(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer) error {
 	defer p.Free()
 	p.CompleteChecksum()
-	const headers = HeaderLen + fragmentHeaderLen
+	headers := h.HeaderLen + fragmentHeaderLen
+	if to.MTU < headers+8 {
+		s.stats.DropTooBig.Inc()
+		return syscall.EMSGSIZE
+	}
 	id := s.ids.next(h.Src, h.Dst)
-	f := *h
-	f.Protocol = nextFragment
-	for at, end := HeaderLen, p.Len(); at < end; {
+	for at, end := h.HeaderLen, p.Len(); at < end; {
 		size, more := min(end-at, to.MTU-headers), uint16(0)
 		if at+size < end {
 			size, more = size&^7, 1
 		}
 		b := packet.New(headers + size)
 		b.Cast, b.Queue = p.Cast, p.Queue
-		f.TotalLen = headers + size
-		f.put(b.Extend(HeaderLen))
+		f := b.Extend(h.HeaderLen)
+		p.CopyAt(f, 0)
+		binary.BigEndian.PutUint16(f[payloadLenField:], uint16(headers+size-HeaderLen))
 		x := b.Extend(fragmentHeaderLen)
-		x[0], x[1] = h.Protocol, 0
-		binary.BigEndian.PutUint16(x[2:], uint16(at-HeaderLen)|more)
+		x[0], x[1], f[h.NextField] = f[h.NextField], 0, nextFragment
+		binary.BigEndian.PutUint16(x[2:], uint16(at-h.HeaderLen)|more)
 		binary.BigEndian.PutUint32(x[4:], id)
 		p.CopyAt(b.Extend(size), at)
 		s.stats.FragmentsOut.Inc()

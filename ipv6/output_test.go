@@ -20,7 +20,7 @@ func TestSend(t *testing.T) { // IP6-035: the traffic class can be set
 	require.Len(t, out, 1)
 	h := out[0].h
 	require.Equal(t, ip.Datagram{
-		Src: ownAddr, Dst: peerAddr, Protocol: testProtocol, TOS: 0xb9, TTL: 64, TotalLen: 50, HeaderLen: HeaderLen,
+		Src: ownAddr, Dst: peerAddr, Protocol: testProtocol, TOS: 0xb9, TTL: 64, TotalLen: 50, HeaderLen: HeaderLen, FlowLabel: h.FlowLabel,
 	}, h.Datagram)
 	require.Equal(t, pattern(10), out[0].payload())
 	out, err = l.send(peerAddr, ip.Outgoing{TTL: 3}, 10)

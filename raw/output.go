@@ -13,31 +13,27 @@ import (
 // the connected one. src, when valid, chooses the source address. Send does not keep b. Errors: EDESTADDRREQ, EMSGSIZE, EACCES, EPIPE after
 // Shutdown, EINVAL for an invalid header.
 func (e *Socket) Send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
-	return e.gather(b, to, src, false)
+	return e.SendMsg(b, to, dgram.Control{Src: src}, false)
 }
 
-// SendMore is Send of a part of a datagram (MSG_MORE), which leaves with the next Send, to the peer that the first call named. With
-// HdrIncl it is Send.
-func (e *Socket) SendMore(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
-	return e.gather(b, to, src, true)
-}
-
-func (e *Socket) gather(b []byte, to netip.AddrPort, src netip.Addr, more bool) (int, error) {
+// SendMsg is Send with the choices in c. With more (MSG_MORE) it sends a part of a datagram, which leaves with the next Send, to the peer that
+// the first call named. With HdrIncl more has no effect.
+func (e *Socket) SendMsg(b []byte, to netip.AddrPort, c dgram.Control, more bool) (int, error) {
 	st := e.State()
 	if st.Options.HdrIncl || !more && !e.cork.Pending() {
-		return e.send(b, to, src)
+		return e.send(b, to, c)
 	}
-	route, err := e.RouteTo(st, portless(to), src) // of each call, not only of the first as in UDP; as on Linux
+	route, o, err := e.Prepare(st, portless(to), &c) // of each call, not only of the first as in UDP; as on Linux
 	if err != nil {
 		return 0, err
 	}
-	check := func() (int, error) { return route.MaxPayload(st.Headers.For(route)), e.Sendable() }
-	return e.cork.Add(b, to, src, more, check, e.send)
+	check := func() (int, error) { return route.MaxPayload(o), e.Sendable() }
+	return e.cork.Add(b, to, c, more, check, e.send)
 }
 
-func (e *Socket) send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
+func (e *Socket) send(b []byte, to netip.AddrPort, c dgram.Control) (int, error) {
 	st := e.State()
-	route, err := e.RouteTo(st, portless(to), src)
+	route, o, err := e.Prepare(st, portless(to), &c)
 	if err != nil {
 		return 0, err
 	}
@@ -47,7 +43,7 @@ func (e *Socket) send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) 
 	if err := e.Sendable(); err != nil {
 		return 0, err
 	}
-	if err := e.transmit(st, route, b); err != nil {
+	if err := e.transmit(st, route, o, b); err != nil {
 		e.stack.stats.OutFailed.Inc()
 		e.Refused(&st.Options, err, netip.AddrPortFrom(route.Dst, 0), route.MTU())
 		return 0, err
@@ -56,7 +52,7 @@ func (e *Socket) send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) 
 	return len(b), nil
 }
 
-func (e *Socket) transmit(st *dgram.State, route *ip.Route, b []byte) error {
+func (e *Socket) transmit(st *dgram.State, route *ip.Route, o ip.Outgoing, b []byte) error {
 	p := packet.New(0)
 	now := e.stack.clock.Now()
 	if at := e.checksumAt(st); at >= 0 {
@@ -70,5 +66,5 @@ func (e *Socket) transmit(st *dgram.State, route *ip.Route, b []byte) error {
 	if st.Options.HdrIncl {
 		return e.stack.ip.SendRaw(now, route, p)
 	}
-	return e.stack.ip.Send(now, route, st.Headers.For(route), p)
+	return e.stack.ip.Send(now, route, o, p)
 }

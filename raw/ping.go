@@ -88,6 +88,11 @@ func (g Ping) ensureIdentified() error {
 // Send sends an echo request, ICMP header included, to the address given or with a zero AddrPort to the connected one. src, when valid,
 // chooses the source address. Errors: EINVAL for anything but an echo request, and those of Socket.Send.
 func (g Ping) Send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
+	return g.SendMsg(b, to, dgram.Control{Src: src})
+}
+
+// SendMsg is Send with the choices in c.
+func (g Ping) SendMsg(b []byte, to netip.AddrPort, c dgram.Control) (int, error) {
 	if len(b) > ip.MaxDatagram {
 		return 0, syscall.EMSGSIZE
 	}
@@ -104,7 +109,7 @@ func (g Ping) Send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
 		clear(message[icmpChecksum:][:2])
 		checksum.Put(message[icmpChecksum:], ^checksum.Sum(message, 0))
 	}
-	return g.Socket.Send(message, to, src)
+	return g.Socket.SendMsg(message, to, c, false)
 }
 
 // repliesTo reports whether the message in p, behind its IP header, is the reply to an echo request with the identifier.

@@ -2,6 +2,7 @@ package raw
 
 import (
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 
@@ -55,7 +56,10 @@ func (e *Socket) Tap(now time.Duration, d *ip.Datagram, p *packet.Buffer) {
 	}
 	m := Datagram{
 		From: netip.AddrPortFrom(d.Src, 0), To: netip.AddrPortFrom(d.Dst, 0),
-		Interface: d.In.Name(), TOS: d.TOS, TTL: d.TTL, At: now,
+		Interface: d.In.Name(), TOS: d.TOS, TTL: d.TTL, FlowLabel: d.FlowLabel, At: now,
+	}
+	if d.Dst.Is6() && len(d.Options) > 0 { // an IPv4 socket receives them in the header
+		m.IPOptions = slices.Clone(d.Options)
 	}
 	p = p.Clone()
 	if e.ping || d.Dst.Is6() {
@@ -114,6 +118,9 @@ func (e *Socket) Bind(local netip.AddrPort) error {
 	return e.Change(func(st *dgram.State) error {
 		if st.Remote.IsValid() {
 			return syscall.EINVAL
+		}
+		if st.Options.Versions == ip.V6 && local.Addr().Is4() {
+			return syscall.EADDRNOTAVAIL
 		}
 		if err := st.Bind(e.stack.ip, local.Addr()); err != nil {
 			return err

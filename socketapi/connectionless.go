@@ -16,6 +16,9 @@ func (c *connectionless) recv(b []byte, flags int) (n int, m Message, err error)
 	n, d, err := c.socket.Recv(b, flags&MSG_PEEK != 0)
 	m = Message{Addr: d.From, Local: d.To.Addr(), Interface: d.Interface, Size: d.Size,
 		TOS: d.TOS, TTL: d.TTL, Options: d.IPOptions, at: d.At}
+	if d.To.Addr().Is6() {
+		m.FlowInfo, m.Options, m.extensions = uint32(d.TOS)<<20|d.FlowLabel, nil, d.IPOptions
+	}
 	if d.Size > n {
 		m.Flags = MSG_TRUNC
 		if flags&MSG_TRUNC != 0 {

@@ -113,6 +113,7 @@ const (
 	IP_RECVTTL                = 12
 	IP_RECVTOS                = 13
 	IP_MTU                    = 14
+	IP_FREEBIND               = 15
 	IP_RECVORIGDSTADDR        = 20
 	IP_MINTTL                 = 21
 	IP_BIND_ADDRESS_NO_PORT   = 24
@@ -144,14 +145,81 @@ const (
 	IP_PMTUDISC_OMIT      = 5
 )
 
+// Options of level IPPROTO_IPV6.
+const (
+	IPV6_CHECKSUM         = 7
+	IPV6_FLOWINFO         = 11
+	IPV6_UNICAST_HOPS     = 16
+	IPV6_MULTICAST_IF     = 17
+	IPV6_MULTICAST_HOPS   = 18
+	IPV6_MULTICAST_LOOP   = 19
+	IPV6_JOIN_GROUP       = 20
+	IPV6_LEAVE_GROUP      = 21
+	IPV6_ROUTER_ALERT     = 22
+	IPV6_MTU_DISCOVER     = 23
+	IPV6_MTU              = 24
+	IPV6_RECVERR          = 25
+	IPV6_V6ONLY           = 26
+	IPV6_MULTICAST_ALL    = 29
+	IPV6_RECVERR_RFC4884  = 31
+	IPV6_FLOWINFO_SEND    = 33
+	IPV6_HDRINCL          = 36
+	IPV6_RECVPKTINFO      = 49
+	IPV6_PKTINFO          = 50
+	IPV6_RECVHOPLIMIT     = 51
+	IPV6_HOPLIMIT         = 52
+	IPV6_RECVHOPOPTS      = 53
+	IPV6_HOPOPTS          = 54
+	IPV6_RTHDRDSTOPTS     = 55
+	IPV6_RECVRTHDR        = 56
+	IPV6_RTHDR            = 57
+	IPV6_RECVDSTOPTS      = 58
+	IPV6_DSTOPTS          = 59
+	IPV6_RECVPATHMTU      = 60
+	IPV6_PATHMTU          = 61
+	IPV6_DONTFRAG         = 62
+	IPV6_RECVTCLASS       = 66
+	IPV6_TCLASS           = 67
+	IPV6_AUTOFLOWLABEL    = 70
+	IPV6_ADDR_PREFERENCES = 72
+	IPV6_MINHOPCOUNT      = 73
+	IPV6_RECVORIGDSTADDR  = 74
+	IPV6_TRANSPARENT      = 75
+	IPV6_UNICAST_IF       = 76
+	IPV6_RECVFRAGSIZE     = 77
+	IPV6_FREEBIND         = 78
+
+	IPV6_PMTUDISC_DONT      = 0 // values of IPV6_MTU_DISCOVER
+	IPV6_PMTUDISC_WANT      = 1
+	IPV6_PMTUDISC_DO        = 2
+	IPV6_PMTUDISC_PROBE     = 3
+	IPV6_PMTUDISC_INTERFACE = 4
+	IPV6_PMTUDISC_OMIT      = 5
+
+	IPV6_PREFER_SRC_TMP            = 0x1 // bits of IPV6_ADDR_PREFERENCES
+	IPV6_PREFER_SRC_PUBLIC         = 0x2
+	IPV6_PREFER_SRC_COA            = 0x4
+	IPV6_PREFER_SRC_CGA            = 0x8
+	IPV6_PREFER_SRC_PUBTMP_DEFAULT = 0x100
+	IPV6_PREFER_SRC_HOME           = 0x400
+	IPV6_PREFER_SRC_NONCGA         = 0x800
+)
+
+// ICMP6_FILTER is the option of level IPPROTO_ICMPV6 with the set of ICMPv6 types that a raw socket does not receive.
+const ICMP6_FILTER = 1
+
 // SOL_RAW is the level of ICMP_FILTER, the set of ICMP types that a raw socket does not receive.
 const (
 	SOL_RAW     = 255
 	ICMP_FILTER = 1
 )
 
-// UDP_CORK is the option of level IPPROTO_UDP that gathers the bytes of several sends into one datagram.
-const UDP_CORK = 1
+// Options of level IPPROTO_UDP.
+const (
+	UDP_CORK         = 1   // gather the bytes of several sends into one datagram
+	UDP_NO_CHECK6_TX = 101 // send over IPv6 without checksum (RFC 6936)
+	UDP_NO_CHECK6_RX = 102 // receive over IPv6 without checksum
+)
 
 // Options of level IPPROTO_TCP.
 const (

@@ -15,16 +15,13 @@ type datagram struct {
 func newDatagram(s *udp.Socket) *datagram { return &datagram{s, connectionless{&s.Socket}} }
 
 func (d *datagram) send(b []byte, e envelope, flags int) (int, error) {
-	switch {
-	case flags&MSG_OOB != 0:
+	if flags&MSG_OOB != 0 {
 		if err := d.Autobind(); err != nil {
 			return 0, err
 		}
 		return 0, syscall.EOPNOTSUPP
-	case flags&MSG_MORE != 0:
-		return d.SendMore(b, e.to, e.src)
 	}
-	return d.Send(b, e.to, e.src)
+	return d.SendMsg(b, e.to, e.Control, flags&MSG_MORE != 0)
 }
 
 func (d *datagram) options() map[optname]option { return udpOptions }

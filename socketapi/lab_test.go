@@ -93,6 +93,14 @@ func (h host) socket(typ, proto int) int {
 	return fd
 }
 
+// socket6 is a new socket of AF_INET6.
+func (h host) socket6(typ, proto int) int {
+	h.t.Helper()
+	fd, err := h.Socket(AF_INET6, typ, proto)
+	require.NoError(h.t, err)
+	return fd
+}
+
 // bound is a new socket at an address.
 func (h host) bound(typ int, addr string) int {
 	h.t.Helper()

@@ -7,28 +7,33 @@ import (
 
 	"tunstack/internal/poll"
 	"tunstack/ip"
+	"tunstack/ip/dgram"
 	"tunstack/ipv4"
 )
 
 // Message holds the addresses, flags and control messages that accompany the bytes of SendMsg and RecvMsg.
 type Message struct {
 	Addr          netip.AddrPort // the sender; when sending, the destination; the zero AddrPort is the connected peer
-	Local         netip.Addr     // IP_PKTINFO: the destination; when sending, the source; with the zero Addr the stack chooses it
-	Interface     string         // IP_PKTINFO: the interface that received it; unused when sending
+	Local         netip.Addr     // IP_PKTINFO, IPV6_PKTINFO: the destination; when sending, the source; with the zero Addr the stack chooses it
+	Interface     string         // IP_PKTINFO, IPV6_PKTINFO: the interface that received it; unused when sending
 	Flags         int            // MSG_TRUNC: the datagram was longer than the buffer; MSG_OOB: urgent data; unused when sending
 	Size          int            // of the whole datagram in bytes; unused when sending
-	TOS, TTL      uint8          // IP_RECVTOS, IP_RECVTTL; unused when sending
+	TOS, TTL      uint8          // IP_RECVTOS, IP_RECVTTL, IPV6_RECVTCLASS, IPV6_RECVHOPLIMIT; unused when sending
 	Options       []byte         // IP_RECVOPTS; unused when sending
 	ReturnOptions []byte         // IP_RETOPTS: the Options in the form that a reply must have (IP_OPTIONS); unused when sending
 	Time          time.Time      // SO_TIMESTAMP, SO_TIMESTAMPNS: the time of arrival; unused when sending
 	Inq           int            // TCP_INQ: bytes still in the receive queue; unused when sending
+	FlowInfo      uint32         // IPV6_FLOWINFO: traffic class and flow label; unused when sending
+	Extensions    []Extension    // IPV6_RECVHOPOPTS, IPV6_RECVRTHDR, IPV6_RECVDSTOPTS, in the order of the datagram; unused when sending
+	Ancillary     *Ancillary     // choices of a datagram to be sent, besides Local; unused when receiving
 
 	// With MSG_ERRQUEUE, Err is the error and Offender the address that reported it; the zero Addr is the stack itself. Addr is then the
 	// destination of the datagram that failed, and the data is the part of that datagram which the error quotes.
 	Err      *SockExtendedErr
 	Offender netip.Addr
 
-	at time.Duration // Time on the stack's clock
+	at         time.Duration // Time on the stack's clock
+	extensions []byte        // of a received IPv6 datagram, as ip.Datagram.Options
 }
 
 // Send sends b to the connected peer. On a stream it blocks until all of b is queued; a non-blocking call (O_NONBLOCK, MSG_DONTWAIT)
@@ -49,7 +54,14 @@ func (s Berkeley) SendMsg(fd int, b []byte, m Message, flags int) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	n, err := so.transmit(b, envelope{m.Addr, m.Local}, flags)
+	e := envelope{to: m.Addr, Control: dgram.Control{Src: m.Local.Unmap()}}
+	if so.domain == AF_INET6 || m.Ancillary != nil {
+		err = so.control(&e.Control, m.Ancillary)
+	}
+	if err != nil {
+		return -1, err
+	}
+	n, err := so.transmit(b, e, flags)
 	if err != nil {
 		return -1, err
 	}
@@ -58,13 +70,13 @@ func (s Berkeley) SendMsg(fd int, b []byte, m Message, flags int) (int, error) {
 
 // envelope is the part of a Message to be sent that a socket uses: small enough to be copied by each call on the way.
 type envelope struct {
-	to  netip.AddrPort // the zero AddrPort is the connected peer
-	src netip.Addr     // the zero Addr leaves the choice to the stack
+	to netip.AddrPort // the zero AddrPort is the connected peer
+	dgram.Control
 }
 
 // transmit sends b. After an error a stream may have sent a part of b: transmit then returns no error, and the next call returns it.
 func (so *socket) transmit(b []byte, e envelope, flags int) (int, error) {
-	e = envelope{unmap(e.to), e.src.Unmap()}
+	e.to = unmap(e.to)
 	return so.push(b, so.nonblock.Load() || flags&MSG_DONTWAIT != 0, func(b []byte) (int, error) { return so.send(b, e, flags) })
 }
 
@@ -172,7 +184,10 @@ func (so *socket) annotate(m *Message) {
 		received := ip.Datagram{Src: m.Addr.Addr(), Dst: m.Local, Options: m.Options}
 		m.ReturnOptions = ipv4.EchoOptions(&received, m.at)
 	}
-	m.at = 0
+	if m.extensions != nil {
+		m.Extensions = so.received(m.extensions)
+	}
+	m.at, m.extensions = 0, nil
 }
 
 // receiveData receives data. If it may wait, it waits for as many bytes as SO_RCVLOWAT or MSG_WAITALL requests.

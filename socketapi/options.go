@@ -32,7 +32,7 @@ func (s Berkeley) GetSockOpt(fd, level, name int, value any) (int, error) {
 		return -1, err
 	}
 	o, ok := so.lookup(level, name)
-	if !ok && level != SOL_SOCKET && level != IPPROTO_IP && level != int(so.proto) {
+	if !ok && level != SOL_SOCKET && level != IPPROTO_IP && level != int(so.proto) && !(level == IPPROTO_IPV6 && so.domain == AF_INET6) {
 		return -1, syscall.EOPNOTSUPP
 	}
 	if !ok || o.get == nil {
@@ -68,8 +68,17 @@ func (so *socket) setOption(level, name int, value any) error {
 }
 
 // tables are the options of the socket: its protocol's own, then those of all sockets.
-func (so *socket) tables() [4]map[optname]option {
-	return [...]map[optname]option{so.options(), ipOptions, deviceOptions, socketOptions}
+func (so *socket) tables() []map[optname]option {
+	list := []map[optname]option{so.options(), ipOptions, deviceOptions, socketOptions}
+	switch {
+	case so.domain != AF_INET6:
+		return list
+	case so.typ == SOCK_STREAM:
+		return append(list, ipv6Options, ipv6StreamOptions)
+	case so.typ == SOCK_RAW:
+		list = append(list, ipv6RawOptions)
+	}
+	return append(list, ipv6Options, ipv6DatagramOptions)
 }
 
 // lookup finds an option in the tables.
@@ -191,9 +200,11 @@ func keptNumber(level, name, low, high int) option {
 
 // initial are the values of stored options that do not begin as 0.
 var initial = map[optname]int{
-	{SOL_SOCKET, SO_INCOMING_CPU}:    -1,
-	{SOL_SOCKET, SO_MAX_PACING_RATE}: unpaced,
-	{SOL_SOCKET, SO_RCVLOWAT}:        1,
+	{SOL_SOCKET, SO_INCOMING_CPU}:       -1,
+	{SOL_SOCKET, SO_MAX_PACING_RATE}:    unpaced,
+	{SOL_SOCKET, SO_RCVLOWAT}:           1,
+	{IPPROTO_IPV6, IPV6_MULTICAST_LOOP}: 1,
+	{IPPROTO_IPV6, IPV6_MULTICAST_ALL}:  1,
 }
 
 // value is a stored option.
@@ -255,7 +266,7 @@ func (t Timeval) Duration() time.Duration {
 // SockExtendedErr is Linux's struct sock_extended_err, an entry of the error queue (IP_RECVERR).
 type SockExtendedErr struct {
 	Errno  uint32
-	Origin uint8 // SO_EE_ORIGIN_LOCAL, SO_EE_ORIGIN_ICMP
+	Origin uint8 // SO_EE_ORIGIN_LOCAL, SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6
 	Type   uint8 // of the ICMP message
 	Code   uint8
 	Pad    uint8
@@ -267,6 +278,7 @@ type SockExtendedErr struct {
 const (
 	SO_EE_ORIGIN_LOCAL = errqueue.Local // the stack itself
 	SO_EE_ORIGIN_ICMP  = errqueue.ICMP
+	SO_EE_ORIGIN_ICMP6 = errqueue.ICMP6
 )
 
 // IPMreqn is Linux's struct ip_mreqn, for the options about multicast.

@@ -16,7 +16,9 @@ var udpOptions = datagramOptions(map[optname]option{
 	{SOL_SOCKET, SO_PEEK_OFF}: number(math.MinInt32, math.MaxInt32,
 		func(so *socket) int { return so.datagrams().PeekOffset() },
 		func(so *socket, n int) error { so.datagrams().SetPeekOffset(n); return nil }),
-	{SOL_SOCKET, SO_NO_CHECK}: dgramFlag(func(o *dgram.Options) *bool { return &o.NoCheck }),
+	{SOL_SOCKET, SO_NO_CHECK}:       dgramFlag(func(o *dgram.Options) *bool { return &o.NoCheck }),
+	{IPPROTO_UDP, UDP_NO_CHECK6_TX}: dgramFlag(func(o *dgram.Options) *bool { return &o.NoCheck6 }),
+	{IPPROTO_UDP, UDP_NO_CHECK6_RX}: dgramFlag(func(o *dgram.Options) *bool { return &o.NoCheckIn }),
 	{IPPROTO_UDP, UDP_CORK}: flag(
 		func(so *socket) bool { return so.datagrams().Options().Cork },
 		func(so *socket, on bool) { so.endpoint.(*datagram).SetCork(on) }),

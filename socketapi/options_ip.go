@@ -19,6 +19,9 @@ var ipOptions = map[optname]option{
 	{IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT}: flag(
 		func(so *socket) bool { return so.ip().NoPort },
 		func(so *socket, on bool) { so.setIP(func(o *ip.SocketOptions) { o.NoPort = on }) }),
+	{IPPROTO_IP, IP_FREEBIND}: flag(
+		func(so *socket) bool { return so.ip().FreeBind },
+		func(so *socket, on bool) { so.setIP(func(o *ip.SocketOptions) { o.FreeBind = on }) }),
 	{IPPROTO_IP, IP_LOCAL_PORT_RANGE}: number(math.MinInt32, math.MaxInt32, getPortRange, setPortRange),
 	{IPPROTO_IP, IP_RECVERR}: flag(
 		func(so *socket) bool { return so.ip().RecvErr },

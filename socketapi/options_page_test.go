@@ -21,7 +21,7 @@ type pageRow struct {
 }
 
 // levels are the numbers of the page's headings.
-var levels = map[string]int{"SOL_SOCKET": SOL_SOCKET, "IPPROTO_IP": IPPROTO_IP, "IPPROTO_TCP": IPPROTO_TCP, "SOL_UDP": IPPROTO_UDP, "SOL_RAW": SOL_RAW}
+var levels = map[string]int{"SOL_SOCKET": SOL_SOCKET, "IPPROTO_IP": IPPROTO_IP, "IPPROTO_IPV6": IPPROTO_IPV6, "IPPROTO_ICMPV6": IPPROTO_ICMPV6, "IPPROTO_TCP": IPPROTO_TCP, "SOL_UDP": IPPROTO_UDP, "SOL_RAW": SOL_RAW}
 
 // readPage returns the rows of docs/sockets.md.
 func readPage(t *testing.T) (rows []pageRow) {
@@ -49,10 +49,10 @@ func readPage(t *testing.T) (rows []pageRow) {
 	return rows
 }
 
-// kinds are a socket of each kind.
+// kinds are a socket of AF_INET6 of each kind, which has the options of AF_INET, too.
 func kinds(h host) map[string]*socket {
 	all := map[string]*socket{}
-	for kind, fd := range map[string]int{"tcp": h.socket(SOCK_STREAM, 0), "udp": h.socket(SOCK_DGRAM, 0), "ping": h.socket(SOCK_DGRAM, IPPROTO_ICMP), "raw": h.socket(SOCK_RAW, 253)} {
+	for kind, fd := range map[string]int{"tcp": h.socket6(SOCK_STREAM, 0), "udp": h.socket6(SOCK_DGRAM, 0), "ping": h.socket6(SOCK_DGRAM, IPPROTO_ICMPV6), "raw": h.socket6(SOCK_RAW, 253)} {
 		all[kind], _ = h.sockets.get(fd)
 	}
 	return all

@@ -25,7 +25,7 @@ func (g pingSocket) send(b []byte, e envelope, flags int) (int, error) {
 	if flags&MSG_OOB != 0 {
 		return 0, syscall.EOPNOTSUPP
 	}
-	return g.ping.Send(b, e.to, e.src)
+	return g.ping.SendMsg(b, e.to, e.Control)
 }
 
 func (g pingSocket) options() map[optname]option { return pingOptions }

@@ -15,13 +15,10 @@ type rawSocket struct {
 func newRawSocket(s *raw.Socket) *rawSocket { return &rawSocket{s, connectionless{&s.Socket}} }
 
 func (r *rawSocket) send(b []byte, e envelope, flags int) (int, error) {
-	switch {
-	case flags&MSG_OOB != 0:
+	if flags&MSG_OOB != 0 {
 		return 0, syscall.EOPNOTSUPP
-	case flags&MSG_MORE != 0:
-		return r.SendMore(b, e.to, e.src)
 	}
-	return r.Send(b, e.to, e.src)
+	return r.SendMsg(b, e.to, e.Control, flags&MSG_MORE != 0)
 }
 
 // recv refuses MSG_OOB, which a UDP socket ignores.

@@ -43,7 +43,7 @@ func (s *Stack) valid(h *Header, id *ip.Datagram, p *packet.Buffer) bool {
 		s.stats.DropLength.Inc()
 		return false
 	}
-	if h.Checksum == 0 && id.Dst.Is6() {
+	if h.Checksum == 0 && id.Dst.Is6() && !s.acceptsNoChecksum(h, id) {
 		s.stats.DropNoChecksum.Inc()
 		return false
 	}
@@ -57,12 +57,18 @@ func (s *Stack) valid(h *Header, id *ip.Datagram, p *packet.Buffer) bool {
 	return true
 }
 
+// acceptsNoChecksum reports whether the socket of an IPv6 datagram receives it without checksum (RFC 6936 section 4).
+func (s *Stack) acceptsNoChecksum(h *Header, id *ip.Datagram) bool {
+	e := s.sockets.lookup(netip.AddrPortFrom(id.Dst, h.DstPort), netip.AddrPortFrom(id.Src, h.SrcPort), id.In)
+	return e != nil && e.State().Options.NoCheckIn
+}
+
 // deliver queues the payload of p for e.
 func (s *Stack) deliver(now time.Duration, e *Socket, local, remote netip.AddrPort, id *ip.Datagram, h *Header, p *packet.Buffer) {
 	if q := uint32(p.Queue); e.queue.Load() != q {
 		e.queue.Store(q)
 	}
-	d := Datagram{From: remote, To: local, Interface: id.In.Name(), TOS: id.TOS, TTL: id.TTL, At: now}
+	d := Datagram{From: remote, To: local, Interface: id.In.Name(), TOS: id.TOS, TTL: id.TTL, FlowLabel: id.FlowLabel, At: now}
 	if len(id.Options) > 0 {
 		d.IPOptions = slices.Clone(id.Options)
 	}

@@ -14,40 +14,36 @@ import (
 // the source address (IP_PKTINFO). Send does not keep b. Errors: EDESTADDRREQ, EMSGSIZE, EACCES, EINVAL for port 0, EPIPE after Shutdown,
 // and the pending error, once (ECONNREFUSED).
 func (e *Socket) Send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
-	return e.gather(b, to, src, false)
+	return e.SendMsg(b, to, dgram.Control{Src: src}, false)
 }
 
-// SendMore is Send of a part of a datagram (MSG_MORE), which leaves with the next Send, to the peer that the first call named. With
-// Options.Cork, Send also only adds to the datagram.
-func (e *Socket) SendMore(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
-	return e.gather(b, to, src, true)
-}
-
-func (e *Socket) gather(b []byte, to netip.AddrPort, src netip.Addr, more bool) (int, error) {
+// SendMsg is Send with the choices in c. With more (MSG_MORE) it sends a part of a datagram, which leaves with the next Send, to the peer that
+// the first call named. With Options.Cork it also only adds to the datagram.
+func (e *Socket) SendMsg(b []byte, to netip.AddrPort, c dgram.Control, more bool) (int, error) {
 	more = more || e.State().Options.Cork
 	if !more && !e.cork.Pending() {
-		return e.send(b, to, src)
+		return e.send(b, to, c)
 	}
 	check := func() (int, error) {
 		st, err := e.ensureBound()
 		if err != nil {
 			return 0, err
 		}
-		route, err := e.route(st, to, src)
+		route, o, err := e.prepare(st, to, &c)
 		if err != nil {
 			return 0, err
 		}
-		return route.MaxPayload(st.Headers.For(route)) - HeaderLen, e.Sendable()
+		return route.MaxPayload(o) - HeaderLen, e.Sendable()
 	}
-	return e.cork.Add(b, to, src, more, check, e.send)
+	return e.cork.Add(b, to, c, more, check, e.send)
 }
 
-func (e *Socket) send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) {
+func (e *Socket) send(b []byte, to netip.AddrPort, c dgram.Control) (int, error) {
 	st, err := e.ensureBound()
 	if err != nil {
 		return 0, err
 	}
-	route, err := e.route(st, to, src)
+	route, o, err := e.prepare(st, to, &c)
 	if err != nil {
 		return 0, err
 	}
@@ -55,7 +51,6 @@ func (e *Socket) send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) 
 		to = st.Remote
 	}
 	to = netip.AddrPortFrom(route.Dst, to.Port())
-	o := st.Headers.For(route)
 	if len(b) > route.MaxPayload(o)-HeaderLen {
 		return 0, syscall.EMSGSIZE
 	}
@@ -64,7 +59,7 @@ func (e *Socket) send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) 
 	}
 	p := datagram(route, b, st.Local.Port(), to.Port(), checksumBy(st, route))
 	p.Queue = uint16(e.queue.Load())
-	if st.Options.Stays(route.Cast()) {
+	if st.Options.Stays(route) {
 		p.Free()
 	} else if err := e.stack.ip.Send(e.stack.clock.Now(), route, o, p); err != nil {
 		e.stack.stats.OutFailed.Inc()
@@ -81,7 +76,7 @@ func (e *Socket) send(b []byte, to netip.AddrPort, src netip.Addr) (int, error) 
 // loop delivers a broadcast, or a multicast to a group that the interface receives, to the sockets of the stack as well.
 func (e *Socket) loop(st *dgram.State, route *ip.Route, b []byte, to netip.AddrPort) {
 	i := route.Interface()
-	if i == nil || route.Cast() == packet.Multicast && !(st.Options.MulticastLoop && i.Accepts(route.Dst, route.Src)) {
+	if i == nil || route.Cast() == packet.Multicast && !(st.Options.Loops(route.Dst) && i.Accepts(route.Dst, route.Src)) {
 		return
 	}
 	o := st.Headers.For(route)
@@ -92,12 +87,12 @@ func (e *Socket) loop(st *dgram.State, route *ip.Route, b []byte, to netip.AddrP
 	e.stack.Input(e.stack.clock.Now(), &d, p)
 }
 
-// route is RouteTo, but refuses a peer with port 0 that the call names.
-func (e *Socket) route(st *dgram.State, to netip.AddrPort, src netip.Addr) (*ip.Route, error) {
+// prepare is Prepare, but refuses a peer with port 0 that the call names.
+func (e *Socket) prepare(st *dgram.State, to netip.AddrPort, c *dgram.Control) (*ip.Route, ip.Outgoing, error) {
 	if to.IsValid() && to.Port() == 0 {
-		return nil, syscall.EINVAL
+		return nil, ip.Outgoing{}, syscall.EINVAL
 	}
-	return e.RouteTo(st, to, src)
+	return e.Prepare(st, to, c)
 }
 
 // summer is the part of the stack that computes a checksum.
@@ -106,12 +101,12 @@ type summer uint8
 const (
 	checksumHere summer = iota
 	checksumLink        // the link
-	checksumNone        // none: SO_NO_CHECK
+	checksumNone        // none: SO_NO_CHECK, UDP_NO_CHECK6_TX
 )
 
 func checksumBy(st *dgram.State, route *ip.Route) summer {
 	switch {
-	case st.Options.NoCheck:
+	case st.Options.NoCheck && route.Dst.Is4(), st.Options.NoCheck6 && route.Dst.Is6():
 		return checksumNone
 	case route.Features().Checksum:
 		return checksumLink

@@ -12,6 +12,7 @@ import (
 
 	"tunstack/internal/packet"
 	"tunstack/ip"
+	"tunstack/ip/dgram"
 )
 
 // verify checks the checksum of a datagram without options in the plainest way.
@@ -192,10 +193,10 @@ func TestSendLargest(t *testing.T) {
 func TestSendMoreLargest(t *testing.T) {
 	h := newHost(t)
 	e := h.udp.NewSocket(ip.V4)
-	n, err := e.SendMore(make([]byte, maxPayload), ap("10.0.0.1:7"), netip.Addr{})
+	n, err := e.SendMsg(make([]byte, maxPayload), ap("10.0.0.1:7"), dgram.Control{}, true)
 	require.NoError(t, err)
 	require.Equal(t, maxPayload, n)
-	_, err = e.SendMore([]byte("x"), ap("10.0.0.1:7"), netip.Addr{})
+	_, err = e.SendMsg([]byte("x"), ap("10.0.0.1:7"), dgram.Control{}, true)
 	require.Equal(t, syscall.EMSGSIZE, err)
 	_, err = e.Send([]byte("x"), ap("10.0.0.1:7"), netip.Addr{})
 	require.NoError(t, err)

@@ -14,7 +14,7 @@ type Cork struct {
 	mu      sync.Mutex
 	data    []byte
 	to      netip.AddrPort // as given to the first call
-	src     netip.Addr
+	control Control
 	room    int // size of the largest datagram there, in bytes
 }
 
@@ -24,7 +24,7 @@ func (c *Cork) Pending() bool { return c.pending.Load() }
 // Add adds b to the datagram. The first call begins it if check finds its addresses valid; check returns the size of the largest
 // datagram between them. Unless more is to follow, Add then sends the datagram by send. It returns the number of bytes taken. Errors:
 // EMSGSIZE, which discards the datagram, and those of check and send.
-func (c *Cork) Add(b []byte, to netip.AddrPort, src netip.Addr, more bool, check func() (room int, err error), send Sender) (int, error) {
+func (c *Cork) Add(b []byte, to netip.AddrPort, control Control, more bool, check func() (room int, err error), send Sender) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.pending.Load() {
@@ -32,7 +32,7 @@ func (c *Cork) Add(b []byte, to netip.AddrPort, src netip.Addr, more bool, check
 		if err != nil {
 			return 0, err
 		}
-		c.to, c.src, c.room = to, src, room
+		c.to, c.control, c.room = to, control, room
 		c.pending.Store(true)
 	}
 	if len(c.data)+len(b) > c.room {
@@ -54,18 +54,18 @@ func (c *Cork) Push(send Sender) error {
 }
 
 // Sender sends a datagram.
-type Sender func(b []byte, to netip.AddrPort, src netip.Addr) (int, error)
+type Sender func(b []byte, to netip.AddrPort, c Control) (int, error)
 
 func (c *Cork) push(send Sender) error {
 	if !c.pending.Load() {
 		return nil
 	}
 	defer c.clear()
-	_, err := send(c.data, c.to, c.src)
+	_, err := send(c.data, c.to, c.control)
 	return err
 }
 
 func (c *Cork) clear() {
-	c.data = nil
+	c.data, c.control = nil, Control{}
 	c.pending.Store(false)
 }

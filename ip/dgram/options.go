@@ -19,11 +19,14 @@ type Options struct {
 	MulticastInterface netip.Addr    // IP_MULTICAST_IF
 	UnicastIf          *ip.Interface // IP_UNICAST_IF: the interface for unicast datagrams; nil: any
 	OnlyJoined         bool          // IP_MULTICAST_ALL off: receive only from groups that the socket has joined
+	Multicast6         Multicast6
 
 	// Of UDP sockets only.
 	ReuseAddr bool // SO_REUSEADDR
 	ReusePort bool // SO_REUSEPORT
-	NoCheck   bool // SO_NO_CHECK: send without checksum
+	NoCheck   bool // SO_NO_CHECK: send over IPv4 without checksum
+	NoCheck6  bool // UDP_NO_CHECK6_TX: send over IPv6 without checksum (RFC 6936)
+	NoCheckIn bool // UDP_NO_CHECK6_RX: receive over IPv6 without checksum
 	Cork      bool // UDP_CORK: gather the bytes of several sends into one datagram
 
 	// Of raw sockets only.
@@ -40,9 +43,18 @@ type ICMP6Filter [8]uint32
 // Blocks reports whether the filter keeps messages of a type from the socket.
 func (f *ICMP6Filter) Blocks(typ uint8) bool { return f[typ>>5]>>(typ&31)&1 != 0 }
 
+// Multicast6 are the settings for IPv6 datagrams that depend on the destination.
+type Multicast6 struct {
+	Hops       uint8         // IPV6_MULTICAST_HOPS, 1 for a new socket; 0: multicasts stay on the stack
+	Loop       bool          // IPV6_MULTICAST_LOOP, on for a new socket
+	Interface  *ip.Interface // IPV6_MULTICAST_IF; nil: the route chooses
+	UnicastIf  *ip.Interface // IPV6_UNICAST_IF
+	OnlyJoined bool          // IPV6_MULTICAST_ALL off
+}
+
 // Defaults are the settings of a new socket.
 func Defaults(v ip.Versions) Options {
-	return Options{SocketOptions: ip.NewSocketOptions(v), MulticastTTL: 1, MulticastLoop: true, Checksum: -1}
+	return Options{SocketOptions: ip.NewSocketOptions(v), MulticastTTL: 1, MulticastLoop: true, Multicast6: Multicast6{Hops: 1, Loop: true}, Checksum: -1}
 }
 
 // dontFragment reports whether datagrams are sent with DF. With DiscoverWant they are not: the stack fragments to the known path MTU.
@@ -50,9 +62,46 @@ func (o *Options) dontFragment() bool {
 	return o.Discover == ip.DiscoverDo || o.Discover == ip.DiscoverProbe
 }
 
-// Stays reports whether datagrams to an address of the kind cast stay on the stack.
-func (o *Options) Stays(cast packet.Cast) bool {
-	return cast == packet.Multicast && o.MulticastTTL == 0
+// recvErr is IP_RECVERR or IPV6_RECVERR, for datagrams to an address.
+func (o *Options) recvErr(to netip.Addr) bool {
+	if to.Is6() {
+		return o.IPv6().RecvErr
+	}
+	return o.RecvErr
+}
+
+// reportsTooBig reports whether the sender of datagrams to an address learns that one was too big. An IPv6 one does unless it has turned the
+// discovery of the path MTU off, as on Linux.
+func (o *Options) reportsTooBig(to netip.Addr) bool {
+	if to.Is6() {
+		return o.IPv6().Discover != ip.DiscoverDont
+	}
+	return o.dontFragment()
+}
+
+// Stays reports whether datagrams along a route stay on the stack.
+func (o *Options) Stays(r *ip.Route) bool {
+	hops := o.MulticastTTL
+	if r.Dst.Is6() {
+		hops = o.Multicast6.Hops
+	}
+	return hops == 0 && r.Cast() == packet.Multicast
+}
+
+// Loops reports whether multicasts to an address come back to the stack.
+func (o *Options) Loops(group netip.Addr) bool {
+	if group.Is6() {
+		return o.Multicast6.Loop
+	}
+	return o.MulticastLoop
+}
+
+// onlyJoined reports whether the socket receives only from groups that it has joined itself.
+func (o *Options) onlyJoined(group netip.Addr) bool {
+	if group.Is6() {
+		return o.Multicast6.OnlyJoined
+	}
+	return o.OnlyJoined
 }
 
 // Clone returns a copy that shares no memory with o.
@@ -72,8 +121,9 @@ func (o *Options) Headers(protocol uint8) (h Headers) {
 	h.v4.unicast = ip.Outgoing{Protocol: protocol, TOS: o.TOS, TTL: o.TTL, DontFragment: o.dontFragment(), Options: o.IPOptions}
 	h.v4.multicast = h.v4.unicast
 	h.v4.multicast.TTL = o.MulticastTTL
-	h.v6.unicast = ip.Outgoing{Protocol: protocol}
+	h.v6.unicast = o.IPv6().Header(protocol)
 	h.v6.multicast = h.v6.unicast
+	h.v6.multicast.TTL = o.Multicast6.Hops
 	return h
 }
 
@@ -87,6 +137,19 @@ func (h *Headers) For(r *ip.Route) ip.Outgoing {
 		return c.multicast
 	}
 	return c.unicast
+}
+
+// interfaceFor is the interface that the options choose for datagrams to dst; nil: none.
+func (o *Options) interfaceFor(dst netip.Addr) *ip.Interface {
+	switch {
+	case dst.Is4() && dst.IsMulticast(): // IP_MULTICAST_IF chooses by an address
+		return nil
+	case dst.Is4():
+		return o.UnicastIf
+	case dst.IsMulticast():
+		return o.Multicast6.Interface
+	}
+	return o.Multicast6.UnicastIf
 }
 
 // Route finds the route to dst for a socket with the local address bound. src, when valid, is the source address; otherwise it is
@@ -103,8 +166,8 @@ func (o *Options) Route(stack *ip.Stack, dst, src, bound netip.Addr) (*ip.Route,
 		src = o.MulticastInterface
 	}
 	via := o.Via()
-	if via.Device == nil && !dst.IsMulticast() {
-		via.Device = o.UnicastIf
+	if via.Device == nil && dst.Zone() == "" {
+		via.Device = o.interfaceFor(dst)
 	}
 	route, err := stack.RouteVia(dst, src, via)
 	if err == nil && route.Cast() == packet.Broadcast && !o.Broadcast {

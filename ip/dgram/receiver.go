@@ -21,7 +21,8 @@ type Datagram struct {
 	From, To  netip.AddrPort // To.Addr is the specific destination (IP_PKTINFO); raw sockets have port 0
 	Interface string
 	TOS, TTL  uint8
-	IPOptions []byte
+	FlowLabel uint32        // of IPv6
+	IPOptions []byte        // as ip.Datagram.Options
 	At        time.Duration // when it arrived, in the stack's time
 	Size      int           // of the whole payload; larger than the copied count when it was cut (MSG_TRUNC)
 }

@@ -90,7 +90,7 @@ func (st *State) Bind(stack *ip.Stack, local netip.Addr) error {
 	switch {
 	case err != nil:
 		return err
-	case !local.IsUnspecified() && !stack.IsLocal(local) && stack.CastOf(local) == packet.Unicast:
+	case !local.IsUnspecified() && !o.FreeBind && !stack.IsLocal(local) && stack.CastOf(local) == packet.Unicast:
 		return syscall.EADDRNOTAVAIL
 	case zone != nil:
 		o.Device = zone
@@ -128,24 +128,27 @@ func (st *State) Connect(stack *ip.Stack, remote netip.AddrPort) error {
 	return nil
 }
 
-// RouteTo is the route of a datagram to a peer; an invalid to is the connected peer. src, when valid, is the source address to use.
-// Errors: EDESTADDRREQ, and those of Options.Route.
-func (s *Socket) RouteTo(st *State, to netip.AddrPort, src netip.Addr) (*ip.Route, error) {
+// routeTo is the route of a datagram to a peer.
+func (s *Socket) routeTo(st *State, to netip.AddrPort, c *Control) (*ip.Route, error) {
 	if !to.IsValid() {
 		to = st.Remote
 	}
 	switch {
 	case !to.IsValid():
 		return nil, syscall.EDESTADDRREQ
-	case to == st.Remote && !src.IsValid():
+	case to == st.Remote && !c.Src.IsValid() && (c.Choices == nil || c.Device == nil):
 		return st.Route, nil
+	case c.Choices != nil && c.Device != nil:
+		o := st.Options
+		o.Device = c.Device
+		return o.Route(s.stack, to.Addr(), c.Src, st.Local.Addr())
 	}
-	return st.Options.Route(s.stack, to.Addr(), src, st.Local.Addr())
+	return st.Options.Route(s.stack, to.Addr(), c.Src, st.Local.Addr())
 }
 
 // Allows reports whether the socket receives d as far as its groups and their sources go.
 func (s *Socket) Allows(st *State, d *ip.Datagram) bool {
-	return d.Cast != packet.Multicast || s.groups.Allows(d.In, d.Dst, d.Src, !st.Options.OnlyJoined)
+	return d.Cast != packet.Multicast || s.groups.Allows(d.In, d.Dst, d.Src, !st.Options.onlyJoined(d.Dst))
 }
 
 // Close frees the queued datagrams and leaves all groups. It returns EBADF the second time.
@@ -207,7 +210,7 @@ func (s *Socket) SetOptions(change func(*Options)) {
 				st.Route = route
 			}
 		}
-		if !st.Options.RecvErr {
+		if !st.Options.RecvErr && !st.Options.IPv6().RecvErr {
 			s.PurgeErrors()
 		}
 		return nil

@@ -10,10 +10,11 @@ import (
 	"tunstack/ip"
 )
 
-// Origins of an Error, with Linux's numbers (SO_EE_ORIGIN_LOCAL, SO_EE_ORIGIN_ICMP).
+// Origins of an Error, with Linux's numbers (SO_EE_ORIGIN_LOCAL, SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6).
 const (
 	Local = 1
 	ICMP  = 2
+	ICMP6 = 3
 )
 
 // Error is one entry.
@@ -29,8 +30,12 @@ type Error struct {
 
 // FromICMP is the entry for a received ICMP error about a datagram to a port; payload is copied.
 func FromICMP(e *ip.Error, port uint16, payload []byte) Error {
+	origin := uint8(ICMP)
+	if e.Quoted.Dst.Is6() {
+		origin = ICMP6
+	}
 	return Error{
-		Errno: e.Errno, Origin: ICMP, Type: e.Type, Code: e.Code, Info: max(uint32(e.MTU), uint32(e.Pointer)),
+		Errno: e.Errno, Origin: origin, Type: e.Type, Code: e.Code, Info: max(uint32(e.MTU), uint32(e.Pointer)),
 		Offender: e.From, To: netip.AddrPortFrom(e.Quoted.Dst, port), Payload: slices.Clone(payload),
 	}
 }
@@ -72,9 +77,9 @@ func (q *Queue) Pop(pending *syscall.Errno) (Error, error) {
 	q.entries = q.entries[1:]
 	q.used -= overhead + len(e.Payload)
 	switch {
-	case len(q.entries) > 0 && q.entries[0].Origin == ICMP:
+	case len(q.entries) > 0 && q.entries[0].Origin != Local:
 		*pending = q.entries[0].Errno
-	case e.Origin == ICMP:
+	case e.Origin != Local:
 		*pending = 0
 	}
 	if len(q.entries) == 0 {

@@ -38,7 +38,7 @@ func (h held) bindable(addr netip.Addr) (netip.Addr, *ip.Interface, error) {
 		return addr, nil, err
 	}
 	addr, zone, err := h.Scope(h.stack.ip, addr)
-	if err == nil && !addr.IsUnspecified() && !h.stack.ip.IsLocal(addr) {
+	if err == nil && !addr.IsUnspecified() && !h.FreeBind && !h.stack.ip.IsLocal(addr) {
 		err = syscall.EADDRNOTAVAIL
 	}
 	return addr, zone, err

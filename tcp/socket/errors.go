@@ -58,9 +58,9 @@ func (h heldConn) softError(err syscall.Errno) {
 	h.reportSoftError(err)
 }
 
-// reportSoftError makes a soft error pending, if the user wants to learn of them (IP_RECVERR).
+// reportSoftError makes a soft error pending, if the user wants to learn of them (IP_RECVERR, IPV6_RECVERR).
 func (h heldConn) reportSoftError(err syscall.Errno) {
-	if h.RecvErr && !h.closed && h.established {
+	if h.recvErr(h.id.Version()) && !h.closed && h.established {
 		h.err = err
 		h.waiters.Notify(poll.Err)
 	}

@@ -20,9 +20,31 @@ type settings struct {
 	params           tcp.Params
 }
 
-// mtu is the path MTU of the route less the IP options, in bytes; 0 when the way is lost.
+// header are the IP header fields of segments along a route. IPv6 segments are never fragmented: the machine follows the path MTU.
+func (set *settings) header(route *ip.Route) ip.Outgoing {
+	if route.Dst.Is6() {
+		o := set.IPv6().Header(ip.ProtocolTCP)
+		o.DontFragment = true
+		return o
+	}
+	return ip.Outgoing{Protocol: ip.ProtocolTCP, DontFragment: set.Discover.DF(), TOS: set.TOS, TTL: set.TTL, Options: set.IPOptions}
+}
+
+// mtu is the path MTU of the route less the IP options or extension headers, in bytes; 0 when the way is lost.
 func (set *settings) mtu(route *ip.Route) int {
-	return max(route.MTU()-(len(set.IPOptions)+3)&^3, 0)
+	n := (len(set.IPOptions) + 3) &^ 3
+	if route.Dst.Is6() {
+		n = set.IPv6().ExtensionsLen()
+	}
+	return max(route.MTU()-n, 0)
+}
+
+// recvErr is IP_RECVERR or IPV6_RECVERR.
+func (set *settings) recvErr(v ip.Versions) bool {
+	if v == ip.V6 {
+		return set.IPv6().RecvErr
+	}
+	return set.RecvErr
 }
 
 // returnBy makes segments take the way back that the peer's segment came, if that was by a source route (RFC 9293 section
@@ -132,11 +154,14 @@ func (so *Socket) SetIP(change func(*ip.SocketOptions)) {
 		before, via := s.IPOptions, s.Via()
 		change(&s.SocketOptions)
 		s.TOS &^= ecnMask // the ECN field is TCP's own
+		if s.IPv6().TClass&ecnMask != 0 {
+			s.SetIPv6(func(o *ip.Options6) { o.TClass &^= ecnMask })
+		}
 		h.restrict(&s.SocketOptions)
 		if c, ok := h.connection(); ok && s.Via() != via {
 			c.reroute()
 		}
-		if h.rare != nil && !s.RecvErr {
+		if h.rare != nil && !s.RecvErr && !s.IPv6().RecvErr {
 			h.rare.errors.Purge()
 		}
 		if !same(before, s.IPOptions) {

@@ -47,7 +47,7 @@ func (s *Stack) transmit(now time.Duration, f *flow, set *settings, seg *tcp.Seg
 		p.Offload.Segmentation, p.Offload.Size = packet.SegmentTCP, uint16(seg.MSS)
 	}
 	p.Queue = f.queue
-	o := ip.Outgoing{Protocol: ip.ProtocolTCP, DontFragment: set.Discover.DF(), TOS: set.TOS, TTL: set.TTL, Options: set.IPOptions}
+	o := set.header(f.route)
 	if seg.ECT {
 		o.TOS |= ecnECT0
 	}

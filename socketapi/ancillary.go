@@ -1,0 +1,89 @@
+package socketapi
+
+import (
+	"math"
+	"syscall"
+
+	"tunstack/ip"
+	"tunstack/ip/dgram"
+)
+
+// Ancillary holds the control messages of one send, which take precedence over the options of the socket (RFC 3542 section 6, ip(7)). A zero
+// field has no effect.
+type Ancillary struct {
+	Ifindex    int         // IP_PKTINFO, IPV6_PKTINFO: number of the interface to leave by; the source is Message.Local
+	HopLimit   *int        // IP_TTL, IPV6_HOPLIMIT; -1 is the stack's default
+	TClass     *int        // IP_TOS, IPV6_TCLASS; -1 is 0
+	DontFrag   *bool       // IPV6_DONTFRAG
+	FlowInfo   uint32      // the flow label in a struct sockaddr_in6, with IPV6_FLOWINFO_SEND
+	Extensions []Extension // of IPv6: a Header of length 0 removes the socket's
+}
+
+// control turns control messages, which may be nil, into the choices of a send. Errors, as on Linux: EINVAL for a value out of range and
+// for an IPv6 source that the stack does not have, ENODEV for an unknown interface.
+func (so *socket) control(c *dgram.Control, a *Ancillary) error {
+	switch {
+	case so.typ == SOCK_STREAM: // which ignores them
+		return nil
+	case c.Src.Is6() && !c.Src.IsUnspecified() && !so.stack.ip.IsLocal(c.Src):
+		return syscall.EINVAL
+	case a == nil:
+		return nil
+	}
+	choices := &dgram.Choices{Device: so.stack.ip.InterfaceAt(a.Ifindex)}
+	device := so.ip().Device
+	switch {
+	case a.Ifindex != 0 && choices.Device == nil:
+		return syscall.ENODEV
+	case device != nil && choices.Device != nil && device != choices.Device, a.outOfRange():
+		return syscall.EINVAL
+	}
+	v6, err := so.outgoing6(a)
+	choices.Header = func(o ip.Outgoing) ip.Outgoing { return a.apply(o, v6) }
+	c.Choices = choices
+	return err
+}
+
+// outgoing6 are the socket's fields for IPv6 with those of a.
+func (so *socket) outgoing6(a *Ancillary) (ip.Outgoing6, error) {
+	v6 := so.ipv6().Outgoing6
+	if so.value(IPPROTO_IPV6, IPV6_FLOWINFO_SEND) != 0 {
+		v6.FlowLabel = a.FlowInfo & ip.MaxFlowLabel
+	}
+	for _, x := range a.Extensions {
+		field := extensionField(&v6, x.Name)
+		if field == nil {
+			return v6, syscall.EINVAL
+		}
+		header, err := extensionOf(x.Name, x.Header)
+		if err != nil {
+			return v6, err
+		}
+		*field = header
+	}
+	return v6, nil
+}
+
+// outOfRange reports whether a number does not fit its field.
+func (a *Ancillary) outOfRange() bool {
+	bad := func(n *int) bool { return n != nil && (*n < -1 || *n > math.MaxUint8) }
+	return bad(a.HopLimit) || bad(a.TClass)
+}
+
+// apply changes the header fields of one datagram; v6 are its fields for IPv6.
+func (a *Ancillary) apply(o ip.Outgoing, v6 ip.Outgoing6) ip.Outgoing {
+	if a.HopLimit != nil {
+		o.TTL = uint8(max(*a.HopLimit, 0))
+		v6.NoHops = *a.HopLimit == 0
+	}
+	if a.TClass != nil {
+		o.TOS = uint8(max(*a.TClass, 0))
+	}
+	if a.DontFrag != nil {
+		o.DontFragment = *a.DontFrag
+	}
+	if o.V6 != nil {
+		o.V6 = &v6
+	}
+	return o
+}

@@ -1,0 +1,213 @@
+package socketapi
+
+import (
+	"encoding/binary"
+	"math"
+	"net/netip"
+	"syscall"
+
+	"tunstack/ip"
+	"tunstack/ip/dgram"
+)
+
+// ipv6StreamOptions are the options of level IPPROTO_IPV6 of a SOCK_STREAM socket, which has no multicasts.
+var ipv6StreamOptions = map[optname]option{
+	{IPPROTO_IPV6, IPV6_MULTICAST_HOPS}: {func(*socket) (any, error) { return 1, nil }, refused(syscall.ENOPROTOOPT)},
+	{IPPROTO_IPV6, IPV6_MULTICAST_IF}:   {func(*socket) (any, error) { return 0, nil }, refused(syscall.ENOPROTOOPT)},
+	{IPPROTO_IPV6, IPV6_MULTICAST_LOOP}: whole(keptNumber(IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0, 1)),
+	{IPPROTO_IPV6, IPV6_MULTICAST_ALL}:  whole(kept(IPPROTO_IPV6, IPV6_MULTICAST_ALL)),
+	{IPPROTO_IPV6, IPV6_UNICAST_IF}:     {getUnicastIf6, setUnicastIf6},
+	{IPPROTO_IPV6, IPV6_JOIN_GROUP}:     {set: refused(syscall.EPROTO)},
+	{IPPROTO_IPV6, IPV6_LEAVE_GROUP}:    {set: refused(syscall.EPROTO)},
+}
+
+// refused refuses an option of datagrams on a stream with the error that Linux returns.
+func refused(err error) func(*socket, optvalue) error {
+	return func(*socket, optvalue) error { return err }
+}
+
+// ipv6DatagramOptions are those of datagram and raw sockets.
+var ipv6DatagramOptions = map[optname]option{
+	{IPPROTO_IPV6, IPV6_MULTICAST_HOPS}: whole(number(-1, math.MaxUint8,
+		func(so *socket) int { return int(so.datagrams().Options().Multicast6.Hops) }, setMulticastHops)),
+	{IPPROTO_IPV6, IPV6_MULTICAST_LOOP}: whole(number(0, 1,
+		func(so *socket) int { return bit(so.datagrams().Options().Multicast6.Loop) },
+		func(so *socket, n int) error { return so.setMulticast6(func(o *dgram.Multicast6) { o.Loop = n != 0 }) })),
+	{IPPROTO_IPV6, IPV6_MULTICAST_ALL}: whole(flag(
+		func(so *socket) bool { return !so.datagrams().Options().Multicast6.OnlyJoined },
+		func(so *socket, on bool) { _ = so.setMulticast6(func(o *dgram.Multicast6) { o.OnlyJoined = !on }) })),
+	{IPPROTO_IPV6, IPV6_MULTICAST_IF}: whole(number(math.MinInt32, math.MaxInt32,
+		func(so *socket) int { return so.stack.ip.NumberOf(so.datagrams().Options().Multicast6.Interface) }, setMulticastIf6)),
+	{IPPROTO_IPV6, IPV6_UNICAST_IF}:  {getUnicastIf6, setUnicastIf6},
+	{IPPROTO_IPV6, IPV6_JOIN_GROUP}:  {set: sourceOption(optvalue.ipv6Mreq, join)},
+	{IPPROTO_IPV6, IPV6_LEAVE_GROUP}: {set: sourceOption(optvalue.ipv6Mreq, leave)},
+
+	{IPPROTO_IPV6, MCAST_JOIN_GROUP}:         {set: sourceOption(optvalue.groupReq6, join)},
+	{IPPROTO_IPV6, MCAST_LEAVE_GROUP}:        {set: sourceOption(optvalue.groupReq6, leave)},
+	{IPPROTO_IPV6, MCAST_JOIN_SOURCE_GROUP}:  {set: sourceOption(optvalue.groupSourceReq6, (*dgram.Groups).AddSource)},
+	{IPPROTO_IPV6, MCAST_LEAVE_SOURCE_GROUP}: {set: sourceOption(optvalue.groupSourceReq6, (*dgram.Groups).DropSource)},
+	{IPPROTO_IPV6, MCAST_BLOCK_SOURCE}:       {set: sourceOption(optvalue.groupSourceReq6, (*dgram.Groups).Block)},
+	{IPPROTO_IPV6, MCAST_UNBLOCK_SOURCE}:     {set: sourceOption(optvalue.groupSourceReq6, (*dgram.Groups).Unblock)},
+}
+
+func (so *socket) setMulticast6(change func(*dgram.Multicast6)) error {
+	so.datagrams().SetOptions(func(o *dgram.Options) { change(&o.Multicast6) })
+	return nil
+}
+
+// setMulticastHops takes -1 for the default.
+func setMulticastHops(so *socket, n int) error {
+	if n < 0 {
+		n = 1
+	}
+	return so.setMulticast6(func(o *dgram.Multicast6) { o.Hops = uint8(n) })
+}
+
+// setMulticastIf6 takes the number of an interface; 0 lets the route choose.
+func setMulticastIf6(so *socket, n int) error {
+	i := so.stack.ip.InterfaceAt(n)
+	device := so.ip().Device
+	switch {
+	case n != 0 && i == nil:
+		return syscall.ENODEV
+	case device != nil && i != nil && i != device:
+		return syscall.EINVAL
+	}
+	return so.setMulticast6(func(o *dgram.Multicast6) { o.Interface = i })
+}
+
+// getUnicastIf6 is the interface's number in network byte order.
+func getUnicastIf6(so *socket) (any, error) {
+	n := so.value(IPPROTO_IPV6, IPV6_UNICAST_IF) // of a stream
+	if d := so.datagrams(); d != nil {
+		n = so.stack.ip.NumberOf(d.Options().Multicast6.UnicastIf)
+	}
+	return binary.BigEndian.AppendUint32(nil, uint32(n)), nil
+}
+
+func setUnicastIf6(so *socket, v optvalue) error {
+	if len(v) < 4 {
+		return syscall.EINVAL
+	}
+	n := int(binary.BigEndian.Uint32(v))
+	i := so.stack.ip.InterfaceAt(n)
+	if n != 0 && i == nil {
+		return syscall.EADDRNOTAVAIL
+	}
+	if so.datagrams() == nil { // as on Linux, a stream only stores it
+		so.keep(IPPROTO_IPV6, IPV6_UNICAST_IF, n)
+		return nil
+	}
+	return so.setMulticast6(func(o *dgram.Multicast6) { o.UnicastIf = i })
+}
+
+// IPv6Mreq is Linux's struct ipv6_mreq, for the options about multicast groups.
+type IPv6Mreq struct {
+	Multiaddr [16]byte // the group
+	Interface uint32   // number of the interface; 0: the route to the group chooses
+}
+
+func (v optvalue) ipv6Mreq(stack *Stack) (dgram.Source, error) {
+	var m IPv6Mreq
+	if err := v.decode(&m); err != nil {
+		return dgram.Source{}, err
+	}
+	return stack.group6On(m.Multiaddr, m.Interface), nil
+}
+
+// group6On is a group on an interface; the interface is nil if there is none with the number.
+func (s *Stack) group6On(group [16]byte, index uint32) dgram.Source {
+	g := netip.AddrFrom16(group)
+	i := s.ip.InterfaceAt(int(index))
+	if index == 0 {
+		i = s.ip.GroupInterface(g, netip.Addr{})
+	}
+	return dgram.Source{Group: g, Interface: i}
+}
+
+// groupReq6 decodes a struct group_req with a struct sockaddr_in6 in it.
+func (v optvalue) groupReq6(stack *Stack) (dgram.Source, error) {
+	g, err := v.sockaddr6(8)
+	if err != nil {
+		return dgram.Source{}, err
+	}
+	return stack.group6On(g.Addr, binary.NativeEndian.Uint32(v)), nil
+}
+
+// groupSourceReq6 decodes a struct group_source_req with structs sockaddr_in6 in it.
+func (v optvalue) groupSourceReq6(stack *Stack) (dgram.Source, error) {
+	s, err := v.groupReq6(stack)
+	if err != nil {
+		return s, err
+	}
+	src, err := v.sockaddr6(8 + sizeofSockaddrStorage)
+	s.Addr = netip.AddrFrom16(src.Addr)
+	return s, err
+}
+
+const sizeofSockaddrStorage = 128
+
+// sockaddr6 decodes the struct sockaddr_storage at an offset, which must be of AF_INET6.
+func (v optvalue) sockaddr6(at int) (a SockaddrIn6, err error) {
+	if len(v) < at+sizeofSockaddrStorage {
+		return a, syscall.EINVAL
+	}
+	if err := v[at:].decode(&a); err != nil {
+		return a, err
+	}
+	if a.Family != AF_INET6 {
+		return a, syscall.EADDRNOTAVAIL
+	}
+	return a, nil
+}
+
+// ipv6RawOptions are those of raw sockets.
+var ipv6RawOptions = map[optname]option{
+	{IPPROTO_IPV6, IPV6_HDRINCL}:   whole(dgramFlag(func(o *dgram.Options) *bool { return &o.HdrIncl })),
+	{IPPROTO_IPV6, IPV6_CHECKSUM}:  whole(number(math.MinInt32, math.MaxInt32, getChecksum, setChecksum)),
+	{SOL_RAW, IPV6_CHECKSUM}:       whole(number(math.MinInt32, math.MaxInt32, getChecksum, setChecksum)),
+	{IPPROTO_ICMPV6, ICMP6_FILTER}: {getICMP6Filter, setICMP6Filter},
+}
+
+func getChecksum(so *socket) int {
+	if so.proto == ip.ProtocolICMPv6 {
+		return 2
+	}
+	return so.datagrams().Options().Checksum
+}
+
+// setChecksum takes an even offset in bytes; below 0 turns the checksum off. ICMPv6 always has it (RFC 3542 section 3.1).
+func setChecksum(so *socket, n int) error {
+	if so.proto == ip.ProtocolICMPv6 || n > 0 && n%2 != 0 {
+		return syscall.EINVAL
+	}
+	so.datagrams().SetOptions(func(o *dgram.Options) { o.Checksum = max(n, -1) })
+	return nil
+}
+
+// ICMP6Filter is Linux's struct icmp6_filter: a set bit keeps ICMPv6 messages of that type from the socket (RFC 3542 section 3.2).
+type ICMP6Filter = dgram.ICMP6Filter
+
+func getICMP6Filter(so *socket) (any, error) {
+	if so.proto != ip.ProtocolICMPv6 {
+		return nil, syscall.EOPNOTSUPP
+	}
+	if f := so.datagrams().Options().ICMP6Filter; f != nil {
+		return *f, nil
+	}
+	return ICMP6Filter{}, nil
+}
+
+func setICMP6Filter(so *socket, v optvalue) error {
+	if so.proto != ip.ProtocolICMPv6 {
+		return syscall.EOPNOTSUPP
+	}
+	f := new(ICMP6Filter)
+	b := make(optvalue, 32)
+	copy(b, v) // a shorter filter passes the types beyond it
+	if err := b.decode(f); err != nil {
+		return err
+	}
+	so.datagrams().SetOptions(func(o *dgram.Options) { o.ICMP6Filter = f })
+	return nil
+}
