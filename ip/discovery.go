@@ -32,7 +32,7 @@ func (i *Interface) Discover(now time.Duration, m *nd.Message) {
 	if l, ok := i.link.(Discoverer); ok {
 		l.Discover(now, m)
 	}
-	if m.Type() == nd.TypeRouterAdvertisement && i.routers != nil && !i.stack.cfg.Forwarding {
+	if m.Type() == nd.TypeRouterAdvertisement && i.routers != nil {
 		i.routers.Input(now, m.Src, m.RouterAdvertisement())
 	}
 }

@@ -215,10 +215,11 @@ func TestAdvertisementsFromElsewhere(t *testing.T) { // ND-004
 
 // What an interface configures by itself depends on its mode, its link and its addresses.
 func TestAutoconfModes(t *testing.T) {
+	var cfg Config
 	addresses := func(i Interface) []AddressInfo {
-		var clk VirtualClock
 		i.Output = func(time.Duration, []byte) {}
-		h := newHost(t, Config{Clock: &clk, Interfaces: []Interface{i}})
+		cfg.Clock, cfg.Interfaces = new(VirtualClock), []Interface{i}
+		h := newHost(t, cfg)
 		h.Advance(10 * time.Second)
 		a := advertised(netOld, time.Hour, time.Hour)
 		p := nd.New(routerA, nd.AllNodes, &a)
@@ -236,6 +237,9 @@ func TestAutoconfModes(t *testing.T) {
 	require.Len(t, addresses(Interface{Addrs: six, Autoconf: Autoconf{Mode: AutoconfOff}}), 1)
 	require.Len(t, addresses(Interface{Autoconf: Autoconf{Mode: AutoconfOn, Temporary: true}}), 3)
 	require.Empty(t, addresses(Interface{MTU: 1279, Autoconf: Autoconf{Mode: AutoconfOn}}))
+
+	cfg.IP.Forwarding = true
+	require.Len(t, addresses(Interface{Addrs: six, Autoconf: Autoconf{Mode: AutoconfOn}}), 3, "a router can listen to another, if told to")
 
 	_, err := New(Config{Interfaces: []Interface{{Output: func(time.Duration, []byte) {}, Autoconf: Autoconf{Secret: []byte("short")}}}})
 	require.ErrorContains(t, err, "interface link0: the secret of stable addresses has 5 bytes; it needs 16")

@@ -194,9 +194,11 @@ func (h *Host) Expire(now time.Duration) {
 		h.forget(a)
 	}
 	for _, a := range p.advertisements {
-		if h.started && !h.stopped {
-			h.handle(now, a)
+		if !h.started || h.stopped {
+			h.stats.DropDisabled.Inc()
+			continue
 		}
+		h.handle(now, a)
 	}
 	h.form(now)
 	h.sendSolicitation(now)
