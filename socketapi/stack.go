@@ -126,6 +126,9 @@ func (cfg *Config) complete() error {
 	if badPorts(cfg.UDP.PortLow, cfg.UDP.PortHigh) || badPorts(cfg.TCP.PortLow, cfg.TCP.PortHigh) {
 		return errors.New("socketapi: the range of ephemeral ports is empty")
 	}
+	if v4, v6 := cfg.IPv4.IGMPVersion, cfg.IPv6.MLDVersion; v4 < 0 || v4 > 3 || v6 < 0 || v6 > 2 {
+		return fmt.Errorf("socketapi: IGMPVersion %d, MLDVersion %d: IGMP has versions 1 to 3, MLD 1 and 2", v4, v6)
+	}
 	cfg.Interfaces = append([]Interface(nil), cfg.Interfaces...)
 	for i := range cfg.Interfaces {
 		if err := cfg.Interfaces[i].complete(i); err != nil {

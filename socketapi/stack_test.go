@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/ipv4"
+	"tunstack/ipv6"
 	"tunstack/link"
 	"tunstack/tun"
 	"tunstack/udp"
@@ -93,6 +95,8 @@ func TestBadConfig(t *testing.T) {
 		"group address":             {Interfaces: []Interface{{Device: tap, MAC: link.MAC{1}}}},
 		"no randomness":             {Rand: iotest.ErrReader(errors.New("broken"))},
 		"no ports":                  {UDP: udp.Config{PortLow: 60000, PortHigh: 50000}},
+		"no version of IGMP":        {IPv4: ipv4.Config{IGMPVersion: 4}},
+		"no version of MLD":         {IPv6: ipv6.Config{MLDVersion: 3}},
 		"randomness ends":           {Rand: io.LimitReader(strings.NewReader(strings.Repeat("x", 8)), 8)},
 	} {
 		_, err := New(cfg)

@@ -61,7 +61,7 @@ func (g *Groups) list() []joined {
 func (g *Groups) Join(group netip.Addr, i *ip.Interface) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.join(group, i, membership.All)
+	return g.join(group.WithZone(""), i, membership.All)
 }
 
 func (g *Groups) join(group netip.Addr, i *ip.Interface, f membership.Filter) error {
@@ -107,7 +107,7 @@ func (g *Groups) room(group netip.Addr) error {
 func (g *Groups) Leave(group netip.Addr, i *ip.Interface) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	at := g.index(group, i)
+	at := g.index(group.WithZone(""), i)
 	if at < 0 {
 		return syscall.EADDRNOTAVAIL
 	}

@@ -16,9 +16,19 @@ type Source struct {
 	Addr      netip.Addr
 }
 
+// scoped is s with addresses as datagrams have them: of IPv6 only a link-local source has a zone, that of the interface.
+func (s Source) scoped() Source {
+	s.Group, s.Addr = s.Group.WithZone(""), s.Addr.WithZone("")
+	if s.Interface != nil {
+		s.Addr = s.Interface.Scoped(s.Addr)
+	}
+	return s
+}
+
 // AddSource adds a source to the group and joins the group if necessary (IP_ADD_SOURCE_MEMBERSHIP). Errors: EADDRNOTAVAIL for a
 // source that it already has, EINVAL when the socket receives all sources except blocked ones, ENOBUFS, and those of Join.
 func (g *Groups) AddSource(s Source) error {
+	s = s.scoped()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	err := g.join(s.Group, s.Interface, membership.Filter{})
@@ -30,6 +40,7 @@ func (g *Groups) AddSource(s Source) error {
 
 // DropSource undoes AddSource, and leaves the group when it removes the last source (IP_DROP_SOURCE_MEMBERSHIP). Errors: EADDRNOTAVAIL, EINVAL.
 func (g *Groups) DropSource(s Source) error {
+	s = s.scoped()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if at := g.index(s.Group, s.Interface); at >= 0 {
@@ -46,14 +57,14 @@ func (g *Groups) DropSource(s Source) error {
 func (g *Groups) Block(s Source) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.change(s, false, true)
+	return g.change(s.scoped(), false, true)
 }
 
 // Unblock undoes Block (IP_UNBLOCK_SOURCE). Errors: EADDRNOTAVAIL, EINVAL.
 func (g *Groups) Unblock(s Source) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.change(s, false, false)
+	return g.change(s.scoped(), false, false)
 }
 
 // change adds a source to the filter of a group or removes it. The filter's mode must be include; a filter without sources takes that
