@@ -40,7 +40,7 @@ const (
 	AutoconfOff
 )
 
-// AutoconfInfo is what an interface has learned from routers.
+// AutoconfInfo is what an interface has configured by itself, and what routers advertise for other programs.
 type AutoconfInfo = autoconf.Info
 
 // autoconfs are the Hosts of the interfaces and those that follow them.
@@ -85,7 +85,7 @@ func (c *autoconfs) tell(info AutoconfInfo) {
 	}
 }
 
-// Autoconf lists what the interfaces have learned from routers.
+// Autoconf lists what the interfaces have configured by themselves.
 func (s *Stack) Autoconf() (rows []AutoconfInfo) {
 	for _, a := range s.links {
 		if a.host != nil {

@@ -11,7 +11,7 @@ func (n *node) announce(w io.Writer, cfg upConfig, tools, last string) {
 	for _, s := range n.services {
 		fmt.Fprintln(w, s)
 	}
-	fmt.Fprintf(w, "ready %s: the stack is %s", n.dev, cfg.addr)
+	fmt.Fprintf(w, "ready %s: the stack is %s", n.dev, n.addr)
 	if cfg.host.IsValid() {
 		fmt.Fprintf(w, ", the host %s\n\nTry:\n", cfg.host)
 		n.suggest(w, cfg)
@@ -22,7 +22,7 @@ func (n *node) announce(w io.Writer, cfg upConfig, tools, last string) {
 
 // suggest prints commands for the host.
 func (n *node) suggest(w io.Writer, cfg upConfig) {
-	stack := cfg.addr.Addr()
+	stack := n.addr.Addr()
 	fmt.Fprintf(w, "  ping %s\n  traceroute %s\n", stack, stack)
 	hints := map[string]string{
 		"echo":  "telnet %s 7\n",

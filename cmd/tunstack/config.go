@@ -22,7 +22,7 @@ type upFlags struct {
 // upConfig is the parsed form of upFlags.
 type upConfig struct {
 	dev      tun.Config
-	addr     netip.Prefix // of the stack
+	addr     netip.Prefix // of the stack; invalid: from a router
 	host     netip.Addr   // the host's end; invalid: without an address
 	services string       // for services.Pick
 	pcap     string
@@ -112,11 +112,20 @@ func (c *upConfig) check(f *upFlags) error {
 	return nil
 }
 
+// defaultHost is the address of the host's end.
+const defaultHost = "10.0.0.1"
+
 // addresses reads --addr and --host.
 func (c *upConfig) addresses(f *upFlags) error {
+	if f.addr == "auto" {
+		if f.host != defaultHost && f.host != "none" {
+			return usage("--host %s: with --addr auto the host is not in a network of the stack", f.host)
+		}
+		return nil
+	}
 	addr, err := netip.ParsePrefix(f.addr)
 	if err != nil || !addr.Addr().Is4() {
-		return usage("--addr %s: it must be an IPv4 address with the length of its network, like 10.0.0.2/24", f.addr)
+		return usage("--addr %s: it must be an IPv4 address with the length of its network, like 10.0.0.2/24, or auto", f.addr)
 	}
 	if !assignable(addr.Addr(), addr) {
 		return usage("--addr %s: no host can have this address", f.addr)

@@ -23,6 +23,7 @@ import (
 // node is a running stack, with its services and its control socket.
 type node struct {
 	dev      string
+	addr     netip.Prefix // of the stack
 	stack    *socketapi.Stack
 	clock    *clock.Steady
 	capture  *capture.Capture // of the device's packets; nil: no device
@@ -82,13 +83,12 @@ func (n *node) startStack(ctx context.Context, cfg upConfig, log *slog.Logger) e
 	}
 	n.dev = dev.Name()
 	config := socketapi.Config{
-		Interfaces: []socketapi.Interface{{
-			Device: dev, MTU: dev.MTU(), Addrs: []netip.Prefix{cfg.addr}, Gateway: cfg.host, ACD: quickACD,
-		}},
+		Interfaces:   []socketapi.Interface{{Device: dev, MTU: dev.MTU(), Gateway: cfg.host, ACD: quickACD}},
 		Clock:        n.clock,
 		Logger:       log,
 		DeviceFailed: n.deviceFailed,
 	}
+	addressed(&config.Interfaces[0], cfg, log)
 	config.TCP.Congestion = cfg.congestion
 	n.stack, err = socketapi.New(config)
 	if err != nil {
@@ -97,7 +97,14 @@ func (n *node) startStack(ctx context.Context, cfg upConfig, log *slog.Logger) e
 	}
 	n.onClose(n.stack.Close)
 	n.capture.Attach(n.stack)
-	return n.stack.Ready(ctx)
+	if err := n.stack.Ready(ctx); err != nil {
+		return err
+	}
+	n.addr = cfg.addr
+	if !n.addr.IsValid() {
+		n.addr = n.learn(ctx, log)
+	}
+	return nil
 }
 
 // deviceFailed is called when the device cannot be read any more.

@@ -36,6 +36,7 @@ Services:
   tunstack up --sandbox -- ping -c 3 10.0.0.2
   sudo tunstack up --addr 192.168.7.2/24 --host 192.168.7.1
   sudo tunstack up --tap --services echo,knock --pcap packets.pcapng
+  sudo tunstack up --tap --addr auto
   tunstack up --sandbox --impair loss=5%,delay=20ms`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && !f.sandbox {
@@ -56,8 +57,8 @@ Services:
 	flags.SetInterspersed(false) // the options behind CMD are CMD's
 	flags.StringVar(&f.dev, "dev", "", "`name` of the interface (default tun0, with --tap tap0)")
 	flags.BoolVar(&f.tap, "tap", false, "an Ethernet interface (TAP), where the stack does ARP")
-	flags.StringVar(&f.addr, "addr", "10.0.0.2/24", "the stack's `address` and network")
-	flags.StringVar(&f.host, "host", "10.0.0.1", "`address` of the host's end, or none")
+	flags.StringVar(&f.addr, "addr", "10.0.0.2/24", "the stack's `address` and network, or auto: IPv6 addresses as a router on the link advertises")
+	flags.StringVar(&f.host, "host", defaultHost, "`address` of the host's end, or none")
 	flags.IntVar(&f.mtu, "mtu", 1500, "largest IP datagram in `bytes`")
 	flags.StringVar(&f.driver, "driver", "auto", "auto, linux (/dev/net/tun with offload), veth (Ethernet; needs no device file)\nor water (portable)")
 	flags.IntVar(&f.queues, "queues", 1, "`number` of queues of the interface, each read on its own processor")

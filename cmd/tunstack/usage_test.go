@@ -189,6 +189,7 @@ func TestUpChecksItsFlags(t *testing.T) {
 		{"--addr 224.0.0.1/24", "no host can have this address"},
 		{"--addr 240.0.0.1/24", "no host can have this address"},
 		{"--addr 0.0.0.1/24", "no host can have this address"},
+		{"--addr auto --host 10.0.0.9", "--host 10.0.0.9: with --addr auto the host is not in a network of the stack"},
 		{"--host nonsense", "--host nonsense: it must be an IPv4 address, or none"},
 		{"--host fd00::1", "it must be an IPv4 address, or none"},
 		{"--host 10.0.1.1", "--host 10.0.1.1: it must be in the stack's network, 10.0.0.0/24"},

@@ -5,21 +5,23 @@ import (
 	"reflect"
 )
 
-// Info is what the routers on the link of an interface advertise, apart from addresses and routes. It must not be changed.
+// Info is what an interface has configured by itself, and what the routers on its link advertise for other programs. It must not be
+// changed.
 type Info struct {
-	Interface string       `json:"interface"`
-	Routers   []netip.Addr `json:"routers"`   // the Default Router List, with zones
-	Servers   []netip.Addr `json:"servers"`   // recursive DNS servers (RFC 8106), link-local ones with the interface as zone
-	Search    []string     `json:"search"`    // domains of the DNS search list (RFC 8106), without a dot at the end
-	Managed   bool         `json:"managed"`   // addresses are to be had by DHCPv6, and everything else, too (RFC 4861 section 4.2)
-	Other     bool         `json:"other"`     // other settings are to be had by DHCPv6
-	NoRouter  bool         `json:"no_router"` // three solicitations have gone unanswered
+	Interface string         `json:"interface"`
+	Addresses []netip.Prefix `json:"addresses"` // formed and in use, the link-local one first
+	Routers   []netip.Addr   `json:"routers"`   // the Default Router List, with zones
+	Servers   []netip.Addr   `json:"servers"`   // recursive DNS servers (RFC 8106), link-local ones with the interface as zone
+	Search    []string       `json:"search"`    // domains of the DNS search list (RFC 8106), without a dot at the end
+	Managed   bool           `json:"managed"`   // addresses are to be had by DHCPv6, and everything else, too (RFC 4861 section 4.2)
+	Other     bool           `json:"other"`     // other settings are to be had by DHCPv6
+	NoRouter  bool           `json:"no_router"` // three solicitations have gone unanswered
 }
 
 // flags are the flags of the latest advertisement, as in Linux.
 type flags struct{ managed, other bool }
 
-// Info returns what the routers advertise now.
+// Info returns what the interface has configured by now.
 func (h *Host) Info() Info { return *h.info.Load() }
 
 // tell publishes the Info if it has changed.
@@ -30,6 +32,11 @@ func (h *Host) tell() {
 	}
 	for _, a := range h.routers.keys() {
 		info.Routers = append(info.Routers, h.iface.Scoped(a))
+	}
+	for _, b := range h.bindings {
+		if b.state == owned {
+			info.Addresses = append(info.Addresses, netip.PrefixFrom(b.addr, 64))
+		}
 	}
 	if reflect.DeepEqual(info, h.info.Load()) {
 		return

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -42,8 +43,7 @@ func newRouted(t *testing.T, v variant) *routed {
 	require.NoError(t, err)
 	succeed(t, "ip", "-6", "addr", "add", "2001:db8:7::1/64", "dev", dev.Name(), "nodad")
 	succeed(t, "ip", "-6", "addr", "add", "fe80::1/64", "dev", dev.Name(), "nodad")
-	require.NoError(t, os.WriteFile("/proc/sys/net/ipv6/conf/all/forwarding", []byte("1"), 0))
-	t.Cleanup(func() { os.WriteFile("/proc/sys/net/ipv6/conf/all/forwarding", []byte("0"), 0) })
+	forwarding(t)
 	s, err := socketapi.New(socketapi.Config{
 		Interfaces: []socketapi.Interface{{
 			Device: dev, Autoconf: socketapi.Autoconf{Mode: socketapi.AutoconfOn, Temporary: true}, ACD: quickACD,
@@ -62,31 +62,38 @@ func newRouted(t *testing.T, v variant) *routed {
 }
 
 // advertises runs a router until the test ends.
-func (r *routed) advertises(name string, args ...string) {
-	r.t.Helper()
-	cmd := command(r.t, name, args...)
+func advertises(t *testing.T, name string, args ...string) {
+	t.Helper()
+	cmd := command(t, name, args...)
 	out, err := cmd.StderrPipe()
-	require.NoError(r.t, err)
-	require.NoError(r.t, cmd.Start())
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
 	var said sync.WaitGroup
 	said.Go(func() {
 		for lines := bufio.NewScanner(out); lines.Scan(); {
-			r.t.Log(lines.Text())
+			t.Log(lines.Text())
 		}
 	})
-	r.t.Cleanup(func() {
+	t.Cleanup(func() {
 		cmd.Process.Kill()
 		said.Wait()
 		cmd.Wait()
 	})
 }
 
-// file writes a configuration with the device's name in place of DEVICE.
-func (r *routed) file(text string) string {
-	r.t.Helper()
-	path := filepath.Join(r.t.TempDir(), "conf")
-	require.NoError(r.t, os.WriteFile(path, []byte(strings.ReplaceAll(text, "DEVICE", r.device)), 0o600))
-	return path
+// radvd runs radvd with a configuration, in which DEVICE stands for the device.
+func radvd(t *testing.T, device, config string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "conf")
+	require.NoError(t, os.WriteFile(path, []byte(strings.ReplaceAll(config, "DEVICE", device)), 0o600))
+	advertises(t, "radvd", "-n", "-m", "stderr", "-p", filepath.Join(t.TempDir(), "pid"), "-C", path)
+}
+
+// forwarding makes the host a router until the test ends.
+func forwarding(t *testing.T) {
+	const file = "/proc/sys/net/ipv6/conf/all/forwarding"
+	require.NoError(t, os.WriteFile(file, []byte("1"), 0))
+	t.Cleanup(func() { os.WriteFile(file, []byte("0"), 0) })
 }
 
 // configured waits for an address of the prefix that is no temporary one, and for the route to everything, and returns the address.
@@ -133,13 +140,13 @@ func eachLink(t *testing.T, test func(r *routed)) {
 func TestRadvd(t *testing.T) { // SLAAC-009, SLAAC-019, SLAAC-021, SLAAC-023, ND-031, ND-032, ND-035, ND-036
 	netns.NeedTool(t, "radvd")
 	eachLink(t, func(r *routed) {
-		r.advertises("radvd", "-n", "-m", "stderr", "-p", filepath.Join(r.t.TempDir(), "pid"), "-C", r.file(`interface DEVICE {
+		radvd(r.t, r.device, `interface DEVICE {
 			AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4; AdvDefaultPreference high; AdvCurHopLimit 99; AdvLinkMTU 1400; AdvOtherConfigFlag on;
 			prefix 2001:db8:7::/64 { AdvValidLifetime 7200; AdvPreferredLifetime 3600; };
 			route 2001:db8:8::/48 { AdvRoutePreference low; };
 			RDNSS 2001:db8:7::53 fe80::53 { };
 			DNSSL example.org example.com { };
-		};`))
+		};`)
 		own := r.configured()
 		r.serves(own)
 		info := r.Autoconf()[0]
@@ -171,7 +178,7 @@ func TestRadvd(t *testing.T) { // SLAAC-009, SLAAC-019, SLAAC-021, SLAAC-023, ND
 func TestDnsmasqAdvertises(t *testing.T) { // SLAAC-009
 	netns.NeedTool(t, "dnsmasq")
 	eachLink(t, func(r *routed) {
-		r.advertises("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--user=root", "--enable-ra", "--no-ping", "--dhcp-duid=1,2", // TUN has no hardware address for one
+		advertises(r.t, "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--user=root", "--enable-ra", "--no-ping", "--dhcp-duid=1,2", // TUN has no hardware address for one
 			"--dhcp-leasefile="+filepath.Join(r.t.TempDir(), "leases"), "--interface="+r.device, "--bind-interfaces",
 			"--dhcp-range=::,constructor:"+r.device+",ra-stateless,64,1h", "--dhcp-option=option6:dns-server,[2001:db8:7::53]")
 		own := r.configured()
@@ -179,6 +186,26 @@ func TestDnsmasqAdvertises(t *testing.T) { // SLAAC-009
 		require.Equal(r.t, []netip.Addr{netip.MustParseAddr("2001:db8:7::53")}, r.Autoconf()[0].Servers)
 		require.True(r.t, r.Autoconf()[0].Other)
 	})
+}
+
+// `up --addr auto` waits for the router, and gets the same address at the next start.
+func TestUpAuto(t *testing.T) { // SLAAC-015
+	netns.Need(t)
+	netns.NeedTool(t, "radvd")
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	forwarding(t)
+	radvd(t, "tun0", `interface DEVICE { AdvSendAdvert on; IgnoreIfMissing on; prefix 2001:db8:7::/64 { }; };`)
+	var addresses []string
+	for range 2 {
+		n := start(t, "--addr", "auto")
+		succeed(t, "ip", "-6", "addr", "add", "2001:db8:7::1/64", "dev", "tun0", "nodad")
+		own := regexp.MustCompile("2001:db8:7:[0-9a-f:]+").FindString(n.succeed("", "ifconfig"))
+		require.NotEmpty(t, own)
+		require.Contains(t, succeed(t, "ping", "-6", "-c", "1", own), " 0% packet loss")
+		addresses = append(addresses, own)
+		n.stop()
+	}
+	require.Equal(t, addresses[0], addresses[1])
 }
 
 // rdisc6 asks for routers: the stack is a host, which does not answer (ND-028).
