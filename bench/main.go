@@ -31,6 +31,7 @@ type options struct {
 	pgo     string
 	list    bool
 	smoke   bool
+	six     bool
 }
 
 // smokeStacks are the stacks of -smoke: our drivers with offload, the limit of the device, and the kernel.
@@ -48,6 +49,7 @@ func main() {
 	flag.StringVar(&o.out, "out", "results", "`directory` for the report; empty: no report")
 	flag.StringVar(&o.profile, "profile", "", "`directory` for the profiles of the stacks under test: CPU, mutex and block")
 	flag.StringVar(&o.pgo, "pgo", "", "`file` for a merged CPU profile of all stacks under test (for go build -pgo); with -profile")
+	flag.BoolVar(&o.six, "6", false, "measure each load also over IPv6, in the same rounds; the columns have names that end in "+sixSuffix)
 	flag.BoolVar(&o.list, "list", false, "list loads and stacks")
 	flag.StringVar(&serve, "serve", "", "run as the stack under test (internal)")
 	flag.Parse()

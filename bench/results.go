@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tunstack/bench/loads"
-	"tunstack/bench/stacks"
 )
 
 // results holds all measurements.
@@ -71,9 +70,9 @@ func (r *results) find(load, stack string) *measured {
 // stacks are the names of the measured stacks, in the order of the table's columns.
 func (r *results) stacks() []string {
 	var names []string
-	for _, p := range stacks.Peers() {
-		if slices.ContainsFunc(r.Cells, func(c *measured) bool { return c.Stack == p.Name }) {
-			names = append(names, p.Name)
+	for _, column := range allColumns() {
+		if slices.ContainsFunc(r.Cells, func(c *measured) bool { return c.Stack == column.name() }) {
+			names = append(names, column.name())
 		}
 	}
 	return names

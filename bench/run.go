@@ -17,21 +17,21 @@ import (
 // seconds of each other.
 func run(o options) error {
 	r := newResults(o)
-	peers := present(o)
+	columns := present(o)
 	number := 0
 	for round := range o.rounds {
 		for _, l := range loads.All() {
 			if !chosen(o.rows, l.Name) {
 				continue
 			}
-			for _, p := range order(peers, round) {
-				if l.Impaired && !p.Impairable || !l.Impaired && p.ImpairedOnly || l.Memory && !p.Memory {
+			for _, p := range order(columns, round) {
+				if l.Impaired && (!p.Impairable || p.six) || !l.Impaired && p.ImpairedOnly || l.Memory && !p.Memory {
 					continue
 				}
 				number++
 				result, err := measure(o, l, p, number)
-				fmt.Fprintf(os.Stderr, "round %d %-12s %-15s %s\n", round+1, l.Name, p.Name, describe(result, err))
-				r.add(round, l.Name, p.Name, result, err)
+				fmt.Fprintf(os.Stderr, "round %d %-12s %-15s %s\n", round+1, l.Name, p.name(), describe(result, err))
+				r.add(round, l.Name, p.name(), result, err)
 			}
 		}
 	}
@@ -62,36 +62,59 @@ func (r *results) complete(o options) error {
 	return nil
 }
 
-// present returns the chosen stacks that can run here, and prints the others.
-func present(o options) []stacks.Peer {
-	return slices.DeleteFunc(stacks.Peers(), func(p stacks.Peer) bool {
-		if !chosen(o.stacks, p.Name) {
+// column is a column of the table: a stack over IPv4 or IPv6.
+type column struct {
+	stacks.Peer
+	six bool
+}
+
+const sixSuffix = "-6"
+
+func (c column) name() string {
+	if c.six {
+		return c.Name + sixSuffix
+	}
+	return c.Name
+}
+
+// allColumns are the columns of all stacks, in the order of the table.
+func allColumns() (list []column) {
+	for _, p := range stacks.Peers() {
+		list = append(list, column{p, false})
+		if !p.OnlyIPv4 && !p.ImpairedOnly {
+			list = append(list, column{p, true})
+		}
+	}
+	return list
+}
+
+// present returns the columns of the chosen stacks that can run here, and prints the other stacks.
+func present(o options) []column {
+	return slices.DeleteFunc(allColumns(), func(c column) bool {
+		if !chosen(o.stacks, c.name()) || c.six && !o.six {
 			return true
 		}
-		err := p.Missing()
+		err := c.Missing()
 		if err != nil {
-			fmt.Fprintf(os.Stderr, "%s is left out: %v\n", p.Name, err)
+			fmt.Fprintf(os.Stderr, "%s is left out: %v\n", c.Name, err)
 		}
 		return err != nil
 	})
 }
 
 // order is the order of the stacks; each round starts with another stack.
-func order(peers []stacks.Peer, round int) []stacks.Peer {
-	first := round * 3 % max(len(peers), 1)
-	return slices.Concat(peers[first:], peers[:first])
+func order(columns []column, round int) []column {
+	first := round * 3 % max(len(columns), 1)
+	return slices.Concat(columns[first:], columns[:first])
 }
 
 // measure runs one load with one stack in a new process, on a new interface and network, so that the state of the client's
 // kernel from one cell does not affect another.
-func measure(o options, l loads.Load, p stacks.Peer, number int) (result loads.Result, err error) {
-	host := netip.AddrFrom4([4]byte{10, byte(100 + number>>8), byte(number), 254})
-	spec := stacks.Spec{
-		Peer: p.Name, Dev: fmt.Sprintf("b%d", number), Host: netip.PrefixFrom(host, 24),
-		Addr: netip.AddrFrom4([4]byte{10, byte(100 + number>>8), byte(number), 1}), Impair: l.Impaired,
-	}
+func measure(o options, l loads.Load, p column, number int) (result loads.Result, err error) {
+	host, addr := addresses(p.six, number)
+	spec := stacks.Spec{Peer: p.Name, Dev: fmt.Sprintf("b%d", number), Host: host, Addr: addr, Impair: l.Impaired}
 	if o.profile != "" {
-		spec.Profile = filepath.Join(o.profile, p.Name+"."+l.Name+".pprof")
+		spec.Profile = filepath.Join(o.profile, p.name()+"."+l.Name+".pprof")
 		before := netstat()
 		defer func() { err = errors.Join(err, saveNetstat(spec.Profile+".client", before)) }()
 	}
@@ -111,6 +134,17 @@ func measure(o options, l loads.Load, p stacks.Peer, number int) (result loads.R
 		return nil, err
 	}
 	return l.Run(loads.Target{Server: server, Device: spec.Dev, Blind: p.Blind, Addr: spec.Addr, Host: spec.Host, Window: o.window})
+}
+
+// addresses are those of the client and the stack in the network with a number, which no other measurement uses.
+func addresses(six bool, number int) (host netip.Prefix, stack netip.Addr) {
+	high, low := byte(number>>8), byte(number)
+	if six {
+		at := func(last byte) netip.Addr { return netip.AddrFrom16([16]byte{0: 0xfd, 6: high, 7: low, 15: last}) }
+		return netip.PrefixFrom(at(254), 64), at(1)
+	}
+	at := func(last byte) netip.Addr { return netip.AddrFrom4([4]byte{10, 100 + high, low, last}) }
+	return netip.PrefixFrom(at(254), 24), at(1)
 }
 
 func describe(r loads.Result, err error) string {

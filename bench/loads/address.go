@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // firstPort and perAddress are the ports of each client address. The client binds them by number: the kernel chooses a port
@@ -44,7 +45,10 @@ func addAddress(t Target, own netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	addr := &netlink.Addr{IPNet: &net.IPNet{IP: net.IP(own.AsSlice()), Mask: net.CIDRMask(32, 32)}}
+	addr := &netlink.Addr{
+		IPNet: &net.IPNet{IP: net.IP(own.AsSlice()), Mask: net.CIDRMask(own.BitLen(), own.BitLen())},
+		Flags: unix.IFA_F_NODAD, // usable at once
+	}
 	if err := netlink.AddrAdd(link, addr); err != nil && !errors.Is(err, syscall.EEXIST) {
 		return err
 	}

@@ -41,7 +41,7 @@ func dial(t Target, port int) (fd int, err error) { return dialFrom(netip.AddrPo
 
 // dialFrom is dial with the client's own address and port; the zero AddrPort leaves them to the kernel.
 func dialFrom(own netip.AddrPort, t Target, port int) (fd int, err error) {
-	fd, err = socket(unix.SOCK_STREAM, 0)
+	fd, err = socket(t, unix.SOCK_STREAM, 0)
 	if err != nil {
 		return -1, err
 	}
@@ -81,9 +81,13 @@ func dialCubic(t Target, port int) (fd int, err error) {
 	return fd, err
 }
 
-// socket makes a blocking socket whose calls time out after patience.
-func socket(typ, proto int) (fd int, err error) {
-	fd, err = unix.Socket(unix.AF_INET, typ|unix.SOCK_CLOEXEC, proto)
+// socket makes a blocking socket of the target's version of IP whose calls time out after patience.
+func socket(t Target, typ, proto int) (fd int, err error) {
+	domain := unix.AF_INET
+	if t.Addr.Is6() {
+		domain = unix.AF_INET6
+	}
+	fd, err = unix.Socket(domain, typ|unix.SOCK_CLOEXEC, proto)
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
@@ -99,6 +103,9 @@ func setPatience(fd int, d time.Duration) error {
 }
 
 func sockaddr(a netip.Addr, port int) unix.Sockaddr {
+	if a.Is6() {
+		return &unix.SockaddrInet6{Addr: a.As16(), Port: port}
+	}
 	return &unix.SockaddrInet4{Addr: a.As4(), Port: port}
 }
 

@@ -17,7 +17,7 @@ const resend = 50 * time.Millisecond
 
 func udpEcho(inFlight int) func(Target) (Result, error) {
 	return func(t Target) (Result, error) {
-		fd, err := socket(unix.SOCK_DGRAM, 0)
+		fd, err := socket(t, unix.SOCK_DGRAM, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -35,22 +35,37 @@ const icmpFilter = 1
 // ping sends echo requests as fast as replies arrive.
 func ping(inFlight int) func(Target) (Result, error) {
 	return func(t Target) (Result, error) {
-		fd, err := socket(unix.SOCK_RAW, unix.IPPROTO_ICMP)
+		fd, request, err := pinger(t)
 		if err != nil {
 			return nil, err
 		}
 		defer unix.Close(fd)
-		if err := unix.SetsockoptInt(fd, unix.SOL_RAW, icmpFilter, ^1); err != nil { // echo replies only
-			return nil, os.NewSyscallError("ICMP_FILTER", err)
-		}
 		if err := unix.Connect(fd, sockaddr(t.Addr, 0)); err != nil {
 			return nil, os.NewSyscallError("connect", err)
 		}
-		request := make([]byte, 64)
-		request[0] = 8
-		checksum.Put(request[2:], ^checksum.Sum(request, 0))
 		return bounce(t, fd, request, inFlight)
 	}
+}
+
+// pinger makes a raw socket that receives echo replies only, and an echo request.
+func pinger(t Target) (fd int, request []byte, err error) {
+	request = make([]byte, 64)
+	if t.Addr.Is6() {
+		fd, err = socket(t, unix.SOCK_RAW, unix.IPPROTO_ICMPV6)
+		if err != nil {
+			return -1, nil, err
+		}
+		request[0] = 128 // the kernel computes the checksum
+		others := unix.ICMPv6Filter{Data: [8]uint32{1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1 - 1<<1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1}}
+		return fd, request, os.NewSyscallError("ICMP6_FILTER", unix.SetsockoptICMPv6Filter(fd, unix.SOL_ICMPV6, unix.ICMPV6_FILTER, &others))
+	}
+	fd, err = socket(t, unix.SOCK_RAW, unix.IPPROTO_ICMP)
+	if err != nil {
+		return -1, nil, err
+	}
+	request[0] = 8
+	checksum.Put(request[2:], ^checksum.Sum(request, 0))
+	return fd, request, os.NewSyscallError("ICMP_FILTER", unix.SetsockoptInt(fd, unix.SOL_RAW, icmpFilter, ^1))
 }
 
 // bounce keeps inFlight datagrams in flight and counts the returned ones. A single thread does that with raw system calls.

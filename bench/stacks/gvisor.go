@@ -3,6 +3,7 @@ package stacks
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -10,6 +11,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/link/fdbased"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
@@ -29,7 +31,15 @@ func gvisorPlain(spec Spec) (network, error) {
 		return nil, err
 	}
 	s, err := newGvisor(spec, link)
-	return gvisorNet{s}, err
+	return gvisorNet{s, protocolOf(spec.Addr)}, err
+}
+
+// protocolOf is the version of IP of an address.
+func protocolOf(a netip.Addr) tcpip.NetworkProtocolNumber {
+	if a.Is4() {
+		return ipv4.ProtocolNumber
+	}
+	return ipv6.ProtocolNumber
 }
 
 // gvisorFile is the TUN device, or one end of a pipe of packets with the bad link behind it.
@@ -47,8 +57,8 @@ func gvisorFile(spec Spec) (int, error) {
 // newGvisor makes a stack with one interface.
 func newGvisor(spec Spec, link stack.LinkEndpoint) (*stack.Stack, error) {
 	s := stack.New(stack.Options{
-		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol},
-		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol, udp.NewProtocol, icmp.NewProtocol4},
+		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol},
+		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6},
 		HandleLocal:        true,
 	})
 	sack := tcpip.TCPSACKEnabled(true) // off by default, but its users enable it
@@ -59,25 +69,28 @@ func newGvisor(spec Spec, link stack.LinkEndpoint) (*stack.Stack, error) {
 		return nil, fmt.Errorf("create NIC: %v", err)
 	}
 	addr := tcpip.ProtocolAddress{
-		Protocol:          ipv4.ProtocolNumber,
-		AddressWithPrefix: tcpip.AddressWithPrefix{Address: tcpip.AddrFrom4(spec.Addr.As4()), PrefixLen: spec.Host.Bits()},
+		Protocol:          protocolOf(spec.Addr),
+		AddressWithPrefix: tcpip.AddressWithPrefix{Address: tcpip.AddrFromSlice(spec.Addr.AsSlice()), PrefixLen: spec.Host.Bits()},
 	}
 	if err := s.AddProtocolAddress(1, addr, stack.AddressProperties{}); err != nil {
 		return nil, fmt.Errorf("add address: %v", err)
 	}
-	s.SetRouteTable([]tcpip.Route{{Destination: header.IPv4EmptySubnet, NIC: 1}})
+	s.SetRouteTable([]tcpip.Route{{Destination: header.IPv4EmptySubnet, NIC: 1}, {Destination: header.IPv6EmptySubnet, NIC: 1}})
 	return s, nil
 }
 
-// gvisorNet is gVisor's netstack as a network.
-type gvisorNet struct{ s *stack.Stack }
+// gvisorNet is gVisor's netstack as a network of one version of IP.
+type gvisorNet struct {
+	s        *stack.Stack
+	protocol tcpip.NetworkProtocolNumber
+}
 
 func (n gvisorNet) Listen(_, address string) (net.Listener, error) {
 	addr, err := gvisorAddr(address)
 	if err != nil {
 		return nil, err
 	}
-	return gonet.ListenTCP(n.s, addr, ipv4.ProtocolNumber)
+	return gonet.ListenTCP(n.s, addr, n.protocol)
 }
 
 func (n gvisorNet) ListenPacket(_, address string) (net.PacketConn, error) {
@@ -85,7 +98,7 @@ func (n gvisorNet) ListenPacket(_, address string) (net.PacketConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return gonet.DialUDP(n.s, &addr, nil, ipv4.ProtocolNumber)
+	return gonet.DialUDP(n.s, &addr, nil, n.protocol)
 }
 
 func gvisorAddr(address string) (tcpip.FullAddress, error) {

@@ -12,6 +12,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 )
@@ -41,7 +42,7 @@ func gvisorVnet(spec Spec) (network, error) {
 			return nil, fmt.Errorf("option %T: %v", o, err)
 		}
 	}
-	return gvisorNet{s}, nil
+	return gvisorNet{s, protocolOf(spec.Addr)}, nil
 }
 
 // vnetHeaderLen is the length of struct virtio_net_hdr.
@@ -86,9 +87,13 @@ func (l *vnetLink) read() {
 }
 
 func (l *vnetLink) deliver(v *buffer.View) {
+	protocol := tcpip.NetworkProtocolNumber(ipv4.ProtocolNumber)
+	if v.AsSlice()[0]>>4 == 6 {
+		protocol = ipv6.ProtocolNumber
+	}
 	p := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithView(v)})
 	defer p.DecRef()
-	l.dispatcher.DeliverNetworkPacket(ipv4.ProtocolNumber, p)
+	l.dispatcher.DeliverNetworkPacket(protocol, p)
 }
 
 // WritePackets implements stack.LinkWriter.
@@ -111,7 +116,9 @@ func (l *vnetLink) write(p *stack.PacketBuffer) tcpip.Error {
 		binary.NativeEndian.PutUint16(h[6:], o.L3HdrLen)
 		binary.NativeEndian.PutUint16(h[8:], o.CsumOffset)
 		if p.Data().Size() > int(o.MSS) {
-			h[1] = unix.VIRTIO_NET_HDR_GSO_TCPV4
+			if h[1] = unix.VIRTIO_NET_HDR_GSO_TCPV4; o.Type == stack.GSOTCPv6 {
+				h[1] = unix.VIRTIO_NET_HDR_GSO_TCPV6
+			}
 			binary.NativeEndian.PutUint16(h[4:], o.MSS)
 		}
 	}

@@ -38,6 +38,8 @@ type Peer struct {
 	ImpairedOnly bool
 	// Blind reports whether the stack acknowledges packets that the device dropped.
 	Blind bool
+	// OnlyIPv4 reports whether the stack cannot run over IPv6.
+	OnlyIPv4 bool
 	// Memory reports whether connections are in the process's memory.
 	Memory bool
 
@@ -70,7 +72,7 @@ func Peers() []Peer {
 			serve: tunstack(tun.Config{Driver: "linux", MTU: 1500, Offload: true})},
 		{Name: "tunstack-vnet-2q", Doc: "the same with two queues and two processors", Impairable: true, Memory: true, procs: 2,
 			serve: tunstack(tun.Config{Driver: "linux", MTU: 1500, Offload: true, Queues: 2})},
-		{Name: "tunstack-veth", Doc: "tunstack, veth driver with offload", Impairable: true, Memory: true,
+		{Name: "tunstack-veth", Doc: "tunstack, veth driver with offload", Impairable: true, Memory: true, OnlyIPv4: true, // a TAP device takes no IPv6 address yet
 			serve: tunstack(tun.Config{Driver: "veth", MTU: 1500, Offload: true})},
 		{Name: "tunstack-1500", Doc: "tunstack, water driver, plain packets", Impairable: true, Memory: true,
 			serve: tunstack(tun.Config{Driver: "water", MTU: 1500, Offload: true})},
@@ -80,11 +82,11 @@ func Peers() []Peer {
 			serve: tunstackWith(tun.Config{Driver: "linux", MTU: 1500, Offload: true}, "bbr")},
 		{Name: "gvisor-vnet", Doc: "gVisor netstack, wired by hand to virtio-net headers, tuned", Memory: true, serve: gvisorVnet},
 		{Name: "gvisor-1500", Doc: "gVisor netstack, its own fdbased endpoint, plain packets", Impairable: true, Memory: true, serve: gvisorPlain},
-		{Name: "lwip-1500", Doc: "lwIP in C, raw callbacks, tuned, plain packets", missing: builtLwip, serve: lwip(1500)},
-		{Name: "lwip-64k", Doc: "the same with MTU 65535", missing: builtLwip, serve: lwip(65535)},
+		{Name: "lwip-1500", Doc: "lwIP in C, raw callbacks, tuned, plain packets", OnlyIPv4: true, missing: builtLwip, serve: lwip(1500)},
+		{Name: "lwip-64k", Doc: "the same with MTU 65535", OnlyIPv4: true, missing: builtLwip, serve: lwip(65535)},
 		{Name: "kernel", Doc: "Linux, a second namespace over veth", Impairable: true, serve: kernel, attach: attachKernel},
-		{Name: "reflector-vnet", Doc: "the do-nothing reflector, virtio-net headers", Blind: true, serve: reflect(true)},
-		{Name: "reflector-1500", Doc: "the do-nothing reflector, plain packets", Blind: true, serve: reflect(false)},
+		{Name: "reflector-vnet", Doc: "the do-nothing reflector, virtio-net headers", Blind: true, OnlyIPv4: true, serve: reflect(true)},
+		{Name: "reflector-1500", Doc: "the do-nothing reflector, plain packets", Blind: true, OnlyIPv4: true, serve: reflect(false)},
 	}
 }
 

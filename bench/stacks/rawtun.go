@@ -29,7 +29,7 @@ func openTUN(spec Spec, mtu int, vnet bool) (fd int, err error) {
 		return -1, os.NewSyscallError("TUNSETIFF", err)
 	}
 	if vnet {
-		if err := unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, unix.TUN_F_CSUM|unix.TUN_F_TSO4|unix.TUN_F_TSO_ECN); err != nil {
+		if err := unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, unix.TUN_F_CSUM|unix.TUN_F_TSO4|unix.TUN_F_TSO6|unix.TUN_F_TSO_ECN); err != nil {
 			return -1, os.NewSyscallError("TUNSETOFFLOAD", err)
 		}
 	}
@@ -46,18 +46,27 @@ func configure(name, addr string, mtu, queueLen int) error {
 	if err != nil {
 		return err
 	}
-	a, err := netlink.ParseAddr(addr)
-	if err != nil {
-		return err
-	}
 	if err := netlink.LinkSetMTU(link, mtu); err != nil {
 		return fmt.Errorf("set MTU: %w", err)
 	}
-	if err := netlink.AddrAdd(link, a); err != nil {
-		return fmt.Errorf("add address: %w", err)
+	if err := addAddress(link, addr); err != nil {
+		return err
 	}
 	if err := netlink.LinkSetTxQLen(link, queueLen); err != nil {
 		return fmt.Errorf("set queue length: %w", err)
 	}
 	return netlink.LinkSetUp(link)
+}
+
+// addAddress adds an address, with the length of its network. An IPv6 address is usable at once, because no other host is on the link.
+func addAddress(link netlink.Link, addr string) error {
+	a, err := netlink.ParseAddr(addr)
+	if err != nil {
+		return err
+	}
+	a.Flags = unix.IFA_F_NODAD
+	if err := netlink.AddrAdd(link, a); err != nil {
+		return fmt.Errorf("add address: %w", err)
+	}
+	return nil
 }

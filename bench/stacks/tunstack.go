@@ -3,6 +3,8 @@ package stacks
 import (
 	"net/netip"
 
+	"github.com/vishvananda/netlink"
+
 	"tunstack/link"
 	"tunstack/socketapi"
 	"tunstack/tun"
@@ -29,10 +31,25 @@ func tunstackWith(cfg tun.Config, congestion string) func(Spec) (network, error)
 
 // openDevice opens the device of a Spec, behind a bad link if the Spec asks for it.
 func openDevice(spec Spec, cfg tun.Config) (tun.Device, error) {
-	cfg.Name, cfg.Host = spec.Dev, spec.Host
+	cfg.Name = spec.Dev
+	if spec.Host.Addr().Is4() {
+		cfg.Host = spec.Host
+	}
 	dev, err := tun.Open(cfg)
-	if err != nil || !spec.Impair {
-		return dev, err
+	if err != nil {
+		return nil, err
+	}
+	if spec.Host.Addr().Is6() { // which Config.Host does not take
+		link, err := netlink.LinkByName(spec.Dev)
+		if err != nil {
+			return nil, err
+		}
+		if err := addAddress(link, spec.Host.String()); err != nil {
+			return nil, err
+		}
+	}
+	if !spec.Impair {
+		return dev, nil
 	}
 	path := tun.Path{Loss: LossShare, Delay: LossDelay}
 	return tun.Impair(dev, tun.Impairment{In: path, Out: path, Seed: 1}), nil
