@@ -40,10 +40,10 @@ var ipv6DatagramOptions = map[optname]option{
 		func(so *socket) int { return so.stack.ip.NumberOf(so.datagrams().Options().Multicast6.Interface) }, setMulticastIf6)),
 	{IPPROTO_IPV6, IPV6_UNICAST_IF}:  {getUnicastIf6, setUnicastIf6},
 	{IPPROTO_IPV6, IPV6_JOIN_GROUP}:  {set: sourceOption(optvalue.ipv6Mreq, join)},
-	{IPPROTO_IPV6, IPV6_LEAVE_GROUP}: {set: sourceOption(optvalue.ipv6Mreq, leave)},
+	{IPPROTO_IPV6, IPV6_LEAVE_GROUP}: {set: leaveOption6(optvalue.ipv6Mreq, 16)},
 
 	{IPPROTO_IPV6, MCAST_JOIN_GROUP}:         {set: sourceOption(optvalue.groupReq6, join)},
-	{IPPROTO_IPV6, MCAST_LEAVE_GROUP}:        {set: sourceOption(optvalue.groupReq6, leave)},
+	{IPPROTO_IPV6, MCAST_LEAVE_GROUP}:        {set: leaveOption6(optvalue.groupReq6, 0)},
 	{IPPROTO_IPV6, MCAST_JOIN_SOURCE_GROUP}:  {set: sourceOption(optvalue.groupSourceReq6, (*dgram.Groups).AddSource)},
 	{IPPROTO_IPV6, MCAST_LEAVE_SOURCE_GROUP}: {set: sourceOption(optvalue.groupSourceReq6, (*dgram.Groups).DropSource)},
 	{IPPROTO_IPV6, MCAST_BLOCK_SOURCE}:       {set: sourceOption(optvalue.groupSourceReq6, (*dgram.Groups).Block)},
@@ -123,6 +123,22 @@ func (s *Stack) group6On(group [16]byte, index uint32) dgram.Source {
 		i = s.ip.GroupInterface(g, netip.Addr{})
 	}
 	return dgram.Source{Group: g, Interface: i}
+}
+
+// leaveOption6 is an option to leave the group that decode reads. With the interface number 0, which the value has at an offset, it is
+// left on the first interface on which the socket has joined it, as on Linux.
+func leaveOption6(decode func(optvalue, *Stack) (dgram.Source, error), number int) func(*socket, optvalue) error {
+	return func(so *socket, v optvalue) error {
+		s, err := decode(v, so.stack)
+		if err != nil {
+			return err
+		}
+		g := so.datagrams().Groups()
+		if binary.NativeEndian.Uint32(v[number:]) == 0 {
+			s.Interface = g.InterfaceOf(s.Group)
+		}
+		return leave(g, s)
+	}
 }
 
 // groupReq6 decodes a struct group_req with a struct sockaddr_in6 in it.

@@ -128,3 +128,18 @@ func TestCloseLeavesGroups(t *testing.T) { // SOCK-044, IGMP-001
 	require.NoError(t, s.Close())
 	require.Equal(t, [][]byte{{toInclude, 0, 0, 0, 239, 1, 2, 3}}, sent)
 }
+
+// An IPv6 socket leaves a group where it has joined it, even if it names no interface and the route to the group is another.
+func TestLeaveWithoutInterface(t *testing.T) { // SOCK-044
+	wire := func(name, address string) Interface {
+		return Interface{Name: name, MTU: 1500, Addrs: []netip.Prefix{netip.MustParsePrefix(address)}, Output: func(time.Duration, []byte) {}}
+	}
+	h := newHost(t, Config{Clock: new(VirtualClock), Interfaces: []Interface{wire("a", "2001:db8:1::2/64"), wire("b", "2001:db8:2::2/64")}})
+	fd, err := h.Socket(AF_INET6, SOCK_DGRAM, 0)
+	require.NoError(t, err)
+	group := netip.MustParseAddr("ff0e::9").As16()
+	h.set(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, IPv6Mreq{group, 3})
+	require.Equal(t, syscall.EADDRNOTAVAIL, h.SetSockOpt(fd, IPPROTO_IPV6, IPV6_LEAVE_GROUP, IPv6Mreq{group, 2}))
+	h.set(fd, IPPROTO_IPV6, IPV6_LEAVE_GROUP, IPv6Mreq{group, 0})
+	require.Equal(t, syscall.EADDRNOTAVAIL, h.SetSockOpt(fd, IPPROTO_IPV6, IPV6_LEAVE_GROUP, IPv6Mreq{group, 0}))
+}

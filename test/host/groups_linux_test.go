@@ -2,7 +2,9 @@ package host
 
 import (
 	"bufio"
+	"encoding/binary"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os/exec"
 	"path/filepath"
@@ -127,6 +129,7 @@ func TestGroupsBehindSwitch(t *testing.T) { // IGMP-001, IGMP-003, IGMP-007, ICM
 	b.knows("239.1.2.3", "filter_mode exclude")
 	b.sees("igmp.type == 0x22 && igmp.record_type == 4 && ip.ttl == 1")
 	b.sees("igmp.type == 0x22 && igmp.record_type == 2") // the answer to a query
+	b.receives(fd, "239.1.2.3")
 	b.set(fd, socketapi.IP_BLOCK_SOURCE, source)
 	b.knows("239.1.2.3", "filter_mode exclude source_list 10.0.0.9")
 	b.set(fd, socketapi.IP_DROP_MEMBERSHIP, member)
@@ -136,10 +139,58 @@ func TestGroupsBehindSwitch(t *testing.T) { // IGMP-001, IGMP-003, IGMP-007, ICM
 	b.set(fd, socketapi.IP_DROP_SOURCE_MEMBERSHIP, source)
 	b.knows("239.1.2.3", "")
 
-	b.knows("ff05::2", "filter_mode exclude")
-	b.sees("icmpv6.type == 143 && icmpv6.mldr.mar.record_type == 2 && ipv6.hlim == 1")
+	b.listeners()
 	b.olderVersions(fd, member)
 	b.done()
+}
+
+// receives requires that the switch forwards a datagram of the kernel for a group to a socket.
+func (b *switched) receives(fd int, group string) {
+	b.t.Helper()
+	succeed(b.t, "ip", "route", "add", group, "dev", "br0")
+	require.NoError(b.t, b.sock.Bind(fd, netip.MustParseAddrPort("0.0.0.0:7")))
+	c, err := net.Dial("udp", group+":7")
+	require.NoError(b.t, err)
+	defer c.Close()
+	got := make([]byte, 8)
+	wait(b.t, "a datagram to the group arrives", func() bool {
+		_, err := c.Write([]byte("hello"))
+		require.NoError(b.t, err)
+		n, err := b.sock.Recv(fd, got, socketapi.MSG_DONTWAIT)
+		return err == nil && string(got[:n]) == "hello"
+	})
+}
+
+// listeners requires that the switch learns the groups and sources of an IPv6 socket.
+func (b *switched) listeners() {
+	b.t.Helper()
+	fd, err := b.sock.Socket(socketapi.AF_INET6, socketapi.SOCK_DGRAM, 0)
+	require.NoError(b.t, err)
+	set := func(name int, value any) {
+		b.t.Helper()
+		require.NoError(b.t, b.sock.SetSockOpt(fd, socketapi.IPPROTO_IPV6, name, value))
+	}
+	const port = 2 // the number of the interface
+	group := netip.MustParseAddr("ff0e::9").As16()
+	member := socketapi.IPv6Mreq{Multiaddr: group, Interface: port}
+	set(socketapi.IPV6_JOIN_GROUP, member)
+	b.knows("ff0e::9", "filter_mode exclude")
+	b.sees("icmpv6.type == 143 && icmpv6.mldr.mar.record_type == 4 && ipv6.hlim == 1")
+	b.sees("icmpv6.type == 143 && icmpv6.mldr.mar.record_type == 2") // the answer to a query
+	set(socketapi.IPV6_LEAVE_GROUP, socketapi.IPv6Mreq{Multiaddr: group})
+	b.knows("ff0e::9", "")
+
+	source := binary.NativeEndian.AppendUint64(nil, port) // struct group_source_req
+	for _, a := range [][16]byte{group, netip.MustParseAddr("2001:db8::5").As16()} {
+		storage, err := binary.Append(nil, binary.NativeEndian, socketapi.SockaddrIn6{Family: socketapi.AF_INET6, Addr: a})
+		require.NoError(b.t, err)
+		source = append(source, append(storage, make([]byte, 128-len(storage))...)...)
+	}
+	set(socketapi.MCAST_JOIN_SOURCE_GROUP, source)
+	b.knows("ff0e::9", "filter_mode include source_list 2001:db8::5")
+	set(socketapi.MCAST_LEAVE_SOURCE_GROUP, source)
+	b.knows("ff0e::9", "")
+	b.knows("ff05::2", "filter_mode exclude")
 }
 
 // olderVersions requires that the switch learns groups after it has turned to IGMPv2 and MLDv1.
