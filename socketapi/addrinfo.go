@@ -59,7 +59,7 @@ func (e EAI) Error() string { return eaiText[e] }
 // in the machine's /etc/hosts, the service a number or a name in /etc/services; either may be "". It does not ask DNS. The addresses of a
 // name are in the order of RFC 6724, the best first. Errors are of type EAI.
 func (s *Stack) GetAddrInfo(node, service string, hints *AddrInfo) ([]AddrInfo, error) {
-	return resolver{s, files{"/etc/hosts", "/etc/services"}}.getAddrInfo(node, service, hints)
+	return resolver{s, machineFiles}.getAddrInfo(node, service, hints)
 }
 
 // resolver finds names in files, for a stack.

@@ -67,6 +67,92 @@ func TestGetAddrInfo(t *testing.T) { // SOCK-053
 	require.Equal(t, []int{SOCK_STREAM, IPPROTO_TCP}, []int{list[0].Socktype, list[0].Protocol})
 }
 
+// The hints decide which families the answers have.
+func TestFamiliesOfGetAddrInfo(t *testing.T) { // SOCK6-023, SOCK6-024, SOCK6-025
+	dir := t.TempDir()
+	f := files{filepath.Join(dir, "hosts"), filepath.Join(dir, "services")}
+	require.NoError(t, os.WriteFile(f.hosts, []byte("10.0.0.7 four both\n2001:db8::7 six both\n"), 0o600))
+	none, both := alone(t), func() host { h, _ := dualPair(t, nil); return h }()
+	only4, _ := pair(t, nil)
+	for _, c := range []struct {
+		on     host
+		node   string
+		family int
+		flags  int
+		want   []string
+		err    error
+	}{
+		{both, "four", AF_INET6, 0, nil, EAI_NONAME},
+		{both, "four", AF_INET6, AI_V4MAPPED, []string{"::ffff:10.0.0.7"}, nil},
+		{both, "both", AF_INET6, AI_V4MAPPED, []string{"2001:db8::7"}, nil},
+		{both, "both", AF_INET6, AI_V4MAPPED | AI_ALL, []string{"2001:db8::7", "::ffff:10.0.0.7"}, nil},
+		{both, "both", AF_INET6, AI_ALL, []string{"2001:db8::7"}, nil},
+		{both, "both", AF_INET, AI_V4MAPPED | AI_ALL, []string{"10.0.0.7"}, nil},
+		{both, "both", AF_UNSPEC, AI_ADDRCONFIG, []string{"2001:db8::7", "10.0.0.7"}, nil},
+		{only4, "both", AF_UNSPEC, AI_ADDRCONFIG, []string{"10.0.0.7"}, nil},
+		{only4, "both", AF_UNSPEC, 0, []string{"10.0.0.7", "2001:db8::7"}, nil}, // RFC 6724: what can be reached comes first
+		{only4, "both", AF_INET6, AI_ADDRCONFIG, nil, EAI_NONAME},
+		{none, "both", AF_UNSPEC, AI_ADDRCONFIG, []string{"2001:db8::7", "10.0.0.7"}, nil},
+		{both, "fe80::1%eth0", AF_UNSPEC, AI_NUMERICHOST, []string{"fe80::1%eth0"}, nil},
+		{both, "fe80::1%2", AF_INET6, 0, []string{"fe80::1%eth0"}, nil},
+		{both, "fe80::1%eth9", AF_INET6, 0, nil, EAI_NONAME},
+		{both, "2001:db8::1%eth0", AF_INET6, 0, nil, EAI_NONAME},
+		{both, "", AF_INET6, AI_PASSIVE, []string{"::"}, nil},
+		{both, "", AF_INET6, 0, []string{"::1"}, nil},
+		{both, "::1", AF_INET, 0, nil, EAI_ADDRFAMILY},
+		{both, "127.0.0.1", AF_INET6, 0, nil, EAI_ADDRFAMILY},
+		{both, "127.0.0.1", AF_INET6, AI_V4MAPPED, []string{"::ffff:127.0.0.1"}, nil},
+		{both, "::ffff:10.0.0.1", AF_INET, 0, []string{"10.0.0.1"}, nil},
+	} {
+		list, err := resolver{c.on.Stack, f}.getAddrInfo(c.node, "7", &AddrInfo{Family: c.family, Flags: c.flags, Socktype: SOCK_STREAM})
+		require.Equal(t, c.err, err, "%q %d %#x", c.node, c.family, c.flags)
+		var got []string
+		for _, a := range list {
+			got = append(got, a.Addr.Addr().String())
+		}
+		require.Equal(t, c.want, got, "%q %d %#x", c.node, c.family, c.flags)
+	}
+}
+
+func TestGetNameInfo(t *testing.T) { // SOCK6-026
+	dir := t.TempDir()
+	f := files{filepath.Join(dir, "hosts"), filepath.Join(dir, "services")}
+	require.NoError(t, os.WriteFile(f.hosts, []byte("10.0.0.7 box.example box\n2001:db8::7 six\n"), 0o600))
+	require.NoError(t, os.WriteFile(f.services, []byte("http 80/tcp www\nquic 80/udp\n"), 0o600))
+	r := resolver{alone(t).Stack, f}
+	for _, c := range []struct {
+		addr             string
+		hostLen, servLen int
+		flags            int
+		host, serv       string
+		err              error
+	}{
+		{"10.0.0.7:80", 99, 99, 0, "box.example", "http", nil},
+		{"[::ffff:10.0.0.7]:80", 99, 99, 0, "box.example", "http", nil},
+		{"[2001:db8::7]:80", 99, 99, NI_DGRAM, "six", "quic", nil},
+		{"10.0.0.7:80", 99, 99, NI_NOFQDN | NI_NUMERICSERV, "box", "80", nil},
+		{"[2001:db8::7]:81", 99, 99, NI_NUMERICHOST, "2001:db8::7", "81", nil},
+		{"[::ffff:10.0.0.7]:80", 99, 0, NI_NUMERICHOST, "::ffff:10.0.0.7", "", nil},
+		{"[fe80::1%lo]:80", 99, 0, 0, "fe80::1%lo", "", nil},
+		{"10.0.0.8:80", 99, 0, 0, "10.0.0.8", "", nil},
+		{"10.0.0.8:80", 99, 0, NI_NAMEREQD, "", "", EAI_NONAME},
+		{"10.0.0.8:80", 0, 0, 0, "", "", EAI_NONAME},
+		{"10.0.0.7:80", 11, 99, 0, "", "", EAI_OVERFLOW},
+		{"10.0.0.7:80", 12, 4, 0, "", "", EAI_OVERFLOW},
+		{"10.0.0.7:80", 12, 5, 0, "box.example", "http", nil},
+		{"10.0.0.7:80", 12, 5, 1 << 20, "", "", EAI_BADFLAGS},
+	} {
+		host, serv, err := r.getNameInfo(netip.MustParseAddrPort(c.addr), c.hostLen, c.servLen, c.flags)
+		require.Equal(t, c.err, err, "%+v", c)
+		require.Equal(t, []string{c.host, c.serv}, []string{host, serv}, "%+v", c)
+	}
+	_, _, err := r.getNameInfo(ap0, 9, 9, 0)
+	require.Equal(t, EAI_FAMILY, err)
+	_, serv, err := alone(t).GetNameInfo(ap("127.0.0.1:0"), 99, 99, NI_NUMERICHOST|NI_NUMERICSERV)
+	require.NoError(t, err)
+	require.Equal(t, "0", serv)
+}
+
 func TestGetAddrInfoOfMachine(t *testing.T) { // SOCK-053
 	list, err := alone(t).GetAddrInfo("127.0.0.1", "7", nil)
 	require.NoError(t, err)

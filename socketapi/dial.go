@@ -14,8 +14,8 @@ import (
 const maxBacklog = 4096
 
 // Dial connects to an address as net.Dial does. The networks are "tcp", "udp", and "ip:" with a protocol's name or number; "tcp4", "tcp6"
-// and so on use one version of IP only. The Conn is a *TCPConn or a *PacketConn. Host names are looked up by GetAddrInfo. An IPv6
-// link-local address names its interface as zone: "[fe80::1%tun0]:80".
+// and so on use one version of IP only. The Conn is a *TCPConn or a *PacketConn. Host names are looked up by GetAddrInfo; TCP connects
+// to the address that answers first (RFC 8305). An IPv6 link-local address names its interface as zone: "[fe80::1%tun0]:80".
 func (s *Stack) Dial(network, address string) (net.Conn, error) {
 	return s.DialContext(context.Background(), network, address)
 }
@@ -29,6 +29,9 @@ func (s *Stack) DialContext(ctx context.Context, network, address string) (net.C
 	addrs, err := s.resolve(n, address, false)
 	if err != nil {
 		return nil, netError("dial", network, nil, nil, err)
+	}
+	if n.typ == SOCK_STREAM && len(addrs) > 1 {
+		return s.race(ctx, n, interleaved(addrs))
 	}
 	var first error
 	for _, addr := range addrs {

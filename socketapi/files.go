@@ -13,6 +13,8 @@ import (
 // files are the paths of the machine's hosts and services files.
 type files struct{ hosts, services string }
 
+var machineFiles = files{"/etc/hosts", "/etc/services"}
+
 // lines yields the words of each non-empty line of a file, without comments. It yields nothing for an unreadable file.
 func lines(path string) iter.Seq[[]string] {
 	return func(yield func([]string) bool) {
