@@ -173,7 +173,7 @@ func (i *Interface) joined() []GroupInfo {
 // joinAddressGroup joins the group that an address of the interface brings.
 func (i *Interface) joinAddressGroup(a netip.Addr) {
 	if group := i.stack.FamilyOf(a).AddressGroup(a); group.IsValid() {
-		m, _ := i.Join(group, membership.All)
+		m, _ := i.Join(group, membership.All) // which accepts every group of a family of the interface
 		i.groups.mu.Lock()
 		i.groups.addresses[a] = m
 		i.groups.mu.Unlock()

@@ -1,7 +1,6 @@
 package ip
 
 import (
-	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
 	"sync"
@@ -26,11 +25,20 @@ func newReporter(i *Interface, f Family) *reporter {
 	r := &reporter{i: i, family: f}
 	r.timer.Init(i.stack.cfg.Timers, r)
 	cfg := f.Membership(i.mtu)
-	secret := &i.stack.cfg.Secret
-	random := rand.New(rand.NewPCG(binary.BigEndian.Uint64(secret[:8]), binary.BigEndian.Uint64(secret[8:])))
+	random := i.random(f)
 	cfg.Rand = func(n time.Duration) time.Duration { return time.Duration(1 + random.Int64N(int64(n))) }
 	r.host = membership.NewHost(cfg)
 	return r
+}
+
+// random returns a generator of the delays of one family's reports, other ones than those of other interfaces. Its seed is a hash: the
+// delays, which everybody on the link sees, tell nothing about the secret.
+func (i *Interface) random(f Family) *rand.Rand {
+	seed := []uint64{uint64(f.HeaderLen())}
+	for _, b := range []byte(i.name) {
+		seed = append(seed, uint64(b))
+	}
+	return rand.New(rand.NewPCG(i.stack.key.Sum(seed...), i.stack.key.Sum(append(seed, 0)...)))
 }
 
 // do calls f, which may change what is due and when.
