@@ -117,7 +117,7 @@ func TestAnswersAreBounded(t *testing.T) {
 		}
 		for _, from := range []string{"10.0.0.1:1", "10.0.0.3:1", "10.0.0.4:1", "10.0.0.5:1"} {
 			for range answers.source {
-				w := slow{httptest.NewRecorder(), make(chan bool), read}
+				w := slow{httptest.NewRecorder(), make(chan bool, 1), read} // Write may come before the wait for it
 				go ask(w, from)
 				<-w.began
 			}
