@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tunstack/internal/netns"
+	"tunstack/internal/race"
 	"tunstack/socketapi"
 	"tunstack/tun"
 )
@@ -98,8 +99,12 @@ func (f *field) inject(b []byte) {
 	}
 }
 
-// flood sends rate datagrams a second until stop is called. stop returns the number sent.
+// flood sends rate datagrams a second until stop is called, a quarter of that with the race detector, which leaves the stack too slow for more
+// where other tests run beside this one. stop returns the number sent.
 func (f *field) flood(rate int, datagram func(i int) []byte) (stop func() int) {
+	if race.Enabled {
+		rate /= 4
+	}
 	ctx, cancel := context.WithCancel(f.t.Context())
 	var running sync.WaitGroup
 	sent := 0
