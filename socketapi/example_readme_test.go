@@ -16,7 +16,7 @@ import (
 
 // A web server on a stack of its own. The README shows this text.
 func Example_device() {
-	device, err := tun.Open(tun.Config{Name: "tun0", Host: netip.MustParsePrefix("10.0.0.1/24"), Offload: true})
+	device, err := tun.Open(tun.Config{Name: "tun0", Hosts: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}, Offload: true})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -38,7 +40,7 @@ var variants = []Config{
 func eachVariant(t *testing.T, test func(t *testing.T, cfg Config)) {
 	netns.Need(t)
 	for _, cfg := range variants {
-		cfg.Host = hostPrefix
+		cfg.Hosts = hostPrefixes
 		t.Run(fmt.Sprintf("%v/%s/offload=%v", cfg.Kind, cfg.Driver, cfg.Offload), func(t *testing.T) { test(t, cfg) })
 		if cfg.Driver == "water" {
 			t.Run(fmt.Sprintf("%v/water/portable", cfg.Kind), func(t *testing.T) {
@@ -287,7 +289,7 @@ func TestCrashLeavesNothing(t *testing.T) {
 		require.Equal(t, "ready\n", line)
 		require.NoError(t, cmd.Process.Kill())
 		require.Error(t, cmd.Wait())
-		openTest(t, Config{Name: "tun7", Driver: driver, Host: hostPrefix}).Close()
+		openTest(t, Config{Name: "tun7", Driver: driver, Hosts: hostPrefixes}).Close()
 	}
 }
 
@@ -295,12 +297,37 @@ func TestCrashLeavesNothing(t *testing.T) {
 func TestNameChosenByTheKernel(t *testing.T) {
 	netns.Need(t)
 	for _, driver := range []string{"linux", "water", "veth"} {
-		d := openTest(t, Config{Driver: driver, Host: hostPrefix})
+		d := openTest(t, Config{Driver: driver, Hosts: hostPrefixes})
 		ifce, err := net.InterfaceByName(d.Name())
 		require.NoError(t, err, driver)
 		addrs, err := ifce.Addrs()
 		require.NoError(t, err)
-		require.Contains(t, fmt.Sprint(addrs), hostPrefix.String())
+		for _, p := range hostPrefixes {
+			require.Contains(t, fmt.Sprint(addrs), p.String())
+		}
+		require.NoError(t, d.Close())
+	}
+}
+
+// The host has addresses of both families, and may use that of IPv6 at once.
+func TestHostsOfBothFamilies(t *testing.T) {
+	netns.Need(t)
+	if _, err := os.Stat("/proc/sys/net/ipv6"); err != nil {
+		netns.Missing(t, "the kernel has no IPv6")
+	}
+	hosts := append(slices.Clone(hostPrefixes), netip.MustParsePrefix("fd00:9::1/64"))
+	for _, driver := range []string{"linux", "water", "veth"} {
+		d := openTest(t, Config{Driver: driver, Hosts: hosts})
+		ifce, err := net.InterfaceByName(d.Name())
+		require.NoError(t, err, driver)
+		addrs, err := ifce.Addrs()
+		require.NoError(t, err)
+		for _, p := range hosts {
+			require.Contains(t, fmt.Sprint(addrs), p.String())
+		}
+		l, err := net.Listen("tcp", "[fd00:9::1]:0") // a tentative address cannot be bound
+		require.NoError(t, err, driver)
+		require.NoError(t, l.Close())
 		require.NoError(t, d.Close())
 	}
 }
@@ -310,7 +337,7 @@ func TestVethHidesItsOwnEnd(t *testing.T) {
 	netns.Need(t)
 	before, err := net.Interfaces()
 	require.NoError(t, err)
-	openTest(t, Config{Name: "veth7", Driver: "veth", Kind: TAP, Host: hostPrefix})
+	openTest(t, Config{Name: "veth7", Driver: "veth", Kind: TAP, Hosts: hostPrefixes})
 	after, err := net.Interfaces()
 	require.NoError(t, err)
 	require.Len(t, after, len(before)+1)

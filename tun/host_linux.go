@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // upTimeout bounds the wait for a link to come up, which normally takes microseconds.
@@ -51,7 +53,7 @@ func (e taken) Error() string {
 // Is makes errors.Is find fs.ErrExist in it.
 func (e taken) Is(target error) bool { return target == fs.ErrExist }
 
-// configureHost sets the interface's MTU and hardware address, gives the host its address on it, and brings it up.
+// configureHost sets the interface's MTU and hardware address, gives the host its addresses on it, and brings it up.
 func configureHost(name string, cfg Config) error {
 	link, err := netlink.LinkByName(name)
 	if err != nil {
@@ -68,9 +70,9 @@ func configureHost(name string, cfg Config) error {
 			return fmt.Errorf("set hardware address %s: %w", cfg.MAC, err)
 		}
 	}
-	if cfg.Host.IsValid() {
-		if err := netlink.AddrAdd(link, hostAddr(cfg)); err != nil {
-			return fmt.Errorf("add address %s: %w", cfg.Host, err)
+	for _, p := range cfg.Hosts {
+		if err := netlink.AddrAdd(link, hostAddr(p)); err != nil {
+			return fmt.Errorf("add address %s: %w", p, err)
 		}
 	}
 	if err := netlink.LinkSetUp(link); err != nil {
@@ -95,9 +97,14 @@ func (cfg *Config) queueLen() int {
 	return min(max(window/cfg.MTU, minQueueLen), maxQueueLen)
 }
 
-func hostAddr(cfg Config) *netlink.Addr {
-	ip := cfg.Host.Addr().As4()
-	return &netlink.Addr{IPNet: &net.IPNet{IP: ip[:], Mask: net.CIDRMask(cfg.Host.Bits(), 32)}}
+// hostAddr is an address for netlink. The host may use one of IPv6 at once: the only other node on the link is the stack, which detects
+// a duplicate itself.
+func hostAddr(p netip.Prefix) *netlink.Addr {
+	a := &netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}}
+	if p.Addr().Is6() {
+		a.Flags = unix.IFA_F_NODAD
+	}
+	return a
 }
 
 // awaitUp waits until the interface carries packets: the kernel sets IFF_RUNNING some time after the request to bring the link up.

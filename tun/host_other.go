@@ -23,18 +23,25 @@ func openVeth(Config) (Device, error) {
 // checkFree does nothing: the system itself refuses a name that exists.
 func checkFree(name, driver string) error { return nil }
 
-// configureHost sets the MTU, the host's address and the route to its network with the system's ifconfig and route. TUN
-// interfaces of macOS are point-to-point: ifconfig takes the address of both ends.
+// configureHost sets the MTU, the host's addresses and the routes to their networks with the system's ifconfig and route. TUN
+// interfaces of macOS are point-to-point: for IPv4 ifconfig takes the address of both ends.
 func configureHost(name string, cfg Config) error {
-	mtu := strconv.Itoa(cfg.MTU)
-	if !cfg.Host.IsValid() {
-		return run("ifconfig", name, "mtu", mtu, "up")
-	}
-	host := cfg.Host.Addr().String()
-	if err := run("ifconfig", name, "inet", cfg.Host.String(), host, "mtu", mtu, "up"); err != nil {
+	if err := run("ifconfig", name, "mtu", strconv.Itoa(cfg.MTU), "up"); err != nil {
 		return err
 	}
-	return run("route", "-q", "-n", "add", "-inet", cfg.Host.Masked().String(), "-interface", name)
+	for _, p := range cfg.Hosts {
+		family, address := "inet", []string{p.String(), p.Addr().String()}
+		if p.Addr().Is6() {
+			family, address = "inet6", []string{p.Addr().String(), "prefixlen", strconv.Itoa(p.Bits())}
+		}
+		if err := run("ifconfig", append([]string{name, family}, address...)...); err != nil {
+			return err
+		}
+		if err := run("route", "-q", "-n", "add", "-"+family, p.Masked().String(), "-interface", name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // run executes a program. An error includes the program's output.

@@ -59,8 +59,8 @@ type Config struct {
 	// no such support: it segments TCP super-packets when they are written, and on Linux joins consecutive TCP segments when they are read
 	// (generic segmentation and receive offload).
 	Offload bool
-	// Host is the address that the host gets on the interface, with the length of its network. The zero Prefix: none.
-	Host netip.Prefix
+	// Hosts are the addresses of either family that the host gets on the interface, each with the length of its network.
+	Hosts []netip.Prefix
 	// MAC is the hardware address of the host's end of a TAP device; nil: the system chooses.
 	MAC net.HardwareAddr
 }
@@ -68,7 +68,7 @@ type Config struct {
 // Drivers lists the values of Config.Driver.
 var Drivers = [...]string{"auto", "linux", "veth", "water"}
 
-// Open creates a network interface, gives the host its address on it and brings it up. It returns when the
+// Open creates a network interface, gives the host its addresses on it and brings it up. It returns when the
 // interface is up. The interface exists until the Device is closed or the process ends.
 //
 // errors.Is finds fs.ErrPermission in the error if the caller may not create interfaces, fs.ErrNotExist if the system has no TUN
@@ -139,8 +139,11 @@ func (cfg *Config) complete() error {
 		return errors.New("the water driver has one queue")
 	case cfg.MAC != nil && (cfg.Kind != TAP || len(cfg.MAC) != 6):
 		return errors.New("a hardware address has 6 bytes and belongs to a TAP device")
-	case cfg.Host.IsValid() && !cfg.Host.Addr().Is4():
-		return fmt.Errorf("host address %s is not an IPv4 address", cfg.Host)
+	}
+	for _, p := range cfg.Hosts {
+		if !p.IsValid() || p.Addr().Is4In6() {
+			return fmt.Errorf("%s is not an address of the host with the length of its network", p)
+		}
 	}
 	return nil
 }

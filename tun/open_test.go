@@ -31,7 +31,8 @@ func TestConfigRefused(t *testing.T) {
 		{Config{Driver: "water", Queues: 2}, "tun: the water driver has one queue"},
 		{Config{MAC: mac}, "tun: a hardware address has 6 bytes and belongs to a TAP device"},
 		{Config{MAC: mac[:5], Kind: TAP}, "tun: a hardware address has 6 bytes and belongs to a TAP device"},
-		{Config{Host: netip.MustParsePrefix("fd00::1/64")}, "tun: host address fd00::1/64 is not an IPv4 address"},
+		{Config{Hosts: []netip.Prefix{{}}}, "tun: invalid Prefix is not an address of the host with the length of its network"},
+		{Config{Hosts: []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.1/120")}}, "tun: ::ffff:10.0.0.1/120 is not an address of the host with the length of its network"},
 	} {
 		_, err := Open(c.cfg)
 		require.EqualError(t, err, c.says)

@@ -45,7 +45,7 @@ func attachImpaired(pid int, spec Spec) (detach func(), err error) {
 	var end tun.Device
 	err = within(pid, func() (err error) {
 		end, err = tun.Open(tun.Config{
-			Name: inner(spec), Driver: "linux", MTU: 1500, Offload: true, Host: netip.PrefixFrom(spec.Addr, spec.Host.Bits()),
+			Name: inner(spec), Driver: "linux", MTU: 1500, Offload: true, Hosts: []netip.Prefix{netip.PrefixFrom(spec.Addr, spec.Host.Bits())},
 		})
 		return err
 	})

@@ -3,8 +3,6 @@ package stacks
 import (
 	"net/netip"
 
-	"github.com/vishvananda/netlink"
-
 	"tunstack/link"
 	"tunstack/socketapi"
 	"tunstack/tun"
@@ -31,22 +29,10 @@ func tunstackWith(cfg tun.Config, congestion string) func(Spec) (network, error)
 
 // openDevice opens the device of a Spec, behind a bad link if the Spec asks for it.
 func openDevice(spec Spec, cfg tun.Config) (tun.Device, error) {
-	cfg.Name = spec.Dev
-	if spec.Host.Addr().Is4() {
-		cfg.Host = spec.Host
-	}
+	cfg.Name, cfg.Hosts = spec.Dev, []netip.Prefix{spec.Host}
 	dev, err := tun.Open(cfg)
 	if err != nil {
 		return nil, err
-	}
-	if spec.Host.Addr().Is6() { // which Config.Host does not take
-		link, err := netlink.LinkByName(spec.Dev)
-		if err != nil {
-			return nil, err
-		}
-		if err := addAddress(link, spec.Host.String()); err != nil {
-			return nil, err
-		}
 	}
 	if !spec.Impair {
 		return dev, nil

@@ -146,7 +146,7 @@ func (c *upConfig) addresses(f *upFlags) error {
 		return usage("--host %s: no host can have this address", f.host)
 	}
 	c.host = host
-	c.dev.Host = netip.PrefixFrom(host, addr.Bits())
+	c.dev.Hosts = []netip.Prefix{netip.PrefixFrom(host, addr.Bits())}
 	return nil
 }
 

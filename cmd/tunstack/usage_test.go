@@ -223,14 +223,14 @@ func TestUpFlags(t *testing.T) {
 	c, err := f.parse()
 	require.NoError(t, err)
 	require.Equal(t, "tap0", c.dev.Name)
-	require.Equal(t, "10.0.0.3/31", c.dev.Host.String())
+	require.Equal(t, "10.0.0.3/31", c.dev.Hosts[0].String())
 	require.Equal(t, "water", c.dev.Driver)
 	require.Equal(t, "bbr", c.congestion)
 
 	f.host = "none"
 	c, err = f.parse()
 	require.NoError(t, err)
-	require.False(t, c.host.IsValid() || c.dev.Host.IsValid())
+	require.False(t, c.host.IsValid() || len(c.dev.Hosts) > 0)
 }
 
 // Each command has a help.

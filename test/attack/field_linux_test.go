@@ -50,7 +50,7 @@ func newField(t *testing.T) *field {
 	n := fields.Add(1)
 	f := &field{t: t, host: netip.AddrFrom4([4]byte{10, 8, byte(n), 1}), self: netip.AddrFrom4([4]byte{10, 8, byte(n), 2})}
 	f.address = netip.AddrPortFrom(f.self, echoPort).String()
-	d, err := tun.Open(tun.Config{Name: fmt.Sprint("tuna", n), Driver: "linux", Offload: true, Host: netip.PrefixFrom(f.host, 24)})
+	d, err := tun.Open(tun.Config{Name: fmt.Sprint("tuna", n), Driver: "linux", Offload: true, Hosts: []netip.Prefix{netip.PrefixFrom(f.host, 24)}})
 	require.NoError(t, err)
 	f.stack, err = socketapi.New(socketapi.Config{Logger: slog.New(slog.DiscardHandler), Interfaces: []socketapi.Interface{{
 		Device: d, Addrs: []netip.Prefix{netip.PrefixFrom(f.self, 24)}, Gateway: f.host,

@@ -39,7 +39,7 @@ func newRouted(t *testing.T, v variant) *routed {
 	if _, err := os.Stat("/proc/sys/net/ipv6"); err != nil {
 		netns.Missing(t, "the kernel has no IPv6")
 	}
-	dev, err := tun.Open(tun.Config{Kind: v.kind, Driver: v.driver, Offload: v.offload, Host: netip.MustParsePrefix(hostIP + "/24")})
+	dev, err := tun.Open(tun.Config{Kind: v.kind, Driver: v.driver, Offload: v.offload, Hosts: []netip.Prefix{netip.MustParsePrefix(hostIP + "/24")}})
 	require.NoError(t, err)
 	succeed(t, "ip", "-6", "addr", "add", "2001:db8:7::1/64", "dev", dev.Name(), "nodad")
 	succeed(t, "ip", "-6", "addr", "add", "fe80::1/64", "dev", dev.Name(), "nodad")

@@ -33,7 +33,9 @@ func newStack6(t *testing.T, v variant) string {
 	if _, err := os.Stat("/proc/sys/net/ipv6"); err != nil {
 		netns.Missing(t, "the kernel has no IPv6")
 	}
-	dev, err := tun.Open(tun.Config{Kind: v.kind, Driver: v.driver, Offload: v.offload, Host: netip.MustParsePrefix(hostIP + "/24")})
+	dev, err := tun.Open(tun.Config{Kind: v.kind, Driver: v.driver, Offload: v.offload, Hosts: []netip.Prefix{
+		netip.MustParsePrefix(hostIP + "/24"), netip.MustParsePrefix(hostIP6 + "/64"),
+	}})
 	require.NoError(t, err)
 	s, err := socketapi.New(socketapi.Config{
 		Interfaces: []socketapi.Interface{{
@@ -46,7 +48,6 @@ func newStack6(t *testing.T, v variant) string {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	succeed(t, "ip", "-6", "addr", "add", hostIP6+"/64", "dev", dev.Name(), "nodad")
 	return dev.Name()
 }
 

@@ -229,7 +229,7 @@ func newStack(t *testing.T, v variant, mtu int, cfg tcp.Config) *socketapi.Stack
 	t.Helper()
 	netns.Need(t)
 	dev, err := tun.Open(tun.Config{
-		Kind: v.kind, Driver: v.driver, Offload: v.offload, MTU: mtu, Host: netip.MustParsePrefix(hostIP + "/24"),
+		Kind: v.kind, Driver: v.driver, Offload: v.offload, MTU: mtu, Hosts: []netip.Prefix{netip.MustParsePrefix(hostIP + "/24")},
 	})
 	require.NoError(t, err)
 	s, err := socketapi.New(socketapi.Config{

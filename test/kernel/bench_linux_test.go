@@ -58,7 +58,7 @@ func newBench(t *testing.T, s scenario) *bench {
 	n := benches.Add(1)
 	b := &bench{scenario: &s, t: t, net: fmt.Sprintf("10.9.%d.", n)}
 	s.device.Name, s.device.Driver = fmt.Sprint("tunk", n), "linux"
-	s.device.Host = netip.MustParsePrefix(b.host() + "/24")
+	s.device.Hosts = []netip.Prefix{netip.MustParsePrefix(b.host() + "/24")}
 	d, err := tun.Open(s.device)
 	require.NoError(t, err)
 	b.dev = tun.Impair(d, impairment(t, s.impair))

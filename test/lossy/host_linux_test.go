@@ -64,7 +64,7 @@ func newKernel(t *testing.T, addr netip.Prefix) (host, tun.Device) {
 	k.do(func() {
 		// IPv6 packets would be lost in place of ours. IPv6 may be missing.
 		os.WriteFile("/proc/sys/net/ipv6/conf/default/disable_ipv6", []byte("1"), 0)
-		d, err = tun.Open(tun.Config{Name: "wire", Driver: "linux", Host: addr})
+		d, err = tun.Open(tun.Config{Name: "wire", Driver: "linux", Hosts: []netip.Prefix{addr}})
 	})
 	require.NoError(t, err)
 	return k, d
