@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -103,4 +105,39 @@ func TestTraceroute(t *testing.T) {
  1  127\.0\.0\.1 \(127\.0\.0\.1\)(  \d+\.\d{3} ms){3}
 $`, r.out)
 	}
+}
+
+// Over IPv6 ping receives the replies with their hop limits, the largest too, and traceroute the answers to each kind of probe.
+func TestPingAndTracerouteOverIPv6(t *testing.T) {
+	startLoopback(t)
+	for _, size := range []string{"0", "56", "65527"} {
+		n, err := strconv.Atoi(size)
+		require.NoError(t, err)
+		r := tunstack("", "ping", "-c", "1", "-s", size, "::1")
+		require.Equal(t, 0, r.status, r.err)
+		require.Regexp(t, fmt.Sprintf(`^PING ::1\(::1\) %d data bytes
+%d bytes from ::1: icmp_seq=1 ttl=64 time=\S+ ms
+
+--- ::1 ping statistics ---
+1 packets transmitted, 1 received, 0%% packet loss, time \d+ms
+rtt min/avg/max/mdev = \S+ ms
+$`, n, n+8), r.out)
+	}
+	for _, method := range []string{"-w5", "-I", "-T"} {
+		r := tunstack("", "traceroute", method, "-m", "4", "::1")
+		require.Equal(t, 0, r.status, r.err)
+		require.Regexp(t, `^traceroute to ::1 \(::1\), 4 hops max, 80 byte packets
+ 1  ::1 \(::1\)(  \d+\.\d{3} ms){3}
+$`, r.out)
+	}
+}
+
+func TestTalkOverIPv6(t *testing.T) {
+	startLoopback(t)
+	require.Equal(t, result{0, "hello there\n", ""}, tunstack("", "echo", "::1", "hello", "there"))
+	require.Equal(t, result{0, "half-closed", ""}, tunstack("half-closed", "nc", "-6", "::1", "7"))
+	require.Equal(t, result{0, "LOUD", ""}, tunstack("loud", "nc", "-u", "::1", "54321"))
+	r := tunstack("", "knock", "::1")
+	require.Equal(t, 0, r.status, r.err)
+	require.Contains(t, r.out, "Who's there?")
 }

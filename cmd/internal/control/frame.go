@@ -20,7 +20,7 @@ const (
 	frameFailure = 'F' // an operation on the stack's side failed; the payload is a Failure
 
 	headerLen = 5
-	maxFrame  = 64 << 10 // no datagram is longer; streams are cut
+	maxFrame  = 65 << 10 // no datagram is longer, which with an IPv6 header can be 65,575 bytes; streams are cut
 )
 
 // Failure is an error of the stack, encoded for a client.

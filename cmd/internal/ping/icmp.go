@@ -14,6 +14,7 @@ import (
 	"tunstack/icmp"
 	"tunstack/internal/checksum"
 	"tunstack/ip"
+	"tunstack/ipv6"
 )
 
 // event is a received message or an error.
@@ -30,7 +31,7 @@ type event struct {
 // receive passes on the messages that conn receives about the echo requests of the subject, until conn fails permanently or stop is
 // closed.
 func receive(conn net.Conn, about subject, events chan<- event, stop <-chan struct{}) {
-	b := make([]byte, 1<<16)
+	b := make([]byte, ipv6.HeaderLen+ipv6.MaxPayload)
 	for {
 		n, err := conn.Read(b)
 		e, ok := event{err: err}, true

@@ -14,6 +14,7 @@ import (
 	"tunstack/cmd/internal/icmpmsg"
 	"tunstack/icmp"
 	"tunstack/ip"
+	"tunstack/ipv6"
 	"tunstack/tcp"
 )
 
@@ -38,7 +39,7 @@ func receive(ctx context.Context, conn net.Conn, parse parser, answers chan<- an
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		b := make([]byte, 1<<16)
+		b := make([]byte, ipv6.HeaderLen+ipv6.MaxPayload)
 		for {
 			n, err := conn.Read(b)
 			a, ok := answer{err: err}, err != nil
