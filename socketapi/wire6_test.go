@@ -278,7 +278,7 @@ func TestErrorsOverIPv6(t *testing.T) { // UDP6-006, SOCK6-019
 }
 
 // IPV6_MTU_DISCOVER and IPV6_DONTFRAG decide between fragments and EMSGSIZE, above the path MTU and above the first link's.
-func TestFragmentsOfIPv6Sockets(t *testing.T) { // SOCK6-017, SOCK6-018, UDP6-005
+func TestFragmentsOfIPv6Sockets(t *testing.T) { // SOCK6-017, SOCK6-018, UDP6-004, UDP6-005
 	const refused = 0
 	for _, c := range []struct {
 		discover, dontFrag int

@@ -26,8 +26,15 @@ const (
 	stackIP6 = "2001:db8::2"
 )
 
-// newStack6 is a stack in this process, on a TUN device of its own with both families, and the name of the device.
+// newStack6 starts a stack in this process, on a TUN device of its own with both families, and returns the name of the device.
 func newStack6(t *testing.T, v variant) string {
+	t.Helper()
+	_, device := dualStack(t, v)
+	return device
+}
+
+// dualStack is newStack6 that also returns the stack.
+func dualStack(t *testing.T, v variant) (*socketapi.Stack, string) {
 	t.Helper()
 	netns.Need(t)
 	if _, err := os.Stat("/proc/sys/net/ipv6"); err != nil {
@@ -48,7 +55,17 @@ func newStack6(t *testing.T, v variant) string {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	return dev.Name()
+	awaitHost6(t, hostIP6, dev.Name())
+	return s, dev.Name()
+}
+
+// awaitHost6 waits until the kernel receives for an address of its own: it enters the address into its local routes later, on a thread of
+// its own.
+func awaitHost6(t *testing.T, addr, device string) {
+	t.Helper()
+	wait(t, "the kernel's local route to "+addr, func() bool {
+		return strings.Contains(succeed(t, "ip", "-6", "route", "show", "table", "local", "dev", device), "local "+addr+" ")
+	})
 }
 
 // eachTUN runs a test on each kind of TUN device.
