@@ -50,11 +50,9 @@ func (h *Host) answers(now time.Duration) (records []Record) {
 	}
 	end := now + answerGap
 	all := h.general <= end
-	for _, addr := range sorted(h.groups) {
+	answers := func(g *group) bool { return g.filter.Receives() && (all || g.answer <= end) }
+	for _, addr := range sorted(h.groups, answers) {
 		g := h.groups[addr]
-		if !g.filter.Receives() || !all && g.answer > end {
-			continue
-		}
 		asked := g.asked
 		if all {
 			asked = nil

@@ -36,11 +36,8 @@ func (g *group) cancel() { g.change, g.modes, g.sources, g.answer, g.asked = nev
 // changes returns the records of the changes that are due. All of them are due again at one time, so that they need one message.
 func (h *Host) changes(now time.Duration) (records []Record) {
 	again := now + h.cfg.Rand(unsolicited)
-	for _, addr := range sorted(h.groups) {
+	for _, addr := range sorted(h.groups, func(g *group) bool { return g.change <= now }) {
 		g := h.groups[addr]
-		if g.change > now {
-			continue
-		}
 		records = g.report(records, addr)
 		g.change = never
 		if g.pending() {

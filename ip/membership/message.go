@@ -95,11 +95,12 @@ func current(group netip.Addr, f Filter, asked []netip.Addr) (r Record, ok bool)
 	return r, len(r.Sources) > 0
 }
 
-// sorted returns the keys of a map of groups in their order.
-func sorted(groups map[netip.Addr]*group) []netip.Addr {
-	list := make([]netip.Addr, 0, len(groups))
-	for a := range groups {
-		list = append(list, a)
+// sorted returns the addresses of the groups that are wanted, in their order.
+func sorted(groups map[netip.Addr]*group, wanted func(*group) bool) (list []netip.Addr) {
+	for a, g := range groups {
+		if wanted(g) {
+			list = append(list, a)
+		}
 	}
 	slices.SortFunc(list, netip.Addr.Compare)
 	return list

@@ -87,12 +87,9 @@ func (h *Host) Heard(group netip.Addr) {
 // reportOld returns the reports of V1 or V2 that are due, those of changes and those that answer a query.
 func (h *Host) reportOld(now time.Duration) (messages []Message) {
 	due := h.due(now)
-	for _, addr := range sorted(h.groups) {
+	reports := func(g *group) bool { return g.change <= now || due && g.answer <= now+answerGap }
+	for _, addr := range sorted(h.groups, reports) {
 		g := h.groups[addr]
-		answers := due && g.answer <= now+answerGap
-		if g.change > now && !answers {
-			continue
-		}
 		messages = append(messages, Message{Version: h.version, Group: addr, Leave: !g.filter.Receives()})
 		g.reporter, g.answer = true, never
 		if g.change <= now {
