@@ -95,12 +95,13 @@ func (g *igmp) Input(now time.Duration, d *ip.Datagram, p *packet.Buffer) {
 func (g *igmp) query(now time.Duration, d *ip.Datagram, b []byte) *stats.Counter {
 	q, ok := parseQuery(b)
 	general := !q.Group.IsValid()
+	options, _ := scanOptions(d.Options)
 	switch {
 	case !ok:
 		return &g.stats.DropTruncated
 	case !general && !q.Group.IsMulticast() || general && len(q.Sources) > 0:
 		return &g.stats.DropGroup
-	case q.Version > membership.V1 && !hasOption(d.Options, optionRouterAlert):
+	case q.Version > membership.V1 && !options.alert:
 		return &g.stats.DropAlert
 	case general && d.Cast == packet.Multicast && d.Dst != allHosts:
 		return &g.stats.DropGeneral

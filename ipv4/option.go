@@ -26,6 +26,7 @@ const (
 // options are the options of a header that IP itself acts on, as slices of the header.
 type options struct {
 	source, record, stamp []byte
+	alert                 bool // Router Alert
 }
 
 // scanOptions checks the options of a header and returns those that IP acts on; it skips unknown options (RFC 1122 section
@@ -65,23 +66,6 @@ func optionLen(b []byte) int {
 	return int(b[1])
 }
 
-// hasOption reports whether a header with the options b has one of a kind.
-func hasOption(b []byte, kind byte) bool {
-	for i := 0; i < len(b) && b[i] != optionEnd; {
-		if b[i] == kind {
-			return true
-		}
-		if b[i] == optionNOP {
-			i++
-		} else if n := optionLen(b[i:]); n > 0 {
-			i += n
-		} else {
-			return false
-		}
-	}
-	return false
-}
-
 // take records one option. It returns the index of the wrong byte in it, or -1.
 func (o *options) take(opt []byte) int {
 	var field *[]byte
@@ -93,6 +77,9 @@ func (o *options) take(opt []byte) int {
 		field = &o.record
 	case optionTimestamp:
 		field, fixed = &o.stamp, 4
+	case optionRouterAlert:
+		o.alert = true
+		return -1
 	default:
 		return -1
 	}
