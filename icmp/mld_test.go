@@ -238,7 +238,7 @@ func FuzzMLD(f *testing.F) { // SEC-015
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if len(b) < HeaderLen || len(b) > 1400 || !ipv6.IsMLD(b[0]) {
+		if len(b) < HeaderLen || len(b) > 1400 || !ip.IsMLD(b[0]) {
 			return
 		}
 		l := quietLab6(t, ip.Config{})

@@ -80,7 +80,7 @@ func (s *Stack6) Input(now time.Duration, d *ip.Datagram, p *packet.Buffer) {
 	case b[0] == EchoReply6:
 		s.stats.InReplies.Inc()
 		p.Free()
-	case ipv6.IsMLD(b[0]):
+	case ip.IsMLD(b[0]):
 		s.v6.InputMLD(now, d, p)
 	case nd.Is(b[0]):
 		s.discover(now, d, p)

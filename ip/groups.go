@@ -139,11 +139,16 @@ func aboutGroups(d *Datagram, p *packet.Buffer) bool {
 	case ProtocolIGMP:
 		return true
 	case ProtocolICMPv6:
-		const query, done, report = 130, 132, 143 // RFC 2710, RFC 3810
 		b := p.Bytes()[d.HeaderLen:]
-		return len(b) > 0 && (b[0] >= query && b[0] <= done || b[0] == report)
+		return len(b) > 0 && IsMLD(b[0])
 	}
 	return false
+}
+
+// IsMLD reports whether ICMPv6 messages of a type belong to MLD (RFC 2710 section 3, RFC 3810 section 5).
+func IsMLD(typ byte) bool {
+	const query, done, reportV2 = 130, 132, 143
+	return typ >= query && typ <= done || typ == reportV2
 }
 
 // joined lists the groups, of which those of all hosts have the interface as a member.

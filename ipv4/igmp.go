@@ -47,7 +47,7 @@ type igmpCounters struct {
 
 	DropTruncated stats.Counter `name:"igmp.drop.truncated" doc:"shorter than its type and version" rfc:"RFC 9776 7.1"`
 	DropChecksum  stats.Counter `name:"igmp.drop.bad_checksum" doc:"checksum wrong" rfc:"RFC 9776 4.1.2"`
-	DropGroup     stats.Counter `name:"igmp.drop.bad_group" doc:"group address is none, or sources without a group" rfc:"RFC 9776 4.1.9"`
+	DropGroup     stats.Counter `name:"igmp.drop.bad_group" doc:"not a group address, or sources without a group" rfc:"RFC 9776 4.1.9"`
 	DropAlert     stats.Counter `name:"igmp.drop.no_router_alert" doc:"query of version 2 or 3 without Router Alert" rfc:"RFC 9776 9.1"`
 	DropGeneral   stats.Counter `name:"igmp.drop.misdirected" doc:"general query to a group other than 224.0.0.1" rfc:"RFC 9776 9.1"`
 	DropType      stats.Counter `name:"igmp.drop.other_type" doc:"neither a query nor a report for hosts" rfc:"RFC 9776 4"`
@@ -94,16 +94,15 @@ func (g *igmp) Input(now time.Duration, d *ip.Datagram, p *packet.Buffer) {
 // query handles a query. It returns the reason for dropping it.
 func (g *igmp) query(now time.Duration, d *ip.Datagram, b []byte) *stats.Counter {
 	q, ok := parseQuery(b)
-	general := !q.Group.IsValid()
 	options, _ := scanOptions(d.Options)
 	switch {
 	case !ok:
 		return &g.stats.DropTruncated
-	case !general && !q.Group.IsMulticast() || general && len(q.Sources) > 0:
+	case !q.Valid():
 		return &g.stats.DropGroup
 	case q.Version > membership.V1 && !options.alert:
 		return &g.stats.DropAlert
-	case general && d.Cast == packet.Multicast && d.Dst != allHosts:
+	case !q.Group.IsValid() && d.Cast == packet.Multicast && d.Dst != allHosts:
 		return &g.stats.DropGeneral
 	}
 	g.stats.InQueries.Inc()

@@ -42,16 +42,13 @@ type mldCounters struct {
 	DropSource    stats.Counter `name:"mld.drop.bad_source" doc:"not from a link-local address" rfc:"RFC 3810 5.1.14"`
 	DropHopLimit  stats.Counter `name:"mld.drop.hop_limit" doc:"hop limit other than 1" rfc:"RFC 3810 6.2"`
 	DropAlert     stats.Counter `name:"mld.drop.no_router_alert" doc:"without Router Alert" rfc:"RFC 3810 6.2"`
-	DropGroup     stats.Counter `name:"mld.drop.bad_group" doc:"group address is none, or sources without a group" rfc:"RFC 3810 5.1.5"`
+	DropGroup     stats.Counter `name:"mld.drop.bad_group" doc:"not a group address, or sources without a group" rfc:"RFC 3810 5.1.5"`
 	DropType      stats.Counter `name:"mld.drop.other_type" doc:"neither a query nor a report for hosts" rfc:"RFC 3810 5"`
 	DropOutput    stats.Counter `name:"mld.drop.output" doc:"reports that could not be sent"`
 }
 
 // MLDStats is a pointer to the counters of MLD, for stats.Read.
 func (s *Stack) MLDStats() any { return &s.mld }
-
-// IsMLD reports whether ICMPv6 messages of a type belong to MLD.
-func IsMLD(typ byte) bool { return typ >= mldQuery && typ <= mldDone || typ == mldReportV2 }
 
 // Membership configures MLD for an interface with an MTU (ip.Family). Groups of the scopes 0 and 1 stay on the node.
 func (s *Stack) Membership(mtu int) membership.Config {
@@ -113,7 +110,7 @@ func (s *Stack) receiveQuery(now time.Duration, d *ip.Datagram, b []byte) *stats
 		}
 		q.MaxDelay = time.Duration(membership.Float(code, 16)) * time.Millisecond
 	}
-	if general := !q.Group.IsValid(); !general && !q.Group.IsMulticast() || general && len(q.Sources) > 0 {
+	if !q.Valid() {
 		return &s.mld.DropGroup
 	}
 	s.mld.InQueries.Inc()

@@ -26,6 +26,14 @@ type Query struct {
 	Interval   time.Duration // QQI of V3; 0: not given
 }
 
+// Valid reports whether the group is one, and only a query for a group has sources (RFC 9776 section 4.1.9).
+func (q *Query) Valid() bool {
+	if !q.Group.IsValid() {
+		return len(q.Sources) == 0
+	}
+	return q.Group.IsMulticast()
+}
+
 // Message is a message to be sent.
 type Message struct {
 	Version Version
