@@ -60,15 +60,7 @@ func (l *lab6) query(text string) {
 // reports lets time pass and returns the messages of MLD that leave: destination, type, and what follows the checksum.
 func (l *lab6) reports(d time.Duration) (list []string) {
 	l.t.Helper()
-	for end := l.now + d; ; {
-		at, ok := l.timers.Next()
-		if !ok || at > end {
-			l.now = end
-			break
-		}
-		l.now = max(l.now, at)
-		l.timers.Advance(l.now)
-	}
+	l.timers.Follow(l.now, l.now+d, func(now time.Duration) { l.now = now })
 	alert, _ := hex.DecodeString(strings.ReplaceAll(alertHeader, " ", ""))
 	for _, r := range l.take() {
 		require.EqualValues(l.t, 1, r.h.TTL)

@@ -35,15 +35,7 @@ func fromRouter(dst string) Header {
 // reports lets time pass and returns the messages of IGMP that leave, each after its destination.
 func (l *lab) reports(d time.Duration) (list []string) {
 	l.t.Helper()
-	for end := l.now + d; ; {
-		at, ok := l.timers.Next()
-		if !ok || at > end {
-			l.now = end
-			break
-		}
-		l.now = max(l.now, at)
-		l.timers.Advance(l.now)
-	}
+	l.timers.Follow(l.now, l.now+d, func(now time.Duration) { l.now = now })
 	for _, s := range l.wire0.take() {
 		require.True(l.t, validChecksum(s.Data))
 		b := s.Data[s.h.Len():]

@@ -151,16 +151,7 @@ var claimed = Config{ACD: ACD{ProbeNum: -1, AnnounceNum: -1}}
 
 // advance moves the time on by d, from deadline to deadline.
 func (l *lab) advance(d time.Duration) {
-	end := l.now + d
-	for {
-		at, ok := l.timers.Next()
-		if !ok || at > end {
-			break
-		}
-		l.now = max(at, l.now)
-		l.timers.Advance(l.now)
-	}
-	l.now = end
+	l.timers.Follow(l.now, l.now+d, func(now time.Duration) { l.now = now })
 }
 
 // frame receives a frame.

@@ -79,12 +79,7 @@ func (h *host) Features() packet.Features { return packet.Features{} }
 
 // after lets d pass.
 func (h *host) after(d time.Duration) {
-	end := h.clk.Now() + d
-	for at, ok := h.timers.Next(); ok && at <= end; at, ok = h.timers.Next() {
-		h.clk.Set(at)
-		h.timers.Advance(at)
-	}
-	h.clk.Set(end)
+	h.timers.Follow(h.clk.Now(), h.clk.Now()+d, h.clk.Set)
 }
 
 // reach brings the socket to a state by the shortest way.

@@ -1,5 +1,5 @@
 // Package timer keeps the deadlines of one stack in one queue, which either a goroutine follows in real time (Run) or a test, a
-// simulator or an embedder advances by hand (Next and Advance).
+// simulator or an embedder advances by hand (Next, Advance and Follow).
 package timer
 
 import (
@@ -120,6 +120,17 @@ func (q *Queue) Advance(now time.Duration) {
 		}
 		t.handler.Expire(now)
 	}
+}
+
+// Follow is Run in virtual time: it advances the queue from deadline to deadline, from one time to another, and tells set each time before
+// the handlers run.
+func (q *Queue) Follow(from, to time.Duration, set func(now time.Duration)) {
+	for at, ok := q.Next(); ok && at <= to; at, ok = q.Next() {
+		from = max(from, at)
+		set(from)
+		q.Advance(from)
+	}
+	set(to)
 }
 
 func (q *Queue) pop(now time.Duration) *Timer {

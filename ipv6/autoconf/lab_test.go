@@ -99,16 +99,7 @@ func startedWith(t *testing.T, cfg Config) *lab {
 
 // advance moves the time on by d, from deadline to deadline.
 func (l *lab) advance(d time.Duration) {
-	end := l.now + d
-	for {
-		at, ok := l.timers.Next()
-		if !ok || at > end {
-			break
-		}
-		l.now = max(at, l.now)
-		l.timers.Advance(l.now)
-	}
-	l.now = end
+	l.timers.Follow(l.now, l.now+d, func(now time.Duration) { l.now = now })
 }
 
 // hears receives an advertisement.

@@ -76,16 +76,7 @@ func newLabOn(t testing.TB, f packet.Features, change ...func(*Config)) *lab {
 
 // after lets d pass, each timer in its turn.
 func (l *lab) after(d time.Duration) {
-	end := l.clk.Now() + d
-	for {
-		at, ok := l.timers.Next()
-		if !ok || at > end {
-			l.clk.Set(end)
-			return
-		}
-		l.clk.Set(at)
-		l.timers.Advance(l.clk.Now())
-	}
+	l.timers.Follow(l.clk.Now(), l.clk.Now()+d, l.clk.Set)
 }
 
 // take returns the frames that were sent since the last call.
