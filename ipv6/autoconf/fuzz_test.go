@@ -25,7 +25,7 @@ func FuzzAdvertisement(f *testing.F) {
 		require.NoError(t, l.eth0.AddAddress(prefix("2001:db8:1::2/64")))
 		for n, body := range [][]byte{first, second, first, second} {
 			if m := (nd.Message{Src: routerA, Dst: nd.AllNodes, HopLimit: 255, Body: body}); len(body) >= 8 && body[0] == nd.TypeRouterAdvertisement &&
-				m.Check(new(nd.Counters)) == nil {
+				m.Valid(new(nd.Counters)) {
 				l.hears([]netip.Addr{routerA, routerB}[n/2], *m.RouterAdvertisement())
 			}
 			l.advance(time.Duration([]uint16{wait1, wait2}[n%2]) * time.Second)

@@ -9,6 +9,7 @@ import (
 
 	"tunstack/internal/checksum"
 	"tunstack/internal/packet"
+	"tunstack/tun"
 )
 
 const (
@@ -23,7 +24,7 @@ type Appender interface {
 }
 
 // New returns a datagram with the message, from its IPv6 header. The caller owns it.
-func New(src, dst netip.Addr, m Appender) *packet.Buffer {
+func New(src, dst netip.Addr, m Appender) *tun.Packet {
 	var space [128]byte
 	body := m.Append(space[:0])
 	checksum.Put(body[2:], ^checksum.Sum(body, checksum.Pseudo(src, dst, protocolICMPv6, len(body))))

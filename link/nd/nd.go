@@ -68,9 +68,19 @@ func minLen(typ uint8) int {
 // target is the Target Address of a neighbor solicitation or advertisement or of a Redirect.
 func (m *Message) target() netip.Addr { return netip.AddrFrom16([16]byte(m.Body[8:24])) }
 
-// Check returns the reason for discarding the message; nil: it is valid (RFC 4861 sections 6.1, 7.1 and 8.1, RFC 6980 section 5). The
-// methods that read a message need a valid one.
-func (m *Message) Check(c *Counters) *stats.Counter {
+// Valid reports whether the message is valid (RFC 4861 sections 6.1, 7.1 and 8.1, RFC 6980 section 5), and counts it. The methods that
+// read a message need a valid one.
+func (m *Message) Valid(c *Counters) bool {
+	if drop := m.check(&c.c); drop != nil {
+		drop.Inc()
+		return false
+	}
+	c.c.count(m.Type())
+	return true
+}
+
+// check returns the reason for discarding the message; nil: it is valid.
+func (m *Message) check(c *counters) *stats.Counter {
 	switch {
 	case m.HopLimit != hopLimit:
 		return &c.DropHopLimit
@@ -105,7 +115,7 @@ func (m *Message) Check(c *Counters) *stats.Counter {
 }
 
 // checkUnspecified refuses a message from :: that tells the link-layer address of the sender.
-func (m *Message) checkUnspecified(c *Counters) *stats.Counter {
+func (m *Message) checkUnspecified(c *counters) *stats.Counter {
 	if m.Src.IsUnspecified() && m.options().linkLayer(optSourceLinkLayer) != (LinkLayer{}) {
 		return &c.DropUnspecified
 	}
@@ -113,7 +123,7 @@ func (m *Message) checkUnspecified(c *Counters) *stats.Counter {
 }
 
 // checkRouter checks a message that only routers send.
-func (m *Message) checkRouter(c *Counters) *stats.Counter {
+func (m *Message) checkRouter(c *counters) *stats.Counter {
 	if !m.Src.IsLinkLocalUnicast() {
 		return &c.DropSource
 	}

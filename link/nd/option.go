@@ -1,8 +1,6 @@
 package nd
 
-import (
-	"tunstack/internal/stats"
-)
+import "tunstack/internal/stats"
 
 // Types of options (RFC 4861 section 4.6, RFC 3971, RFC 4191, RFC 8106).
 const (
@@ -34,7 +32,7 @@ func (o options) all(yield func(typ uint8, content []byte) bool) {
 }
 
 // check returns the reason for discarding a message with these options. After it, all can be called.
-func (o options) check(c *Counters) *stats.Counter {
+func (o options) check(c *counters) *stats.Counter {
 	for rest := o; len(rest) > 0; {
 		if len(rest) < optionHeader || rest[1] == 0 || 8*int(rest[1]) > len(rest) {
 			return &c.DropOption

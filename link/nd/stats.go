@@ -2,8 +2,13 @@ package nd
 
 import "tunstack/internal/stats"
 
-// Counters count messages received, and those that Check refuses, each under one reason.
-type Counters struct {
+// Counters count the messages received; those that are not valid each under one reason. The zero value is ready for use.
+type Counters struct{ c counters }
+
+// Stats returns a pointer to the counters, for stats.Read.
+func (c *Counters) Stats() any { return &c.c }
+
+type counters struct {
 	InRouterSolicitations    stats.Counter `name:"nd.in.router_solicitations" doc:"valid router solicitations received" rfc:"RFC 4861 6.1.1"`
 	InRouterAdvertisements   stats.Counter `name:"nd.in.router_advertisements" doc:"valid router advertisements received" rfc:"RFC 4861 6.1.2"`
 	InNeighborSolicitations  stats.Counter `name:"nd.in.neighbor_solicitations" doc:"valid neighbor solicitations received" rfc:"RFC 4861 7.1.1"`
@@ -23,9 +28,9 @@ type Counters struct {
 	DropDestination stats.Counter `name:"nd.drop.bad_destination" doc:"redirect of a multicast address" rfc:"RFC 4861 8.1"`
 }
 
-// Count counts a valid message.
-func (c *Counters) Count(m *Message) {
-	switch m.Type() {
+// count counts a valid message.
+func (c *counters) count(typ uint8) {
+	switch typ {
 	case TypeRouterSolicitation:
 		c.InRouterSolicitations.Inc()
 	case TypeRouterAdvertisement:
