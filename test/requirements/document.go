@@ -17,13 +17,17 @@ reason, and when this page is out of date.
 
 `
 
-// layers orders and titles the sections.
-var layers = []struct{ name, title string }{
+type layer struct{ name, title string }
+
+// layers orders and titles the sections. Each row belongs to one of them.
+var layers = []layer{
 	{"link", "Link"},
 	{"ipv4", "IPv4"},
 	{"ipv6", "IPv6"},
 	{"icmp", "ICMP"},
 	{"icmpv6", "ICMPv6"},
+	{"nd", "Neighbour discovery"},
+	{"slaac", "Autoconfiguration"},
 	{"udp", "UDP"},
 	{"tcp", "TCP"},
 	{"socket", "Sockets"},
@@ -75,7 +79,7 @@ func (a *Account) summary(b *bytes.Buffer) {
 				all.add(r, len(a.tests[r.ID]) > 0)
 			}
 		}
-		c.line(b, fmt.Sprintf("[%s](#%s)", l.title, strings.ToLower(l.title)))
+		c.line(b, fmt.Sprintf("[%s](#%s)", l.title, strings.ReplaceAll(strings.ToLower(l.title), " ", "-")))
 	}
 	all.line(b, "All")
 }

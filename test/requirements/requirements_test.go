@@ -44,6 +44,7 @@ func TestParseTableErrors(t *testing.T) {
 		{"too few columns", columns + "EX-001\tlink\n", "line 2: 2 columns"},
 		{"bad id", columns + "EX-1\tlink\tRFC 1\tMUST\tText.\thint\n", `"EX-1" is not an id`},
 		{"bad level", columns + "EX-001\tlink\tRFC 1\tmust\tText.\thint\n", "unknown level"},
+		{"bad layer", columns + "EX-001\tlinks\tRFC 1\tMUST\tText.\thint\n", "unknown layer"},
 		{"empty column", columns + "EX-001\tlink\t\tMUST\tText.\thint\n", "empty column"},
 		{"repeated id", columns + good + good, "line 3: duplicate EX-001"},
 	} {

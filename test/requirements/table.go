@@ -76,6 +76,8 @@ func parseRow(line string) (Row, error) {
 		return Row{}, fmt.Errorf("%q is not an id", r.ID)
 	case !slices.Contains([]string{must, should, may}, r.Level):
 		return Row{}, fmt.Errorf("%s has the unknown level %q", r.ID, r.Level)
+	case r.Layer != "" && !slices.ContainsFunc(layers, func(l layer) bool { return l.name == r.Layer }):
+		return Row{}, fmt.Errorf("%s has the unknown layer %q", r.ID, r.Layer)
 	case slices.Contains(f[:6], ""):
 		return Row{}, fmt.Errorf("%s has an empty column", r.ID)
 	}
