@@ -59,7 +59,7 @@ func TestSearchList(t *testing.T) { // SLAAC-023
 	require.Empty(t, l.Info().Search)
 }
 
-func TestFlagsOfDHCP(t *testing.T) { // SLAAC-024
+func TestFlagsOfDHCP(t *testing.T) {
 	l := started(t)
 	for _, f := range []flags{{true, false}, {true, true}, {false, true}, {false, false}} {
 		l.hears(routerA, nd.RouterAdvertisement{Managed: f.managed, Other: f.other})
