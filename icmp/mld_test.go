@@ -85,15 +85,7 @@ func quietLab6(t *testing.T, shared ip.Config) *lab6 {
 	return l
 }
 
-func (l *lab6) counter(name string) uint64 {
-	for _, v := range stats.Read(l.v6.MLDStats()) {
-		if v.Name == name {
-			return v.Value
-		}
-	}
-	l.t.Fatalf("no counter %s", name)
-	return 0
-}
+func (l *lab6) counter(name string) uint64 { return stats.Count(name, l.v6.MLDStats()) }
 
 // The groups of the interface, those of its addresses included, are reported to all MLDv2 routers; ff02::1 and the groups of
 // the scopes 0 and 1 are not.

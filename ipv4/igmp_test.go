@@ -35,7 +35,7 @@ func fromRouter(dst string) Header {
 // reports lets time pass and returns the messages of IGMP that leave, each after its destination.
 func (l *lab) reports(d time.Duration) (list []string) {
 	l.t.Helper()
-	l.timers.Follow(l.now, l.now+d, func(now time.Duration) { l.now = now })
+	l.advance(d)
 	for _, s := range l.wire0.take() {
 		require.True(l.t, validChecksum(s.Data))
 		b := s.Data[s.h.Len():]

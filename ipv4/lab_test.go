@@ -142,25 +142,14 @@ func (l *lab) attach(name, address string, w *wire) (*ip.Interface, *wire) {
 }
 
 // count is a counter of package ip.
-func (l *lab) count(name string) uint64 {
-	for _, set := range l.Stats() {
-		for _, v := range stats.Read(set) {
-			if v.Name == name {
-				return v.Value
-			}
-		}
-	}
-	l.t.Fatalf("no counter %s", name)
-	return 0
-}
+func (l *lab) count(name string) uint64 { return stats.Count(name, l.Stats()...) }
 
 func (l *lab) route(p, gateway string, metric int) {
 	require.NoError(l.t, l.AddRoute(ip.RouteEntry{Prefix: prefix(p), Gateway: addr(gateway), Metric: metric}))
 }
 
 func (l *lab) advance(d time.Duration) {
-	l.now += d
-	l.timers.Advance(l.now)
+	l.timers.Follow(l.now, l.now+d, func(now time.Duration) { l.now = now })
 }
 
 // send sends n bytes to dst and returns the datagrams sent on eth0.

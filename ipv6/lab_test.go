@@ -128,21 +128,10 @@ func (l *lab) attach(name string, mtu int, f packet.Features, addrs ...string) (
 }
 
 // count is a counter of package ip.
-func (l *lab) count(name string) uint64 {
-	for _, set := range l.Stats() {
-		for _, v := range stats.Read(set) {
-			if v.Name == name {
-				return v.Value
-			}
-		}
-	}
-	l.t.Fatalf("no counter %s", name)
-	return 0
-}
+func (l *lab) count(name string) uint64 { return stats.Count(name, l.Stats()...) }
 
 func (l *lab) advance(d time.Duration) {
-	l.now += d
-	l.timers.Advance(l.now)
+	l.timers.Follow(l.now, l.now+d, func(now time.Duration) { l.now = now })
 }
 
 // send sends n bytes to dst and returns the datagrams sent on eth0.

@@ -243,21 +243,9 @@ func describe(b []byte) string {
 	return "odd type"
 }
 
-// counter reads one counter by its name.
-func counter(t testing.TB, set any, name string) uint64 {
-	t.Helper()
-	for _, v := range stats.Read(set) {
-		if v.Name == name {
-			return v.Value
-		}
-	}
-	require.Fail(t, "no counter "+name)
-	return 0
-}
-
-func (l *lab) counter(name string) uint64 { l.t.Helper(); return counter(l.t, l.e.Stats(), name) }
-func (l *lab) arp(name string) uint64     { l.t.Helper(); return counter(l.t, l.e.ARPStats(), name) }
-func (l *lab) cache(name string) uint64   { l.t.Helper(); return counter(l.t, l.e.NeighborStats(), name) }
+func (l *lab) counter(name string) uint64 { return stats.Count(name, l.e.Stats()) }
+func (l *lab) arp(name string) uint64     { return stats.Count(name, l.e.ARPStats()) }
+func (l *lab) cache(name string) uint64   { return stats.Count(name, l.e.NeighborStats()) }
 
 // addr is a neighbour's address, 0 the address of a probe, and 255 the broadcast address.
 func addr(b byte) netip.Addr {

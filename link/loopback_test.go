@@ -10,6 +10,7 @@ import (
 
 	"tunstack/internal/packet"
 	"tunstack/internal/race"
+	"tunstack/internal/stats"
 	"tunstack/internal/timer"
 )
 
@@ -42,8 +43,8 @@ func TestLoopback(t *testing.T) {
 	p.Offload.Checksum, p.Cast, p.Queue = packet.ChecksumPartial, packet.Multicast, 3
 	require.NoError(t, l.Output(5*time.Second, p, myIP))
 	require.Equal(t, 1, calls)
-	require.EqualValues(t, 1, counter(t, l.Stats(), "link.in.packets"))
-	require.EqualValues(t, 1, counter(t, l.Stats(), "link.out.packets"))
+	require.EqualValues(t, 1, stats.Count("link.in.packets", l.Stats()))
+	require.EqualValues(t, 1, stats.Count("link.out.packets", l.Stats()))
 	require.Equal(t, 65535, l.MTU())
 	require.Equal(t, packet.Features{Checksum: true, TSO: 65535}, l.Features())
 }
@@ -100,11 +101,11 @@ func TestLoopbackBound(t *testing.T) {
 		p.Free()
 	})
 	require.NoError(t, l.Output(0, datagram(myIP, myIP, "x"), myIP))
-	require.EqualValues(t, 2000-loopbackQueue, counter(t, l.Stats(), "link.drop.queue_full"))
+	require.EqualValues(t, 2000-loopbackQueue, stats.Count("link.drop.queue_full", l.Stats()))
 	for timers.Len() > 0 {
 		timers.Advance(0)
 	}
-	require.EqualValues(t, 1+loopbackQueue, counter(t, l.Stats(), "link.in.packets"))
+	require.EqualValues(t, 1+loopbackQueue, stats.Count("link.in.packets", l.Stats()))
 }
 
 // The time of the call that handles the queue may be older than that of a packet; the handler's time still never goes back.
@@ -177,7 +178,7 @@ func TestLoopbackWithLocksHeld(t *testing.T) {
 		e.unlock()
 		got += e.got
 	}
-	full := int(counter(t, l.Stats(), "link.drop.queue_full")) // the goroutine that handles the queue may not run for a while
+	full := int(stats.Count("link.drop.queue_full", l.Stats())) // the goroutine that handles the queue may not run for a while
 	require.Equal(t, 2*senders*packets, got+full)
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/internal/stats"
 )
 
 // payloads returns the payloads written to a queue, in order.
@@ -57,13 +58,13 @@ func TestCork(t *testing.T) {
 		send(0, "g")
 	}
 	require.Len(t, dev.payloads(0), 65, "more than 64 do not wait")
-	require.EqualValues(t, 71, counter(t, l.Stats(), "link.out.packets"))
+	require.EqualValues(t, 71, stats.Count("link.out.packets", l.Stats()))
 
 	dev.err = syscall.ENOBUFS
 	send(0, "h")
-	require.Zero(t, counter(t, l.Stats(), "link.drop.device"))
+	require.Zero(t, stats.Count("link.drop.device", l.Stats()))
 	l.Uncork(0)
-	require.EqualValues(t, 1, counter(t, l.Stats(), "link.drop.device"))
+	require.EqualValues(t, 1, stats.Count("link.drop.device", l.Stats()))
 }
 
 // Packets sent meanwhile keep their order, and none is lost.

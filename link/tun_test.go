@@ -9,6 +9,7 @@ import (
 
 	"tunstack/internal/packet"
 	"tunstack/internal/race"
+	"tunstack/internal/stats"
 )
 
 func TestTun(t *testing.T) {
@@ -23,7 +24,7 @@ func TestTun(t *testing.T) {
 	require.Equal(t, []received{{time.Second, ip, packet.Unicast}}, h.in)
 	l.Input(0, packet.From([]byte{0x60, 0, 0, 0})) // any version: package ip checks it
 	require.Len(t, h.in, 2)
-	require.EqualValues(t, 2, counter(t, l.Stats(), "link.in.packets"))
+	require.EqualValues(t, 2, stats.Count("link.in.packets", l.Stats()))
 
 	for queue := range uint16(3) { // there are two
 		p := packet.From(ip)
@@ -31,7 +32,7 @@ func TestTun(t *testing.T) {
 		require.NoError(t, l.Output(0, p, hostIP))
 		require.Equal(t, sent{int(queue % 2), ip}, dev.sent[queue])
 	}
-	require.EqualValues(t, 3*len(ip), counter(t, l.Stats(), "link.out.bytes"))
+	require.EqualValues(t, 3*len(ip), stats.Count("link.out.bytes", l.Stats()))
 }
 
 func TestTunAllocatesNothing(t *testing.T) {
@@ -57,13 +58,13 @@ func TestCallback(t *testing.T) {
 	require.Equal(t, []received{{time.Second, ip, packet.Unicast}}, h.in)
 	l.Inject(0, make([]byte, 65536))
 	require.Len(t, h.in, 1)
-	require.EqualValues(t, 1, counter(t, l.Stats(), "link.drop.too_long"))
+	require.EqualValues(t, 1, stats.Count("link.drop.too_long", l.Stats()))
 
 	p := datagram(myIP, hostIP, "a")
 	p.Borrow([2][]byte{[]byte("b"), []byte("c")})
 	require.NoError(t, l.Output(2*time.Second, p, hostIP))
 	require.Equal(t, []received{{2 * time.Second, bytesOf(datagram(myIP, hostIP, "abc")), 0}}, out)
-	require.EqualValues(t, 1, counter(t, l.Stats(), "link.out.packets"))
+	require.EqualValues(t, 1, stats.Count("link.out.packets", l.Stats()))
 }
 
 // Answers sent while a packet is processed are sent before Inject returns.

@@ -67,6 +67,18 @@ func Read(set any) []Value {
 	return values
 }
 
+// Count is the value of the counter of that name in one of the sets, each as for Read. It panics if there is none.
+func Count(name string, sets ...any) uint64 {
+	for _, set := range sets {
+		for _, v := range Read(set) {
+			if v.Name == name {
+				return v.Value
+			}
+		}
+	}
+	panic("stats: no counter " + name)
+}
+
 // Named is a counter of a layer with its tags, for callers that read it often.
 type Named struct {
 	*Counter

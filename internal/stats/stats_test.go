@@ -43,6 +43,13 @@ func TestOf(t *testing.T) {
 	require.Zero(t, Of(&l, new(Counter)), "a counter of somebody else")
 }
 
+func TestCount(t *testing.T) {
+	var l layer
+	l.DropLength.Add(2)
+	require.EqualValues(t, 2, Count("x.drop.bad_length", &struct{}{}, &l))
+	require.Panics(t, func() { Count("x.drop.bad", &l) })
+}
+
 // Drops are live: they show events counted after the call of Drops.
 func TestDrops(t *testing.T) {
 	var l layer

@@ -64,3 +64,20 @@ func times(due []time.Duration, timers []int) []time.Duration {
 	}
 	return at
 }
+
+// Follow visits each deadline in its turn, those that a handler sets included, and ends at the end.
+func TestFollow(t *testing.T) {
+	var q Queue
+	var late, periodic Timer
+	var calls, visited []time.Duration
+	late.Init(&q, Func(func(now time.Duration) { calls = append(calls, now) }))
+	periodic.Init(&q, Func(func(now time.Duration) {
+		calls = append(calls, now)
+		periodic.Arm(now + 10)
+	}))
+	late.Arm(1) // before now
+	periodic.Arm(20)
+	q.Follow(5, 40, func(now time.Duration) { visited = append(visited, now) })
+	require.Equal(t, []time.Duration{5, 20, 30, 40}, calls)
+	require.Equal(t, append(calls, 40), visited)
+}

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -182,16 +181,7 @@ func (l *lab) solicitations() (all []wiretest.Datagram) {
 	return all
 }
 
-func (l *lab) count(name string) uint64 {
-	l.t.Helper()
-	for _, v := range stats.Read(l.Host.Stats()) {
-		if strings.TrimPrefix(v.Name, "autoconf.") == name {
-			return v.Value
-		}
-	}
-	require.Fail(l.t, "no counter "+name)
-	return 0
-}
+func (l *lab) count(name string) uint64 { return stats.Count("autoconf."+name, l.Host.Stats()) }
 
 // routeList is the advertised routes, such as "::/0 fe80::a 1".
 func (l *lab) routeList() (list []string) {
