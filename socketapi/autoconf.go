@@ -11,14 +11,15 @@ import (
 	"tunstack/ipv6/autoconf"
 )
 
-// Autoconf says what an interface configures by itself in IPv6 (RFC 4862).
+// Autoconf says what an interface configures by itself in IPv6 (RFC 4862). It has no effect on a TAP device yet, on which the stack has no
+// IPv6.
 type Autoconf struct {
 	Mode AutoconfMode
 
 	// Temporary forms temporary addresses beside the stable ones, and prefers them as sources of connections (RFC 8981).
 	Temporary bool
 	// Secret, of at least 16 bytes, is the key of the stable identifiers (RFC 7217): a program that keeps it, and names the interface
-	// alike, gets the same addresses again. nil: they are others at each start. Network is added to tell networks apart.
+	// alike, gets the same addresses again. nil: the addresses differ at each start. With another Network they differ, too.
 	Secret  []byte
 	Network string
 	// EUI64 forms the addresses from the MAC of a TAP device instead.
@@ -43,7 +44,7 @@ const (
 // AutoconfInfo is what an interface has configured by itself, and what routers advertise for other programs.
 type AutoconfInfo = autoconf.Info
 
-// autoconfs are the Hosts of the interfaces and those that follow them.
+// autoconfs has the functions that follow what the interfaces configure.
 type autoconfs struct {
 	mu       sync.Mutex
 	watchers []*func(AutoconfInfo)

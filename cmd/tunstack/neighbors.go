@@ -25,9 +25,8 @@ func (a *app) neighCommand() *cobra.Command {
 	return familyCommand(a, &cobra.Command{
 		Use:   "neigh",
 		Short: "Show the stack's neighbour cache",
-		Long: `Shows the neighbours that the stack knows on Ethernet (up --tap), those of IPv4 by ARP and those of IPv6
-by neighbour discovery: their hardware addresses, states, the time since the stack last heard from them, and
-the interface. A TUN device has none.`,
+		Long: `Shows the neighbours that the stack knows on Ethernet (up --tap): their hardware addresses, states, the time
+since the stack last heard from them, and the interface. A TUN device has none.`,
 		Example: "  tunstack neigh\n  tunstack neigh -6\n  tunstack neigh --json",
 	}, "neighbors", neighbor.addr, printNeighbors)
 }

@@ -36,7 +36,7 @@ Services:
   tunstack up --sandbox -- ping -c 3 10.0.0.2
   sudo tunstack up --addr 192.168.7.2/24 --host 192.168.7.1
   sudo tunstack up --tap --services echo,knock --pcap packets.pcapng
-  sudo tunstack up --tap --addr auto
+  sudo tunstack up --addr auto
   tunstack up --sandbox --impair loss=5%,delay=20ms`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && !f.sandbox {
