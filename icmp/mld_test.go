@@ -51,7 +51,7 @@ func mld(t testing.TB, src, dst netip.Addr, hops byte, options, text string) []b
 	return whole
 }
 
-// query puts a query as routers send it in at eth0.
+// query receives a query on eth0, as routers send it.
 func (l *lab6) query(text string) {
 	l.t.Helper()
 	require.Empty(l.t, l.recv(mld(l.t, router6, nodes6, 1, alertHeader, text)))

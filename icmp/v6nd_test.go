@@ -62,7 +62,7 @@ func TestDiscoveryReachesTheLink(t *testing.T) {
 		eth1.SetRouterListener(nil)
 		eth1.Input(0, nd.New(gateway6, eth1LL, &nd.RouterAdvertisement{}))
 		require.Len(t, link.from, 1)
-		l.recv(nd.New(gateway6, netip.MustParseAddr("fe80::2"), &nd.RouterAdvertisement{}).Bytes()) // of a link that needs none
+		l.recv(nd.New(gateway6, netip.MustParseAddr("fe80::2"), &nd.RouterAdvertisement{}).Bytes()) // on a link that does not discover
 	}
 }
 

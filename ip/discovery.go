@@ -19,7 +19,7 @@ type Discoverer interface {
 type RouterListener interface {
 	// Input handles a valid router advertisement, which the listener keeps.
 	Input(now time.Duration, router netip.Addr, a *nd.RouterAdvertisement)
-	// NotRouter handles the news that a neighbor is no router any more (RFC 4861 section 7.3.3).
+	// NotRouter handles the news that a neighbor has stopped routing (RFC 4861 section 7.3.3).
 	NotRouter(now time.Duration, a netip.Addr)
 }
 
@@ -37,7 +37,7 @@ func (i *Interface) Discover(now time.Duration, m *nd.Message) {
 	}
 }
 
-// NotRouter handles the news that a neighbor, whose address has no zone, is no router any more (link.Handler).
+// NotRouter handles the news that a neighbor, whose address has no zone, has stopped routing (link.Handler).
 func (i *Interface) NotRouter(now time.Duration, a netip.Addr) {
 	if i.routers != nil {
 		i.routers.NotRouter(now, a)

@@ -186,7 +186,7 @@ func TestConnectToDeprecatedAddress(t *testing.T) { // SLAAC-013
 	o.host.receives(client, "hello")
 }
 
-// ND-028, ND-029: what is no advertisement of a router on the link changes nothing.
+// ND-028, ND-029: only an advertisement of a router on the link changes something.
 func TestAdvertisementsFromElsewhere(t *testing.T) { // ND-004
 	o := newOutside(t, Autoconf{Mode: AutoconfOn})
 	routes := o.Routes()

@@ -24,10 +24,10 @@ type binding struct {
 	state     state
 	formAt    time.Duration // in state waiting: when the next one is formed
 	tries     int           // DAD_Counter
-	preferred time.Duration // when it is deprecated; ip.Forever
-	valid     time.Duration // when it ends; ip.Forever
+	preferred time.Duration // when the address becomes deprecated; ip.Forever: never
+	valid     time.Duration // when the address ends; ip.Forever: never
 
-	temporary   *temporary   // nil: it is a stable address
+	temporary   *temporary   // nil: the address is stable
 	advertisers []netip.Addr // the routers that advertise the prefix
 }
 
@@ -62,7 +62,7 @@ func (h *Host) setPrefix(now time.Duration, from netip.Addr, p nd.PrefixInformat
 	}
 }
 
-// setAutonomous forms an address, or renews the lifetimes of those that there are (RFC 4862 section 5.5.3).
+// setAutonomous forms an address from a prefix, or renews the lifetimes of the addresses that it has formed (RFC 4862 section 5.5.3).
 func (h *Host) setAutonomous(now time.Duration, from netip.Addr, p nd.PrefixInformation) {
 	if p.Preferred > p.Valid || p.Prefix.Bits() != 64 {
 		h.stats.IgnoredPrefix.Inc()
@@ -87,7 +87,7 @@ func (h *Host) setAutonomous(now time.Duration, from netip.Addr, p nd.PrefixInfo
 	}
 }
 
-// bind adds a binding; nil: there are too many.
+// bind adds a binding and returns it; nil: the table is full.
 func (h *Host) bind(now time.Duration, b *binding) *binding {
 	if len(h.bindings) >= maxAddresses+1 { // the link-local one
 		h.stats.DropTableFull.Inc()
@@ -97,7 +97,7 @@ func (h *Host) bind(now time.Duration, b *binding) *binding {
 	return b
 }
 
-// renew sets the lifetimes that a router advertises. Those of an address cannot be cut to less than two hours, so that a forged
+// renew sets the lifetimes that a router advertises. No router can cut the valid lifetime to less than two hours, so that a forged
 // advertisement does not end the connections (RFC 4862 section 5.5.3(e)).
 func (h *Host) renew(now time.Duration, b *binding, preferred, valid time.Duration) {
 	switch remaining := left(now, b.valid); {
@@ -186,7 +186,7 @@ func (h *Host) decided(now time.Duration, c claim) {
 	h.stopped = h.stopped || b.prefix == linkLocal
 }
 
-// endBindings forgets the addresses whose time is over, which the interface removes itself, and replaces temporary ones.
+// endBindings forgets the addresses whose time is over, which the interface removes itself, and forms successors of temporary ones.
 func (h *Host) endBindings(now time.Duration) {
 	h.bindings = slices.DeleteFunc(h.bindings, func(b *binding) bool { return b.valid <= now })
 	for _, b := range slices.Clone(h.bindings) {
@@ -197,7 +197,7 @@ func (h *Host) endBindings(now time.Duration) {
 	}
 }
 
-// next is when a binding needs attention.
+// next is when Expire has to handle the binding.
 func (b *binding) next() time.Duration {
 	at := b.valid
 	if b.state == waiting {

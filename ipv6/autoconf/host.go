@@ -55,8 +55,8 @@ const (
 	maxDomains   = 16
 )
 
-// Bounds of the times that a router sets for neighbour discovery: with a longer RetransTimer the host would wait in vain for its
-// neighbours.
+// Bounds of the times that a router sets for neighbour discovery. With a RetransTimer of hours the host would hardly ever ask a neighbour
+// again that has not answered.
 const (
 	minReachable = 100 * time.Millisecond
 	maxReachable = time.Hour // AdvReachableTime of RFC 4861 section 6.2.1
@@ -79,7 +79,7 @@ type Host struct {
 	// The rest belongs to Expire.
 	random   *mathrand.Rand
 	started  bool
-	stopped  bool // there is no link-local address, and there will be none
+	stopped  bool // the link-local address is refused: the Host configures nothing more
 	solicit  solicitation
 	routers  leases[netip.Addr, router]
 	prefixes leases[netip.Prefix, struct{}] // on the link
@@ -94,7 +94,7 @@ type Host struct {
 type pending struct {
 	start          bool
 	advertisements []advertisement
-	gone           []netip.Addr // routers that are none any more
+	gone           []netip.Addr // neighbours that have stopped routing
 	claims         []claim
 }
 
@@ -159,7 +159,7 @@ func (h *Host) Input(now time.Duration, from netip.Addr, a *nd.RouterAdvertiseme
 	})
 }
 
-// NotRouter takes the news that a neighbour is no router any more (RFC 4861 section 7.2.5).
+// NotRouter takes the news that a neighbour has stopped routing (RFC 4861 section 7.2.5).
 func (h *Host) NotRouter(now time.Duration, a netip.Addr) {
 	a = a.WithZone("")
 	h.note(now, func(p *pending) {
@@ -235,7 +235,7 @@ func (h *Host) handle(now time.Duration, a advertisement) {
 	h.flags = flags{a.Managed, a.Other}
 }
 
-// end ends what routers have advertised for a time that is over.
+// end removes everything whose advertised lifetime is over.
 func (h *Host) end(now time.Duration) {
 	for _, r := range h.routers.expire(now) {
 		h.dropRouter(r.key)
@@ -279,7 +279,7 @@ func (h *Host) setParameters(a advertisement) {
 	h.iface.SetNeighborTimes(h.bounded(a.ReachableTime, minReachable, maxReachable), h.bounded(a.RetransTimer, minRetrans, maxRetrans))
 }
 
-// bounded is an advertised time; 0: none, or one that is too long. A short one counts as low, as in Linux.
+// bounded returns an advertised time, and low instead of a shorter one, as Linux does; 0: the router sets none, or a time above high.
 func (h *Host) bounded(d, low, high time.Duration) time.Duration {
 	switch {
 	case d > high:

@@ -10,8 +10,8 @@ import (
 // An identifier is the lower half of an address (RFC 4291 section 2.5.1), in network order.
 type identifier [8]byte
 
-// stable is the identifier of RFC 7217 section 5: the same whenever the interface gets addresses of a prefix, another in every other prefix,
-// and nothing that an outsider can compute. tries is its DAD_Counter.
+// stable is the identifier of RFC 7217 section 5: it stays the same for an interface and a prefix, differs from prefix to prefix, and no
+// outsider can compute it. tries is its DAD_Counter.
 func stable(secret []byte, prefix netip.Prefix, iface, network string, tries int) (id identifier) {
 	mac := hmac.New(sha256.New, secret)
 	p := prefix.Masked().Addr().As16()
@@ -30,8 +30,8 @@ func eui64(mac [6]byte) identifier {
 	return identifier{mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]}
 }
 
-// reserved reports whether no interface may have an identifier (RFC 5453 section 3): those of the Subnet-Router anycast address, of
-// the anycast addresses of RFC 2526, and of IANA's own Ethernet addresses.
+// reserved reports whether an identifier is reserved (RFC 5453 section 3): for the Subnet-Router anycast address, for the anycast
+// addresses of RFC 2526, or for IANA's own Ethernet addresses.
 func (id identifier) reserved() bool {
 	switch n := binary.BigEndian.Uint64(id[:]); {
 	case n == 0:

@@ -13,9 +13,9 @@ type Info struct {
 	Routers   []netip.Addr   `json:"routers"`   // the Default Router List, with zones
 	Servers   []netip.Addr   `json:"servers"`   // recursive DNS servers (RFC 8106), link-local ones with the interface as zone
 	Search    []string       `json:"search"`    // domains of the DNS search list (RFC 8106), without a dot at the end
-	Managed   bool           `json:"managed"`   // addresses are to be had by DHCPv6, and everything else, too (RFC 4861 section 4.2)
-	Other     bool           `json:"other"`     // other settings are to be had by DHCPv6
-	NoRouter  bool           `json:"no_router"` // three solicitations have gone unanswered
+	Managed   bool           `json:"managed"`   // DHCPv6 has addresses and all other settings (RFC 4861 section 4.2)
+	Other     bool           `json:"other"`     // DHCPv6 has other settings than addresses
+	NoRouter  bool           `json:"no_router"` // three solicitations are sent, and no router has answered
 }
 
 // flags are the flags of the latest advertisement, as in Linux.

@@ -51,7 +51,7 @@ func (h *Host) setDefaultRouter(now time.Duration, from netip.Addr, lifetime tim
 	}
 }
 
-// dropRouter makes the destinations of a router that has left the list choose another one.
+// dropRouter removes the default route by a router that has left the list, so that its destinations choose another router.
 func (h *Host) dropRouter(a netip.Addr) {
 	h.iface.DropAdvertisedRoute(everything, a)
 	for _, b := range h.bindings {
@@ -78,7 +78,7 @@ func (h *Host) setRoute(now time.Duration, from netip.Addr, r nd.RouteInformatio
 	}
 }
 
-// notAdvertisable reports whether no router can say where a prefix is: one of link-local addresses, of groups or of the loopback.
+// notAdvertisable reports whether routers must not advertise a prefix: it has link-local addresses, groups or the loopback's address.
 func notAdvertisable(p netip.Prefix) bool {
 	a := p.Addr()
 	return a.IsLinkLocalUnicast() || a.IsMulticast() || p.Contains(netip.IPv6Loopback()) && p.Bits() > 0
@@ -99,7 +99,7 @@ func (h *Host) setOnLink(now time.Duration, p nd.PrefixInformation) {
 	}
 }
 
-// forget removes a router and everything that it has advertised as the way to elsewhere.
+// forget removes a router and all routes by it.
 func (h *Host) forget(a netip.Addr) {
 	if h.routers.remove(a) {
 		h.dropRouter(a)

@@ -91,7 +91,7 @@ func TestSolicitationWaitsForTheLinkLocalAddress(t *testing.T) {
 	require.False(t, armed)
 }
 
-// A solicitation that the link loses is one like any other.
+// After a solicitation that the link loses the next one follows at its time.
 func TestSolicitationLost(t *testing.T) {
 	l := newLab(t, Config{LinkLocal: true, Routers: true})
 	l.wire.Err = syscall.EHOSTUNREACH

@@ -12,7 +12,7 @@ type counters struct {
 	IgnoredMTU      stats.Counter `name:"autoconf.ignored.mtu" doc:"advertised MTUs below 1280 or above the link's" rfc:"RFC 4861 6.3.4"`
 	IgnoredTime     stats.Counter `name:"autoconf.ignored.time" doc:"advertised times of neighbour discovery that are too long" rfc:"RFC 4861 6.2.1"`
 	IgnoredPrefix   stats.Counter `name:"autoconf.ignored.prefix" doc:"advertised prefixes that no address is formed from" rfc:"RFC 4862 5.5.3"`
-	IgnoredRoute    stats.Counter `name:"autoconf.ignored.route" doc:"advertised routes to link-local or multicast addresses" rfc:"RFC 4191 2.3"`
+	IgnoredRoute    stats.Counter `name:"autoconf.ignored.route" doc:"advertised routes to link-local, multicast or loopback addresses" rfc:"RFC 4191 2.3"`
 	IgnoredServer   stats.Counter `name:"autoconf.ignored.dns_server" doc:"advertised DNS servers whose addresses no host has" rfc:"RFC 8106 5.3.1"`
 
 	DropDisabled  stats.Counter `name:"autoconf.drop.disabled" doc:"router advertisements for an interface that is configured otherwise" rfc:"RFC 4861 6.2.7"`

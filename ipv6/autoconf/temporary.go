@@ -20,8 +20,8 @@ type temporary struct {
 	replaceAt    time.Duration // when another is formed; ip.Forever: that has been done
 }
 
-// ensureTemporary forms a temporary address beside the stable one, unless there is one that stays preferred for a while, or the prefix
-// does not (RFC 8981 section 3.4).
+// ensureTemporary forms a temporary address beside the stable one, unless another temporary address stays preferred for a while, or the
+// prefix is about to be deprecated (RFC 8981 section 3.4).
 func (h *Host) ensureTemporary(now time.Duration, stable *binding) {
 	if !h.cfg.Temporary || stable == nil || stable.prefix == linkLocal {
 		return

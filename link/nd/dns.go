@@ -8,7 +8,7 @@ import (
 
 const dnsHeader = 6 // bytes before the addresses or names: reserved, lifetime
 
-// RDNSS tells recursive DNS servers (RFC 8106 section 5.1).
+// RDNSS lists recursive DNS servers (RFC 8106 section 5.1).
 type RDNSS struct {
 	Servers  []netip.Addr // without zones
 	Lifetime time.Duration
@@ -25,7 +25,7 @@ func parseRDNSS(b []byte) (s RDNSS, ok bool) {
 	return s, true
 }
 
-// DNSSL tells domains in which names are searched (RFC 8106 section 5.2).
+// DNSSL lists domains in which hosts search names (RFC 8106 section 5.2).
 type DNSSL struct {
 	Domains  []string // without the dot of the root
 	Lifetime time.Duration

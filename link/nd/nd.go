@@ -114,7 +114,7 @@ func (m *Message) check(c *counters) *stats.Counter {
 	return m.checkUnspecified(c)
 }
 
-// checkUnspecified refuses a message from :: that tells the link-layer address of the sender.
+// checkUnspecified refuses a message from :: that gives the link-layer address of the sender.
 func (m *Message) checkUnspecified(c *counters) *stats.Counter {
 	if m.Src.IsUnspecified() && m.options().linkLayer(optSourceLinkLayer) != (LinkLayer{}) {
 		return &c.DropUnspecified

@@ -135,7 +135,7 @@ func TestInvalid(t *testing.T) {
 	}
 }
 
-// ND-006, ND-037: what only some messages may say.
+// ND-006, ND-037: the rules of single message types.
 func TestInvalidTogether(t *testing.T) {
 	group := netip.MustParseAddr("ff02::5")
 	for _, tt := range []struct {

@@ -32,12 +32,12 @@ func (s *NeighborSolicitation) Append(b []byte) []byte {
 	return b
 }
 
-// NeighborAdvertisement tells the link-layer address of Target (RFC 4861 section 4.4).
+// NeighborAdvertisement gives the link-layer address of Target (RFC 4861 section 4.4).
 type NeighborAdvertisement struct {
 	Target        netip.Addr
 	Router        bool      // the sender is a router
-	Solicited     bool      // it answers a solicitation
-	Override      bool      // it replaces what is in a cache
+	Solicited     bool      // the message answers a solicitation
+	Override      bool      // TargetAddress replaces the one in a neighbour cache
 	TargetAddress LinkLayer // of Target
 }
 
@@ -71,7 +71,7 @@ func appendHeader(b []byte, typ, flags uint8, target netip.Addr) []byte {
 	return append(append(b, typ, 0, 0, 0, flags, 0, 0, 0), a[:]...)
 }
 
-// Redirect tells a better first hop to Destination: Target is a router, or, if it is Destination itself, a neighbor (RFC 4861
+// Redirect names a better first hop to Destination: Target is a router, or, if it is Destination itself, a neighbor (RFC 4861
 // section 4.5).
 type Redirect struct {
 	Target, Destination netip.Addr

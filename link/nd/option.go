@@ -74,7 +74,7 @@ func appendOption(b []byte, typ uint8, content []byte) []byte {
 	return append(b, make([]byte, 8*units-optionHeader-len(content))...)
 }
 
-// appendLinkLayer appends an option with a link-layer address, unless there is none.
+// appendLinkLayer appends an option with the link-layer address a; with the zero a it appends nothing.
 func appendLinkLayer(b []byte, typ uint8, a LinkLayer) []byte {
 	if a == (LinkLayer{}) {
 		return b

@@ -20,7 +20,7 @@ const (
 
 // RouterSolicitation asks the routers to advertise themselves (RFC 4861 section 4.1).
 type RouterSolicitation struct {
-	Source LinkLayer // of the sender, which has an address
+	Source LinkLayer // of the sender; zero in a message from ::
 }
 
 // RouterSolicitation reads a valid router solicitation.
@@ -33,13 +33,13 @@ func (s *RouterSolicitation) Append(b []byte) []byte {
 	return appendLinkLayer(append(b, TypeRouterSolicitation, 0, 0, 0, 0, 0, 0, 0), optSourceLinkLayer, s.Source)
 }
 
-// RouterAdvertisement tells the parameters of a link and the routes by a router (RFC 4861 section 4.2). A zero parameter leaves the
+// RouterAdvertisement has the parameters of a link and the routes by a router (RFC 4861 section 4.2). A zero parameter leaves the
 // host's value as it is.
 type RouterAdvertisement struct {
 	CurHopLimit    uint8
 	Managed, Other bool          // addresses, or other settings, are available by DHCPv6
 	Preference     int8          // of the router: 1, 0 or -1 (RFC 4191 section 2.2)
-	RouterLifetime time.Duration // as a default router; 0: it is none
+	RouterLifetime time.Duration // as a default router; 0: hosts must not use the router as one
 	ReachableTime  time.Duration
 	RetransTimer   time.Duration
 
@@ -115,11 +115,12 @@ func lifetime(b []byte) time.Duration {
 	return Forever
 }
 
-// PrefixInformation tells who has the addresses of a prefix (RFC 4861 section 4.6.2).
+// PrefixInformation describes the addresses of a prefix (RFC 4861 section 4.6.2).
 type PrefixInformation struct {
-	Prefix             netip.Prefix // not masked
-	OnLink, Autonomous bool         // they are neighbors; hosts form their own
-	Valid, Preferred   time.Duration
+	Prefix           netip.Prefix // not masked
+	OnLink           bool         // the addresses are on the link
+	Autonomous       bool         // hosts form their own addresses
+	Valid, Preferred time.Duration
 }
 
 func parsePrefix(b []byte) (p PrefixInformation, ok bool) {
@@ -133,7 +134,7 @@ func parsePrefix(b []byte) (p PrefixInformation, ok bool) {
 	return p, p.Prefix.IsValid()
 }
 
-// RouteInformation tells that the router leads to a prefix (RFC 4191 section 2.3).
+// RouteInformation is a route to a prefix by the router (RFC 4191 section 2.3).
 type RouteInformation struct {
 	Prefix     netip.Prefix // masked
 	Preference int8         // 1, 0 or -1

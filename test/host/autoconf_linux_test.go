@@ -96,7 +96,7 @@ func forwarding(t *testing.T) {
 	t.Cleanup(func() { os.WriteFile(file, []byte("0"), 0) })
 }
 
-// configured waits for an address of the prefix that is no temporary one, and for the route to everything, and returns the address.
+// configured waits until the stack has a default router and a stable address of routedPrefix, and returns the address.
 func (r *routed) configured() netip.Addr {
 	r.t.Helper()
 	var own netip.Addr
@@ -136,7 +136,7 @@ func eachLink(t *testing.T, test func(r *routed)) {
 	}
 }
 
-// radvd advertises everything that the stack takes.
+// radvd sends every option that the stack takes.
 func TestRadvd(t *testing.T) { // SLAAC-009, SLAAC-019, SLAAC-021, SLAAC-023, ND-031, ND-032, ND-035, ND-036
 	netns.NeedTool(t, "radvd")
 	eachLink(t, func(r *routed) {

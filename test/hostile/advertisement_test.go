@@ -26,7 +26,7 @@ func (l *lab) advertise(from netip.Addr, a *nd.RouterAdvertisement) {
 	l.inject(p.Bytes())
 }
 
-// forged is what an attacker who poses as many routers advertises, withdrawals of the honest router's prefix among it.
+// forged is an advertisement of an attacker who poses as many routers. It also withdraws the prefix of the honest router.
 func forged(r *rand.Rand) (from netip.Addr, a *nd.RouterAdvertisement) {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[8:], r.Uint64())
