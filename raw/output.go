@@ -53,18 +53,21 @@ func (e *Socket) send(b []byte, to netip.AddrPort, c dgram.Control) (int, error)
 }
 
 func (e *Socket) transmit(st *dgram.State, route *ip.Route, o ip.Outgoing, b []byte) error {
-	p := packet.New(0)
-	now := e.stack.clock.Now()
-	if at := e.checksumAt(st); at >= 0 {
+	if at := e.checksumAt(st); at >= 0 && !st.Options.HdrIncl {
 		var err error
 		if b, err = e.withChecksum(route, b, at); err != nil {
-			p.Free()
 			return err
 		}
 	}
+	p := packet.New(0)
 	p.Borrow([2][]byte{b})
-	if st.Options.HdrIncl {
+	now := e.stack.clock.Now()
+	switch {
+	case st.Options.HdrIncl:
 		return e.stack.ip.SendRaw(now, route, p)
+	case dgram.Stays(route, &o):
+		p.Free()
+		return nil
 	}
 	return e.stack.ip.Send(now, route, o, p)
 }

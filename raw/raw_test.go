@@ -20,6 +20,7 @@ import (
 	"tunstack/ip"
 	"tunstack/ip/errqueue"
 	"tunstack/ipv4"
+	"tunstack/ipv6"
 )
 
 // host is a stack at 10.0.0.2 and 10.0.0.3 whose ICMP layer only counts.
@@ -212,6 +213,36 @@ func TestSend(t *testing.T) {
 	require.NoError(t, e.Shutdown(false, true))
 	_, err = e.Send([]byte("x"), netip.AddrPort{}, netip.Addr{})
 	require.Equal(t, syscall.EPIPE, err)
+}
+
+// A multicast with TTL 0 does not leave the stack.
+func TestMulticastStays(t *testing.T) { // SOCK-044
+	h := newHost(t)
+	e := h.raw.NewSocket(ip.V4, 200)
+	for _, ttl := range []uint8{0, 2} {
+		e.SetOptions(func(o *Options) { o.MulticastTTL = ttl })
+		_, err := e.Send([]byte("x"), peer("224.0.0.9"), netip.Addr{})
+		require.NoError(t, err)
+	}
+	require.Len(t, h.wire.Sent, 1)
+	require.EqualValues(t, 2, h.wire.Last().Data[8])
+}
+
+// IPV6_HDRINCL: the stack does not compute a checksum, not even that of ICMPv6.
+func TestHeaderIncluded6(t *testing.T) { // SOCK-047
+	wire := wiretest.New(1500, packet.Features{})
+	stack := ip.New(ip.Config{Timers: &timer.Queue{}})
+	ipv6.New(stack, ipv6.Config{})
+	tun, err := stack.AddInterface("tun0", wire)
+	require.NoError(t, err)
+	require.NoError(t, tun.AddAddress(netip.MustParsePrefix("2001:db8::2/64")))
+	e := New(stack, &clock.Virtual{}).NewSocket(ip.V6, ip.ProtocolICMPv6)
+	e.SetOptions(func(o *Options) { o.HdrIncl = true })
+	whole := append([]byte{0x60, 1, 2, 3, 0, 8, ip.ProtocolICMPv6, 64}, append(addr("2001:db8::2").AsSlice(), addr("2001:db8::1").AsSlice()...)...)
+	whole = append(whole, 128, 0, 0xab, 0xcd, 0, 0, 0, 0)
+	_, err = e.Send(whole, peer("2001:db8::1"), netip.Addr{})
+	require.NoError(t, err)
+	require.Equal(t, whole, wire.Last().Data)
 }
 
 func TestSendErrors(t *testing.T) {

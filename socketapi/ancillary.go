@@ -12,7 +12,7 @@ import (
 // field has no effect.
 type Ancillary struct {
 	Ifindex    int         // IP_PKTINFO, IPV6_PKTINFO: number of the interface to leave by; the source is Message.Local
-	HopLimit   *int        // IP_TTL, IPV6_HOPLIMIT; -1 is the stack's default
+	HopLimit   *int        // IP_TTL, IPV6_HOPLIMIT; -1 has no effect
 	TClass     *int        // IP_TOS, IPV6_TCLASS; -1 is 0
 	DontFrag   *bool       // IPV6_DONTFRAG
 	FlowInfo   uint32      // the flow label in a struct sockaddr_in6, with IPV6_FLOWINFO_SEND
@@ -72,8 +72,8 @@ func (a *Ancillary) outOfRange() bool {
 
 // apply changes the header fields of one datagram; v6 are its fields for IPv6.
 func (a *Ancillary) apply(o ip.Outgoing, v6 ip.Outgoing6) ip.Outgoing {
-	if a.HopLimit != nil {
-		o.TTL = uint8(max(*a.HopLimit, 0))
+	if a.HopLimit != nil && *a.HopLimit >= 0 {
+		o.TTL = uint8(*a.HopLimit)
 		v6.NoHops = *a.HopLimit == 0
 	}
 	if a.TClass != nil {

@@ -92,6 +92,8 @@ func TestHeaderFieldsOfIPv6(t *testing.T) { // SOCK6-010, SOCK6-013, SOCK6-015, 
 	require.EqualValues(t, 0x12345, h.FlowLabel)
 	h = send(&Ancillary{HopLimit: ptr(0)})
 	require.Equal(t, [2]uint8{0xb8, 0}, [2]uint8{h.TOS, h.TTL})
+	h = send(&Ancillary{HopLimit: ptr(-1)})
+	require.Equal(t, [2]uint8{0xb8, 255}, [2]uint8{h.TOS, h.TTL}, "that of the socket, as on Linux")
 	h = send(nil)
 	require.Equal(t, [2]uint8{0xb8, 255}, [2]uint8{h.TOS, h.TTL})
 	require.Zero(t, h.FlowLabel)

@@ -59,7 +59,7 @@ func (e *Socket) send(b []byte, to netip.AddrPort, c dgram.Control) (int, error)
 	}
 	p := datagram(route, b, st.Local.Port(), to.Port(), checksumBy(st, route))
 	p.Queue = uint16(e.queue.Load())
-	if st.Options.Stays(route) {
+	if dgram.Stays(route, &o) {
 		p.Free()
 	} else if err := e.stack.ip.Send(e.stack.clock.Now(), route, o, p); err != nil {
 		e.stack.stats.OutFailed.Inc()
@@ -68,18 +68,17 @@ func (e *Socket) send(b []byte, to netip.AddrPort, c dgram.Control) (int, error)
 	}
 	e.stack.stats.OutDatagrams.Inc()
 	if route.Cast() != packet.Unicast {
-		e.loop(st, route, b, to)
+		e.loop(st, route, &o, b, to)
 	}
 	return len(b), nil
 }
 
 // loop delivers a broadcast, or a multicast to a group that the interface receives, to the sockets of the stack as well.
-func (e *Socket) loop(st *dgram.State, route *ip.Route, b []byte, to netip.AddrPort) {
+func (e *Socket) loop(st *dgram.State, route *ip.Route, o *ip.Outgoing, b []byte, to netip.AddrPort) {
 	i := route.Interface()
 	if i == nil || route.Cast() == packet.Multicast && !(st.Options.Loops(route.Dst) && i.Accepts(route.Dst, route.Src)) {
 		return
 	}
-	o := st.Headers.For(route)
 	d := ip.Datagram{
 		Src: route.Src, Dst: route.Dst, Protocol: o.Protocol, TOS: o.TOS, TTL: o.TTL, Options: o.Options, Cast: route.Cast(), In: i,
 	}

@@ -299,6 +299,26 @@ func TestSendMulticast(t *testing.T) {
 	receiver.fails(t, syscall.EAGAIN)
 }
 
+// The header fields of one send are those of the multicast that leaves and of the one that comes back.
+func TestSendMulticastWithControl(t *testing.T) { // SOCK-044
+	h := newHost(t)
+	receiver := h.bound("0.0.0.0:5353")
+	require.NoError(t, receiver.Groups().Join(addr("224.0.0.251"), h.tun))
+	e := h.bound("0.0.0.0:1000", func(o *Options) { o.MulticastTTL = 0 })
+	send := func(ttl uint8) Datagram {
+		choices := &dgram.Choices{Header: func(o ip.Outgoing) ip.Outgoing { o.TTL, o.TOS = ttl, 4; return o }}
+		_, err := e.SendMsg([]byte("q"), ap("224.0.0.251:5353"), dgram.Control{Choices: choices}, false)
+		require.NoError(t, err)
+		return receiver.reads(t, "q")
+	}
+	d := send(9)
+	require.Equal(t, [2]uint8{9, 4}, [2]uint8{d.TTL, d.TOS})
+	sent, _ := h.last()
+	require.Equal(t, [2]uint8{9, 4}, [2]uint8{sent.TTL, sent.TOS})
+	send(0)
+	require.Len(t, h.wire.Sent, 1, "the second stays")
+}
+
 // A reply leaves by the device queue that the request came by.
 func TestSendQueue(t *testing.T) {
 	h := newHost(t)

@@ -3,6 +3,7 @@ package dgram
 import (
 	"net/netip"
 
+	"tunstack/internal/packet"
 	"tunstack/ip"
 )
 
@@ -27,6 +28,10 @@ func (c *Control) header(st *State, r *ip.Route) ip.Outgoing {
 	}
 	return o
 }
+
+// Stays reports whether a datagram with the header fields o does not leave the stack: a multicast with TTL 0 (IP_MULTICAST_TTL). Of a
+// unicast TTL 0 is the stack's default.
+func Stays(r *ip.Route, o *ip.Outgoing) bool { return o.TTL == 0 && r.Cast() == packet.Multicast }
 
 // Prepare finds the route of a datagram to a peer and its header fields; an invalid to is the connected peer. Errors: EDESTADDRREQ, and
 // those of Options.Route.

@@ -79,15 +79,6 @@ func (o *Options) reportsTooBig(to netip.Addr) bool {
 	return o.dontFragment()
 }
 
-// Stays reports whether datagrams along a route stay on the stack.
-func (o *Options) Stays(r *ip.Route) bool {
-	hops := o.MulticastTTL
-	if r.Dst.Is6() {
-		hops = o.Multicast6.Hops
-	}
-	return hops == 0 && r.Cast() == packet.Multicast
-}
-
 // Loops reports whether multicasts to an address come back to the stack.
 func (o *Options) Loops(group netip.Addr) bool {
 	if group.Is6() {
