@@ -19,7 +19,7 @@ type Address struct {
 	Valid     time.Duration // from now until it is removed; Forever
 
 	Temporary     bool // made to be replaced soon (RFC 8981)
-	NoPrefixRoute bool // its network is no route: neighbours with the same prefix need not be on the link (RFC 5942 section 4)
+	NoPrefixRoute bool // its network does not become a route: neighbours with the same prefix need not be on the link (RFC 5942 section 4)
 }
 
 // address is an Address of an interface.
@@ -177,7 +177,7 @@ func (i *Interface) SetLifetimes(now time.Duration, a netip.Addr, preferred, val
 	return err
 }
 
-// find returns an address of i, which may be tentative; nil: there is none.
+// find returns an address of i, which may be tentative, or nil if i does not have it.
 func (t *table) find(i *Interface, a netip.Addr) *address {
 	for _, list := range [][]address{t.addresses, t.tentative} {
 		if at := i.indexOf(list, a); at >= 0 {

@@ -15,7 +15,7 @@ type Discoverer interface {
 	SetNeighborTimes(reachable, retrans time.Duration)
 }
 
-// RouterListener handles what routers on the link of an interface say (RFC 4861 section 6.3): autoconf.Host.
+// RouterListener handles the advertisements of routers on the link of an interface (RFC 4861 section 6.3): autoconf.Host.
 type RouterListener interface {
 	// Input handles a valid router advertisement, which the listener keeps.
 	Input(now time.Duration, router netip.Addr, a *nd.RouterAdvertisement)
@@ -23,11 +23,11 @@ type RouterListener interface {
 	NotRouter(now time.Duration, a netip.Addr)
 }
 
-// SetRouterListener sets who handles the router advertisements that the interface receives. It must be called before the interface
+// SetRouterListener sets the handler of the router advertisements that the interface receives. The caller calls it before the interface
 // receives.
 func (i *Interface) SetRouterListener(l RouterListener) { i.routers = l }
 
-// Discover handles a valid message of neighbor discovery, which it does not keep. Redirects are the caller's.
+// Discover handles a valid message of neighbor discovery, which it does not keep. The caller handles Redirects itself.
 func (i *Interface) Discover(now time.Duration, m *nd.Message) {
 	if l, ok := i.link.(Discoverer); ok {
 		l.Discover(now, m)

@@ -132,8 +132,8 @@ func (i *Interface) Accepts(group, source netip.Addr) bool {
 	return joined && f.Allows(source) || group == i.stack.FamilyOf(group).AllHosts()
 }
 
-// aboutGroups reports whether a datagram is a message of IGMP or MLD, which every interface in the group receives: the querier
-// is no source of the group.
+// aboutGroups reports whether a datagram is a message of IGMP or MLD. The filters of the members do not concern it: its sender is a querier
+// or another member, and not a source of the group.
 func aboutGroups(d *Datagram, p *packet.Buffer) bool {
 	switch d.Protocol {
 	case ProtocolIGMP:
@@ -178,7 +178,7 @@ func (i *Interface) joined() []GroupInfo {
 // joinAddressGroup joins the group that an address of the interface brings.
 func (i *Interface) joinAddressGroup(a netip.Addr) {
 	if group := i.stack.FamilyOf(a).AddressGroup(a); group.IsValid() {
-		m, _ := i.Join(group, membership.All) // which accepts every group of a family of the interface
+		m, _ := i.Join(group, membership.All) // Join accepts every group of a family that the interface has
 		i.groups.mu.Lock()
 		i.groups.addresses[a] = m
 		i.groups.mu.Unlock()
@@ -196,8 +196,8 @@ func (i *Interface) leaveAddressGroup(a netip.Addr) {
 	}
 }
 
-// GroupInterface returns the interface for a membership in a group: that of the address own, or if own is invalid or unspecified that of
-// the route to the group; nil: there is none.
+// GroupInterface returns the interface for a membership in a group: the one with the address own, or if own is invalid or unspecified the
+// one by which the route to the group leaves. It returns nil if no interface has the address, or no route leads to the group.
 func (s *Stack) GroupInterface(group, own netip.Addr) *Interface {
 	return s.table.Load().groupInterface(group, own)
 }

@@ -66,7 +66,7 @@ func (r *reporter) Expire(now time.Duration) {
 	}
 }
 
-// reporter is that of a family, nil if the interface does not report its groups.
+// reporter returns the reporter of a family, or nil if the interface does not report its groups.
 func (i *Interface) reporter(f Family) *reporter { return i.groups.reporters[index(f.AllHosts())] }
 
 // GroupQuery handles a router's query for the groups of a family. The slices of q are valid during the call.

@@ -34,10 +34,10 @@ func (t *table) group(dst, src netip.Addr, via Via) *Interface {
 	return t.groupInterface(dst, src)
 }
 
-// InterfaceNamed returns the interface with a name; nil: there is none.
+// InterfaceNamed returns the interface with a name, or nil.
 func (s *Stack) InterfaceNamed(name string) *Interface { return s.table.Load().byName(name) }
 
-// InterfaceAt returns the interface with a number, its place in Interfaces counted from 1; nil: there is none.
+// InterfaceAt returns the interface with a number, its place in Interfaces counted from 1, or nil.
 func (s *Stack) InterfaceAt(number int) *Interface {
 	if all := s.table.Load().interfaces; number >= 1 && number <= len(all) {
 		return all[number-1]

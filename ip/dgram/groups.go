@@ -125,7 +125,7 @@ func (g *Groups) index(group netip.Addr, i *ip.Interface) int {
 	return slices.IndexFunc(g.list(), func(m joined) bool { return m.group == group && m.iface == i })
 }
 
-// InterfaceOf returns the first interface on which the socket has joined a group; nil: there is none.
+// InterfaceOf returns the first interface on which the socket has joined a group, or nil if the socket is not in the group.
 func (g *Groups) InterfaceOf(group netip.Addr) *ip.Interface {
 	for _, m := range g.list() {
 		if m.group == group {

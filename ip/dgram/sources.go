@@ -12,7 +12,7 @@ import (
 // Source is a source of a group on an interface, the argument of the socket options for source filters.
 type Source struct {
 	Group     netip.Addr
-	Interface *ip.Interface // nil: there is no such interface
+	Interface *ip.Interface // nil: no interface was found
 	Addr      netip.Addr
 }
 

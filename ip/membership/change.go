@@ -30,7 +30,7 @@ func (g *group) schedule(transmissions int) { g.change, g.modes, g.sources = 0, 
 // pending reports whether changes are left to report.
 func (g *group) pending() bool { return g.modes > 0 || len(g.sources) > 0 }
 
-// cancel forgets what is still to be sent.
+// cancel discards the reports and the answer that are still to be sent about the group.
 func (g *group) cancel() { g.change, g.modes, g.sources, g.answer, g.asked = never, 0, nil, never, nil }
 
 // changes returns the records of the changes that are due. All of them are due again at one time, so that they need one message.

@@ -123,7 +123,7 @@ func (h *Host) drop(addr netip.Addr) {
 	}
 }
 
-// Next is the time at which Expire is due; false if there is none.
+// Next is the time at which Expire is due; false if nothing is due at any time.
 func (h *Host) Next() (time.Duration, bool) {
 	next, answer := h.olderEnds(), h.general
 	for _, g := range h.groups {
