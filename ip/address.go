@@ -139,7 +139,7 @@ func (i *Interface) confirm(a netip.Addr) error {
 		t.addresses = append(t.addresses, own)
 		connected := own.prefix.Masked()
 		if !own.prefix.IsSingleIP() && !own.noPrefixRoute && !t.hasRoute(connected, netip.Addr{}, i) {
-			t.addRoute(connected, routeEntry{out: i, src: own.prefix.Addr(), connected: true})
+			t.addRoute(connected, routeEntry{out: i, src: own.addr(), connected: true})
 		}
 		return nil
 	})
@@ -220,9 +220,9 @@ func (i *Interface) remove(a netip.Addr) error {
 		if at < 0 {
 			return syscall.EADDRNOTAVAIL
 		}
-		connected := t.addresses[at].prefix.Masked()
+		own := t.addresses[at]
 		t.addresses = slices.Delete(t.addresses, at, at+1)
-		t.disconnect(i, a, connected)
+		t.disconnect(&own)
 		return nil
 	})
 	if err == nil {
@@ -231,17 +231,17 @@ func (i *Interface) remove(a netip.Addr) error {
 	return err
 }
 
-// disconnect removes the routes that the interface's former address a made possible.
-func (t *table) disconnect(i *Interface, a netip.Addr, connected netip.Prefix) {
+// disconnect removes the routes that an address, which its interface no longer has, made possible.
+func (t *table) disconnect(a *address) {
+	i, src, connected := a.owner, a.addr(), a.prefix.Masked()
 	rest := slices.IndexFunc(t.addresses, func(own address) bool {
 		return own.owner == i && own.prefix.Masked() == connected && !own.noPrefixRoute
 	})
 	t.changeRoutes(func(p netip.Prefix, r *routeEntry) bool {
 		switch {
-		case r.connected && r.out != i: // of another interface, which can have the same link-local address
-		case r.src == a && rest >= 0 && p == connected:
-			r.src = t.addresses[rest].prefix.Addr()
-		case r.src == a, rest < 0 && r.out == i && r.gateway.IsValid() && connected.Contains(r.gateway.WithZone("")):
+		case r.src == src && rest >= 0 && p == connected:
+			r.src = t.addresses[rest].addr()
+		case r.src == src, rest < 0 && r.out == i && r.gateway.IsValid() && connected.Contains(r.gateway.WithZone("")):
 			return false
 		}
 		return true

@@ -212,3 +212,24 @@ func TestNoPrefixRoute(t *testing.T) {
 	_, err := l.Route(addr("2001:db8::1"), netip.Addr{})
 	require.Equal(t, syscall.ENETUNREACH, err)
 }
+
+// The routes by a link-local address go with it, those by the same address of another interface stay.
+func TestRoutesOfLinkLocalAddress(t *testing.T) { // IP6-048
+	s := dual(t, "eth0 fe80::2/64", "eth1 fe80::2/64")
+	for n, name := range []string{"eth0", "eth1"} {
+		p := netip.PrefixFrom(addr([]string{"2001:db8:1::", "2001:db8:2::"}[n]), 48)
+		require.NoError(t, s.AddRoute(RouteEntry{Prefix: p, Interface: name, Source: addr("fe80::2%" + name)}))
+	}
+	sources := func() (list []netip.Addr) {
+		for _, r := range s.Routes() {
+			if r.Prefix.Addr().Is6() {
+				list = append(list, r.Source)
+			}
+		}
+		return list
+	}
+	zero, one := addr("fe80::2%eth0"), addr("fe80::2%eth1")
+	require.ElementsMatch(t, []netip.Addr{zero, one, zero, one}, sources())
+	require.NoError(t, s.InterfaceNamed("eth0").RemoveAddress(addr("fe80::2")))
+	require.Equal(t, []netip.Addr{one, one}, sources())
+}
