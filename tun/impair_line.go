@@ -87,24 +87,25 @@ func (l *line) lost() bool {
 
 // carry sends one packet over the line. Without a delay it arrives before carry returns.
 func (l *line) carry(p *Packet, to end) {
+	now := l.clock.Now()
+	at, ok := l.arrival(now, p.Len())
+	if !ok || l.bytes+p.Len() > maxTransit {
+		l.stats.Overflowed.Inc()
+		p.Free()
+		return
+	}
 	if l.chance(l.path.Corrupt) {
 		l.corrupt(p.Bytes()[min(l.kind.headerLen(), p.Len()):])
 	}
-	now := l.clock.Now()
-	at, ok := l.arrival(now, p.Len())
-	switch {
-	case !ok || l.bytes+p.Len() > maxTransit:
-		l.stats.Overflowed.Inc()
-		p.Free()
-	case at <= now:
+	if at <= now {
 		l.arrive(p, to)
-	default:
-		t := l.transit()
-		t.p, t.to, t.size = p, to, p.Len()
-		l.pending[t] = struct{}{}
-		l.bytes += t.size
-		t.timer.Arm(at)
+		return
 	}
+	t := l.transit()
+	t.p, t.to, t.size = p, to, p.Len()
+	l.pending[t] = struct{}{}
+	l.bytes += t.size
+	t.timer.Arm(at)
 }
 
 func (l *line) arrive(p *Packet, to end) {

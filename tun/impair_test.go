@@ -187,6 +187,14 @@ func TestImpairRate(t *testing.T) {
 	require.Equal(t, []arrival{{start + time.Second + time.Millisecond, 0}}, w.send(1, 1000), "an idle bottleneck saves up nothing")
 }
 
+// Each packet counts once: as lost in the queue, or as corrupted on the wire behind it.
+func TestImpairCorruptsWhatTheQueueTakes(t *testing.T) {
+	w := newBadWire(t, TUN, Impairment{Out: Path{Rate: 8e6, Limit: 10000, Corrupt: 1}})
+	require.Len(t, w.send(20, 1000), 10)
+	require.EqualValues(t, 10, w.dev.Out().Overflowed.Value())
+	require.EqualValues(t, 10, w.dev.Out().Corrupted.Value())
+}
+
 func TestImpairBoundsWhatIsOnItsWay(t *testing.T) {
 	w := newBadWire(t, TUN, Impairment{Out: Path{Delay: time.Second}})
 	for range maxTransit/60000 + 10 {
