@@ -144,7 +144,7 @@ func TestWires(t *testing.T) {
 func (b *bench) countsDamage() {
 	b.t.Helper()
 	require.EventuallyWithT(b.t, func(c *assert.CollectT) {
-		dropped := b.counted("link.drop.", "ipv4.drop.truncated", "ipv4.drop.bad_", "tcp.drop.bad_checksum", "tcp.drop.bad_header")
+		dropped := b.counted("link.drop.", "ip.drop.bad_version", "ipv4.drop.truncated", "ipv4.drop.bad_", "ipv6.drop.", "tcp.drop.bad_checksum", "tcp.drop.bad_header")
 		require.Equal(c, b.dev.In().Corrupted.Value(), dropped)
 	}, 10*time.Second, 5*time.Millisecond)
 }
