@@ -11,7 +11,11 @@ func (n *node) announce(w io.Writer, cfg upConfig, tools, last string) {
 	for _, s := range n.services {
 		fmt.Fprintln(w, s)
 	}
-	fmt.Fprintf(w, "ready %s: the stack is %s", n.dev, n.addr)
+	if n.addr.IsValid() {
+		fmt.Fprintf(w, "ready %s: the stack is %s", n.dev, n.addr)
+	} else {
+		fmt.Fprintf(w, "ready %s: the stack has no address yet", n.dev)
+	}
 	if cfg.host.IsValid() {
 		fmt.Fprintf(w, ", the host %s\n\nTry:\n", cfg.host)
 		n.suggest(w, cfg)

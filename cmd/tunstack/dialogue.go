@@ -88,7 +88,8 @@ func echo(c net.Conn, text string, out io.Writer) error {
 
 // with connects from the stack to a port of a host, calls use, and closes the connection after use or when ctx ends.
 func (a *app) with(ctx context.Context, f family, transport, host, port string, use func(net.Conn) error) error {
-	if err := a.checkHost(ctx, f, host); err != nil {
+	host, err := a.checkedHost(ctx, f, host)
+	if err != nil {
 		return err
 	}
 	c, err := a.client().DialContext(ctx, f.network(transport), net.JoinHostPort(host, port))

@@ -14,42 +14,40 @@ import (
 	"tunstack/socketapi"
 )
 
-// checkHost refuses a HOST that cannot be meant, with a line that says what to write instead. Names pass.
-func (a *app) checkHost(ctx context.Context, f family, host string) error {
+// checkedHost returns a HOST as the stack dials it, and refuses one that cannot be meant, with a line that says what to write instead.
+// Names pass.
+func (a *app) checkedHost(ctx context.Context, f family, host string) (string, error) {
 	if strings.HasPrefix(host, "[") {
-		return usage("%s: an address stands without brackets here", host)
+		return "", usage("%s: an address stands without brackets here", host)
 	}
 	addr, err := netip.ParseAddr(host)
 	switch {
 	case err != nil && strings.Contains(host, ":"):
-		return usage("%s: not an IPv6 address", host)
+		return "", usage("%s: not an IPv6 address", host)
 	case err != nil: // a name
-		return nil
+		return host, nil
 	case addr.Is4In6():
-		return usage("%s: an IPv4 address in a form of sockets; write %s", host, addr.Unmap())
+		return "", usage("%s: an IPv4 address in a form of sockets; write %s", host, addr.Unmap())
 	case !f.has(addr):
-		return usage("%s: not an address of %s", host, f)
-	case ip.IsLinkLocal6(addr) || addr.Zone() != "":
-		return a.checkZone(ctx, addr)
+		return "", usage("%s: not an address of %s", host, f)
+	case !ip.IsLinkLocal6(addr) && addr.Zone() == "":
+		return host, nil
 	}
-	return nil
-}
-
-// checkZone is checkZoneOf the interfaces of the running stack.
-func (a *app) checkZone(ctx context.Context, addr netip.Addr) error {
 	var rows []socketapi.InterfaceInfo
 	if err := a.client().Get(ctx, "interfaces", &rows); err != nil {
-		return err
+		return "", err
 	}
-	return checkZoneOf(rows, addr)
+	addr, err = zoned(rows, addr)
+	return addr.String(), err
 }
 
-// checkZoneOf refuses an address whose zone is no interface, by name or number, and one without a zone that could be of several.
-func checkZoneOf(rows []socketapi.InterfaceInfo, addr netip.Addr) error {
+// zoned returns an address of one link with its zone: without one, that of the only link. It refuses a zone that names no interface,
+// neither by name nor by number, and an address without a zone that several links could have.
+func zoned(rows []socketapi.InterfaceInfo, addr netip.Addr) (netip.Addr, error) {
 	var all, links []string
 	for i, r := range rows {
 		if zone := addr.Zone(); zone == r.Name || zone == strconv.Itoa(i+1) {
-			return nil
+			return addr, nil
 		}
 		all = append(all, r.Name)
 		if !r.Loopback {
@@ -58,19 +56,20 @@ func checkZoneOf(rows []socketapi.InterfaceInfo, addr netip.Addr) error {
 	}
 	switch {
 	case addr.Zone() != "":
-		return usage("%s: the stack has no interface %s; it has %s", addr, addr.Zone(), strings.Join(all, ", "))
+		return addr, usage("%s: the stack has no interface %s; it has %s", addr, addr.Zone(), strings.Join(all, ", "))
 	case len(links) == 0:
-		return usage("%s: the address of one link, and the stack has no link", addr)
+		return addr, usage("%s: the address of one link, and the stack has no link", addr)
 	case len(links) > 1:
-		return usage("%s: the address of one link, and the stack has several; write %s%%LINK with one of %s", addr, addr,
+		return addr, usage("%s: the address of one link, and the stack has several; write %s%%LINK with one of %s", addr, addr,
 			strings.Join(links, ", "))
 	}
-	return nil
+	return addr.WithZone(links[0]), nil
 }
 
 // dialRaw opens the raw socket to a host that network names, of the first version of IP in order that the host can be reached by.
 func (a *app) dialRaw(ctx context.Context, f family, host string, network func(*icmpmsg.Family) string, order ...netip.Addr) (net.Conn, error) {
-	if err := a.checkHost(ctx, f, host); err != nil {
+	host, err := a.checkedHost(ctx, f, host)
+	if err != nil {
 		return nil, err
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {

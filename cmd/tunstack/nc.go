@@ -61,7 +61,8 @@ received for a second after the end of the input.`,
 
 // listen relays the first connection to a port of an own address, or of all of them if host is empty.
 func (a *app) listen(ctx context.Context, f family, transport, host, port string, quiet time.Duration) error {
-	if err := a.checkHost(ctx, f, host); err != nil {
+	host, err := a.checkedHost(ctx, f, host)
+	if err != nil {
 		return err
 	}
 	l, err := a.client().Listen(ctx, f.network(transport), net.JoinHostPort(host, port))

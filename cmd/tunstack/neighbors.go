@@ -22,7 +22,7 @@ type neighbor struct {
 func (n neighbor) addr() netip.Addr { return n.IP }
 
 func (a *app) neighCommand() *cobra.Command {
-	return familyCommand(a, &cobra.Command{
+	return familyCommand(a, new(family), &cobra.Command{
 		Use:   "neigh",
 		Short: "Show the stack's neighbour cache",
 		Long: `Shows the neighbours that the stack knows on Ethernet (up --tap): their hardware addresses, states, the time

@@ -13,17 +13,19 @@ import (
 )
 
 func (a *app) routeCommand() *cobra.Command {
-	return familyCommand(a, &cobra.Command{
+	var f family
+	return familyCommand(a, &f, &cobra.Command{
 		Use:   "route",
 		Short: "Show the stack's routes",
 		Long: `Shows the stack's route tables as "route -n" and "route -n -6" do, IPv4 first. Flags: U usable, G by way
 of a gateway, H a single host, D learned from a redirect, A from a router advertisement.`,
 		Example: "  tunstack route\n  tunstack route -6\n  tunstack route --json",
-	}, "routes", func(r socketapi.Route) netip.Addr { return r.Prefix.Addr() }, printRoutes)
+	}, "routes", func(r socketapi.Route) netip.Addr { return r.Prefix.Addr() },
+		func(w io.Writer, rows []socketapi.Route) { printRoutes(w, f, rows) })
 }
 
-// printRoutes prints a table for each family that has routes; without routes the head of IPv4's.
-func printRoutes(w io.Writer, rows []socketapi.Route) {
+// printRoutes prints a table for each family that has routes; without routes the head of the family that is asked for.
+func printRoutes(w io.Writer, f family, rows []socketapi.Route) {
 	var tables [2][]socketapi.Route
 	for _, r := range rows {
 		at := 0
@@ -32,41 +34,41 @@ func printRoutes(w io.Writer, rows []socketapi.Route) {
 		}
 		tables[at] = append(tables[at], r)
 	}
-	if len(tables[0]) > 0 || len(tables[1]) == 0 {
-		printRoutes4(w, tables[0])
+	if len(tables[0]) > 0 || len(tables[1]) == 0 && !f.v6 {
+		routeTable(w, "Destination\tGateway\tGenmask", cells4, tables[0])
 	}
 	if len(tables[0]) > 0 && len(tables[1]) > 0 {
 		fmt.Fprintln(w)
 	}
-	if len(tables[1]) > 0 {
-		printRoutes6(w, tables[1])
+	if len(tables[1]) > 0 || f.v6 {
+		routeTable(w, "Destination\tNext Hop", cells6, tables[1])
 	}
 }
 
-func printRoutes4(w io.Writer, rows []socketapi.Route) {
+// routeTable prints the routes of a family, whose first columns have a head and cells.
+func routeTable(w io.Writer, head string, cells func(socketapi.Route) string, rows []socketapi.Route) {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "Destination\tGateway\tGenmask\tFlags\tMetric\tIface")
+	fmt.Fprintf(t, "%s\tFlags\tMetric\tIface\n", head)
 	for _, r := range rows {
-		gateway := netip.IPv4Unspecified()
-		if r.Gateway.IsValid() {
-			gateway = r.Gateway
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\n", r.Prefix.Addr(), gateway, mask(r.Prefix), routeFlags(r), r.Metric, r.Interface)
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\n", cells(r), routeFlags(r), r.Metric, r.Interface)
 	}
 	t.Flush()
 }
 
-func printRoutes6(w io.Writer, rows []socketapi.Route) {
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "Destination\tNext Hop\tFlags\tMetric\tIface")
-	for _, r := range rows {
-		gateway := netip.IPv6Unspecified()
-		if r.Gateway.IsValid() {
-			gateway = r.Gateway.WithZone("") // the last column names the interface
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\n", r.Prefix, gateway, routeFlags(r), r.Metric, r.Interface)
+func cells4(r socketapi.Route) string {
+	return fmt.Sprintf("%s\t%s\t%s", r.Prefix.Addr(), gatewayOf(r, netip.IPv4Unspecified()), mask(r.Prefix))
+}
+
+func cells6(r socketapi.Route) string {
+	return fmt.Sprintf("%s\t%s", r.Prefix, gatewayOf(r, netip.IPv6Unspecified()))
+}
+
+// gatewayOf is a route's gateway without its zone, because the last column names the interface; none stands for no gateway.
+func gatewayOf(r socketapi.Route, none netip.Addr) netip.Addr {
+	if r.Gateway.IsValid() {
+		return r.Gateway.WithZone("")
 	}
-	t.Flush()
+	return none
 }
 
 func routeFlags(r socketapi.Route) string {

@@ -56,9 +56,8 @@ func tableCommand[Row any](a *app, cmd *cobra.Command, table string, print func(
 	return cmd
 }
 
-// familyCommand makes a command that prints one table, with flags for the rows of one family; of is the address of a row.
-func familyCommand[Row any](a *app, cmd *cobra.Command, table string, of func(Row) netip.Addr, print func(io.Writer, []Row)) *cobra.Command {
-	var f family
+// familyCommand makes a command that prints one table, with flags f for the rows of one family; of is the address of a row.
+func familyCommand[Row any](a *app, f *family, cmd *cobra.Command, table string, of func(Row) netip.Addr, print func(io.Writer, []Row)) *cobra.Command {
 	cmd = tableCommand(a, cmd, table, print, func(r Row) bool { return f.has(of(r)) })
 	f.flags(cmd, "show only %s")
 	return cmd

@@ -172,7 +172,7 @@ fe80::1     02:00:5e:10:00:01  stale       1h0m0s  tap1
 func TestPrintRoutes(t *testing.T) {
 	prefix, addr := netip.MustParsePrefix, netip.MustParseAddr
 	var out strings.Builder
-	printRoutes(&out, []socketapi.Route{
+	printRoutes(&out, family{}, []socketapi.Route{
 		{Prefix: prefix("10.9.9.9/32"), Gateway: addr("10.0.0.3"), Interface: "tun0", Redirect: true},
 		{Prefix: prefix("10.0.0.0/24"), Interface: "tun0"},
 		{Prefix: prefix("0.0.0.0/0"), Gateway: addr("10.0.0.1"), Interface: "tun0", Metric: 100, Failed: true},
@@ -199,17 +199,20 @@ fd00::/64        ::        U      0       tap0
 ::/0             fe80::1   UGA    1024    tap0
 `
 	var out strings.Builder
-	printRoutes(&out, rows)
+	printRoutes(&out, family{}, rows)
 	require.Equal(t, `Destination  Gateway  Genmask        Flags  Metric  Iface
 10.0.0.0     0.0.0.0  255.255.255.0  U      0       tap0
 
 `+want, out.String())
 	out.Reset()
-	printRoutes(&out, slices.DeleteFunc(rows, func(r socketapi.Route) bool { return r.Prefix.Addr().Is4() }))
+	printRoutes(&out, family{}, slices.DeleteFunc(rows, func(r socketapi.Route) bool { return r.Prefix.Addr().Is4() }))
 	require.Equal(t, want, out.String())
 	out.Reset()
-	printRoutes(&out, nil)
+	printRoutes(&out, family{}, nil)
 	require.Equal(t, "Destination  Gateway  Genmask  Flags  Metric  Iface\n", out.String())
+	out.Reset()
+	printRoutes(&out, family{v6: true}, nil)
+	require.Equal(t, "Destination  Next Hop  Flags  Metric  Iface\n", out.String())
 }
 
 func TestPrintGroups(t *testing.T) {

@@ -127,15 +127,15 @@ func TestZones(t *testing.T) {
 		rows       []socketapi.InterfaceInfo
 		addr, want string
 	}{
-		{one, "fe80::1", ""}, {one, "fe80::1%tap0", ""}, {one, "fe80::1%2", ""}, {two, "fe80::1%tap1", ""},
+		{one, "fe80::1", "fe80::1%tap0"}, {one, "fe80::1%tap0", "fe80::1%tap0"}, {one, "fe80::1%2", "fe80::1%2"}, {two, "fe80::1%tap1", "fe80::1%tap1"},
 		{one, "fe80::1%tap1", "fe80::1%tap1: the stack has no interface tap1; it has lo, tap0"},
 		{two, "fe80::1", "fe80::1: the address of one link, and the stack has several; write fe80::1%LINK with one of tap0, tap1"},
 	} {
-		err := checkZoneOf(tt.rows, netip.MustParseAddr(tt.addr))
-		if tt.want == "" {
-			require.NoError(t, err, tt.addr)
-		} else {
+		addr, err := zoned(tt.rows, netip.MustParseAddr(tt.addr))
+		if err != nil {
 			require.EqualError(t, err, tt.want)
+		} else {
+			require.Equal(t, tt.want, addr.String())
 		}
 	}
 }
