@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"tunstack/icmp"
 	"tunstack/internal/checksum"
 	"tunstack/ip"
 	"tunstack/ipv4"
@@ -12,12 +13,12 @@ func (p *Printer) icmp(t *text, b []byte, length int) {
 	t.printf("ICMP ")
 	kind, code := t.u8(b, 0), t.u8(b, 1)
 	switch kind {
-	case 0, 8:
-		name := map[uint8]string{0: "reply", 8: "request"}[kind]
+	case icmp.EchoReply, icmp.EchoRequest:
+		name := map[uint8]string{icmp.EchoReply: "reply", icmp.EchoRequest: "request"}[kind]
 		t.printf("echo %s, id %d, seq %d", name, t.u16(b, 4), t.u16(b, 6))
-	case 3:
+	case icmp.Unreachable:
 		unreachable(t, code, b)
-	case 11:
+	case icmp.TimeExceeded:
 		t.printf("%s", named(map[uint8]string{0: "time exceeded in-transit", 1: "ip reassembly time exceeded"}, code, "time exceeded-#%d"))
 	default:
 		t.printf("type %d code %d", kind, code)
@@ -29,7 +30,7 @@ func (p *Printer) icmp(t *text, b []byte, length int) {
 	if length <= len(b) && checksum.Sum(b[:length], 0) != 0xffff {
 		t.printf(" (wrong icmp cksum %x (->%x)!)", t.u16(b, 2), shouldBe(b[:length], 2, 0))
 	}
-	if (kind == 3 || kind == 11) && len(b) > 8 {
+	if (kind == icmp.Unreachable || kind == icmp.TimeExceeded) && len(b) > 8 {
 		t.printf("\n\t")
 		p.ip(t, b[8:])
 	}

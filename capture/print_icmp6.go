@@ -3,36 +3,28 @@ package capture
 import (
 	"net/netip"
 
+	"tunstack/icmp"
 	"tunstack/ip"
 	"tunstack/ipv6"
+	"tunstack/link/nd"
 )
 
-// Types of ICMPv6 messages.
+// Types of the messages of MLD (RFC 2710, RFC 3810).
 const (
-	unreachable6      = 1
-	tooBig6           = 2
-	timeExceeded6     = 3
-	parameterProblem6 = 4
-	echoRequest6      = 128
-	echoReply6        = 129
-	listenerQuery     = 130
-	listenerReport    = 131
-	listenerDone      = 132
-	routerSolicit     = 133
-	routerAdvert      = 134
-	neighborSolicit   = 135
-	neighborAdvert    = 136
-	redirect6         = 137
-	listenerReport2   = 143
+	listenerQuery   = 130
+	listenerReport  = 131
+	listenerDone    = 132
+	listenerReport2 = 143
 )
 
 // names6 are tcpdump's names of ICMPv6 messages.
 var names6 = map[uint8]string{
-	unreachable6: "destination unreachable", tooBig6: "packet too big", timeExceeded6: "time exceeded in-transit",
-	parameterProblem6: "parameter problem", echoRequest6: "echo request", echoReply6: "echo reply",
+	icmp.Unreachable6: "destination unreachable", icmp.PacketTooBig: "packet too big", icmp.TimeExceeded6: "time exceeded in-transit",
+	icmp.ParameterProblem6: "parameter problem", icmp.EchoRequest6: "echo request", icmp.EchoReply6: "echo reply",
 	listenerQuery: "multicast listener query", listenerReport: "multicast listener report", listenerDone: "multicast listener done",
-	routerSolicit: "router solicitation", routerAdvert: "router advertisement", neighborSolicit: "neighbor solicitation",
-	neighborAdvert: "neighbor advertisement", redirect6: "redirect", 138: "router renumbering",
+	nd.TypeRouterSolicitation: "router solicitation", nd.TypeRouterAdvertisement: "router advertisement",
+	nd.TypeNeighborSolicitation: "neighbor solicitation", nd.TypeNeighborAdvertisement: "neighbor advertisement",
+	nd.TypeRedirect: "redirect", 138: "router renumbering",
 	139: "node information query", 140: "node information reply", 141: "inverse neighbor solicitation",
 	142: "inverse neighbor advertisement", listenerReport2: "multicast listener report v2", 144: "ha discovery request",
 	145: "ha discovery reply", 146: "mobile router solicitation", 147: "mobile router advertisement",
@@ -51,13 +43,13 @@ func (p *Printer) icmp6(t *text, d *ip.Datagram, b []byte, length int, fragment 
 	kind := t.u8(b, 0)
 	t.printf("ICMP6, %s", named(names6, kind, "unknown icmp6 type (%d)"))
 	switch {
-	case kind < echoRequest6:
+	case kind < icmp.EchoRequest6:
 		error6(t, kind, b)
-	case kind <= echoReply6:
+	case kind <= icmp.EchoReply6:
 		t.printf(", id %d, seq %d", t.u16(b, 4), t.u16(b, 6))
 	case kind <= listenerDone || kind == listenerReport2:
 		listener(t, kind, b, length)
-	case kind <= redirect6:
+	case kind <= nd.TypeRedirect:
 		discovery(t, kind, b, length)
 		if t.verbose {
 			return // with the length in its first line
@@ -73,11 +65,11 @@ func error6(t *text, kind uint8, b []byte) {
 	const quoted = 8
 	code, dst := t.u8(b, 1), func() netip.Addr { return t.addr6(b, quoted+24) }
 	switch kind {
-	case unreachable6:
+	case icmp.Unreachable6:
 		unreachable6Text(t, code, b[min(quoted, len(b)):])
-	case tooBig6:
+	case icmp.PacketTooBig:
 		t.printf(", mtu %d", t.u32(b, 4))
-	case timeExceeded6:
+	case icmp.TimeExceeded6:
 		switch code {
 		case 0:
 			t.printf(" for %s", dst())
@@ -86,7 +78,7 @@ func error6(t *text, kind uint8, b []byte) {
 		default:
 			t.printf(", unknown code (%d)", code)
 		}
-	case parameterProblem6:
+	case icmp.ParameterProblem6:
 		field, known := map[uint8]string{0: "erroneous", 1: "next header", 2: "option", 3: "incomplete header chain"}[code]
 		if dst(); known {
 			t.printf(", %s - octet %d", field, t.u32(b, 4))

@@ -6,10 +6,14 @@ import (
 	"strings"
 
 	"tunstack/internal/escape"
+	"tunstack/link/nd"
 )
 
 // Where the options of the messages of neighbour discovery start (RFC 4861 section 4).
-var optionsAt = map[uint8]int{routerSolicit: 8, routerAdvert: 16, neighborSolicit: 24, neighborAdvert: 24, redirect6: 40}
+var optionsAt = map[uint8]int{
+	nd.TypeRouterSolicitation: 8, nd.TypeRouterAdvertisement: 16, nd.TypeNeighborSolicitation: 24, nd.TypeNeighborAdvertisement: 24,
+	nd.TypeRedirect: 40,
+}
 
 var (
 	routerFlags = []bit{{0x80, "managed"}, {0x40, "other stateful"}, {0x20, "home agent"}, {0x02, "ipv6 only"}}
@@ -25,19 +29,19 @@ func discovery(t *text, kind uint8, b []byte, length int) {
 		t.printf(", length %d", length)
 	}
 	switch kind {
-	case routerAdvert:
+	case nd.TypeRouterAdvertisement:
 		if t.verbose {
 			t.printf("\n\thop limit %d, Flags [%s], pref %s, router lifetime %ds, reachable time %dms, retrans timer %dms", t.u8(b, 4),
 				flagList(routerFlags, uint32(t.u8(b, 5)), "none"), preference(t.u8(b, 5)), t.u16(b, 6), t.u32(b, 8), t.u32(b, 12))
 		}
-	case neighborSolicit:
+	case nd.TypeNeighborSolicitation:
 		t.printf(", who has %s", t.addr6(b, 8))
-	case neighborAdvert:
+	case nd.TypeNeighborAdvertisement:
 		t.printf(", tgt is %s", t.addr6(b, 8))
 		if t.verbose {
 			t.printf(", Flags [%s]", flagList(advertFlags, uint32(t.u8(b, 4)), "none"))
 		}
-	case redirect6:
+	case nd.TypeRedirect:
 		t.printf(", %s to %s", t.addr6(b, 24), t.addr6(b, 8))
 	}
 	if t.verbose && !t.cut {
