@@ -109,11 +109,11 @@ func (v *view) transport(protocol uint8) ([]byte, bool) {
 func (v *view) chain(n uint32) bool {
 	next, at := v.load(v.net, 6, 1), uint32(40)
 	for next != n && !v.short {
-		size := (v.load(v.net, at+1, 1) + 1) * 8
+		size := uint32(8) // of a Fragment header
 		switch next {
-		case hopByHop, routing, destination:
 		case fragment:
-			size = 8
+		case hopByHop, routing, destination:
+			size = (v.load(v.net, at+1, 1) + 1) * 8
 		case authentication:
 			size = (v.load(v.net, at+1, 1) + 2) * 4
 		default:

@@ -150,6 +150,16 @@ func TestFilterAsTcpdump(t *testing.T) {
 	}
 }
 
+// A packet that ends behind its header has no header to look behind.
+func TestProtochainOfHeaderAlone(t *testing.T) {
+	bare := serialize(t, &layers.IPv6{Version: 6, NextHeader: layers.IPProtocolNoNextHeader, SrcIP: net.ParseIP("fd00::1"), DstIP: net.ParseIP("fd00::2")})
+	for expression, want := range map[string]bool{"ip6 protochain 59": true, "ip6 protochain 6": false, "not ip6 protochain 6": true} {
+		f, err := Parse(expression)
+		require.NoError(t, err)
+		require.Equal(t, want, f.Match(&capture.Packet{Data: bare}, capture.Source{Link: layers.LinkTypeRaw}), expression)
+	}
+}
+
 // raws are selections from packets without a link header.
 var raws = map[string]string{
 	"tcp": "sdf6", "port 80 or icmp": "sdi6", "arp": "", "host 10.0.0.1": "sdfui", "ether host 02:00:00:00:00:01": "", "ether[0] = 2": "",

@@ -187,17 +187,14 @@ var headers = map[string]func(*view) ([]byte, bool){
 	"ip6":   func(v *view) ([]byte, bool) { return v.net, v.kind == typeIPv6 },
 	"arp":   func(v *view) ([]byte, bool) { return v.net, v.kind == typeARP },
 	"rarp":  func(v *view) ([]byte, bool) { return v.net, v.kind == typeRARP },
-	"icmp6": func(v *view) ([]byte, bool) {
-		return v.net[min(40, len(v.net)):], v.kind == typeIPv6 && v.load(v.net, 6, 1) == uint32(protocols["icmp6"])
-	},
-	"tcp": transportOf("tcp"), "udp": transportOf("udp"), "icmp": transportOf("icmp"),
-	"igmp": transportOf("igmp"), "sctp": transportOf("sctp"),
+	"tcp":   transportOf(typeIPv4, "tcp"), "udp": transportOf(typeIPv4, "udp"), "icmp": transportOf(typeIPv4, "icmp"),
+	"igmp": transportOf(typeIPv4, "igmp"), "sctp": transportOf(typeIPv4, "sctp"), "icmp6": transportOf(typeIPv6, "icmp6"),
 }
 
-// transportOf returns the transport header behind an IPv4 header, as in pcap.
-func transportOf(name string) func(*view) ([]byte, bool) {
+// transportOf returns the transport header behind the header of one version of IP: that of IPv4 but for ICMPv6, as in pcap.
+func transportOf(kind uint16, name string) func(*view) ([]byte, bool) {
 	return func(v *view) ([]byte, bool) {
-		if v.kind != typeIPv4 {
+		if v.kind != kind {
 			return nil, false
 		}
 		return v.transport(protocols[name])
