@@ -13,8 +13,8 @@ import (
 
 // Printer prints packets in tcpdump's notation, with sequence numbers relative to the first ones of each connection.
 type Printer struct {
-	// Verbose also prints the header of IP, whether checksums are right, the packets that ICMP errors quote, and the options of
-	// neighbour discovery, in several lines for a packet, as tcpdump does with -v.
+	// Verbose also prints the header of IP, whether checksums are right, the packets that an unreachable and a time exceeded of ICMP
+	// quote, and the options of neighbour discovery, in several lines for a packet, as tcpdump does with -v.
 	Verbose bool
 
 	source Source

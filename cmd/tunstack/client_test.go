@@ -12,7 +12,7 @@ import (
 
 func TestFailures(t *testing.T) {
 	startLoopback(t)
-	for _, tt := range []struct{ line, message string }{
+	requireFailures(t, exitFailure, []failing{
 		{"echo --port 9999 127.0.0.1 hello", "connection refused"},
 		{"knock --port 9999 127.0.0.1", "connection refused"},
 		{"nc 127.0.0.1 9999", "connection refused"},
@@ -22,11 +22,7 @@ func TestFailures(t *testing.T) {
 		{"traceroute 10.9.9.9", "network is unreachable"},
 		{"traceroute nowhere.invalid", "Name or service not known"},
 		{"nc -u -w 5 127.0.0.1 9999", "connection refused"},
-	} {
-		t.Run(tt.line, func(t *testing.T) {
-			requireOneLine(t, tunstack("hello", strings.Fields(tt.line)...), exitFailure, tt.message)
-		})
-	}
+	}...)
 }
 
 func TestNoStack(t *testing.T) {

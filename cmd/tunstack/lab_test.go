@@ -53,6 +53,21 @@ func noStack(t *testing.T) string {
 	return path
 }
 
+// failing is a command line that fails, and a part of the line that it prints.
+type failing struct{ line, message string }
+
+// requireFailures requires of each command what requireOneLine does, and of a usage error that it names the help.
+func requireFailures(t *testing.T, status int, all ...failing) {
+	t.Helper()
+	for _, f := range all {
+		t.Run(f.line, func(t *testing.T) {
+			r := tunstack("hello", strings.Fields(f.line)...)
+			requireOneLine(t, r, status, f.message)
+			require.Equal(t, status == exitUsage, strings.HasSuffix(r.err, "--help)\n"), r.err)
+		})
+	}
+}
+
 // requireOneLine requires that a command failed with status and one line that contains message, and printed nothing else.
 func requireOneLine(t *testing.T, r result, status int, message string) {
 	t.Helper()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -9,7 +8,7 @@ import (
 
 func TestStepUsage(t *testing.T) {
 	noStack(t)
-	for _, tt := range []struct{ line, message string }{
+	requireFailures(t, exitUsage, []failing{
 		{"step x", "usage: tunstack step [--sim]"},
 		{"step --drop 3", "--drop: it needs --sim"},
 		{"step --seed 3", "--seed: it needs --sim"},
@@ -17,11 +16,7 @@ func TestStepUsage(t *testing.T) {
 		{"step --conn nonsense", `--conn: invalid endpoint "nonsense": it must be ADDR:PORT, ADDR or :PORT`},
 		{"step --break lost", `--break "lost": it must be state=NAME, retransmit, loss or drop`},
 		{"step --sim --conn :80", "none of the others can be"},
-	} {
-		t.Run(tt.line, func(t *testing.T) {
-			requireOneLine(t, tunstack("", strings.Fields(tt.line)...), exitUsage, tt.message)
-		})
-	}
+	}...)
 	requireOneLine(t, tunstack("", "step"), exitFailure, "no stack is running behind")
 }
 

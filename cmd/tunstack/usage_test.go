@@ -18,7 +18,7 @@ import (
 
 func TestUsageErrors(t *testing.T) {
 	noStack(t)
-	for _, tt := range []struct{ line, message string }{
+	requireFailures(t, exitUsage, []failing{
 		{"nonsense", `unknown command "nonsense"`},
 		{"ping", "usage: tunstack ping HOST"},
 		{"ping a b", "usage: tunstack ping HOST"},
@@ -79,19 +79,13 @@ func TestUsageErrors(t *testing.T) {
 		{"neigh -4 -6", "[ipv4 ipv6] were all set"},
 		{"route -4 -6", "[ipv4 ipv6] were all set"},
 		{"route x", "usage: tunstack route"},
-	} {
-		t.Run(tt.line, func(t *testing.T) {
-			r := tunstack("", strings.Fields(tt.line)...)
-			requireOneLine(t, r, exitUsage, tt.message)
-			require.Contains(t, r.err, "--help)\n")
-		})
-	}
+	}...)
 }
 
 // A HOST of IPv6 that cannot be meant gives one line that says what to write instead.
 func TestBadHosts(t *testing.T) {
 	startLoopback(t)
-	for _, tt := range []struct{ args, message string }{
+	requireFailures(t, exitUsage, []failing{
 		{"ping ::ffff:1.2.3.4", "::ffff:1.2.3.4: an IPv4 address in a form of sockets; write 1.2.3.4"},
 		{"traceroute ::ffff:1.2.3.4", "write 1.2.3.4"},
 		{"nc ::ffff:1.2.3.4 7", "write 1.2.3.4"},
@@ -112,11 +106,7 @@ func TestBadHosts(t *testing.T) {
 		{"nc fe80::1%9 7", "fe80::1%9: the stack has no interface 9; it has lo"},
 		{"ping fe80::1", "fe80::1: the address of one link, and the stack has no link"},
 		{"ping -s 65508 127.0.0.1", "-s 65508: the size must be from 0 to 65507"},
-	} {
-		t.Run(tt.args, func(t *testing.T) {
-			requireOneLine(t, tunstack("", strings.Fields(tt.args)...), exitUsage, tt.message)
-		})
-	}
+	}...)
 }
 
 // The zone of an address is one of the stack's interfaces, by name or number; with one link it may be left out.
@@ -178,43 +168,39 @@ func TestOutputIsOpenedFirst(t *testing.T) {
 
 func TestUpChecksItsFlags(t *testing.T) {
 	noStack(t)
-	for _, tt := range []struct{ line, message string }{
-		{"--addr nonsense", "--addr nonsense: it must be an IPv4 address with the length of its network"},
-		{"--addr 10.0.0.2", "it must be an IPv4 address with the length of its network"},
-		{"--addr 10.0.0.2/33", "it must be an IPv4 address with the length of its network"},
-		{"--addr fd00::2/64", "it must be an IPv4 address with the length of its network"},
-		{"--addr 10.0.0.0/24", "no host can have this address"},
-		{"--addr 10.0.0.255/24", "no host can have this address"},
-		{"--addr 127.0.0.1/8", "no host can have this address"},
-		{"--addr 224.0.0.1/24", "no host can have this address"},
-		{"--addr 240.0.0.1/24", "no host can have this address"},
-		{"--addr 0.0.0.1/24", "no host can have this address"},
-		{"--addr auto --host 10.0.0.9", "--host 10.0.0.9: with --addr auto the host is not in a network of the stack"},
-		{"--host nonsense", "--host nonsense: it must be an IPv4 address, or none"},
-		{"--host fd00::1", "it must be an IPv4 address, or none"},
-		{"--host 10.0.1.1", "--host 10.0.1.1: it must be in the stack's network, 10.0.0.0/24"},
-		{"--host 10.0.0.2", "it is the stack's address"},
-		{"--host 10.0.0.255", "no host can have this address"},
-		{"--mtu 67", "--mtu 67: it must be from 68 to 65535"},
-		{"--mtu 65536", "--mtu 65536: it must be from 68 to 65535"},
-		{"--mtu big", "invalid argument"},
-		{"--queues 0", "--queues 0: it must be from 1 to 256"},
-		{"--queues 257", "--queues 257: it must be from 1 to 256"},
-		{"--queues 2 --driver water", "--queues 2: the water driver supports one queue"},
-		{"--driver bsd", "--driver bsd: it must be auto, linux, veth or water"},
-		{"--congestion vegas", "--congestion vegas: it must be " + oneOf(tcp.Algorithms)},
-		{"--services echo,nonsense", `--services: unknown service "nonsense"; valid: echo, discard, daytime, chargen, http, knock, upper, upper-udp, all, none`},
-		{"--log-level loud", "--log-level loud: it must be debug, info, warn or error"},
-		{"--pcap packets.txt", "--pcap packets.txt: the name must end in .pcap or .pcapng"},
-		{"--dev a-name-too-long0", "not a name for an interface"},
-		{"--dev a/b", "not a name for an interface"},
-		{"--dev ..", "not a name for an interface"},
-		{"ping 10.0.0.2", "ping: a command to run needs --sandbox"},
-	} {
-		t.Run(tt.line, func(t *testing.T) {
-			requireOneLine(t, tunstack("", append([]string{"up"}, strings.Fields(tt.line)...)...), exitUsage, tt.message)
-		})
-	}
+	requireFailures(t, exitUsage, []failing{
+		{"up --addr nonsense", "--addr nonsense: it must be an IPv4 address with the length of its network"},
+		{"up --addr 10.0.0.2", "it must be an IPv4 address with the length of its network"},
+		{"up --addr 10.0.0.2/33", "it must be an IPv4 address with the length of its network"},
+		{"up --addr fd00::2/64", "it must be an IPv4 address with the length of its network"},
+		{"up --addr 10.0.0.0/24", "no host can have this address"},
+		{"up --addr 10.0.0.255/24", "no host can have this address"},
+		{"up --addr 127.0.0.1/8", "no host can have this address"},
+		{"up --addr 224.0.0.1/24", "no host can have this address"},
+		{"up --addr 240.0.0.1/24", "no host can have this address"},
+		{"up --addr 0.0.0.1/24", "no host can have this address"},
+		{"up --addr auto --host 10.0.0.9", "--host 10.0.0.9: with --addr auto the host is not in a network of the stack"},
+		{"up --host nonsense", "--host nonsense: it must be an IPv4 address, or none"},
+		{"up --host fd00::1", "it must be an IPv4 address, or none"},
+		{"up --host 10.0.1.1", "--host 10.0.1.1: it must be in the stack's network, 10.0.0.0/24"},
+		{"up --host 10.0.0.2", "it is the stack's address"},
+		{"up --host 10.0.0.255", "no host can have this address"},
+		{"up --mtu 67", "--mtu 67: it must be from 68 to 65535"},
+		{"up --mtu 65536", "--mtu 65536: it must be from 68 to 65535"},
+		{"up --mtu big", "invalid argument"},
+		{"up --queues 0", "--queues 0: it must be from 1 to 256"},
+		{"up --queues 257", "--queues 257: it must be from 1 to 256"},
+		{"up --queues 2 --driver water", "--queues 2: the water driver supports one queue"},
+		{"up --driver bsd", "--driver bsd: it must be auto, linux, veth or water"},
+		{"up --congestion vegas", "--congestion vegas: it must be " + oneOf(tcp.Algorithms)},
+		{"up --services echo,nonsense", `--services: unknown service "nonsense"; valid: echo, discard, daytime, chargen, http, knock, upper, upper-udp, all, none`},
+		{"up --log-level loud", "--log-level loud: it must be debug, info, warn or error"},
+		{"up --pcap packets.txt", "--pcap packets.txt: the name must end in .pcap or .pcapng"},
+		{"up --dev a-name-too-long0", "not a name for an interface"},
+		{"up --dev a/b", "not a name for an interface"},
+		{"up --dev ..", "not a name for an interface"},
+		{"up ping 10.0.0.2", "ping: a command to run needs --sandbox"},
+	}...)
 }
 
 func TestUpFlags(t *testing.T) {
