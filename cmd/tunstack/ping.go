@@ -26,7 +26,7 @@ exits 1 without any reply. A name is looked up in IPv6 first; the address of one
 has the name of the stack's interface behind it if the stack has several.`,
 		Example: `  tunstack ping 10.0.0.1
   tunstack ping fd00::1
-  tunstack ping fe80::1%tap0
+  tunstack ping fe80::1%tun0
   tunstack ping -c 3 -s 8000 10.0.0.1     in fragments`,
 		Args: operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
