@@ -112,6 +112,17 @@ func TestMLDReports(t *testing.T) { // ICMP6-021, ICMP6-022
 	require.EqualValues(t, 8, l.counter("mld.out.reports"))
 }
 
+// Reports are not larger than the MTU that a router advertises.
+func TestMLDReportsFitMTU(t *testing.T) { // ND-031
+	l := quietLab6(t, ip.Config{})
+	for n := range byte(70) {
+		l.join(netip.AddrFrom16([16]byte{0xff, 0x0e, 15: n}), membership.All)
+	}
+	require.Len(t, l.reports(0), 1, "1400 bytes of records")
+	l.eth0.SetLinkMTU(1280)
+	require.Len(t, l.reports(time.Second), 2)
+}
+
 // Until the link-local address is usable reports come from ::, and then all groups are reported again.
 func TestMLDReportsFromUnspecified(t *testing.T) { // ICMP6-021
 	l := quietLab6(t, ip.Config{})

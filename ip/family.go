@@ -31,8 +31,8 @@ type Family interface {
 	// RouterAnycast is the anycast address of all routers in a network; the zero Addr if there is none.
 	RouterAnycast(network netip.Prefix) netip.Addr
 
-	// Membership configures the protocol that reports the groups of an interface with an MTU in bytes. The caller sets Rand.
-	Membership(mtu int) membership.Config
+	// Membership configures the protocol that reports the groups of an interface. The caller sets MTU and Rand.
+	Membership() membership.Config
 	// SendReport sends a message of that protocol.
 	SendReport(now time.Duration, i *Interface, m *membership.Message)
 

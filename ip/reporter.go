@@ -24,7 +24,8 @@ type reporter struct {
 func newReporter(i *Interface, f Family) *reporter {
 	r := &reporter{i: i, family: f}
 	r.timer.Init(i.stack.cfg.Timers, r)
-	cfg := f.Membership(i.mtu)
+	cfg := f.Membership()
+	cfg.MTU = func() int { return i.mtuTo(f.AllHosts()) }
 	random := i.random(f)
 	cfg.Rand = func(n time.Duration) time.Duration { return time.Duration(1 + random.Int64N(int64(n))) }
 	r.host = membership.NewHost(cfg)

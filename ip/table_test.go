@@ -35,7 +35,7 @@ func (family) Broadcast(network netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(b)
 }
 
-func (family) Membership(int) membership.Config {
+func (family) Membership() membership.Config {
 	return membership.Config{Reported: func(netip.Addr) bool { return false }}
 }
 

@@ -57,12 +57,12 @@ type igmpCounters struct {
 // IGMPStats is a pointer to the counters of IGMP, for stats.Read.
 func (s *Stack) IGMPStats() any { return &s.igmp.stats }
 
-// Membership configures IGMP for an interface with an MTU (ip.Family). As RFC 9776 section 8.12 says, the time for which an
+// Membership configures IGMP (ip.Family). As RFC 9776 section 8.12 says, the time for which an
 // older querier counts as present is made of default values.
-func (s *Stack) Membership(mtu int) membership.Config {
+func (s *Stack) Membership() membership.Config {
 	force := membership.Version(s.cfg.IGMPVersion)
 	return membership.Config{
-		AddrLen: 4, Room: mtu - HeaderLen - len(routerAlert) - igmpLen, Oldest: membership.V1, Min: force, Max: force,
+		AddrLen: 4, Headers: HeaderLen + len(routerAlert) + igmpLen, Oldest: membership.V1, Min: force, Max: force,
 		Reported:       func(group netip.Addr) bool { return group != allHosts },
 		ResponseFactor: 10,
 	}

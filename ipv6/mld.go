@@ -50,14 +50,14 @@ type mldCounters struct {
 // MLDStats is a pointer to the counters of MLD, for stats.Read.
 func (s *Stack) MLDStats() any { return &s.mld }
 
-// Membership configures MLD for an interface with an MTU (ip.Family). Groups of the scopes 0 and 1 stay on the node.
-func (s *Stack) Membership(mtu int) membership.Config {
+// Membership configures MLD (ip.Family). Groups of the scopes 0 and 1 stay on the node.
+func (s *Stack) Membership() membership.Config {
 	force := membership.Version(s.cfg.MLDVersion)
 	if force > 0 {
 		force++ // version 1 of MLD is version 2 of IGMP
 	}
 	return membership.Config{
-		AddrLen: 16, Room: mtu - HeaderLen - alertLen - mldReportHead, Oldest: membership.V2, Min: force, Max: force,
+		AddrLen: 16, Headers: HeaderLen + alertLen + mldReportHead, Oldest: membership.V2, Min: force, Max: force,
 		Reported: func(group netip.Addr) bool {
 			scope := group.As16()[1] & 0xf
 			return group != allNodes && scope > 1

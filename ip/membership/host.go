@@ -8,7 +8,8 @@ import (
 // Config of a Host.
 type Config struct {
 	AddrLen  int                                 // of an address in a record, in bytes
-	Room     int                                 // bytes for records in a message
+	Headers  int                                 // bytes of a report of V3 before its records, with the IP header
+	MTU      func() int                          // of the interface now, in bytes
 	Oldest   Version                             // of the protocol
 	Min, Max Version                             // the versions that may be used; 0: Oldest and V3
 	Reported func(group netip.Addr) bool         // false for a group that is never reported
@@ -141,5 +142,5 @@ func (h *Host) Expire(now time.Duration) []Message {
 	if h.version != V3 {
 		return h.reportOld(now)
 	}
-	return pack(append(h.changes(now), h.answers(now)...), h.cfg.Room, h.cfg.AddrLen)
+	return pack(append(h.changes(now), h.answers(now)...), h.cfg.MTU()-h.cfg.Headers, h.cfg.AddrLen)
 }

@@ -19,7 +19,7 @@ type lab struct {
 
 func newLab(t *testing.T, change func(*Config)) *lab {
 	cfg := Config{
-		AddrLen: 4, Room: 1468, Oldest: V1, ResponseFactor: 10,
+		AddrLen: 4, Headers: 32, MTU: func() int { return 1500 }, Oldest: V1, ResponseFactor: 10,
 		Reported: func(group netip.Addr) bool { return group != addr("224.0.0.1") },
 		Rand:     func(n time.Duration) time.Duration { return n / 2 },
 	}
