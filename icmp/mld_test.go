@@ -113,7 +113,7 @@ func TestMLDReports(t *testing.T) { // ICMP6-021, ICMP6-022
 }
 
 // Reports are not larger than the MTU that a router advertises.
-func TestMLDReportsFitMTU(t *testing.T) { // ND-031
+func TestMLDReportsFitMTU(t *testing.T) { // ND-032
 	l := quietLab6(t, ip.Config{})
 	for n := range byte(70) {
 		l.join(netip.AddrFrom16([16]byte{0xff, 0x0e, 15: n}), membership.All)

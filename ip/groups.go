@@ -132,6 +132,20 @@ func (i *Interface) Accepts(group, source netip.Addr) bool {
 	return joined && f.Allows(source) || group == i.stack.FamilyOf(group).AllHosts()
 }
 
+// Filters reports whether a whole datagram, which starts at its IP header, is from a source that no member of its group receives, and counts
+// it then.
+func (s *Stack) Filters(d *Datagram, p *packet.Buffer) bool {
+	return d.Cast == packet.Multicast && s.filters(d, p)
+}
+
+func (s *Stack) filters(d *Datagram, p *packet.Buffer) bool {
+	if d.In.Accepts(d.Dst, d.Src) || aboutGroups(d, p) {
+		return false
+	}
+	s.stats.DropFiltered.Inc()
+	return true
+}
+
 // aboutGroups reports whether a datagram is a message of IGMP or MLD. The filters of the members do not concern it: its sender is a querier
 // or another member, and not a source of the group.
 func aboutGroups(d *Datagram, p *packet.Buffer) bool {

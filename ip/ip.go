@@ -85,8 +85,8 @@ type Outgoing struct {
 	Protocol     uint8
 	TOS, TTL     uint8 // TTL 0: the stack's default
 	DontFragment bool
-	Options      []byte // of IPv4, in the form of setsockopt(IP_OPTIONS)
-	V6           *Outgoing6
+	Options      []byte     // of IPv4, in the form of setsockopt(IP_OPTIONS)
+	V6           *Outgoing6 // of IPv6; nil: the defaults
 }
 
 // OptionsLen is the length of the options with their padding, or of the extension headers, in bytes.

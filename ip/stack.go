@@ -140,11 +140,6 @@ func (s *Stack) tapsOf(number uint8) []Tap {
 // Deliver passes a whole datagram, which starts at its IP header, to the raw sockets and the transport. It returns false if
 // there are neither; then p stays the caller's.
 func (s *Stack) Deliver(now time.Duration, d *Datagram, p *packet.Buffer) bool {
-	if d.Cast == packet.Multicast && !d.In.Accepts(d.Dst, d.Src) && !aboutGroups(d, p) {
-		s.stats.DropFiltered.Inc()
-		p.Free()
-		return true
-	}
 	taps := s.tapsOf(d.Protocol)
 	for _, t := range taps {
 		t.Tap(now, d, p)

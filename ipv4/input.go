@@ -157,11 +157,14 @@ func (s *Stack) reassemble(now time.Duration, h *Header, p *packet.Buffer) {
 
 // deliver passes a whole datagram to the raw sockets and the transport. It takes p over.
 func (s *Stack) deliver(now time.Duration, h *Header, p *packet.Buffer) {
-	if s.ip.Deliver(now, &h.Datagram, p) {
+	switch {
+	case s.ip.Filters(&h.Datagram, p):
+	case s.ip.Deliver(now, &h.Datagram, p):
 		s.stats.InDelivers.Inc()
 		return
+	default:
+		s.stats.DropNoProtocol.Inc()
+		s.Report(now, ip.Error{Kind: ip.ProtocolUnreachable}, &h.Datagram, p)
 	}
-	s.stats.DropNoProtocol.Inc()
-	s.Report(now, ip.Error{Kind: ip.ProtocolUnreachable}, &h.Datagram, p)
 	p.Free()
 }

@@ -211,9 +211,10 @@ func (l *lab) dropped(b []byte, why interface{ Value() uint64 }) {
 // droppedBy is dropped with a counter of package ip.
 func (l *lab) droppedBy(b []byte, name string) {
 	l.t.Helper()
-	before := l.count(name)
+	before, delivered := l.count(name), l.v4.stats.InDelivers.Value()
 	l.recv(b)
 	require.Equal(l.t, before+1, l.count(name))
+	require.Equal(l.t, delivered, l.v4.stats.InDelivers.Value())
 	require.Empty(l.t, l.up.take())
 	require.Empty(l.t, l.up.takeReports())
 	require.Empty(l.t, l.wire0.take())

@@ -108,6 +108,7 @@ func (s *Stack) deliver(now time.Duration, h *Header, p *packet.Buffer) {
 	switch {
 	case h.Protocol == nextNone:
 		s.stats.DropNoNext.Inc()
+	case s.ip.Filters(&h.Datagram, p):
 	case s.ip.Deliver(now, &h.Datagram, p):
 		s.stats.InDelivers.Inc()
 		return

@@ -13,13 +13,13 @@ import (
 // Send sends p along r with the fields of o (ip.Family; see ip.Stack.Send). Datagrams larger than the path MTU leave in fragments,
 // unless o.DontFragment is set (IPV6_DONTFRAG).
 func (s *Stack) Send(now time.Duration, r *ip.Route, o ip.Outgoing, p *packet.Buffer) error {
-	to := r.Path()
+	to, extensions := r.Path(), o.V6.ExtensionsLen()
 	switch {
 	case to.Err != nil:
 		return s.refuse(p, to.Err)
-	case p.Offload.Segmentation != packet.SegmentNone && o.V6.ExtensionsLen() > 0:
+	case p.Offload.Segmentation != packet.SegmentNone && extensions > 0:
 		return s.sendSegments(now, r, o, p)
-	case p.Len()+o.V6.ExtensionsLen() > MaxPayload:
+	case p.Len()+extensions > MaxPayload:
 		return s.refuse(p, syscall.EMSGSIZE)
 	}
 	var out Header
@@ -33,7 +33,7 @@ func (s *Stack) Send(now time.Duration, r *ip.Route, o ip.Outgoing, p *packet.Bu
 		out.TTL = to.Out.CurHopLimit()
 	}
 	out.HeaderLen, out.NextField = HeaderLen, nextHeaderField
-	if o.V6.ExtensionsLen() > 0 {
+	if extensions > 0 {
 		p = out.extend(o.V6, p)
 	}
 	out.TotalLen = HeaderLen + p.Len()
@@ -41,7 +41,7 @@ func (s *Stack) Send(now time.Duration, r *ip.Route, o ip.Outgoing, p *packet.Bu
 	p.Offload.Start += HeaderLen
 	p.Cast = to.Cast
 	if o.Protocol != ip.ProtocolTCP { // TCP checks an error against its segments in flight
-		s.ip.NoteSent(now, r.Src, r.Dst, o.Protocol, HeaderLen+o.V6.ExtensionsLen(), p)
+		s.ip.NoteSent(now, r.Src, r.Dst, o.Protocol, HeaderLen+extensions, p)
 	}
 	s.stats.OutPackets.Inc()
 	return s.emit(now, limited(to, o.V6), &out, p, !o.DontFragment)
