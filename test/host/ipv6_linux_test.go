@@ -26,15 +26,8 @@ const (
 	stackIP6 = "2001:db8::2"
 )
 
-// newStack6 starts a stack in this process, on a TUN device of its own with both families, and returns the name of the device.
-func newStack6(t *testing.T, v variant) string {
-	t.Helper()
-	_, device := dualStack(t, v)
-	return device
-}
-
-// dualStack is newStack6 that also returns the stack.
-func dualStack(t *testing.T, v variant) (*socketapi.Stack, string) {
+// newStack6 starts a stack in this process, on a TUN device of its own with both families, and returns the stack and the name of the device.
+func newStack6(t *testing.T, v variant) (*socketapi.Stack, string) {
 	t.Helper()
 	netns.Need(t)
 	if _, err := os.Stat("/proc/sys/net/ipv6"); err != nil {
@@ -59,8 +52,7 @@ func dualStack(t *testing.T, v variant) (*socketapi.Stack, string) {
 	return s, dev.Name()
 }
 
-// awaitHost6 waits until the kernel receives for an address of its own: it enters the address into its local routes later, on a thread of
-// its own.
+// awaitHost6 waits until the kernel receives for one of its addresses, which a thread of the kernel enters into the local routes later.
 func awaitHost6(t *testing.T, addr, device string) {
 	t.Helper()
 	wait(t, "the kernel's local route to "+addr, func() bool {
@@ -69,17 +61,20 @@ func awaitHost6(t *testing.T, addr, device string) {
 }
 
 // eachTUN runs a test on each kind of TUN device.
-func eachTUN(t *testing.T, test func(t *testing.T, v variant, device string)) {
+func eachTUN(t *testing.T, test func(t *testing.T, v variant, s *socketapi.Stack, device string)) {
 	for _, v := range variants {
 		if v.kind == tun.TUN {
-			t.Run(v.String(), func(t *testing.T) { test(t, v, newStack6(t, v)) })
+			t.Run(v.String(), func(t *testing.T) {
+				s, device := newStack6(t, v)
+				test(t, v, s, device)
+			})
 		}
 	}
 }
 
-// watch records what crosses a device into a file, until the function that it returns is called, which ends the traffic with an echo
-// of 1111 bytes, requires that tshark finds nothing wrong with what the stack has sent, and returns how many packets match a filter. With
-// offload the stack leaves TCP's checksums to the kernel.
+// watch records what crosses a device. Its result count ends the recording with an echo of 1111 bytes, requires that tshark finds no fault in
+// the packets of the stack, and returns the number of packets that match a filter. With offload the stack leaves TCP's checksums to the
+// kernel.
 func watch(t *testing.T, v variant, device string) (count func(filter string) int) {
 	t.Helper()
 	netns.NeedTool(t, "tshark")
@@ -115,7 +110,7 @@ func watch(t *testing.T, v variant, device string) (count func(filter string) in
 }
 
 func TestPing6(t *testing.T) {
-	eachTUN(t, func(t *testing.T, v variant, device string) {
+	eachTUN(t, func(t *testing.T, v variant, _ *socketapi.Stack, device string) {
 		count := watch(t, v, device)
 		for _, size := range []string{"0", "56", "1452", "1453", "4000", "65507"} {
 			out := succeed(t, "ping", "-6", "-q", "-c", "5", "-i", "0.01", "-s", size, stackIP6)
@@ -132,7 +127,7 @@ func TestTraceroute6(t *testing.T) {
 	for _, method := range []string{"default", "icmp", "tcp"} {
 		t.Run(method, func(t *testing.T) {
 			v := variants[1]
-			device := newStack6(t, v) // anew, as a host is sent only so many ICMP errors at a time
+			_, device := newStack6(t, v) // anew, as a host is sent only so many ICMP errors at a time
 			count := watch(t, v, device)
 			out := traceroute(t, "-6", "-n", "-m", "4", "-M", method, stackIP6)
 			hops := strings.Split(strings.TrimSpace(out), "\n")[1:]
@@ -149,9 +144,9 @@ func TestTracepath6(t *testing.T) {
 	require.Regexp(t, `1: +`+stackIP6+` .* reached`, succeed(t, "tracepath", "-6", "-n", stackIP6))
 }
 
-// Nothing listens in IPv6 yet, and clients learn that at once.
+// A client learns at once that nothing listens.
 func TestRefused6(t *testing.T) {
-	eachTUN(t, func(t *testing.T, v variant, device string) {
+	eachTUN(t, func(t *testing.T, v variant, _ *socketapi.Stack, device string) {
 		count := watch(t, v, device)
 		out, status := run(t, command(t, "nc", "-6", "-v", "-w", "5", stackIP6, "7"))
 		require.NotZero(t, status)
