@@ -8,14 +8,16 @@ import (
 
 // Berkeley is a stack with the Berkeley socket calls. Descriptors are the stack's, not the process's. Errors are the syscall.Errno
 // that Linux returns. Numbers, option names and structs are Linux's on every platform. Addresses are netip.AddrPort; the zero value
-// is AF_UNSPEC.
+// is AF_UNSPEC. An IPv4 address and its IPv4-mapped form are the same address to the calls, whatever the family of the socket; ParseSockaddr
+// compares the families as Linux does. A link-local address has its interface as zone.
 type Berkeley struct{ *Stack }
 
 // Berkeley returns the stack with the Berkeley calls.
 func (s *Stack) Berkeley() Berkeley { return Berkeley{s} }
 
 // Bind gives a socket its local address. The unspecified address stands for all addresses of the stack, port 0 for a free port.
-// Errors: EBADF, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL when it is bound already.
+// Errors: EBADF, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL when it is bound already or for an address without the zone that it
+// needs, ENODEV for a zone that the stack does not have.
 func (s Berkeley) Bind(fd int, local netip.AddrPort) error {
 	so, err := s.sockets.get(fd)
 	if err != nil {
@@ -87,8 +89,8 @@ func (so *socket) accept() (*socket, error) {
 // Connect connects a stream socket, or sets the peer of a datagram or raw socket. The zero AddrPort (AF_UNSPEC) removes the peer
 // again, and resets the connection of a stream. 0.0.0.0 stands for the socket's local address, or the loopback's. A non-blocking stream
 // returns EINPROGRESS, and EALREADY if called again before it shows POLLOUT; then SO_ERROR is the outcome. Other errors: EBADF,
-// ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EHOSTUNREACH, EISCONN, EADDRNOTAVAIL, ECONNABORTED when an attempt has failed and its error was
-// read before, EINVAL after Shutdown of an attempt.
+// ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EHOSTUNREACH, EISCONN, EADDRNOTAVAIL, EAFNOSUPPORT, ECONNABORTED when an attempt has failed and its
+// error was read before, EINVAL after Shutdown of an attempt, and EINVAL and ENODEV for a zone as Bind.
 func (s Berkeley) Connect(fd int, remote netip.AddrPort) error {
 	so, err := s.sockets.get(fd)
 	if err != nil {

@@ -1,6 +1,7 @@
 package socketapi
 
 import (
+	"net/netip"
 	"syscall"
 	"testing"
 
@@ -78,5 +79,41 @@ func TestReturnOptions(t *testing.T) { // SOCK-071
 			continue
 		}
 		require.Equal(t, addrB.AsSlice(), m.ReturnOptions[3:7], "with this host added")
+	}
+}
+
+// With IP_FREEBIND or IPV6_FREEBIND a socket is bound to an address before the stack has it. It sends and receives as soon as the stack has
+// the address, and never sends from another one.
+func TestFreeBind(t *testing.T) { // SOCK-071
+	for _, c := range []struct {
+		domain, level, name int
+		peer, own           string
+	}{{AF_INET, IPPROTO_IP, IP_FREEBIND, "10.0.0.1:7", "10.0.0.9:7"}, {AF_INET6, IPPROTO_IPV6, IPV6_FREEBIND, "[2001:db8::1]:7", "[2001:db8::9]:7"}} {
+		w := newWire(t, dualStack)
+		for _, typ := range []int{SOCK_DGRAM, SOCK_STREAM} {
+			fd, err := w.Socket(c.domain, typ|SOCK_NONBLOCK, 0)
+			require.NoError(t, err)
+			require.Equal(t, syscall.EADDRNOTAVAIL, w.Bind(fd, ap(c.own)))
+			w.set(fd, c.level, c.name, 1)
+			require.NoError(t, w.Bind(fd, ap(c.own)))
+			require.Equal(t, syscall.EADDRNOTAVAIL, w.Connect(fd, ap(c.peer)))
+			_, err = w.SendTo(fd, nil, 0, ap(c.peer))
+			require.Error(t, err)
+			require.Empty(t, w.sent)
+
+			own := netip.PrefixFrom(ap(c.own).Addr(), 24)
+			require.NoError(t, w.AddAddress(t.Context(), "link0", own))
+			w.sent = nil // of discovery
+			if typ == SOCK_DGRAM {
+				_, err = w.SendTo(fd, nil, 0, ap(c.peer))
+				require.NoError(t, err)
+			} else {
+				require.Equal(t, syscall.EINPROGRESS, w.Connect(fd, ap(c.peer)))
+			}
+			require.Len(t, w.sent, 1)
+			require.Contains(t, string(w.sent[0]), string(own.Addr().AsSlice()))
+			w.sent = nil
+			require.NoError(t, w.RemoveAddress("link0", own.Addr()))
+		}
 	}
 }

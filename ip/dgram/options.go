@@ -144,14 +144,14 @@ func (o *Options) interfaceFor(dst netip.Addr) *ip.Interface {
 }
 
 // Route finds the route to dst for a socket with the local address bound. src, when valid, is the source address; otherwise it is
-// bound, if that is an address of the stack. Errors: those of Versions.CanReach and ip.Stack.Route, EACCES for a broadcast without SO_BROADCAST.
+// bound, if that is a unicast address. Errors: those of Versions.CanReach and ip.Stack.Route, EACCES for a broadcast without SO_BROADCAST.
 func (o *Options) Route(stack *ip.Stack, dst, src, bound netip.Addr) (*ip.Route, error) {
 	if err := o.Versions.CanReach(dst, bound); err != nil {
 		return nil, err
 	}
 	switch {
 	case src.IsValid():
-	case stack.IsLocal(bound):
+	case !bound.IsUnspecified() && stack.CastOf(bound) == packet.Unicast:
 		src = bound
 	case dst.IsMulticast() && dst.Is4():
 		src = o.MulticastInterface
