@@ -72,16 +72,16 @@ func (t *table) onlyLink() *Interface {
 	return only
 }
 
-// needsZone reports whether an address means nothing without its interface.
-func needsZone(a netip.Addr) bool {
+// NeedsZone reports whether an address means nothing without its interface.
+func NeedsZone(a netip.Addr) bool {
 	return a.Is6() && (a.IsLinkLocalUnicast() || a.IsLinkLocalMulticast() || a.IsInterfaceLocalMulticast())
 }
 
-// Scope returns the address that a socket is to be bound or connected to, and the interface that the socket is bound to with it; nil: to
-// none. The interface is the address's zone, or else that of SO_BINDTODEVICE. Errors: EINVAL if a link-local address has neither, ENODEV
-// for a zone that names no interface.
+// Scope returns the address that a socket is to be bound or connected to, and the interface to which this binds the socket: that of the
+// address's zone, or without a zone that of SO_BINDTODEVICE. The interface is nil for an address that needs no zone. Errors: EINVAL if
+// neither the zone nor SO_BINDTODEVICE names an interface, ENODEV for a zone that the stack does not have.
 func (o *SocketOptions) Scope(s *Stack, a netip.Addr) (netip.Addr, *Interface, error) {
-	if !needsZone(a) {
+	if !NeedsZone(a) {
 		return a.WithZone(""), nil, nil
 	}
 	a, zone, ok := s.ScopedBy(a)

@@ -24,7 +24,7 @@ const (
 	AI_NUMERICHOST = 0x4   // the node is an address
 	AI_V4MAPPED    = 0x8   // with AF_INET6: IPv4-mapped addresses of a node without IPv6 addresses
 	AI_ALL         = 0x10  // with AI_V4MAPPED: the IPv4-mapped addresses besides the IPv6 addresses
-	AI_ADDRCONFIG  = 0x20  // only of families of which an interface other than the loopback has an address
+	AI_ADDRCONFIG  = 0x20  // only families of which an interface other than the loopback has an address
 	AI_NUMERICSERV = 0x400 // the service is a number
 )
 
@@ -55,9 +55,9 @@ var eaiText = map[EAI]string{
 // Error is the text of gai_strerror(3).
 func (e EAI) Error() string { return eaiText[e] }
 
-// GetAddrInfo finds the addresses of a node with the port of a service. The node is an address, with a zone if it is link-local, or a name
-// in the machine's /etc/hosts, the service a number or a name in /etc/services; either may be "". It does not ask DNS. The addresses of a
-// name are in the order of RFC 6724, the best first. Errors are of type EAI.
+// GetAddrInfo finds the addresses of a node with the port of a service. The node is an address, a link-local one perhaps with its zone, or a
+// name in the machine's /etc/hosts; the service is a number or a name in /etc/services. Either may be "". GetAddrInfo does not ask DNS. The
+// addresses of a name are in the order of RFC 6724, the best first. Errors are of type EAI.
 func (s *Stack) GetAddrInfo(node, service string, hints *AddrInfo) ([]AddrInfo, error) {
 	return resolver{s, machineFiles}.getAddrInfo(node, service, hints)
 }
@@ -154,10 +154,12 @@ func (h *AddrInfo) restrict(s *Stack) error {
 	return nil
 }
 
+var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+
 // Addresses of a node "", in the order of glibc.
 var (
 	wildcards = []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}
-	loopbacks = []netip.Addr{netip.IPv6Loopback(), netip.AddrFrom4([4]byte{127, 0, 0, 1})}
+	loopbacks = []netip.Addr{netip.IPv6Loopback(), loopback}
 )
 
 // node finds the addresses of a host and its canonical name.
@@ -188,7 +190,7 @@ func (r resolver) node(node string, h *AddrInfo) ([]netip.Addr, string, error) {
 	return addrs, canonical, nil
 }
 
-// numeric reads an address of either family. Only a link-local one may have a zone, the name or number of an interface.
+// numeric reads an address of either family. Only an address that needs a zone may have one, the name or number of an interface.
 func (s *Stack) numeric(text string) (netip.Addr, bool) {
 	if a, ok := InetAton(text); ok {
 		return netip.AddrFrom4(a), true
@@ -197,11 +199,14 @@ func (s *Stack) numeric(text string) (netip.Addr, bool) {
 	if err != nil || a.Is4() {
 		return netip.Addr{}, false
 	}
-	scoped, _, ok := s.ip.ScopedBy(a)
-	return scoped, ok && (scoped.Zone() == "") == (a.Zone() == "")
+	_, zone, ok := s.ip.ScopedBy(a)
+	if zone == nil {
+		return a, ok
+	}
+	return a.WithZone(zone.Name()), ip.NeedsZone(a)
 }
 
-// ofFamily selects the addresses that the hints ask for; nil: there are none.
+// ofFamily selects the addresses that the hints ask for. The result is nil if no address is left.
 func (h *AddrInfo) ofFamily(addrs []netip.Addr) []netip.Addr {
 	if h.Family == AF_UNSPEC {
 		return addrs

@@ -12,12 +12,20 @@ import (
 	"tunstack/ip"
 )
 
-func TestGetAddrInfo(t *testing.T) { // SOCK-053
+// filesOf returns files with the given contents.
+func filesOf(t *testing.T, hosts, services string) files {
+	t.Helper()
 	dir := t.TempDir()
 	f := files{filepath.Join(dir, "hosts"), filepath.Join(dir, "services")}
-	require.NoError(t, os.WriteFile(f.hosts, []byte("# hosts\n10.0.0.7 box.example Box # me\n10.0.0.8 box\n2001:db8::7 box\nbad box\n10.0.0.9\n"), 0o600))
-	require.NoError(t, os.WriteFile(f.services, []byte("http 80/tcp www\nhttp 80/udp\ntftp 69/udp\nbig 70000/tcp\n"), 0o600))
-	r := resolver{alone(t).Stack, f}
+	require.NoError(t, os.WriteFile(f.hosts, []byte(hosts), 0o600))
+	require.NoError(t, os.WriteFile(f.services, []byte(services), 0o600))
+	return f
+}
+
+func TestGetAddrInfo(t *testing.T) { // SOCK-053
+	r := resolver{alone(t).Stack, filesOf(t,
+		"# hosts\n10.0.0.7 box.example Box # me\n10.0.0.8 box\n2001:db8::7 box\nbad box\n10.0.0.9\n",
+		"http 80/tcp www\nhttp 80/udp\ntftp 69/udp\nbig 70000/tcp\n")}
 	for _, c := range []struct {
 		node, service string
 		hints         AddrInfo
@@ -69,11 +77,10 @@ func TestGetAddrInfo(t *testing.T) { // SOCK-053
 
 // The hints decide which families the answers have.
 func TestFamiliesOfGetAddrInfo(t *testing.T) { // SOCK6-023, SOCK6-024, SOCK6-025
-	dir := t.TempDir()
-	f := files{filepath.Join(dir, "hosts"), filepath.Join(dir, "services")}
-	require.NoError(t, os.WriteFile(f.hosts, []byte("10.0.0.7 four both\n2001:db8::7 six both\n"), 0o600))
-	none, both := alone(t), func() host { h, _ := dualPair(t, nil); return h }()
+	f := filesOf(t, "10.0.0.7 four both\n2001:db8::7 six both\n", "")
+	none := alone(t)
 	only4, _ := pair(t, nil)
+	both, _ := dualPair(t)
 	for _, c := range []struct {
 		on     host
 		node   string
@@ -95,6 +102,7 @@ func TestFamiliesOfGetAddrInfo(t *testing.T) { // SOCK6-023, SOCK6-024, SOCK6-02
 		{none, "both", AF_UNSPEC, AI_ADDRCONFIG, []string{"2001:db8::7", "10.0.0.7"}, nil},
 		{both, "fe80::1%eth0", AF_UNSPEC, AI_NUMERICHOST, []string{"fe80::1%eth0"}, nil},
 		{both, "fe80::1%2", AF_INET6, 0, []string{"fe80::1%eth0"}, nil},
+		{both, "ff02::1%2", AF_INET6, 0, []string{"ff02::1%eth0"}, nil},
 		{both, "fe80::1%eth9", AF_INET6, 0, nil, EAI_NONAME},
 		{both, "2001:db8::1%eth0", AF_INET6, 0, nil, EAI_NONAME},
 		{both, "", AF_INET6, AI_PASSIVE, []string{"::"}, nil},
@@ -115,11 +123,7 @@ func TestFamiliesOfGetAddrInfo(t *testing.T) { // SOCK6-023, SOCK6-024, SOCK6-02
 }
 
 func TestGetNameInfo(t *testing.T) { // SOCK6-026
-	dir := t.TempDir()
-	f := files{filepath.Join(dir, "hosts"), filepath.Join(dir, "services")}
-	require.NoError(t, os.WriteFile(f.hosts, []byte("10.0.0.7 box.example box\n2001:db8::7 six\n"), 0o600))
-	require.NoError(t, os.WriteFile(f.services, []byte("http 80/tcp www\nquic 80/udp\n"), 0o600))
-	r := resolver{alone(t).Stack, f}
+	r := resolver{alone(t).Stack, filesOf(t, "10.0.0.7 box.example box\n2001:db8::7 six\n", "http 80/tcp www\nquic 80/udp\n")}
 	for _, c := range []struct {
 		addr             string
 		hostLen, servLen int

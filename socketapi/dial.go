@@ -47,7 +47,7 @@ func (s *Stack) DialContext(ctx context.Context, network, address string) (net.C
 }
 
 func (s *Stack) dial(ctx context.Context, n network, addr netip.AddrPort) (net.Conn, error) {
-	so, err := s.openNet(n, n.socketFor(addr.Addr(), false))
+	so, err := s.openNet(n, n.socketFor(addr.Addr()))
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func (s *Stack) bindNet(name, address string, types ...int) (*socket, net.Addr, 
 		return nil, nil, err
 	}
 	addr := netAddr(n.typ, addrs[0])
-	so, err := s.openNet(n, n.socketFor(addrs[0].Addr(), true))
+	so, err := s.openNet(n, n.socketFor(addrs[0].Addr()))
 	if err != nil {
 		return nil, addr, err
 	}

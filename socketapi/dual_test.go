@@ -19,9 +19,9 @@ var (
 	linkB = netip.MustParseAddr("fe80::b")
 )
 
-// dualPair is two stacks joined by a wire, in real time or that of clk: a at 10.0.0.1, 2001:db8::1 and fe80::a, b at 10.0.0.2,
-// 2001:db8::2 and fe80::b. Their interfaces are named eth0.
-func dualPair(t *testing.T, clk *VirtualClock) (a, b host) {
+// dualPair returns two stacks joined by a wire, in real time. The addresses of a are 10.0.0.1, 2001:db8::1 and fe80::a, those of b 10.0.0.2,
+// 2001:db8::2 and fe80::b. The interface of each is eth0.
+func dualPair(t *testing.T) (a, b host) {
 	t.Helper()
 	one, two := tun.Pipe(1500, tun.TUN, packet.Features{})
 	host := func(d tun.Device, v4, v6, link netip.Addr) host {
@@ -29,9 +29,6 @@ func dualPair(t *testing.T, clk *VirtualClock) (a, b host) {
 		i := &cfg.Interfaces[0]
 		i.Name = "eth0"
 		i.Addrs = append(i.Addrs, netip.PrefixFrom(v6, 64), netip.PrefixFrom(link, 64))
-		if clk != nil {
-			cfg.Clock = clk
-		}
 		return newHost(t, cfg)
 	}
 	return host(one, addrA, addrA6, linkA), host(two, addrB, addrB6, linkB)
@@ -40,7 +37,7 @@ func dualPair(t *testing.T, clk *VirtualClock) (a, b host) {
 // A listener without a host, or with an unspecified one, accepts connections over both versions, and addresses have the forms of
 // package net.
 func TestListenBothVersions(t *testing.T) { // SOCK6-002, SOCK6-004, SOCK6-032
-	a, b := dualPair(t, nil)
+	a, b := dualPair(t)
 	for _, c := range []struct{ network, address, local string }{
 		{"tcp", ":0", "[::]"}, {"tcp", "[::]:0", "[::]"}, {"tcp", "0.0.0.0:0", "[::]"},
 		{"tcp4", ":0", "0.0.0.0"}, {"tcp6", ":0", "[::]"},
@@ -48,19 +45,17 @@ func TestListenBothVersions(t *testing.T) { // SOCK6-002, SOCK6-004, SOCK6-032
 	} {
 		l, err := b.Stack.Listen(c.network, c.address)
 		require.NoError(t, err, c)
-		port := portOf(l.Addr())
+		port, at := portOf(l.Addr()), l.Addr().(*net.TCPAddr).AddrPort().Addr().WithZone("")
 		require.Equal(t, c.local+":"+port, l.Addr().String())
 		for _, d := range []struct{ network, to, from string }{
 			{"tcp", "10.0.0.2", "10.0.0.1"}, {"tcp4", "10.0.0.2", "10.0.0.1"}, {"tcp", "::ffff:10.0.0.2", "10.0.0.1"},
 			{"tcp", "2001:db8::2", "2001:db8::1"}, {"tcp6", "2001:db8::2", "2001:db8::1"},
 			{"tcp", "fe80::b%eth0", "fe80::a%eth0"}, {"tcp6", "fe80::b%2", "fe80::a%eth0"},
 		} {
-			v6 := d.from != "10.0.0.1"
-			wild := c.local == "[::]" && c.network == "tcp" || c.local == "[::]" && v6 || c.local == "0.0.0.0" && !v6
-			to, _ := netip.ParseAddr(d.to)
-			same := net.JoinHostPort(to.Unmap().WithZone("").String(), "") == net.JoinHostPort(netip.MustParseAddrPort(l.Addr().String()).Addr().WithZone("").String(), "")
+			to := netip.MustParseAddr(d.to).Unmap().WithZone("")
+			wild := at.IsUnspecified() && (c.network == "tcp" || at.Is4() == to.Is4())
 			conn, err := a.Dial(d.network, net.JoinHostPort(d.to, port))
-			if !wild && !same {
+			if !wild && at != to {
 				require.ErrorIs(t, err, syscall.ECONNREFUSED, "%v %v", c, d)
 				continue
 			}
@@ -84,7 +79,7 @@ func TestListenBothVersions(t *testing.T) { // SOCK6-002, SOCK6-004, SOCK6-032
 
 // One port serves each version with a listener of its own.
 func TestListenersOfOneVersion(t *testing.T) { // SOCK6-007, SOCK6-032
-	a, b := dualPair(t, nil)
+	a, b := dualPair(t)
 	four, err := b.Stack.Listen("tcp4", ":7")
 	require.NoError(t, err)
 	six, err := b.Stack.Listen("tcp6", ":7")
@@ -129,7 +124,7 @@ func TestDialThisHost(t *testing.T) { // SOCK6-003
 }
 
 func TestPacketsOfBothVersions(t *testing.T) { // SOCK6-002, SOCK6-004, SOCK6-032
-	a, b := dualPair(t, nil)
+	a, b := dualPair(t)
 	server, err := b.ListenPacket("udp", ":7")
 	require.NoError(t, err)
 	require.Equal(t, "[::]:7", server.LocalAddr().String())
@@ -155,9 +150,23 @@ func TestPacketsOfBothVersions(t *testing.T) { // SOCK6-002, SOCK6-004, SOCK6-03
 	}
 }
 
+// The zone of a group chooses the interface.
+func TestDialGroup(t *testing.T) { // SOCK6-004
+	a, b := dualPair(t)
+	server, err := b.ListenPacket("udp6", ":7")
+	require.NoError(t, err)
+	conn, err := a.Dial("udp", "[ff02::1%eth0]:7")
+	require.NoError(t, err)
+	_, err = conn.Write([]byte("hello"))
+	require.NoError(t, err)
+	_, from, err := server.ReadFrom(make([]byte, 9))
+	require.NoError(t, err)
+	require.Equal(t, "fe80::a%eth0", from.(*net.UDPAddr).AddrPort().Addr().String())
+}
+
 // Raw sockets have one version. An IPv6 one sends and receives payloads without the header.
 func TestRawNetworks(t *testing.T) { // SOCK6-032
-	a, b := dualPair(t, nil)
+	a, b := dualPair(t)
 	for _, c := range []struct{ network, listen, to, from string }{
 		{"ip4:253", "", "10.0.0.2", "10.0.0.1"}, {"ip:253", "", "10.0.0.2", "10.0.0.1"}, {"ip6:253", "", "2001:db8::2", "2001:db8::1"},
 		{"ip:253", "::", "fe80::b%eth0", "fe80::a%eth0"},

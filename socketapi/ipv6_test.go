@@ -1,7 +1,6 @@
 package socketapi
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"testing"
 
@@ -11,7 +10,6 @@ import (
 	"tunstack/internal/checksum"
 	"tunstack/internal/packet"
 	"tunstack/ip"
-	"tunstack/ipv6"
 	"tunstack/tcp"
 	"tunstack/tun"
 )
@@ -30,19 +28,11 @@ func dualStack(cfg *Config) {
 // recv6 puts in a datagram from 2001:db8::1 and returns the only one that is sent.
 func (w *wire) recv6(protocol uint8, payload []byte) (ip.Datagram, []byte) {
 	w.t.Helper()
-	b := make([]byte, ipv6.HeaderLen, ipv6.HeaderLen+len(payload))
-	b[0], b[6], b[7] = 6<<4, protocol, 64
-	binary.BigEndian.PutUint16(b[4:], uint16(len(payload)))
-	copy(b[8:], addrA6.AsSlice())
-	copy(b[24:], addrB6.AsSlice())
-	w.inject(append(b, payload...))
-	require.Len(w.t, w.sent, 1)
-	var h ipv6.Header
-	require.True(w.t, h.Parse(w.sent[0]))
-	b = w.sent[0][h.HeaderLen:]
-	w.sent = nil
-	require.Equal(w.t, uint16(0xffff), checksum.Sum(b, h.PseudoSum(len(b))))
-	return h.Datagram, b
+	w.inject(packet6(protocol, payload))
+	h, b := w.sent6()
+	require.Len(w.t, h, 1)
+	require.Equal(w.t, uint16(0xffff), checksum.Sum(b[0], h[0].PseudoSum(len(b[0]))))
+	return h[0].Datagram, b[0]
 }
 
 // Sockets at 0.0.0.0 are IPv4's: a packet to their ports over IPv6 is refused like one to an unused port.
@@ -59,8 +49,7 @@ func TestSocketsOfIPv4HearNoIPv6(t *testing.T) {
 	require.Equal(t, tcp.Seq(6), rst.Ack)
 
 	datagram := []byte{3, 232, 0, 7, 0, 12, 0, 0, 1, 2, 3, 4}
-	checksum.Put(datagram[6:], ^checksum.Sum(datagram, checksum.Pseudo(addrA6, addrB6, ip.ProtocolUDP, len(datagram))))
-	d, b = w.recv6(ip.ProtocolUDP, datagram)
+	d, b = w.recv6(ip.ProtocolUDP, sum6(ip.ProtocolUDP, datagram, 6))
 	require.Equal(t, uint8(ip.ProtocolICMPv6), d.Protocol)
 	require.Equal(t, []byte{icmp.Unreachable6, icmp.CodePort6}, b[:2])
 	for _, fd := range []int{datagrams, raw} {

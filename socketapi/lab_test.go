@@ -42,8 +42,6 @@ func newHost(t *testing.T, cfg Config) host {
 // alone is a stack with the loopback only, in real time.
 func alone(t *testing.T) host { return newHost(t, Config{}) }
 
-var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
-
 // pair is two stacks joined by a wire, a at 10.0.0.1 and b at 10.0.0.2. With a virtual clock they run only when it is advanced.
 func pair(t *testing.T, clk *VirtualClock) (a, b host) {
 	t.Helper()
@@ -166,4 +164,16 @@ func (h host) receives(fd int, text string) {
 	got, err := h.recv(fd, 65536, 0)
 	require.NoError(h.t, err)
 	require.Equal(h.t, text, got)
+}
+
+// counters are the counters of the stack by their names.
+func (h host) counters() map[string]uint64 {
+	h.t.Helper()
+	all := map[string]uint64{}
+	for _, c := range h.Counters() {
+		require.NotContains(h.t, all, c.Name)
+		require.NotEmpty(h.t, c.Doc, c.Name)
+		all[c.Name] = c.Value
+	}
+	return all
 }

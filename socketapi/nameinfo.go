@@ -16,8 +16,8 @@ const (
 	NI_DGRAM       = 0x10 // the service is UDP's
 )
 
-// GetNameInfo returns the names of an address and a port (getnameinfo(3)), as far as the machine's /etc/hosts and /etc/services have them, else
-// their numbers. It does not ask DNS. An IPv4-mapped address has the name of the IPv4 address, and the number of a link-local address ends
+// GetNameInfo returns the names that an address and a port have in the machine's /etc/hosts and /etc/services, or their numbers without a name
+// (getnameinfo(3)). It does not ask DNS. An IPv4-mapped address has the name of the IPv4 address, and the number of a link-local address ends
 // in its zone. hostLen and servLen are the sizes of the C program's buffers, with room for the zero byte that ends a text; a name with size
 // 0 is not wanted. Errors are of type EAI: EAI_OVERFLOW for a text that is too long.
 func (s *Stack) GetNameInfo(a netip.AddrPort, hostLen, servLen, flags int) (host, serv string, err error) {
@@ -48,7 +48,7 @@ func (r resolver) getNameInfo(a netip.AddrPort, hostLen, servLen, flags int) (ho
 	return host, serv, nil
 }
 
-// hostName is the name of an address, else its text; "" if the flags do not allow the text.
+// hostName returns the name of an address, or its text without a name, or "" if the flags do not allow the text.
 func (r resolver) hostName(a netip.Addr, flags int) string {
 	name := ""
 	if flags&NI_NUMERICHOST == 0 {
@@ -83,7 +83,7 @@ func (r resolver) serviceName(port uint16, flags int) string {
 	return strconv.Itoa(int(port))
 }
 
-// nameOf finds the first name of an address in the hosts file; "": there is none.
+// nameOf returns the first name of an address in the hosts file, or "" without a name.
 func (f files) nameOf(a netip.Addr) string {
 	for words := range lines(f.hosts) {
 		if addr, err := netip.ParseAddr(words[0]); err == nil && addr.Unmap() == a {
@@ -93,7 +93,7 @@ func (f files) nameOf(a netip.Addr) string {
 	return ""
 }
 
-// serviceAt finds the name of the service at a port; "": there is none.
+// serviceAt returns the name of the service at a port in the services file, or "" without a name.
 func (f files) serviceAt(port uint16, transport string) string {
 	want := strconv.Itoa(int(port)) + "/" + transport
 	for words := range lines(f.services) {

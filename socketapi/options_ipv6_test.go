@@ -142,7 +142,7 @@ func TestConflictsOfFamilies(t *testing.T) { // SOCK6-005, SOCK6-007
 
 // A Berkeley socket of AF_INET6 names IPv4 peers by mapped addresses, and IPv4 packets go over the wire.
 func TestMappedAddresses(t *testing.T) { // SOCK6-002, SOCK6-004
-	a, b := dualPair(t, nil)
+	a, b := dualPair(t)
 	l := b.socket6(SOCK_STREAM, 0)
 	require.NoError(t, b.Bind(l, ap("[::]:7")))
 	require.NoError(t, b.Listen(l, 5))
@@ -170,7 +170,7 @@ func TestMappedAddresses(t *testing.T) { // SOCK6-002, SOCK6-004
 }
 
 func TestV6OnlyRefusesMapped(t *testing.T) { // SOCK6-005, SOCK6-006, SOCK6-008, SOCK6-009
-	h, _ := dualPair(t, nil)
+	h, _ := dualPair(t)
 	for _, typ := range []int{SOCK_STREAM, SOCK_DGRAM} {
 		fd := h.socket6(typ, 0)
 		require.NoError(t, h.SetSockOpt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1))
@@ -196,7 +196,7 @@ func TestV6OnlyRefusesMapped(t *testing.T) { // SOCK6-005, SOCK6-006, SOCK6-008,
 }
 
 func TestInterfaceNames(t *testing.T) { // SOCK6-028
-	h, _ := dualPair(t, nil)
+	h, _ := dualPair(t)
 	require.Equal(t, []NameIndex{{1, "lo"}, {2, "eth0"}}, h.IfNameIndex())
 	require.Equal(t, 2, h.IfNameToIndex("eth0"))
 	require.Zero(t, h.IfNameToIndex("eth9"))
@@ -210,7 +210,7 @@ func TestInterfaceNames(t *testing.T) { // SOCK6-028
 }
 
 func TestSockaddrIn6(t *testing.T) { // SOCK6-001
-	h, _ := dualPair(t, nil)
+	h, _ := dualPair(t)
 	sa := h.SockaddrIn6(ap("[fe80::b%eth0]:258"))
 	sa.FlowInfo = [4]byte{0, 1, 2, 3}
 	b := layout(sa)
@@ -220,6 +220,9 @@ func TestSockaddrIn6(t *testing.T) { // SOCK6-001
 	require.NoError(t, err)
 	require.Equal(t, ap("[fe80::b%eth0]:258"), a)
 	require.EqualValues(t, 0x10203, flow)
+	for addr, want := range map[string]string{"ff01::1": "ff01::1%eth0", "ff02::1": "ff02::1%eth0", "ff05::1": "ff05::1", "2001:db8::b": "2001:db8::b"} {
+		require.Equal(t, want, h.AddrPort(&SockaddrIn6{Addr: netip.MustParseAddr(addr).As16(), ScopeID: 2}).Addr().String())
+	}
 	for n, want := range map[int]error{0: syscall.EINVAL, 23: syscall.EINVAL, 24: nil} {
 		_, _, err = h.ParseSockaddr(AF_INET6, b[:n])
 		require.Equal(t, want, err, n)

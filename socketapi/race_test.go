@@ -32,7 +32,7 @@ func TestHappyEyeballs(t *testing.T) { // SOCK6-030, SOCK6-031
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a, b := dualPair(t, nil)
+				a, b := dualPair(t)
 				if c.listen != "" {
 					_, err := b.Stack.Listen(c.listen, ":7")
 					require.NoError(t, err)

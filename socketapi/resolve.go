@@ -53,18 +53,16 @@ func parseNetwork(name string) (network, error) {
 	return network{}, net.UnknownNetworkError(name)
 }
 
-// socketFor are the versions of the socket that package net makes for an address: both only to listen at a wildcard.
-func (n network) socketFor(a netip.Addr, passive bool) ip.Versions {
-	switch {
-	case passive && a.IsUnspecified() && n.typ != SOCK_RAW, n.versions != ip.Dual:
-		return n.versions
-	case a.Is4():
+// socketFor returns the versions of the socket that package net makes for an address: a network of both versions has an IPv4 socket for an
+// IPv4 address, and a dual-stack one for an IPv6 address and for ::.
+func (n network) socketFor(a netip.Addr) ip.Versions {
+	if n.versions == ip.Dual && a.Is4() {
 		return ip.V4
 	}
-	return ip.Dual
+	return n.versions
 }
 
-// local is the host that stands for this one: its wildcard if the socket is passive, else a loopback address.
+// local is the address that stands for this host: a wildcard if the socket is passive, else a loopback address.
 func (n network) local(passive bool) netip.Addr {
 	switch {
 	case passive && n.typ == SOCK_RAW && n.versions == ip.Dual: // a raw socket has one version
@@ -74,7 +72,7 @@ func (n network) local(passive bool) netip.Addr {
 	case n.versions == ip.V6:
 		return netip.IPv6Loopback()
 	}
-	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	return loopback
 }
 
 // resolve finds the addresses that "host:port", or of a raw socket "host", stands for, in the order in which they are to be tried. No host,

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"syscall"
+
+	"tunstack/ip"
 )
 
 // SockaddrIn6 is Linux's struct sockaddr_in6, for options that contain one and for programs written against Linux's headers. The calls of
@@ -29,8 +31,8 @@ func (s *Stack) SockaddrIn6(a netip.AddrPort) SockaddrIn6 {
 // AddrPort returns the address in a SockaddrIn6. The scope id becomes the zone of an address that needs one.
 func (s *Stack) AddrPort(sa *SockaddrIn6) netip.AddrPort {
 	a := netip.AddrFrom16(sa.Addr)
-	if name, err := s.IfIndexToName(int(sa.ScopeID)); err == nil && (a.IsLinkLocalUnicast() || a.IsLinkLocalMulticast()) {
-		a = a.WithZone(name)
+	if i := s.ip.InterfaceAt(int(sa.ScopeID)); i != nil && ip.NeedsZone(a) {
+		a = a.WithZone(i.Name())
 	}
 	return netip.AddrPortFrom(a, binary.BigEndian.Uint16(sa.Port[:]))
 }
