@@ -65,11 +65,11 @@ func (at attachment) addAddress(now time.Duration, addr netip.Prefix, done func(
 		}
 		done(err)
 	}
-	if at.ethernet != nil && addr.Addr().Is6() {
-		decided(now, errNoNeighborDiscovery)
-		return
-	}
 	if addr.Addr().Is6() {
+		if at.ethernet != nil {
+			decided(now, errNoNeighborDiscovery)
+			return
+		}
 		at.startAutoconf(now)
 	}
 	at.ip.Assign(now, ip.Address{Prefix: addr, Preferred: Forever, Valid: Forever}, decided)

@@ -12,14 +12,14 @@ import (
 // field has no effect.
 type Ancillary struct {
 	Ifindex    int         // IP_PKTINFO, IPV6_PKTINFO: number of the interface to leave by; the source is Message.Local
-	HopLimit   *int        // IP_TTL, IPV6_HOPLIMIT; -1 has no effect
+	HopLimit   *int        // IP_TTL, IPV6_HOPLIMIT; -1 has no effect, and 0 over IPv4 is the stack's default
 	TClass     *int        // IP_TOS, IPV6_TCLASS; -1 is 0
 	DontFrag   *bool       // IPV6_DONTFRAG
 	FlowInfo   uint32      // the flow label in a struct sockaddr_in6, with IPV6_FLOWINFO_SEND
 	Extensions []Extension // of IPv6: a Header of length 0 removes the socket's
 }
 
-// control turns control messages, which may be nil, into the choices of a send. Errors, as on Linux: EINVAL for a value out of range and
+// control turns the control messages a, which may be nil, into the choices of a send. Errors, as on Linux: EINVAL for a value out of range and
 // for an IPv6 source that the stack does not have, ENODEV for an unknown interface.
 func (so *socket) control(c *dgram.Control, a *Ancillary) error {
 	switch {
@@ -30,18 +30,34 @@ func (so *socket) control(c *dgram.Control, a *Ancillary) error {
 	case a == nil:
 		return nil
 	}
-	choices := &dgram.Choices{Device: so.stack.ip.InterfaceAt(a.Ifindex)}
-	device := so.ip().Device
-	switch {
-	case a.Ifindex != 0 && choices.Device == nil:
-		return syscall.ENODEV
-	case device != nil && choices.Device != nil && device != choices.Device, a.outOfRange():
+	device, err := so.deviceAt(a.Ifindex)
+	if err != nil {
+		return err
+	}
+	if a.outOfRange() {
 		return syscall.EINVAL
 	}
 	v6, err := so.outgoing6(a)
-	choices.Header = func(o ip.Outgoing) ip.Outgoing { return a.apply(o, v6) }
-	c.Choices = choices
-	return err
+	if err != nil {
+		return err
+	}
+	c.Choices = &dgram.Choices{Device: device, Header: func(o ip.Outgoing) ip.Outgoing { return a.apply(o, v6) }}
+	return nil
+}
+
+// deviceAt is the interface with a number; 0: nil. The errors are ENODEV if there is no such interface, and EINVAL if SO_BINDTODEVICE allows
+// only another one.
+func (so *socket) deviceAt(number int) (*ip.Interface, error) {
+	i, only := so.stack.ip.InterfaceAt(number), so.ip().Device
+	switch {
+	case number == 0:
+		return nil, nil
+	case i == nil:
+		return nil, syscall.ENODEV
+	case only != nil && i != only:
+		return nil, syscall.EINVAL
+	}
+	return i, nil
 }
 
 // outgoing6 are the socket's fields for IPv6 with those of a.

@@ -59,7 +59,8 @@ func InetPton(family int, text string, dst []byte) (int, error) {
 }
 
 // InetNtop returns the text of the address of a family in src, 4 bytes for AF_INET and 16 for AF_INET6 (inet_ntop(3)). size is the size of
-// the C program's buffer, with room for the zero byte that ends the text. Errors: EAFNOSUPPORT, ENOSPC if the text is too long. It panics if src is too short.
+// the C program's buffer, with room for the zero byte that ends the text. Errors: EAFNOSUPPORT, ENOSPC if the text is too long. InetNtop
+// panics if src is too short.
 func InetNtop(family int, src []byte, size int) (string, error) {
 	n := addrLen(family)
 	if n == 0 {

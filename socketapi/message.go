@@ -55,10 +55,7 @@ func (s Berkeley) SendMsg(fd int, b []byte, m Message, flags int) (int, error) {
 		return -1, err
 	}
 	e := envelope{to: m.Addr, Control: dgram.Control{Src: m.Local.Unmap()}}
-	if so.domain == AF_INET6 || m.Ancillary != nil {
-		err = so.control(&e.Control, m.Ancillary)
-	}
-	if err != nil {
+	if err := so.control(&e.Control, m.Ancillary); err != nil {
 		return -1, err
 	}
 	n, err := so.transmit(b, e, flags)

@@ -16,7 +16,7 @@ var deviceOptions = map[optname]option{
 		func(so *socket, on bool) { so.setIP(func(o *ip.SocketOptions) { o.DontRoute = on }) }),
 	{SOL_SOCKET, SO_BINDTODEVICE}:  {getDevice, setDevice},
 	{SOL_SOCKET, SO_BINDTOIFINDEX}: number(0, 1<<31-1, func(so *socket) int { return so.stack.ip.NumberOf(so.ip().Device) }, setDeviceIndex),
-	{IPPROTO_IP, IP_UNICAST_IF}:    {getUnicastIf, setUnicastIf},
+	{IPPROTO_IP, IP_UNICAST_IF}:    unicastIf(IPPROTO_IP, IP_UNICAST_IF, func(o *dgram.Options) **ip.Interface { return &o.UnicastIf }),
 }
 
 // getDevice is the interface's name with a zero byte behind it, or nothing.
@@ -53,30 +53,33 @@ func (so *socket) bindToDevice(i *ip.Interface) error {
 	return nil
 }
 
-// getUnicastIf is the interface's number in network byte order.
-func getUnicastIf(so *socket) (any, error) {
-	d := so.datagrams()
-	if d == nil {
-		return so.value(IPPROTO_IP, IP_UNICAST_IF), nil
+// unicastIf is IP_UNICAST_IF or IPV6_UNICAST_IF, the number of the interface for unicast datagrams in network byte order; 0 allows every
+// interface. As on Linux, a stream only stores it.
+func unicastIf(level, name int, field func(*dgram.Options) **ip.Interface) option {
+	return option{
+		get: func(so *socket) (any, error) {
+			n := so.value(level, name)
+			if d := so.datagrams(); d != nil {
+				o := d.Options()
+				n = so.stack.ip.NumberOf(*field(&o))
+			}
+			return binary.BigEndian.AppendUint32(nil, uint32(n)), nil
+		},
+		set: func(so *socket, v optvalue) error {
+			if len(v) < 4 {
+				return syscall.EINVAL
+			}
+			n := int(binary.BigEndian.Uint32(v))
+			i := so.stack.ip.InterfaceAt(n)
+			if n != 0 && i == nil {
+				return syscall.EADDRNOTAVAIL
+			}
+			if d := so.datagrams(); d != nil {
+				d.SetOptions(func(o *dgram.Options) { *field(o) = i })
+			} else {
+				so.keep(level, name, n)
+			}
+			return nil
+		},
 	}
-	return binary.BigEndian.AppendUint32(nil, uint32(so.stack.ip.NumberOf(d.Options().UnicastIf))), nil
-}
-
-// setUnicastIf takes the number in network byte order; 0 allows every interface. As on Linux, a stream only stores it.
-func setUnicastIf(so *socket, v optvalue) error {
-	if len(v) < 4 {
-		return syscall.EINVAL
-	}
-	n := int(binary.BigEndian.Uint32(v))
-	i := so.stack.ip.InterfaceAt(n)
-	if n != 0 && i == nil {
-		return syscall.EADDRNOTAVAIL
-	}
-	if d := so.datagrams(); d != nil {
-		d.SetOptions(func(o *dgram.Options) { o.UnicastIf = i })
-		return nil
-	}
-	kept, err := v.int()
-	so.keep(IPPROTO_IP, IP_UNICAST_IF, kept)
-	return err
 }

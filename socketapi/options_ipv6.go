@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"tunstack/ip"
+	"tunstack/ip/dgram"
 )
 
 // ipv6Options are the options of level IPPROTO_IPV6 that the sockets of AF_INET6 of every transport have.
@@ -26,6 +27,8 @@ var ipv6Options = map[optname]option{
 	{IPPROTO_IPV6, IPV6_RTHDRDSTOPTS}: extensionHeader(IPV6_RTHDRDSTOPTS),
 	{IPPROTO_IPV6, IPV6_RTHDR}:        extensionHeader(IPV6_RTHDR),
 	{IPPROTO_IPV6, IPV6_DSTOPTS}:      extensionHeader(IPV6_DSTOPTS),
+	{IPPROTO_IPV6, IPV6_UNICAST_IF}: unicastIf(IPPROTO_IPV6, IPV6_UNICAST_IF,
+		func(o *dgram.Options) **ip.Interface { return &o.Multicast6.UnicastIf }),
 	{IPPROTO_IPV6, IPV6_ROUTER_ALERT}: fixed(func(*socket) int { return 0 }),
 
 	{IPPROTO_IPV6, IPV6_AUTOFLOWLABEL}: whole(flag(
@@ -117,8 +120,8 @@ func getPreferences(so *socket) int {
 	return kind | IPV6_PREFER_SRC_HOME
 }
 
-// setPreferences takes at most one bit of each kind, and leaves a kind without a bit unchanged, except care-of addresses, which the stack does
-// not have.
+// setPreferences takes at most one bit of each kind. A kind of which no bit is set keeps its value. The stack has no care-of addresses, and
+// only stores the bit of that kind.
 func setPreferences(so *socket, n int) error {
 	kind := so.ipv6().Preferences
 	switch n & (IPV6_PREFER_SRC_TMP | IPV6_PREFER_SRC_PUBLIC | IPV6_PREFER_SRC_PUBTMP_DEFAULT) {

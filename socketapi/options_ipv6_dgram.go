@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"syscall"
 
-	"tunstack/ip"
 	"tunstack/ip/dgram"
 )
 
@@ -16,7 +15,6 @@ var ipv6StreamOptions = map[optname]option{
 	{IPPROTO_IPV6, IPV6_MULTICAST_IF}:   {func(*socket) (any, error) { return 0, nil }, refused(syscall.ENOPROTOOPT)},
 	{IPPROTO_IPV6, IPV6_MULTICAST_LOOP}: whole(keptNumber(IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0, 1)),
 	{IPPROTO_IPV6, IPV6_MULTICAST_ALL}:  whole(kept(IPPROTO_IPV6, IPV6_MULTICAST_ALL)),
-	{IPPROTO_IPV6, IPV6_UNICAST_IF}:     {getUnicastIf6, setUnicastIf6},
 	{IPPROTO_IPV6, IPV6_JOIN_GROUP}:     {set: refused(syscall.EPROTO)},
 	{IPPROTO_IPV6, IPV6_LEAVE_GROUP}:    {set: refused(syscall.EPROTO)},
 }
@@ -38,7 +36,6 @@ var ipv6DatagramOptions = map[optname]option{
 		func(so *socket, on bool) { _ = so.setMulticast6(func(o *dgram.Multicast6) { o.OnlyJoined = !on }) })),
 	{IPPROTO_IPV6, IPV6_MULTICAST_IF}: whole(number(math.MinInt32, math.MaxInt32,
 		func(so *socket) int { return so.stack.ip.NumberOf(so.datagrams().Options().Multicast6.Interface) }, setMulticastIf6)),
-	{IPPROTO_IPV6, IPV6_UNICAST_IF}:  {getUnicastIf6, setUnicastIf6},
 	{IPPROTO_IPV6, IPV6_JOIN_GROUP}:  {set: sourceOption(optvalue.ipv6Mreq, join)},
 	{IPPROTO_IPV6, IPV6_LEAVE_GROUP}: {set: leaveOption6(optvalue.ipv6Mreq, 16)},
 
@@ -65,40 +62,11 @@ func setMulticastHops(so *socket, n int) error {
 
 // setMulticastIf6 takes the number of an interface; 0 lets the route choose.
 func setMulticastIf6(so *socket, n int) error {
-	i := so.stack.ip.InterfaceAt(n)
-	device := so.ip().Device
-	switch {
-	case n != 0 && i == nil:
-		return syscall.ENODEV
-	case device != nil && i != nil && i != device:
-		return syscall.EINVAL
+	i, err := so.deviceAt(n)
+	if err != nil {
+		return err
 	}
 	return so.setMulticast6(func(o *dgram.Multicast6) { o.Interface = i })
-}
-
-// getUnicastIf6 is the interface's number in network byte order.
-func getUnicastIf6(so *socket) (any, error) {
-	n := so.value(IPPROTO_IPV6, IPV6_UNICAST_IF) // of a stream
-	if d := so.datagrams(); d != nil {
-		n = so.stack.ip.NumberOf(d.Options().Multicast6.UnicastIf)
-	}
-	return binary.BigEndian.AppendUint32(nil, uint32(n)), nil
-}
-
-func setUnicastIf6(so *socket, v optvalue) error {
-	if len(v) < 4 {
-		return syscall.EINVAL
-	}
-	n := int(binary.BigEndian.Uint32(v))
-	i := so.stack.ip.InterfaceAt(n)
-	if n != 0 && i == nil {
-		return syscall.EADDRNOTAVAIL
-	}
-	if so.datagrams() == nil { // as on Linux, a stream only stores it
-		so.keep(IPPROTO_IPV6, IPV6_UNICAST_IF, n)
-		return nil
-	}
-	return so.setMulticast6(func(o *dgram.Multicast6) { o.UnicastIf = i })
 }
 
 // IPv6Mreq is Linux's struct ipv6_mreq, for the options about multicast groups.
@@ -115,7 +83,7 @@ func (v optvalue) ipv6Mreq(stack *Stack) (dgram.Source, error) {
 	return stack.group6On(m.Multiaddr, m.Interface), nil
 }
 
-// group6On is a group on an interface; the interface is nil if there is none with the number.
+// group6On is a group on the interface with a number, or with 0 on that of the route to the group. The interface is nil if there is none.
 func (s *Stack) group6On(group [16]byte, index uint32) dgram.Source {
 	g := netip.AddrFrom16(group)
 	i := s.ip.InterfaceAt(int(index))
@@ -125,8 +93,8 @@ func (s *Stack) group6On(group [16]byte, index uint32) dgram.Source {
 	return dgram.Source{Group: g, Interface: i}
 }
 
-// leaveOption6 is an option to leave the group that decode reads. With the interface number 0, which the value has at an offset, it is
-// left on the first interface on which the socket has joined it, as on Linux.
+// leaveOption6 is an option to leave the group that decode reads. number is the offset of the interface's number in the value: with 0 the
+// socket leaves the group on the first interface on which it has joined it, as on Linux.
 func leaveOption6(decode func(optvalue, *Stack) (dgram.Source, error), number int) func(*socket, optvalue) error {
 	return func(so *socket, v optvalue) error {
 		s, err := decode(v, so.stack)
@@ -175,55 +143,4 @@ func (v optvalue) sockaddr6(at int) (a SockaddrIn6, err error) {
 		return a, syscall.EADDRNOTAVAIL
 	}
 	return a, nil
-}
-
-// ipv6RawOptions are those of raw sockets.
-var ipv6RawOptions = map[optname]option{
-	{IPPROTO_IPV6, IPV6_HDRINCL}:   whole(dgramFlag(func(o *dgram.Options) *bool { return &o.HdrIncl })),
-	{IPPROTO_IPV6, IPV6_CHECKSUM}:  whole(number(math.MinInt32, math.MaxInt32, getChecksum, setChecksum)),
-	{SOL_RAW, IPV6_CHECKSUM}:       whole(number(math.MinInt32, math.MaxInt32, getChecksum, setChecksum)),
-	{IPPROTO_ICMPV6, ICMP6_FILTER}: {getICMP6Filter, setICMP6Filter},
-}
-
-func getChecksum(so *socket) int {
-	if so.proto == ip.ProtocolICMPv6 {
-		return 2
-	}
-	return so.datagrams().Options().Checksum
-}
-
-// setChecksum takes an even offset in bytes; below 0 turns the checksum off. ICMPv6 always has it (RFC 3542 section 3.1).
-func setChecksum(so *socket, n int) error {
-	if so.proto == ip.ProtocolICMPv6 || n > 0 && n%2 != 0 {
-		return syscall.EINVAL
-	}
-	so.datagrams().SetOptions(func(o *dgram.Options) { o.Checksum = max(n, -1) })
-	return nil
-}
-
-// ICMP6Filter is Linux's struct icmp6_filter: a set bit keeps ICMPv6 messages of that type from the socket (RFC 3542 section 3.2).
-type ICMP6Filter = dgram.ICMP6Filter
-
-func getICMP6Filter(so *socket) (any, error) {
-	if so.proto != ip.ProtocolICMPv6 {
-		return nil, syscall.EOPNOTSUPP
-	}
-	if f := so.datagrams().Options().ICMP6Filter; f != nil {
-		return *f, nil
-	}
-	return ICMP6Filter{}, nil
-}
-
-func setICMP6Filter(so *socket, v optvalue) error {
-	if so.proto != ip.ProtocolICMPv6 {
-		return syscall.EOPNOTSUPP
-	}
-	f := new(ICMP6Filter)
-	b := make(optvalue, 32)
-	copy(b, v) // a shorter filter passes the types beyond it
-	if err := b.decode(f); err != nil {
-		return err
-	}
-	so.datagrams().SetOptions(func(o *dgram.Options) { o.ICMP6Filter = f })
-	return nil
 }

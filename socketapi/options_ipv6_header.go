@@ -42,8 +42,8 @@ func extensionHeader(name int) option {
 // maxExtension is the largest extension header that a socket may send, in bytes, as on Linux.
 const maxExtension = 8 * 255
 
-// extensionOf checks the extension header of a name: whole, and of the length in its second byte. As on a Linux kernel without mobile
-// IPv6 and segment routing, no type of Routing header is known.
+// extensionOf returns a copy of the extension header of a name, and checks that its length is the one in its second byte. As on a Linux
+// kernel without mobile IPv6 and segment routing, no type of Routing header is known.
 func extensionOf(name int, b []byte) ([]byte, error) {
 	switch {
 	case len(b) == 0:
@@ -68,8 +68,8 @@ const (
 	nextDestination = 60
 )
 
-// received are the extension headers that the socket's options request of those of a received datagram, in the form of
-// ip.Datagram.Options.
+// received returns those extension headers of a received datagram that the socket's options request. options has the form of
+// ip.Datagram.Options, and the headers in it are whole.
 func (so *socket) received(options []byte) (list []Extension) {
 	next, b := options[0], options[1:]
 	for len(b) >= 8 {

@@ -62,8 +62,8 @@ type socket struct {
 	values []value // stored options: see keep. It is never changed, only replaced, because accepted sockets share it
 }
 
-// Socket opens a socket of AF_INET or AF_INET6. typ is SOCK_STREAM, SOCK_DGRAM or SOCK_RAW, perhaps with SOCK_NONBLOCK. Errors: EBADF when the stack is closed, EAFNOSUPPORT,
-// EINVAL for an unknown type, EPROTONOSUPPORT.
+// Socket opens a socket of AF_INET or AF_INET6. typ is SOCK_STREAM, SOCK_DGRAM or SOCK_RAW, perhaps with SOCK_NONBLOCK. Errors: EBADF when
+// the stack is closed, EAFNOSUPPORT, EINVAL for an unknown type, EPROTONOSUPPORT.
 func (s Berkeley) Socket(domain, typ, proto int) (fd int, err error) {
 	v, ok := versions[domain]
 	if !ok {
