@@ -90,7 +90,7 @@ func newConn(cfg *Config, p Params, s Setup) *Conn {
 		*mark = s.ISS
 	}
 	c.snd.tsOffset = s.TSOffset
-	c.snd.peerMSS = DefaultMSS(s.NetHeader)
+	c.snd.peerMSS = DefaultMSS(int(c.netHeader))
 	c.snd.buffer = cfg.InitialSndBuf
 	c.rcv.buffer = cfg.InitialRcvBuf
 	c.rcv.shift = windowShift(cfg.MaxRcvBuf)
@@ -124,12 +124,9 @@ func leastMTU(netHeader int) int {
 	return 576
 }
 
-// DefaultMSS is the MSS of a peer that sends no MSS option, behind an IP header of netHeader bytes (0: IPv4's): 536, and 1220 for IPv6
-// (RFC 9293 section 3.7.1, MUST-15).
-func DefaultMSS(netHeader int) int {
-	netHeader = cmp.Or(netHeader, IPv4Header)
-	return leastMTU(netHeader) - netHeader - HeaderLen
-}
+// DefaultMSS is the MSS of a peer that sends no MSS option, behind an IP header of netHeader bytes: 536, and 1220 for IPv6 (RFC 9293
+// section 3.7.1, MUST-15).
+func DefaultMSS(netHeader int) int { return leastMTU(netHeader) - netHeader - HeaderLen }
 
 // headers is the length of the IP header and the TCP header without options, in bytes.
 func (c *Conn) headers() int { return int(c.netHeader) + HeaderLen }

@@ -29,7 +29,7 @@ func (so *Socket) Bind(local netip.AddrPort) error {
 	return h.reserve(netip.AddrPortFrom(addr, local.Port()))
 }
 
-// bindable returns the address of Bind, and the interface that a link-local one also binds the socket to; nil: none.
+// bindable returns the address of Bind, and the interface of SocketOptions.Scope.
 func (h held) bindable(addr netip.Addr) (netip.Addr, *ip.Interface, error) {
 	if !addr.IsValid() {
 		return h.addr(), nil, nil
@@ -44,7 +44,7 @@ func (h held) bindable(addr netip.Addr) (netip.Addr, *ip.Interface, error) {
 	return addr, zone, err
 }
 
-// bindTo is SO_BINDTODEVICE, unless the interface is nil.
+// bindTo binds the socket to an interface as SO_BINDTODEVICE does; nil changes nothing.
 func (h held) bindTo(i *ip.Interface) {
 	if i == nil {
 		return

@@ -125,7 +125,7 @@ func (so *Socket) MSS() int {
 	if c, ok := h.connection(); ok {
 		return c.tcb.MSS()
 	}
-	return cmp.Or(h.params.MaxSeg, tcp.DefaultMSS(0))
+	return cmp.Or(h.params.MaxSeg, tcp.DefaultMSS(tcp.IPv4Header))
 }
 
 // Info is TCP_INFO.

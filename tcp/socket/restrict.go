@@ -5,10 +5,9 @@ import "tunstack/ip"
 // restrictions limit the interfaces and the distance that segments of a socket may come from, and their route out. A nil pointer is no
 // limit.
 type restrictions struct {
-	via    ip.Via // SO_BINDTODEVICE, SO_DONTROUTE
-	minTTL uint8  // IP_MINTTL
-
-	minHopCount uint8 // IPV6_MINHOPCOUNT
+	via         ip.Via // SO_BINDTODEVICE, SO_DONTROUTE
+	minTTL      uint8  // IP_MINTTL
+	minHopCount uint8  // IPV6_MINHOPCOUNT
 }
 
 // restrict publishes the limits in o, for dispatch, which does not lock the Socket.
