@@ -12,7 +12,7 @@ import (
 // field has no effect.
 type Ancillary struct {
 	Ifindex    int         // IP_PKTINFO, IPV6_PKTINFO: number of the interface to leave by; the source is Message.Local
-	HopLimit   *int        // IP_TTL, IPV6_HOPLIMIT; -1 has no effect, and 0 over IPv4 is the stack's default
+	HopLimit   *int        // IP_TTL, IPV6_HOPLIMIT; -1 has no effect, and 0 means the stack's default for IPv4 unicasts
 	TClass     *int        // IP_TOS, IPV6_TCLASS; -1 is 0
 	DontFrag   *bool       // IPV6_DONTFRAG
 	FlowInfo   uint32      // the flow label in a struct sockaddr_in6, with IPV6_FLOWINFO_SEND
