@@ -35,17 +35,21 @@ var (
 type wire struct {
 	*wiretest.Wire
 	taken   func(a netip.Addr) bool // whether another host has a; nil: none has any
+	slow    bool                    // claims stay undecided
 	claimed []netip.Addr
-	times   [2]time.Duration // of neighbour discovery
+	decide  func(time.Duration, error) // of the last claim
+	times   [2]time.Duration           // of neighbour discovery
 }
 
 func (w *wire) Claim(now time.Duration, a netip.Addr, done func(time.Duration, error)) {
-	w.claimed = append(w.claimed, a)
-	if w.taken != nil && w.taken(a) {
+	w.claimed, w.decide = append(w.claimed, a), done
+	switch {
+	case w.slow:
+	case w.taken != nil && w.taken(a):
 		done(now, syscall.EADDRINUSE)
-		return
+	default:
+		done(now, nil)
 	}
-	done(now, nil)
 }
 
 func (w *wire) Release(netip.Addr) {}

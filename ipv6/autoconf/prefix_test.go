@@ -118,6 +118,22 @@ func TestAddressesOfTheUser(t *testing.T) {
 	require.Equal(t, own, l.one(prefix2).Prefix.Addr())
 }
 
+// The user removes an address while the outcome of its claim is on its way.
+func TestAddressRemovedDuringItsClaim(t *testing.T) {
+	l := started(t)
+	l.wire.slow = true
+	l.hears(routerA, ra(prefix1))
+	own := l.one(prefix1).Prefix.Addr()
+	require.NoError(t, l.eth0.RemoveAddress(own))
+	l.wire.decide(l.now, nil)
+	l.advance(0)
+	require.Empty(t, l.of(prefix1))
+	require.Empty(t, l.refused)
+	l.wire.slow = false
+	l.hears(routerA, ra(prefix1))
+	require.Equal(t, own, l.one(prefix1).Prefix.Addr())
+}
+
 // SLAAC-016: an address that the stack has already is not formed again.
 func TestFormedAddressIsTaken(t *testing.T) {
 	l := started(t)

@@ -73,10 +73,13 @@ func TestSolicitationsEnd(t *testing.T) {
 
 func TestSolicitationWaitsForTheLinkLocalAddress(t *testing.T) {
 	l := newLab(t, Config{LinkLocal: true, Routers: true})
-	l.wire.taken = func(a netip.Addr) bool { return len(l.wire.claimed) < 2 }
+	l.wire.slow = true
 	l.Start(0)
-	l.advance(10 * time.Second)
-	require.NotEmpty(t, l.solicitations())
+	l.advance(5 * time.Second)
+	require.Empty(t, l.solicitations())
+	l.wire.decide(l.now, nil)
+	l.advance(time.Second)
+	require.Len(t, l.solicitations(), 1)
 
 	l = newLab(t, Config{LinkLocal: true, Routers: true, EUI64: true, MAC: [6]byte{2, 0, 0, 0, 0, 2}})
 	l.wire.taken = func(netip.Addr) bool { return true }
