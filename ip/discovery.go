@@ -16,6 +16,7 @@ type Discoverer interface {
 }
 
 // RouterListener handles the advertisements of routers on the link of an interface (RFC 4861 section 6.3): autoconf.Host.
+// Addresses have no zones.
 type RouterListener interface {
 	// Input handles a valid router advertisement, which the listener keeps.
 	Input(now time.Duration, router netip.Addr, a *nd.RouterAdvertisement)
@@ -27,7 +28,7 @@ type RouterListener interface {
 // receives.
 func (i *Interface) SetRouterListener(l RouterListener) { i.routers = l }
 
-// Discover handles a valid message of neighbor discovery, which it does not keep. The caller handles Redirects itself.
+// Discover handles a valid message of neighbor discovery, which it does not keep. It leaves Redirects to the caller.
 func (i *Interface) Discover(now time.Duration, m *nd.Message) {
 	if l, ok := i.link.(Discoverer); ok {
 		l.Discover(now, m)

@@ -100,7 +100,7 @@ type pending struct {
 
 // advertisement is a router advertisement with its source.
 type advertisement struct {
-	from netip.Addr // without a zone
+	from netip.Addr
 	*nd.RouterAdvertisement
 }
 
@@ -143,7 +143,7 @@ func (h *Host) Start(now time.Duration) {
 	h.note(now, func(p *pending) { p.start = true })
 }
 
-// Input takes a valid router advertisement from a router on the link. The Host keeps the advertisement.
+// Input takes a valid router advertisement from a router on the link, whose address has no zone. The Host keeps the advertisement.
 func (h *Host) Input(now time.Duration, from netip.Addr, a *nd.RouterAdvertisement) {
 	if !h.cfg.Routers {
 		h.stats.DropDisabled.Inc()
@@ -155,13 +155,12 @@ func (h *Host) Input(now time.Duration, from netip.Addr, a *nd.RouterAdvertiseme
 			h.stats.DropFlood.Inc()
 			return
 		}
-		p.advertisements = append(p.advertisements, advertisement{from.WithZone(""), a})
+		p.advertisements = append(p.advertisements, advertisement{from, a})
 	})
 }
 
-// NotRouter takes the news that a neighbour has stopped routing (RFC 4861 section 7.2.5).
+// NotRouter takes the news that a neighbour, whose address has no zone, has stopped routing (RFC 4861 section 7.2.5).
 func (h *Host) NotRouter(now time.Duration, a netip.Addr) {
-	a = a.WithZone("")
 	h.note(now, func(p *pending) {
 		if len(p.gone) < maxPending && !slices.Contains(p.gone, a) {
 			p.gone = append(p.gone, a)
