@@ -118,8 +118,8 @@ func (s *Stack6) silent(e *ip.Error, d *ip.Datagram, b []byte) *stats.Counter {
 	return nil
 }
 
-// mayDrawError says whether the datagram b is no ICMPv6 error and no redirect. Of a fragment that is not the first nobody
-// knows, and as in Linux it may.
+// mayDrawError reports whether an error may answer the datagram b, which must be neither an ICMPv6 error nor a Redirect. A fragment other
+// than the first does not show which it is, and may be answered, as in Linux.
 func mayDrawError(b []byte) bool {
 	var h ipv6.Header
 	if !h.Parse(b) || h.Protocol != ip.ProtocolICMPv6 || h.Offset != 0 {
