@@ -220,7 +220,7 @@ func TestMulticastStays(t *testing.T) { // SOCK-044
 	h := newHost(t)
 	e := h.raw.NewSocket(ip.V4, 200)
 	for _, ttl := range []uint8{0, 2} {
-		e.SetOptions(func(o *Options) { o.MulticastTTL = ttl })
+		e.SetOptions(func(o *Options) { o.Multicast4.TTL = ttl })
 		_, err := e.Send([]byte("x"), peer("224.0.0.9"), netip.Addr{})
 		require.NoError(t, err)
 	}

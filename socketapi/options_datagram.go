@@ -49,7 +49,7 @@ func datagramOptions(own map[optname]option) map[optname]option {
 		{SOL_SOCKET, SO_SNDBUF}:      buffer(minSendBuffer, dgramBuffer(func(o *dgram.Options) *int { return &o.SndBuf })),
 
 		{IPPROTO_IP, IP_MULTICAST_TTL}:   number(-1, math.MaxUint8, getMulticastTTL, setMulticastTTL),
-		{IPPROTO_IP, IP_MULTICAST_LOOP}:  dgramFlag(func(o *dgram.Options) *bool { return &o.MulticastLoop }),
+		{IPPROTO_IP, IP_MULTICAST_LOOP}:  dgramFlag(func(o *dgram.Options) *bool { return &o.Multicast4.Loop }),
 		{IPPROTO_IP, IP_MULTICAST_IF}:    {getMulticastIf, setMulticastIf},
 		{IPPROTO_IP, IP_ADD_MEMBERSHIP}:  {set: sourceOption(optvalue.mreqnSource, join)},
 		{IPPROTO_IP, IP_DROP_MEMBERSHIP}: {set: sourceOption(optvalue.mreqnSource, leave)},
@@ -71,14 +71,14 @@ func timestamp(name int32) option {
 		func(so *socket, on bool) { so.timestamp.Store(name * int32(bit(on))) })
 }
 
-func getMulticastTTL(so *socket) int { return int(so.datagrams().Options().MulticastTTL) }
+func getMulticastTTL(so *socket) int { return int(so.datagrams().Options().Multicast4.TTL) }
 
 // setMulticastTTL takes -1 for the default.
 func setMulticastTTL(so *socket, n int) error {
 	if n < 0 {
 		n = 1
 	}
-	so.datagrams().SetOptions(func(o *dgram.Options) { o.MulticastTTL = uint8(n) })
+	so.datagrams().SetOptions(func(o *dgram.Options) { o.Multicast4.TTL = uint8(n) })
 	return nil
 }
 

@@ -27,13 +27,13 @@ func refused(err error) func(*socket, optvalue) error {
 // ipv6DatagramOptions are those of datagram and raw sockets.
 var ipv6DatagramOptions = map[optname]option{
 	{IPPROTO_IPV6, IPV6_MULTICAST_HOPS}: whole(number(-1, math.MaxUint8,
-		func(so *socket) int { return int(so.datagrams().Options().Multicast6.Hops) }, setMulticastHops)),
+		func(so *socket) int { return int(so.datagrams().Options().Multicast6.TTL) }, setMulticastHops)),
 	{IPPROTO_IPV6, IPV6_MULTICAST_LOOP}: whole(number(0, 1,
 		func(so *socket) int { return bit(so.datagrams().Options().Multicast6.Loop) },
-		func(so *socket, n int) error { return so.setMulticast6(func(o *dgram.Multicast6) { o.Loop = n != 0 }) })),
+		func(so *socket, n int) error { return so.setMulticast6(func(o *dgram.Multicast) { o.Loop = n != 0 }) })),
 	{IPPROTO_IPV6, IPV6_MULTICAST_ALL}: whole(flag(
 		func(so *socket) bool { return !so.datagrams().Options().Multicast6.OnlyJoined },
-		func(so *socket, on bool) { _ = so.setMulticast6(func(o *dgram.Multicast6) { o.OnlyJoined = !on }) })),
+		func(so *socket, on bool) { _ = so.setMulticast6(func(o *dgram.Multicast) { o.OnlyJoined = !on }) })),
 	{IPPROTO_IPV6, IPV6_MULTICAST_IF}: whole(number(math.MinInt32, math.MaxInt32,
 		func(so *socket) int { return so.stack.ip.NumberOf(so.datagrams().Options().Multicast6.Interface) }, setMulticastIf6)),
 	{IPPROTO_IPV6, IPV6_JOIN_GROUP}:  {set: sourceOption(optvalue.ipv6Mreq, join)},
@@ -47,7 +47,7 @@ var ipv6DatagramOptions = map[optname]option{
 	{IPPROTO_IPV6, MCAST_UNBLOCK_SOURCE}:     {set: sourceOption(optvalue.groupSourceReq6, (*dgram.Groups).Unblock)},
 }
 
-func (so *socket) setMulticast6(change func(*dgram.Multicast6)) error {
+func (so *socket) setMulticast6(change func(*dgram.Multicast)) error {
 	so.datagrams().SetOptions(func(o *dgram.Options) { change(&o.Multicast6) })
 	return nil
 }
@@ -57,7 +57,7 @@ func setMulticastHops(so *socket, n int) error {
 	if n < 0 {
 		n = 1
 	}
-	return so.setMulticast6(func(o *dgram.Multicast6) { o.Hops = uint8(n) })
+	return so.setMulticast6(func(o *dgram.Multicast) { o.TTL = uint8(n) })
 }
 
 // setMulticastIf6 takes the number of an interface; 0 lets the route choose.
@@ -66,7 +66,7 @@ func setMulticastIf6(so *socket, n int) error {
 	if err != nil {
 		return err
 	}
-	return so.setMulticast6(func(o *dgram.Multicast6) { o.Interface = i })
+	return so.setMulticast6(func(o *dgram.Multicast) { o.Interface = i })
 }
 
 // IPv6Mreq is Linux's struct ipv6_mreq, for the options about multicast groups.

@@ -11,9 +11,9 @@ import (
 // multicastOptions are the options of datagram and raw sockets for the sources of multicast groups (RFC 3678).
 var multicastOptions = map[optname]option{
 	{IPPROTO_IP, IP_MULTICAST_ALL}: number(0, 1,
-		func(so *socket) int { return bit(!so.datagrams().Options().OnlyJoined) },
+		func(so *socket) int { return bit(!so.datagrams().Options().Multicast4.OnlyJoined) },
 		func(so *socket, n int) error {
-			so.datagrams().SetOptions(func(o *dgram.Options) { o.OnlyJoined = n == 0 })
+			so.datagrams().SetOptions(func(o *dgram.Options) { o.Multicast4.OnlyJoined = n == 0 })
 			return nil
 		}),
 

@@ -294,7 +294,7 @@ func TestSendMulticast(t *testing.T) {
 	require.Equal(t, "10.0.0.3", send().SrcIP.String())
 	receiver.reads(t, "q")
 
-	e.SetOptions(func(o *Options) { o.MulticastTTL, o.MulticastLoop, o.TTL = 9, false, 3 })
+	e.SetOptions(func(o *Options) { o.Multicast4.TTL, o.Multicast4.Loop, o.TTL = 9, false, 3 })
 	require.EqualValues(t, 9, send().TTL)
 	receiver.fails(t, syscall.EAGAIN)
 }
@@ -304,7 +304,7 @@ func TestSendMulticastWithControl(t *testing.T) { // SOCK-044
 	h := newHost(t)
 	receiver := h.bound("0.0.0.0:5353")
 	require.NoError(t, receiver.Groups().Join(addr("224.0.0.251"), h.tun))
-	e := h.bound("0.0.0.0:1000", func(o *Options) { o.MulticastTTL = 0 })
+	e := h.bound("0.0.0.0:1000", func(o *Options) { o.Multicast4.TTL = 0 })
 	send := func(ttl uint8) Datagram {
 		choices := &dgram.Choices{Header: func(o ip.Outgoing) ip.Outgoing { o.TTL, o.TOS = ttl, 4; return o }}
 		_, err := e.SendMsg([]byte("q"), ap("224.0.0.251:5353"), dgram.Control{Choices: choices}, false)

@@ -9,9 +9,9 @@ import (
 	"tunstack/ip/errqueue"
 )
 
-// HandleError handles an ICMP error about a datagram to a port, of which the error quotes payload. With IP_RECVERR or IPV6_RECVERR each error goes
-// to the error queue and becomes the pending error. Without it only a hard error counts, and only on a connected socket, because an
-// unconnected one cannot tell which of its datagrams failed (RFC 1122 section 4.1.3.3, Linux ip(7)).
+// HandleError handles an ICMP error about a datagram to a port, of which the error quotes payload. With IP_RECVERR or IPV6_RECVERR each
+// error goes to the error queue and becomes the pending error. Without it only a hard error counts, and only on a connected socket, because
+// an unconnected one cannot tell which of its datagrams failed (RFC 1122 section 4.1.3.3, Linux ip(7)).
 func (q *Receiver) HandleError(o *Options, connected bool, e *ip.Error, port uint16, payload []byte) {
 	switch {
 	case e.Kind == ip.TooBig && !o.reportsTooBig(e.Quoted.Dst):
@@ -23,8 +23,8 @@ func (q *Receiver) HandleError(o *Options, connected bool, e *ip.Error, port uin
 	}
 }
 
-// Refused puts EMSGSIZE of the stack itself on the error queue if IP_RECVERR or IPV6_RECVERR is on, with the path MTU as its Info. It ignores other
-// errors.
+// Refused puts EMSGSIZE of the stack itself on the error queue if IP_RECVERR or IPV6_RECVERR is on, with the path MTU as its Info. It
+// ignores other errors.
 func (q *Receiver) Refused(o *Options, err error, to netip.AddrPort, mtu int) {
 	if err != syscall.EMSGSIZE || !o.recvErr(to.Addr()) {
 		return

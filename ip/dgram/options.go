@@ -11,15 +11,12 @@ import (
 // Options are the settings of UDP and raw sockets.
 type Options struct {
 	ip.SocketOptions
-	Broadcast          bool          // SO_BROADCAST
-	RcvBuf             int           // SO_RCVBUF: bound of the receive queue, in bytes of payload and overhead; 0: 208 KiB
-	SndBuf             int           // SO_SNDBUF, only kept because a send never waits; 0: 208 KiB
-	MulticastTTL       uint8         // 1 for a new socket; 0: multicasts stay on the stack
-	MulticastLoop      bool          // IP_MULTICAST_LOOP, on for a new socket
-	MulticastInterface netip.Addr    // IP_MULTICAST_IF
-	UnicastIf          *ip.Interface // IP_UNICAST_IF: the interface for unicast datagrams; nil: any
-	OnlyJoined         bool          // IP_MULTICAST_ALL off: receive only from groups that the socket has joined
-	Multicast6         Multicast6
+	Broadcast          bool       // SO_BROADCAST
+	RcvBuf             int        // SO_RCVBUF: bound of the receive queue, in bytes of payload and overhead; 0: 208 KiB
+	SndBuf             int        // SO_SNDBUF, only kept because a send never waits; 0: 208 KiB
+	MulticastInterface netip.Addr // IP_MULTICAST_IF: the address of the interface, and the source
+	Multicast4         Multicast  // of IPv4
+	Multicast6         Multicast  // of IPv6
 
 	// Of UDP sockets only.
 	ReuseAddr bool // SO_REUSEADDR
@@ -43,18 +40,27 @@ type ICMP6Filter [8]uint32
 // Blocks reports whether the filter keeps messages of a type from the socket.
 func (f *ICMP6Filter) Blocks(typ uint8) bool { return f[typ>>5]>>(typ&31)&1 != 0 }
 
-// Multicast6 are the settings for IPv6 datagrams that depend on the destination.
-type Multicast6 struct {
-	Hops       uint8         // IPV6_MULTICAST_HOPS, 1 for a new socket; 0: multicasts stay on the stack
-	Loop       bool          // IPV6_MULTICAST_LOOP, on for a new socket
-	Interface  *ip.Interface // IPV6_MULTICAST_IF; nil: the route chooses
-	UnicastIf  *ip.Interface // IPV6_UNICAST_IF
-	OnlyJoined bool          // IPV6_MULTICAST_ALL off
+// Multicast are the settings of one version of IP in which multicasts differ from unicast datagrams.
+type Multicast struct {
+	TTL        uint8         // IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS: 1 for a new socket; 0: multicasts stay on the stack
+	Loop       bool          // IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP: on for a new socket
+	OnlyJoined bool          // IP_MULTICAST_ALL, IPV6_MULTICAST_ALL off: receive only from groups that the socket has joined
+	Interface  *ip.Interface // IPV6_MULTICAST_IF; nil, as for IPv4 always: the route chooses
+	UnicastIf  *ip.Interface // IP_UNICAST_IF, IPV6_UNICAST_IF: the interface for unicast datagrams; nil: any
+}
+
+// multicast returns the settings of an address's version of IP.
+func (o *Options) multicast(a netip.Addr) *Multicast {
+	if a.Is6() {
+		return &o.Multicast6
+	}
+	return &o.Multicast4
 }
 
 // Defaults are the settings of a new socket.
 func Defaults(v ip.Versions) Options {
-	return Options{SocketOptions: ip.NewSocketOptions(v), MulticastTTL: 1, MulticastLoop: true, Multicast6: Multicast6{Hops: 1, Loop: true}, Checksum: -1}
+	m := Multicast{TTL: 1, Loop: true}
+	return Options{SocketOptions: ip.NewSocketOptions(v), Multicast4: m, Multicast6: m, Checksum: -1}
 }
 
 // dontFragment reports whether datagrams are sent with DF. With DiscoverWant they are not: the stack fragments to the known path MTU.
@@ -80,24 +86,15 @@ func (o *Options) reportsTooBig(to netip.Addr) bool {
 }
 
 // Loops reports whether multicasts to an address come back to the stack.
-func (o *Options) Loops(group netip.Addr) bool {
-	if group.Is6() {
-		return o.Multicast6.Loop
-	}
-	return o.MulticastLoop
-}
-
-// onlyJoined reports whether the socket receives only from groups that it has joined itself.
-func (o *Options) onlyJoined(group netip.Addr) bool {
-	if group.Is6() {
-		return o.Multicast6.OnlyJoined
-	}
-	return o.OnlyJoined
-}
+func (o *Options) Loops(group netip.Addr) bool { return o.multicast(group).Loop }
 
 // Clone returns a copy that shares no memory with o.
 func (o Options) Clone() Options {
 	o.SocketOptions = o.SocketOptions.Clone()
+	if f := o.ICMP6Filter; f != nil {
+		filter := *f
+		o.ICMP6Filter = &filter
+	}
 	return o
 }
 
@@ -111,10 +108,10 @@ type casts struct{ unicast, multicast ip.Outgoing }
 func (o *Options) Headers(protocol uint8) (h Headers) {
 	h.v4.unicast = ip.Outgoing{Protocol: protocol, TOS: o.TOS, TTL: o.TTL, DontFragment: o.dontFragment(), Options: o.IPOptions}
 	h.v4.multicast = h.v4.unicast
-	h.v4.multicast.TTL = o.MulticastTTL
+	h.v4.multicast.TTL = o.Multicast4.TTL
 	h.v6.unicast = o.IPv6().Header(protocol)
 	h.v6.multicast = h.v6.unicast
-	h.v6.multicast.TTL = o.Multicast6.Hops
+	h.v6.multicast.TTL = o.Multicast6.TTL
 	return h
 }
 
@@ -132,15 +129,11 @@ func (h *Headers) For(r *ip.Route) ip.Outgoing {
 
 // interfaceFor is the interface that the options choose for datagrams to dst; nil: none.
 func (o *Options) interfaceFor(dst netip.Addr) *ip.Interface {
-	switch {
-	case dst.Is4() && dst.IsMulticast(): // IP_MULTICAST_IF chooses by an address
-		return nil
-	case dst.Is4():
-		return o.UnicastIf
-	case dst.IsMulticast():
-		return o.Multicast6.Interface
+	m := o.multicast(dst)
+	if dst.IsMulticast() {
+		return m.Interface
 	}
-	return o.Multicast6.UnicastIf
+	return m.UnicastIf
 }
 
 // Route finds the route to dst for a socket with the local address bound. src, when valid, is the source address; otherwise it is

@@ -148,7 +148,7 @@ func (s *Socket) routeTo(st *State, to netip.AddrPort, c *Control) (*ip.Route, e
 
 // Allows reports whether the socket receives d as far as its groups and their sources go.
 func (s *Socket) Allows(st *State, d *ip.Datagram) bool {
-	return d.Cast != packet.Multicast || s.groups.Allows(d.In, d.Dst, d.Src, !st.Options.onlyJoined(d.Dst))
+	return d.Cast != packet.Multicast || s.groups.Allows(d.In, d.Dst, d.Src, !st.Options.multicast(d.Dst).OnlyJoined)
 }
 
 // Close frees the queued datagrams and leaves all groups. It returns EBADF the second time.

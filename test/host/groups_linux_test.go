@@ -38,7 +38,8 @@ func newSwitched(t *testing.T) *switched {
 	require.NoError(t, err)
 	b := &switched{t: t, port: dev.Name(), sniff: filepath.Join(t.TempDir(), "port.pcap")}
 	succeed(t, "ip", "link", "add", "br0", "type", "bridge", "mcast_snooping", "1", "mcast_querier", "1", "mcast_igmp_version", "3",
-		"mcast_mld_version", "2", "mcast_query_interval", "100", "mcast_query_response_interval", "50", "mcast_startup_query_interval", "50", "mcast_last_member_interval", "20")
+		"mcast_mld_version", "2", "mcast_query_interval", "100", "mcast_query_response_interval", "50", "mcast_startup_query_interval", "50",
+		"mcast_last_member_interval", "20")
 	t.Cleanup(func() { require.NoError(t, exec.Command("ip", "link", "del", "br0").Run()) })
 	b.record()
 	succeed(t, "ip", "link", "set", b.port, "master", "br0")
