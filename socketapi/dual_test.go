@@ -151,7 +151,7 @@ func TestPacketsOfBothVersions(t *testing.T) { // SOCK6-002, SOCK6-004, SOCK6-03
 }
 
 // The zone of a group chooses the interface.
-func TestDialGroup(t *testing.T) { // SOCK6-004
+func TestDialGroup(t *testing.T) { // SOCK6-025, IP6-047
 	a, b := dualPair(t)
 	server, err := b.ListenPacket("udp6", ":7")
 	require.NoError(t, err)

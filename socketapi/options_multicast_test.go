@@ -1,6 +1,7 @@
 package socketapi
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"slices"
 	"syscall"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"tunstack/ip"
 )
 
 // A socket receives a group from the sources that its filter allows, and with IP_MULTICAST_ALL off no group that only another socket has joined.
@@ -142,4 +145,48 @@ func TestLeaveWithoutInterface(t *testing.T) { // SOCK-044
 	require.Equal(t, syscall.EADDRNOTAVAIL, h.SetSockOpt(fd, IPPROTO_IPV6, IPV6_LEAVE_GROUP, IPv6Mreq{group, 2}))
 	h.set(fd, IPPROTO_IPV6, IPV6_LEAVE_GROUP, IPv6Mreq{group, 0})
 	require.Equal(t, syscall.EADDRNOTAVAIL, h.SetSockOpt(fd, IPPROTO_IPV6, IPV6_LEAVE_GROUP, IPv6Mreq{group, 0}))
+}
+
+// The options of RFC 3678 select the sources of an IPv6 group.
+func TestMulticastSourcesOfIPv6(t *testing.T) { // SOCK-071
+	const number = 2
+	group := netip.MustParseAddr("ff0e::9")
+	w := newWire(t, dualStack)
+	fd := w.socket6(SOCK_DGRAM, 0)
+	require.NoError(t, w.Bind(fd, ap("[::]:7")))
+	w.set(fd, IPPROTO_UDP, UDP_NO_CHECK6_RX, 1)
+	w.set6(fd, IPV6_MULTICAST_ALL, 0)
+	receives := func(want bool, why string) {
+		t.Helper()
+		b := packet6(ip.ProtocolUDP, []byte{0, 9, 0, 7, 0, 9, 0, 0, 'x'})
+		copy(b[24:], group.AsSlice())
+		w.inject(b)
+		_, err := w.host.recv(fd, 9, MSG_DONTWAIT)
+		require.Equal(t, want, err == nil, why)
+	}
+	set := func(want error, name int, family uint16, addrs ...netip.Addr) { // a struct group_req or group_source_req
+		t.Helper()
+		value := binary.NativeEndian.AppendUint64(nil, number)
+		for _, a := range addrs {
+			sa := layout(SockaddrIn6{Family: family, Addr: a.As16()})
+			value = append(value, append(sa, make([]byte, sizeofSockaddrStorage-len(sa))...)...)
+		}
+		require.Equal(t, want, w.SetSockOpt(fd, IPPROTO_IPV6, name, value))
+	}
+	receives(false, "not joined")
+	set(nil, MCAST_JOIN_GROUP, AF_INET6, group)
+	receives(true, "all sources")
+	set(nil, MCAST_BLOCK_SOURCE, AF_INET6, group, addrA6)
+	receives(false, "blocked")
+	set(nil, MCAST_UNBLOCK_SOURCE, AF_INET6, group, addrA6)
+	receives(true, "all sources again")
+	set(nil, MCAST_LEAVE_GROUP, AF_INET6, group)
+	set(nil, MCAST_JOIN_SOURCE_GROUP, AF_INET6, group, addrB6)
+	receives(false, "another source")
+	set(nil, MCAST_JOIN_SOURCE_GROUP, AF_INET6, group, addrA6)
+	receives(true, "one of two sources")
+	set(nil, MCAST_LEAVE_SOURCE_GROUP, AF_INET6, group, addrA6)
+	receives(false, "not any more")
+	set(syscall.EADDRNOTAVAIL, MCAST_JOIN_GROUP, AF_INET, group)
+	set(syscall.EINVAL, MCAST_JOIN_SOURCE_GROUP, AF_INET6, group)
 }

@@ -217,6 +217,10 @@ func TestMSSOverIPv6(t *testing.T) { // TCP6-002, TCP6-003, TCP6-004, SOCK6-016
 
 		w.error6(icmp.PacketTooBig, 0, 1300, whole[:1232])
 		require.Equal(t, 1300, w.get(fd, IPPROTO_IPV6, IPV6_MTU))
+		var path IPv6MTUInfo
+		_, err = w.GetSockOpt(fd, IPPROTO_IPV6, IPV6_PATHMTU, &path)
+		require.NoError(t, err)
+		require.Equal(t, IPv6MTUInfo{w.SockaddrIn6(netip.AddrPortFrom(addrA6, 9)), 1300}, path)
 		h, _ = w.sent6()
 		require.Equal(t, c.want > 1240, len(h) > 0, "segments that were too big are sent again")
 		for _, h := range h {
