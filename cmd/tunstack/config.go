@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tunstack/capture"
+	"tunstack/ipv6"
 	"tunstack/services"
 	"tunstack/tcp"
 	"tunstack/tun"
@@ -47,7 +48,7 @@ func (f *upFlags) parse() (upConfig, error) {
 	if err != nil {
 		return c, err
 	}
-	if f.sandbox && f.driver == "auto" {
+	if f.sandbox && f.driver == "auto" && f.addr != auto {
 		veth := c.dev
 		veth.Driver = "veth"
 		nameDevice(&veth)
@@ -115,13 +116,26 @@ func (c *upConfig) check(f *upFlags) error {
 // defaultHost is the address of the host's end.
 const defaultHost = "10.0.0.1"
 
+// auto is the --addr that makes the stack take its addresses from a router.
+const auto = "auto"
+
+// checkAuto checks the flags that --addr auto excludes.
+func (f *upFlags) checkAuto() error {
+	switch {
+	case f.host != defaultHost && f.host != "none":
+		return usage("--host %s: with --addr auto the host is not in a network of the stack", f.host)
+	case f.tap || f.driver == "veth":
+		return usage("--addr auto: it needs a TUN device; an Ethernet interface (--tap, --driver veth) takes no IPv6 addresses yet")
+	case f.mtu < ipv6.MinMTU:
+		return usage("--addr auto: IPv6 needs an --mtu of at least %d", ipv6.MinMTU)
+	}
+	return nil
+}
+
 // addresses reads --addr and --host.
 func (c *upConfig) addresses(f *upFlags) error {
-	if f.addr == "auto" {
-		if f.host != defaultHost && f.host != "none" {
-			return usage("--host %s: with --addr auto the host is not in a network of the stack", f.host)
-		}
-		return nil
+	if f.addr == auto {
+		return f.checkAuto()
 	}
 	addr, err := netip.ParsePrefix(f.addr)
 	if err != nil || !addr.Addr().Is4() {
