@@ -230,6 +230,21 @@ func TestMSSOverIPv6(t *testing.T) { // TCP6-002, TCP6-003, TCP6-004, SOCK6-016
 	}
 }
 
+// IPV6_MINHOPCOUNT drops segments with a lower hop limit, and IP_MINTTL has no effect on them.
+func TestMinHopCount(t *testing.T) { // SOCK-071
+	const hops = 64 // of the segments that packet6 makes
+	for minimum, answers := range map[int]bool{0: true, hops: true, hops + 1: false} {
+		w := newWire(t, dualStack)
+		fd := w.socket6(SOCK_STREAM, 0)
+		require.NoError(t, w.Bind(fd, ap("[::]:7")))
+		require.NoError(t, w.Listen(fd, 1))
+		w.set(fd, IPPROTO_IP, IP_MINTTL, 255)
+		w.set6(fd, IPV6_MINHOPCOUNT, minimum)
+		w.inject(packet6(ip.ProtocolTCP, segment(addrA6, addrB6, tcp.Segment{SrcPort: 9, DstPort: 7, Flags: tcp.SYN, Seq: 5000, Wnd: 1000})))
+		require.Equal(t, answers, len(w.sent) > 0, "minimum %d", minimum)
+	}
+}
+
 // Errors reach a connected UDP socket with Linux's numbers, and the error queue with the datagram that they quote.
 func TestErrorsOverIPv6(t *testing.T) { // UDP6-006, SOCK6-019
 	for _, c := range []struct {

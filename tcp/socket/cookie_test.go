@@ -143,6 +143,18 @@ func TestCookiesOnlyWhileCrowded(t *testing.T) { // SEC-006, SOCK-007
 	require.EqualValues(t, 1, l.stats.CookiesIn.Value())
 }
 
+// Over IPv6 the classes of MSS are those of its longer header and its larger minimum MTU.
+func TestCookieClassesOfIPv6(t *testing.T) { // SEC-007, TCP6-002
+	var k cookies
+	id := ip.NewFourTuple(ap("[2001:db8::2]:7"), ap("[2001:db8::1]:1000"))
+	for mss, want := range map[uint16]uint16{0: 1220, 88: 88, 1219: 88, 1220: 1220, 1360: 1360, 1439: 1360, 1440: 1440, 9000: 1440} {
+		syn := tcp.Segment{Flags: tcp.SYN, Seq: 5000, Options: tcp.Options{MSS: mss}}
+		got, ok := k.check(0, id, k.make(0, id, &syn), syn.Seq)
+		require.True(t, ok)
+		require.Equal(t, want, got, "announced: %d", mss)
+	}
+}
+
 // SEC-064: each bit of a cookie is random: none depends on the time or the MSS alone. Eight of the 2^32 numbers are valid.
 func TestCookiesTellNothing(t *testing.T) {
 	l := newLab(t)
