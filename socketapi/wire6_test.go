@@ -342,6 +342,7 @@ func TestFragmentsOfIPv6Sockets(t *testing.T) { // SOCK6-017, SOCK6-018, UDP6-00
 func TestNoChecksumOverIPv6(t *testing.T) { // UDP6-002, UDP6-003, UDP6-001
 	w := newWire(t, dualStack)
 	fd := w.socket6(SOCK_DGRAM, 0)
+	require.NoError(t, w.SetSockOpt(fd, SOL_SOCKET, SO_REUSEADDR, 1))
 	require.NoError(t, w.Bind(fd, ap("[::]:7")))
 	bare := packet6(ip.ProtocolUDP, []byte{0, 9, 0, 7, 0, 9, 0, 0, 'x'})
 	w.inject(bare)
@@ -358,6 +359,22 @@ func TestNoChecksumOverIPv6(t *testing.T) { // UDP6-002, UDP6-003, UDP6-001
 	_, err = w.SendTo(fd, []byte("x"), 0, netip.AddrPortFrom(addrA6, 9))
 	require.NoError(t, err)
 	require.Equal(t, []byte{0, 0}, w.sent[0][46:48])
+
+	strict := w.socket6(SOCK_DGRAM, 0) // of two receivers of a multicast
+	require.NoError(t, w.SetSockOpt(strict, SOL_SOCKET, SO_REUSEADDR, 1))
+	for _, fd := range []int{fd, strict} {
+		w.set6(fd, IPV6_JOIN_GROUP, IPv6Mreq{Multiaddr: netip.MustParseAddr("ff0e::9").As16(), Interface: 2})
+	}
+	require.NoError(t, w.Bind(strict, ap("[::]:7")))
+	copy(bare[24:], netip.MustParseAddr("ff0e::9").AsSlice())
+	w.inject(bare)
+	_, err = w.Recv(fd, make([]byte, 9), MSG_DONTWAIT)
+	require.NoError(t, err)
+	_, err = w.Recv(strict, make([]byte, 9), MSG_DONTWAIT)
+	require.Equal(t, syscall.EAGAIN, err)
+	require.NoError(t, w.SetSockOpt(fd, IPPROTO_UDP, UDP_NO_CHECK6_RX, 0))
+	w.inject(bare)
+	require.EqualValues(t, 2, w.counters()["udp.drop.no_checksum"])
 }
 
 // The stack computes and verifies the checksums of raw IPv6 sockets: ICMPv6's always, others at the offset that the socket names.

@@ -23,7 +23,12 @@ func (s *Stack) Input(now time.Duration, id *ip.Datagram, p *packet.Buffer) {
 		return
 	}
 	e := s.sockets.lookup(local, remote, id.In)
-	if e == nil {
+	switch {
+	case lacksChecksum(&h, id, e):
+		s.stats.DropNoChecksum.Inc()
+		p.Free()
+		return
+	case e == nil:
 		s.stats.DropNoPort.Inc()
 		s.ip.Report(now, ip.Error{Kind: ip.PortUnreachable}, id, p)
 		p.Free()
@@ -43,10 +48,6 @@ func (s *Stack) valid(h *Header, id *ip.Datagram, p *packet.Buffer) bool {
 		s.stats.DropLength.Inc()
 		return false
 	}
-	if h.Checksum == 0 && id.Dst.Is6() && !s.acceptsNoChecksum(h, id) {
-		s.stats.DropNoChecksum.Inc()
-		return false
-	}
 	if h.Checksum == 0 || p.Offload.Checksum != packet.ChecksumNone {
 		return true
 	}
@@ -57,10 +58,10 @@ func (s *Stack) valid(h *Header, id *ip.Datagram, p *packet.Buffer) bool {
 	return true
 }
 
-// acceptsNoChecksum reports whether the socket of an IPv6 datagram receives it without checksum (RFC 6936 section 4).
-func (s *Stack) acceptsNoChecksum(h *Header, id *ip.Datagram) bool {
-	e := s.sockets.lookup(netip.AddrPortFrom(id.Dst, h.DstPort), netip.AddrPortFrom(id.Src, h.SrcPort), id.In)
-	return e != nil && e.State().Options.NoCheckIn
+// lacksChecksum reports whether an IPv6 datagram has no checksum although the socket e, which may be nil, receives only datagrams with one
+// (RFC 6936 section 4).
+func lacksChecksum(h *Header, id *ip.Datagram, e *Socket) bool {
+	return h.Checksum == 0 && id.Dst.Is6() && (e == nil || !e.State().Options.NoCheckIn)
 }
 
 // deliver queues the payload of p for e.
@@ -89,10 +90,15 @@ func (s *Stack) deliver(now time.Duration, e *Socket, local, remote netip.AddrPo
 // deliverAll gives a broadcast or multicast datagram to every socket that matches it.
 func (s *Stack) deliverAll(now time.Duration, local, remote netip.AddrPort, id *ip.Datagram, h *Header, p *packet.Buffer) {
 	var last *Socket
+	drop := &s.stats.DropNoListener
 	for _, list := range s.sockets.candidates(local, remote) {
 		for _, e := range list {
 			st := e.State()
 			if match(st, local, remote, id.In) == 0 || !e.Allows(st, id) {
+				continue
+			}
+			if lacksChecksum(h, id, e) {
+				drop = &s.stats.DropNoChecksum
 				continue
 			}
 			if last != nil {
@@ -102,7 +108,7 @@ func (s *Stack) deliverAll(now time.Duration, local, remote netip.AddrPort, id *
 		}
 	}
 	if last == nil {
-		s.stats.DropNoListener.Inc()
+		drop.Inc()
 		p.Free()
 		return
 	}
