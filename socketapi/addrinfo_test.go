@@ -97,7 +97,7 @@ func TestFamiliesOfGetAddrInfo(t *testing.T) { // SOCK6-023, SOCK6-024, SOCK6-02
 		{both, "both", AF_INET, AI_V4MAPPED | AI_ALL, []string{"10.0.0.7"}, nil},
 		{both, "both", AF_UNSPEC, AI_ADDRCONFIG, []string{"2001:db8::7", "10.0.0.7"}, nil},
 		{only4, "both", AF_UNSPEC, AI_ADDRCONFIG, []string{"10.0.0.7"}, nil},
-		{only4, "both", AF_UNSPEC, 0, []string{"10.0.0.7", "2001:db8::7"}, nil}, // RFC 6724: what can be reached comes first
+		{only4, "both", AF_UNSPEC, 0, []string{"10.0.0.7", "2001:db8::7"}, nil}, // RFC 6724: an address that can be reached comes first
 		{only4, "both", AF_INET6, AI_ADDRCONFIG, nil, EAI_NONAME},
 		{none, "both", AF_UNSPEC, AI_ADDRCONFIG, []string{"2001:db8::7", "10.0.0.7"}, nil},
 		{both, "fe80::1%eth0", AF_UNSPEC, AI_NUMERICHOST, []string{"fe80::1%eth0"}, nil},

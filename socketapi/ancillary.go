@@ -45,8 +45,8 @@ func (so *socket) control(c *dgram.Control, a *Ancillary) error {
 	return nil
 }
 
-// deviceAt is the interface with a number; 0: nil. The errors are ENODEV if there is no such interface, and EINVAL if SO_BINDTODEVICE allows
-// only another one.
+// deviceAt returns the interface with a number, and nil for 0. Errors: ENODEV for an unknown number, EINVAL if SO_BINDTODEVICE allows only
+// another interface.
 func (so *socket) deviceAt(number int) (*ip.Interface, error) {
 	i, only := so.stack.ip.InterfaceAt(number), so.ip().Device
 	switch {

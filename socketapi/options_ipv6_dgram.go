@@ -83,7 +83,8 @@ func (v optvalue) ipv6Mreq(stack *Stack) (dgram.Source, error) {
 	return stack.group6On(m.Multiaddr, m.Interface), nil
 }
 
-// group6On is a group on the interface with a number, or with 0 on that of the route to the group. The interface is nil if there is none.
+// group6On returns a group on the interface with a number, or with 0 on the interface of the route to the group. The interface is nil for an
+// unknown number and without a route.
 func (s *Stack) group6On(group [16]byte, index uint32) dgram.Source {
 	g := netip.AddrFrom16(group)
 	i := s.ip.InterfaceAt(int(index))

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The table is what a Linux kernel answers: the value of a new socket, then for each number that is set the value read back or the error.
+// The table has the answers of a Linux kernel: the value of a new socket, then for each number that is set the value read back or the error.
 func TestValuesOfIPv6Options(t *testing.T) { // SOCK6-005, SOCK6-010, SOCK6-011, SOCK6-015, SOCK6-016, SOCK6-017, SOCK6-021
 	h := alone(t)
 	const einval, noopt = "EINVAL", "ENOPROTOOPT"
@@ -99,7 +99,7 @@ func TestValuesOfIPv6Options(t *testing.T) { // SOCK6-005, SOCK6-010, SOCK6-011,
 	require.Equal(t, syscall.EINVAL, h.SetSockOpt(h.socket6(SOCK_DGRAM, 0), IPPROTO_IPV6, IPV6_TCLASS, []byte{1}))
 }
 
-// Which of two sockets of one port there can be, in both orders, as on Linux.
+// Two sockets share a port or conflict as on Linux, in both orders.
 func TestConflictsOfFamilies(t *testing.T) { // SOCK6-005, SOCK6-007
 	h := alone(t)
 	for _, typ := range []int{SOCK_STREAM, SOCK_DGRAM} {

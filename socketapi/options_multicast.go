@@ -44,8 +44,8 @@ func sourceOption(decode func(optvalue, *Stack) (dgram.Source, error), change fu
 	}
 }
 
-// groupOn is a group on the interface that m names: by its number, else by an address of it, else by the route to the group. The
-// interface is nil if there is none.
+// groupOn returns the group in m on the interface with the number in m. Without a number it is the interface with the address in m, and without
+// an address that of the route to the group. The interface is nil if the stack has no such interface or route.
 func (s *Stack) groupOn(m *IPMreqn) dgram.Source {
 	group := netip.AddrFrom4(m.Multiaddr)
 	if m.Ifindex != 0 {

@@ -26,8 +26,8 @@ type attempts struct {
 	pending int // attempts without a result
 }
 
-// race connects to the first address that answers. An attempt starts when the one before has lasted attemptDelay, or at once when one has failed.
-// The first connection wins; the other attempts are cancelled and have ended when race returns. If all fail, the error is that of the
+// race connects to the first address that answers. An attempt starts when the one before has lasted attemptDelay, or as soon as an attempt
+// fails. The first connection wins; race cancels the other attempts and returns when they have ended. If all fail, the error is that of the
 // attempt that failed first.
 func (s *Stack) race(ctx context.Context, n network, addrs []netip.AddrPort) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -62,7 +62,7 @@ func (r *attempts) attempt(to netip.AddrPort) {
 	r.Wake()
 }
 
-// wait returns the outcome of the next attempt to end; false if none ends until a time.
+// wait returns the outcome of the next attempt to end; false if no attempt ends until a time.
 func (r *attempts) wait(until time.Duration) (attempt, bool) {
 	for {
 		select {

@@ -16,9 +16,9 @@ func TestHappyEyeballs(t *testing.T) { // SOCK6-030, SOCK6-031
 	const dead6, dead4, live6, live4 = "[2001:db8::9]:7", "10.0.0.9:7", "[2001:db8::2]:7", "10.0.0.2:7"
 	for _, c := range []struct {
 		name   string
-		listen string // network of the listener; "": there is none
+		listen string // network of the listener, or ""
 		addrs  []string
-		want   string // the peer; "": the attempt fails
+		want   string // the peer, or "" if Dial fails
 		after  time.Duration
 		err    error
 	}{

@@ -33,7 +33,7 @@ func sum6(protocol uint8, b []byte, at int) []byte {
 	return b
 }
 
-// sent6 returns the IPv6 datagrams sent since the last call: headers and what is behind the extension headers.
+// sent6 returns the headers of the IPv6 datagrams sent since the last call, and the bytes behind their extension headers.
 func (w *wire) sent6() (headers []ipv6.Header, payloads [][]byte) {
 	w.t.Helper()
 	for _, b := range w.sent {

@@ -11,7 +11,7 @@ type blackhole struct {
 	took  uint16        // the largest datagram that has arrived since the last suspicion, in bytes
 }
 
-// blackholeSteps are sizes of datagrams in bytes that most tunnels and links carry. IPv6 uses the first alone.
+// blackholeSteps are sizes of datagrams in bytes that most tunnels and links carry. Only the first is allowed over IPv6.
 var blackholeSteps = [...]int{1280, 1024, 576}
 
 // A size is suspected after so many timeouts of one segment, and after twice as many if the path has carried that size: on a path that loses a

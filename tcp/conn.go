@@ -110,7 +110,7 @@ func (c *Conn) marks() [5]*Seq {
 	return [...]*Seq{&c.cc.recover, &c.rack.highest, &c.rack.end, &c.rack.roundEnd, &c.ecn.until}
 }
 
-// Lengths of the IP headers without options, in bytes, for Setup.NetHeader.
+// Values of Setup.NetHeader: lengths of the IP headers without options, in bytes.
 const (
 	IPv4Header = 20
 	IPv6Header = 40

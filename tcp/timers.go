@@ -25,7 +25,7 @@ func (c *Conn) Deadline() time.Duration {
 		before(t.linger), before(t.cork), before(c.cc.pace.deadline())))
 }
 
-// before is one less than a deadline. Of a timer that is off it is later than all others, so that Deadline needs no branch.
+// before returns the deadline less one. A timer that is off, with deadline 0, gets the largest number, so that Deadline needs no branch.
 func before(deadline time.Duration) uint64 { return uint64(deadline) - 1 }
 
 // deadlines lists the timers in the order of timerNames.

@@ -34,7 +34,7 @@ func (h held) listen(backlog int) error {
 	}
 	h.port = port
 	l := &listener{
-		stack: h.stack, socket: h.Socket, local: port.Local(), heard: h.Versions.Heard(port.Addr()),
+		stack: h.stack, socket: h.Socket, local: port.Local(), versions: h.Versions, heard: h.Versions.Heard(port.Addr()),
 		backlog: backlog, halfOpen: make(map[*connection]struct{}),
 	}
 	h.state = l

@@ -15,10 +15,11 @@ import (
 // listener is the state of a Socket after Listen: it counts the half-open connections, which are in SYN-RECEIVED, and queues
 // those that are established for Accept.
 type listener struct {
-	stack  *Stack
-	socket *Socket
-	local  netip.AddrPort // the wildcard or an own address
-	heard  ip.Versions    // of connections to all own addresses
+	stack    *Stack
+	socket   *Socket
+	local    netip.AddrPort // the wildcard or an own address
+	versions ip.Versions    // of the socket
+	heard    ip.Versions    // of connections to all own addresses
 
 	mu           sync.Mutex // guards the rest, and changes of the Socket's settings; see held for the order of locks
 	closed       bool

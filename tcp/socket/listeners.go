@@ -78,7 +78,7 @@ func (l *listener) score(a *arrival) int {
 	case !l.heard.Has(a.id.LocalAddr()):
 		return 0
 	}
-	if l.socket.Versions == ip.V4 { // as on Linux preferred to a dual-stack socket
+	if l.versions == ip.V4 { // as on Linux preferred to a dual-stack socket
 		score++
 	}
 	if r := l.socket.restricted.Load(); r != nil && r.via.Device != nil {

@@ -93,5 +93,5 @@ func (l *listener) status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return Status{State: listening, RecvQ: len(l.acceptQueue), SendQ: l.backlog,
-		Local: l.local, Remote: netip.AddrPortFrom(l.socket.Versions.Wildcard(), 0)}
+		Local: l.local, Remote: netip.AddrPortFrom(l.versions.Wildcard(), 0)}
 }
