@@ -31,8 +31,8 @@ func (g *Groups) AddSource(s Source) error {
 	s = s.scoped()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	err := g.join(s.Group, s.Interface, membership.Filter{})
-	if err != nil && err != syscall.EADDRINUSE {
+	err := g.join(s.Group, s.Interface, membership.NewFilter(false, []netip.Addr{s.Addr}))
+	if err != syscall.EADDRINUSE {
 		return err
 	}
 	return g.change(s, true, true)
