@@ -105,8 +105,8 @@ func (s *Stack) AddAddress(ctx context.Context, device string, addr netip.Prefix
 }
 
 // RemoveAddress removes an address from an interface, and with the last address of a network the routes through that network. As on Linux,
-// sockets bound to the address stay bound: their sends fail and no packet reaches them. Errors: ENODEV without such an interface, EADDRNOTAVAIL for an
-// address that it does not have.
+// sockets bound to the address stay bound, and no packet reaches them. Their sends fail, in Linux only those over IPv4. Errors: ENODEV
+// without such an interface, EADDRNOTAVAIL for an address that it does not have.
 func (s *Stack) RemoveAddress(device string, addr netip.Addr) error {
 	at, err := s.attachment(device)
 	if err != nil {
