@@ -12,8 +12,8 @@ import (
 // field has no effect.
 type Ancillary struct {
 	Ifindex    int         // IP_PKTINFO, IPV6_PKTINFO: number of the interface to leave by; the source is Message.Local
-	HopLimit   *int        // IP_TTL, IPV6_HOPLIMIT; -1 has no effect, and 0 means the stack's default for IPv4 unicasts
-	TClass     *int        // IP_TOS, IPV6_TCLASS; -1 is 0
+	HopLimit   *int        // IP_TTL, from 1 to 255; IPV6_HOPLIMIT, from -1, which has no effect, to 255
+	TClass     *int        // IP_TOS, from 0 to 255; IPV6_TCLASS, from -1, which means 0, to 255
 	DontFrag   *bool       // IPV6_DONTFRAG
 	FlowInfo   uint32      // the flow label in a struct sockaddr_in6, with IPV6_FLOWINFO_SEND
 	Extensions []Extension // of IPv6: a Header of length 0 removes the socket's
@@ -34,7 +34,7 @@ func (so *socket) control(c *dgram.Control, a *Ancillary) error {
 	if err != nil {
 		return err
 	}
-	if a.outOfRange() {
+	if a.outOfRange(so.ip().Versions) {
 		return syscall.EINVAL
 	}
 	v6, err := so.outgoing6(a)
@@ -80,10 +80,17 @@ func (so *socket) outgoing6(a *Ancillary) (ip.Outgoing6, error) {
 	return v6, nil
 }
 
-// outOfRange reports whether a number does not fit its field.
-func (a *Ancillary) outOfRange() bool {
-	bad := func(n *int) bool { return n != nil && (*n < -1 || *n > math.MaxUint8) }
-	return bad(a.HopLimit) || bad(a.TClass)
+// outOfRange reports whether a socket of versions v refuses a number: one that does not fit its field, or on a socket of AF_INET a number that
+// stands for another.
+func (a *Ancillary) outOfRange(v ip.Versions) bool {
+	least := func(n int) int {
+		if v == ip.V4 {
+			return n
+		}
+		return -1
+	}
+	bad := func(n *int, least int) bool { return n != nil && (*n < least || *n > math.MaxUint8) }
+	return bad(a.HopLimit, least(1)) || bad(a.TClass, least(0))
 }
 
 // apply changes the header fields of one datagram; v6 are its fields for IPv6.
