@@ -54,43 +54,50 @@ func TestSeatsOfNetworks(t *testing.T) {
 
 // SEC-050: a service resets a connection beyond its limits, and accepts the next when one has ended.
 func TestClientsAreBounded(t *testing.T) {
-	s, err := socketapi.New(socketapi.Config{})
-	require.NoError(t, err)
-	defer s.Close()
-	l, err := s.Listen("tcp", ":7")
-	require.NoError(t, err)
-	done := make(chan bool)
-	go func() {
-		eachConn(limits{total: 2, source: 2, idle: time.Hour}, echo)(l)
-		close(done)
-	}()
-	dial := func() net.Conn {
-		c, err := s.Dial("tcp", "127.0.0.1:7")
-		require.NoError(t, err)
-		return c
-	}
-	echoes := func(c net.Conn) error {
+	s := newStack(t)
+	requireBounded(t, s, eachConn(limits{total: 2, source: 2, idle: time.Hour}, echo), 2, func(c net.Conn) error {
 		_, err := c.Write([]byte("x"))
 		if err == nil {
 			_, err = io.ReadFull(c, make([]byte, 1))
 		}
 		return err
-	}
-	// The reset of a connection beyond the limit may arrive before Dial returns, or after.
+	})
+}
+
+func newStack(t *testing.T) *socketapi.Stack {
+	t.Helper()
+	s, err := socketapi.New(socketapi.Config{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+// requireBounded requires that a service serves n connections of a client at a time and resets more. use asks for a connection's service.
+func requireBounded(t *testing.T, s *socketapi.Stack, serve func(net.Listener), n int, use func(net.Conn) error) {
+	t.Helper()
+	l, err := s.Listen("tcp", ":7")
+	require.NoError(t, err)
+	done := make(chan bool)
+	go func() {
+		serve(l)
+		close(done)
+	}()
+	var conns []net.Conn
 	another := func() error {
 		c, err := s.Dial("tcp", "127.0.0.1:7")
 		if err != nil {
-			return err
+			return err // the reset may arrive before Dial returns, or after
 		}
-		return echoes(c)
+		conns = append(conns, c)
+		return use(c)
 	}
-	one, two := dial(), dial()
-	require.NoError(t, echoes(one))
-	require.NoError(t, echoes(two))
+	for range n {
+		require.NoError(t, another())
+	}
 	require.ErrorIs(t, another(), syscall.ECONNRESET)
-	one.Close()
+	conns[0].Close()
 	require.Eventually(t, func() bool { return another() == nil }, waitTime, tick)
-	require.NoError(t, echoes(two))
+	require.NoError(t, use(conns[1]))
 	l.Close()
 	<-done
 }

@@ -82,9 +82,7 @@ func TestMetrics(t *testing.T) {
 
 // All metrics of a real stack pass Prometheus' own linter, and each counter is one of them.
 func TestMetricsOfAStack(t *testing.T) {
-	s, err := socketapi.New(socketapi.Config{})
-	require.NoError(t, err)
-	defer s.Close()
+	s := newStack(t)
 	problems, err := testutil.CollectAndLint(collector{s})
 	require.NoError(t, err)
 	require.Empty(t, problems)

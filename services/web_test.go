@@ -12,7 +12,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -132,22 +131,8 @@ func TestAnswersAreBounded(t *testing.T) {
 
 // SEC-050: a connection beyond the limits is reset, and a seat is free again when its client has gone.
 func TestPageConnectionsAreBounded(t *testing.T) {
-	s, err := socketapi.New(socketapi.Config{})
-	require.NoError(t, err)
-	defer s.Close()
-	l, err := s.Listen("tcp", ":80")
-	require.NoError(t, err)
-	done := make(chan bool)
-	go func() {
-		web(s)(l)
-		close(done)
-	}()
-	dial := func() net.Conn {
-		c, err := s.Dial("tcp", "127.0.0.1:80")
-		require.NoError(t, err)
-		return c
-	}
-	ask := func(c net.Conn) error {
+	s := newStack(t)
+	requireBounded(t, s, web(s), pageConns.source, func(c net.Conn) error {
 		if _, err := io.WriteString(c, "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"); err != nil {
 			return err
 		}
@@ -157,23 +142,5 @@ func TestPageConnectionsAreBounded(t *testing.T) {
 		}
 		_, err = io.Copy(io.Discard, r.Body)
 		return err
-	}
-	var conns []net.Conn
-	for range pageConns.source {
-		conns = append(conns, dial())
-		require.NoError(t, ask(conns[len(conns)-1]))
-	}
-	// The reset of a connection beyond the limit may arrive before Dial returns, or after.
-	another := func() error {
-		c, err := s.Dial("tcp", "127.0.0.1:80")
-		if err != nil {
-			return err
-		}
-		return ask(c)
-	}
-	require.ErrorIs(t, another(), syscall.ECONNRESET)
-	conns[0].Close()
-	require.Eventually(t, func() bool { return another() == nil }, waitTime, tick)
-	l.Close()
-	<-done
+	})
 }

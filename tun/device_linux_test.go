@@ -293,18 +293,24 @@ func TestCrashLeavesNothing(t *testing.T) {
 	}
 }
 
+// requireHosts requires that the host has addresses on a device.
+func requireHosts(t *testing.T, d Device, hosts []netip.Prefix) {
+	t.Helper()
+	ifce, err := net.InterfaceByName(d.Name())
+	require.NoError(t, err)
+	addrs, err := ifce.Addrs()
+	require.NoError(t, err)
+	for _, p := range hosts {
+		require.Contains(t, fmt.Sprint(addrs), p.String())
+	}
+}
+
 // Without a name the kernel chooses one, and the driver returns it.
 func TestNameChosenByTheKernel(t *testing.T) {
 	netns.Need(t)
 	for _, driver := range []string{"linux", "water", "veth"} {
 		d := openTest(t, Config{Driver: driver, Hosts: hostPrefixes})
-		ifce, err := net.InterfaceByName(d.Name())
-		require.NoError(t, err, driver)
-		addrs, err := ifce.Addrs()
-		require.NoError(t, err)
-		for _, p := range hostPrefixes {
-			require.Contains(t, fmt.Sprint(addrs), p.String())
-		}
+		requireHosts(t, d, hostPrefixes)
 		require.NoError(t, d.Close())
 	}
 }
@@ -318,13 +324,7 @@ func TestHostsOfBothFamilies(t *testing.T) {
 	hosts := append(slices.Clone(hostPrefixes), netip.MustParsePrefix("fd00:9::1/64"))
 	for _, driver := range []string{"linux", "water", "veth"} {
 		d := openTest(t, Config{Driver: driver, Hosts: hosts})
-		ifce, err := net.InterfaceByName(d.Name())
-		require.NoError(t, err, driver)
-		addrs, err := ifce.Addrs()
-		require.NoError(t, err)
-		for _, p := range hosts {
-			require.Contains(t, fmt.Sprint(addrs), p.String())
-		}
+		requireHosts(t, d, hosts)
 		l, err := net.Listen("tcp", "[fd00:9::1]:0") // a tentative address cannot be bound
 		require.NoError(t, err, driver)
 		require.NoError(t, l.Close())
