@@ -79,7 +79,7 @@ func (p *Printer) transport(t *text, d *ip.Datagram, b []byte, length int, fragm
 		p.igmp(t, b, length)
 	case ip.ProtocolICMPv6:
 		p.icmp6(t, d, b, length, fragment)
-	case protocolNone:
+	case ipv6.NextNone:
 		t.printf("no next header")
 	default:
 		t.printf(" ip-proto-%d %d", d.Protocol, length)
@@ -88,8 +88,8 @@ func (p *Printer) transport(t *text, d *ip.Datagram, b []byte, length int, fragm
 
 // protocolNames are tcpdump's names of protocol numbers.
 var protocolNames = map[uint8]string{
-	protocolHopByHop: "Options", ip.ProtocolICMP: "ICMP", ip.ProtocolIGMP: "IGMP", 4: "IPIP", ip.ProtocolTCP: "TCP",
-	ip.ProtocolUDP: "UDP", 41: "IPv6", protocolRouting: "Routing", protocolFragment: "Fragment", 46: "RSVP", 47: "GRE", 50: "ESP",
+	ipv6.NextHopByHop: "Options", ip.ProtocolICMP: "ICMP", ip.ProtocolIGMP: "IGMP", 4: "IPIP", ip.ProtocolTCP: "TCP",
+	ip.ProtocolUDP: "UDP", 41: "IPv6", ipv6.NextRouting: "Routing", ipv6.NextFragment: "Fragment", 46: "RSVP", 47: "GRE", 50: "ESP",
 	51: "AH", ip.ProtocolICMPv6: "ICMPv6", 89: "OSPF", 103: "PIM", 112: "VRRP", 132: "SCTP",
 }
 

@@ -7,15 +7,6 @@ import (
 	"tunstack/ipv6"
 )
 
-// Next Header values of IPv6 extension headers (RFC 8200 section 4).
-const (
-	protocolHopByHop    = 0
-	protocolRouting     = 43
-	protocolFragment    = 44
-	protocolNone        = 59
-	protocolDestination = 60
-)
-
 // ip6 prints an IPv6 datagram, its extension headers one by one.
 func (p *Printer) ip6(t *text, b []byte) {
 	t.layer = "ip6"
@@ -65,11 +56,11 @@ func (p *Printer) chain(t *text, d *ip.Datagram, b []byte) {
 		rest := b[min(d.HeaderLen, len(b)):]
 		n := 8
 		switch d.Protocol {
-		case protocolHopByHop, protocolDestination:
+		case ipv6.NextHopByHop, ipv6.NextDestination:
 			n = options6(t, d, rest)
-		case protocolRouting:
+		case ipv6.NextRouting:
 			n = routing(t, rest)
-		case protocolFragment:
+		case ipv6.NextFragment:
 			fragment = true
 			fragment6(t, d, rest)
 		default:
@@ -89,7 +80,7 @@ func (p *Printer) chain(t *text, d *ip.Datagram, b []byte) {
 func options6(t *text, d *ip.Datagram, b []byte) int {
 	name := "DSTOPT"
 	t.layer = "dstopt"
-	if d.Protocol == protocolHopByHop {
+	if d.Protocol == ipv6.NextHopByHop {
 		name, t.layer = "HBH", "hbhopt"
 		if d.HeaderLen != ipv6.HeaderLen {
 			t.printf("[The Hop-by-Hop Options header don't follow the IPv6 header] (invalid)")

@@ -29,7 +29,7 @@ const (
 func (s *Stack) process(now time.Duration, h *Header, p *packet.Buffer) {
 	for count := 1; isExtension(h.Protocol); count++ {
 		var drop *stats.Counter
-		if h.Protocol == nextFragment {
+		if h.Protocol == NextFragment {
 			p, drop = s.fragmentHeader(now, h, p)
 			h.Fragmented = true
 		} else {
@@ -53,7 +53,7 @@ func (s *Stack) process(now time.Duration, h *Header, p *packet.Buffer) {
 // extension handles an extension header other than Fragment and moves on to the next. It returns the reason for dropping the datagram.
 func (s *Stack) extension(now time.Duration, h *Header, p *packet.Buffer) *stats.Counter {
 	b := p.Bytes()[h.HeaderLen:]
-	if h.Protocol == nextHopByHop && h.HeaderLen != HeaderLen {
+	if h.Protocol == NextHopByHop && h.HeaderLen != HeaderLen {
 		s.unknownHeader(now, h, p)
 		return &s.stats.DropHeaderOrder
 	}
@@ -67,7 +67,7 @@ func (s *Stack) extension(now time.Duration, h *Header, p *packet.Buffer) *stats
 		return &s.stats.DropExtension
 	}
 	drop := (*stats.Counter)(nil)
-	if h.Protocol == nextRouting {
+	if h.Protocol == NextRouting {
 		drop = s.routing(now, h, p, b)
 	} else {
 		drop = s.options(now, h, p, b[:n])
@@ -106,7 +106,7 @@ func (s *Stack) deliver(now time.Duration, h *Header, p *packet.Buffer) {
 		h.Options = append([]byte{b[nextHeaderField]}, b[HeaderLen:h.HeaderLen]...)
 	}
 	switch {
-	case h.Protocol == nextNone:
+	case h.Protocol == NextNone:
 		s.stats.DropNoNext.Inc()
 	case s.ip.Filters(&h.Datagram, p):
 	case s.ip.Deliver(now, &h.Datagram, p):

@@ -6,11 +6,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func hopByHop(options ...byte) ext    { return ext{nextHopByHop, padded(options...)} }
-func destination(options ...byte) ext { return ext{nextDestination, padded(options...)} }
+func hopByHop(options ...byte) ext    { return ext{NextHopByHop, padded(options...)} }
+func destination(options ...byte) ext { return ext{NextDestination, padded(options...)} }
 
 // routingHeader is one of a type with segments left.
-func routingHeader(typ, left byte) ext { return ext{nextRouting, []byte{typ, left, 0, 0, 0, 0}} }
+func routingHeader(typ, left byte) ext { return ext{NextRouting, []byte{typ, left, 0, 0, 0, 0}} }
 
 func TestExtensionHeadersInAnyOrder(t *testing.T) { // IP6-005: any number of times
 	l := newLab(t, config{})
@@ -90,9 +90,9 @@ func TestLengthsReachingPastTheEnd(t *testing.T) { // IP6-010
 	long := dgram(unicast(), pattern(8), destination())
 	long[41] = 2
 	l.reported(long, why, problem(codeBadField, 41))
-	long[6] = nextRouting
+	long[6] = NextRouting
 	l.reported(long, why, problem(codeBadField, 41))
-	for _, next := range []uint8{nextDestination, nextRouting, nextFragment} {
+	for _, next := range []uint8{NextDestination, NextRouting, NextFragment} {
 		h := unicast()
 		h.Protocol = next
 		l.reported(dgram(h, nil), why, problem(codeBadField, payloadLenField))
@@ -142,7 +142,7 @@ func TestRoutingHeader(t *testing.T) { // IP6-014: of each type, 0 included
 func TestNoNextHeader(t *testing.T) { // IP6-015
 	l := newLab(t, config{})
 	h := unicast()
-	h.Protocol = nextNone
+	h.Protocol = NextNone
 	l.dropped(dgram(h, pattern(8)), &l.v6.stats.DropNoNext)
 	l.dropped(dgram(h, nil, destination()), &l.v6.stats.DropNoNext)
 }

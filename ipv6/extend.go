@@ -23,8 +23,8 @@ func (h *Header) extend(o *ip.Outgoing6, p *packet.Buffer) *packet.Buffer {
 		header   []byte
 		repeated bool
 	}{
-		{nextHopByHop, o.HopByHop, true}, {nextDestination, o.RoutingDstOpts, true}, {nextRouting, o.Routing, true},
-		{nextDestination, o.DestinationOpts, false},
+		{NextHopByHop, o.HopByHop, true}, {NextDestination, o.RoutingDstOpts, true}, {NextRouting, o.Routing, true},
+		{NextDestination, o.DestinationOpts, false},
 	} {
 		if len(x.header) == 0 {
 			continue

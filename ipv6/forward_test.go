@@ -36,7 +36,7 @@ func TestForwarding(t *testing.T) { // IP6-013, IP6-033, IP6-035: nothing change
 		b[hopLimitField]--
 		require.Equal(t, b, out[0].Data)
 	}
-	h.Protocol = nextNone
+	h.Protocol = NextNone
 	l.recv(dgram(h, pattern(80)))
 	require.Equal(t, pattern(80), wire1.take(t)[0].payload())
 	require.Empty(t, l.up.takeReports())

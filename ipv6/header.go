@@ -26,11 +26,11 @@ const (
 
 // Next Header values of extension headers (RFC 8200 section 4).
 const (
-	nextHopByHop    = 0
-	nextRouting     = 43
-	nextFragment    = 44
-	nextNone        = 59
-	nextDestination = 60
+	NextHopByHop    = 0
+	NextRouting     = 43
+	NextFragment    = 44
+	NextNone        = 59
+	NextDestination = 60
 )
 
 // Header is a parsed IPv6 header (RFC 8200 section 3) with the extension headers read so far: Protocol is the Next Header value
@@ -69,7 +69,7 @@ func (h *Header) skipTo(b []byte, end int) bool {
 		if n == 0 {
 			return false
 		}
-		if h.Protocol == nextFragment {
+		if h.Protocol == NextFragment {
 			h.parseFragment(b[h.HeaderLen:])
 		}
 		h.next(b, n)
@@ -93,7 +93,7 @@ func (h *Header) parseFragment(b []byte) {
 // isExtension reports whether a Next Header value is that of an extension header with a Next Header field.
 func isExtension(protocol uint8) bool {
 	switch protocol {
-	case nextHopByHop, nextRouting, nextFragment, nextDestination:
+	case NextHopByHop, NextRouting, NextFragment, NextDestination:
 		return true
 	}
 	return false
@@ -105,7 +105,7 @@ func extensionLen(protocol uint8, b []byte) int {
 	switch {
 	case len(b) < 8:
 		return 0
-	case protocol != nextFragment:
+	case protocol != NextFragment:
 		n = (int(b[1]) + 1) * 8
 	}
 	if n > len(b) {

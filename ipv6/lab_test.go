@@ -181,7 +181,7 @@ func dgram(h Header, payload []byte, chain ...ext) []byte {
 		if i+1 < len(chain) {
 			next = chain[i+1].number
 		}
-		if e.number == nextFragment {
+		if e.number == NextFragment {
 			rest = append(append(rest, next), e.body...)
 			continue
 		}
@@ -202,7 +202,7 @@ func fragmentExt(id byte, offset int, more bool) ext {
 	if more {
 		field |= 1
 	}
-	return ext{nextFragment, []byte{0, byte(field >> 8), byte(field), 0, 0, 0, id}}
+	return ext{NextFragment, []byte{0, byte(field >> 8), byte(field), 0, 0, 0, id}}
 }
 
 // padded are options with Pad1 and PadN behind them up to a whole header.

@@ -130,7 +130,7 @@ func (s *Stack) SendReport(now time.Duration, i *ip.Interface, m *membership.Mes
 	h.Src, h.Dst = i.ReportSource(s), putReport(b, m)
 	checksum.Put(b[2:], ^checksum.Sum(b, checksum.Pseudo(h.Src, h.Dst, ip.ProtocolICMPv6, n)))
 	copy(p.Prepend(alertLen), []byte{ip.ProtocolICMPv6, 0, optionRouterAlert, 2, 0, alertMLD, optionPadN, 0})
-	h.Protocol, h.TTL, h.TotalLen = nextHopByHop, 1, HeaderLen+alertLen+n
+	h.Protocol, h.TTL, h.TotalLen = NextHopByHop, 1, HeaderLen+alertLen+n
 	h.put(p.Prepend(HeaderLen))
 	p.Cast = packet.Multicast
 	s.stats.OutPackets.Inc()

@@ -42,7 +42,7 @@ func (s *Stack) options(now time.Duration, h *Header, p *packet.Buffer, b []byte
 		} else {
 			padding = 0
 			count++
-			if b[i] == optionRouterAlert && h.Protocol == nextHopByHop && bytes.Equal(b[i+1:i+n], []byte{2, 0, alertMLD}) {
+			if b[i] == optionRouterAlert && h.Protocol == NextHopByHop && bytes.Equal(b[i+1:i+n], []byte{2, 0, alertMLD}) {
 				h.RouterAlert = true
 			}
 			if drop := s.unknownOption(now, h, p, b[i], h.HeaderLen+i); drop != nil {

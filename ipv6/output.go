@@ -110,7 +110,7 @@ func (s *Stack) fragment(now time.Duration, to *ip.Path, h *Header, p *packet.Bu
 		p.CopyAt(f, 0)
 		binary.BigEndian.PutUint16(f[payloadLenField:], uint16(headers+size-HeaderLen))
 		x := b.Extend(fragmentHeaderLen)
-		x[0], x[1], f[h.NextField] = f[h.NextField], 0, nextFragment
+		x[0], x[1], f[h.NextField] = f[h.NextField], 0, NextFragment
 		binary.BigEndian.PutUint16(x[2:], uint16(at-h.HeaderLen)|more)
 		binary.BigEndian.PutUint32(x[4:], id)
 		p.CopyAt(b.Extend(size), at)

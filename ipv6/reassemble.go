@@ -61,7 +61,7 @@ func wholeChain(protocol uint8, b []byte) bool {
 		protocol, b = b[0], b[n:]
 	}
 	switch protocol {
-	case nextNone:
+	case NextNone:
 		return true
 	case ip.ProtocolTCP:
 		return len(b) >= 20

@@ -47,7 +47,7 @@ func TestExtensionHeadersOfTheWhole(t *testing.T) { // behind the Fragment heade
 	l := newLab(t, config{})
 	whole := dgram(unicast(), pattern(1000), destination())[HeaderLen:]
 	h := unicast()
-	h.Protocol = nextDestination
+	h.Protocol = NextDestination
 	l.recv(part(h, 1, whole, 504, len(whole)))
 	l.recv(part(h, 1, whole, 0, 504))
 	in := l.up.take()
@@ -117,7 +117,7 @@ func TestFirstFragmentHoldsAllHeaders(t *testing.T) { // IP6-026
 		l.recv(dgram(h, pattern(least), fragmentExt(byte(least)+protocol, 0, true)))
 		require.Empty(t, l.up.takeReports())
 	}
-	h.Protocol = nextDestination
+	h.Protocol = NextDestination
 	l.reported(dgram(h, []byte{testProtocol, 1, 1, 4, 0, 0, 0, 0}, fragmentExt(2, 0, true)), why, problem(codeIncompleteChain, 0))
 	l.reported(dgram(h, []byte{testProtocol, 0, 1, 4, 0, 0, 0, 0}, fragmentExt(2, 0, true)), why, problem(codeIncompleteChain, 0))
 }

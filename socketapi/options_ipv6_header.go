@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"tunstack/ip"
+	"tunstack/ipv6"
 )
 
 // extensionField is the field of the extension header that an option or a control message sets; nil for another name.
@@ -60,30 +61,22 @@ type Extension struct {
 	Header []byte // from its Next Header field on; a multiple of 8 bytes
 }
 
-// Next Header values of extension headers (RFC 8200 section 4).
-const (
-	nextHopByHop    = 0
-	nextRouting     = 43
-	nextFragment    = 44
-	nextDestination = 60
-)
-
 // received returns those extension headers of a received datagram that the socket's options request. options has the form of
 // ip.Datagram.Options, and the headers in it are whole.
 func (so *socket) received(options []byte) (list []Extension) {
 	next, b := options[0], options[1:]
 	for len(b) >= 8 {
 		n := (int(b[1]) + 1) * 8
-		if next == nextFragment {
+		if next == ipv6.NextFragment {
 			n = 8
 		}
 		name, wanted := 0, 0
 		switch next {
-		case nextHopByHop:
+		case ipv6.NextHopByHop:
 			name, wanted = IPV6_HOPOPTS, IPV6_RECVHOPOPTS
-		case nextRouting:
+		case ipv6.NextRouting:
 			name, wanted = IPV6_RTHDR, IPV6_RECVRTHDR
-		case nextDestination:
+		case ipv6.NextDestination:
 			name, wanted = IPV6_DSTOPTS, IPV6_RECVDSTOPTS
 		}
 		if name != 0 && so.value(IPPROTO_IPV6, wanted) != 0 {
