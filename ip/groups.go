@@ -181,9 +181,9 @@ func (i *Interface) joined() []GroupInfo {
 			members[f.AllHosts()]++
 		}
 	}
-	var list []GroupInfo
+	list := []GroupInfo{}
 	for group, f := range filters {
-		list = append(list, GroupInfo{group, members[group], f.Exclude, f.Sources})
+		list = append(list, GroupInfo{group, members[group], f.Exclude, append([]netip.Addr{}, f.Sources...)})
 	}
 	slices.SortFunc(list, func(a, b GroupInfo) int { return a.Group.Compare(b.Group) })
 	return list

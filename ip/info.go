@@ -68,7 +68,7 @@ func (s *Stack) Interfaces(now time.Duration) []InterfaceInfo {
 
 // AddressInfos lists the interface's addresses, the tentative ones last, in the order they were added.
 func (i *Interface) AddressInfos(now time.Duration) []AddressInfo {
-	var list []AddressInfo
+	list := []AddressInfo{} // an array in JSON, too
 	t := i.stack.table.Load()
 	for n, a := range slices.Concat(t.addresses, t.tentative) {
 		if a.owner == i {

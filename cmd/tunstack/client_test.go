@@ -34,7 +34,7 @@ func TestNoStack(t *testing.T) {
 	}
 }
 
-// --json prints an array, also an empty one.
+// --json prints an array, also an empty one, and also in a row.
 func TestJSON(t *testing.T) {
 	startLoopback(t)
 	for line, keys := range map[string][]string{
@@ -55,6 +55,7 @@ func TestJSON(t *testing.T) {
 			var rows []map[string]any
 			require.NoError(t, json.Unmarshal([]byte(r.out), &rows), r.out)
 			require.NotNil(t, rows)
+			require.NotContains(t, r.out, "null")
 			require.Equal(t, keys == nil, len(rows) == 0)
 			for _, row := range rows {
 				for _, key := range keys {
