@@ -175,7 +175,10 @@ func TestInterfaceListing(t *testing.T) {
 	l.recv(dgram(unicast(), pattern(30)))
 	require.Equal(t, []ip.InterfaceInfo{{
 		Name: "eth0", Addresses: []ip.AddressInfo{{Prefix: prefix("10.0.0.2/24"), Preferred: ip.Forever, Valid: ip.Forever}}, MTU: 1500,
-		Groups:    []ip.GroupInfo{{Group: allHosts, Members: 1, Exclude: true}, {Group: addr("239.1.2.3"), Members: 1, Exclude: true}},
+		Groups: []ip.GroupInfo{
+			{Group: allHosts, Members: 1, Exclude: true, Sources: []netip.Addr{}},
+			{Group: addr("239.1.2.3"), Members: 1, Exclude: true, Sources: []netip.Addr{}},
+		},
 		InPackets: 1, InBytes: 50, OutPackets: 1, OutBytes: 100,
 	}}, l.Interfaces(l.now))
 	require.Equal(t, 1500, l.eth0.MTU())
