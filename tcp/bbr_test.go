@@ -138,7 +138,7 @@ func TestCongestionControlChanges(t *testing.T) {
 		c := w.Ends[0].Conn
 		p := c.Params()
 		p.Congestion = algorithm
-		c.SetParams(w.Now, p)
+		c.SetParams(w.Now, &p)
 		run(w.Sim, w.Now+5*time.Second)
 		require.Greater(t, w.share(5*time.Second), 0.8, algorithm)
 		require.Equal(t, algorithm, w.info().Congestion)

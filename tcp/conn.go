@@ -33,7 +33,7 @@ type Conn struct {
 	scaleOK, sackOK, tsOK bool  // the options that both ends use
 	netHeader             uint8 // length of the IP header without options, in bytes
 
-	params Params
+	params *Params // shared, and never changed
 	cfg    *Config
 
 	mtu        int // path MTU in bytes
@@ -78,7 +78,7 @@ type Setup struct {
 }
 
 // newConn returns a connection in CLOSED.
-func newConn(cfg *Config, p Params, s Setup) *Conn {
+func newConn(cfg *Config, p *Params, s Setup) *Conn {
 	c := &Conn{cfg: cfg, params: p, mtu: s.MTU, maxPayload: s.MaxPayload}
 	c.netHeader = uint8(cmp.Or(s.NetHeader, IPv4Header))
 	c.advMSS = s.LinkMTU - c.headers()
@@ -140,8 +140,8 @@ func windowShift(size int) uint8 {
 	return shift
 }
 
-// Open begins an active open: the next Output is the SYN.
-func Open(now time.Duration, cfg *Config, p Params, s Setup) *Conn {
+// Open begins an active open: the next Output is the SYN. Connections may share p, which must not change from then on.
+func Open(now time.Duration, cfg *Config, p *Params, s Setup) *Conn {
 	c := newConn(cfg, p, s)
 	c.cfg.Stats.ActiveOpens.Inc()
 	c.rcv.openWindow(c.rcvLimit())
@@ -150,7 +150,8 @@ func Open(now time.Duration, cfg *Config, p Params, s Setup) *Conn {
 }
 
 // Accept begins a passive open with the SYN that arrived: the next Output is the SYN,ACK (RFC 9293 section 3.10.7.2).
-func Accept(now time.Duration, cfg *Config, p Params, s Setup, syn *Segment) *Conn {
+// Connections may share p, which must not change from then on.
+func Accept(now time.Duration, cfg *Config, p *Params, s Setup, syn *Segment) *Conn {
 	c := newConn(cfg, p, s)
 	c.passive, c.state = true, Listen
 	c.traceSegment(now, Event{Kind: SegmentIn}, syn)
@@ -285,10 +286,10 @@ func (c *Conn) Err() syscall.Errno { return c.err }
 func (c *Conn) Passive() bool { return c.passive }
 
 // Params returns the settings.
-func (c *Conn) Params() Params { return c.params }
+func (c *Conn) Params() Params { return *c.params }
 
-// SetParams changes the settings; the next Output acts on them.
-func (c *Conn) SetParams(now time.Duration, p Params) {
+// SetParams changes the settings; the next Output acts on them. Connections may share p, which must not change from then on.
+func (c *Conn) SetParams(now time.Duration, p *Params) {
 	keep := p.KeepAlive != c.params.KeepAlive || p.KeepIdle != c.params.KeepIdle
 	uncork := c.params.Cork && !p.Cork
 	c.params = p

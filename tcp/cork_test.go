@@ -13,14 +13,14 @@ func TestCork(t *testing.T) {
 	s := newScript(t).with(func(_ *Config, p *Params) { p.Cork = true }).established("")
 	s.write(100).after(200 * time.Millisecond).sends("P. seq 1001:1101(100) ack 5001 win 65535")
 	s.recv(". seq 5001 ack 1101 win 64240").write(100).quiet()
-	s.c.SetParams(s.now, Params{})
+	s.c.SetParams(s.now, &Params{})
 	s.sends("P. seq 1101:1201(100) ack 5001 win 65535")
 }
 
 // TCP-205: the retransmission timer starts when a delayed segment is sent, not when it is written.
 func TestHeldDataStartsNoRetransmissionTimer(t *testing.T) {
 	for name, hold := range map[string]func(*script){
-		"TCP_CORK": func(s *script) { s.c.SetParams(s.now, Params{Cork: true}) },
+		"TCP_CORK": func(s *script) { s.c.SetParams(s.now, &Params{Cork: true}) },
 		"MSG_MORE": func(s *script) { s.c.More(true) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -39,8 +39,8 @@ func TestHeldDataStartsNoRetransmissionTimer(t *testing.T) {
 // SOCK-039: uncorking with an empty send buffer does not push data written later.
 func TestUncorkWithNothingQueued(t *testing.T) {
 	s := newScript(t).established("")
-	s.c.SetParams(s.now, Params{Cork: true})
-	s.c.SetParams(s.now, Params{})
+	s.c.SetParams(s.now, &Params{Cork: true})
+	s.c.SetParams(s.now, &Params{})
 	s.c.More(true)
 	s.write(10).after(200 * time.Millisecond).sends(segLine(1001, 10, "P"))
 	s.c.More(false)
@@ -56,7 +56,7 @@ func TestCorkTimerDies(t *testing.T) {
 	}
 	for name, end := range map[string]func(s *script){
 		"a full-sized segment": func(s *script) { s.write(900).sends(segLine(1001, 1000, "P")) },
-		"uncorked":             func(s *script) { s.c.SetParams(s.now, Params{}); s.sends(segLine(1001, 100, "P")) },
+		"uncorked":             func(s *script) { s.c.SetParams(s.now, &Params{}); s.sends(segLine(1001, 100, "P")) },
 		"TCP_NODELAY":          func(s *script) { s.c.Push(); s.sends(segLine(1001, 100, "P")) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -65,7 +65,7 @@ func TestCorkTimerDies(t *testing.T) {
 			require.Zero(t, s.c.timers.cork)
 			at := int(s.nxt())
 			s.recv(fmt.Sprintf(". seq 5001 ack %d win 64240", at))
-			s.c.SetParams(s.now, Params{Cork: true})
+			s.c.SetParams(s.now, &Params{Cork: true})
 			s.write(10).after(200 * time.Millisecond).sends(segLine(at, 10, "P"))
 		})
 	}

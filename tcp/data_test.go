@@ -15,7 +15,7 @@ func TestNagle(t *testing.T) {
 	s.recv(". seq 5001 ack 1002 win 64240").sends("P. seq 1002:1004(2) ack 5001 win 65535").quiet()
 	p := s.c.Params()
 	p.NoDelay = true
-	s.c.SetParams(s.now, p)
+	s.c.SetParams(s.now, &p)
 	s.write(1).sends("P. seq 1004:1005(1) ack 5001 win 65535")
 }
 

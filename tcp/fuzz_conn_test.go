@@ -83,11 +83,11 @@ func (f *fuzzed) open() {
 		InitialRcvBuf: 8 << 10, MaxRcvBuf: 64 << 10, ECN: tcp.ECN(options >> 4 & 1)}.WithDefaults()
 	setup := tcp.Setup{ISS: tcp.Seq(0xffffff00), MTU: 1500, LinkMTU: 1500, MaxPayload: options >> 6 * 20000}
 	if mode&1 == 0 {
-		f.c = tcp.Open(f.now, &cfg, tcp.Params{}, setup)
+		f.c = tcp.Open(f.now, &cfg, &tcp.Params{}, setup)
 	} else {
 		s := tcp.Segment{Flags: tcp.SYN, Seq: tcp.Seq(mode) << 24, Wnd: 5000, Options: tcp.Options{MSS: 1000, HasScale: mode&2 != 0, Scale: 3,
 			SackPermitted: mode&4 != 0, HasTS: mode&8 != 0, TSVal: 100}}
-		f.c = tcp.Accept(f.now, &cfg, tcp.Params{}, setup, &s)
+		f.c = tcp.Accept(f.now, &cfg, &tcp.Params{}, setup, &s)
 		f.read, f.reads = s.Seq+1, true
 	}
 	f.room, f.wrote = setup.ISS+1, setup.ISS+1
@@ -127,7 +127,7 @@ func (f *fuzzed) act() {
 		f.c.SetQuickAck(bits&4 != 0)
 		p.RcvBuf, p.UserTimeout = bits>>5*1000, time.Duration(bits>>6)*time.Minute
 		f.inline = p.OOBInline
-		f.c.SetParams(f.now, p)
+		f.c.SetParams(f.now, &p)
 	case 14:
 		f.c.SetMTU(68 + f.wide()%9000)
 	}

@@ -15,7 +15,7 @@ func TestMaxPacingRate(t *testing.T) {
 		s.do(func(c *Conn, now time.Duration) { // the new bound applies at once
 			p := c.Params()
 			p.MaxPacingRate = 1_000_000
-			c.SetParams(now, p)
+			c.SetParams(now, &p)
 		})
 		s.sends(". seq 4001:5001(1000) ack 5001 win 65535").after(time.Millisecond)
 		s.sends("P. seq 5001:6001(1000) ack 5001 win 65535")

@@ -18,7 +18,7 @@ func TestPacingRateOfEveryAlgorithm(t *testing.T) {
 			c := w.Ends[0].Conn
 			p := c.Params()
 			p.MaxPacingRate = rate
-			c.SetParams(w.Now, p)
+			c.SetParams(w.Now, &p)
 		}
 		run(w.Sim, time.Second)
 		for _, mbit := range []int{8, 40, 1} {

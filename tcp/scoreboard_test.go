@@ -17,7 +17,7 @@ func sentAhead(t testing.TB, size int) *script {
 	s := &script{mtu: 1500, gso: 1 << 16, cfg: Config{NoTimestamps: true, Congestion: "reno", MaxSndBuf: 2 * size}}
 	s.t, _ = t.(*testing.T)
 	cfg, setup := s.setup()
-	s.c = Accept(0, cfg, Params{SndBuf: 2 * size, NoDelay: true}, setup, &Segment{Flags: SYN, Seq: 5000, Wnd: 65535,
+	s.c = Accept(0, cfg, &Params{SndBuf: 2 * size, NoDelay: true}, setup, &Segment{Flags: SYN, Seq: 5000, Wnd: 65535,
 		Options: Options{MSS: boardMSS, HasScale: true, Scale: 14, SackPermitted: true}})
 	var seg Segment
 	require.True(t, s.c.Output(0, &seg))

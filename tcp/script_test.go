@@ -51,7 +51,7 @@ func (s *script) setup() (*Config, Setup) {
 // open begins an active open.
 func (s *script) open() *script {
 	cfg, setup := s.setup()
-	s.c = Open(s.now, cfg, s.params, setup)
+	s.c = Open(s.now, cfg, &s.params, setup)
 	return s
 }
 
@@ -83,7 +83,7 @@ func (s *script) recv(line string) *script {
 	if s.c == nil {
 		cfg, setup := s.setup()
 		seg.translate(theirs.wire, ours.wire)
-		s.c = Accept(s.now, cfg, s.params, setup, seg)
+		s.c = Accept(s.now, cfg, &s.params, setup, seg)
 		return s
 	}
 	return s.input(seg)

@@ -24,10 +24,10 @@ func newPair(t testing.TB, maxPayload int, congestion string) *pair {
 	cfg := tcp.Config{Congestion: congestion}.WithDefaults()
 	setup := tcp.Setup{ISS: 1, MTU: 1500, LinkMTU: 1500, MaxPayload: maxPayload}
 	params := tcp.Params{NoDelay: true}
-	p := &pair{a: tcp.Open(0, &cfg, params, setup), wire: make([]byte, 1<<16)}
+	p := &pair{a: tcp.Open(0, &cfg, &params, setup), wire: make([]byte, 1<<16)}
 	var syn tcp.Segment
 	require.True(t, p.a.Output(0, &syn))
-	p.b = tcp.Accept(0, &cfg, params, setup, &syn)
+	p.b = tcp.Accept(0, &cfg, &params, setup, &syn)
 	p.exchange()
 	require.Equal(t, tcp.Established, p.a.State())
 	require.Equal(t, tcp.Established, p.b.State())

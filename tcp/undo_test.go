@@ -220,7 +220,7 @@ func TestNoUndoAfterChange(t *testing.T) {
 		s := fastRetransmitted(t, "reno").do(func(c *Conn, now time.Duration) {
 			p := c.Params()
 			p.Congestion = algorithm
-			c.SetParams(now, p)
+			c.SetParams(now, &p)
 		})
 		s.recv(". seq 5001 ack 5001 win 64240").recv(". seq 5001 ack 5001 win 64240 <sack 1 {1001:2001}>")
 		if algorithm == "reno" {

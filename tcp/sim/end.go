@@ -65,7 +65,7 @@ func (e *End) settle() {
 		if e.index == 1 {
 			return
 		}
-		e.begin(tcp.Open(e.sim.Now, &e.Config, e.Params, e.Setup))
+		e.begin(tcp.Open(e.sim.Now, &e.Config, &e.Params, e.Setup))
 	}
 	if e.User != nil {
 		e.wake = e.User.Act(e.sim.Now, e.Conn)
@@ -191,7 +191,7 @@ func (e *End) input(seg *tcp.Segment) {
 	listens := e.index == 1 && (e.Conn == nil || e.Conn.State() == tcp.Closed && !e.served)
 	switch {
 	case listens && seg.Flags&(tcp.SYN|tcp.ACK|tcp.RST) == tcp.SYN:
-		e.begin(tcp.Accept(e.sim.Now, &e.Config, e.Params, e.Setup, seg))
+		e.begin(tcp.Accept(e.sim.Now, &e.Config, &e.Params, e.Setup, seg))
 		e.check.received(seg)
 	case e.Conn != nil && e.Conn.State() != tcp.Closed:
 		e.check.received(seg)

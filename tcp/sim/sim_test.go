@@ -84,7 +84,7 @@ func TestRulesAreKept(t *testing.T) {
 	} {
 		s, _, _ := pair(0, &Link{}, &Link{})
 		e := s.Flows[0].Ends[0]
-		e.Conn = tcp.Open(0, &e.Config, e.Params, e.Setup)
+		e.Conn = tcp.Open(0, &e.Config, &e.Params, e.Setup)
 		e.check.sent(e, &tcp.Segment{Flags: tcp.SYN, Seq: iss, Wnd: 1000})
 		e.check.received(&tcp.Segment{Flags: tcp.SYN | tcp.ACK, Seq: irs, Ack: iss + 1, Wnd: 65535, Options: tcp.Options{MSS: 1460}})
 		e.check.sent(e, &ack)

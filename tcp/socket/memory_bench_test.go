@@ -9,7 +9,7 @@ import (
 )
 
 // maxIdle is the budget of an idle connection, in bytes.
-const maxIdle = 2048
+const maxIdle = 1792
 
 // BenchmarkIdleConnection measures the memory of a connection that has answered a request and waits, with its entries in the tables
 // and its timer, as B/conn. It fails above the budget.

@@ -17,7 +17,7 @@ type settings struct {
 	reuse            ports.Flags
 	lingers          bool          // SO_LINGER
 	linger           time.Duration // of SO_LINGER
-	params           tcp.Params
+	params           *tcp.Params   // of Stack.share
 }
 
 // header are the IP header fields of segments along a route. IPv6 segments are never fragmented: the machine follows the path MTU.
@@ -137,7 +137,9 @@ func (so *Socket) QuickAck() bool {
 func (so *Socket) SetParams(change func(*tcp.Params)) {
 	h := so.begin()
 	defer h.commitLater()
-	h.set(func(s *settings) { change(&s.params) })
+	next := *h.params
+	change(&next)
+	h.set(func(s *settings) { s.params = h.stack.share(next) })
 	if c, ok := h.connection(); ok {
 		c.tcb.SetParams(h.now, h.params)
 	}

@@ -50,7 +50,7 @@ type rare struct {
 
 // NewSocket returns an idle socket.
 func (s *Stack) NewSocket(v ip.Versions) *Socket {
-	return &Socket{stack: s, state: idle{}, settings: settings{SocketOptions: ip.NewSocketOptions(v)}}
+	return &Socket{stack: s, state: idle{}, settings: settings{SocketOptions: ip.NewSocketOptions(v), params: &unset}}
 }
 
 // uncommon is rare, made if need be. mu is held.

@@ -78,7 +78,7 @@ func (p *player) until(now time.Duration) {
 // act makes a call of the recorded user.
 func (p *player) act(now time.Duration, d *call) {
 	if d.open && p.conn == nil {
-		p.conn = tcp.Open(now, &p.cfg, p.params, p.setup)
+		p.conn = tcp.Open(now, &p.cfg, &p.params, p.setup)
 	}
 	if p.conn == nil {
 		return
@@ -96,7 +96,7 @@ func (p *player) input(now time.Duration, s *tcp.Segment) {
 	case p.conn != nil:
 		p.conn.Input(now, p.credible(s))
 	case s.Flags&(tcp.SYN|tcp.ACK|tcp.RST) == tcp.SYN:
-		p.conn = tcp.Accept(now, &p.cfg, p.params, p.setup, s)
+		p.conn = tcp.Accept(now, &p.cfg, &p.params, p.setup, s)
 	default:
 		return
 	}

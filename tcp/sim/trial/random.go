@@ -195,7 +195,7 @@ func (t *Trial) shrink(u *sim.Stream, start time.Duration) {
 	u.Change = func(now time.Duration, c *tcp.Conn) {
 		if p := c.Params(); now >= at && p.RcvBuf == 0 {
 			p.RcvBuf = size
-			c.SetParams(now, p)
+			c.SetParams(now, &p)
 		}
 	}
 	t.name("buffer %d at %v", size, at)
