@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,7 +38,8 @@ func tcpdumpText(t *testing.T, file []byte, flags string) []string {
 // Each message of both families prints as in tcpdump, with -v too.
 func TestPrintsAsTcpdump(t *testing.T) {
 	var packets []*Packet
-	for _, s := range samples6() {
+	samples := slices.Concat(samples6(), samples4())
+	for _, s := range samples {
 		packets = append(packets, &Packet{At: start, Data: s.data})
 	}
 	file := written(t, PCAP, layers.LinkTypeRaw, packets...)
@@ -46,7 +48,7 @@ func TestPrintsAsTcpdump(t *testing.T) {
 		require.Len(t, want, len(packets))
 		p := NewPrinter(Source{Link: layers.LinkTypeRaw})
 		p.Verbose = strings.Contains(flags, "v")
-		for i, s := range samples6() {
+		for i, s := range samples {
 			require.Equal(t, strings.TrimRight(want[i], " \n"), strings.TrimRight(p.packet(s.data), " "), "%s %s", flags, s.name)
 		}
 	}
@@ -57,7 +59,7 @@ func TestPrintsCutPackets(t *testing.T) {
 	for _, verbose := range []bool{false, true} {
 		p := NewPrinter(Source{Link: layers.LinkTypeRaw})
 		p.Verbose = verbose
-		for _, s := range samples6() {
+		for _, s := range slices.Concat(samples6(), samples4()) {
 			for n := 1; n < len(s.data); n++ {
 				require.NotEmpty(t, p.packet(bytes.Clone(s.data[:n])), "%s %d", s.name, n)
 			}

@@ -26,6 +26,7 @@ type ndLink struct {
 func (l *ndLink) Discover(_ time.Duration, m *nd.Message) { l.types = append(l.types, m.Type()) }
 func (l *ndLink) SetNeighborTimes(_, _ time.Duration)     {}
 func (l *ndLink) NotRouter(time.Duration, netip.Addr)     {}
+func (l *ndLink) AddressRemoved()                         {}
 func (l *ndLink) Input(_ time.Duration, from netip.Addr, a *nd.RouterAdvertisement) {
 	l.from, l.last = append(l.from, from), a
 }

@@ -207,7 +207,11 @@ func (i *Interface) RemoveAddress(a netip.Addr) error {
 	if c, ok := i.link.(Claimer); ok {
 		c.Release(a.WithZone(""))
 	}
-	return i.remove(a.WithZone(""))
+	err := i.remove(a.WithZone(""))
+	if err == nil && i.routers != nil {
+		i.routers.AddressRemoved()
+	}
+	return err
 }
 
 func (i *Interface) remove(a netip.Addr) error {

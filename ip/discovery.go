@@ -15,13 +15,15 @@ type Discoverer interface {
 	SetNeighborTimes(reachable, retrans time.Duration)
 }
 
-// RouterListener handles the advertisements of routers on the link of an interface (RFC 4861 section 6.3): autoconf.Host.
-// Addresses have no zones.
+// RouterListener handles the advertisements of routers on the link of an interface (RFC 4861 section 6.3), from which it configures the
+// interface: autoconf.Host. Addresses have no zones. No method blocks.
 type RouterListener interface {
 	// Input handles a valid router advertisement, which the listener keeps.
 	Input(now time.Duration, router netip.Addr, a *nd.RouterAdvertisement)
 	// NotRouter handles the news that a neighbor has stopped routing (RFC 4861 section 7.3.3).
 	NotRouter(now time.Duration, a netip.Addr)
+	// AddressRemoved handles the news that the interface has one address less.
+	AddressRemoved()
 }
 
 // SetRouterListener sets the handler of the router advertisements that the interface receives. The caller calls it before the interface

@@ -58,11 +58,15 @@ func (i *Interface) joinAllHosts() {
 }
 
 // Join adds a member to a multicast group; of several members each receives the sources that its own filter allows, and the
-// interface those of all (RFC 9776 section 3.2). The error is EINVAL for an address that is not a group's.
+// interface those of all (RFC 9776 section 3.2). The error is EINVAL for an address that is not a group's, and for a group of source-specific
+// multicast unless f lists its sources.
 func (i *Interface) Join(group netip.Addr, f membership.Filter) (*Member, error) {
 	group = group.WithZone("")
 	if !group.IsMulticast() || i.families[index(group)] == nil {
 		return nil, syscall.EINVAL
+	}
+	if err := i.stack.checkFilter(group, f); err != nil {
+		return nil, err
 	}
 	m := &Member{i: i, group: group}
 	g := &i.groups
@@ -76,11 +80,16 @@ func (i *Interface) Join(group netip.Addr, f membership.Filter) (*Member, error)
 	return m, nil
 }
 
-// SetFilter changes the sources that the member receives.
-func (m *Member) SetFilter(f membership.Filter) {
+// SetFilter changes the sources that the member receives. The error is EINVAL for a group of source-specific multicast unless f lists its
+// sources.
+func (m *Member) SetFilter(f membership.Filter) error {
+	if err := m.i.stack.checkFilter(m.group, f); err != nil {
+		return err
+	}
 	m.i.groups.mu.Lock()
 	defer m.i.groups.mu.Unlock()
 	m.set(f)
+	return nil
 }
 
 func (m *Member) set(f membership.Filter) {

@@ -40,8 +40,8 @@ type Path struct {
 
 // Route finds the way to dst; an unspecified dst is the stack itself: src, or else the loopback address. src chooses the source
 // address; if src is the zero Addr (or unspecified) the stack chooses. For a multicast or the limited broadcast src also chooses
-// the interface, and so does the zone of an IPv6 dst. Errors: ENETUNREACH without a route, EADDRNOTAVAIL if src is not one of the
-// stack's own addresses, EINVAL for a dst that is not a destination, and for a link-local one without a zone if there are several links;
+// the interface, and so does the zone of an IPv6 dst. Errors: ENETUNREACH without a route and for an IPv4 src that is not one of the
+// stack's own addresses, EADDRNOTAVAIL for such an IPv6 src and for a link without addresses, EINVAL for a dst that is not a destination, and for a link-local one without a zone if there are several links;
 // ENODEV for a zone that names no interface.
 func (s *Stack) Route(dst, src netip.Addr) (*Route, error) { return s.RouteVia(dst, src, Via{}) }
 
@@ -199,10 +199,8 @@ func (s *Stack) NextHop(dst netip.Addr) (Path, error) {
 
 // choose sets the interface, the next hop and the cast.
 func (s *Stack) choose(t *table, p *Path, dst, src netip.Addr, via Via) error {
-	if src.IsValid() && !src.IsUnspecified() {
-		if own := s.classIn(t, src); !own.Local || own.Anycast {
-			return syscall.EADDRNOTAVAIL
-		}
+	if err := s.checkSource(t, src, via); err != nil {
+		return err
 	}
 	to := s.classIn(t, dst)
 	p.Cast = to.Cast
@@ -223,10 +221,25 @@ func (s *Stack) choose(t *table, p *Path, dst, src netip.Addr, via Via) error {
 		return syscall.ENETUNREACH
 	case src.IsLoopback() && !p.Out.loopback: // RFC 1122 section 3.2.1.3(g)
 		return syscall.EINVAL
-	case src.Is6() && !t.candidate(src, dst, p.Out):
+	case src.Is6() && !via.Foreign && !t.candidate(src, dst, p.Out):
 		return syscall.EINVAL
 	}
 	return nil
+}
+
+// checkSource checks that the stack may send from the address that the caller has chosen. The errors for an address of no interface are
+// those of Linux; IPv6 sends there from an address that it has lost.
+func (s *Stack) checkSource(t *table, src netip.Addr, via Via) error {
+	if !src.IsValid() || src.IsUnspecified() {
+		return nil
+	}
+	switch own := s.classIn(t, src); {
+	case own.Local && !own.Anycast, via.Foreign && own.Form == FormHost && src.Is6():
+		return nil
+	case src.Is4():
+		return syscall.ENETUNREACH
+	}
+	return syscall.EADDRNOTAVAIL
 }
 
 // follow copies interface, next hop and preferred source from a route; nil: there is no route.

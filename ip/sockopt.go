@@ -14,7 +14,7 @@ type SocketOptions struct {
 	MinTTL    uint8       // IP_MINTTL: a segment with a lower TTL is dropped (RFC 5082)
 	Device    *Interface  // SO_BINDTODEVICE: the only interface that it receives from and sends by; nil: all
 	DontRoute bool        // SO_DONTROUTE: sends only to neighbours
-	FreeBind  bool        // IP_FREEBIND: may be bound to an address that the stack does not have
+	FreeBind  bool        // IP_FREEBIND: may be bound to an address that the stack does not have, and over IPv6 sends from it
 	NoPort    bool        // IP_BIND_ADDRESS_NO_PORT: Bind to port 0 leaves the choice of the port to Connect
 	Ports     ports.Range // IP_LOCAL_PORT_RANGE: the range of ephemeral ports
 	RecvErr   bool        // IP_RECVERR: ICMP errors go to the error queue
@@ -46,7 +46,7 @@ func (d Discover) DF() bool { return d == DiscoverWant || d == DiscoverDo || d =
 
 // Via is the way that the socket's packets may take.
 func (o *SocketOptions) Via() Via {
-	return Via{o.Device, o.DontRoute, o.IPv6().Preferences == PreferPublic}
+	return Via{Device: o.Device, OnLink: o.DontRoute, Public: o.IPv6().Preferences == PreferPublic, Foreign: o.FreeBind}
 }
 
 // Clone returns a copy that shares no memory with o.

@@ -1,6 +1,7 @@
 package ip
 
 import (
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,9 @@ type Config struct {
 	PMTUAge       time.Duration // time after which a larger path MTU is tried; default 10 min (RFC 1191 section 6.3)
 	Policy        []Policy      // of IPv6 address selection; nil: DefaultPolicy
 
+	// SSM are the groups of source-specific multicast: they are joined for listed sources only (RFC 4604). nil: DefaultSSM.
+	SSM []netip.Prefix
+
 	ReassemblyTimeout time.Duration // default 60 s (RFC 1122 section 3.3.2)
 	ReassemblyMemory  int           // bytes of incomplete datagrams, with their descriptions; default 4 MiB
 }
@@ -36,6 +40,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Policy == nil {
 		c.Policy = DefaultPolicy()
+	}
+	if c.SSM == nil {
+		c.SSM = DefaultSSM()
 	}
 	if c.ReassemblyTimeout == 0 {
 		c.ReassemblyTimeout = time.Minute

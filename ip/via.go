@@ -4,9 +4,10 @@ import "net/netip"
 
 // Via restricts the way of a Route. The zero value allows every way.
 type Via struct {
-	Device *Interface // the interface to leave by (SO_BINDTODEVICE, IP_UNICAST_IF); nil: any
-	OnLink bool       // through no gateway (SO_DONTROUTE)
-	Public bool       // from an address that is not temporary, if there is one (IPV6_ADDR_PREFERENCES)
+	Device  *Interface // the interface to leave by (SO_BINDTODEVICE, IP_UNICAST_IF); nil: any
+	OnLink  bool       // through no gateway (SO_DONTROUTE)
+	Public  bool       // from an address that is not temporary, if there is one (IPV6_ADDR_PREFERENCES)
+	Foreign bool       // an IPv6 source may be an address that the stack does not have (IPV6_FREEBIND)
 }
 
 // allows reports whether a route satisfies v.

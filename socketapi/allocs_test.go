@@ -42,6 +42,15 @@ func TestNoAllocations(t *testing.T) {
 			}
 		},
 	}
+	udp6 := p.b.socket6(SOCK_DGRAM, 0)
+	require.NoError(t, p.b.Bind(udp6, ap("[::1]:9")))
+	calls["datagram of IPv6"] = func() {
+		_, _ = p.b.SendTo(udp6, b, 0, ap("[::1]:9"))
+		n, _, err := p.b.RecvFrom(udp6, b, 0)
+		if n != len(b) || err != nil {
+			panic(err)
+		}
+	}
 	for name, f := range calls {
 		require.Zero(t, testing.AllocsPerRun(1000, f), name)
 	}

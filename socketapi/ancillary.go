@@ -25,7 +25,7 @@ func (so *socket) control(c *dgram.Control, a *Ancillary) error {
 	switch {
 	case so.typ == SOCK_STREAM: // which ignores them
 		return nil
-	case c.Src.Is6() && !c.Src.IsUnspecified() && !so.stack.ip.IsLocal(c.Src):
+	case c.Src.Is6() && !c.Src.IsUnspecified() && !so.ip().FreeBind && !so.stack.ip.IsLocal(c.Src):
 		return syscall.EINVAL
 	case a == nil:
 		return nil

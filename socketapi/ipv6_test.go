@@ -2,7 +2,9 @@ package socketapi
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -10,6 +12,7 @@ import (
 	"tunstack/internal/checksum"
 	"tunstack/internal/packet"
 	"tunstack/ip"
+	"tunstack/link/nd"
 	"tunstack/tcp"
 	"tunstack/tun"
 )
@@ -65,6 +68,45 @@ func TestLoopbackOfBothFamilies(t *testing.T) {
 	require.Len(t, loopback, 2)
 	require.Equal(t, netip.MustParsePrefix("127.0.0.1/8"), loopback[0].Prefix)
 	require.Equal(t, netip.MustParsePrefix("::1/128"), loopback[1].Prefix)
+}
+
+// IP6-036: an interface with an IPv6 address has a link-local one, too. The stack answers at each of its addresses, and at its groups from one of
+// them.
+func TestAddressesOfAnInterface(t *testing.T) {
+	w := newWire(t, dualStack)
+	w.after(time.Minute)
+	var own []netip.Addr
+	for _, a := range w.Interfaces()[1].Addresses {
+		if a.Prefix.Addr().Is6() {
+			own = append(own, a.Prefix.Addr())
+		}
+	}
+	require.Len(t, own, 2)
+	require.True(t, slices.ContainsFunc(own, netip.Addr.IsLinkLocalUnicast))
+	joined := netip.MustParseAddr("ff05::9")
+	w.set6(w.socket6(SOCK_DGRAM, 0), IPV6_JOIN_GROUP, IPv6Mreq{joined.As16(), 2})
+	groups := []netip.Addr{netip.MustParseAddr("ff02::1"), joined}
+	for _, a := range own {
+		groups = append(groups, nd.SolicitedNode(a))
+	}
+	for _, dst := range slices.Concat(own, groups, []netip.Addr{netip.MustParseAddr("2001:db8::99"), netip.MustParseAddr("ff05::99")}) {
+		echo := []byte{icmp.EchoRequest6, 0, 0, 0, 0, 1, 0, 1}
+		checksum.Put(echo[2:], ^checksum.Sum(echo, checksum.Pseudo(addrA6, dst, ip.ProtocolICMPv6, len(echo))))
+		b := packet6(ip.ProtocolICMPv6, echo)
+		copy(b[24:], dst.AsSlice())
+		w.sent = nil
+		w.inject(b)
+		headers, payloads := w.sent6()
+		if answers := slices.Contains(own, dst) || slices.Contains(groups, dst); !answers {
+			require.Empty(t, headers, dst)
+			continue
+		}
+		require.Len(t, headers, 1, dst)
+		require.Equal(t, byte(icmp.EchoReply6), payloads[0][0])
+		src := headers[0].Src.WithZone("")
+		require.Contains(t, own, src)
+		require.True(t, src == dst || dst.IsMulticast())
+	}
 }
 
 func TestNoIPv6OnTAP(t *testing.T) {

@@ -14,10 +14,11 @@ import (
 // optname names an option: the level and name given to GetSockOpt and SetSockOpt.
 type optname struct{ level, name int }
 
-// option reads and writes one socket option. get is nil if it cannot be read, set if it cannot be written.
+// option reads and writes one socket option. get or query is nil if it cannot be read, set if it cannot be written.
 type option struct {
-	get func(so *socket) (any, error)      // an int, string, []byte or a struct in Linux's layout
-	set func(so *socket, v optvalue) error // v is in Linux's layout
+	get   func(so *socket) (any, error)                  // an int, string, []byte or a struct in Linux's layout
+	set   func(so *socket, v optvalue) error             // v is in Linux's layout
+	query func(so *socket, v optvalue) (optvalue, error) // instead of get: v, the caller's buffer, says what to read
 }
 
 // optvalue is the value of an option as Linux lays it out in memory.
@@ -35,14 +36,26 @@ func (s Berkeley) GetSockOpt(fd, level, name int, value any) (int, error) {
 	if !ok && level != SOL_SOCKET && level != IPPROTO_IP && level != int(so.proto) && !(level == IPPROTO_IPV6 && so.domain == AF_INET6) {
 		return -1, syscall.EOPNOTSUPP
 	}
-	if !ok || o.get == nil {
+	if !ok {
 		return -1, syscall.ENOPROTOOPT
 	}
-	v, err := o.get(so)
+	v, err := o.read(so, value)
 	if err != nil {
 		return -1, err
 	}
-	return layout(v).store(value)
+	return v.store(value)
+}
+
+// read returns the option in Linux's layout; value is the caller's buffer.
+func (o *option) read(so *socket, value any) (optvalue, error) {
+	switch {
+	case o.query != nil:
+		return o.query(so, layout(value))
+	case o.get == nil:
+		return nil, syscall.ENOPROTOOPT
+	}
+	v, err := o.get(so)
+	return layout(v), err
 }
 
 // SetSockOpt writes an option from value: int, string, []byte (the raw layout), or a struct in Linux's layout such as

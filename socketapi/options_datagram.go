@@ -50,7 +50,7 @@ func datagramOptions(own map[optname]option) map[optname]option {
 
 		{IPPROTO_IP, IP_MULTICAST_TTL}:   number(-1, math.MaxUint8, getMulticastTTL, setMulticastTTL),
 		{IPPROTO_IP, IP_MULTICAST_LOOP}:  dgramFlag(func(o *dgram.Options) *bool { return &o.Multicast4.Loop }),
-		{IPPROTO_IP, IP_MULTICAST_IF}:    {getMulticastIf, setMulticastIf},
+		{IPPROTO_IP, IP_MULTICAST_IF}:    {get: getMulticastIf, set: setMulticastIf},
 		{IPPROTO_IP, IP_ADD_MEMBERSHIP}:  {set: sourceOption(optvalue.mreqnSource, join)},
 		{IPPROTO_IP, IP_DROP_MEMBERSHIP}: {set: sourceOption(optvalue.mreqnSource, leave)},
 	})

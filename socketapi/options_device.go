@@ -14,7 +14,7 @@ var deviceOptions = map[optname]option{
 	{SOL_SOCKET, SO_DONTROUTE}: flag(
 		func(so *socket) bool { return so.ip().DontRoute },
 		func(so *socket, on bool) { so.setIP(func(o *ip.SocketOptions) { o.DontRoute = on }) }),
-	{SOL_SOCKET, SO_BINDTODEVICE}:  {getDevice, setDevice},
+	{SOL_SOCKET, SO_BINDTODEVICE}:  {get: getDevice, set: setDevice},
 	{SOL_SOCKET, SO_BINDTOIFINDEX}: number(0, 1<<31-1, func(so *socket) int { return so.stack.ip.NumberOf(so.ip().Device) }, setDeviceIndex),
 	{IPPROTO_IP, IP_UNICAST_IF}:    unicastIf(IPPROTO_IP, IP_UNICAST_IF, func(o *dgram.Options) **ip.Interface { return &o.Multicast4.UnicastIf }),
 }

@@ -93,8 +93,8 @@ func (v optvalue) rate() (uint64, error) {
 
 // keptRate is SO_MAX_PACING_RATE of a socket that does not pace: Linux leaves that to the queueing discipline fq.
 var keptRate = option{
-	func(so *socket) (any, error) { return uint64(so.value(SOL_SOCKET, SO_MAX_PACING_RATE)), nil },
-	func(so *socket, v optvalue) error {
+	get: func(so *socket) (any, error) { return uint64(so.value(SOL_SOCKET, SO_MAX_PACING_RATE)), nil },
+	set: func(so *socket, v optvalue) error {
 		rate, err := v.rate()
 		if err == nil {
 			so.keep(SOL_SOCKET, SO_MAX_PACING_RATE, int(rate))

@@ -33,8 +33,8 @@ var ipOptions = map[optname]option{
 	{IPPROTO_IP, IP_RETOPTS}:         kept(IPPROTO_IP, IP_RETOPTS),
 	{IPPROTO_IP, IP_RECVORIGDSTADDR}: kept(IPPROTO_IP, IP_RECVORIGDSTADDR),
 	{IPPROTO_IP, IP_OPTIONS}: {
-		func(so *socket) (any, error) { return so.ip().IPOptions, nil },
-		setIPOptions,
+		get: func(so *socket) (any, error) { return so.ip().IPOptions, nil },
+		set: setIPOptions,
 	},
 	{IPPROTO_IP, IP_MTU}:          {get: func(so *socket) (any, error) { return so.PathMTU() }},
 	{IPPROTO_IP, IP_MTU_DISCOVER}: number(IP_PMTUDISC_DONT, IP_PMTUDISC_OMIT, getDiscover, setDiscover),

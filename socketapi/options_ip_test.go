@@ -82,24 +82,30 @@ func TestReturnOptions(t *testing.T) { // SOCK-071
 	}
 }
 
-// With IP_FREEBIND or IPV6_FREEBIND a socket is bound to an address before the stack has it. It sends and receives as soon as the stack has
-// the address, and never sends from another one.
+// With IP_FREEBIND or IPV6_FREEBIND a socket is bound to an address before the stack has it, and never sends from another one. Over IPv4 it
+// sends as soon as the stack has the address, over IPv6 at once, as on Linux.
 func TestFreeBind(t *testing.T) { // SOCK-071
 	for _, c := range []struct {
 		domain, level, name int
 		peer, own           string
-	}{{AF_INET, IPPROTO_IP, IP_FREEBIND, "10.0.0.1:7", "10.0.0.9:7"}, {AF_INET6, IPPROTO_IPV6, IPV6_FREEBIND, "[2001:db8::1]:7", "[2001:db8::9]:7"}} {
+		early               []error // of connect, for SOCK_DGRAM and SOCK_STREAM, before the stack has the address
+	}{
+		{AF_INET, IPPROTO_IP, IP_FREEBIND, "10.0.0.1:7", "10.0.0.9:7", []error{syscall.ENETUNREACH, syscall.ENETUNREACH}},
+		{AF_INET6, IPPROTO_IPV6, IPV6_FREEBIND, "[2001:db8::1]:7", "[2001:db8::9]:7", []error{nil, syscall.EINPROGRESS}},
+	} {
 		w := newWire(t, dualStack)
-		for _, typ := range []int{SOCK_DGRAM, SOCK_STREAM} {
+		for n, typ := range []int{SOCK_DGRAM, SOCK_STREAM} {
 			fd, err := w.Socket(c.domain, typ|SOCK_NONBLOCK, 0)
 			require.NoError(t, err)
 			require.Equal(t, syscall.EADDRNOTAVAIL, w.Bind(fd, ap(c.own)))
 			w.set(fd, c.level, c.name, 1)
 			require.NoError(t, w.Bind(fd, ap(c.own)))
-			require.Equal(t, syscall.EADDRNOTAVAIL, w.Connect(fd, ap(c.peer)))
-			_, err = w.SendTo(fd, nil, 0, ap(c.peer))
-			require.Error(t, err)
-			require.Empty(t, w.sent)
+			require.Equal(t, c.early[n], w.Connect(fd, ap(c.peer)))
+			if typ == SOCK_DGRAM {
+				_, err = w.SendTo(fd, nil, 0, ap(c.peer))
+				require.Equal(t, c.early[n], err)
+			}
+			w.from(c.own, c.domain == AF_INET6)
 
 			own := netip.PrefixFrom(ap(c.own).Addr(), 24)
 			require.NoError(t, w.AddAddress(t.Context(), "link0", own))
@@ -107,13 +113,40 @@ func TestFreeBind(t *testing.T) { // SOCK-071
 			if typ == SOCK_DGRAM {
 				_, err = w.SendTo(fd, nil, 0, ap(c.peer))
 				require.NoError(t, err)
-			} else {
+				w.from(c.own, true)
+			} else if c.domain == AF_INET {
 				require.Equal(t, syscall.EINPROGRESS, w.Connect(fd, ap(c.peer)))
+				w.from(c.own, true)
 			}
-			require.Len(t, w.sent, 1)
-			require.Contains(t, string(w.sent[0]), string(own.Addr().AsSlice()))
-			w.sent = nil
 			require.NoError(t, w.RemoveAddress("link0", own.Addr()))
+			w.sent = nil
 		}
 	}
+}
+
+// from requires that one packet was sent, with a source address, or none, and forgets it.
+func (w *wire) from(src string, sent bool) {
+	w.t.Helper()
+	require.Len(w.t, w.sent, bit(sent))
+	if sent {
+		require.Contains(w.t, string(w.sent[0]), string(ap(src).Addr().AsSlice()))
+	}
+	w.sent = nil
+}
+
+// With IPV6_FREEBIND a control message chooses a source that the stack does not have, but no group.
+func TestForeignSource(t *testing.T) {
+	w := newWire(t, dualStack)
+	fd, err := w.Socket(AF_INET6, SOCK_DGRAM|SOCK_NONBLOCK, 0)
+	require.NoError(t, err)
+	send := func(src string) error {
+		_, err := w.SendMsg(fd, []byte("x"), Message{Addr: ap("[2001:db8::1]:7"), Local: netip.MustParseAddr(src)}, 0)
+		return err
+	}
+	require.Equal(t, syscall.EINVAL, send("2001:db8:9::9"))
+	w.set(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1)
+	require.NoError(t, send("2001:db8:9::9"))
+	w.from("[2001:db8:9::9]:0", true)
+	require.Equal(t, syscall.EADDRNOTAVAIL, send("ff05::9"), "Linux sends from a group's address; RFC 4291 section 2.7 forbids it")
+	require.Empty(t, w.sent)
 }

@@ -19,7 +19,7 @@ var ipv6Options = map[optname]option{
 		func(o *ip.Options6, n int) { o.MinHopCount = uint8(n) }),
 	{IPPROTO_IPV6, IPV6_MTU_DISCOVER}: number6(IPV6_PMTUDISC_DONT, IPV6_PMTUDISC_OMIT, func(so *socket) int { return int(so.ipv6().Discover) },
 		func(o *ip.Options6, n int) { o.Discover = ip.Discover(n) }),
-	{IPPROTO_IPV6, IPV6_MTU}:          {func(so *socket) (any, error) { return so.PathMTU() }, setFragmentSize},
+	{IPPROTO_IPV6, IPV6_MTU}:          {get: func(so *socket) (any, error) { return so.PathMTU() }, set: setFragmentSize},
 	{IPPROTO_IPV6, IPV6_PATHMTU}:      {get: getPathMTU},
 	{IPPROTO_IPV6, IPV6_DONTFRAG}:     flag6(func(o *ip.Options6) *bool { return &o.DontFrag }),
 	{IPPROTO_IPV6, IPV6_RECVERR}:      flag6(func(o *ip.Options6) *bool { return &o.RecvErr }),
@@ -64,7 +64,7 @@ func (so *socket) setIPv6(change func(*ip.Options6)) {
 
 // whole is an option whose value must be a whole C int: Linux accepts a shorter value for IPv4 only.
 func whole(o option) option {
-	return option{o.get, func(so *socket, v optvalue) error {
+	return option{get: o.get, set: func(so *socket, v optvalue) error {
 		if len(v) < 4 {
 			return syscall.EINVAL
 		}

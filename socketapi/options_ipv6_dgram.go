@@ -11,8 +11,8 @@ import (
 
 // ipv6StreamOptions are the options of level IPPROTO_IPV6 of a SOCK_STREAM socket, which has no multicasts.
 var ipv6StreamOptions = map[optname]option{
-	{IPPROTO_IPV6, IPV6_MULTICAST_HOPS}: {func(*socket) (any, error) { return 1, nil }, refused(syscall.ENOPROTOOPT)},
-	{IPPROTO_IPV6, IPV6_MULTICAST_IF}:   {func(*socket) (any, error) { return 0, nil }, refused(syscall.ENOPROTOOPT)},
+	{IPPROTO_IPV6, IPV6_MULTICAST_HOPS}: {get: func(*socket) (any, error) { return 1, nil }, set: refused(syscall.ENOPROTOOPT)},
+	{IPPROTO_IPV6, IPV6_MULTICAST_IF}:   {get: func(*socket) (any, error) { return 0, nil }, set: refused(syscall.ENOPROTOOPT)},
 	{IPPROTO_IPV6, IPV6_MULTICAST_LOOP}: whole(keptNumber(IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0, 1)),
 	{IPPROTO_IPV6, IPV6_MULTICAST_ALL}:  whole(kept(IPPROTO_IPV6, IPV6_MULTICAST_ALL)),
 	{IPPROTO_IPV6, IPV6_JOIN_GROUP}:     {set: refused(syscall.EPROTO)},
@@ -45,6 +45,7 @@ var ipv6DatagramOptions = map[optname]option{
 	{IPPROTO_IPV6, MCAST_LEAVE_SOURCE_GROUP}: {set: sourceOption(optvalue.groupSourceReq6, (*dgram.Groups).DropSource)},
 	{IPPROTO_IPV6, MCAST_BLOCK_SOURCE}:       {set: sourceOption(optvalue.groupSourceReq6, (*dgram.Groups).Block)},
 	{IPPROTO_IPV6, MCAST_UNBLOCK_SOURCE}:     {set: sourceOption(optvalue.groupSourceReq6, (*dgram.Groups).Unblock)},
+	{IPPROTO_IPV6, MCAST_MSFILTER}:           groupFilter6.option(),
 }
 
 func (so *socket) setMulticast6(change func(*dgram.Multicast)) error {

@@ -13,7 +13,7 @@ var ipv6RawOptions = map[optname]option{
 	{IPPROTO_IPV6, IPV6_HDRINCL}:   whole(dgramFlag(func(o *dgram.Options) *bool { return &o.HdrIncl })),
 	{IPPROTO_IPV6, IPV6_CHECKSUM}:  whole(number(math.MinInt32, math.MaxInt32, getChecksum, setChecksum)),
 	{SOL_RAW, IPV6_CHECKSUM}:       whole(number(math.MinInt32, math.MaxInt32, getChecksum, setChecksum)),
-	{IPPROTO_ICMPV6, ICMP6_FILTER}: {getICMP6Filter, setICMP6Filter},
+	{IPPROTO_ICMPV6, ICMP6_FILTER}: {get: getICMP6Filter, set: setICMP6Filter},
 }
 
 func getChecksum(so *socket) int {

@@ -28,6 +28,9 @@ var multicastOptions = map[optname]option{
 	{IPPROTO_IP, MCAST_LEAVE_SOURCE_GROUP}: {set: sourceOption(optvalue.groupSourceReq, (*dgram.Groups).DropSource)},
 	{IPPROTO_IP, MCAST_BLOCK_SOURCE}:       {set: sourceOption(optvalue.groupSourceReq, (*dgram.Groups).Block)},
 	{IPPROTO_IP, MCAST_UNBLOCK_SOURCE}:     {set: sourceOption(optvalue.groupSourceReq, (*dgram.Groups).Unblock)},
+
+	{IPPROTO_IP, IP_MSFILTER}:    ipMsfilter.option(),
+	{IPPROTO_IP, MCAST_MSFILTER}: groupFilter.option(),
 }
 
 func join(g *dgram.Groups, s dgram.Source) error  { return g.Join(s.Group, s.Interface) }

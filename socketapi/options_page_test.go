@@ -68,7 +68,7 @@ func TestOptionsPage(t *testing.T) { // SOCK-071
 	note := func(kind string, table map[optname]option) {
 		for name, o := range table {
 			access := ""
-			if o.get != nil {
+			if o.get != nil || o.query != nil {
 				access = "r"
 			}
 			if o.set != nil {

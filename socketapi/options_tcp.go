@@ -26,8 +26,8 @@ var streamOptions = map[optname]option{
 	{SOL_SOCKET, SO_REUSEADDR}:       reuse(SO_REUSEADDR),
 	{SOL_SOCKET, SO_REUSEPORT}:       reuse(SO_REUSEPORT),
 	{SOL_SOCKET, SO_RCVLOWAT}:        number(math.MinInt32, math.MaxInt32, func(so *socket) int { return max(so.tcp().Params().RcvLowat, 1) }, setStreamLowat),
-	{SOL_SOCKET, SO_MAX_PACING_RATE}: {getPacingRate, setPacingRate},
-	{SOL_SOCKET, SO_LINGER}:          {getLinger, setLinger},
+	{SOL_SOCKET, SO_MAX_PACING_RATE}: {get: getPacingRate, set: setPacingRate},
+	{SOL_SOCKET, SO_LINGER}:          {get: getLinger, set: setLinger},
 	{SOL_SOCKET, SO_KEEPALIVE}:       switched(func(p *tcp.Params) *bool { return &p.KeepAlive }),
 	{SOL_SOCKET, SO_OOBINLINE}:       switched(func(p *tcp.Params) *bool { return &p.OOBInline }),
 	{SOL_SOCKET, SO_RCVBUF}:          buffer(minReceiveBuffer, streamBuffer(func(p *tcp.Params) *int { return &p.RcvBuf })),
@@ -45,8 +45,8 @@ var streamOptions = map[optname]option{
 	{IPPROTO_TCP, TCP_SYNCNT}:        tuned(1, maxSynCount, 1, func(p *tcp.Params) *int { return &p.SynRetries }),
 	{IPPROTO_TCP, TCP_USER_TIMEOUT}:  tuned(0, math.MaxInt32, time.Millisecond, func(p *tcp.Params) *time.Duration { return &p.UserTimeout }),
 	{IPPROTO_TCP, TCP_MAXSEG}:        number(0, maxMSS, func(so *socket) int { return so.tcp().MSS() }, setMaxSeg),
-	{IPPROTO_TCP, TCP_CONGESTION}:    {getCongestion, setCongestion},
-	{IPPROTO_TCP, TCP_LINGER2}:       {getLinger2, setLinger2},
+	{IPPROTO_TCP, TCP_CONGESTION}:    {get: getCongestion, set: setCongestion},
+	{IPPROTO_TCP, TCP_LINGER2}:       {get: getLinger2, set: setLinger2},
 	{IPPROTO_TCP, TCP_DEFER_ACCEPT}:  number(math.MinInt32, math.MaxInt32, getDeferAccept, setDeferAccept),
 	{IPPROTO_TCP, TCP_WINDOW_CLAMP}:  number(math.MinInt32, math.MaxInt32, getWindowClamp, setWindowClamp),
 	{IPPROTO_TCP, TCP_NOTSENT_LOWAT}: number(math.MinInt32, math.MaxInt32, getNotsentLowat, setNotsentLowat),
@@ -94,7 +94,7 @@ func tuned[T int | time.Duration](low, high int, unit T, field func(*tcp.Params)
 // reuse is SO_REUSEADDR or SO_REUSEPORT, which the endpoint takes together.
 func reuse(name int) option {
 	keep := kept(SOL_SOCKET, name)
-	return option{keep.get, func(so *socket, v optvalue) error {
+	return option{get: keep.get, set: func(so *socket, v optvalue) error {
 		if err := keep.set(so, v); err != nil {
 			return err
 		}

@@ -133,7 +133,7 @@ func TestFieldsOfReceivedIPv6(t *testing.T) { // SOCK6-013, SOCK6-015
 }
 
 // Extension headers leave in their order; fragments repeat those before the Fragment header, and TCP's segments become shorter.
-func TestSentExtensionHeaders(t *testing.T) { // TCP6-003
+func TestSentExtensionHeaders(t *testing.T) { // TCP6-003, IP6-019
 	w := newWire(t, dualStack)
 	hop, dst := []byte{0, 0, 1, 4, 0, 0, 0, 0}, []byte{0, 0, 1, 4, 1, 1, 1, 1}
 	fd := w.udp6()
@@ -160,6 +160,8 @@ func TestSentExtensionHeaders(t *testing.T) { // TCP6-003
 		require.LessOrEqual(t, len(b), 1500)
 		require.Equal(t, i < 2, b[51]&1 == 1)
 	}
+	require.Equal(t, slices.Concat([]byte{ip.ProtocolUDP}, dst[1:]), w.sent[0][56:64], "the first fragment has all headers")
+	require.Equal(t, []byte{0, 9}, w.sent[0][66:68])
 	w.sent = nil
 	_, err = w.SendMsg(fd, []byte("x"), Message{Ancillary: &Ancillary{Extensions: []Extension{{Name: IPV6_HOPOPTS}}}}, 0)
 	require.NoError(t, err)

@@ -16,9 +16,10 @@ import (
 	"tunstack/internal/wiretest"
 	"tunstack/ip"
 	"tunstack/ipv4"
+	"tunstack/ipv6"
 )
 
-// host is a stack at 10.0.0.2/24 and 10.0.0.3 with a wire, seen by the test from 10.0.0.1.
+// host is a stack at 10.0.0.2/24, 10.0.0.3 and 2001:db8::2/64 with a wire, seen by the test from 10.0.0.1 and 2001:db8::1.
 type host struct {
 	t       testing.TB
 	clock   clock.Virtual
@@ -43,17 +44,19 @@ func newHostOn(t testing.TB, mtu int, f packet.Features) *host {
 	v4 := ipv4.New(h.ip, ipv4.Config{})
 	h.udp = New(h.ip, Config{Clock: &h.clock, Rand: rand.NewChaCha8([32]byte{1})})
 	v4.SetReporter(h)
+	ipv6.New(h.ip, ipv6.Config{})
 	var err error
 	h.tun, err = h.ip.AddInterface("tun0", h.wire)
 	require.NoError(t, err)
 	require.NoError(t, h.tun.AddAddress(netip.MustParsePrefix("10.0.0.2/24")))
 	require.NoError(t, h.tun.AddAddress(netip.MustParsePrefix("10.0.0.3/24")))
+	require.NoError(t, h.tun.AddAddress(netip.MustParsePrefix("2001:db8::2/64")))
 	return h
 }
 
 // bound returns a socket at an address.
 func (h *host) bound(local string, change ...func(*Options)) *Socket {
-	e := h.udp.NewSocket(ip.V4)
+	e := h.udp.NewSocket(ip.VersionOf(ap(local).Addr()))
 	for _, c := range change {
 		e.SetOptions(c)
 	}
@@ -106,12 +109,25 @@ func decode(t testing.TB, b []byte) (*layers.IPv4, *layers.UDP) {
 // build makes a datagram with the library.
 func build(t testing.TB, from, to string, payload string, change ...func(*layers.IPv4, *layers.UDP)) []byte {
 	src, dst := ap(from), ap(to)
+	if src.Addr().Is6() {
+		return build6(t, src, dst, payload)
+	}
 	ip := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolUDP, SrcIP: src.Addr().AsSlice(), DstIP: dst.Addr().AsSlice()}
 	udp := &layers.UDP{SrcPort: layers.UDPPort(src.Port()), DstPort: layers.UDPPort(dst.Port())}
 	require.NoError(t, udp.SetNetworkLayerForChecksum(ip))
 	for _, c := range change {
 		c(ip, udp)
 	}
+	b := gopacket.NewSerializeBuffer()
+	options := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
+	require.NoError(t, gopacket.SerializeLayers(b, options, ip, udp, gopacket.Payload(payload)))
+	return b.Bytes()
+}
+
+func build6(t testing.TB, src, dst netip.AddrPort, payload string) []byte {
+	ip := &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocolUDP, SrcIP: src.Addr().AsSlice(), DstIP: dst.Addr().AsSlice()}
+	udp := &layers.UDP{SrcPort: layers.UDPPort(src.Port()), DstPort: layers.UDPPort(dst.Port())}
+	require.NoError(t, udp.SetNetworkLayerForChecksum(ip))
 	b := gopacket.NewSerializeBuffer()
 	options := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
 	require.NoError(t, gopacket.SerializeLayers(b, options, ip, udp, gopacket.Payload(payload)))

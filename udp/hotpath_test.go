@@ -19,13 +19,15 @@ func TestNoAllocations(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
-	for _, checksum := range []bool{false, true} {
-		h := newHostOn(t, 1500, packet.Features{Checksum: checksum})
+	for n := range 4 {
+		h := newHostOn(t, 1500, packet.Features{Checksum: n%2 == 1})
 		h.wire.Discard = true
-		e := h.bound("0.0.0.0:7")
-		connected := h.bound("0.0.0.0:8")
-		require.NoError(t, connected.Connect(ap("10.0.0.1:1000")))
-		in := build(t, "10.0.0.1:1000", "10.0.0.2:7", "0123456789abcdef")
+		c := []struct{ peer, local, port, other string }{
+			{"10.0.0.1:1000", "10.0.0.2:7", "0.0.0.0:7", "0.0.0.0:8"}, {"[2001:db8::1]:1000", "[2001:db8::2]:7", "[::]:7", "[::]:8"},
+		}[n/2]
+		e, connected := h.bound(c.port), h.bound(c.other)
+		require.NoError(t, connected.Connect(ap(c.peer)))
+		in := build(t, c.peer, c.local, "0123456789abcdef")
 		b := make([]byte, 2000)
 		echo := func() {
 			h.tun.Input(0, packet.From(in))

@@ -126,7 +126,7 @@ func TestSendSource(t *testing.T) {
 		{"10.0.0.3:0", "", "10.0.0.3", nil},
 		{"0.0.0.0:0", "10.0.0.3", "10.0.0.3", nil},
 		{"10.0.0.2:0", "10.0.0.3", "10.0.0.3", nil},
-		{"0.0.0.0:0", "10.0.0.9", "", syscall.EADDRNOTAVAIL},
+		{"0.0.0.0:0", "10.0.0.9", "", syscall.ENETUNREACH},
 	}
 	for _, tt := range tests {
 		e := h.bound(tt.bound)

@@ -70,10 +70,10 @@ func (g *Groups) Unblock(s Source) error {
 // change adds a source to the filter of a group or removes it. The filter's mode must be include; a filter without sources takes that
 // mode, as on Linux.
 func (g *Groups) change(s Source, include, add bool) error {
-	at := g.index(s.Group, s.Interface)
+	at, err := g.find(s)
 	switch {
-	case s.Interface == nil && s.Group.IsMulticast():
-		return syscall.ENODEV
+	case err != nil:
+		return err
 	case at < 0:
 		return syscall.EINVAL
 	}
@@ -91,15 +91,72 @@ func (g *Groups) change(s Source, include, add bool) error {
 	if !add {
 		sources = slices.DeleteFunc(sources, func(a netip.Addr) bool { return a == s.Addr })
 	}
-	g.setFilter(at, membership.NewFilter(!include, sources))
+	return g.setFilter(at, membership.NewFilter(!include, sources))
+}
+
+func (g *Groups) setFilter(at int, f membership.Filter) error {
+	list := slices.Clone(g.list())
+	if err := list[at].member.SetFilter(f); err != nil {
+		return err
+	}
+	list[at].Filter = f
+	g.store(list)
 	return nil
 }
 
-func (g *Groups) setFilter(at int, f membership.Filter) {
-	list := slices.Clone(g.list())
-	list[at].Filter = f
-	list[at].member.SetFilter(f)
-	g.store(list)
+// SetFilter replaces the filter of a group that the socket has joined; a filter that receives nothing leaves the group (IP_MSFILTER). s
+// names the group. Errors: EINVAL when the group is not joined, EADDRNOTAVAIL when it is not joined and the filter receives nothing, ENODEV,
+// ENOBUFS, and those of ip.Member.SetFilter.
+func (g *Groups) SetFilter(s Source, exclude bool, sources []netip.Addr) error {
+	s = s.scoped()
+	for i, a := range sources {
+		sources[i] = Source{Interface: s.Interface, Addr: a}.scoped().Addr
+	}
+	f := membership.NewFilter(exclude, sources)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	at, err := g.find(s)
+	switch {
+	case err != nil:
+		return err
+	case len(f.Sources) > sourceLimit(s.Group):
+		return syscall.ENOBUFS
+	case at < 0 && !f.Receives():
+		return syscall.EADDRNOTAVAIL
+	case at < 0:
+		return syscall.EINVAL
+	case !f.Receives():
+		g.leave(at)
+		return nil
+	}
+	return g.setFilter(at, f)
+}
+
+// Filter returns the filter of a group that the socket has joined. Errors: EADDRNOTAVAIL when it has not, EINVAL, ENODEV.
+func (g *Groups) Filter(s Source) (membership.Filter, error) {
+	s = s.scoped()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	at, err := g.find(s)
+	switch {
+	case err != nil:
+		return membership.Filter{}, err
+	case at < 0:
+		return membership.Filter{}, syscall.EADDRNOTAVAIL
+	}
+	return g.list()[at].Filter, nil
+}
+
+// find returns the index of a membership; below 0: there is none. Errors: EINVAL for an address that is not a group's, ENODEV without an
+// interface.
+func (g *Groups) find(s Source) (int, error) {
+	switch {
+	case !s.Group.IsMulticast():
+		return 0, syscall.EINVAL
+	case s.Interface == nil:
+		return 0, syscall.ENODEV
+	}
+	return g.index(s.Group, s.Interface), nil
 }
 
 func sourceLimit(group netip.Addr) int {

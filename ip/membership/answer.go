@@ -14,11 +14,13 @@ func (h *Host) Query(now time.Duration, q Query) {
 		if !g.filter.Receives() || q.Group.IsValid() && q.Group != addr {
 			continue
 		}
-		if h.version != V3 {
+		switch {
+		case h.version != V3 && h.cfg.SSM(addr):
+		case h.version != V3:
 			h.delay(now, g, q.MaxDelay)
-		} else if q.Group.IsValid() {
+		case q.Group.IsValid():
 			h.ask(now, g, &q)
-		} else {
+		default:
 			h.general = min(h.general, now+h.cfg.Rand(q.MaxDelay))
 			return
 		}

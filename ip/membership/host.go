@@ -13,6 +13,7 @@ type Config struct {
 	Oldest   Version                             // of the protocol
 	Min, Max Version                             // the versions that may be used; 0: Oldest and V3
 	Reported func(group netip.Addr) bool         // false for a group that is never reported
+	SSM      func(group netip.Addr) bool         // true for a group of source-specific multicast, which V1 and V2 do not report (RFC 4604); nil: none
 	Rand     func(n time.Duration) time.Duration // a random time in (0, n]
 
 	// SpecificSwitches lets also a query for a group switch to its version (MLD; RFC 9776 section 7.2.1 forbids it).
@@ -74,6 +75,9 @@ func NewHost(cfg Config) *Host {
 	if cfg.Max == 0 {
 		cfg.Max = V3
 	}
+	if cfg.SSM == nil {
+		cfg.SSM = func(netip.Addr) bool { return false }
+	}
 	cfg.Min = max(cfg.Min, cfg.Oldest)
 	return &Host{
 		cfg: cfg, version: cfg.Max, groups: make(map[netip.Addr]*group), general: never,
@@ -96,9 +100,10 @@ func (h *Host) Set(addr netip.Addr, f Filter) {
 	}
 	old := g.filter
 	g.filter = f
-	if h.version == V3 {
+	switch {
+	case h.version == V3:
 		g.changed(old, h.robustness)
-	} else {
+	case !h.cfg.SSM(addr):
 		h.changedOld(g, old)
 	}
 	if !f.Receives() {

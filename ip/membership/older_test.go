@@ -56,6 +56,19 @@ func TestVersion2(t *testing.T) { // ICMP6-025, IGMP-007, IP-033
 	l.until(70*second, "60 v2 239.0.0.1", "65 v2 239.0.0.1")
 }
 
+// The groups of source-specific multicast are not reported to an older querier, and again once it is silent.
+func TestVersion2WithoutSources(t *testing.T) {
+	l := newLab(t, func(c *Config) { c.SSM = func(group netip.Addr) bool { return group == groupA } })
+	l.queryOf(V2, netip.Addr{}, 10*second)
+	l.Set(groupA, include("10.0.0.1"))
+	l.Set(groupB, All)
+	l.until(20*second, "0 v2 239.0.0.2", "5 v2 239.0.0.2")
+	l.queryOf(V2, netip.Addr{}, 10*second)
+	l.until(30*second, "25 v2 239.0.0.2")
+	l.Query(l.now+400*second, Query{Version: V3, MaxDelay: 10 * second})
+	l.until(440*second, "435 239.0.0.1 IS_IN(10.0.0.1), 239.0.0.2 IS_EX()")
+}
+
 // Of many members one reports, the others stay silent and do not tell that they leave.
 func TestSuppression(t *testing.T) { // ICMP6-025, IGMP-008
 	l := newLab(t, nil)

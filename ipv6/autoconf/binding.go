@@ -38,6 +38,7 @@ const (
 	waiting  state = iota // an address is to be formed
 	claiming              // the interface has the address, which is tentative
 	owned                 // the address is in use
+	removed               // the user has removed it: the next advertisement of its prefix brings it back, as in Linux
 	refused               // no address can be used
 )
 
@@ -110,11 +111,25 @@ func (h *Host) renew(now time.Duration, b *binding, preferred, valid time.Durati
 	if b.temporary != nil {
 		b.limit()
 	}
-	if b.state != claiming && b.state != owned {
-		return
-	}
-	if h.iface.SetLifetimes(now, b.addr, left(now, b.preferred), left(now, b.valid)) != nil { // the user has removed it
+	if h.isRemoved(now, b) {
 		b.state, b.formAt = waiting, now
+	}
+}
+
+// isRemoved tells the interface the lifetimes of a binding's address, and reports whether the user has removed the address.
+func (h *Host) isRemoved(now time.Duration, b *binding) bool {
+	if b.state == claiming || b.state == owned {
+		return h.iface.SetLifetimes(now, b.addr, left(now, b.preferred), left(now, b.valid)) != nil
+	}
+	return b.state == removed
+}
+
+// findRemoved notes which addresses the user has removed.
+func (h *Host) findRemoved(now time.Duration) {
+	for _, b := range h.bindings {
+		if h.isRemoved(now, b) {
+			b.state = removed
+		}
 	}
 }
 
@@ -169,7 +184,7 @@ func (h *Host) decided(now time.Duration, c claim) {
 		_ = h.iface.SetAdvertisers(b.addr, b.advertisers) // fails if the user has removed the address
 		return
 	case c.err == syscall.EADDRNOTAVAIL: // the user has removed it
-		h.bindings = slices.DeleteFunc(h.bindings, func(other *binding) bool { return other == b })
+		b.state = removed
 		return
 	}
 	h.stats.Refused.Inc()

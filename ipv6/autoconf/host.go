@@ -96,6 +96,7 @@ type pending struct {
 	advertisements []advertisement
 	gone           []netip.Addr // neighbours that have stopped routing
 	claims         []claim
+	removed        bool // the interface has an address less
 }
 
 // advertisement is a router advertisement with its source.
@@ -168,6 +169,12 @@ func (h *Host) NotRouter(now time.Duration, a netip.Addr) {
 	})
 }
 
+// AddressRemoved takes the news that the interface has an address less: the user may have removed one that the Host has formed.
+func (h *Host) AddressRemoved() {
+	const atOnce = 0
+	h.note(atOnce, func(p *pending) { p.removed = true })
+}
+
 // note leaves a note for Expire.
 func (h *Host) note(now time.Duration, add func(*pending)) {
 	h.mu.Lock()
@@ -189,6 +196,9 @@ func (h *Host) Expire(now time.Duration) {
 		h.decided(now, c)
 	}
 	h.end(now)
+	if p.removed {
+		h.findRemoved(now)
+	}
 	for _, a := range p.gone {
 		h.forget(a)
 	}

@@ -86,6 +86,7 @@ func newLab(t *testing.T, cfg Config) *lab {
 	cfg.Refused = func(a netip.Addr, err error) { l.refused = append(l.refused, a) }
 	l.Host, err = New(cfg)
 	require.NoError(t, err)
+	l.eth0.SetRouterListener(l.Host)
 	return l
 }
 

@@ -111,11 +111,15 @@ func TestAddressesOfTheUser(t *testing.T) {
 
 	l.hears(routerA, ra(prefix2))
 	own := l.one(prefix2).Prefix.Addr()
+	require.Contains(t, l.Info().Addresses, netip.PrefixFrom(own, 64))
 	require.NoError(t, l.eth0.RemoveAddress(own))
 	l.advance(time.Second)
 	require.Empty(t, l.of(prefix2))
+	require.NotContains(t, l.Info().Addresses, netip.PrefixFrom(own, 64))
+	require.Equal(t, l.Info(), l.changes[len(l.changes)-1])
 	l.hears(routerA, ra(prefix2))
 	require.Equal(t, own, l.one(prefix2).Prefix.Addr())
+	require.Contains(t, l.Info().Addresses, netip.PrefixFrom(own, 64))
 }
 
 // The user removes an address while the outcome of its claim is on its way.

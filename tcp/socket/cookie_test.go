@@ -2,6 +2,7 @@ package socket
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -153,6 +154,33 @@ func TestCookieClassesOfIPv6(t *testing.T) { // SEC-007, TCP6-002
 		require.True(t, ok)
 		require.Equal(t, want, got, "announced: %d", mss)
 	}
+}
+
+// Sequence numbers, timestamps and cookies depend on every bit of the addresses and the ports.
+func TestNumbersDependOnWholeAddresses(t *testing.T) { // TCP6-008
+	var k cookies
+	local, remote := ap("[2001:db8::2]:7").Addr().As16(), ap("[2001:db8::1]:1000").Addr().As16()
+	numbers := map[string]bool{}
+	note := func(local, remote [16]byte, localPort, remotePort uint16) {
+		id := ip.NewFourTuple(netip.AddrPortFrom(netip.AddrFrom16(local), localPort), netip.AddrPortFrom(netip.AddrFrom16(remote), remotePort))
+		isn, offset := k.key.derive(id)
+		for kind, n := range []uint32{isn, offset, uint32(k.make(0, id, &tcp.Segment{Seq: 5000}))} {
+			numbers[fmt.Sprint(kind, " ", n)] = true
+		}
+	}
+	note(local, remote, 7, 1000)
+	for bit := range 128 {
+		l, r := local, remote
+		l[bit/8] ^= 1 << (bit % 8)
+		r[bit/8] ^= 1 << (bit % 8)
+		note(l, remote, 7, 1000)
+		note(local, r, 7, 1000)
+	}
+	for bit := range 16 {
+		note(local, remote, 7^1<<bit, 1000)
+		note(local, remote, 7, 1000^1<<bit)
+	}
+	require.Len(t, numbers, 3*(1+2*128+2*16))
 }
 
 // SEC-064: each bit of a cookie is random: none depends on the time or the MSS alone. Eight of the 2^32 numbers are valid.

@@ -19,13 +19,15 @@ import (
 	"tunstack/internal/wiretest"
 	"tunstack/ip"
 	"tunstack/ipv4"
+	"tunstack/ipv6"
 	"tunstack/link"
 	"tunstack/tcp"
 )
 
+// Where the tests listen and where their peer is, of each family.
 var (
-	here  = ap("10.0.0.2:7") // where the tests listen
-	there = ap("10.0.0.1:1000")
+	here, there   = ap("10.0.0.2:7"), ap("10.0.0.1:1000")
+	here6, there6 = ap("[2001:db8::2]:7"), ap("[2001:db8::1]:1000")
 )
 
 func ap(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
@@ -41,11 +43,12 @@ type frame struct {
 // lab is a host at 10.0.0.2/24 and 10.0.0.3 with a loopback and a wire, seen by the test from the other end. Time is virtual.
 type lab struct {
 	*Stack
-	t      testing.TB
-	clk    clock.Virtual
-	timers timer.Queue
-	wire   *wiretest.Wire
-	tun    *ip.Interface
+	t           testing.TB
+	clk         clock.Virtual
+	timers      timer.Queue
+	wire        *wiretest.Wire
+	tun         *ip.Interface
+	here, there netip.AddrPort // of the family
 }
 
 func newLab(t testing.TB, change ...func(*Config)) *lab {
@@ -54,9 +57,20 @@ func newLab(t testing.TB, change ...func(*Config)) *lab {
 
 // newLabOn makes one whose device has features.
 func newLabOn(t testing.TB, f packet.Features, change ...func(*Config)) *lab {
-	l := &lab{t: t, wire: wiretest.New(1500, f)}
+	return newLabOf(t, ip.V4, f, change...)
+}
+
+// newLabOf makes one of a family; that of IPv6 is at 2001:db8::2/64.
+func newLabOf(t testing.TB, v ip.Versions, f packet.Features, change ...func(*Config)) *lab {
+	l := &lab{t: t, wire: wiretest.New(1500, f), here: here, there: there}
 	stack := ip.New(ip.Config{Timers: &l.timers})
-	ipv4.New(stack, ipv4.Config{AcceptSourceRouted: true})
+	own := []string{"10.0.0.2/24", "10.0.0.3/24"}
+	if v == ip.V6 {
+		l.here, l.there, own = here6, there6, []string{"2001:db8::2/64"}
+		ipv6.New(stack, ipv6.Config{})
+	} else {
+		ipv4.New(stack, ipv4.Config{AcceptSourceRouted: true})
+	}
 	cfg := Config{Clock: &l.clk, Timers: &l.timers, Rand: rand.NewChaCha8([32]byte{1})}
 	for _, f := range change {
 		f(&cfg)
@@ -68,9 +82,15 @@ func newLabOn(t testing.TB, f packet.Features, change ...func(*Config)) *lab {
 	loopback.SetHandler(lo)
 	l.tun, err = stack.AddInterface("tun0", l.wire)
 	require.NoError(l.t, err)
-	require.NoError(l.t, l.tun.AddAddress(netip.MustParsePrefix("10.0.0.2/24")))
-	require.NoError(l.t, l.tun.AddAddress(netip.MustParsePrefix("10.0.0.3/24")))
-	require.NoError(l.t, stack.AddRoute(ip.RouteEntry{Prefix: netip.MustParsePrefix("0.0.0.0/0"), Gateway: there.Addr()}))
+	for _, a := range own {
+		require.NoError(l.t, l.tun.AddAddress(netip.MustParsePrefix(a)))
+	}
+	everything := netip.PrefixFrom(v.Wildcard(), 0)
+	require.NoError(l.t, stack.AddRoute(ip.RouteEntry{Prefix: everything, Gateway: l.there.Addr()}))
+	if v == ip.V6 {
+		l.after(time.Minute) // until the groups of the address are reported
+		l.wire.Take()
+	}
 	return l
 }
 
@@ -96,8 +116,14 @@ func (l *lab) parse(d wiretest.Datagram) frame {
 	p.Offload = d.Offload
 	p.CompleteChecksum()
 	f := frame{queue: d.Queue, offload: p.Offload}
-	require.True(l.t, f.ip.Parse(p.Bytes()))
-	b := slices.Clone(p.Bytes()[f.ip.Len():])
+	if p.Bytes()[0]>>4 == 6 {
+		var h ipv6.Header
+		require.True(l.t, h.Parse(p.Bytes()))
+		f.ip.Datagram = h.Datagram
+	} else {
+		require.True(l.t, f.ip.Parse(p.Bytes()))
+	}
+	b := slices.Clone(p.Bytes()[f.ip.HeaderLen:])
 	require.NoError(l.t, f.Parse(b))
 	if f.offload.Segmentation == packet.SegmentNone && len(f.ip.Options) == 0 {
 		require.EqualValues(l.t, 0xffff, checksum.Sum(b, checksum.Pseudo(f.ip.Src, f.ip.Dst, ip.ProtocolTCP, len(b))), "%v", &f.Segment)
@@ -122,6 +148,9 @@ func (l *lab) silent(about ...any) {
 // datagram is a segment on its way from one end to another, with IP options if there are any.
 func datagram(from, to netip.AddrPort, s tcp.Segment, options ...byte) []byte {
 	s.SrcPort, s.DstPort = from.Port(), to.Port()
+	if to.Addr().Is6() {
+		return datagram6(from.Addr(), to.Addr(), &s)
+	}
 	n := ipv4.HeaderLen + (len(options)+3)&^3
 	b := make([]byte, n+s.HeaderLen(), n+s.HeaderLen()+len(s.Payload))
 	s.PutHeader(b[n:])
@@ -136,6 +165,19 @@ func datagram(from, to netip.AddrPort, s tcp.Segment, options ...byte) []byte {
 	copy(b[16:], to.Addr().AsSlice())
 	copy(b[20:], options)
 	checksum.Put(b[10:], ^checksum.Sum(b[:n], 0))
+	return b
+}
+
+func datagram6(from, to netip.Addr, s *tcp.Segment) []byte {
+	const n = ipv6.HeaderLen
+	b := make([]byte, n+s.HeaderLen(), n+s.HeaderLen()+len(s.Payload))
+	s.PutHeader(b[n:])
+	b = append(b, s.Payload...)
+	checksum.Put(b[n+16:], ^checksum.Sum(b[n:], checksum.Pseudo(from, to, ip.ProtocolTCP, len(b)-n)))
+	b[0], b[6], b[7] = 6<<4, ip.ProtocolTCP, 64
+	b[4], b[5] = byte((len(b)-n)>>8), byte(len(b)-n)
+	copy(b[8:], from.AsSlice())
+	copy(b[24:], to.AsSlice())
 	return b
 }
 
@@ -157,7 +199,7 @@ func (l *lab) recvError(kind, code uint8, mtu uint16, f frame) {
 // listen is a listener at an address.
 func (l *lab) listen(at netip.AddrPort, backlog int) *Socket {
 	l.t.Helper()
-	so := l.NewSocket(ip.V4)
+	so := l.NewSocket(ip.VersionOf(at.Addr()))
 	require.NoError(l.t, so.Bind(at))
 	require.NoError(l.t, so.Listen(backlog))
 	return so
@@ -204,14 +246,14 @@ type peer struct {
 	options  tcp.Options // of each segment
 }
 
-// connect is an active open of the host to 10.0.0.1:1000, whose SYN has been sent.
+// connect is an active open of the host to there, whose SYN has been sent.
 func (l *lab) connect() *peer {
 	l.t.Helper()
-	so := l.NewSocket(ip.V4)
-	require.Equal(l.t, syscall.EINPROGRESS, so.Connect(there))
+	so := l.NewSocket(ip.VersionOf(l.there.Addr()))
+	require.Equal(l.t, syscall.EINPROGRESS, so.Connect(l.there))
 	syn := l.one()
 	require.Equal(l.t, tcp.SYN, syn.Flags)
-	return &peer{l: l, so: so, at: there, to: netip.AddrPortFrom(syn.ip.Src, syn.SrcPort), seq: 5000, ack: syn.Seq + 1}
+	return &peer{l: l, so: so, at: l.there, to: netip.AddrPortFrom(syn.ip.Src, syn.SrcPort), seq: 5000, ack: syn.Seq + 1}
 }
 
 // active is an open connection that the host opened.
@@ -226,7 +268,7 @@ func (l *lab) active() *peer {
 // dial is a passive open of the host at here, whose SYN,ACK has been sent.
 func (l *lab) dial(from netip.AddrPort) *peer {
 	l.t.Helper()
-	p := &peer{l: l, at: from, to: here, seq: 5000}
+	p := &peer{l: l, at: from, to: l.here, seq: 5000}
 	p.sends(tcp.SYN, "")
 	p.learn()
 	return p

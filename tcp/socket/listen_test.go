@@ -23,6 +23,14 @@ func client(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.MustParseAddr(fmt.Sprintf("198.%d.%d.%d", 18+i>>16, i>>8&255, i&255)), 1000)
 }
 
+// client is the i-th of many peers of the lab's family.
+func (l *lab) client(i int) netip.AddrPort {
+	if l.here.Addr().Is4() {
+		return client(i)
+	}
+	return netip.AddrPortFrom(netip.MustParseAddr(fmt.Sprintf("2001:db8:1::%x", i)), 1000)
+}
+
 // waiting is the number of connections that netstat shows to wait for Accept.
 func (so *Socket) waiting() int { return so.state.(*listener).queued() }
 

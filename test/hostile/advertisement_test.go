@@ -76,6 +76,10 @@ func TestAdvertisementFlood(t *testing.T) {
 	require.Contains(t, l.Autoconf()[0].Routers, router6.WithZone("wire"))
 	require.LessOrEqual(t, len(l.Routes()), 100)
 	require.NotZero(t, l.counter("autoconf.drop.table_full"))
+	for _, name := range []string{"hop_limit", "mtu", "time"} {
+		require.NotZero(t, l.counter("autoconf.ignored."+name), name)
+	}
+	l.reaches(router6.WithZone("wire"))
 	p.works(fd)
 
 	for range 1000 {
@@ -87,4 +91,22 @@ func TestAdvertisementFlood(t *testing.T) {
 	l.after(3 * time.Hour)
 	require.Equal(t, own, l.Autoconf()[0].Addresses, "nothing is left of the flood")
 	require.Empty(t, l.Autoconf()[0].Routers)
+}
+
+// reaches requires that a datagram to a neighbour leaves with a hop limit and an MTU with which a host gets far.
+func (l *lab) reaches(a netip.Addr) {
+	l.t.Helper()
+	fd, err := l.Socket(socketapi.AF_INET6, socketapi.SOCK_DGRAM|socketapi.SOCK_NONBLOCK, 0)
+	require.NoError(l.t, err)
+	require.NoError(l.t, l.Connect(fd, netip.AddrPortFrom(a, 9)))
+	var mtu int
+	_, err = l.GetSockOpt(fd, socketapi.IPPROTO_IPV6, socketapi.IPV6_MTU, &mtu)
+	require.NoError(l.t, err)
+	require.Equal(l.t, 1500, mtu)
+	l.sent = nil
+	_, err = l.Send(fd, []byte("x"), 0)
+	require.NoError(l.t, err)
+	require.Len(l.t, l.sent, 1)
+	require.GreaterOrEqual(l.t, l.sent[0][7], byte(32))
+	require.NoError(l.t, l.Close(fd))
 }
