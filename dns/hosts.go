@@ -1,0 +1,100 @@
+package dns
+
+import (
+	"bufio"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// hostsFile is the table of hosts(5). It is read again when the file has changed.
+type hostsFile struct {
+	path string
+	now  func() time.Duration
+
+	mu      sync.Mutex
+	checked time.Duration // when the file was last looked at
+	changed time.Time     // the file's time of change
+	size    int64
+	table   *hostsTable
+}
+
+// hostsCheck is the time between two looks at the file.
+const hostsCheck = 5 * time.Second
+
+type hostsTable struct {
+	byName map[string]*hostsEntry
+	byAddr map[netip.Addr][]string
+}
+
+type hostsEntry struct {
+	canonical string
+	addrs     []netip.Addr
+}
+
+// current is the table as the file is now; an unreadable file has no names.
+func (f *hostsFile) current() *hostsTable {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.now()
+	if f.table != nil && now-f.checked < hostsCheck {
+		return f.table
+	}
+	f.checked = now
+	info, err := os.Stat(f.path)
+	if f.table != nil && err == nil && info.ModTime().Equal(f.changed) && info.Size() == f.size {
+		return f.table
+	}
+	f.table = &hostsTable{map[string]*hostsEntry{}, map[netip.Addr][]string{}}
+	if err == nil {
+		f.changed, f.size = info.ModTime(), info.Size()
+		f.table.load(f.path)
+	}
+	return f.table
+}
+
+func (t *hostsTable) load(path string) {
+	file, err := os.Open(path)
+	if err != nil {
+		return // as if it did not exist
+	}
+	defer file.Close()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		text, _, _ := strings.Cut(lines.Text(), "#")
+		words := strings.Fields(text)
+		if len(words) < 2 {
+			continue
+		}
+		if addr, err := netip.ParseAddr(words[0]); err == nil {
+			t.add(addr.Unmap(), words[1:])
+		}
+	}
+}
+
+func (t *hostsTable) add(addr netip.Addr, names []string) {
+	t.byAddr[addr] = append(t.byAddr[addr], names...)
+	for _, name := range names {
+		e := t.byName[fold(name)]
+		if e == nil {
+			e = &hostsEntry{canonical: names[0]}
+			t.byName[fold(name)] = e
+		}
+		if !slices.Contains(e.addrs, addr) {
+			e.addrs = append(e.addrs, addr)
+		}
+	}
+}
+
+// host returns the addresses of a name and its first name in the file.
+func (f *hostsFile) host(name string) ([]netip.Addr, string) {
+	if e := f.current().byName[fold(name)]; e != nil {
+		return slices.Clone(e.addrs), e.canonical
+	}
+	return nil, ""
+}
+
+// addr returns the names of an address, the first of the file first.
+func (f *hostsFile) addr(a netip.Addr) []string { return slices.Clone(f.current().byAddr[a.Unmap()]) }
