@@ -2,6 +2,7 @@ package dns
 
 import (
 	"container/list"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,22 +28,36 @@ type entry struct {
 	expires time.Duration
 }
 
-// get returns the answer to a question, if there is one that may be used.
+// get returns the answer to a question, if there is one that may be used. Below a name that does not exist is none either (RFC 8020),
+// but only a verified answer says that: a forged one, or that of a server with this widespread fault, would hide a whole domain.
 func (c *cache) get(q question, now time.Duration) (*Answer, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, key := range [...]question{q, {q.name, anyType}} {
-		element, ok := c.entries[key]
-		if !ok {
-			continue
+		if a := c.fresh(key, now); a != nil {
+			return a, true
 		}
-		if e := element.Value.(*entry); now < e.expires {
-			c.recent.MoveToFront(element)
-			return e.answer, true
+	}
+	for _, above, _ := strings.Cut(q.name, "."); above != ""; _, above, _ = strings.Cut(above, ".") {
+		if a := c.fresh(question{above, anyType}, now); a != nil && a.Authentic {
+			return a, true
 		}
-		c.remove(element)
 	}
 	return nil, false
+}
+
+// fresh returns the answer that is kept for a key, unless its time has ended.
+func (c *cache) fresh(key question, now time.Duration) *Answer {
+	element, ok := c.entries[key]
+	if !ok {
+		return nil
+	}
+	if e := element.Value.(*entry); now < e.expires {
+		c.recent.MoveToFront(element)
+		return e.answer
+	}
+	c.remove(element)
+	return nil
 }
 
 // put keeps an answer for its lifetime, bounded by most.

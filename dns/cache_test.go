@@ -100,6 +100,33 @@ func TestNegativeCache(t *testing.T) {
 	})
 }
 
+// That a name does not exist holds for the names below it if the servers have verified it. DNS-016.
+func TestNothingBelow(t *testing.T) {
+	for _, trust := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newNet(t)
+			n.add("10.0.0.1", func(q *sent) [][]byte {
+				var m dnsmessage.Message
+				require.NoError(t, m.Unpack(q.deny(t, dnsmessage.RCodeNameError, 60, 60)))
+				m.AuthenticData = true
+				return [][]byte{pack(t, &m)}
+			})
+			c := cacheTest{t, n, n.resolver(Config{Settings: Settings{TrustAD: trust}}, "10.0.0.1")}
+			var queries []int
+			for _, name := range []string{"gone.test.", "a.gone.test.", "b.a.gone.test.", "xgone.test."} {
+				queries = append(queries, c.ask(0, name))
+				_, err := c.r.Query(background, name, dnsmessage.TypeA)
+				require.ErrorIs(t, err, ErrNoName)
+			}
+			want := []int{1, 2, 3, 4}
+			if trust {
+				want = []int{1, 1, 1, 2}
+			}
+			require.Equal(t, want, queries)
+		})
+	}
+}
+
 // The cache has a bound in entries, of which the last used stay, and large answers are not kept.
 func TestCacheBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

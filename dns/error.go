@@ -13,8 +13,8 @@ import (
 
 // Errors of lookups. They are wrapped in a *net.DNSError.
 var (
-	ErrNoName   = errors.New("no such host")                     // the name does not exist (NXDOMAIN)
-	ErrNoData   = errors.New("the name has no such record")      // the name exists (NODATA)
+	ErrNoName   = errors.New("no such host (NXDOMAIN)")          // the name does not exist
+	ErrNoData   = errors.New("no such record (NODATA)")          // the name exists
 	ErrBadName  = errors.New("not a name that DNS can have")     // its length or that of a label; no server was asked
 	ErrNoServer = errors.New("no name server is known")          // and the hosts file does not have the name
 	errChain    = errors.New("the chain of aliases has no end")  // a loop, or longer than maxChain

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -188,6 +190,21 @@ func FuzzResolvConf(f *testing.F) {
 		require.LessOrEqual(t, s.Attempts, maxAttempts)
 		for _, name := range s.complete(53).candidates("host") {
 			require.True(t, validName(name))
+		}
+	})
+}
+
+// FuzzHostsFile feeds files to the table: every name that it finds has addresses and a first name.
+func FuzzHostsFile(f *testing.F) {
+	f.Add("127.0.0.1 localhost\n10.0.0.2 stack stack.example # ours\n::1 localhost\n", "stack")
+	path := filepath.Join(f.TempDir(), "hosts")
+	f.Fuzz(func(t *testing.T, text, name string) {
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		file := hostsFile{path: path}
+		addrs, canonical := file.host(name)
+		require.Equal(t, len(addrs) > 0, canonical != "")
+		for _, a := range addrs {
+			require.NotEmpty(t, file.addr(a))
 		}
 	})
 }

@@ -13,18 +13,14 @@ import (
 // hostsFile is the table of hosts(5). It is read again when the file has changed.
 type hostsFile struct {
 	path string
-	now  func() time.Duration
 
 	mu      sync.Mutex
-	checked time.Duration // when the file was last looked at
-	changed time.Time     // the file's time of change
+	changed time.Time // the file's time of change
 	size    int64
 	table   *hostsTable
 }
 
-// hostsCheck is the time between two looks at the file.
-const hostsCheck = 5 * time.Second
-
+// hostsTable has names in the form of fold, and addresses without zones.
 type hostsTable struct {
 	byName map[string]*hostsEntry
 	byAddr map[netip.Addr][]string
@@ -39,11 +35,6 @@ type hostsEntry struct {
 func (f *hostsFile) current() *hostsTable {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	now := f.now()
-	if f.table != nil && now-f.checked < hostsCheck {
-		return f.table
-	}
-	f.checked = now
 	info, err := os.Stat(f.path)
 	if f.table != nil && err == nil && info.ModTime().Equal(f.changed) && info.Size() == f.size {
 		return f.table
@@ -75,7 +66,8 @@ func (t *hostsTable) load(path string) {
 }
 
 func (t *hostsTable) add(addr netip.Addr, names []string) {
-	t.byAddr[addr] = append(t.byAddr[addr], names...)
+	key := addr.WithZone("")
+	t.byAddr[key] = append(t.byAddr[key], names...)
 	for _, name := range names {
 		e := t.byName[fold(name)]
 		if e == nil {
@@ -97,4 +89,6 @@ func (f *hostsFile) host(name string) ([]netip.Addr, string) {
 }
 
 // addr returns the names of an address, the first of the file first.
-func (f *hostsFile) addr(a netip.Addr) []string { return slices.Clone(f.current().byAddr[a.Unmap()]) }
+func (f *hostsFile) addr(a netip.Addr) []string {
+	return slices.Clone(f.current().byAddr[a.Unmap().WithZone("")])
+}

@@ -18,7 +18,13 @@ type Host struct {
 
 // Lookup finds the addresses of a host, in the hosts file or by DNS. network is "ip", "ip4" or "ip6". An address stands for itself.
 func (r *Resolver) Lookup(ctx context.Context, network, host string) (Host, error) {
-	h, err := r.lookup(ctx, network, host)
+	return r.LookupEach(ctx, network, host, func([]netip.Addr) {})
+}
+
+// LookupEach is Lookup that calls found with the addresses of each family as soon as they are known (RFC 8305 section 3). found runs on
+// the goroutine of the caller.
+func (r *Resolver) LookupEach(ctx context.Context, network, host string, found func([]netip.Addr)) (Host, error) {
+	h, err := r.lookup(ctx, network, host, found)
 	if err != nil {
 		return Host{}, failure(host, err)
 	}
@@ -28,7 +34,7 @@ func (r *Resolver) Lookup(ctx context.Context, network, host string) (Host, erro
 	return h, nil
 }
 
-func (r *Resolver) lookup(ctx context.Context, network, host string) (Host, error) {
+func (r *Resolver) lookup(ctx context.Context, network, host string, found func([]netip.Addr)) (Host, error) {
 	if network != "ip" && network != "ip4" && network != "ip6" {
 		return Host{}, net.UnknownNetworkError(network)
 	}
@@ -37,33 +43,50 @@ func (r *Resolver) lookup(ctx context.Context, network, host string) (Host, erro
 		if !has(a) {
 			return Host{}, ErrNoData
 		}
+		found([]netip.Addr{a})
 		return Host{[]netip.Addr{a}, host}, nil
 	}
 	if addrs, canonical := r.hosts.host(host); slices.ContainsFunc(addrs, has) {
-		return Host{slices.DeleteFunc(addrs, func(a netip.Addr) bool { return !has(a) }), canonical}, nil
+		addrs = slices.DeleteFunc(addrs, func(a netip.Addr) bool { return !has(a) })
+		found(addrs)
+		return Host{addrs, canonical}, nil
 	}
-	answers, err := r.search(ctx, host, r.addressTypes(network)...)
+	answers, err := r.searchEach(ctx, host, func(a *Answer) { found(a.addrs()) }, r.addressTypes(network)...)
 	if err != nil {
 		return Host{}, err
 	}
 	h := Host{Canonical: strings.TrimSuffix(answers[0].Name, ".")}
+	if !validHost(h.Canonical) {
+		h.Canonical = host
+	}
 	for _, a := range answers {
-		for i := range a.Data() {
-			h.Addrs = append(h.Addrs, a.Data()[i].Addr())
-		}
+		h.Addrs = append(h.Addrs, a.addrs()...)
 	}
 	return h, nil
 }
 
-// addressTypes are the types of records to ask for.
+// addrs are the addresses of an answer's A or AAAA records.
+func (a *Answer) addrs() []netip.Addr {
+	list := make([]netip.Addr, len(a.Data()))
+	for i := range list {
+		list[i] = a.Data()[i].Addr()
+	}
+	return list
+}
+
+// addressTypes are the types of records to ask for. AAAA comes first (RFC 8305 section 3), but after A where one answer is awaited
+// before the next query, as glibc does.
 func (r *Resolver) addressTypes(network string) []dnsmessage.Type {
+	s := r.settings.Load()
 	switch {
-	case network == "ip4" || network == "ip" && r.settings.Load().NoAAAA:
+	case network == "ip4" || network == "ip" && s.NoAAAA:
 		return []dnsmessage.Type{dnsmessage.TypeA}
 	case network == "ip6":
 		return []dnsmessage.Type{dnsmessage.TypeAAAA}
+	case s.SingleRequest:
+		return []dnsmessage.Type{dnsmessage.TypeA, dnsmessage.TypeAAAA}
 	}
-	return []dnsmessage.Type{dnsmessage.TypeA, dnsmessage.TypeAAAA}
+	return []dnsmessage.Type{dnsmessage.TypeAAAA, dnsmessage.TypeA}
 }
 
 // LookupHost is that of *net.Resolver: the addresses of a host.

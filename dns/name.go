@@ -61,10 +61,11 @@ func under(name, domain string) bool {
 	return domain == "." || name == domain || strings.HasSuffix(name, "."+domain)
 }
 
-// candidates are the names to look up for a name that a user gives, each once, folded (resolv.conf(5): search and ndots).
+// candidates are the names to look up for a name that a user gives, each once, folded (resolv.conf(5): search and ndots). A name that
+// no server is asked for has only itself.
 func (s *Settings) candidates(name string) []string {
 	whole := fold(name)
-	if strings.HasSuffix(name, ".") {
+	if strings.HasSuffix(name, ".") || isSpecial(whole) {
 		return []string{whole}
 	}
 	list := []string{whole}
@@ -87,14 +88,14 @@ func (s *Settings) candidates(name string) []string {
 func reverseName(a netip.Addr) string {
 	b := strings.Builder{}
 	if a = a.Unmap(); a.Is4() {
-		for _, octet := range slices.Backward(a.AsSlice()) {
-			b.WriteString(strconv.Itoa(int(octet)) + ".")
+		for _, v := range slices.Backward(a.AsSlice()) {
+			b.WriteString(strconv.Itoa(int(v)) + ".")
 		}
 		return b.String() + "in-addr.arpa."
 	}
 	const hex = "0123456789abcdef"
-	for _, octet := range slices.Backward(a.AsSlice()) {
-		b.Write([]byte{hex[octet&15], '.', hex[octet>>4], '.'})
+	for _, v := range slices.Backward(a.AsSlice()) {
+		b.Write([]byte{hex[v&15], '.', hex[v>>4], '.'})
 	}
 	return b.String() + "ip6.arpa."
 }

@@ -30,16 +30,29 @@ func (a *Answer) err() error {
 	return nil
 }
 
-// resolve finds the answer to a question: without a server, in the cache, or from the servers.
+// resolve finds the answer to a question.
 func (r *Resolver) resolve(ctx context.Context, q question) (*Answer, error) {
-	if a, ok := special(q); ok {
+	if a, ok := r.known(q); ok {
 		return a, nil
+	}
+	return r.await(ctx, q)
+}
+
+// known finds an answer for which no server has to be asked.
+func (r *Resolver) known(q question) (*Answer, bool) {
+	if a, ok := special(q); ok {
+		return a, true
 	}
 	r.stats.Lookups.Inc()
-	if a, ok := r.cache.get(q, r.cfg.Now()); ok {
+	a, ok := r.cache.get(q, r.cfg.Now())
+	if ok {
 		r.stats.CacheHits.Inc()
-		return a, nil
 	}
+	return a, ok
+}
+
+// await asks the servers, or waits for the answer if another caller has asked.
+func (r *Resolver) await(ctx context.Context, q question) (*Answer, error) {
 	call := r.join(q, func(ctx context.Context) (*Answer, error) { return r.recurse(ctx, q) })
 	defer r.flights.leave(q, call)
 	select {
@@ -77,36 +90,62 @@ type result struct {
 	err    error
 }
 
-// all asks for several types of records of a name, at the same time unless the settings say SingleRequest.
-func (r *Resolver) all(ctx context.Context, name string, types []dnsmessage.Type) []result {
+// resultOf is the result of a question; a negative answer is an error.
+func resultOf(a *Answer, err error) result {
+	if err == nil {
+		err = a.err()
+	}
+	return result{a, err}
+}
+
+// all asks for several types of records of a name, at the same time unless the settings say SingleRequest. It calls each with every
+// answer that has data, as soon as it has come.
+func (r *Resolver) all(ctx context.Context, name string, types []dnsmessage.Type, each func(*Answer)) []result {
 	results := make([]result, len(types))
-	done := make(chan struct{}, len(types))
-	for i, t := range types {
-		ask := func() {
-			results[i].answer, results[i].err = r.resolve(ctx, question{name, t})
-			done <- struct{}{}
-		}
-		if last := i == len(types)-1; last || r.settings.Load().SingleRequest {
-			ask()
-		} else {
-			go ask()
+	done := make(chan int, len(types))
+	report := func(i int) {
+		if results[i].err == nil {
+			each(results[i].answer)
 		}
 	}
-	for range types {
-		<-done
+	single := len(types) == 1 || r.settings.Load().SingleRequest
+	waiting := 0
+	for i, t := range types {
+		q := question{name, t}
+		if a, ok := r.known(q); ok {
+			results[i] = resultOf(a, nil)
+			report(i)
+		} else if single {
+			results[i] = resultOf(r.await(ctx, q))
+			report(i)
+		} else {
+			waiting++
+			go func() {
+				results[i] = resultOf(r.await(ctx, q))
+				done <- i
+			}()
+		}
+	}
+	for range waiting {
+		report(<-done)
 	}
 	return results
 }
 
 // search looks up the types of records of the names that a user's name can stand for, until one has a record. It returns the
-// answers about that name, of which at least one has data.
+// answers about that name that have data, at least one.
 func (r *Resolver) search(ctx context.Context, name string, types ...dnsmessage.Type) ([]*Answer, error) {
+	return r.searchEach(ctx, name, func(*Answer) {}, types...)
+}
+
+// searchEach is search that calls each with an answer that has data as soon as it has come.
+func (r *Resolver) searchEach(ctx context.Context, name string, each func(*Answer), types ...dnsmessage.Type) ([]*Answer, error) {
 	if !validName(name) {
 		return nil, ErrBadName
 	}
 	var worst error
 	for _, candidate := range r.settings.Load().candidates(name) {
-		answers, err := found(r.all(ctx, candidate, types))
+		answers, err := withData(r.all(ctx, candidate, types, each))
 		if err == nil {
 			return answers, nil
 		}
@@ -118,15 +157,11 @@ func (r *Resolver) search(ctx context.Context, name string, types ...dnsmessage.
 	return nil, worst
 }
 
-// found returns the answers with data, or the error that tells most.
-func found(results []result) (answers []*Answer, worst error) {
+// withData returns the answers with data, or the error that tells most.
+func withData(results []result) (answers []*Answer, worst error) {
 	for _, r := range results {
-		err := r.err
-		if err == nil {
-			err = r.answer.err()
-		}
-		if err != nil {
-			worst = moreTelling(worst, err)
+		if r.err != nil {
+			worst = moreTelling(worst, r.err)
 			continue
 		}
 		answers = append(answers, r.answer)

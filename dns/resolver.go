@@ -37,8 +37,8 @@ type Config struct {
 	CacheSize int           // largest number of answers that are kept; 0: 4096; below 0: none
 	MaxTTL    time.Duration // longest time for which an answer is kept; 0: a day
 
-	Now       func() time.Duration                               // clock; nil: the machine's
-	AfterFunc func(d time.Duration, f func()) (stop func() bool) // timer of that clock, as time.AfterFunc; nil: the machine's
+	Now       func() time.Duration                          // clock; nil: the machine's
+	AfterFunc func(d time.Duration, f func()) (stop func()) // timer of that clock; f does not block; nil: time.AfterFunc
 }
 
 // maxNegativeTTL is the longest time for which the resolver remembers that a name does not exist (RFC 2308 section 5 recommends
@@ -83,9 +83,12 @@ func New(cfg Config) *Resolver {
 		r.cfg.Now = func() time.Duration { return time.Since(start) }
 	}
 	if cfg.AfterFunc == nil {
-		r.cfg.AfterFunc = func(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }
+		r.cfg.AfterFunc = func(d time.Duration, f func()) func() {
+			t := time.AfterFunc(d, f)
+			return func() { t.Stop() }
+		}
 	}
-	r.hosts.path, r.hosts.now = cfg.Hosts, r.cfg.Now
+	r.hosts.path = cfg.Hosts
 	r.alive, r.cancel = context.WithCancelCause(context.Background())
 	var seed [32]byte
 	_, _ = crand.Read(seed[:]) // it never fails

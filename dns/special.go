@@ -6,13 +6,18 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// special answers the questions that no server is asked: localhost and names below it are this host (RFC 6761 section 6.3), and
-// the names below invalid and onion do not exist (RFC 6761 section 6.4, RFC 7686 section 2).
+// isSpecial reports whether no server is asked for a name: localhost and names below it are this host (RFC 6761 section 6.3), and
+// names below invalid and onion do not exist (RFC 6761 section 6.4, RFC 7686 section 2).
+func isSpecial(name string) bool {
+	return under(name, "localhost.") || under(name, "invalid.") || under(name, "onion.")
+}
+
+// special answers the questions that no server is asked.
 func special(q question) (*Answer, bool) {
 	switch {
 	case under(q.name, "localhost."):
 		return &Answer{Name: q.name, Records: localhost(q)}, true
-	case under(q.name, "invalid."), under(q.name, "onion."):
+	case isSpecial(q.name):
 		return &Answer{Name: q.name, RCode: dnsmessage.RCodeNameError}, true
 	case q.typ == dnsmessage.TypePTR && (q.name == reverse4 || q.name == reverse6):
 		body := &dnsmessage.PTRResource{PTR: dnsmessage.MustNewName("localhost.")}

@@ -36,7 +36,7 @@ type stream struct {
 
 	mu      sync.Mutex
 	waiting map[uint16]*pending
-	quiet   func() bool // stops the idle timer; nil: queries wait
+	quiet   func() // stops the idle timer; nil: queries wait
 }
 
 // pending is a query that waits for its answer.

@@ -31,6 +31,7 @@ var layers = []layer{
 	{"udp", "UDP"},
 	{"tcp", "TCP"},
 	{"socket", "Sockets"},
+	{"dns", "Names"},
 	{"security", "Security"},
 }
 
