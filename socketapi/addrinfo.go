@@ -1,9 +1,12 @@
 package socketapi
 
 import (
+	"context"
+	"errors"
+	"net"
 	"net/netip"
-	"strconv"
 
+	"tunstack/dns"
 	"tunstack/ip"
 )
 
@@ -35,6 +38,9 @@ type EAI int
 const (
 	EAI_BADFLAGS   EAI = -1
 	EAI_NONAME     EAI = -2
+	EAI_AGAIN      EAI = -3
+	EAI_FAIL       EAI = -4
+	EAI_NODATA     EAI = -5
 	EAI_FAMILY     EAI = -6
 	EAI_SOCKTYPE   EAI = -7
 	EAI_SERVICE    EAI = -8
@@ -45,6 +51,9 @@ const (
 var eaiText = map[EAI]string{
 	EAI_BADFLAGS:   "Bad value for ai_flags",
 	EAI_NONAME:     "Name or service not known",
+	EAI_AGAIN:      "Temporary failure in name resolution",
+	EAI_FAIL:       "Non-recoverable failure in name resolution",
+	EAI_NODATA:     "No address associated with hostname",
 	EAI_FAMILY:     "ai_family not supported",
 	EAI_SOCKTYPE:   "ai_socktype not supported",
 	EAI_SERVICE:    "Servname not supported for ai_socktype",
@@ -56,19 +65,9 @@ var eaiText = map[EAI]string{
 func (e EAI) Error() string { return eaiText[e] }
 
 // GetAddrInfo finds the addresses of a node with the port of a service. The node is an address, a link-local one perhaps with its zone, or a
-// name in the machine's /etc/hosts; the service is a number or a name in /etc/services. Either may be "". GetAddrInfo does not ask DNS. The
+// name, which the resolver looks up in /etc/hosts and by DNS; the service is a number or a name in /etc/services. Either may be "". The
 // addresses of a name are in the order of RFC 6724, the best first. Errors are of type EAI.
 func (s *Stack) GetAddrInfo(node, service string, hints *AddrInfo) ([]AddrInfo, error) {
-	return resolver{s, machineFiles}.getAddrInfo(node, service, hints)
-}
-
-// resolver finds names in files, for a stack.
-type resolver struct {
-	stack *Stack
-	files files
-}
-
-func (r resolver) getAddrInfo(node, service string, hints *AddrInfo) ([]AddrInfo, error) {
 	var h AddrInfo
 	if hints != nil {
 		h = *hints
@@ -76,14 +75,14 @@ func (r resolver) getAddrInfo(node, service string, hints *AddrInfo) ([]AddrInfo
 	if err := h.check(node, service); err != nil {
 		return nil, err
 	}
-	if err := h.restrict(r.stack); err != nil {
+	if err := h.restrict(s); err != nil {
 		return nil, err
 	}
-	addrs, canonical, err := r.node(node, &h)
+	addrs, canonical, err := s.node(node, &h)
 	if err != nil {
 		return nil, err
 	}
-	list := r.answers(addrs, service, &h)
+	list := s.answers(addrs, service, &h)
 	switch {
 	case len(list) == 0 && h.Flags&AI_NUMERICSERV != 0:
 		return nil, EAI_NONAME
@@ -96,13 +95,13 @@ func (r resolver) getAddrInfo(node, service string, hints *AddrInfo) ([]AddrInfo
 }
 
 // answers combines addresses with the transports that the hints allow.
-func (r resolver) answers(addrs []netip.Addr, service string, h *AddrInfo) (list []AddrInfo) {
+func (s *Stack) answers(addrs []netip.Addr, service string, h *AddrInfo) (list []AddrInfo) {
 	for _, addr := range addrs {
 		for _, t := range transports {
 			if t.list == nil || h.Socktype != 0 && h.Socktype != t.typ || h.Protocol != 0 && t.proto != 0 && h.Protocol != t.proto {
 				continue
 			}
-			port, ok := r.files.port(service, t.name, h.Flags)
+			port, ok := s.services.port(service, t.name, h.Flags&AI_NUMERICSERV != 0)
 			if !ok {
 				continue
 			}
@@ -136,16 +135,9 @@ func (h *AddrInfo) restrict(s *Stack) error {
 	if h.Flags&AI_ADDRCONFIG == 0 {
 		return nil
 	}
-	var has ip.Versions
-	for _, i := range s.Interfaces() {
-		for _, p := range i.Addresses {
-			if !i.Loopback {
-				has |= ip.VersionOf(p.Prefix.Addr())
-			}
-		}
-	}
+	has := s.reachable()
 	switch {
-	case has == 0 || has == ip.Dual:
+	case has == ip.Dual:
 	case h.Family == AF_UNSPEC:
 		h.Family = domainOf(has)
 	case h.Family != domainOf(has):
@@ -163,14 +155,14 @@ var (
 )
 
 // node finds the addresses of a host and its canonical name.
-func (r resolver) node(node string, h *AddrInfo) ([]netip.Addr, string, error) {
+func (s *Stack) node(node string, h *AddrInfo) ([]netip.Addr, string, error) {
 	switch {
 	case node == "" && h.Flags&AI_PASSIVE != 0:
 		return h.ofFamily(wildcards), "", nil
 	case node == "":
 		return h.ofFamily(loopbacks), "", nil
 	}
-	if a, ok := r.stack.numeric(node); ok {
+	if a, ok := s.numeric(node); ok {
 		if h.Family == AF_INET {
 			a = a.Unmap()
 		}
@@ -182,12 +174,36 @@ func (r resolver) node(node string, h *AddrInfo) ([]netip.Addr, string, error) {
 	if h.Flags&AI_NUMERICHOST != 0 {
 		return nil, "", EAI_NONAME
 	}
-	addrs, canonical := r.files.host(node)
-	r.stack.ip.SortDestinations(addrs)
-	if addrs = h.ofFamily(addrs); addrs == nil {
-		return nil, "", EAI_NONAME
+	found, err := s.lookup(context.Background(), h.versions(), node, func([]netip.Addr) {})
+	if err != nil {
+		return nil, "", eaiOf(err)
 	}
-	return addrs, canonical, nil
+	return h.ofFamily(found.Addrs), found.Canonical, nil
+}
+
+// versions returns the versions of IP whose addresses can be in an answer.
+func (h *AddrInfo) versions() ip.Versions {
+	switch {
+	case h.Family == AF_INET:
+		return ip.V4
+	case h.Family == AF_INET6 && h.Flags&AI_V4MAPPED == 0:
+		return ip.V6
+	}
+	return ip.Dual
+}
+
+// eaiOf is the error of getaddrinfo(3) for an error of the resolver. As in glibc, a name that exists without an address has one of its own.
+func eaiOf(err error) EAI {
+	var e *net.DNSError
+	switch {
+	case errors.Is(err, dns.ErrNoData):
+		return EAI_NODATA
+	case errors.Is(err, dns.ErrNoName), errors.Is(err, dns.ErrBadName), errors.Is(err, dns.ErrNoServer):
+		return EAI_NONAME
+	case errors.As(err, &e) && e.IsTemporary:
+		return EAI_AGAIN
+	}
+	return EAI_FAIL
 }
 
 // numeric reads an address of either family. Only an address that needs a zone may have one, the name or number of an interface.
@@ -224,18 +240,4 @@ func (h *AddrInfo) ofFamily(addrs []netip.Addr) []netip.Addr {
 		own = append(own, mapped...)
 	}
 	return own
-}
-
-// port finds the port of a service over a transport.
-func (f files) port(service, transport string, flags int) (uint16, bool) {
-	if service == "" {
-		return 0, true
-	}
-	if n, err := strconv.ParseUint(service, 10, 16); err == nil {
-		return uint16(n), true
-	}
-	if flags&AI_NUMERICSERV != 0 || transport == "" {
-		return 0, false
-	}
-	return f.service(service, transport)
 }

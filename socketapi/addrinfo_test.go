@@ -9,23 +9,27 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tunstack/dns"
 	"tunstack/ip"
 )
 
-// filesOf returns files with the given contents.
-func filesOf(t *testing.T, hosts, services string) files {
-	t.Helper()
-	dir := t.TempDir()
-	f := files{filepath.Join(dir, "hosts"), filepath.Join(dir, "services")}
-	require.NoError(t, os.WriteFile(f.hosts, []byte(hosts), 0o600))
-	require.NoError(t, os.WriteFile(f.services, []byte(services), 0o600))
-	return f
+// knowing makes a stack read files with the given contents instead of the machine's. It has the resolver begin anew.
+func (h host) knowing(hosts, services string) host {
+	h.t.Helper()
+	write := func(name, text string) string {
+		path := filepath.Join(h.t.TempDir(), name)
+		require.NoError(h.t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	h.resolver.Close()
+	h.startResolver(dns.Config{Hosts: write("hosts", hosts)})
+	h.services = servicesFile(write("services", services))
+	return h
 }
 
 func TestGetAddrInfo(t *testing.T) { // SOCK-053
-	r := resolver{alone(t).Stack, filesOf(t,
-		"# hosts\n10.0.0.7 box.example Box # me\n10.0.0.8 box\n2001:db8::7 box\nbad box\n10.0.0.9\n",
-		"http 80/tcp www\nhttp 80/udp\ntftp 69/udp\nbig 70000/tcp\n")}
+	h := alone(t).knowing("# hosts\n10.0.0.7 box.example Box # me\n10.0.0.8 box\n2001:db8::7 box\nbad box\n10.0.0.9\n",
+		"http 80/tcp www\nhttp 80/udp\ntftp 69/udp\nbig 70000/tcp\n")
 	for _, c := range []struct {
 		node, service string
 		hints         AddrInfo
@@ -55,7 +59,7 @@ func TestGetAddrInfo(t *testing.T) { // SOCK-053
 		{"box", "80", AddrInfo{Flags: 1 << 20}, nil, EAI_BADFLAGS},
 		{"", "80", AddrInfo{Flags: AI_CANONNAME}, nil, EAI_BADFLAGS},
 	} {
-		list, err := r.getAddrInfo(c.node, c.service, &c.hints)
+		list, err := h.GetAddrInfo(c.node, c.service, &c.hints)
 		if c.err != nil {
 			require.Equal(t, c.err, err, "%+v", c)
 			require.NotEmpty(t, err.Error())
@@ -69,7 +73,7 @@ func TestGetAddrInfo(t *testing.T) { // SOCK-053
 		}
 		require.Equal(t, c.want, got, "%+v", c)
 	}
-	list, err := r.getAddrInfo("box", "80", &AddrInfo{Flags: AI_CANONNAME})
+	list, err := h.GetAddrInfo("box", "80", &AddrInfo{Flags: AI_CANONNAME})
 	require.NoError(t, err)
 	require.Equal(t, "box.example", list[0].Canonname)
 	require.Equal(t, []int{SOCK_STREAM, IPPROTO_TCP}, []int{list[0].Socktype, list[0].Protocol})
@@ -77,10 +81,12 @@ func TestGetAddrInfo(t *testing.T) { // SOCK-053
 
 // The hints decide which families the answers have.
 func TestFamiliesOfGetAddrInfo(t *testing.T) { // SOCK6-023, SOCK6-024, SOCK6-025
-	f := filesOf(t, "10.0.0.7 four both\n2001:db8::7 six both\n", "")
 	none := alone(t)
 	only4, _ := pair(t, nil)
 	both, _ := dualPair(t)
+	for _, h := range []host{none, only4, both} {
+		h.knowing("10.0.0.7 four both\n2001:db8::7 six both\n", "")
+	}
 	for _, c := range []struct {
 		on     host
 		node   string
@@ -112,7 +118,7 @@ func TestFamiliesOfGetAddrInfo(t *testing.T) { // SOCK6-023, SOCK6-024, SOCK6-02
 		{both, "127.0.0.1", AF_INET6, AI_V4MAPPED, []string{"::ffff:127.0.0.1"}, nil},
 		{both, "::ffff:10.0.0.1", AF_INET, 0, []string{"10.0.0.1"}, nil},
 	} {
-		list, err := resolver{c.on.Stack, f}.getAddrInfo(c.node, "7", &AddrInfo{Family: c.family, Flags: c.flags, Socktype: SOCK_STREAM})
+		list, err := c.on.GetAddrInfo(c.node, "7", &AddrInfo{Family: c.family, Flags: c.flags, Socktype: SOCK_STREAM})
 		require.Equal(t, c.err, err, "%q %d %#x", c.node, c.family, c.flags)
 		var got []string
 		for _, a := range list {
@@ -123,7 +129,7 @@ func TestFamiliesOfGetAddrInfo(t *testing.T) { // SOCK6-023, SOCK6-024, SOCK6-02
 }
 
 func TestGetNameInfo(t *testing.T) { // SOCK6-026
-	r := resolver{alone(t).Stack, filesOf(t, "10.0.0.7 box.example box\n2001:db8::7 six\n", "http 80/tcp www\nquic 80/udp\n")}
+	h := alone(t).knowing("10.0.0.7 box.example box\n2001:db8::7 six\n", "http 80/tcp www\nquic 80/udp\n")
 	for _, c := range []struct {
 		addr             string
 		hostLen, servLen int
@@ -146,11 +152,11 @@ func TestGetNameInfo(t *testing.T) { // SOCK6-026
 		{"10.0.0.7:80", 12, 5, 0, "box.example", "http", nil},
 		{"10.0.0.7:80", 12, 5, 1 << 20, "", "", EAI_BADFLAGS},
 	} {
-		host, serv, err := r.getNameInfo(netip.MustParseAddrPort(c.addr), c.hostLen, c.servLen, c.flags)
+		host, serv, err := h.GetNameInfo(netip.MustParseAddrPort(c.addr), c.hostLen, c.servLen, c.flags)
 		require.Equal(t, c.err, err, "%+v", c)
 		require.Equal(t, []string{c.host, c.serv}, []string{host, serv}, "%+v", c)
 	}
-	_, _, err := r.getNameInfo(ap0, 9, 9, 0)
+	_, _, err := h.GetNameInfo(ap0, 9, 9, 0)
 	require.Equal(t, EAI_FAMILY, err)
 	_, serv, err := alone(t).GetNameInfo(ap("127.0.0.1:0"), 99, 99, NI_NUMERICHOST|NI_NUMERICSERV)
 	require.NoError(t, err)

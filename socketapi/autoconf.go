@@ -64,7 +64,10 @@ func (s *Stack) configure(a *attachment, c *Interface, random io.Reader) error {
 		Refused: func(addr netip.Addr, err error) {
 			s.log.Warn("an address that the stack has formed cannot be used", "interface", c.Name, "address", addr, "error", err)
 		},
-		Changed: s.autoconfs.tell,
+		Changed: func(info AutoconfInfo) {
+			s.learnServers(info)
+			s.autoconfs.tell(info)
+		},
 	}
 	if a.ethernet != nil {
 		cfg.MAC = a.ethernet.MAC()

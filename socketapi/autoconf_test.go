@@ -132,6 +132,9 @@ func TestAutoconf(t *testing.T) {
 	want.Addresses = []netip.Prefix{netip.PrefixFrom(own, 64), netip.PrefixFrom(o.in(netOld), 64)}
 	require.Equal(t, want, heard[len(heard)-1])
 	require.Equal(t, []AutoconfInfo{want}, o.Autoconf())
+	names := o.Resolver().Settings()
+	require.Equal(t, []netip.AddrPort{ap("[fe80::53%eth0]:53")}, names.Servers)
+	require.Equal(t, want.Search, names.Search)
 	stop()
 	before := len(heard)
 	o.hears(routerB, nd.RouterAdvertisement{Managed: true})

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"tunstack/dns"
 	"tunstack/icmp"
 	"tunstack/internal/clock"
 	"tunstack/ip"
@@ -22,8 +23,8 @@ type Config struct {
 	Interfaces []Interface // besides the loopback, which every stack has
 	Routes     []Route     // besides those to the connected networks and the Gateways of the Interfaces
 
-	// Clock is the source of time; nil: the machine's clock. With a *VirtualClock the stack starts no goroutines: it runs
-	// only inside calls of Advance, Inject and the socket calls.
+	// Clock is the source of time; nil: the machine's clock. With a *VirtualClock the stack starts no goroutines but those of a
+	// lookup of a name: it runs only inside calls of Advance, Inject and the socket calls.
 	Clock Clock
 	// Rand is a cryptographic random source, read by New only; nil: crypto/rand.
 	Rand io.Reader
@@ -40,6 +41,10 @@ type Config struct {
 	ICMP icmp.Config
 	UDP  udp.Config
 	TCP  tcpsocket.Config
+
+	// DNS describes the resolver. Its servers and search list come before those that DHCP and routers name; see SetNameServers. Hosts is
+	// /etc/hosts if it is "". New sets Dial, Sort and the clock.
+	DNS dns.Config
 }
 
 // Clock measures the time since its start; package clock has implementations.

@@ -14,8 +14,8 @@ import (
 const maxBacklog = 4096
 
 // Dial connects to an address as net.Dial does. The networks are "tcp", "udp", and "ip:" with a protocol's name or number; "tcp4", "tcp6"
-// and so on use one version of IP only. The Conn is a *TCPConn or a *PacketConn. Host names are looked up by GetAddrInfo; TCP connects
-// to the address that answers first (RFC 8305). An IPv6 link-local address names its interface as zone: "[fe80::1%tun0]:80".
+// and so on use one version of IP only. The Conn is a *TCPConn or a *PacketConn. The Resolver looks host names up; TCP connects to
+// the address that answers first (RFC 8305). An IPv6 link-local address names its interface as zone: "[fe80::1%tun0]:80".
 func (s *Stack) Dial(network, address string) (net.Conn, error) {
 	return s.DialContext(context.Background(), network, address)
 }
@@ -26,15 +26,20 @@ func (s *Stack) DialContext(ctx context.Context, network, address string) (net.C
 	if err != nil {
 		return nil, netError("dial", network, nil, nil, err)
 	}
-	addrs, err := s.resolve(n, address, false)
+	d, err := s.destination(n, address, false)
 	if err != nil {
 		return nil, netError("dial", network, nil, nil, err)
 	}
-	if n.typ == SOCK_STREAM && len(addrs) > 1 {
-		return s.race(ctx, n, interleaved(addrs))
+	if n.typ == SOCK_STREAM && !d.addr.IsValid() {
+		return s.race(ctx, d)
+	}
+	addrs, err := s.resolve(ctx, d, func([]netip.Addr) {})
+	if err != nil {
+		return nil, netError("dial", network, nil, nil, err)
 	}
 	var first error
-	for _, addr := range addrs {
+	for _, a := range addrs {
+		addr := d.at(a)
 		c, err := s.dial(ctx, n, addr)
 		if err == nil {
 			return c, nil
@@ -124,16 +129,21 @@ func (s *Stack) bindNet(name, address string, types ...int) (*socket, net.Addr, 
 	if err != nil || !slices.Contains(types, n.typ) {
 		return nil, nil, net.UnknownNetworkError(name)
 	}
-	addrs, err := s.resolve(n, address, true)
+	d, err := s.destination(n, address, true)
 	if err != nil {
 		return nil, nil, err
 	}
-	addr := netAddr(n.typ, addrs[0])
-	so, err := s.openNet(n, n.socketFor(addrs[0].Addr()))
+	addrs, err := s.resolve(context.Background(), d, func([]netip.Addr) {})
+	if err != nil {
+		return nil, nil, err
+	}
+	at := d.at(addrs[0])
+	addr := netAddr(n.typ, at)
+	so, err := s.openNet(n, n.socketFor(at.Addr()))
 	if err != nil {
 		return nil, addr, err
 	}
-	if err := so.bind(addrs[0]); err != nil {
+	if err := so.bind(at); err != nil {
 		so.close()
 		return nil, addr, os.NewSyscallError("bind", err)
 	}

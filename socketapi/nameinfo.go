@@ -1,8 +1,8 @@
 package socketapi
 
 import (
+	"context"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,15 +16,11 @@ const (
 	NI_DGRAM       = 0x10 // the service is UDP's
 )
 
-// GetNameInfo returns the names that an address and a port have in the machine's /etc/hosts and /etc/services, or their numbers without a name
-// (getnameinfo(3)). It does not ask DNS. An IPv4-mapped address has the name of the IPv4 address, and the number of a link-local address ends
-// in its zone. hostLen and servLen are the sizes of the C program's buffers, with room for the zero byte that ends a text; a name with size
-// 0 is not wanted. Errors are of type EAI: EAI_OVERFLOW for a text that is too long.
+// GetNameInfo returns the names that an address and a port have, or their numbers without a name (getnameinfo(3)). The resolver looks the
+// address up in /etc/hosts and by DNS; the port is looked up in /etc/services. An IPv4-mapped address has the name of the IPv4 address, and
+// the number of a link-local address ends in its zone. hostLen and servLen are the sizes of the C program's buffers, with room for the zero
+// byte that ends a text; a name with size 0 is not wanted. Errors are of type EAI: EAI_OVERFLOW for a text that is too long.
 func (s *Stack) GetNameInfo(a netip.AddrPort, hostLen, servLen, flags int) (host, serv string, err error) {
-	return resolver{s, machineFiles}.getNameInfo(a, hostLen, servLen, flags)
-}
-
-func (r resolver) getNameInfo(a netip.AddrPort, hostLen, servLen, flags int) (host, serv string, err error) {
 	const known = NI_NUMERICHOST | NI_NUMERICSERV | NI_NOFQDN | NI_NAMEREQD | NI_DGRAM
 	switch {
 	case flags&^known != 0:
@@ -35,12 +31,12 @@ func (r resolver) getNameInfo(a netip.AddrPort, hostLen, servLen, flags int) (ho
 		return "", "", EAI_NONAME
 	}
 	if hostLen > 0 {
-		if host = r.hostName(a.Addr(), flags); host == "" {
-			return "", "", EAI_NONAME
+		if host, err = s.hostName(a.Addr(), flags); err != nil {
+			return "", "", err
 		}
 	}
 	if servLen > 0 {
-		serv = r.serviceName(a.Port(), flags)
+		serv = s.serviceName(a.Port(), flags)
 	}
 	if host != "" && len(host) >= hostLen || serv != "" && len(serv) >= servLen {
 		return "", "", EAI_OVERFLOW
@@ -48,58 +44,43 @@ func (r resolver) getNameInfo(a netip.AddrPort, hostLen, servLen, flags int) (ho
 	return host, serv, nil
 }
 
-// hostName returns the name of an address, or its text without a name, or "" if the flags do not allow the text.
-func (r resolver) hostName(a netip.Addr, flags int) string {
+// hostName returns the name of an address, or its text without a name. The error is EAI_NONAME if the flags do not allow the text, and
+// EAI_AGAIN if no server answers, because the address can have a name then.
+func (s *Stack) hostName(a netip.Addr, flags int) (string, error) {
 	name := ""
 	if flags&NI_NUMERICHOST == 0 {
-		name = r.files.nameOf(a.Unmap().WithZone(""))
+		names, err := s.resolver.LookupAddr(context.Background(), a.String())
+		if err == nil {
+			name = strings.TrimSuffix(names[0], ".")
+		} else if eaiOf(err) == EAI_AGAIN {
+			return "", EAI_AGAIN
+		}
 	}
 	switch {
 	case name != "" && flags&NI_NOFQDN != 0:
 		name, _, _ = strings.Cut(name, ".")
-		return name
+		return name, nil
 	case name != "":
-		return name
+		return name, nil
 	case flags&NI_NAMEREQD != 0:
-		return ""
+		return "", EAI_NONAME
 	}
 	text := textOf(a.AsSlice())
 	if a.Zone() != "" {
 		text += "%" + a.Zone()
 	}
-	return text
+	return text, nil
 }
 
-func (r resolver) serviceName(port uint16, flags int) string {
+func (s *Stack) serviceName(port uint16, flags int) string {
 	transport := "tcp"
 	if flags&NI_DGRAM != 0 {
 		transport = "udp"
 	}
 	if flags&NI_NUMERICSERV == 0 {
-		if name := r.files.serviceAt(port, transport); name != "" {
+		if name := s.services.at(port, transport); name != "" {
 			return name
 		}
 	}
 	return strconv.Itoa(int(port))
-}
-
-// nameOf returns the first name of an address in the hosts file, or "" without a name.
-func (f files) nameOf(a netip.Addr) string {
-	for words := range lines(f.hosts) {
-		if addr, err := netip.ParseAddr(words[0]); err == nil && addr.Unmap() == a {
-			return words[1]
-		}
-	}
-	return ""
-}
-
-// serviceAt returns the name of the service at a port in the services file, or "" without a name.
-func (f files) serviceAt(port uint16, transport string) string {
-	want := strconv.Itoa(int(port)) + "/" + transport
-	for words := range lines(f.services) {
-		if slices.Index(words, want) == 1 {
-			return words[0]
-		}
-	}
-	return ""
 }

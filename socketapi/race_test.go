@@ -2,7 +2,10 @@ package socketapi
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"net/netip"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -11,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Dial to several addresses takes the first that answers, and cancels the other attempts.
+// Dial to a name with several addresses takes the first that answers, and cancels the other attempts.
 func TestHappyEyeballs(t *testing.T) { // SOCK6-030, SOCK6-031
-	const dead6, dead4, live6, live4 = "[2001:db8::9]:7", "10.0.0.9:7", "[2001:db8::2]:7", "10.0.0.2:7"
+	const dead6, dead4, live6, live4 = "2001:db8::9", "10.0.0.9", "2001:db8::2", "10.0.0.2"
 	for _, c := range []struct {
 		name   string
 		listen string // network of the listener, or ""
@@ -37,38 +40,77 @@ func TestHappyEyeballs(t *testing.T) { // SOCK6-030, SOCK6-031
 					_, err := b.Stack.Listen(c.listen, ":7")
 					require.NoError(t, err)
 				}
-				var addrs []netip.AddrPort
+				var hosts strings.Builder
 				for _, text := range c.addrs {
-					addrs = append(addrs, ap(text))
+					fmt.Fprintln(&hosts, text, "peer")
 				}
-				n, err := parseNetwork("tcp")
+				a.knowing(hosts.String(), "")
+				a.races(c.want, c.after, c.err)
+			})
+		})
+	}
+}
+
+// races dials the name peer, and requires the address of the peer, or an error without one, and the time that it takes.
+func (h host) races(want string, after time.Duration, fails error) {
+	ctx, cancel := context.WithTimeout(h.t.Context(), 3*time.Second)
+	defer cancel()
+	start := time.Now()
+	conn, err := h.DialContext(ctx, "tcp", "peer:7")
+	require.Equal(h.t, after, time.Since(start))
+	open := 0
+	if want == "" {
+		require.ErrorIs(h.t, err, fails)
+	} else {
+		require.NoError(h.t, err)
+		require.Equal(h.t, net.JoinHostPort(want, "7"), conn.RemoteAddr().String())
+		open = 1
+	}
+	synctest.Wait() // for the query that has lost
+	require.Len(h.t, h.Stack.Sockets(), open, "the losers have ended")
+	if conn != nil {
+		require.NoError(h.t, conn.Close())
+	}
+}
+
+// Attempts begin before all addresses are known: at once to an IPv6 address, and after 50 ms to an IPv4 one.
+func TestResolutionDelay(t *testing.T) { // SOCK6-030
+	const six, four = "2001:db8::2", "10.0.0.2"
+	ms := time.Millisecond
+	for _, c := range []struct {
+		name    string
+		v6, v4  time.Duration // when the answers come
+		missing string        // the type of record that the name does not have
+		want    string
+		after   time.Duration
+	}{
+		{"both at once", 0, 0, "", six, 0},
+		{"IPv6 first", 10 * ms, 900 * ms, "", six, 10 * ms},
+		{"IPv6 soon after", 40 * ms, 10 * ms, "", six, 40 * ms},
+		{"IPv6 late", 900 * ms, 10 * ms, "", four, 60 * ms},
+		{"no IPv6", 30 * ms, 10 * ms, "AAAA", four, 30 * ms},
+		{"no IPv4", 30 * ms, 10 * ms, "A", six, 30 * ms},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, b := dualPair(t)
+				listener, err := b.Stack.Listen("tcp", ":7")
 				require.NoError(t, err)
-				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-				defer cancel()
-				start := time.Now()
-				conn, err := a.race(ctx, n, addrs)
-				require.Equal(t, c.after, time.Since(start))
-				open := 0
-				if c.want == "" {
-					require.ErrorIs(t, err, c.err)
-				} else {
-					require.NoError(t, err)
-					require.Equal(t, c.want, conn.RemoteAddr().String())
-					open = 1
-				}
-				require.Len(t, a.Stack.Sockets(), open, "the losers have ended")
-				if conn != nil {
-					require.NoError(t, conn.Close())
-				}
+				defer listener.Close()
+				server := b.serveNames("10.0.0.2:53", "peer. AAAA "+six, "peer. A "+four)
+				server.forget(c.missing)
+				server.delay = map[string]time.Duration{"AAAA": c.v6, "A": c.v4}
+				a.asks("10.0.0.2:53")
+				a.races(c.want, c.after, nil)
 			})
 		})
 	}
 }
 
 func TestInterleavedFamilies(t *testing.T) { // SOCK6-030
-	var addrs, want []netip.AddrPort
-	for _, text := range []string{"[2001:db8::1]:7", "[2001:db8::2]:7", "[2001:db8::3]:7", "10.0.0.1:7", "10.0.0.2:7"} {
-		addrs = append(addrs, ap(text))
+	var addrs, want []netip.Addr
+	for _, text := range []string{"2001:db8::1", "2001:db8::2", "2001:db8::3", "10.0.0.1", "10.0.0.2"} {
+		addrs = append(addrs, netip.MustParseAddr(text))
 	}
 	for _, i := range []int{0, 3, 1, 4, 2} {
 		want = append(want, addrs[i])

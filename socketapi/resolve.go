@@ -1,20 +1,21 @@
 package socketapi
 
 import (
-	"cmp"
-	"errors"
+	"context"
 	"net"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 
+	"tunstack/dns"
 	"tunstack/ip"
 )
 
 // network is the parsed first argument of Dial, Listen and ListenPacket.
 type network struct {
 	name       string // the argument itself
+	transport  string // in /etc/services
 	typ, proto int
 	versions   ip.Versions // the suffix 4 or 6 names one
 }
@@ -46,7 +47,7 @@ func parseNetwork(name string) (network, error) {
 	}
 	for _, t := range transports {
 		if !isIP && t.name != "" && kind == t.name {
-			n.typ, n.proto = t.typ, t.proto
+			n.transport, n.typ, n.proto = t.name, t.typ, t.proto
 			return n, nil
 		}
 	}
@@ -75,47 +76,115 @@ func (n network) local(passive bool) netip.Addr {
 	return loopback
 }
 
-// resolve finds the addresses that "host:port", or of a raw socket "host", stands for, in the order in which they are to be tried. No host,
-// or an unspecified address, is this host to Dial, and all its addresses if the socket is passive.
-func (s *Stack) resolve(n network, address string, passive bool) ([]netip.AddrPort, error) {
-	host, port := address, "0"
+// destination is the parsed second argument of Dial, Listen and ListenPacket.
+type destination struct {
+	network
+	host    string
+	addr    netip.Addr // of the host; invalid: host is a name
+	port    uint16
+	passive bool
+}
+
+// destination reads "host:port", or of a raw socket "host". No host is this host to Dial, and all its addresses if the socket is passive.
+func (s *Stack) destination(n network, address string, passive bool) (destination, error) {
+	d := destination{network: n, host: address, passive: passive}
 	if n.typ != SOCK_RAW {
+		var port string
 		var err error
-		if host, port, err = net.SplitHostPort(address); err != nil {
+		if d.host, port, err = net.SplitHostPort(address); err != nil {
+			return d, err
+		}
+		var ok bool
+		if d.port, ok = s.services.port(port, n.transport, false); !ok {
+			return d, &net.DNSError{Err: "unknown port", Name: port, IsNotFound: true}
+		}
+	}
+	if d.host == "" {
+		d.addr = n.local(passive)
+	} else if a, ok := s.numeric(d.host); ok {
+		d.addr = a
+	}
+	return d, nil
+}
+
+// resolve finds the addresses of a destination, in the order in which they are to be tried. It calls found with those of each version of
+// IP as soon as they are known.
+func (s *Stack) resolve(ctx context.Context, d destination, found func([]netip.Addr)) ([]netip.Addr, error) {
+	host := dns.Host{Addrs: []netip.Addr{d.addr}}
+	if !d.addr.IsValid() {
+		var err error
+		host, err = s.lookup(ctx, s.asked(d.versions), d.host, func(addrs []netip.Addr) { found(d.usable(addrs)) })
+		if err != nil {
 			return nil, err
 		}
 	}
-	list, err := s.GetAddrInfo(cmp.Or(host, n.local(passive).String()), cmp.Or(port, "0"), &AddrInfo{Socktype: n.typ})
-	if err != nil {
-		return nil, resolveError(host, port, err)
-	}
-	var addrs []netip.AddrPort
-	for _, a := range list {
-		if addr := n.usable(unmap(a.Addr), passive); n.versions.Has(addr.Addr()) {
-			addrs = append(addrs, addr)
-		}
-	}
+	addrs := d.usable(host.Addrs)
 	if len(addrs) == 0 {
-		return nil, &net.AddrError{Err: "no suitable address found", Addr: host}
+		return nil, &net.AddrError{Err: "no suitable address found", Addr: d.host}
 	}
-	if passive { // as package net
-		slices.SortStableFunc(addrs, func(a, b netip.AddrPort) int { return a.Addr().BitLen() - b.Addr().BitLen() })
+	if d.passive { // as package net
+		slices.SortStableFunc(addrs, func(a, b netip.Addr) int { return a.BitLen() - b.BitLen() })
 	}
 	return addrs, nil
 }
 
-// usable replaces an unspecified address by local, except that of a passive raw socket.
-func (n network) usable(a netip.AddrPort, passive bool) netip.AddrPort {
-	if !a.Addr().IsUnspecified() || passive && n.typ == SOCK_RAW {
-		return a
+// asked returns the versions of IP whose addresses a name is asked for: if the network allows both, those that the stack can use.
+func (s *Stack) asked(v ip.Versions) ip.Versions {
+	if v == ip.Dual {
+		return s.reachable()
 	}
-	return netip.AddrPortFrom(n.local(passive), a.Port())
+	return v
 }
 
-// resolveError is the error of package net for an error of GetAddrInfo.
-func resolveError(host, port string, err error) error {
-	if errors.Is(err, EAI_SERVICE) {
-		return &net.DNSError{Err: "unknown port", Name: port, IsNotFound: true}
+// usable returns the addresses that a socket of the network can have or connect to. An unspecified address is replaced by local, except for
+// a passive raw socket.
+func (d *destination) usable(addrs []netip.Addr) (list []netip.Addr) {
+	for _, a := range addrs {
+		a = a.Unmap()
+		if a.IsUnspecified() && !(d.passive && d.typ == SOCK_RAW) {
+			a = d.local(d.passive)
+		}
+		if d.versions.Has(a) {
+			list = append(list, a)
+		}
 	}
-	return &net.DNSError{Err: err.Error(), Name: host, IsNotFound: errors.Is(err, EAI_NONAME)}
+	return list
+}
+
+// at is an address of the destination with its port.
+func (d *destination) at(a netip.Addr) netip.AddrPort { return netip.AddrPortFrom(a, d.port) }
+
+// ResolveTCPAddr is that of package net, by the stack's resolver.
+func (s *Stack) ResolveTCPAddr(network, address string) (*net.TCPAddr, error) {
+	addr, err := s.resolveFirst(SOCK_STREAM, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return net.TCPAddrFromAddrPort(addr), nil
+}
+
+// ResolveUDPAddr is that of package net, by the stack's resolver.
+func (s *Stack) ResolveUDPAddr(network, address string) (*net.UDPAddr, error) {
+	addr, err := s.resolveFirst(SOCK_DGRAM, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return net.UDPAddrFromAddrPort(addr), nil
+}
+
+// resolveFirst finds the address for a socket of a type; as package net it prefers IPv4.
+func (s *Stack) resolveFirst(typ int, name, address string) (netip.AddrPort, error) {
+	n, err := parseNetwork(name)
+	if err != nil || n.typ != typ {
+		return netip.AddrPort{}, net.UnknownNetworkError(name)
+	}
+	d, err := s.destination(n, address, true)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	addrs, err := s.resolve(context.Background(), d, func([]netip.Addr) {})
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	return d.at(addrs[0]), nil
 }

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tunstack/dns"
 	"tunstack/icmp"
 	"tunstack/internal/clock"
 	"tunstack/internal/ports"
@@ -48,12 +49,15 @@ type Stack struct {
 	links  []attachment // the loopback first
 	ttl    uint8        // of packets of sockets without IP_TTL
 
-	addresses addresses
-	autoconfs autoconfs
-	sockets   table
-	cookies   atomic.Uint64 // the last SO_COOKIE
-	sleepers  sync.Pool
-	ready     ready
+	addresses   addresses
+	autoconfs   autoconfs
+	resolver    *dns.Resolver
+	nameServers nameServers
+	services    servicesFile
+	sockets     table
+	cookies     atomic.Uint64 // the last SO_COOKIE
+	sleepers    sync.Pool
+	ready       ready
 
 	running sync.WaitGroup     // the goroutines
 	cancel  context.CancelFunc // ends the timers' goroutine
@@ -86,6 +90,7 @@ func (s *Stack) assemble(cfg *Config) error {
 	s.raw = raw.New(s.ip, s.clock)
 	s.tcp = tcpsocket.New(s.ip, cfg.TCP)
 	s.traces = trace.NewHub(s.tcp.SetTracer)
+	s.startResolver(cfg.DNS)
 
 	loopback := link.NewLoopback(&s.timers)
 	lo, err := s.ip.AddLoopback("lo", loopback)
@@ -212,6 +217,7 @@ func (s *Stack) Now() time.Duration { return s.clock.Now() }
 // Close ends the stack: it resets the connections, makes blocked calls return EBADF or net.ErrClosed, and closes the devices. All
 // goroutines of the stack have ended when it returns. It may be called more than once.
 func (s *Stack) Close() error {
+	s.resolver.Close()
 	for _, so := range s.sockets.shut() {
 		if s.sockets.remove(so) {
 			so.abort()

@@ -145,5 +145,5 @@ func (s *Stack) layers() []any {
 			sets = append(sets, t.stats(s))
 		}
 	}
-	return sets
+	return append(sets, s.resolver.Stats())
 }
