@@ -20,7 +20,10 @@ func TestFailures(t *testing.T) {
 		{"nc -l 7", "address already in use"},
 		{"ping 10.9.9.9", "network is unreachable"},
 		{"traceroute 10.9.9.9", "network is unreachable"},
-		{"traceroute nowhere.invalid", "Name or service not known"},
+		{"traceroute nowhere.invalid", "lookup nowhere.invalid: no such host (NXDOMAIN)"},
+		{"ping nobody", "lookup nobody: no name server is known"},
+		{"nc nobody 7", "lookup nobody: no name server is known"},
+		{"knock -6 me", "lookup me: no name server is known"},
 		{"nc -u -w 5 127.0.0.1 9999", "connection refused"},
 	}...)
 }
@@ -46,6 +49,7 @@ func TestJSON(t *testing.T) {
 		"arp":         nil,
 		"neigh":       nil,
 		"route":       {"prefix", "gateway", "interface", "metric"},
+		"resolver":    nil,
 		"netstat -tu": {"protocol"},
 	} {
 		t.Run(line, func(t *testing.T) {
@@ -99,8 +103,27 @@ func TestTraceroute(t *testing.T) {
 		r := tunstack("", "traceroute", method, "-m", "4", "127.0.0.1")
 		require.Equal(t, 0, r.status, r.err)
 		require.Regexp(t, `^traceroute to 127\.0\.0\.1 \(127\.0\.0\.1\), 4 hops max, 60 byte packets
- 1  127\.0\.0\.1 \(127\.0\.0\.1\)(  \d+\.\d{3} ms){3}
+ 1  localhost \(127\.0\.0\.1\)(  \d+\.\d{3} ms){3}
 $`, r.out)
+	}
+}
+
+// A name is looked up by the stack, and the names of the answering hosts are printed, unless -n or an address as HOST excludes that.
+func TestNames(t *testing.T) {
+	startLoopback(t)
+	for line, want := range map[string]string{
+		"ping -c 1 me":               "^PING localhost \\(127\\.0\\.0\\.1\\) 56\\(84\\) bytes of data\\.\n64 bytes from localhost \\(127\\.0\\.0\\.1\\): ",
+		"ping -c 1 localhost":        "^PING localhost\\(localhost \\(::1\\)\\) 56 data bytes\n64 bytes from localhost \\(::1\\): ",
+		"ping -4 -c 1 localhost":     "^PING localhost \\(127\\.0\\.0\\.1\\) ",
+		"ping -n -c 1 localhost":     "^PING localhost\\(::1\\) 56 data bytes\n64 bytes from ::1: ",
+		"traceroute localhost":       "^traceroute to localhost \\(127\\.0\\.0\\.1\\), 30 hops max, 60 byte packets\n 1  localhost \\(127\\.0\\.0\\.1\\)  ",
+		"traceroute -n -6 localhost": "\n 1  ::1  ",
+		"echo me hello":              "^hello\n$",
+		"nc localhost 7":             "^input$",
+	} {
+		r := tunstack("input", strings.Fields(line)...)
+		require.Equal(t, 0, r.status, r.err)
+		require.Regexp(t, want, r.out, line)
 	}
 }
 
@@ -124,7 +147,7 @@ $`, n, n+8), r.out)
 		r := tunstack("", "traceroute", method, "-m", "4", "::1")
 		require.Equal(t, 0, r.status, r.err)
 		require.Regexp(t, `^traceroute to ::1 \(::1\), 4 hops max, 80 byte packets
- 1  ::1 \(::1\)(  \d+\.\d{3} ms){3}
+ 1  localhost \(::1\)(  \d+\.\d{3} ms){3}
 $`, r.out)
 	}
 }

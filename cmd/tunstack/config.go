@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tunstack/capture"
+	"tunstack/dns"
 	"tunstack/ipv6"
 	"tunstack/services"
 	"tunstack/tcp"
@@ -18,6 +19,7 @@ type upFlags struct {
 	dev, addr, host, driver, services, congestion, pcap, impair, logLevel string
 	mtu, queues                                                           int
 	tap, sandbox, debugClock                                              bool
+	dns                                                                   []string
 }
 
 // upConfig is the parsed form of upFlags.
@@ -29,6 +31,9 @@ type upConfig struct {
 	pcap     string
 	impair   tun.Impairment
 	logLevel slog.Level
+
+	dnsServers   []netip.AddrPort // of --dns
+	machineNames dns.Settings     // of the machine's resolv.conf
 
 	congestion string // for tcp.Config
 	debugClock bool
@@ -55,6 +60,9 @@ func (f *upFlags) parse() (upConfig, error) {
 		c.fallback = &veth
 	}
 	nameDevice(&c.dev)
+	if err := c.nameServers(f); err != nil {
+		return c, err
+	}
 	if _, err := services.Pick(services.All(nil), f.services); err != nil {
 		return c, usage("--services: %w", err)
 	}

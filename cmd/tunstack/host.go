@@ -29,12 +29,13 @@ func (h host) Release() { h.clock.Release() }
 // Tables implements control.Stack.
 func (h host) Tables() map[string]func() iter.Seq[any] {
 	return map[string]func() iter.Seq[any]{
-		"interfaces": table(h.Interfaces),
-		"routes":     table(h.Routes),
-		"neighbors":  table(h.Neighbors),
-		"counters":   table(h.Counters),
-		"sockets":    func() iter.Seq[any] { return control.Rows(h.AllSockets(false)) },
-		"details":    func() iter.Seq[any] { return control.Rows(h.AllSockets(true)) },
+		"interfaces":  table(h.Interfaces),
+		"routes":      table(h.Routes),
+		"neighbors":   table(h.Neighbors),
+		"counters":    table(h.Counters),
+		"nameservers": table(h.NameServers),
+		"sockets":     func() iter.Seq[any] { return control.Rows(h.AllSockets(false)) },
+		"details":     func() iter.Seq[any] { return control.Rows(h.AllSockets(true)) },
 	}
 }
 

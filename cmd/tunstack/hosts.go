@@ -7,9 +7,9 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"syscall"
+	"time"
 
-	"tunstack/cmd/internal/icmpmsg"
+	"tunstack/cmd/internal/control"
 	"tunstack/ip"
 	"tunstack/socketapi"
 )
@@ -66,37 +66,36 @@ func zoned(rows []socketapi.InterfaceInfo, addr netip.Addr) (netip.Addr, error) 
 	return addr.WithZone(links[0]), nil
 }
 
-// dialRaw opens the raw socket to a host that network names, of the first version of IP in order that the host can be reached by.
-func (a *app) dialRaw(ctx context.Context, f family, host string, network func(*icmpmsg.Family) string, order ...netip.Addr) (net.Conn, error) {
+// lookup finds the addresses of a HOST, the best first, and its canonical name, by the stack's resolver.
+func (a *app) lookup(ctx context.Context, f family, host string) (control.Host, error) {
 	host, err := a.checkedHost(ctx, f, host)
 	if err != nil {
-		return nil, err
+		return control.Host{}, err
 	}
-	if addr, err := netip.ParseAddr(host); err == nil {
-		order = []netip.Addr{addr}
-	}
-	var first error
-	for _, of := range order {
-		if !f.has(of) {
-			continue
-		}
-		c, err := a.client().DialContext(ctx, network(icmpmsg.Of(of)), host)
-		if err == nil {
-			return c, nil
-		}
-		if first == nil || !isErrno(first) && isErrno(err) { // an address that cannot be reached tells more than a name without one
-			first = err
-		}
-	}
-	return nil, first
+	return a.client().Lookup(ctx, f.network("ip"), host)
 }
 
-func isErrno(err error) bool {
-	_, ok := err.(syscall.Errno)
-	return ok
+// nameWait is the longest time for which a command waits for the name of an address.
+const nameWait = 2 * time.Second
+
+// names returns a function that finds the names of addresses by the stack's resolver, "" without a name. It asks once for each.
+func (a *app) names(ctx context.Context) func(netip.Addr) string {
+	known := map[netip.Addr]string{}
+	return func(addr netip.Addr) string {
+		name, ok := known[addr]
+		if !ok {
+			ctx, cancel := context.WithTimeout(ctx, nameWait)
+			defer cancel()
+			if list, err := a.client().LookupAddr(ctx, addr); err == nil && len(list) > 0 {
+				name = strings.TrimSuffix(list[0], ".")
+			}
+			known[addr] = name
+		}
+		return name
+	}
 }
 
-// Any address of a family, for the order of dialRaw.
+// Any address of a family, for icmpmsg.Of and ping.MaxSize.
 var any4, any6 = netip.IPv4Unspecified(), netip.IPv6Unspecified()
 
 // checkedAddr is the address of an end of a connection.

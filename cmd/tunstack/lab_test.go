@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/cmd/internal/control"
+	"tunstack/dns"
 	"tunstack/services"
 	"tunstack/socketapi"
 )
@@ -35,7 +37,9 @@ func startLoopback(t *testing.T) {
 	l, err := control.Listen(path)
 	require.NoError(t, err)
 	n := &node{}
-	n.stack, err = socketapi.New(socketapi.Config{})
+	hosts := filepath.Join(t.TempDir(), "hosts")
+	require.NoError(t, os.WriteFile(hosts, []byte("127.0.0.1 localhost me\n::1 localhost\n"), 0o600))
+	n.stack, err = socketapi.New(socketapi.Config{DNS: dns.Config{Hosts: hosts}})
 	require.NoError(t, err)
 	n.onClose(n.stack.Close)
 	running, err := services.Start(n.stack, services.All(n.stack))

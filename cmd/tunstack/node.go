@@ -90,6 +90,8 @@ func (n *node) startStack(ctx context.Context, cfg upConfig, log *slog.Logger) e
 	}
 	addressed(&config.Interfaces[0], cfg, log)
 	config.TCP.Congestion = cfg.congestion
+	config.DNS.Settings = cfg.machineNames
+	config.DNS.Servers, config.DNS.Search = cfg.dnsServers, nil
 	n.stack, err = socketapi.New(config)
 	if err != nil {
 		dev.Close()
@@ -97,6 +99,9 @@ func (n *node) startStack(ctx context.Context, cfg upConfig, log *slog.Logger) e
 	}
 	n.onClose(n.stack.Close)
 	n.capture.Attach(n.stack)
+	n.stack.SetNameServers(socketapi.NameServers{
+		Source: socketapi.NamesMachine, Servers: cfg.machineNames.Servers, Search: cfg.machineNames.Search,
+	})
 	if err := n.stack.Ready(ctx); err != nil {
 		return err
 	}

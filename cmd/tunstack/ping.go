@@ -16,14 +16,15 @@ const minInterval = time.Millisecond
 func (a *app) pingCommand() *cobra.Command {
 	var cfg ping.Config
 	var f family
+	var numeric bool
 	interval, wait := seconds(time.Second), seconds(10*time.Second)
 	cmd := &cobra.Command{
 		Use:   "ping HOST",
 		Short: "Send echo requests from the stack",
 		Long: `Sends echo requests of ICMP or ICMPv6 from the stack and prints the replies and statistics as
 Linux's ping does. It runs until it is interrupted (Ctrl-C) or -c requests are answered, and
-exits 1 without any reply. A name is looked up in IPv6 first; the address of one link (fe80::...)
-has the name of the stack's interface behind it if the stack has several.`,
+exits 1 without any reply. The stack's resolver looks up a name, and the names of the hosts that reply,
+but not if HOST is an address. The address of one link (fe80::...) has the name of the stack's interface behind it if the stack has several.`,
 		Example: `  tunstack ping 10.0.0.1
   tunstack ping fd00::1
   tunstack ping fe80::1%tun0
@@ -39,12 +40,13 @@ has the name of the stack's interface behind it if the stack has several.`,
 			case cfg.Interval < minInterval:
 				return usage("ping: -i %s: the interval must be at least %g s", &interval, minInterval.Seconds())
 			}
-			return a.ping(cmd, f, cfg)
+			return a.ping(cmd, f, cfg, numeric)
 		},
 	}
 	f.flags(cmd, "use %s only")
 	cmd.Flags().IntVarP(&cfg.Count, "count", "c", 0, "stop after `N` requests")
 	cmd.Flags().IntVarP(&cfg.Size, "size", "s", ping.DefaultSize, "payload of `SIZE` bytes")
+	cmd.Flags().BoolVarP(&numeric, "numeric", "n", false, "print addresses only")
 	cmd.Flags().VarP(&interval, "interval", "i", "`seconds` from one request to the next")
 	cmd.Flags().VarP(&wait, "wait", "W", "`seconds` to wait for a reply after the last request, if there has been none")
 	return cmd
@@ -55,17 +57,25 @@ func badSize(size int, to netip.Addr) error {
 	return usage("ping: -s %d: the size must be from 0 to %d", size, ping.MaxSize(to))
 }
 
-func (a *app) ping(cmd *cobra.Command, f family, cfg ping.Config) error {
-	c, err := a.dialRaw(cmd.Context(), f, cfg.Host, (*icmpmsg.Family).Socket, any6, any4)
+func (a *app) ping(cmd *cobra.Command, f family, cfg ping.Config, numeric bool) error {
+	host, err := a.lookup(cmd.Context(), f, cfg.Host)
+	if err != nil {
+		return err
+	}
+	if _, err := netip.ParseAddr(cfg.Host); err != nil && !numeric {
+		cfg.Names = a.names(cmd.Context())
+	}
+	cfg.Host, cfg.Addr = host.Canonical, host.Addrs[0]
+	if cfg.Size > ping.MaxSize(cfg.Addr) {
+		return badSize(cfg.Size, cfg.Addr)
+	}
+	c, err := a.client().DialContext(cmd.Context(), icmpmsg.Of(cfg.Addr).Socket(), cfg.Addr.String())
 	if err != nil {
 		return err
 	}
 	defer c.Close()
 	if cfg.Addr, err = checkedAddr(c.RemoteAddr()); err != nil {
 		return err
-	}
-	if cfg.Size > ping.MaxSize(cfg.Addr) {
-		return badSize(cfg.Size, cfg.Addr)
 	}
 	stats, err := ping.Run(cmd.Context(), c, cfg, a.out)
 	if err == nil && stats.Received == 0 {

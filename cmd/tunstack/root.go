@@ -105,7 +105,7 @@ running stack and send from its address.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().StringVar(&a.control, "control", control.DefaultPath(), "Unix `socket` of the running stack; $"+control.Env+" sets the default")
 	root.AddCommand(a.upCommand(), a.knockCommand(), a.echoCommand(), a.ncCommand(), a.pingCommand(), a.tracerouteCommand(),
-		a.netstatCommand(), a.ifconfigCommand(), a.neighCommand(), a.arpCommand(), a.routeCommand(), a.traceCommand(), a.captureCommand(), a.replayCommand(), a.plotCommand(), a.stepCommand(), a.manCommand())
+		a.netstatCommand(), a.ifconfigCommand(), a.neighCommand(), a.arpCommand(), a.routeCommand(), a.resolverCommand(), a.traceCommand(), a.captureCommand(), a.replayCommand(), a.plotCommand(), a.stepCommand(), a.manCommand())
 	return root
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"net"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,7 +15,7 @@ import (
 
 func (a *app) tracerouteCommand() *cobra.Command {
 	cfg := traceroute.Config{Method: traceroute.UDP}
-	var icmp, tcp bool
+	var icmp, tcp, numeric bool
 	var f family
 	wait := seconds(5 * time.Second)
 	cmd := &cobra.Command{
@@ -25,7 +27,8 @@ the hop, its address, and the round trip of each probe. * is a probe without an 
 that the probe could not go on: host, network or protocol unreachable, or prohibited.
 
 The probes are datagrams to ports without a socket, from 33434 on; with -I echo requests, with -T
-SYNs to port 80. Where a firewall drops one kind, another may pass. A name is looked up in IPv4 first.`,
+SYNs to port 80. Where a firewall drops one kind, another may pass. The stack's resolver looks up a name,
+in IPv4 first, and the names of the routers.`,
 		Example: `  tunstack traceroute 10.0.0.1
   tunstack traceroute fd00::1
   tunstack traceroute -n -w 1 -m 10 10.1.0.2
@@ -45,6 +48,9 @@ SYNs to port 80. Where a firewall drops one kind, another may pass. A name is lo
 			if err := checkTraceroute(&cfg); err != nil {
 				return err
 			}
+			if !numeric {
+				cfg.Names = a.names(cmd.Context())
+			}
 			return a.traceroute(cmd.Context(), f, cfg)
 		},
 	}
@@ -53,7 +59,7 @@ SYNs to port 80. Where a firewall drops one kind, another may pass. A name is lo
 	flags.IntVarP(&cfg.Hops, "max-hops", "m", traceroute.DefaultHops, "try `N` hops at most")
 	flags.IntVarP(&cfg.Queries, "queries", "q", traceroute.DefaultQueries, "send `N` probes to each hop")
 	flags.VarP(&wait, "wait", "w", "`seconds` to wait for the answer to a probe")
-	flags.BoolVarP(&cfg.Numeric, "numeric", "n", false, "print addresses only")
+	flags.BoolVarP(&numeric, "numeric", "n", false, "print addresses only")
 	flags.BoolVarP(&icmp, "icmp", "I", false, "send echo requests")
 	flags.BoolVarP(&tcp, "tcp", "T", false, "send TCP SYNs")
 	flags.Uint16VarP(&cfg.Port, "port", "p", 0, "the first probe's `port`, or with -T all probes' (default 33434, or 80)")
@@ -86,7 +92,19 @@ func checkTraceroute(cfg *traceroute.Config) error {
 
 // traceroute opens the stack's sockets and runs.
 func (a *app) traceroute(ctx context.Context, f family, cfg traceroute.Config) error {
-	out, err := a.dialRaw(ctx, f, cfg.Host, traceroute.Network, any4, any6)
+	host, err := a.lookup(ctx, f, cfg.Host)
+	if err != nil {
+		return err
+	}
+	cfg.Addr = host.Addrs[0]
+	if i := slices.IndexFunc(host.Addrs, netip.Addr.Is4); i >= 0 {
+		cfg.Addr = host.Addrs[i]
+	}
+	of := icmpmsg.Of(cfg.Addr)
+	dial := func(network string) (net.Conn, error) {
+		return a.client().DialContext(ctx, network, cfg.Addr.String())
+	}
+	out, err := dial(traceroute.Network(of))
 	if err != nil {
 		return err
 	}
@@ -96,10 +114,6 @@ func (a *app) traceroute(ctx context.Context, f family, cfg traceroute.Config) e
 	}
 	if cfg.Addr, err = checkedAddr(out.RemoteAddr()); err != nil {
 		return err
-	}
-	of := icmpmsg.Of(cfg.Addr)
-	dial := func(network string) (net.Conn, error) {
-		return a.client().DialContext(ctx, network, cfg.Addr.String())
 	}
 	icmp, err := dial(of.Socket())
 	if err != nil {

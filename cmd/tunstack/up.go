@@ -59,6 +59,7 @@ Services:
 	flags.BoolVar(&f.tap, "tap", false, "an Ethernet interface (TAP), where the stack does ARP")
 	flags.StringVar(&f.addr, "addr", "10.0.0.2/24", "the stack's `address` and network, or auto: IPv6 addresses as a router on the link advertises")
 	flags.StringVar(&f.host, "host", defaultHost, "`address` of the host's end, or none")
+	flags.StringArrayVar(&f.dns, "dns", nil, "`address` of a name server, perhaps with a port, or none; more than once for several (default those of\n/etc/resolv.conf, in a sandbox none)")
 	flags.IntVar(&f.mtu, "mtu", 1500, "largest IP datagram in `bytes`")
 	flags.StringVar(&f.driver, "driver", "auto", "auto, linux (/dev/net/tun with offload), veth (Ethernet; needs no device file)\nor water (portable)")
 	flags.IntVar(&f.queues, "queues", 1, "`number` of queues of the interface, each read on its own processor")

@@ -113,7 +113,7 @@ type Packets struct {
 // Capture reads the packets that cross the stack's device and match filter.Parse of expression. Recording starts before Capture
 // returns, and ends with Close or ctx; after that Next still returns the packets recorded before.
 func (c *Client) Capture(ctx context.Context, expression string) (*Packets, error) {
-	conn, response, err := c.request(ctx, "/capture/"+expression, nil)
+	conn, response, err := c.request(ctx, http.MethodGet, "/capture/"+expression, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ type Client struct{ Path string }
 // Each calls f with each row of a table. Its memory does not grow with the number of rows. An error of f ends it and is
 // returned.
 func Each[T any](ctx context.Context, c *Client, table string, f func(T) error) error {
-	conn, response, err := c.request(ctx, "/"+table, nil)
+	conn, response, err := c.request(ctx, http.MethodGet, "/"+table, nil)
 	if err != nil {
 		return err
 	}
@@ -45,9 +45,14 @@ func Each[T any](ctx context.Context, c *Client, table string, f func(T) error) 
 	return err
 }
 
-// Get decodes one of the tables into v: interfaces, routes, neighbors, sockets, details, counters.
+// Get decodes one of the tables into v: interfaces, routes, neighbors, sockets, details, counters, nameservers.
 func (c *Client) Get(ctx context.Context, table string, v any) error {
-	f, response, err := c.request(ctx, "/"+table, nil)
+	return c.get(ctx, "/"+table, nil, v)
+}
+
+// get decodes the answer to a GET into v.
+func (c *Client) get(ctx context.Context, path string, query url.Values, v any) error {
+	f, response, err := c.request(ctx, http.MethodGet, path, query)
 	if err != nil {
 		return err
 	}
@@ -74,7 +79,7 @@ func (c *Client) Listen(ctx context.Context, network, address string) (net.Liste
 // open asks for a stream and returns it upgraded.
 func (c *Client) open(ctx context.Context, path, network, addr string) (*Conn, error) {
 	query := url.Values{"network": {network}, "address": {addr}}
-	f, response, err := c.request(ctx, path, query)
+	f, response, err := c.request(ctx, http.MethodPost, path, query)
 	if err != nil {
 		return nil, err
 	}
@@ -85,15 +90,15 @@ func (c *Client) open(ctx context.Context, path, network, addr string) (*Conn, e
 	}, nil
 }
 
-// request sends one request over a new connection, which the caller owns unless there is an error. A query requests an upgrade.
-func (c *Client) request(ctx context.Context, path string, query url.Values) (*framer, *http.Response, error) {
+// request sends one request over a new connection, which the caller owns unless there is an error. A POST requests an upgrade.
+func (c *Client) request(ctx context.Context, method, path string, query url.Values) (*framer, *http.Response, error) {
 	conn, err := c.connect(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	f := &framer{Conn: conn, r: bufio.NewReaderSize(conn, maxFrame)}
-	response, err := roundTrip(f, path, query)
+	response, err := roundTrip(f, method, path, query)
 	if !stop() {
 		err = context.Cause(ctx)
 	}
@@ -104,14 +109,13 @@ func (c *Client) request(ctx context.Context, path string, query url.Values) (*f
 	return f, response, nil
 }
 
-func roundTrip(f *framer, path string, query url.Values) (*http.Response, error) {
+func roundTrip(f *framer, method, path string, query url.Values) (*http.Response, error) {
 	u := url.URL{Scheme: "http", Host: "tunstack", Path: path, RawQuery: query.Encode()}
-	r, err := http.NewRequest(http.MethodGet, u.String(), nil)
+	r, err := http.NewRequest(method, u.String(), nil)
 	if err != nil {
 		return nil, err
 	}
-	if query != nil {
-		r.Method = http.MethodPost
+	if method == http.MethodPost {
 		r.Header.Set("Connection", "Upgrade")
 		r.Header.Set("Upgrade", protocol)
 	}

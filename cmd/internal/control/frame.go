@@ -25,22 +25,38 @@ const (
 
 // Failure is an error of the stack, encoded for a client.
 type Failure struct {
-	Message string `json:"error"`
-	Errno   int    `json:"errno,omitempty"` // Linux's number, when it is an errno
+	Message string       `json:"error"`
+	Errno   int          `json:"errno,omitempty"` // Linux's number, when it is an errno
+	Name    *NameFailure `json:"name,omitempty"`  // when it is a *net.DNSError, whose Err is then Message
 }
 
-// failureOf encodes err.
+// NameFailure is the part of a *net.DNSError beside the message.
+type NameFailure struct {
+	Name      string `json:"name"`
+	NotFound  bool   `json:"not_found"`
+	Temporary bool   `json:"temporary"`
+	Timeout   bool   `json:"timeout"`
+}
+
+// failureOf encodes err. A failure of a name can have the errno of a server inside, which is not the error of the call.
 func failureOf(err error) Failure {
+	var name *net.DNSError
 	var errno syscall.Errno
-	if errors.As(err, &errno) {
+	switch {
+	case errors.As(err, &name):
+		return Failure{Message: name.Err, Name: &NameFailure{name.Name, name.IsNotFound, name.IsTemporary, name.IsTimeout}}
+	case errors.As(err, &errno):
 		return Failure{Message: errno.Error(), Errno: int(errno)}
 	}
 	return Failure{Message: err.Error()}
 }
 
-// Err decodes the error: a syscall.Errno if it was one.
+// Err decodes the error: a *net.DNSError or a syscall.Errno if it was one.
 func (f Failure) Err() error {
-	if f.Errno != 0 {
+	switch n := f.Name; {
+	case n != nil:
+		return &net.DNSError{Err: f.Message, Name: n.Name, IsNotFound: n.NotFound, IsTemporary: n.Temporary, IsTimeout: n.Timeout}
+	case f.Errno != 0:
 		return syscall.Errno(f.Errno)
 	}
 	return errors.New(f.Message)

@@ -2,8 +2,10 @@
 // connections that carry a connection of the stack, so that a client program speaks its protocol as if it ran on the stack
 // itself.
 //
-//	GET  /interfaces /routes /neighbors /counters
+//	GET  /interfaces /routes /neighbors /counters /nameservers
 //	     /sockets /details (with TCP's variables)             JSON arrays
+//	GET  /lookup?network=ip&host=localhost                    answers of the stack's resolver in JSON
+//	     /names?addr=10.0.0.1 /query?type=A&name=localhost.
 //	GET  /trace/ADDR:PORT                                     records of connections as JSON values, until one side closes
 //	GET  /capture/FILTER                                      packets as pcapng, until one side closes
 //	POST /step/ADDR:PORT                                      101, then records; the stack holds at each until the client continues
@@ -28,6 +30,7 @@ import (
 	"time"
 
 	"tunstack/capture"
+	"tunstack/dns"
 	"tunstack/trace"
 )
 
@@ -36,6 +39,8 @@ type Stack interface {
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 	Listen(network, address string) (net.Listener, error)
 	ListenPacket(network, address string) (net.PacketConn, error)
+	Lookup(ctx context.Context, network, host string) (dns.Host, error)
+	Resolver() *dns.Resolver
 	Trace(match func(local, remote netip.AddrPort) bool, f func(trace.Record)) (stop func())
 	// Capture records the packets; nil: there is no device.
 	Capture() *capture.Capture
@@ -68,6 +73,9 @@ func NewServer(stack Stack, log *slog.Logger) *Server {
 			writeRows(w, table())
 		})
 	}
+	mux.HandleFunc("GET /lookup", s.lookup)
+	mux.HandleFunc("GET /names", s.names)
+	mux.HandleFunc("GET /query", s.query)
 	mux.HandleFunc("GET /trace/{end...}", s.trace)
 	mux.HandleFunc("GET /capture/{filter...}", s.capture)
 	mux.HandleFunc("POST /step/{end...}", s.step)

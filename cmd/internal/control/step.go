@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"sync"
 
 	"tunstack/trace"
@@ -100,7 +99,7 @@ type Steps struct {
 // Step steps through the connections that match trace.ParseMatch of end. They are watched when it returns, until Close or the
 // end of ctx, which makes Next fail. Then the stack continues.
 func (c *Client) Step(ctx context.Context, end string) (*Steps, error) {
-	conn, _, err := c.request(ctx, "/step/"+end, url.Values{})
+	conn, _, err := c.request(ctx, http.MethodPost, "/step/"+end, nil)
 	if err != nil {
 		return nil, err
 	}

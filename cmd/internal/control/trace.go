@@ -66,7 +66,7 @@ type Records struct {
 // Trace watches the connections that match trace.ParseMatch of end. When Trace returns, it has begun to
 // watch. Watching ends at Close, or at the end of ctx, which makes Next fail.
 func (c *Client) Trace(ctx context.Context, end string) (*Records, error) {
-	conn, response, err := c.request(ctx, "/trace/"+end, nil)
+	conn, response, err := c.request(ctx, http.MethodGet, "/trace/"+end, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -34,12 +34,15 @@ func headersLen(to netip.Addr) int { return icmpmsg.Of(to).HeaderLen + icmp.Head
 
 // Config describes a run.
 type Config struct {
-	Host     string        // as the user wrote it
+	Host     string        // an address, or the canonical name
 	Addr     netip.Addr    // the address of Host
 	Count    int           // requests; 0: until the context ends
 	Size     int           // bytes of payload
 	Interval time.Duration // from one request to the next
 	Wait     time.Duration // for the last reply if there has been none; otherwise the wait is twice the longest round trip
+
+	// Names returns the name of an address, "" without one; nil: only addresses are printed.
+	Names func(netip.Addr) string
 }
 
 // Run pings through conn, a raw ICMP socket connected to cfg.Addr: it writes ICMP messages and reads IP datagrams. It prints
@@ -51,7 +54,7 @@ func Run(ctx context.Context, conn net.Conn, cfg Config, out io.Writer) (*Statis
 	if cfg.Addr.Is4() {
 		fmt.Fprintf(out, "PING %s (%s) %d(%d) bytes of data.\n", cfg.Host, cfg.Addr, cfg.Size, cfg.Size+headersLen(cfg.Addr))
 	} else {
-		fmt.Fprintf(out, "PING %s(%s) %d data bytes\n", cfg.Host, cfg.Addr, cfg.Size)
+		fmt.Fprintf(out, "PING %s(%s) %d data bytes\n", cfg.Host, p.label(cfg.Addr), cfg.Size)
 	}
 
 	events := make(chan event)
@@ -140,7 +143,7 @@ func (p *pinger) handle(e event) error {
 	var errno syscall.Errno
 	switch {
 	case e.err == nil && e.problem != "":
-		p.failed(e.seq, fmt.Sprintf("From %s icmp_seq=%d %s", e.from, e.seq, e.problem), e.at)
+		p.failed(e.seq, fmt.Sprintf("From %s icmp_seq=%d %s", p.label(e.from), e.seq, e.problem), e.at)
 	case e.err == nil:
 		p.reply(e)
 	case errors.As(e.err, &errno):
@@ -163,7 +166,17 @@ func (p *pinger) reply(e event) {
 		mark = " (DUP!)"
 	}
 	r.answered = true
-	fmt.Fprintf(p.out, "%d bytes from %s: icmp_seq=%d ttl=%d time=%s ms%s\n", e.size, e.from, e.seq, e.ttl, triptime(rtt), mark)
+	fmt.Fprintf(p.out, "%d bytes from %s: icmp_seq=%d ttl=%d time=%s ms%s\n", e.size, p.label(e.from), e.seq, e.ttl, triptime(rtt), mark)
+}
+
+// label is an address, behind its name if it has one.
+func (p *pinger) label(a netip.Addr) string {
+	if p.cfg.Names != nil {
+		if name := p.cfg.Names(a); name != "" {
+			return fmt.Sprintf("%s (%s)", name, a)
+		}
+	}
+	return a.String()
 }
 
 // sendFailed prints an error of our own stack about a request. If the next hop does not answer, it prints the message that

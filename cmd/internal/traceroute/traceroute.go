@@ -2,6 +2,7 @@
 package traceroute
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,9 @@ type Config struct {
 	Hops    int           // the most hops to try
 	Queries int           // probes per hop
 	Wait    time.Duration // for an answer to a probe
-	Numeric bool          // print no names
+
+	// Names returns the name of an address, "" without one; nil: only addresses are printed.
+	Names func(netip.Addr) string
 }
 
 // Sockets are the sockets that Run uses. It leaves them open, with an expired read deadline.
@@ -218,7 +221,7 @@ func (t *tracer) print(i int) {
 		}
 	}
 	if p.from != last {
-		fmt.Fprintf(t.out, " %s", t.name(p.from))
+		fmt.Fprintf(t.out, " %s", t.label(p.from))
 	}
 	fmt.Fprintf(t.out, "  %.3f ms", p.rtt.Seconds()*1000)
 	if p.mark != "" {
@@ -226,13 +229,10 @@ func (t *tracer) print(i int) {
 	}
 }
 
-// name is an address with its known name.
-func (t *tracer) name(a netip.Addr) string {
-	switch {
-	case t.cfg.Numeric:
+// label is an address with its name, or itself in the place of a name.
+func (t *tracer) label(a netip.Addr) string {
+	if t.cfg.Names == nil {
 		return a.String()
-	case a == t.cfg.Addr:
-		return fmt.Sprintf("%s (%s)", t.cfg.Host, a)
 	}
-	return fmt.Sprintf("%s (%s)", a, a)
+	return fmt.Sprintf("%s (%s)", cmp.Or(t.cfg.Names(a), a.String()), a)
 }

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"tunstack/dns"
+	"tunstack/socketapi"
+)
+
+// resolvConf are the files with the machine's name servers. Where systemd-resolved is in use the first one names only its port on the
+// machine's loopback, and the second one the servers behind it.
+var resolvConf = []string{"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"}
+
+// noDNS is the --dns that makes the stack ask no server.
+const noDNS = "none"
+
+// nameServers reads --dns. Without it the stack asks the machine's servers, which a sandbox cannot reach.
+func (c *upConfig) nameServers(f *upFlags) error {
+	switch {
+	case slices.Contains(f.dns, noDNS) && len(f.dns) > 1:
+		return usage("--dns none: it excludes other servers")
+	case slices.Contains(f.dns, noDNS):
+		return nil
+	case len(f.dns) == 0 && !f.sandbox:
+		c.machineNames = machineNames(resolvConf)
+		return nil
+	}
+	for _, text := range f.dns {
+		server, err := parseServer(text)
+		if err != nil {
+			return err
+		}
+		c.dnsServers = append(c.dnsServers, server)
+	}
+	return nil
+}
+
+// parseServer reads the address of a name server, perhaps with a port.
+func parseServer(text string) (netip.AddrPort, error) {
+	server, err := netip.ParseAddrPort(text)
+	if addr, plain := netip.ParseAddr(text); plain == nil {
+		server, err = netip.AddrPortFrom(addr, 0), nil
+	}
+	switch a := server.Addr(); {
+	case err != nil:
+		return server, usage("--dns %s: it must be the address of a name server, perhaps with a port, or none", text)
+	case a.IsLoopback():
+		return server, usage("--dns %s: on the stack this is the stack itself; it cannot reach a server on the host's loopback", text)
+	case a.IsUnspecified() || a.IsMulticast() || a.Is4In6():
+		return server, usage("--dns %s: no server can have this address", text)
+	}
+	return server, nil
+}
+
+// machineNames reads the first of the files that names a server which the stack can perhaps reach, without those on the machine's
+// loopback. As in glibc, a file that cannot be read names none.
+func machineNames(paths []string) dns.Settings {
+	for _, path := range paths {
+		f, err := os.Open(path)
+		if err != nil {
+			continue
+		}
+		s, err := dns.ParseResolvConf(f)
+		f.Close()
+		s.Servers = slices.DeleteFunc(s.Servers, func(a netip.AddrPort) bool { return a.Addr().IsLoopback() || a.Addr().IsUnspecified() })
+		if err == nil && len(s.Servers) > 0 {
+			return s
+		}
+	}
+	return dns.Settings{}
+}
+
+func (a *app) resolverCommand() *cobra.Command {
+	return tableCommand(a, &cobra.Command{
+		Use:   "resolver",
+		Short: "Show which name servers the stack asks",
+		Long: `Shows the name servers and search domains that the stack knows, a line for each source: the configuration (--dns), DHCP, the
+routers of an interface, the machine. The first line with servers is in use; DHCP and routers count as one. The same holds for
+search domains. "netstat -s" has the resolver's counters.`,
+		Example: "  tunstack resolver\n  tunstack resolver --json",
+	}, "nameservers", printNameServers)
+}
+
+func printNameServers(w io.Writer, rows []socketapi.NameServers) {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "Source\tInterface\tServers\tSearch")
+	for _, r := range rows {
+		var servers []string
+		for _, s := range r.Servers {
+			if s.Port() == 0 {
+				servers = append(servers, s.Addr().String())
+			} else {
+				servers = append(servers, s.String())
+			}
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", r.Source, r.Interface, strings.Join(servers, " "), strings.Join(r.Search, " "))
+	}
+	t.Flush()
+}
