@@ -68,6 +68,11 @@ var rows = []row{
 	{load: "idle", metric: "kib", title: "idle connection, KiB resident", format: "%.1f", lower: true, goals: []goal{{vnet, "", 2}, {vnet6, "", 2.2}}},
 	{load: "beside-idle", metric: "share", title: "upload beside 100,000 idle connections, of that without", format: "%.2f",
 		goals: []goal{{vnet, "", 0.95}}},
+	{load: "names-again", metric: "rate", title: "lookups of a name in the cache, 1000/s", format: "%.0f", scale: 1e-3, goals: []goal{{vnet, "", 50_000}}},
+	{load: "names-again", metric: "allocs", title: "allocations for each", format: "%.1f", lower: true},
+	{load: "names-again", metric: "bytes", title: "bytes left in memory for each", format: "%.1f", lower: true, goals: []goal{{vnet, "", 1}}},
+	{load: "names-burst", metric: "rate", title: "1,000 names at once, 1000/s", format: "%.1f", scale: 1e-3, goals: []goal{{vnet, kernel, 1}}},
+	{load: "names-burst", metric: "queries", title: "the most queries at a time", format: "%.0f", lower: true, goals: []goal{{vnet, "", 256}}},
 	{load: "loss-down", metric: "gbps", title: "download, 16, 1 % loss, 20 ms, Mbit/s", format: "%.1f", scale: 1e3,
 		goals: []goal{{vnet, kernel, 1}, {vnetBBR, gvisorPlain, 1.2}}},
 }

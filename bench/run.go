@@ -25,7 +25,7 @@ func run(o options) error {
 				continue
 			}
 			for _, p := range order(columns, round) {
-				if l.Impaired && (!p.Impairable || p.six) || !l.Impaired && p.ImpairedOnly || l.Memory && !p.Memory {
+				if l.Impaired && (!p.Impairable || p.six) || !l.Impaired && p.ImpairedOnly || l.Memory && !p.Memory || l.Resolver && !p.Resolver {
 					continue
 				}
 				number++

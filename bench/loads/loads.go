@@ -4,6 +4,8 @@ package loads
 import (
 	"net/netip"
 	"time"
+
+	"tunstack/bench/stacks"
 )
 
 // Server is the stack under test as seen by a load.
@@ -13,6 +15,8 @@ type Server interface {
 	Collect() error         // releases unused memory
 	// Connections is the stack's number of connections outside TIME-WAIT; negative if it is unknown.
 	Connections() (int, error)
+	// Names makes the stack look names up.
+	Names(stacks.Names) (map[string]float64, error)
 }
 
 // Target is the stack that a load uses.
@@ -47,7 +51,9 @@ type Load struct {
 	Impaired bool
 	// Memory: only for stacks that keep connections in the process's memory.
 	Memory bool
-	Run    func(Target) (Result, error)
+	// Resolver: only for stacks that have a resolver.
+	Resolver bool
+	Run      func(Target) (Result, error)
 }
 
 // All returns the loads in the order of the table's rows.
@@ -71,6 +77,8 @@ func All() []Load {
 		{Name: "ping", Doc: "ping flood, 32 in flight", Run: ping(32)},
 		{Name: "idle", Doc: "resident memory of 10,000 idle connections", Memory: true, Run: idle(10_000)},
 		{Name: "beside-idle", Doc: "bulk to the stack, 1 connection beside 100,000 idle ones", Memory: true, Run: besideIdle(100_000)},
+		{Name: "names-again", Doc: "lookups of a name in the cache, one after the other", Resolver: true, Run: namesAgain},
+		{Name: "names-burst", Doc: "lookups of 1,000 different names at once, at a server that takes 2 ms for each", Resolver: true, Run: namesBurst(1000)},
 		{Name: "loss-down", Doc: "bulk from the stack, 16 connections, 1 % loss and 20 ms round trip", Impaired: true, Run: longer(6, download(16))},
 	}
 }

@@ -42,6 +42,8 @@ type Peer struct {
 	OnlyIPv4 bool
 	// Memory reports whether connections are in the process's memory.
 	Memory bool
+	// Resolver reports whether the stack has a resolver; the kernel's is Go's.
+	Resolver bool
 
 	// procs is GOMAXPROCS; 0: 1.
 	procs int
@@ -68,7 +70,7 @@ const (
 // Peers returns all stacks in the order of the table's columns.
 func Peers() []Peer {
 	return []Peer{
-		{Name: "tunstack-vnet", Doc: "tunstack, linux driver with offload", Impairable: true, Memory: true,
+		{Name: "tunstack-vnet", Doc: "tunstack, linux driver with offload", Impairable: true, Memory: true, Resolver: true,
 			serve: tunstack(tun.Config{Driver: "linux", MTU: 1500, Offload: true})},
 		{Name: "tunstack-vnet-2q", Doc: "the same with two queues and two processors", Impairable: true, Memory: true, procs: 2,
 			serve: tunstack(tun.Config{Driver: "linux", MTU: 1500, Offload: true, Queues: 2})},
@@ -84,7 +86,7 @@ func Peers() []Peer {
 		{Name: "gvisor-1500", Doc: "gVisor netstack, its own fdbased endpoint, plain packets", Impairable: true, Memory: true, serve: gvisorPlain},
 		{Name: "lwip-1500", Doc: "lwIP in C, raw callbacks, tuned, plain packets", OnlyIPv4: true, missing: builtLwip, serve: lwip(1500)},
 		{Name: "lwip-64k", Doc: "the same with MTU 65535", OnlyIPv4: true, missing: builtLwip, serve: lwip(65535)},
-		{Name: "kernel", Doc: "Linux, a second namespace over veth", Impairable: true, serve: kernel, attach: attachKernel},
+		{Name: "kernel", Doc: "Linux, a second namespace over veth", Impairable: true, Resolver: true, serve: kernel, attach: attachKernel},
 		{Name: "reflector-vnet", Doc: "the do-nothing reflector, virtio-net headers", Blind: true, OnlyIPv4: true, serve: reflect(true)},
 		{Name: "reflector-1500", Doc: "the do-nothing reflector, plain packets", Blind: true, OnlyIPv4: true, serve: reflect(false)},
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 
 	"tunstack/services"
@@ -16,7 +17,7 @@ import (
 
 // Serve is the process under test: it runs the stack and its services until its standard input ends. It prints "ready" when it
 // answers, and then reads commands: "collect" makes it release unused memory and print "done", "count" print its number of
-// connections (countConnections).
+// connections (countConnections), and namesCommand with a Names in JSON measure its resolver.
 func Serve(spec Spec) error {
 	peer, ok := Find(spec.Peer)
 	if !ok {
@@ -37,17 +38,22 @@ func Serve(spec Spec) error {
 	}
 	fmt.Println("ready")
 	for commands := bufio.NewScanner(os.Stdin); commands.Scan(); {
-		switch commands.Text() {
-		case "collect":
+		names, ask := strings.CutPrefix(commands.Text(), namesCommand)
+		switch {
+		case commands.Text() == "collect":
 			runtime.GC() // twice, to empty each sync.Pool
 			debug.FreeOSMemory()
 			fmt.Println("done")
-		case "count":
+		case commands.Text() == "count":
 			fmt.Println(countConnections(n))
+		case ask:
+			fmt.Println(measureNames(n, names))
 		}
 	}
 	return errors.Join(saveProfiles(), saveCounters(spec.Profile, n))
 }
+
+const namesCommand = "names "
 
 // countConnections is a stack's number of TCP connections outside TIME-WAIT; negative if it is unknown.
 func countConnections(n network) int {
