@@ -154,10 +154,21 @@ func newCertificate(t *testing.T, name, keyPath, path string) *x509.CertPool {
 	return roots
 }
 
+// unlimitedICMP makes the host report every unreachable port until the test ends.
+func unlimitedICMP(t *testing.T) {
+	t.Helper()
+	const file = "/proc/sys/net/ipv4/icmp_ratelimit"
+	old, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, []byte("0"), 0))
+	t.Cleanup(func() { os.WriteFile(file, old, 0) })
+}
+
 // Every command takes a name, ping and traceroute print names, and a name that nobody knows is one line.
 func TestCommandsTakeNames(t *testing.T) {
 	netns.NeedTool(t, "dnsmasq")
 	n := up(t, "--dns", hostIP)
+	unlimitedICMP(t)
 	nameServers["dnsmasq"](t)
 	serve(t, "tcp", 7, command(t, "socat", "TCP-LISTEN:7,fork,reuseaddr", "EXEC:cat"))
 	out := n.succeed("", "ping", "-c", "1", "alias.test")
@@ -182,6 +193,7 @@ func TestCommandsTakeNames(t *testing.T) {
 // Without a server at the address that --dns names, the error says so at once.
 func TestNoNameServer(t *testing.T) {
 	n := up(t, "--dns", hostIP, "--dns", "10.0.0.1:5353")
+	unlimitedICMP(t)
 	out, status := run(t, n.command("nc", "peer.test", "7"))
 	require.Equal(t, 1, status)
 	require.Equal(t, "tunstack: lookup peer.test: 10.0.0.1: connection refused, then connection refused; "+
