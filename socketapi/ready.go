@@ -6,21 +6,26 @@ import (
 	"sync/atomic"
 )
 
-// ready lists the splices that have data to move. The goroutine that reads a device runs them after it has read a batch and before
-// it answers it. Splices that become ready outside of a batch are run by a goroutine of their own.
+// runner is a splice or a watch.
+type runner interface {
+	Run() // must not block
+}
+
+// ready lists the splices that have data to move, and the watches that have seen an event. The goroutine that reads a device runs them after it
+// has read a batch and before it answers it. Those that become ready outside of a batch are run by a goroutine of their own.
 type ready struct {
 	reading atomic.Int32 // goroutines in the middle of a batch
 	token   chan struct{}
 
 	mu   sync.Mutex
-	list []*splice
-	idle []*splice // memory for the next list
+	list []runner
+	idle []runner // memory for the next list
 }
 
-// add schedules sp.
-func (r *ready) add(sp *splice) {
+// add schedules one.
+func (r *ready) add(one runner) {
 	r.mu.Lock()
-	r.list = append(r.list, sp)
+	r.list = append(r.list, one)
 	r.mu.Unlock()
 	if r.reading.Load() == 0 { // otherwise the batch runs it
 		select {
@@ -38,19 +43,19 @@ func (r *ready) batch(read func()) {
 	r.run()
 }
 
-// run runs all splices that are ready and reports whether there were any.
+// run runs all that are ready and reports whether there were any.
 func (r *ready) run() (busy bool) {
 	for list := r.take(nil); len(list) > 0; list = r.take(list) {
 		busy = true
-		for _, sp := range list {
-			sp.Run()
+		for _, one := range list {
+			one.Run()
 		}
 	}
 	return busy
 }
 
 // take returns the list and empties it. It reuses the memory of the list before.
-func (r *ready) take(before []*splice) []*splice {
+func (r *ready) take(before []runner) []runner {
 	clear(before)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -65,7 +70,7 @@ func (r *ready) take(before []*splice) []*splice {
 	return list
 }
 
-// serve runs the splices that become ready outside of a batch, until ctx ends.
+// serve runs those that become ready outside of a batch, until ctx ends.
 func (r *ready) serve(ctx context.Context) {
 	for {
 		select {

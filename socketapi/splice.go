@@ -1,7 +1,6 @@
 package socketapi
 
 import (
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -21,9 +20,7 @@ type splice struct {
 	blocked  atomic.Bool // room is registered
 	held     atomic.Bool // afterWrite waits for a Write to end
 
-	// No goroutine waits for mu. One that finds it locked sets again, which the holder checks after unlocking.
-	again atomic.Bool
-	mu    sync.Mutex
+	turns poll.Turns    // of run, which owns the rest
 	q     packet.Stream // taken from from, and not yet written to to
 	more  bool          // from may have more than was taken
 	over  bool
@@ -85,15 +82,12 @@ func (sp *splice) Run() {
 
 // run moves the bytes that have arrived, and reports whether the splice has ended.
 func (sp *splice) run() (over bool) {
-	sp.again.Store(true)
-	for sp.again.Load() && sp.mu.TryLock() {
-		sp.again.Store(false)
+	sp.turns.Take(func() {
 		sp.more = true
 		for !sp.over && (sp.q.Len() > 0 || sp.take()) && sp.put() {
 		}
 		over = sp.over
-		sp.mu.Unlock()
-	}
+	})
 	return over
 }
 
