@@ -90,6 +90,15 @@ func (c *Client) open(ctx context.Context, path, network, addr string) (*Conn, e
 	}, nil
 }
 
+// Stream opens the connection that the server's Stream of that name serves. The caller owns it.
+func (c *Client) Stream(ctx context.Context, name string) (net.Conn, error) {
+	f, _, err := c.request(ctx, http.MethodPost, "/"+name, nil)
+	if err != nil {
+		return nil, err
+	}
+	return f.Conn, nil
+}
+
 // request sends one request over a new connection, which the caller owns unless there is an error. A POST requests an upgrade.
 func (c *Client) request(ctx context.Context, method, path string, query url.Values) (*framer, *http.Response, error) {
 	conn, err := c.connect(ctx)

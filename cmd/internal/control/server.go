@@ -11,6 +11,7 @@
 //	POST /step/ADDR:PORT                                      101, then records; the stack holds at each until the client continues
 //	POST /dial?network=tcp&address=10.0.0.1:80                101 once connected
 //	POST /listen?network=udp&address=:5000                    101 once the port is open
+//	POST /sockets                                             101, then the protocol of package sockets
 //
 // Errors are a Failure in JSON. Networks are tcp, udp and ip4:icmp.
 package control
@@ -54,6 +55,7 @@ type Stack interface {
 // Server serves the clients of the control socket.
 type Server struct {
 	stack    Stack
+	mux      *http.ServeMux
 	http     http.Server
 	stepping atomic.Bool // a client is stepping
 
@@ -65,8 +67,8 @@ type Server struct {
 
 // NewServer returns a Server for stack.
 func NewServer(stack Stack, log *slog.Logger) *Server {
-	s := &Server{stack: stack, streams: map[net.Conn]bool{}}
 	mux := http.NewServeMux()
+	s := &Server{stack: stack, mux: mux, streams: map[net.Conn]bool{}}
 	for name, table := range stack.Tables() {
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
@@ -87,6 +89,14 @@ func NewServer(stack Stack, log *slog.Logger) *Server {
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	return s
+}
+
+// Stream makes POST /name an upgraded connection that serve speaks its own protocol on, until it returns. The client speaks first. Close closes the
+// connection and waits for serve. Stream is called before Serve.
+func (s *Server) Stream(name string, serve func(net.Conn)) {
+	s.mux.HandleFunc("POST /"+name, func(w http.ResponseWriter, _ *http.Request) {
+		s.upgrade(w, nil, nil, func() error { return nil }, func(f *framer) { serve(f.Conn) })
+	})
 }
 
 // Rows converts an iterator for Tables.
