@@ -51,8 +51,7 @@ func start(ctx context.Context, cfg upConfig, controlPath string, log *slog.Logg
 	if err := n.startServices(cfg); err != nil {
 		return nil, err
 	}
-	n.startControl(l, log)
-	return n, nil
+	return n, n.startControl(l, log)
 }
 
 func (n *node) onClose(f func() error) { n.closers = append(n.closers, f) }
@@ -185,9 +184,13 @@ func (n *node) startServices(cfg upConfig) error {
 	return nil
 }
 
-func (n *node) startControl(l net.Listener, log *slog.Logger) {
+func (n *node) startControl(l net.Listener, log *slog.Logger) error {
 	server := control.NewServer(host{n.stack, n.clock, n.capture}, log)
+	if err := n.lendSockets(server, log); err != nil {
+		return err
+	}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(l) }()
 	n.onClose(func() error { return errors.Join(server.Close(), <-done) })
+	return nil
 }

@@ -104,8 +104,10 @@ running stack and send from its address.`,
 	root.SetErr(s.err)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().StringVar(&a.control, "control", control.DefaultPath(), "Unix `socket` of the running stack; $"+control.Env+" sets the default")
-	root.AddCommand(a.upCommand(), a.knockCommand(), a.echoCommand(), a.ncCommand(), a.pingCommand(), a.tracerouteCommand(),
-		a.netstatCommand(), a.ifconfigCommand(), a.neighCommand(), a.arpCommand(), a.routeCommand(), a.resolverCommand(), a.traceCommand(), a.captureCommand(), a.replayCommand(), a.plotCommand(), a.stepCommand(), a.manCommand())
+	root.AddCommand(a.upCommand(), a.runCommand(),
+		a.knockCommand(), a.echoCommand(), a.ncCommand(), a.pingCommand(), a.tracerouteCommand(),
+		a.netstatCommand(), a.ifconfigCommand(), a.neighCommand(), a.arpCommand(), a.routeCommand(), a.resolverCommand(),
+		a.traceCommand(), a.captureCommand(), a.replayCommand(), a.plotCommand(), a.stepCommand(), a.manCommand())
 	return root
 }
 
