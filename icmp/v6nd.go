@@ -15,7 +15,31 @@ func (s *Stack6) DiscoveryStats() any { return s.discovery.Stats() }
 func (s *Stack6) discover(now time.Duration, d *ip.Datagram, p *packet.Buffer) {
 	defer p.Free()
 	m := nd.Message{Src: d.Src.WithZone(""), Dst: d.Dst.WithZone(""), HopLimit: d.TTL, Fragmented: d.Fragmented, Body: p.Bytes()}
-	if m.Valid(&s.discovery) {
+	switch {
+	case !m.Valid(&s.discovery):
+	case m.Type() == nd.TypeRedirect:
+		s.receiveRedirect(now, d, m.Redirect())
+	default:
 		d.In.Discover(now, &m)
 	}
+}
+
+// receiveRedirect hands a Redirect to the transport that sent the quoted datagram. As in Linux, one without a quote goes to ip at once.
+func (s *Stack6) receiveRedirect(now time.Duration, d *ip.Datagram, r nd.Redirect) {
+	dst := d.In.Scoped(r.Destination)
+	e := ip.Error{
+		Kind: ip.Redirect, Type: nd.TypeRedirect, From: d.Src, In: d.In, Local: d.In.Loopback(),
+		Gateway: d.In.Scoped(r.Target), GatewayAddress: r.TargetAddress, Datagram: r.Redirected,
+	}
+	if r.Redirected == nil {
+		e.Quoted.Dst = dst
+		s.ip.Redirect(now, &e)
+		return
+	}
+	quoted, ok := s.quote(&e)
+	if !ok || e.Quoted.Dst != dst {
+		s.stats.DropQuote.Inc()
+		return
+	}
+	s.ip.HandleError(now, &e, quoted)
 }

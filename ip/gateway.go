@@ -107,9 +107,9 @@ func (s *Stack) SuspectGateway(now time.Duration, r *Route) {
 	}
 }
 
-// Redirect moves a destination to another gateway, as an ICMP Redirect asks. It is ignored unless the sender is the current
-// first hop to the destination and the new gateway is another host on the same network (RFC 1122 section 3.2.2.2), and always
-// by routers (RFC 1812 section 5.2.7.2). A transport calls it if it knows that it sent the quoted datagram.
+// Redirect moves e.Quoted.Dst to another gateway, or if that is e.Gateway itself onto the link, as an ICMP Redirect asks. It is ignored unless the
+// sender is the current first hop to the destination and the new gateway is another host on the same network (RFC 1122 section 3.2.2.2, RFC 4861
+// section 8.1), and always by routers (RFC 1812 section 5.2.7.2). In IPv4 a transport calls it if it knows that it sent the quoted datagram.
 func (s *Stack) Redirect(now time.Duration, e *Error) {
 	if !s.gateways.redirect(now, e.In, e) {
 		s.stats.RedirectIgnore.Inc()
@@ -123,8 +123,12 @@ func (g *gateways) redirect(now time.Duration, i *Interface, e *Error) bool {
 	t := s.table.Load()
 	r := t.lookup(dst)
 	if s.cfg.Forwarding || r == nil || !r.gateway.IsValid() || r.gateway != e.From || r.out != i || e.Gateway == e.From ||
-		!s.isUnicast(e.Gateway) || s.IsLocal(e.Gateway) || t.connected(e.Gateway) != i {
+		!s.isUnicast(e.Gateway) || s.IsLocal(e.Gateway) || !i.redirectsTo(t, e.Gateway, dst) {
 		return false
+	}
+	entry := routeEntry{gateway: e.Gateway, out: i, metric: -1, redirected: true}
+	if dst == e.Gateway {
+		entry.gateway = netip.Addr{}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -135,10 +139,16 @@ func (g *gateways) redirect(now time.Duration, i *Interface, e *Error) bool {
 	g.timer.ArmEarlier(now + redirectAge)
 	_ = s.changeTable(func(t *table) error {
 		t.dropRedirect(dst)
-		t.addRoute(netip.PrefixFrom(dst, dst.BitLen()), routeEntry{gateway: e.Gateway, out: i, metric: -1, redirected: true})
+		t.addRoute(netip.PrefixFrom(dst, dst.BitLen()), entry)
 		return nil
 	})
 	return true
+}
+
+// redirectsTo reports whether a Redirect that arrived on i may name the gateway: a neighbour, or in IPv6 a router's link-local address, or the
+// destination, of which nothing else says that it is on the link.
+func (i *Interface) redirectsTo(t *table, gateway, dst netip.Addr) bool {
+	return gateway.Is6() && (IsLinkLocal6(gateway) || gateway == dst) || t.connected(gateway) == i
 }
 
 func (t *table) dropRedirect(dst netip.Addr) {

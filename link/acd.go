@@ -16,14 +16,15 @@ type claim struct {
 	sent     int           // probes sent, or once owned, announcements sent
 	defended bool          // an announcement has defended it
 	defence  time.Duration // time of the latest defence
+	nonce    [6]byte       // of the latest probe (RFC 7527)
 }
 
 // Claim makes the stack own addr: the link probes whether another host has it, and then announces it, answers for it and
 // defends it (RFC 5227). Claim calls done once: with nil when the address may be used, before Claim returns if ACD.ProbeNum is
 // negative; with a *Conflict when another host has the address; with EEXIST when it is claimed already; with EINVAL when no
-// host can have it or its family has no resolver. After Release, done is not called.
+// host can have it. After Release, done is not called.
 func (e *Ethernet) Claim(now time.Duration, addr netip.Addr, done func(now time.Duration, err error)) {
-	if !e.handler.IsHost(addr) || e.resolverOf(addr) == nil {
+	if !e.handler.IsHost(addr) {
 		done(now, syscall.EINVAL)
 		return
 	}
@@ -36,7 +37,7 @@ func (e *Ethernet) Claim(now time.Duration, addr netip.Addr, done func(now time.
 		return
 	}
 	e.claims[addr] = c
-	if e.cfg.ACD.ProbeNum > 0 {
+	if c.acd().ProbeNum > 0 {
 		c.deadline.arm(e.claimStart(now))
 		e.mu.Unlock()
 		return
@@ -52,6 +53,14 @@ func (e *Ethernet) claimStart(now time.Duration) time.Duration {
 	}
 	e.lastClaim = now
 	return now + e.between(0, e.cfg.ACD.ProbeWait)
+}
+
+// acd returns the times and counts of the claim's family.
+func (c *claim) acd() *ACD {
+	if c.addr.Is4() {
+		return &c.e.cfg.ACD
+	}
+	return &c.e.dad
 }
 
 // between returns a random time from low to high.
@@ -93,7 +102,7 @@ func (c *claim) Expire(now time.Duration) {
 
 // step returns the probe or announcement to send now, and whether the stack has just come to own the address.
 func (c *claim) step(now time.Duration) (p *Packet, won bool) {
-	acd := &c.e.cfg.ACD
+	acd := c.acd()
 	if !c.owned && c.sent < acd.ProbeNum {
 		c.sent++
 		wait := acd.AnnounceWait
@@ -101,7 +110,7 @@ func (c *claim) step(now time.Duration) (p *Packet, won bool) {
 			wait = c.e.between(acd.ProbeMin, acd.ProbeMax)
 		}
 		c.deadline.arm(now + wait)
-		return c.e.resolverOf(c.addr).probe(c.addr), false
+		return c.e.resolverOf(c.addr).probe(c), false
 	}
 	if !c.owned {
 		c.owned, c.sent, won = true, 0, true
@@ -153,7 +162,7 @@ func (e *Ethernet) detect(now time.Duration, used, probed netip.Addr, mac MAC) (
 // conflict handles another host, at mac, with the claim's address: it returns the announcement to send and the Conflict to report, each
 // nil if there is none.
 func (c *claim) conflict(now time.Duration, mac MAC) (*Packet, *Conflict) {
-	acd := &c.e.cfg.ACD
+	acd := c.acd()
 	recent := c.defended && now < c.defence+acd.DefendInterval
 	if !c.owned {
 		c.e.conflicts++
@@ -166,5 +175,5 @@ func (c *claim) conflict(now time.Duration, mac MAC) (*Packet, *Conflict) {
 		return nil, nil
 	}
 	c.defended, c.defence = true, now
-	return c.e.resolverOf(c.addr).announce(c.addr), &Conflict{c.addr, mac, false}
+	return c.e.resolverOf(c.addr).defend(c.addr), &Conflict{c.addr, mac, false}
 }

@@ -48,15 +48,30 @@ func (a ACD) defaults() ACD {
 	}
 }
 
+// dad returns the same for duplicate address detection in IPv6 (RFC 4862 sections 5.1 and 5.4): DupAddrDetectTransmits is 1 instead of ProbeNum, a
+// probe waits RetransTimer for its answer, and there is one announcement.
+func (a ACD) dad() ACD {
+	d := a.defaults()
+	d.ProbeNum, d.AnnounceNum = min(d.ProbeNum, 1), min(d.AnnounceNum, 1)
+	d.AnnounceWait = orDefault(a.AnnounceWait, retransTimer)
+	d.Defence = Keep
+	return d
+}
+
 // Conflict reports that another host uses an address of the stack. errors.Is takes it for syscall.EADDRINUSE.
 type Conflict struct {
 	Addr netip.Addr
-	MAC  MAC  // of the other host
+	MAC  MAC  // of the other host; zero: its message did not tell
 	Lost bool // the address is given up; false: it was defended
 }
 
 // Error names the address and the other host.
-func (c *Conflict) Error() string { return fmt.Sprintf("%s is in use by %s", c.Addr, c.MAC) }
+func (c *Conflict) Error() string {
+	if c.MAC == (MAC{}) {
+		return fmt.Sprintf("%s is in use by another host", c.Addr)
+	}
+	return fmt.Sprintf("%s is in use by %s", c.Addr, c.MAC)
+}
 
 // Unwrap returns syscall.EADDRINUSE.
 func (c *Conflict) Unwrap() error { return syscall.EADDRINUSE }

@@ -3,6 +3,7 @@ package link
 import (
 	"encoding/binary"
 	"net/netip"
+	"time"
 
 	"tunstack/internal/packet"
 )
@@ -12,6 +13,13 @@ const (
 	hardwareEthernet = 1
 	opRequest        = 1
 	opReply          = 2
+)
+
+// Times and counts of requests (RFC 1122 section 2.3.2.1).
+const (
+	arpInterval  = time.Second
+	arpUnicast   = 2 // before all stations are asked
+	arpBroadcast = 3
 )
 
 // arpPacket is an ARP packet for IPv4 over Ethernet, with the field names of RFC 826.
@@ -42,15 +50,25 @@ func (a *arp) request(target, source netip.Addr, to MAC) *Packet {
 }
 
 // probe implements resolver: a request without a sender's address (RFC 5227 section 2.1.1).
-func (a *arp) probe(addr netip.Addr) *Packet {
+func (a *arp) probe(c *claim) *Packet {
 	a.stats.OutProbes.Inc()
-	return a.ask(addr, netip.IPv4Unspecified(), broadcast)
+	return a.ask(c.addr, netip.IPv4Unspecified(), broadcast)
 }
 
 // announce implements resolver: a request of the address for itself (RFC 5227 section 2.3).
 func (a *arp) announce(addr netip.Addr) *Packet {
 	a.stats.OutAnnounces.Inc()
 	return a.ask(addr, addr, broadcast)
+}
+
+// defend implements resolver (RFC 5227 section 2.4).
+func (a *arp) defend(addr netip.Addr) *Packet { return a.announce(addr) }
+
+// pace implements resolver.
+func (a *arp) pace(time.Duration) pace {
+	return pace{
+		interval: arpInterval, multicast: arpBroadcast, unicast: arpUnicast, fallback: arpBroadcast, reachable: a.e.cfg.Neighbors.Reachable,
+	}
 }
 
 // ask returns a request in its frame.

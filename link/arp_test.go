@@ -64,7 +64,7 @@ func TestSenderIsLearned(t *testing.T) {
 	require.NoError(t, l.output(hostIP, "x"))
 	l.sends("> host: ip x")
 	l.advance(3 * time.Second)
-	require.Equal(t, []Neighbor{{hostIP, hostMAC, Reachable, 3 * time.Second}}, l.e.Neighbors(l.now))
+	require.Equal(t, []Neighbor{{IP: hostIP, MAC: hostMAC, State: Reachable, Age: 3 * time.Second}}, l.e.Neighbors(l.now))
 }
 
 // LINK-006, LINK-011, LINK-015: the first packet starts resolution and is sent when the answer comes.

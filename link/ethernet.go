@@ -24,21 +24,24 @@ type Config struct {
 	MAC       MAC        // the stack's address; zero: a random one, locally administered
 	Neighbors NeighborCache
 	ACD       ACD
+	Router    bool // the stack forwards: its advertisements say so (RFC 4861 section 4.4)
 
 	// Conflict, unless nil, is called when another host uses an address of the stack, at most once per DefendInterval and
 	// address. It must not block.
 	Conflict func(now time.Duration, c *Conflict)
 }
 
-// Ethernet is the link of a TAP device: Ethernet frames (RFC 894 and RFC 2464, on receive also RFC 1042), with ARP to find the
-// neighbours (RFC 826) and to keep the stack's addresses unique (RFC 5227).
+// Ethernet is the link of a TAP device: Ethernet frames (RFC 894 and RFC 2464, on receive also RFC 1042). ARP finds the neighbours of IPv4
+// (RFC 826) and keeps the stack's addresses unique (RFC 5227), neighbor discovery does so for IPv6 (RFC 4861, RFC 4862).
 //
-// It answers ARP requests only for the addresses that Claim has made the stack's.
+// It answers requests only for the addresses that Claim has made the stack's.
 type Ethernet struct {
 	wire
 	arp       arp
+	discovery discovery
 	neighbors neighborCounters
 	cfg       Config
+	dad       ACD // cfg.ACD for IPv6
 	mac       MAC
 	groups    atomic.Pointer[map[MAC]int] // multicast addresses received, and how often each was joined
 
@@ -66,12 +69,13 @@ func NewEthernet(cfg Config) (*Ethernet, error) {
 		return nil, fmt.Errorf("reading randomness: %w", err)
 	}
 	random := mathrand.New(mathrand.NewChaCha8(seed))
-	cfg.Neighbors, cfg.ACD = cfg.Neighbors.defaults(), cfg.ACD.defaults()
 	e := &Ethernet{
-		cfg: cfg, mac: cfg.MAC, randomness: random,
+		cfg: cfg, mac: cfg.MAC, randomness: random, dad: cfg.ACD.dad(),
 		table: newTable(random.Uint64(), random.Uint64()), claims: map[netip.Addr]*claim{},
 	}
 	e.arp.e = e
+	e.discovery.init(e)
+	e.cfg.Neighbors, e.cfg.ACD = cfg.Neighbors.defaults(), cfg.ACD.defaults()
 	e.init(cfg.Device)
 	if e.mac == (MAC{}) {
 		e.mac = randomMAC(random)
@@ -96,6 +100,9 @@ func (e *Ethernet) NeighborStats() any { return &e.neighbors }
 
 // ARPStats returns a pointer to the counters of ARP, for stats.Read.
 func (e *Ethernet) ARPStats() any { return &e.arp.stats }
+
+// DiscoveryStats returns a pointer to the counters of neighbor discovery on this link, for stats.Read.
+func (e *Ethernet) DiscoveryStats() any { return &e.discovery.stats }
 
 // Input handles a frame that was read from the device, and takes p over.
 func (e *Ethernet) Input(now time.Duration, p *Packet) {
@@ -144,7 +151,7 @@ func (e *Ethernet) accepts(dst MAC) (packet.Cast, bool) {
 
 // Output sends p as p.Cast says: to all stations, to the group nextHop, or to the neighbour nextHop, which has no zone. A packet for a
 // neighbour whose MAC is not known is held until the neighbour answers. Output takes p over. Errors: EHOSTUNREACH when the neighbour
-// did not answer lately (NeighborCache.Failed), EAFNOSUPPORT for a next hop of a family without a resolver.
+// did not answer lately (NeighborCache.Failed).
 func (e *Ethernet) Output(now time.Duration, p *Packet, nextHop netip.Addr) error {
 	switch p.Cast {
 	case packet.Broadcast:

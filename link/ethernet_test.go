@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"syscall"
 	"testing"
 	"time"
 
@@ -94,15 +93,6 @@ func TestIPv6Frames(t *testing.T) {
 	p.Cast = packet.Multicast
 	require.NoError(t, l.e.Output(0, p, group))
 	require.Equal(t, "3333ff000001020000000002"+"86dd"+"60", fmt.Sprintf("%x", l.dev.sent[0].data[:15]))
-}
-
-// A neighbour of a family without a resolver cannot be reached.
-func TestNoResolver(t *testing.T) {
-	l := newLab(t, claimed)
-	p := packet.From(append([]byte{0x60}, make([]byte, 39)...))
-	require.ErrorIs(t, l.e.Output(0, p, netip.MustParseAddr("fe80::1")), syscall.EAFNOSUPPORT)
-	require.EqualValues(t, 1, l.cache("neighbor.drop.unreachable"))
-	l.sends()
 }
 
 // LINK-007: a frame too short for its header is a runt.
@@ -247,7 +237,7 @@ func TestNeighborJSON(t *testing.T) {
 	row := Neighbor{IP: hostIP, MAC: hostMAC, State: Stale, Age: time.Second}
 	text, err := json.Marshal(row)
 	require.NoError(t, err)
-	require.JSONEq(t, `{"ip":"10.0.0.1","mac":"02:00:00:00:00:01","state":"STALE","age":1000000000}`, string(text))
+	require.JSONEq(t, `{"ip":"10.0.0.1","mac":"02:00:00:00:00:01","state":"STALE","router":false,"age":1000000000}`, string(text))
 	var back Neighbor
 	require.NoError(t, json.Unmarshal(text, &back))
 	require.Equal(t, row, back)

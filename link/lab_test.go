@@ -71,6 +71,7 @@ type received struct {
 type handler struct {
 	mu          sync.Mutex
 	in, unreach []received
+	notRouters  []netip.Addr                              // that NotRouter was called with
 	input       func(now time.Duration, p *packet.Buffer) // called instead of recording, unless nil
 }
 
@@ -84,15 +85,20 @@ func (h *handler) Input(now time.Duration, p *packet.Buffer) {
 
 func (h *handler) Unreachable(now time.Duration, p *packet.Buffer) { h.keep(&h.unreach, now, p) }
 
-// Source reads the IPv4 headers of datagram.
+func (h *handler) NotRouter(_ time.Duration, a netip.Addr) { h.notRouters = append(h.notRouters, a) }
+
+// Source reads the headers of datagram.
 func (h *handler) Source(p *packet.Buffer) netip.Addr {
+	if p.Bytes()[0]>>4 == 6 {
+		return netip.AddrFrom16([16]byte(p.Bytes()[8:24]))
+	}
 	return netip.AddrFrom4([4]byte(p.Bytes()[12:16]))
 }
 
 // IsHost excludes the broadcast address of 10.0.0.0/24.
 func (h *handler) IsHost(a netip.Addr) bool {
-	if !a.Is4() {
-		return false
+	if a.Is6() {
+		return !a.IsMulticast() && !a.IsUnspecified() && !a.IsLoopback()
 	}
 	first := a.As4()[0]
 	return first != 0 && first < 224 && first != 127 && a != netip.MustParseAddr("10.0.0.255")

@@ -30,6 +30,8 @@ type Handler interface {
 	IsHost(a netip.Addr) bool
 	// Source returns the source address of a datagram that Output was given; the zero Addr if it cannot be read.
 	Source(p *Packet) netip.Addr
+	// NotRouter handles the news that an IPv6 neighbour is no router any more (RFC 4861 section 7.3.3).
+	NotRouter(now time.Duration, a netip.Addr)
 	// Unreachable handles a datagram that was held because its next hop did not answer, and takes p over.
 	Unreachable(now time.Duration, p *Packet)
 }

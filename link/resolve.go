@@ -6,32 +6,41 @@ import (
 	"time"
 )
 
-const (
-	requestInterval = time.Second // between requests for one address (RFC 1122 section 2.3.2.1; RFC 4861's RetransTimer)
-	unicastPolls    = 2           // requests to a stale neighbour's own MAC before all stations are asked (RFC 1122 section 2.3.2.1)
-	broadcasts      = 3           // requests to all stations before the neighbour is given up
-)
+// pace holds the times and counts by which a protocol asks for a neighbour.
+type pace struct {
+	interval  time.Duration // between requests for one address
+	multicast int           // requests to all stations while the neighbour is INCOMPLETE
+	unicast   int           // requests to the neighbour's own MAC in PROBE
+	fallback  int           // requests to all stations in PROBE, after those
+	reachable time.Duration // how long a neighbour stays REACHABLE after it was heard from
+	delay     time.Duration // between the first packet to a STALE neighbour and the first request; 0: none
+}
 
 // resolver is the protocol by which a family finds the MACs of its neighbours and keeps its own addresses unique. The neighbour cache decides
 // when to ask, and a claim when to probe and to announce; the resolver writes the frames. For the messages of other hosts it calls
 // learn and detect.
 type resolver interface {
-	// request returns a frame that asks for the MAC of target. source is one of the stack's addresses of the family; the zero
-	// Addr: there is none. The frame goes to the station to, or, if to is the zero MAC, to all stations that may have the
+	// request returns a frame that asks for the MAC of target; nil: the protocol has none without a source. source is one of the stack's
+	// addresses of the family; the zero Addr: there is none. The frame goes to the station to, or, if to is the zero MAC, to all stations that may have the
 	// address.
 	request(target, source netip.Addr, to MAC) *Packet
-	// probe returns a frame that asks all stations whether one of them has addr, before it is used.
-	probe(addr netip.Addr) *Packet
-	// announce returns a frame that tells all stations that this one has addr.
+	// probe returns a frame that asks all stations whether one of them has the claim's address, before it is used. It is called with
+	// Ethernet.mu held.
+	probe(c *claim) *Packet
+	// announce returns a frame that tells all stations that this one has addr; nil: the protocol has none.
 	announce(addr netip.Addr) *Packet
+	// defend returns a frame that answers another host's use of addr; nil: the protocol has none.
+	defend(addr netip.Addr) *Packet
+	// pace returns the protocol's times. It is called with Ethernet.mu held.
+	pace(now time.Duration) pace
 }
 
-// resolverOf returns the resolver of an address's family; nil: there is none.
+// resolverOf returns the resolver of an address's family.
 func (e *Ethernet) resolverOf(a netip.Addr) resolver {
 	if a.Is4() {
 		return &e.arp
 	}
-	return nil
+	return &e.discovery
 }
 
 // answer is the neighbour cache's decision about a packet to a neighbour.
@@ -45,10 +54,6 @@ const (
 
 // resolve sends p to a neighbour that is not ready. The errors are those of Output.
 func (e *Ethernet) resolve(now time.Duration, p *Packet, ip netip.Addr) error {
-	if e.resolverOf(ip) == nil {
-		drop(p, &e.neighbors.DropUnreachable)
-		return syscall.EAFNOSUPPORT
-	}
 	source := e.handler.Source(p)
 	e.mu.Lock()
 	n := e.table.get(ip)
@@ -61,9 +66,7 @@ func (e *Ethernet) resolve(now time.Duration, p *Packet, ip netip.Addr) error {
 		e.neighbors.DropHeld.Add(e.held.add(n, p))
 	}
 	e.mu.Unlock()
-	if request != nil {
-		e.write(request)
-	}
+	e.emit(request)
 	switch answer {
 	case found:
 		e.send(p, mac)
@@ -74,6 +77,13 @@ func (e *Ethernet) resolve(now time.Duration, p *Packet, ip netip.Addr) error {
 	return nil
 }
 
+// emit writes a frame of a resolver, if there is one.
+func (e *Ethernet) emit(p *Packet) {
+	if p != nil {
+		e.write(p)
+	}
+}
+
 // lookup decides about a packet from source to n, and returns the request that has to be sent first, if any.
 func (e *Ethernet) lookup(now time.Duration, n *neighbor, source netip.Addr) (a answer, request *Packet) {
 	n.used = true
@@ -81,11 +91,11 @@ func (e *Ethernet) lookup(now time.Duration, n *neighbor, source netip.Addr) (a 
 	case Failed:
 		return unreachable, nil
 	case unknown:
-		n.state, n.since, n.asked, n.source = Incomplete, now, unicastPolls, source
+		n.state, n.since, n.asked, n.source = Incomplete, now, 0, source
 		request = e.ask(now, n)
 	case Stale:
-		n.state, n.asked, n.source = Probe, 0, source
-		request = e.ask(now, n)
+		n.source = source
+		request = e.check(now, n)
 	}
 	e.ranking.touch(n)
 	if n.state == Incomplete {
@@ -95,15 +105,42 @@ func (e *Ethernet) lookup(now time.Duration, n *neighbor, source netip.Addr) (a 
 	return found, request
 }
 
-// ask returns the next request for n: the first ones go to its own MAC, if it had one, the others to all stations.
+// check begins to find out whether a STALE neighbour that is used again is reachable, and returns the request that this needs now, if any.
+func (e *Ethernet) check(now time.Duration, n *neighbor) *Packet {
+	if delay := e.resolverOf(n.ip).pace(now).delay; delay > 0 {
+		n.state = Delay
+		n.deadline.arm(now + delay)
+		return nil
+	}
+	return e.poll(now, n, 0)
+}
+
+// poll puts n into PROBE as if it had been asked often already, and returns the next request.
+func (e *Ethernet) poll(now time.Duration, n *neighbor, asked int) *Packet {
+	n.state, n.asked = Probe, asked
+	return e.ask(now, n)
+}
+
+// ask returns the next request for n. In PROBE the first ones go to its own MAC, all others to all stations.
 func (e *Ethernet) ask(now time.Duration, n *neighbor) *Packet {
+	r := e.resolverOf(n.ip)
+	pace := r.pace(now)
 	var to MAC
-	if n.asked < unicastPolls {
+	if n.state == Probe && n.asked < pace.unicast {
 		to = n.mac
 	}
 	n.asked++
-	n.deadline.arm(now + requestInterval)
-	return e.resolverOf(n.ip).request(n.ip, e.sourceFor(n), to)
+	n.deadline.arm(now + pace.interval)
+	return r.request(n.ip, e.sourceFor(n), to)
+}
+
+// unanswered reports whether n has been asked as often as its protocol does.
+func (e *Ethernet) unanswered(now time.Duration, n *neighbor) bool {
+	pace := e.resolverOf(n.ip).pace(now)
+	if n.state == Probe {
+		return n.asked >= pace.unicast+pace.fallback
+	}
+	return n.asked >= pace.multicast
 }
 
 // sourceFor selects the source address of a request for n: the source of the datagram that needs the neighbour, or, if that is
@@ -136,13 +173,27 @@ func (e *Ethernet) learn(now time.Duration, ip netip.Addr, mac MAC, create bool)
 	if n.trusted() && n.mac != mac {
 		return nil, e.dispute(now, n)
 	}
-	n.state, n.mac, n.since = Reachable, mac, now
+	n.mac = mac
+	e.confirm(now, n, e.cfg.Neighbors.Reachable)
+	return e.held.take(n), nil
+}
+
+// confirm makes a neighbour, whose MAC is known, REACHABLE for a time.
+func (e *Ethernet) confirm(now time.Duration, n *neighbor, reachable time.Duration) {
+	n.state, n.since = Reachable, now
 	if n.used {
 		n.publish()
 	}
-	n.deadline.arm(now + e.cfg.Neighbors.Reachable)
+	n.deadline.arm(now + reachable)
 	e.ranking.touch(n)
-	return e.held.take(n), nil
+}
+
+// stale makes a neighbour, whose MAC is known, STALE: the next packet to it begins a check.
+func (e *Ethernet) stale(now time.Duration, n *neighbor) {
+	n.state = Stale
+	n.hide()
+	n.deadline.arm(now + e.cfg.Neighbors.Stale)
+	e.ranking.touch(n)
 }
 
 // dispute handles another station's claim to the address of a trusted neighbour: it returns a poll of the station that has the
@@ -150,11 +201,11 @@ func (e *Ethernet) learn(now time.Duration, ip netip.Addr, mac MAC, create bool)
 // the stack finds a neighbour's new MAC a second late, but a forged packet alone diverts no traffic.
 func (e *Ethernet) dispute(now time.Duration, n *neighbor) *Packet {
 	e.neighbors.DropDisputed.Inc()
-	if n.state == Probe || now < n.since+requestInterval {
+	pace := e.resolverOf(n.ip).pace(now)
+	if n.state == Probe || now < n.since+pace.interval {
 		return nil
 	}
-	n.state, n.asked = Probe, unicastPolls-1
-	poll := e.ask(now, n)
+	poll := e.poll(now, n, pace.unicast-1)
 	e.ranking.touch(n)
 	return poll
 }
@@ -170,23 +221,20 @@ func (e *Ethernet) expire(now time.Duration, n *neighbor) {
 	}
 	switch n.state {
 	case Reachable:
-		n.state = Stale
-		n.hide()
-		n.deadline.arm(now + e.cfg.Neighbors.Stale)
-		e.ranking.touch(n)
+		e.stale(now, n)
+	case Delay:
+		request = e.poll(now, n, 0)
 	case Incomplete, Probe:
-		if n.asked < unicastPolls+broadcasts {
-			request = e.ask(now, n)
-		} else {
+		if e.unanswered(now, n) {
 			held = e.fail(now, n)
+		} else {
+			request = e.ask(now, n)
 		}
 	case Stale, Failed:
 		e.remove(n)
 	}
 	e.mu.Unlock()
-	if request != nil {
-		e.write(request)
-	}
+	e.emit(request)
 	for _, p := range held {
 		e.neighbors.DropUnreachable.Inc()
 		e.handler.Unreachable(now, p)

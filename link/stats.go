@@ -34,6 +34,19 @@ type arpCounters struct {
 	DropConflict  stats.Counter `name:"arp.drop.conflict" doc:"the sender claims an address of the stack" rfc:"RFC 5227 2.4"`
 }
 
+// discoveryCounters are the counters of neighbor discovery on one link, beside those of nd.Counters.
+type discoveryCounters struct {
+	OutSolicitations  stats.Counter `name:"nd.out.neighbor_solicitations" doc:"solicitations sent to find a neighbour or to check one" rfc:"RFC 4861 7.2.2, 7.3.3"`
+	OutAdvertisements stats.Counter `name:"nd.out.neighbor_advertisements" doc:"advertisements sent as answers" rfc:"RFC 4861 7.2.4"`
+	OutProbes         stats.Counter `name:"nd.out.probes" doc:"probes for an address to be claimed" rfc:"RFC 4862 5.4.2"`
+	OutAnnounces      stats.Counter `name:"nd.out.announcements" doc:"announcements of a new address to the routers" rfc:"RFC 9131 6.1.1"`
+	Conflicts         stats.Counter `name:"nd.conflicts" doc:"another host used, or probed for, an address of the stack" rfc:"RFC 4862 5.4"`
+	DropTarget        stats.Counter `name:"nd.drop.not_our_target" doc:"solicitation of an address that is not the stack's" rfc:"RFC 4861 7.2.3"`
+	DropSender        stats.Counter `name:"nd.drop.bad_sender" doc:"solicitation from an address that no host has" rfc:"RFC 4861 7.2.3"`
+	DropUnasked       stats.Counter `name:"nd.drop.unasked" doc:"advertisement of a neighbour that is not in the cache, or without its link-layer address" rfc:"RFC 4861 7.2.5"`
+	DropLooped        stats.Counter `name:"nd.drop.looped" doc:"own message that the link returned" rfc:"RFC 7527 4.2"`
+}
+
 // neighborCounters are the counters of the neighbour cache, for both families.
 type neighborCounters struct {
 	Failed          stats.Counter `name:"neighbor.failed" doc:"neighbours that did not answer" rfc:"RFC 1122 2.3.2.1"`

@@ -82,9 +82,6 @@ func (at attachment) startAutoconf(now time.Duration) {
 	}
 }
 
-// errNoNeighborDiscovery refuses an IPv6 address where the stack could not resolve its neighbors' addresses.
-var errNoNeighborDiscovery = errors.New("a TAP device takes IPv4 addresses only: the stack has no IPv6 neighbor discovery")
-
 // AddAddress gives an interface one more address. On Ethernet it probes first, and waits as Ready does until the address may be used; when
 // ctx ends it withdraws the address and returns ctx's error. Other errors: ENODEV without such an interface, EEXIST for an address that the
 // stack has, EINVAL for an address that no host can have, and *link.Conflict when another host has it.

@@ -53,7 +53,7 @@ func (s *Stack) attach(c *Interface, random io.Reader) error {
 	case c.Device.Kind() == tun.TAP:
 		e, err := link.NewEthernet(link.Config{
 			Device: c.Device, Timers: &s.timers, Rand: random,
-			MAC: c.MAC, Neighbors: c.Neighbors, ACD: c.ACD, Conflict: s.conflict,
+			MAC: c.MAC, Neighbors: c.Neighbors, ACD: c.ACD, Conflict: s.conflict, Router: s.ip.Config().Forwarding,
 		})
 		if err != nil {
 			return err

@@ -133,7 +133,7 @@ func (s *Stack) layers() []any {
 		}
 		sets = append(sets, a.link.Stats())
 		if a.ethernet != nil {
-			sets = append(sets, a.ethernet.NeighborStats(), a.ethernet.ARPStats())
+			sets = append(sets, a.ethernet.NeighborStats(), a.ethernet.ARPStats(), a.ethernet.DiscoveryStats())
 		}
 		if a.host != nil {
 			sets = append(sets, a.host.Stats())

@@ -129,9 +129,9 @@ func (r *routed) serves(own netip.Addr) {
 	require.Equal(r.t, fmt.Sprintf("from [%s]:80\n", own), succeed(r.t, "nc", "-6", "-d", "-w", "5", own.String(), "80"))
 }
 
-// eachLink runs a test on a TUN device with each driver.
+// eachLink runs a test on a TUN device with each driver, and on a TAP device.
 func eachLink(t *testing.T, test func(r *routed)) {
-	for _, v := range []variant{{tun.TUN, "linux", true}, {tun.TUN, "water", true}} {
+	for _, v := range []variant{{tun.TUN, "linux", true}, {tun.TUN, "water", true}, {tun.TAP, "linux", true}} {
 		t.Run(v.String(), func(t *testing.T) { test(newRouted(t, v)) })
 	}
 }
