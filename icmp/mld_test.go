@@ -93,7 +93,7 @@ func TestMLDReports(t *testing.T) { // ICMP6-021, ICMP6-022
 	l := newLab6(t, ip.Config{Forwarding: true}, Config{})
 	record := func(kind, group string) string { return kind + "000000" + group }
 	solicited := func(end string) string { return record("04", "ff0200000000000000000001ff0000"+end) }
-	start := "ff02::16 8f 00000004" + record("04", "ff020000000000000000000000000002") + solicited("02") + solicited("03") +
+	start := "ff02::16 8f 00000005" + record("04", "ff020000000000000000000000000002") + solicited("00") + solicited("02") + solicited("03") +
 		record("04", "ff050000000000000000000000000002")
 	require.Equal(t, []string{start, start}, l.reports(time.Minute), "ff01::2 is of scope 1")
 

@@ -87,7 +87,7 @@ func (s *Stack6) Report(now time.Duration, e ip.Error, d *ip.Datagram, p *packet
 		why.Inc()
 		return
 	}
-	r, err := s.routeBack(d)
+	r, err := s.routeOf(&e, d)
 	if err != nil {
 		s.stats.DropNoRoute.Inc()
 		return
@@ -98,9 +98,15 @@ func (s *Stack6) Report(now time.Duration, e ip.Error, d *ip.Datagram, p *packet
 	}
 	s.stats.OutErrors.Inc()
 	p.CompleteChecksum() // which a device may have left to us: a quote is as the wire would have it
-	m := message6(&e, p)
+	out := ip.Outgoing{Protocol: ip.ProtocolICMPv6}
+	var m *packet.Buffer
+	if e.Kind == ip.Redirect {
+		out.TTL, m = nd.HopLimit, redirect6(&e, d, p)
+	} else {
+		m = message6(&e, p)
+	}
 	putChecksum6(r, m.Bytes())
-	_ = s.ip.Send(now, r, ip.Outgoing{Protocol: ip.ProtocolICMPv6}, m)
+	_ = s.ip.Send(now, r, out, m)
 }
 
 // silent says why there must be no error about the datagram b; nil if there may be one.

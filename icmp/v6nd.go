@@ -1,6 +1,7 @@
 package icmp
 
 import (
+	"syscall"
 	"time"
 
 	"tunstack/internal/packet"
@@ -42,4 +43,29 @@ func (s *Stack6) receiveRedirect(now time.Duration, d *ip.Datagram, r nd.Redirec
 		return
 	}
 	s.ip.HandleError(now, &e, quoted)
+}
+
+// routeOf is the route of an error about d. A Redirect comes from the link-local address of the interface that received d.
+func (s *Stack6) routeOf(e *ip.Error, d *ip.Datagram) (*ip.Route, error) {
+	if e.Kind != ip.Redirect {
+		return s.routeBack(d)
+	}
+	src := d.In.ReportSource(s.v6)
+	if src.IsUnspecified() {
+		return nil, syscall.EADDRNOTAVAIL
+	}
+	return s.ip.RouteVia(d.Src, d.In.Scoped(src), ip.Via{Device: d.In})
+}
+
+// redirect6 builds a Redirect, without its checksum, that quotes as much of p as fits the MTU of every link (RFC 4861 section 8.2).
+func redirect6(e *ip.Error, d *ip.Datagram, p *packet.Buffer) *packet.Buffer {
+	const quoteHeader = 8
+	target := e.Gateway.WithZone("")
+	r := nd.Redirect{Target: target, Destination: d.Dst.WithZone(""), TargetAddress: d.In.LinkLayerOf(target)}
+	room := maxError6 - len(r.Append(nil)) - quoteHeader
+	r.Redirected = make([]byte, min(p.Len(), room)&^7)
+	p.CopyAt(r.Redirected, 0)
+	m := packet.From(r.Append(nil))
+	m.Queue = p.Queue
+	return m
 }

@@ -121,7 +121,7 @@ func (i *Interface) insert(now time.Duration, a Address) error {
 	})
 	if err == nil {
 		i.stack.lifetimes.watch(&own)
-		i.joinAddressGroup(own.prefix.Addr())
+		i.joinAddressGroups(own.prefix)
 	}
 	return err
 }
@@ -230,7 +230,7 @@ func (i *Interface) remove(a netip.Addr) error {
 		return nil
 	})
 	if err == nil {
-		i.leaveAddressGroup(a)
+		i.leaveAddressGroups(a)
 	}
 	return err
 }

@@ -57,7 +57,7 @@ func TestRoutersThatDoNotAnswer(t *testing.T) {
 	require.Equal(t, addr("fe80::d"), nextHop(t, s, "2001:db8:9::9"))
 	now := time.Second
 	fail := func(gateway string) {
-		now += gatewaySettle
+		now += time.Second
 		s.gateways.fail(now, eth0.Scoped(addr(gateway)))
 	}
 	fail("fe80::d")

@@ -10,10 +10,9 @@ import (
 )
 
 const (
-	gatewayRetry  = time.Minute      // how long an unanswering gateway is passed over for its alternates
-	gatewaySettle = time.Second      // ARP needs at least 1 s to declare a neighbour dead: failures sooner after a change belong to the previous gateway
-	redirectAge   = 10 * time.Minute // how long a Redirect is followed
-	maxRedirects  = 256
+	gatewayRetry = time.Minute      // how long an unanswering gateway is passed over for its alternates
+	redirectAge  = 10 * time.Minute // how long a Redirect is followed
+	maxRedirects = 256
 )
 
 // gateways watches the first hops (RFC 1122 section 3.3.1.4). A gateway that does not answer the link is passed over until it
@@ -23,45 +22,38 @@ type gateways struct {
 	mu        sync.Mutex
 	failed    map[netip.Addr]time.Duration // until when the gateway is passed over
 	redirects map[netip.Addr]time.Duration // by destination, until when
-	lastFail  time.Duration
 	timer     timer.Timer
 }
 
 func (g *gateways) init(s *Stack) {
 	g.stack = s
 	g.failed, g.redirects = make(map[netip.Addr]time.Duration), make(map[netip.Addr]time.Duration)
-	g.lastFail = -gatewaySettle
 	g.timer.Init(s.cfg.Timers, g)
 }
 
-// failTo records that the first hop to dst does not answer. The link returns all datagrams that waited for it at once, after
-// the first has changed the route: the others must not mark the next gateway as failed.
-func (g *gateways) failTo(now time.Duration, dst netip.Addr) {
-	g.mu.Lock()
-	settled := now-g.lastFail >= gatewaySettle
-	g.mu.Unlock()
-	if r := g.stack.table.Load().lookup(dst); settled && r != nil {
-		g.fail(now, r.gateway)
-	}
-}
+// Silent handles the news that a neighbour, whose address has no zone, does not answer (link.Handler).
+func (i *Interface) Silent(now time.Duration, a netip.Addr) { i.stack.gateways.fail(now, i.Scoped(a)) }
 
-// fail records that a next hop does not answer, if it is the gateway of a route.
-func (g *gateways) fail(now time.Duration, gateway netip.Addr) {
-	if !gateway.IsValid() || !g.stack.table.Load().usesGateway(gateway) {
+// fail records that a next hop does not answer: the gateway of a route is passed over, and Redirects to it end.
+func (g *gateways) fail(now time.Duration, hop netip.Addr) {
+	t := g.stack.table.Load()
+	if t.redirectedOnto(hop) {
+		_ = g.stack.changeTable(func(t *table) error { t.dropRedirect(hop); return nil })
+	}
+	if !t.usesGateway(hop) {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.lastFail = now
-	g.failed[gateway] = now + gatewayRetry
+	g.failed[hop] = now + gatewayRetry
 	g.timer.ArmEarlier(now + gatewayRetry)
 	g.stack.stats.GatewayFailed.Inc()
 	_ = g.stack.changeTable(func(t *table) error {
 		t.changeRoutes(func(_ netip.Prefix, r *routeEntry) bool {
-			r.failed = r.failed || r.gateway == gateway
-			return !(r.redirected && r.gateway == gateway)
+			r.failed = r.failed || r.gateway == hop
+			return !(r.redirected && r.gateway == hop)
 		})
-		t.rotate(gateway)
+		t.rotate(hop)
 		return nil
 	})
 }
@@ -83,12 +75,21 @@ func (t *table) rotate(gateway netip.Addr) {
 
 // usesGateway reports whether a route that has not failed leads over gateway.
 func (t *table) usesGateway(gateway netip.Addr) bool {
+	if _, used := t.gateways.Get(netip.PrefixFrom(gateway, gateway.BitLen())); !used { // most neighbours are no gateways, and the table may be large
+		return false
+	}
 	for _, list := range t.routes.All() {
 		if slices.ContainsFunc(list, func(r routeEntry) bool { return r.gateway == gateway && !r.failed }) {
 			return true
 		}
 	}
 	return false
+}
+
+// redirectedOnto reports whether a Redirect says that the destination a is on the link.
+func (t *table) redirectedOnto(a netip.Addr) bool {
+	list, _ := t.routes.Get(netip.PrefixFrom(a, a.BitLen()))
+	return slices.ContainsFunc(list, func(r routeEntry) bool { return r.redirected && !r.gateway.IsValid() })
 }
 
 // SuspectGateway takes a transport's advice that datagrams along r go unanswered (RFC 1122 section 3.3.1.4). If they leave by a
@@ -116,6 +117,9 @@ func (s *Stack) Redirect(now time.Duration, e *Error) {
 		return
 	}
 	s.stats.Redirected.Inc()
+	if l, ok := e.In.link.(Discoverer); ok && e.Gateway.Is6() {
+		l.Redirected(now, e.Gateway.WithZone(""), e.GatewayAddress, e.Gateway != e.Quoted.Dst)
+	}
 }
 
 func (g *gateways) redirect(now time.Duration, i *Interface, e *Error) bool {

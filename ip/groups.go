@@ -18,7 +18,7 @@ type groups struct {
 
 	mu        sync.Mutex
 	members   map[netip.Addr][]*Member
-	addresses map[netip.Addr]*Member     // in the groups that the interface's addresses bring
+	addresses map[netip.Addr][]*Member   // in the groups that the interface's addresses bring
 	reporters [len(families{})]*reporter // nil: the groups are not reported
 }
 
@@ -32,7 +32,7 @@ type Member struct {
 
 func (g *groups) init(i *Interface) {
 	g.filters.Store(&map[netip.Addr]membership.Filter{})
-	g.members, g.addresses = make(map[netip.Addr][]*Member), make(map[netip.Addr]*Member)
+	g.members, g.addresses = make(map[netip.Addr][]*Member), make(map[netip.Addr][]*Member)
 	for n, f := range i.families {
 		if f != nil && !i.loopback {
 			g.reporters[n] = newReporter(i, f)
@@ -198,23 +198,30 @@ func (i *Interface) joined() []GroupInfo {
 	return list
 }
 
-// joinAddressGroup joins the group that an address of the interface brings.
-func (i *Interface) joinAddressGroup(a netip.Addr) {
-	if group := i.stack.FamilyOf(a).AddressGroup(a); group.IsValid() {
-		m, _ := i.Join(group, membership.All) // Join accepts every group of a family that the interface has
-		i.groups.mu.Lock()
-		i.groups.addresses[a] = m
-		i.groups.mu.Unlock()
+// joinAddressGroups joins the groups that an address of the interface brings: its own, and on a router that of the anycast address of its
+// network.
+func (i *Interface) joinAddressGroups(own netip.Prefix) {
+	f := i.stack.FamilyOf(own.Addr())
+	var joined []*Member
+	for _, a := range []netip.Addr{own.Addr(), i.stack.routerAnycast(own)} {
+		if !a.IsValid() || !f.AddressGroup(a).IsValid() {
+			continue
+		}
+		m, _ := i.Join(f.AddressGroup(a), membership.All) // Join accepts every group of a family that the interface has
+		joined = append(joined, m)
 	}
+	i.groups.mu.Lock()
+	defer i.groups.mu.Unlock()
+	i.groups.addresses[own.Addr()] = joined
 }
 
-// leaveAddressGroup undoes joinAddressGroup.
-func (i *Interface) leaveAddressGroup(a netip.Addr) {
+// leaveAddressGroups undoes joinAddressGroups.
+func (i *Interface) leaveAddressGroups(a netip.Addr) {
 	i.groups.mu.Lock()
-	m := i.groups.addresses[a]
+	joined := i.groups.addresses[a]
 	delete(i.groups.addresses, a)
 	i.groups.mu.Unlock()
-	if m != nil {
+	for _, m := range joined {
 		m.Leave()
 	}
 }

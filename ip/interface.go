@@ -140,7 +140,6 @@ func (i *Interface) Unreachable(now time.Duration, p *packet.Buffer) {
 	}
 	d.In = i
 	d.scope()
-	s.gateways.failTo(now, d.Dst)
 	s.ReportUnreachable(now, &d, p) // also to the stack's own address, so that raw sockets see it, as on Linux
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"tunstack/internal/addrkey"
 	"tunstack/internal/checksum"
@@ -20,9 +21,10 @@ type Route struct {
 	via    Via
 	born   uint64 // the generation whose choice Src is
 	cached atomic.Pointer[Path]
-	hash   uint32 // of Src and Dst
-	sum    uint16 // checksum.Addresses of Src and Dst
-	chosen bool   // the stack chose Src
+	quiet  atomic.Int64 // Confirm does nothing before that time
+	hash   uint32       // of Src and Dst
+	sum    uint16       // checksum.Addresses of Src and Dst
+	chosen bool         // the stack chose Src
 }
 
 // Path is the result of a lookup, for one generation of the stack's tables.
@@ -171,6 +173,23 @@ func (r *Route) Cast() packet.Cast { return r.Path().Cast }
 // Interface is the interface by which the route leaves the stack, nil when there is no way. Its MTU is the first hop's,
 // whatever the path MTU is.
 func (r *Route) Interface() *Interface { return r.Path().Out }
+
+// confirmInterval is the least time between two confirmations of a next hop along one route.
+const confirmInterval = time.Second
+
+// Confirm takes a transport's news that the peer has received what was sent along r: the link need not ask whether the next hop answers
+// (RFC 4861 section 7.3.1).
+func (r *Route) Confirm(now time.Duration) {
+	if now < time.Duration(r.quiet.Load()) {
+		return
+	}
+	r.quiet.Store(int64(now + confirmInterval))
+	if p := r.Path(); p.Out != nil {
+		if l, ok := p.Out.link.(Discoverer); ok {
+			l.Confirm(now, p.NextHop)
+		}
+	}
+}
 
 // resolve finds the way to dst from src; it chooses the source if src is the zero Addr.
 func (s *Stack) resolve(dst, src netip.Addr, via Via) *Path {

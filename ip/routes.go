@@ -30,6 +30,21 @@ func (t *table) addRoute(p netip.Prefix, r routeEntry) {
 		return cmp.Or(cmp.Compare(a.metric, b.metric), cmp.Compare(b.preference, a.preference))
 	})
 	t.routes = t.routes.InsertPersist(p, list)
+	t.countGateway(r.gateway, 1)
+}
+
+// countGateway counts the routes over a gateway.
+func (t *table) countGateway(gateway netip.Addr, n int) {
+	if !gateway.IsValid() {
+		return
+	}
+	p := netip.PrefixFrom(gateway, gateway.BitLen())
+	old, _ := t.gateways.Get(p)
+	if old+n == 0 {
+		t.gateways = t.gateways.DeletePersist(p)
+	} else {
+		t.gateways = t.gateways.InsertPersist(p, old+n)
+	}
 }
 
 // hasRoute reports whether there is a route that no router has advertised.
@@ -62,6 +77,8 @@ func (t *table) changeRoutesTo(p netip.Prefix, change func(r *routeEntry) (keep 
 	for _, r := range old {
 		if change(&r) {
 			list = append(list, r)
+		} else {
+			t.countGateway(r.gateway, -1)
 		}
 	}
 	switch {

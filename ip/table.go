@@ -18,6 +18,7 @@ type table struct {
 	addresses  []address
 	tentative  []address                 // not in use until the link has claimed them
 	routes     *bart.Table[[]routeEntry] // of both families; the entries of a prefix by metric, lowest first
+	gateways   *bart.Table[int]          // how many routes lead over each gateway, without zones
 
 	local   map[addrkey.Key]*Interface // the stack's own addresses
 	classes classes                    // of the stack's own addresses and the directed broadcasts of the connected networks
@@ -73,9 +74,9 @@ type Class struct {
 }
 
 func newTable() *table {
-	t := &table{routes: new(bart.Table[[]routeEntry])}
-	t.local = make(map[addrkey.Key]*Interface)
-	return t
+	return &table{
+		routes: new(bart.Table[[]routeEntry]), gateways: new(bart.Table[int]), local: make(map[addrkey.Key]*Interface),
+	}
 }
 
 // changeTable publishes a changed copy of the table, unless change returns an error, and starts a new generation of Routes.
@@ -95,8 +96,8 @@ func (s *Stack) publish(change func(*table) error) error {
 	t := &table{
 		interfaces: slices.Clone(old.interfaces), loopback: old.loopback,
 		addresses: slices.Clone(old.addresses), tentative: slices.Clone(old.tentative),
-		routes: old.routes, // cloned on write
-		local:  old.local, classes: old.classes,
+		routes: old.routes, gateways: old.gateways, // cloned on write
+		local: old.local, classes: old.classes,
 	}
 	if err := change(t); err != nil {
 		return err
@@ -119,11 +120,19 @@ func (t *table) index(s *Stack) {
 		if b := f.Broadcast(a.prefix); b.IsValid() {
 			broadcasts = append(broadcasts, classed{b, Class{Cast: packet.Broadcast}})
 		}
-		if c := f.RouterAnycast(a.prefix); c.IsValid() && s.cfg.Forwarding {
+		if c := s.routerAnycast(a.prefix); c.IsValid() {
 			broadcasts = append(broadcasts, classed{a.owner.Scoped(c), Class{Local: true, Anycast: true}})
 		}
 	}
 	t.classes = indexed(append(broadcasts, own...))
+}
+
+// routerAnycast is the anycast address that the stack has as a router in a network; the zero Addr if there is none.
+func (s *Stack) routerAnycast(network netip.Prefix) netip.Addr {
+	if !s.cfg.Forwarding {
+		return netip.Addr{}
+	}
+	return s.FamilyOf(network.Addr()).RouterAnycast(network)
 }
 
 // Class classifies an address. An address of a family that the stack does not have is invalid.

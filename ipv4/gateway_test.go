@@ -12,8 +12,16 @@ import (
 	"tunstack/ip"
 )
 
-// silent reports that the next hop of a datagram to dst did not answer.
+// silent reports that the next hop to dst does not answer, and returns the datagrams that waited for it.
 func (l *lab) silent(dst netip.Addr) {
+	p, err := l.NextHop(dst)
+	require.NoError(l.t, err)
+	l.eth0.Silent(l.now, p.NextHop)
+	l.returned(dst)
+}
+
+// returned returns a datagram that waited for its next hop.
+func (l *lab) returned(dst netip.Addr) {
 	l.eth0.Unreachable(l.now, packet.From(dgram(Header{Datagram: ip.Datagram{Src: ownAddr, Dst: dst, Protocol: testProtocol}}, pattern(8))))
 }
 
@@ -22,8 +30,9 @@ func TestGatewayFailure(t *testing.T) { // IP-028
 	l.route("0.0.0.0/0", "10.0.0.1", 1)
 	l.route("0.0.0.0/0", "10.0.0.3", 2)
 	require.Equal(t, "eth0 10.0.0.1", l.nextHop("192.0.2.9"))
+	l.silent(farAddr)
 	for range 3 { // several datagrams waited for the gateway
-		l.silent(farAddr)
+		l.returned(farAddr)
 	}
 	require.Equal(t, "eth0 10.0.0.3", l.nextHop("192.0.2.9"), "traffic moves, and the alternate is not blamed")
 	require.True(t, l.Routes()[1].Failed)
@@ -37,8 +46,10 @@ func TestGatewayFailure(t *testing.T) { // IP-028
 	l.advance(5 * time.Second)
 	require.False(t, l.Routes()[2].Failed)
 
-	l.silent(peerAddr) // a neighbour that is a gateway, too, but not on this way
-	require.False(t, l.Routes()[1].Failed)
+	l.silent(addr("10.0.0.9"))
+	require.False(t, l.Routes()[1].Failed, "a neighbour that is no gateway")
+	l.silent(peerAddr)
+	require.True(t, l.Routes()[1].Failed, "whatever it was asked for")
 }
 
 func TestGatewayKnownToBeDead(t *testing.T) { // IP-028: the link refuses at once

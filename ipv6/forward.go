@@ -33,9 +33,21 @@ func (s *Stack) forward(now time.Duration, h *Header, p *packet.Buffer) *stats.C
 		s.Report(now, ip.Error{Kind: ip.TooBig, MTU: to.MTU}, &h.Datagram, p)
 		return &s.stats.DropTooBig
 	}
+	if s.shared.SendRedirects && to.Out == h.In {
+		s.redirectSender(now, &to, h, p)
+	}
 	p.Bytes()[hopLimitField]--
 	s.pass(now, &to, h, p)
 	return nil
+}
+
+// redirectSender sends a Redirect to a neighbour about the better first hop (RFC 4861 section 8.2): a router, by its link-local address, or the
+// destination itself.
+func (s *Stack) redirectSender(now time.Duration, to *ip.Path, h *Header, p *packet.Buffer) {
+	hop := to.Out.Scoped(to.NextHop)
+	if to.Out.OnLink(h.Src) && (ip.IsLinkLocal6(hop) || hop == h.Dst) {
+		s.Report(now, ip.Error{Kind: ip.Redirect, Gateway: hop}, &h.Datagram, p)
+	}
 }
 
 // wireLen is the size of a datagram on the wire; that of a super-packet is the size of its segments.

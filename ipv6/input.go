@@ -6,6 +6,7 @@ import (
 	"tunstack/internal/packet"
 	"tunstack/internal/stats"
 	"tunstack/ip"
+	"tunstack/link/nd"
 )
 
 // Input takes a received datagram from an interface (ip.Family). It takes p over, whose Cast is the address of the frame.
@@ -54,7 +55,7 @@ func (s *Stack) parse(h *Header, p *packet.Buffer) *stats.Counter {
 func (s *Stack) accept(h *Header, p *packet.Buffer) (mine bool, drop *stats.Counter) {
 	to := s.ip.Class(h.Dst)
 	h.Cast = to.Cast
-	if drop := s.checkAddresses(h, s.ip.Class(h.Src), to); drop != nil {
+	if drop := s.checkAddresses(h, s.ip.Class(h.Src), to, p); drop != nil {
 		return false, drop
 	}
 	switch {
@@ -74,7 +75,7 @@ func (s *Stack) accept(h *Header, p *packet.Buffer) (mine bool, drop *stats.Coun
 
 // checkAddresses refuses addresses that no datagram may have, and from a wire addresses that never leave a node. The source may
 // be :: while a node has no address (RFC 4291 section 2.5.2).
-func (s *Stack) checkAddresses(h *Header, from, to ip.Class) *stats.Counter {
+func (s *Stack) checkAddresses(h *Header, from, to ip.Class, p *packet.Buffer) *stats.Counter {
 	switch {
 	case from.Form != ip.FormHost && from.Form != ip.FormLoopback && from.Form != ip.FormUnspecified || from.Anycast:
 		return &s.stats.DropSource
@@ -84,8 +85,15 @@ func (s *Stack) checkAddresses(h *Header, from, to ip.Class) *stats.Counter {
 		return nil
 	case from.Form == ip.FormLoopback || to.Form == ip.FormLoopback || h.Dst.IsInterfaceLocalMulticast():
 		return &s.stats.DropLoopback
-	case from.Local:
+	case from.Local && !aboutNeighbors(p.Bytes()):
 		return &s.stats.DropSource // one of our addresses from outside: a forgery, or another host with our address
 	}
 	return nil
+}
+
+// aboutNeighbors reports whether the datagram b is a neighbor solicitation or advertisement. The link has to see also those from an address
+// of ours: they show that another host has it.
+func aboutNeighbors(b []byte) bool {
+	return b[nextHeaderField] == ip.ProtocolICMPv6 && len(b) > HeaderLen &&
+		(b[HeaderLen] == nd.TypeNeighborSolicitation || b[HeaderLen] == nd.TypeNeighborAdvertisement)
 }

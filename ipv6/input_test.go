@@ -1,12 +1,15 @@
 package ipv6
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/ip"
 	"tunstack/ip/membership"
+	"tunstack/link/nd"
 )
 
 func TestPayloadLength(t *testing.T) { // IP6-002: extension headers are part of it
@@ -125,4 +128,44 @@ func TestLinkLocalAddressesHaveZones(t *testing.T) { // IP6-048: fe80::2 on two 
 	require.Equal(t, uint64(1), l.v6.stats.DropNotLocal.Value())
 	l.recvOn(eth1, dgram(between("2001:db8:1::1", "2001:db8::2"), pattern(5)), packet.Unicast)
 	require.Len(t, l.up.take(), 1, "IP6-061: global addresses follow the weak model")
+}
+
+// ND-003: the solicited-node group of an address, and on a router that of the anycast address of its network, lasts as long as an address needs it.
+func TestSolicitedNodeGroups(t *testing.T) {
+	for _, router := range []bool{false, true} {
+		l := newLab(t, config{Forwarding: router}) // with 2001:db8::2 and fe80::2
+		joined := func(last byte) bool {
+			a := addr("ff02::1:ff00:0").As16()
+			a[15] = last
+			return l.eth0.Joined(netip.AddrFrom16(a))
+		}
+		require.Equal(t, [2]bool{router, true}, [2]bool{joined(0), joined(2)})
+		require.NoError(t, l.eth0.AddAddress(prefix("2001:db8::3/64")))
+		require.True(t, joined(3))
+		require.NoError(t, l.eth0.RemoveAddress(addr("2001:db8::2")))
+		require.Equal(t, [2]bool{router, true}, [2]bool{joined(0), joined(2)})
+		require.NoError(t, l.eth0.RemoveAddress(addr("2001:db8::3")))
+		require.NoError(t, l.eth0.RemoveAddress(addr("fe80::2")))
+		require.Equal(t, [3]bool{}, [3]bool{joined(0), joined(2), joined(3)})
+		require.True(t, l.eth0.Joined(addr("ff02::1")))
+	}
+}
+
+// A host that uses an address of ours is seen by neighbor discovery: its solicitations and advertisements pass, and nothing else does.
+func TestNeighborsWithOurAddress(t *testing.T) {
+	l := newLab(t, config{})
+	l.Register(ip.ProtocolICMPv6, l.up)
+	h := between("2001:db8::2", "ff02::1")
+	h.Protocol = ip.ProtocolICMPv6
+	for typ := range 256 {
+		b := append([]byte{byte(typ)}, pattern(23)...)
+		if typ == nd.TypeNeighborSolicitation || typ == nd.TypeNeighborAdvertisement {
+			l.recv(dgram(h, b))
+			require.Len(t, l.up.take(), 1)
+		} else {
+			l.dropped(dgram(h, b), &l.v6.stats.DropSource)
+		}
+	}
+	l.dropped(dgram(h, nil), &l.v6.stats.DropSource)
+	l.dropped(dgram(h, []byte{nd.TypeNeighborSolicitation}, destination()), &l.v6.stats.DropSource)
 }

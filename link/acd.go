@@ -1,6 +1,7 @@
 package link
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"syscall"
 	"time"
@@ -16,7 +17,26 @@ type claim struct {
 	sent     int           // probes sent, or once owned, announcements sent
 	defended bool          // an announcement has defended it
 	defence  time.Duration // time of the latest defence
-	nonce    [6]byte       // of the latest probe (RFC 7527)
+	nonce    [6]byte       // of its probes (RFC 7527)
+}
+
+// claiming has the times and counts of one family's claims, and their history.
+type claiming struct {
+	acd       ACD
+	conflicts int           // failed claims since the last success
+	latest    time.Duration // when probing for the latest claim started
+}
+
+func (c *claiming) claims() *claiming { return c }
+
+// start returns when to send the first probe of a new claim (RFC 5227 section 2.1.1). That is not at once: the report of the group of an IPv6
+// address, which is due now, has to go first (RFC 4862 section 5.4.2).
+func (c *claiming) start(now time.Duration, e *Ethernet) time.Duration {
+	if c.conflicts >= c.acd.MaxConflicts {
+		now = max(now, c.latest+c.acd.RateLimitInterval)
+	}
+	c.latest = now
+	return now + max(e.between(0, c.acd.ProbeWait), 1)
 }
 
 // Claim makes the stack own addr: the link probes whether another host has it, and then announces it, answers for it and
@@ -37,8 +57,10 @@ func (e *Ethernet) Claim(now time.Duration, addr netip.Addr, done func(now time.
 		return
 	}
 	e.claims[addr] = c
-	if c.acd().ProbeNum > 0 {
-		c.deadline.arm(e.claimStart(now))
+	binary.BigEndian.PutUint32(c.nonce[:], e.randomness.Uint32())
+	binary.BigEndian.PutUint16(c.nonce[4:], uint16(e.randomness.Uint32()))
+	if family := c.family(); family.acd.ProbeNum > 0 {
+		c.deadline.arm(family.start(now, e))
 		e.mu.Unlock()
 		return
 	}
@@ -46,22 +68,8 @@ func (e *Ethernet) Claim(now time.Duration, addr netip.Addr, done func(now time.
 	c.Expire(now)
 }
 
-// claimStart returns when to send the first probe of a new claim (RFC 5227 section 2.1.1).
-func (e *Ethernet) claimStart(now time.Duration) time.Duration {
-	if e.conflicts >= e.cfg.ACD.MaxConflicts {
-		now = max(now, e.lastClaim+e.cfg.ACD.RateLimitInterval)
-	}
-	e.lastClaim = now
-	return now + e.between(0, e.cfg.ACD.ProbeWait)
-}
-
-// acd returns the times and counts of the claim's family.
-func (c *claim) acd() *ACD {
-	if c.addr.Is4() {
-		return &c.e.cfg.ACD
-	}
-	return &c.e.dad
-}
+// family returns the times and the history of the claims of c's family.
+func (c *claim) family() *claiming { return c.e.resolverOf(c.addr).claims() }
 
 // between returns a random time from low to high.
 func (e *Ethernet) between(low, high time.Duration) time.Duration {
@@ -102,7 +110,8 @@ func (c *claim) Expire(now time.Duration) {
 
 // step returns the probe or announcement to send now, and whether the stack has just come to own the address.
 func (c *claim) step(now time.Duration) (p *Packet, won bool) {
-	acd := c.acd()
+	family := c.family()
+	acd := &family.acd
 	if !c.owned && c.sent < acd.ProbeNum {
 		c.sent++
 		wait := acd.AnnounceWait
@@ -114,7 +123,7 @@ func (c *claim) step(now time.Duration) (p *Packet, won bool) {
 	}
 	if !c.owned {
 		c.owned, c.sent, won = true, 0, true
-		c.e.conflicts = 0
+		family.conflicts = 0
 	}
 	if c.sent == acd.AnnounceNum {
 		return nil, won
@@ -162,10 +171,11 @@ func (e *Ethernet) detect(now time.Duration, used, probed netip.Addr, mac MAC) (
 // conflict handles another host, at mac, with the claim's address: it returns the announcement to send and the Conflict to report, each
 // nil if there is none.
 func (c *claim) conflict(now time.Duration, mac MAC) (*Packet, *Conflict) {
-	acd := c.acd()
+	family := c.family()
+	acd := &family.acd
 	recent := c.defended && now < c.defence+acd.DefendInterval
 	if !c.owned {
-		c.e.conflicts++
+		family.conflicts++
 	}
 	switch {
 	case !c.owned, acd.Defence == Yield, acd.Defence == Once && recent:

@@ -7,20 +7,23 @@ import (
 	"time"
 )
 
-// ACD holds the times and counts of address conflict detection, by the names of RFC 5227 section 1.1. A zero field means the RFC's
-// constant, a negative one zero: with ProbeNum -1 addresses are used at once.
+// ACD holds the times and counts of address conflict detection, by the names of RFC 5227 section 1.1 and, for duplicate address detection in
+// IPv6, of RFC 4862 section 5.1. A zero field means the RFC's constant, a negative one zero: with ProbeNum -1 addresses of both families
+// are used at once.
 type ACD struct {
 	ProbeWait         time.Duration // upper bound of the random wait before the first probe: 1 s
 	ProbeNum          int           // probes: 3
 	ProbeMin          time.Duration // lower bound of the random time between probes: 1 s
 	ProbeMax          time.Duration // upper bound of that time: 2 s
-	AnnounceWait      time.Duration // from the last probe until the address may be used: 2 s
+	AnnounceWait      time.Duration // from the last probe until the address may be used: 2 s; IPv6: after each probe, RetransTimer
 	AnnounceNum       int           // announcements: 2
 	AnnounceInterval  time.Duration // between them: 2 s
 	MaxConflicts      int           // conflicts after which claims are limited to one per RateLimitInterval: 10
 	RateLimitInterval time.Duration // 60 s
 	DefendInterval    time.Duration // between announcements that defend an address, at least: 10 s
-	Defence           Defence
+	Defence           Defence       // IPv6 has none: Keep
+
+	DupAddrDetectTransmits int // probes in IPv6: 1
 }
 
 // Defence selects the reaction to another host that uses an owned address (RFC 5227 section 2.4).
@@ -48,13 +51,16 @@ func (a ACD) defaults() ACD {
 	}
 }
 
-// dad returns the same for duplicate address detection in IPv6 (RFC 4862 sections 5.1 and 5.4): DupAddrDetectTransmits is 1 instead of ProbeNum, a
-// probe waits RetransTimer for its answer, and there is one announcement.
-func (a ACD) dad() ACD {
+// dad returns the same for duplicate address detection in IPv6 (RFC 4862 sections 5.1 and 5.4): a probe waits RetransTimer for its answer, and
+// there is one announcement.
+func (a ACD) dad(retrans time.Duration) ACD {
 	d := a.defaults()
-	d.ProbeNum, d.AnnounceNum = min(d.ProbeNum, 1), min(d.AnnounceNum, 1)
-	d.AnnounceWait = orDefault(a.AnnounceWait, retransTimer)
-	d.Defence = Keep
+	d.AnnounceNum = min(d.AnnounceNum, 1)
+	if a.ProbeNum >= 0 {
+		d.ProbeNum = orDefault(a.DupAddrDetectTransmits, 1)
+	}
+	d.AnnounceWait = orDefault(a.AnnounceWait, retrans)
+	d.ProbeMin, d.ProbeMax, d.Defence = d.AnnounceWait, d.AnnounceWait, Keep
 	return d
 }
 

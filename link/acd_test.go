@@ -163,8 +163,8 @@ func TestClaimSettings(t *testing.T) {
 
 	l = newLab(t, Config{ACD: ACD{ProbeWait: -1, ProbeNum: 1, AnnounceWait: time.Millisecond, AnnounceNum: 1}})
 	o := l.claim(myIP)
-	l.advance(time.Millisecond)
-	require.Equal(t, &outcome{time.Millisecond, nil, 1}, o)
+	l.advance(time.Millisecond + 1)
+	require.Equal(t, &outcome{time.Millisecond + 1, nil, 1}, o)
 	l.sends(probe, announcement)
 	require.Zero(t, l.timers.Len())
 }

@@ -35,6 +35,7 @@ type arpPacket struct {
 type arp struct {
 	e     *Ethernet
 	stats arpCounters
+	claiming
 }
 
 // request implements resolver. If the stack owns no address the sender is 0.0.0.0.

@@ -29,10 +29,14 @@ type discovery struct {
 	base, retrans time.Duration // BaseReachableTime and RetransTimer
 	reachable     time.Duration // ReachableTime
 	drawn         time.Duration // when reachable was drawn; never: it has to be
+	delayed       int           // answers that wait
+
+	claiming
 }
 
 func (d *discovery) init(e *Ethernet) {
 	d.e, d.base, d.retrans, d.drawn = e, orDefault(e.cfg.Neighbors.Reachable, reachableTime), retransTimer, never
+	d.acd = e.cfg.ACD.dad(d.retrans)
 }
 
 // SetNeighborTimes sets BaseReachableTime and RetransTimer (RFC 4861 section 6.3.2); 0 leaves a time as it is.
@@ -44,7 +48,7 @@ func (e *Ethernet) SetNeighborTimes(reachable, retrans time.Duration) {
 		d.base, d.drawn = reachable, never
 	}
 	if retrans > 0 {
-		d.retrans = retrans
+		d.retrans, d.acd = retrans, e.cfg.ACD.dad(retrans)
 	}
 }
 
@@ -75,12 +79,9 @@ func (d *discovery) request(target, source netip.Addr, to MAC) *Packet {
 }
 
 // probe implements resolver: a solicitation from the unspecified address, with a nonce by which the stack knows it again if the link returns it
-// (RFC 7527 section 4.1).
+// (RFC 7527 section 4.1). As in Linux all probes of a claim have one nonce.
 func (d *discovery) probe(c *claim) *Packet {
 	d.stats.OutProbes.Inc()
-	for i := range c.nonce {
-		c.nonce[i] = byte(d.e.randomness.Uint32())
-	}
 	dst := nd.SolicitedNode(c.addr)
 	return d.frame(groupMAC(dst), netip.IPv6Unspecified(), dst, &nd.NeighborSolicitation{Target: c.addr, Nonce: c.nonce[:]})
 }
@@ -91,18 +92,13 @@ func (d *discovery) announce(addr netip.Addr) *Packet {
 		return nil
 	}
 	d.stats.OutAnnounces.Inc()
-	return d.advertise(groupMAC(nd.AllRouters), nd.AllRouters, &nd.NeighborAdvertisement{Target: addr})
+	a := &nd.NeighborAdvertisement{Target: addr, TargetAddress: nd.LinkLayer(d.e.mac), Router: d.e.cfg.Router}
+	return d.frame(groupMAC(nd.AllRouters), addr, nd.AllRouters, a)
 }
 
 // defend implements resolver. RFC 4862 section 5.4 has no defence: the conflict is reported, and the advertisement that the other host's probe
 // draws keeps it from the address.
 func (d *discovery) defend(netip.Addr) *Packet { return nil }
-
-// advertise returns an advertisement of an owned address.
-func (d *discovery) advertise(to MAC, dst netip.Addr, a *nd.NeighborAdvertisement) *Packet {
-	a.TargetAddress, a.Router = nd.LinkLayer(d.e.mac), d.e.cfg.Router
-	return d.frame(to, a.Target, dst, a)
-}
 
 func (d *discovery) frame(to MAC, src, dst netip.Addr, m nd.Appender) *Packet {
 	p := nd.New(src, dst, m)

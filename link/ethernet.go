@@ -41,7 +41,6 @@ type Ethernet struct {
 	discovery discovery
 	neighbors neighborCounters
 	cfg       Config
-	dad       ACD // cfg.ACD for IPv6
 	mac       MAC
 	groups    atomic.Pointer[map[MAC]int] // multicast addresses received, and how often each was joined
 
@@ -50,8 +49,6 @@ type Ethernet struct {
 	ranking    ranking
 	held       hold
 	claims     map[netip.Addr]*claim
-	conflicts  int           // failed claims since the last success
-	lastClaim  time.Duration // when probing for the latest claim started
 	randomness *mathrand.Rand
 }
 
@@ -70,12 +67,12 @@ func NewEthernet(cfg Config) (*Ethernet, error) {
 	}
 	random := mathrand.New(mathrand.NewChaCha8(seed))
 	e := &Ethernet{
-		cfg: cfg, mac: cfg.MAC, randomness: random, dad: cfg.ACD.dad(),
+		cfg: cfg, mac: cfg.MAC, randomness: random,
 		table: newTable(random.Uint64(), random.Uint64()), claims: map[netip.Addr]*claim{},
 	}
-	e.arp.e = e
+	e.arp.e, e.arp.acd = e, cfg.ACD.defaults()
 	e.discovery.init(e)
-	e.cfg.Neighbors, e.cfg.ACD = cfg.Neighbors.defaults(), cfg.ACD.defaults()
+	e.cfg.Neighbors = cfg.Neighbors.defaults()
 	e.init(cfg.Device)
 	if e.mac == (MAC{}) {
 		e.mac = randomMAC(random)

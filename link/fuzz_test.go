@@ -3,12 +3,14 @@ package link
 import (
 	"bytes"
 	"encoding/binary"
+	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"tunstack/internal/packet"
+	"tunstack/link/nd"
 )
 
 // SEC-015
@@ -58,6 +60,7 @@ func FuzzARP(f *testing.F) {
 func FuzzCache(f *testing.F) {
 	f.Add([]byte{2, 0, 1, 2, 0, 2, 6, 3, 1, 0, 1, 0, 1, 1, 4, 9})
 	f.Add(bytes.Repeat([]byte{6, 3, 1, 0, 7, 0, 2, 2, 0, 7, 1, 4, 200}, 20))
+	f.Add([]byte{3, 2, 1, 1, 2, 6, 2, 3, 9, 2, 2, 135, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Add([]byte{20, 5, 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 6, 0, 1, 8, 0, 6})
 	f.Fuzz(func(t *testing.T, script []byte) {
 		cfg := claimed
@@ -68,12 +71,13 @@ func FuzzCache(f *testing.F) {
 			n := min(int(script[0]), len(script)-1)
 			l.act(script[1 : 1+n])
 			script = script[1+n:]
-			require.LessOrEqual(t, len(l.e.Neighbors(l.now)), 8)
-			require.LessOrEqual(t, l.timers.Len(), 8+256)
+			require.LessOrEqual(t, len(l.e.Neighbors(l.now)), 8+4)
+			require.LessOrEqual(t, l.timers.Len(), 8+4+2*256+maxDelayed)
 			l.in, l.unreach, l.conflicts = nil, nil, nil
 		}
 		for i := range 256 {
 			l.e.Release(addr(byte(i)))
+			l.e.Release(addr6(byte(i)))
 		}
 		l.advance(time.Hour)
 		require.Empty(t, l.e.Neighbors(l.now))
@@ -87,9 +91,15 @@ func (l *lab) act(b []byte) {
 	if len(b) < 2 {
 		return
 	}
-	switch b[0] % 6 {
+	switch b[0] % 9 {
 	case 0:
 		_ = l.output(addr(b[1]), string(b))
+	case 6:
+		_ = l.output6(addr6(b[1]), string(b))
+	case 7:
+		l.e.Claim(l.now, addr6(b[1]), func(time.Duration, error) {})
+	case 8:
+		l.discover(b[1:])
 	case 1:
 		l.advance(time.Duration(b[1]) * 100 * time.Millisecond)
 	case 2:
@@ -102,5 +112,27 @@ func (l *lab) act(b []byte) {
 		l.e.Release(addr(b[1]))
 	case 5:
 		l.e.Input(l.now, packet.From(b[1:]))
+	}
+}
+
+// addr6 is an address of the link.
+func addr6(b byte) netip.Addr { return netip.AddrFrom16([16]byte{0xfe, 0x80, 15: b}) }
+
+// discover receives a message of neighbor discovery from an address to a group, unless it is not valid.
+func (l *lab) discover(b []byte) {
+	l.anycasts = []netip.Addr{addr6(0)}
+	body := append([]byte{133 + b[0]%4, 0}, b...)
+	body = append(body, make([]byte, -len(body)&7)...)
+	m := &nd.Message{Src: addr6(b[0]), Dst: nd.AllNodes, HopLimit: nd.HopLimit, Body: body}
+	if b[0]&0x80 != 0 {
+		m.Src = no6
+	}
+	if len(body) >= 24 {
+		copy(body[8:], addr6(body[23]).AsSlice())
+		m.Dst = nd.SolicitedNode(addr6(body[23]))
+	}
+	var c nd.Counters
+	if m.Valid(&c) {
+		l.e.Discover(l.now, m)
 	}
 }

@@ -127,8 +127,8 @@ func TestFloodOfSenders(t *testing.T) {
 	require.NoError(t, l.output(hostIP, "x"))
 	require.NoError(t, l.output(otherIP, "waits"))
 	l.flood(11, 1000)
-	require.Len(t, l.e.Neighbors(0), 100)
-	require.Equal(t, 100, l.timers.Len())
+	require.Len(t, l.e.Neighbors(0), 100+1)
+	require.Equal(t, 100+1, l.timers.Len())
 	l.is(hostIP, Reachable)
 	l.is(otherIP, Incomplete)
 	l.dev.sent = nil
@@ -141,7 +141,8 @@ func TestSenderIsNotLearned(t *testing.T) {
 	cfg := claimed
 	cfg.Neighbors.Max = 1
 	l := newLab(t, cfg)
-	require.NoError(t, l.output(otherIP, "waits"))
+	l.hears(opReply, otherMAC, otherIP, myIP)
+	require.NoError(t, l.output(otherIP, "in use"))
 	l.dev.sent = nil
 	l.hears(opRequest, hostMAC, hostIP, myIP)
 	l.sends("> host: 10.0.0.2 is-at me, to 10.0.0.1")
@@ -159,35 +160,45 @@ func TestFloodOfDestinations(t *testing.T) {
 	for i := range 1000 {
 		require.NoError(t, l.output(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), "x"))
 	}
-	require.Len(t, l.e.Neighbors(0), 100)
-	require.Equal(t, 99, l.e.held.packets)
-	require.EqualValues(t, 901, l.cache("neighbor.drop.evicted"))
+	require.Len(t, l.e.Neighbors(0), 1+50)
+	require.Equal(t, 50, l.e.held.packets)
+	require.EqualValues(t, 950, l.cache("neighbor.drop.evicted"))
 	l.is(hostIP, Reachable)
 }
 
-// The entry with the lowest rank is evicted first: failed, learned, stale, waiting, and within a rank the oldest.
+// ND-043, SEC-017: of the neighbours whose MAC is known the one with the lowest rank is evicted first: learned, stale, in use; of the others a failed
+// one before one with packets held. Within a rank it is the oldest.
 func TestEvictionOrder(t *testing.T) {
 	cfg := claimed
-	cfg.Neighbors = NeighborCache{Max: 6, Failed: time.Hour, Stale: time.Hour}
+	cfg.Neighbors = NeighborCache{Max: 4, Failed: time.Hour, Stale: time.Hour}
 	l := newLab(t, cfg)
 	ip := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 1, byte(i)}) }
 	l.hears(opReply, hostMAC, ip(1), myIP)
 	require.NoError(t, l.output(ip(1), "stale later"))
-	require.NoError(t, l.output(ip(2), "fails"))
 	l.advance(time.Minute)
-	l.hears(opReply, hostMAC, ip(3), myIP)
+	l.hears(opReply, hostMAC, ip(2), myIP)
 	l.advance(1)
+	l.hears(opReply, hostMAC, ip(3), myIP)
 	l.hears(opReply, hostMAC, ip(4), myIP)
-	require.NoError(t, l.output(ip(5), "waits"))
-	l.hears(opReply, hostMAC, ip(6), myIP)
-	require.NoError(t, l.output(ip(6), "in use"))
-	for i, gone := range []int{2, 3, 4, 1, 5} {
+	require.NoError(t, l.output(ip(4), "in use"))
+	for i, gone := range []int{2, 3, 1} {
 		require.NotNil(t, l.e.table.get(ip(gone)))
 		l.hears(opReply, hostMAC, ip(100+i), myIP)
 		require.NoError(t, l.output(ip(100+i), "x"))
 		require.Nil(t, l.e.table.get(ip(gone)), "round %d", i)
 	}
-	l.is(ip(6), Reachable)
+
+	require.NoError(t, l.output(ip(200), "waits"))
+	l.hears(opReply, hostMAC, ip(200), myIP)
+	require.Nil(t, l.e.table.get(ip(4)))
+
+	require.NoError(t, l.output(ip(5), "fails"))
+	l.advance(3 * time.Second)
+	for i, gone := range []int{0, 5, 6, 7} {
+		require.NoError(t, l.output(ip(6+i), "waits"))
+		require.Nil(t, l.e.table.get(ip(gone)), "round %d", i)
+	}
+	require.Len(t, l.e.Neighbors(l.now), 4+2)
 }
 
 // All entry points run at once, for the race detector, and no held packet is lost.

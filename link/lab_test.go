@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -72,6 +73,8 @@ type handler struct {
 	mu          sync.Mutex
 	in, unreach []received
 	notRouters  []netip.Addr                              // that NotRouter was called with
+	silent      []netip.Addr                              // that Silent was called with
+	anycasts    []netip.Addr                              // for which IsAnycast is true
 	input       func(now time.Duration, p *packet.Buffer) // called instead of recording, unless nil
 }
 
@@ -86,6 +89,10 @@ func (h *handler) Input(now time.Duration, p *packet.Buffer) {
 func (h *handler) Unreachable(now time.Duration, p *packet.Buffer) { h.keep(&h.unreach, now, p) }
 
 func (h *handler) NotRouter(_ time.Duration, a netip.Addr) { h.notRouters = append(h.notRouters, a) }
+
+func (h *handler) Silent(_ time.Duration, a netip.Addr) { h.silent = append(h.silent, a) }
+
+func (h *handler) IsAnycast(a netip.Addr) bool { return slices.Contains(h.anycasts, a) }
 
 // Source reads the headers of datagram.
 func (h *handler) Source(p *packet.Buffer) netip.Addr {
@@ -245,6 +252,8 @@ func describe(b []byte) string {
 			return fmt.Sprintf("> %s: %s is-at me, to %s", dst, a.spa, a.tpa)
 		}
 		return "odd arp"
+	case typeIPv6:
+		return fmt.Sprintf("> %s: %s", dst, describe6(b[headerSize:]))
 	}
 	return "odd type"
 }

@@ -30,8 +30,12 @@ type Handler interface {
 	IsHost(a netip.Addr) bool
 	// Source returns the source address of a datagram that Output was given; the zero Addr if it cannot be read.
 	Source(p *Packet) netip.Addr
+	// IsAnycast reports whether a is an IPv6 anycast address of the stack on this link.
+	IsAnycast(a netip.Addr) bool
 	// NotRouter handles the news that an IPv6 neighbour is no router any more (RFC 4861 section 7.3.3).
 	NotRouter(now time.Duration, a netip.Addr)
+	// Silent handles the news that a neighbour does not answer. It is called before Unreachable.
+	Silent(now time.Duration, a netip.Addr)
 	// Unreachable handles a datagram that was held because its next hop did not answer, and takes p over.
 	Unreachable(now time.Duration, p *Packet)
 }

@@ -28,7 +28,7 @@ type NeighborCache struct {
 	Reachable time.Duration // how long a neighbour stays REACHABLE after it was heard from: 60 s, at least 1 s; IPv6: the base, 30 s
 	Stale     time.Duration // how long a STALE neighbour is kept when nothing is sent to it: 5 min
 	Failed    time.Duration // how long a neighbour that did not answer is not asked again: 5 s
-	Max       int           // entries of both families together: 1024
+	Max       int           // neighbours of both families together whose MAC is known: 1024; half as many can be asked for at a time
 }
 
 func (c NeighborCache) defaults() NeighborCache {

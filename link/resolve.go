@@ -33,6 +33,8 @@ type resolver interface {
 	defend(addr netip.Addr) *Packet
 	// pace returns the protocol's times. It is called with Ethernet.mu held.
 	pace(now time.Duration) pace
+	// claims returns the times of the protocol's claims, and their state. Ethernet.mu guards it.
+	claims() *claiming
 }
 
 // resolverOf returns the resolver of an address's family.
@@ -97,7 +99,7 @@ func (e *Ethernet) lookup(now time.Duration, n *neighbor, source netip.Addr) (a 
 		n.source = source
 		request = e.check(now, n)
 	}
-	e.ranking.touch(n)
+	e.rank(n)
 	if n.state == Incomplete {
 		return pending, request
 	}
@@ -145,16 +147,21 @@ func (e *Ethernet) unanswered(now time.Duration, n *neighbor) bool {
 
 // sourceFor selects the source address of a request for n: the source of the datagram that needs the neighbour, or, if that is
 // another host's, the stack's lowest address of the family (RFC 4861 section 7.2.2). The zero Addr: there is none.
-func (e *Ethernet) sourceFor(n *neighbor) (lowest netip.Addr) {
+func (e *Ethernet) sourceFor(n *neighbor) netip.Addr {
 	if e.owns(n.source) {
 		return n.source
 	}
-	for a, c := range e.claims {
-		if c.owned && a.Is4() == n.ip.Is4() && (!lowest.IsValid() || a.Less(lowest)) {
-			lowest = a
+	return e.lowest(n.ip.Is4())
+}
+
+// lowest returns the stack's lowest address of a family; the zero Addr: there is none. It is called with Ethernet.mu held.
+func (e *Ethernet) lowest(ipv4 bool) (a netip.Addr) {
+	for own, c := range e.claims {
+		if c.owned && own.Is4() == ipv4 && (!a.IsValid() || own.Less(a)) {
+			a = own
 		}
 	}
-	return lowest
+	return a
 }
 
 // learn takes a neighbour's MAC into the cache: always if the neighbour is there, else only if create is set (RFC 826). It returns the
@@ -185,7 +192,7 @@ func (e *Ethernet) confirm(now time.Duration, n *neighbor, reachable time.Durati
 		n.publish()
 	}
 	n.deadline.arm(now + reachable)
-	e.ranking.touch(n)
+	e.rank(n)
 }
 
 // stale makes a neighbour, whose MAC is known, STALE: the next packet to it begins a check.
@@ -193,7 +200,7 @@ func (e *Ethernet) stale(now time.Duration, n *neighbor) {
 	n.state = Stale
 	n.hide()
 	n.deadline.arm(now + e.cfg.Neighbors.Stale)
-	e.ranking.touch(n)
+	e.rank(n)
 }
 
 // dispute handles another station's claim to the address of a trusted neighbour: it returns a poll of the station that has the
@@ -206,7 +213,7 @@ func (e *Ethernet) dispute(now time.Duration, n *neighbor) *Packet {
 		return nil
 	}
 	poll := e.poll(now, n, pace.unicast-1)
-	e.ranking.touch(n)
+	e.rank(n)
 	return poll
 }
 
@@ -233,8 +240,12 @@ func (e *Ethernet) expire(now time.Duration, n *neighbor) {
 	case Stale, Failed:
 		e.remove(n)
 	}
+	failed := n.state == Failed
 	e.mu.Unlock()
 	e.emit(request)
+	if failed {
+		e.handler.Silent(now, n.ip)
+	}
 	for _, p := range held {
 		e.neighbors.DropUnreachable.Inc()
 		e.handler.Unreachable(now, p)
@@ -247,6 +258,6 @@ func (e *Ethernet) fail(now time.Duration, n *neighbor) []*Packet {
 	n.state, n.mac = Failed, MAC{}
 	n.hide()
 	n.deadline.arm(now + e.cfg.Neighbors.Failed)
-	e.ranking.touch(n)
+	e.rank(n)
 	return e.held.take(n)
 }

@@ -42,6 +42,8 @@ type discoveryCounters struct {
 	OutAnnounces      stats.Counter `name:"nd.out.announcements" doc:"announcements of a new address to the routers" rfc:"RFC 9131 6.1.1"`
 	Conflicts         stats.Counter `name:"nd.conflicts" doc:"another host used, or probed for, an address of the stack" rfc:"RFC 4862 5.4"`
 	DropTarget        stats.Counter `name:"nd.drop.not_our_target" doc:"solicitation of an address that is not the stack's" rfc:"RFC 4861 7.2.3"`
+	DropHost          stats.Counter `name:"nd.drop.not_a_router" doc:"router solicitation, which a host does not answer" rfc:"RFC 4861 6.2.6"`
+	DropDelayed       stats.Counter `name:"nd.drop.answer_flood" doc:"solicitations of anycast addresses beyond the answers that may wait" rfc:"RFC 4861 7.2.7"`
 	DropSender        stats.Counter `name:"nd.drop.bad_sender" doc:"solicitation from an address that no host has" rfc:"RFC 4861 7.2.3"`
 	DropUnasked       stats.Counter `name:"nd.drop.unasked" doc:"advertisement of a neighbour that is not in the cache, or without its link-layer address" rfc:"RFC 4861 7.2.5"`
 	DropLooped        stats.Counter `name:"nd.drop.looped" doc:"own message that the link returned" rfc:"RFC 7527 4.2"`

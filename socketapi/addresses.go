@@ -66,10 +66,6 @@ func (at attachment) addAddress(now time.Duration, addr netip.Prefix, done func(
 		done(err)
 	}
 	if addr.Addr().Is6() {
-		if at.ethernet != nil {
-			decided(now, errNoNeighborDiscovery)
-			return
-		}
 		at.startAutoconf(now)
 	}
 	at.ip.Assign(now, ip.Address{Prefix: addr, Preferred: Forever, Valid: Forever}, decided)

@@ -94,7 +94,7 @@ func queuesOf(d tun.Device, l deviceLink) []*queue {
 	return queues
 }
 
-// conflict handles ARP's report that another host uses an address of the stack.
+// conflict handles the link's report that another host uses an address of the stack.
 func (s *Stack) conflict(_ time.Duration, c *link.Conflict) {
 	s.log.Warn("address conflict", "address", c.Addr, "other", c.MAC.String(), "lost", c.Lost)
 	if !c.Lost {

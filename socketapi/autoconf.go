@@ -11,8 +11,7 @@ import (
 	"tunstack/ipv6/autoconf"
 )
 
-// Autoconf says what an interface configures by itself in IPv6 (RFC 4862). It has no effect on a TAP device yet, on which the stack has no
-// IPv6.
+// Autoconf says what an interface configures by itself in IPv6 (RFC 4862).
 type Autoconf struct {
 	Mode AutoconfMode
 

@@ -59,7 +59,7 @@ type Route = ip.RouteEntry
 // Interface is one attachment of the stack to the world: either a Device or an Output function.
 type Interface struct {
 	Name    string         // "": the device's name, or "link0" and so on
-	Addrs   []netip.Prefix // own addresses of either family, each with the length of its network; on a TAP device only IPv4
+	Addrs   []netip.Prefix // own addresses of either family, each with the length of its network
 	Gateway netip.Addr     // next hop of its family's default route; zero: none
 
 	// Autoconf is for IPv6: a link-local address, and what routers advertise.
@@ -67,8 +67,8 @@ type Interface struct {
 
 	// Device carries the packets. The stack closes it.
 	Device tun.Device
-	// MAC, Neighbors and ACD are for a TAP device. The zero ACD means that addresses are probed for before they are used
-	// (RFC 5227), for about five seconds after New: see Stack.Ready.
+	// MAC, Neighbors and ACD are for a TAP device. The zero ACD means that addresses are probed for before they are used: see Stack.Ready.
+	// That takes about five seconds in IPv4 (RFC 5227), and up to two in IPv6 (RFC 4862).
 	MAC       link.MAC
 	Neighbors link.NeighborCache
 	ACD       link.ACD

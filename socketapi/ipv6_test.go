@@ -10,11 +10,9 @@ import (
 
 	"tunstack/icmp"
 	"tunstack/internal/checksum"
-	"tunstack/internal/packet"
 	"tunstack/ip"
 	"tunstack/link/nd"
 	"tunstack/tcp"
-	"tunstack/tun"
 )
 
 var (
@@ -107,10 +105,4 @@ func TestAddressesOfAnInterface(t *testing.T) {
 		require.Contains(t, own, src)
 		require.True(t, src == dst || dst.IsMulticast())
 	}
-}
-
-func TestNoIPv6OnTAP(t *testing.T) {
-	tap, _ := tun.Pipe(1500, tun.TAP, packet.Features{})
-	_, err := New(Config{Interfaces: []Interface{{Name: "tap0", Device: tap, Addrs: []netip.Prefix{netip.PrefixFrom(addrB6, 64)}}}})
-	require.EqualError(t, err, "socketapi: address 2001:db8::2/64: a TAP device takes IPv4 addresses only: the stack has no IPv6 neighbor discovery")
 }

@@ -159,7 +159,7 @@ func (c *Conn) advanceUna(ack, highest Seq, d *delivery) {
 	}
 	snd.buf.Discard(data)
 	c.counts.bytesAcked += uint64(data)
-	snd.retries, snd.stalled = 0, false
+	snd.retries, snd.stalled, c.moved = 0, false, true
 	if data > 0 && c.canWrite() {
 		c.events |= Writable
 	}

@@ -27,6 +27,7 @@ type Conn struct {
 	reset   pendingReset
 	passive bool          // opened by the peer's SYN (RFC 9293 section 3.5, MUST-11)
 	orphan  bool          // the connection has no user any more: it has called Close or Abort
+	moved   bool          // SND.UNA has advanced since the last call of Progressed
 	err     syscall.Errno // the error that ended the connection; 0: none
 	events  Events        // since the last call of Events
 
@@ -50,6 +51,13 @@ type Conn struct {
 type counts struct {
 	segsIn, segsOut, retransmits                       uint64
 	bytesAcked, bytesReceived, bytesSent, bytesRetrans uint64
+}
+
+// Progressed reports whether the peer has acknowledged something new since the last call.
+func (c *Conn) Progressed() bool {
+	moved := c.moved
+	c.moved = false
+	return moved
 }
 
 // Events are the changes of a connection since the last call of Conn.Events.

@@ -132,8 +132,6 @@ func (f *upFlags) checkAuto() error {
 	switch {
 	case f.host != defaultHost && f.host != "none":
 		return usage("--host %s: with --addr auto the host is not in a network of the stack", f.host)
-	case f.tap || f.driver == "veth":
-		return usage("--addr auto: it needs a TUN device; an Ethernet interface (--tap, --driver veth) takes no IPv6 addresses yet")
 	case f.mtu < ipv6.MinMTU:
 		return usage("--addr auto: IPv6 needs an --mtu of at least %d", ipv6.MinMTU)
 	}

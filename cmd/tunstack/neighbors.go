@@ -15,6 +15,7 @@ type neighbor struct {
 	IP        netip.Addr    `json:"ip"`
 	MAC       string        `json:"mac"`
 	State     string        `json:"state"`
+	Router    bool          `json:"router"`
 	Age       time.Duration `json:"age"`
 	Interface string        `json:"interface"`
 }
@@ -26,7 +27,7 @@ func (a *app) neighCommand() *cobra.Command {
 		Use:   "neigh",
 		Short: "Show the stack's neighbour cache",
 		Long: `Shows the neighbours that the stack knows on Ethernet (up --tap): their hardware addresses, states, the time
-since the stack last heard from them, and the interface. A TUN device has none.`,
+since the stack last heard from them, the interface, and which of IPv6 are routers. A TUN device has none.`,
 		Example: "  tunstack neigh\n  tunstack neigh -6\n  tunstack neigh --json",
 	}, "neighbors", neighbor.addr, printNeighbors)
 }
@@ -43,9 +44,13 @@ and the time since it last heard from them. A TUN device has none. "tunstack nei
 
 func printNeighbors(w io.Writer, rows []neighbor) {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "Address\tHWaddress\tState\tAge\tIface")
+	fmt.Fprintln(t, "Address\tHWaddress\tState\tFlags\tAge\tIface")
 	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.IP.WithZone(""), r.MAC, r.State, r.Age.Round(time.Second), r.Interface)
+		flags := "-"
+		if r.Router {
+			flags = "router"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", r.IP.WithZone(""), r.MAC, r.State, flags, r.Age.Round(time.Second), r.Interface)
 	}
 	t.Flush()
 }

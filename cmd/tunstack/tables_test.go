@@ -154,18 +154,18 @@ func TestPrintInterfaces6(t *testing.T) {
 func TestPrintNeighbors(t *testing.T) {
 	var out strings.Builder
 	printNeighbors(&out, nil)
-	require.Equal(t, "Address  HWaddress  State  Age  Iface\n", out.String())
+	require.Equal(t, "Address  HWaddress  State  Flags  Age  Iface\n", out.String())
 
 	out.Reset()
 	printNeighbors(&out, []neighbor{
-		{netip.MustParseAddr("10.0.0.1"), "02:00:5e:10:00:01", "reachable", 1499 * time.Millisecond, "tap0"},
-		{netip.MustParseAddr("10.0.0.100"), "00:00:00:00:00:00", "incomplete", 90 * time.Second, "tap0"},
-		{netip.MustParseAddr("fe80::1%tap1"), "02:00:5e:10:00:01", "stale", time.Hour, "tap1"},
+		{netip.MustParseAddr("10.0.0.1"), "02:00:5e:10:00:01", "reachable", false, 1499 * time.Millisecond, "tap0"},
+		{netip.MustParseAddr("10.0.0.100"), "00:00:00:00:00:00", "incomplete", false, 90 * time.Second, "tap0"},
+		{netip.MustParseAddr("fe80::1%tap1"), "02:00:5e:10:00:01", "stale", true, time.Hour, "tap1"},
 	})
-	require.Equal(t, `Address     HWaddress          State       Age     Iface
-10.0.0.1    02:00:5e:10:00:01  reachable   1s      tap0
-10.0.0.100  00:00:00:00:00:00  incomplete  1m30s   tap0
-fe80::1     02:00:5e:10:00:01  stale       1h0m0s  tap1
+	require.Equal(t, `Address     HWaddress          State       Flags   Age     Iface
+10.0.0.1    02:00:5e:10:00:01  reachable   -       1s      tap0
+10.0.0.100  00:00:00:00:00:00  incomplete  -       1m30s   tap0
+fe80::1     02:00:5e:10:00:01  stale       router  1h0m0s  tap1
 `, out.String())
 }
 

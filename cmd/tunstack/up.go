@@ -56,7 +56,7 @@ Services:
 	flags := cmd.Flags()
 	flags.SetInterspersed(false) // the options behind CMD are CMD's
 	flags.StringVar(&f.dev, "dev", "", "`name` of the interface (default tun0, with --tap tap0)")
-	flags.BoolVar(&f.tap, "tap", false, "an Ethernet interface (TAP), where the stack does ARP")
+	flags.BoolVar(&f.tap, "tap", false, "an Ethernet interface (TAP), where the stack does ARP and neighbour discovery")
 	flags.StringVar(&f.addr, "addr", "10.0.0.2/24", "the stack's `address` and network, or auto: IPv6 addresses as a router on the link advertises")
 	flags.StringVar(&f.host, "host", defaultHost, "`address` of the host's end, or none")
 	flags.StringArrayVar(&f.dns, "dns", nil, "`address` of a name server, perhaps with a port, or none; more than once for several (default those of\n/etc/resolv.conf, in a sandbox none)")

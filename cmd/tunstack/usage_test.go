@@ -180,8 +180,6 @@ func TestUpChecksItsFlags(t *testing.T) {
 		{"up --addr 240.0.0.1/24", "no host can have this address"},
 		{"up --addr 0.0.0.1/24", "no host can have this address"},
 		{"up --addr auto --host 10.0.0.9", "--host 10.0.0.9: with --addr auto the host is not in a network of the stack"},
-		{"up --addr auto --tap", "--addr auto: it needs a TUN device"},
-		{"up --addr auto --driver veth", "--addr auto: it needs a TUN device"},
 		{"up --addr auto --mtu 1279", "--addr auto: IPv6 needs an --mtu of at least 1280"},
 		{"up --host nonsense", "--host nonsense: it must be an IPv4 address, or none"},
 		{"up --host fd00::1", "it must be an IPv4 address, or none"},

@@ -56,6 +56,12 @@ func (w *wire) Release(netip.Addr) {}
 
 func (w *wire) Discover(time.Duration, *nd.Message) {}
 
+func (w *wire) Redirected(time.Duration, netip.Addr, nd.LinkLayer, bool) {}
+
+func (w *wire) Confirm(time.Duration, netip.Addr) {}
+
+func (w *wire) LinkLayerOf(netip.Addr) nd.LinkLayer { return nd.LinkLayer{} }
+
 func (w *wire) SetNeighborTimes(reachable, retrans time.Duration) {
 	w.times = [2]time.Duration{reachable, retrans}
 }

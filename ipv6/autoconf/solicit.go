@@ -62,7 +62,7 @@ func (h *Host) sendSolicitation(now time.Duration) {
 	p := packet.From((&nd.RouterSolicitation{Source: h.cfg.MAC}).Append(nil))
 	b := p.Bytes()
 	checksum.Put(b[2:], ^checksum.Sum(b, r.PseudoSum(ip.ProtocolICMPv6, len(b))))
-	_ = h.iface.Stack().Send(now, r, ip.Outgoing{Protocol: ip.ProtocolICMPv6, TTL: 255}, p) // lost like any other packet
+	_ = h.iface.Stack().Send(now, r, ip.Outgoing{Protocol: ip.ProtocolICMPv6, TTL: nd.HopLimit}, p) // lost like any other packet
 }
 
 // nextInterval draws the time to the next solicitation: twice the last, give or take a tenth of it (RFC 8415 section 15).

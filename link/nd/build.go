@@ -32,7 +32,7 @@ func New(src, dst netip.Addr, m Appender) *tun.Packet {
 	h := p.Extend(ipv6HeaderLen)
 	binary.BigEndian.PutUint32(h, 6<<28)
 	binary.BigEndian.PutUint16(h[4:], uint16(len(body)))
-	h[6], h[7] = protocolICMPv6, hopLimit
+	h[6], h[7] = protocolICMPv6, HopLimit
 	s, d := src.As16(), dst.As16()
 	copy(h[8:], s[:])
 	copy(h[24:], d[:])

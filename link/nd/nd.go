@@ -17,8 +17,8 @@ const (
 	TypeRedirect              = 137
 )
 
-// hopLimit is the Hop Limit of every message: a router would have lowered it, so the sender is on the link (RFC 4861 section 3.1).
-const hopLimit = 255
+// HopLimit is the Hop Limit of every message: a router would have lowered it, so the sender is on the link (RFC 4861 section 3.1).
+const HopLimit = 255
 
 // Groups of a link (RFC 4291 section 2.7.1).
 var (
@@ -52,6 +52,17 @@ func (m *Message) Type() uint8 { return m.Body[0] }
 // options are the options of a message.
 func (m *Message) options() options { return options(m.Body[minLen(m.Type()):]) }
 
+// Source is the link-layer address of the sender of a solicitation or a router advertisement; zero: the message does not tell.
+func (m *Message) Source() LinkLayer { return m.options().linkLayer(optSourceLinkLayer) }
+
+// linkLayerOption is the option with the link-layer address that a message may have.
+func linkLayerOption(typ uint8) uint8 {
+	if typ == TypeNeighborAdvertisement || typ == TypeRedirect {
+		return optTargetLinkLayer
+	}
+	return optSourceLinkLayer
+}
+
 // minLen is the length of a message without options, in bytes.
 func minLen(typ uint8) int {
 	switch typ {
@@ -82,7 +93,7 @@ func (m *Message) Valid(c *Counters) bool {
 // check returns the reason for discarding the message; nil: it is valid.
 func (m *Message) check(c *counters) *stats.Counter {
 	switch {
-	case m.HopLimit != hopLimit:
+	case m.HopLimit != HopLimit:
 		return &c.DropHopLimit
 	case m.Fragmented:
 		return &c.DropFragment
@@ -91,7 +102,7 @@ func (m *Message) check(c *counters) *stats.Counter {
 	case len(m.Body) < minLen(m.Type()):
 		return &c.DropTruncated
 	}
-	if drop := m.options().check(c); drop != nil {
+	if drop := m.options().check(c, linkLayerOption(m.Type())); drop != nil {
 		return drop
 	}
 	switch m.Type() {
@@ -114,9 +125,9 @@ func (m *Message) check(c *counters) *stats.Counter {
 	return m.checkUnspecified(c)
 }
 
-// checkUnspecified refuses a message from :: that gives the link-layer address of the sender.
+// checkUnspecified refuses a solicitation from :: that gives the link-layer address of the sender.
 func (m *Message) checkUnspecified(c *counters) *stats.Counter {
-	if m.Src.IsUnspecified() && m.options().linkLayer(optSourceLinkLayer) != (LinkLayer{}) {
+	if m.Src.IsUnspecified() && m.Type() != TypeNeighborAdvertisement && m.Source() != (LinkLayer{}) {
 		return &c.DropUnspecified
 	}
 	return nil

@@ -122,7 +122,12 @@ func TestInvalid(t *testing.T) {
 			})
 			fault("", func(m *Message) { m.Body = m.Body[:shortest] })
 			fault("", func(m *Message) { m.Body = appendOption(m.Body, 200, []byte("unknown option")) }) // ND-005
-			fault("", func(m *Message) {                                                                 // ND-005: reserved fields
+			for _, typ := range []uint8{optSourceLinkLayer, optTargetLinkLayer, optPrefix, optRedirectedHeader, optMTU, optNonce, optRDNSS} {
+				if typ != linkLayerOption(m.Type()) { // ND-005: options that are not meant for the message
+					fault("", func(m *Message) { m.Body = appendOption(m.Body, typ, make([]byte, 14)) })
+				}
+			}
+			fault("", func(m *Message) { // ND-005: reserved fields
 				if typ := m.Type(); typ != TypeRouterAdvertisement {
 					m.Body[5], m.Body[6], m.Body[7] = 0xff, 0xff, 0xff
 				}
@@ -226,7 +231,7 @@ func FuzzMessage(f *testing.F) {
 		if len(b) < 8 || !Is(b[0]) {
 			return
 		}
-		m := &Message{Src: none, Dst: AllNodes, HopLimit: hopLimit, Body: b}
+		m := &Message{Src: none, Dst: AllNodes, HopLimit: HopLimit, Body: b}
 		if fromRouter {
 			m.Src, m.Dst = router, host
 		}

@@ -18,8 +18,7 @@ type NeighborSolicitation struct {
 
 // NeighborSolicitation reads a valid neighbor solicitation. Nonce is a part of Body.
 func (m *Message) NeighborSolicitation() NeighborSolicitation {
-	o := m.options()
-	return NeighborSolicitation{m.target(), o.linkLayer(optSourceLinkLayer), o.first(optNonce)}
+	return NeighborSolicitation{m.target(), m.Source(), m.options().first(optNonce)}
 }
 
 // Append appends the message, with a zero checksum.

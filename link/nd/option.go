@@ -31,14 +31,16 @@ func (o options) all(yield func(typ uint8, content []byte) bool) {
 	}
 }
 
-// check returns the reason for discarding a message with these options. After it, all can be called.
-func (o options) check(c *counters) *stats.Counter {
+// check returns the reason for discarding a message with these options. After it, all can be called. linkLayer is the type of the
+// link-layer address that the message may have: the contents of options that it does not use do not matter (RFC 4861 sections 6.1, 7.1
+// and 8.1).
+func (o options) check(c *counters, linkLayer uint8) *stats.Counter {
 	for rest := o; len(rest) > 0; {
 		if len(rest) < optionHeader || rest[1] == 0 || 8*int(rest[1]) > len(rest) {
 			return &c.DropOption
 		}
 		typ, content := rest[0], rest[optionHeader:8*int(rest[1])]
-		if (typ == optSourceLinkLayer || typ == optTargetLinkLayer) && !isStation(content) {
+		if typ == linkLayer && !isStation(content) {
 			return &c.DropLinkLayer
 		}
 		rest = rest[8*int(rest[1]):]

@@ -25,7 +25,7 @@ type RouterSolicitation struct {
 
 // RouterSolicitation reads a valid router solicitation.
 func (m *Message) RouterSolicitation() RouterSolicitation {
-	return RouterSolicitation{m.options().linkLayer(optSourceLinkLayer)}
+	return RouterSolicitation{m.Source()}
 }
 
 // Append appends the message, with a zero checksum.
@@ -61,9 +61,8 @@ func (m *Message) RouterAdvertisement() *RouterAdvertisement {
 		RetransTimer:   time.Duration(binary.BigEndian.Uint32(b[12:])) * time.Millisecond,
 	}
 	a.Preference, _ = preference(b[5]) // the reserved value counts as medium
-	o := m.options()
-	a.Source = o.linkLayer(optSourceLinkLayer)
-	for typ, content := range o.all {
+	a.Source = m.Source()
+	for typ, content := range m.options().all {
 		a.addOption(typ, content)
 	}
 	return a

@@ -16,6 +16,9 @@ func (h heldConn) settle() {
 	if mtu := h.mtu(h.route); mtu > 0 {
 		h.tcb.SetMTU(mtu)
 	}
+	if h.route.Dst.Is6() && h.tcb.Progressed() {
+		h.route.Confirm(h.now)
+	}
 	for more := true; more; {
 		h.send()
 		events := h.tcb.Events()

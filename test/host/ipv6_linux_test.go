@@ -2,6 +2,7 @@ package host
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -26,8 +27,15 @@ const (
 	stackIP6 = "2001:db8::2"
 )
 
-// newStack6 starts a stack in this process, on a TUN device of its own with both families, and returns the stack and the name of the device.
+// newStack6 starts a stack in this process, on a device of its own with both families, and returns the stack and the name of the device.
 func newStack6(t *testing.T, v variant) (*socketapi.Stack, string) {
+	t.Helper()
+	dev := newDevice6(t, v)
+	return onDevice6(t, socketapi.Config{Interfaces: []socketapi.Interface{{Device: dev}}}), dev.Name()
+}
+
+// newDevice6 opens a device whose host has both families.
+func newDevice6(t *testing.T, v variant) tun.Device {
 	t.Helper()
 	netns.Need(t)
 	if _, err := os.Stat("/proc/sys/net/ipv6"); err != nil {
@@ -37,19 +45,24 @@ func newStack6(t *testing.T, v variant) (*socketapi.Stack, string) {
 		netip.MustParsePrefix(hostIP + "/24"), netip.MustParsePrefix(hostIP6 + "/64"),
 	}})
 	require.NoError(t, err)
-	s, err := socketapi.New(socketapi.Config{
-		Interfaces: []socketapi.Interface{{
-			Device: dev,
-			Addrs: []netip.Prefix{
-				netip.MustParsePrefix(stackIP + "/24"), netip.MustParsePrefix(stackIP6 + "/64"), netip.MustParsePrefix("fe80::2/64"),
-			},
-		}},
-		Logger: slog.New(slog.DiscardHandler),
-	})
+	return dev
+}
+
+// onDevice6 starts a stack with both families on a device of newDevice6.
+func onDevice6(t *testing.T, cfg socketapi.Config) *socketapi.Stack {
+	t.Helper()
+	i := &cfg.Interfaces[0]
+	i.ACD = quickACD
+	i.Addrs = append(i.Addrs, netip.MustParsePrefix(stackIP+"/24"), netip.MustParsePrefix(stackIP6+"/64"), netip.MustParsePrefix("fe80::2/64"))
+	cfg.Logger = slog.New(slog.DiscardHandler)
+	s, err := socketapi.New(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	awaitHost6(t, hostIP6, dev.Name())
-	return s, dev.Name()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, s.Ready(ctx))
+	awaitHost6(t, hostIP6, i.Device.Name())
+	return s
 }
 
 // awaitHost6 waits until the kernel receives for one of its addresses, which a thread of the kernel enters into the local routes later.
@@ -60,10 +73,18 @@ func awaitHost6(t *testing.T, addr, device string) {
 	})
 }
 
-// eachTUN runs a test on each kind of TUN device.
-func eachTUN(t *testing.T, test func(t *testing.T, v variant, s *socketapi.Stack, device string)) {
+// awaitDAD waits until the kernel uses its own link-local address.
+func awaitDAD(t *testing.T, device string) {
+	t.Helper()
+	wait(t, "the kernel has no tentative address", func() bool {
+		return succeed(t, "ip", "-6", "addr", "show", "dev", device, "tentative") == ""
+	})
+}
+
+// eachDevice6 runs a test on each kind of TUN device, and on the TAP devices of each driver.
+func eachDevice6(t *testing.T, test func(t *testing.T, v variant, s *socketapi.Stack, device string)) {
 	for _, v := range variants {
-		if v.kind == tun.TUN {
+		if v.kind == tun.TUN || v.offload {
 			t.Run(v.String(), func(t *testing.T) {
 				s, device := newStack6(t, v)
 				test(t, v, s, device)
@@ -110,13 +131,14 @@ func watch(t *testing.T, v variant, device string) (count func(filter string) in
 }
 
 func TestPing6(t *testing.T) {
-	eachTUN(t, func(t *testing.T, v variant, _ *socketapi.Stack, device string) {
+	eachDevice6(t, func(t *testing.T, v variant, _ *socketapi.Stack, device string) {
 		count := watch(t, v, device)
 		for _, size := range []string{"0", "56", "1452", "1453", "4000", "65507"} {
 			out := succeed(t, "ping", "-6", "-q", "-c", "5", "-i", "0.01", "-s", size, stackIP6)
 			require.Contains(t, out, " 0% packet loss", "size %s", size)
 		}
 		require.Contains(t, succeed(t, "ping", "-6", "-c", "1", "-W", "5", "fe80::2%"+device), " 0% packet loss")
+		awaitDAD(t, device)
 		require.Contains(t, succeed(t, "ping", "-6", "-c", "2", "-i", "0.2", "ff02::1%"+device), " from fe80::2%"+device, "beside the host itself")
 		require.NotZero(t, count("icmpv6.type == 129 && ipv6.src == "+stackIP6))
 	})
@@ -146,7 +168,7 @@ func TestTracepath6(t *testing.T) {
 
 // A client learns at once that nothing listens.
 func TestRefused6(t *testing.T) {
-	eachTUN(t, func(t *testing.T, v variant, _ *socketapi.Stack, device string) {
+	eachDevice6(t, func(t *testing.T, v variant, _ *socketapi.Stack, device string) {
 		count := watch(t, v, device)
 		out, status := run(t, command(t, "nc", "-6", "-v", "-w", "5", stackIP6, "7"))
 		require.NotZero(t, status)

@@ -43,10 +43,10 @@ func random(seed byte, n int) []byte {
 	return b
 }
 
-// eachWay runs a test on each kind of TUN device twice: with the stack as the server and the kernel as the client, and with the roles
+// eachWay runs a test on each kind of device twice: with the stack as the server and the kernel as the client, and with the roles
 // exchanged. hosts are the server's addresses of both families as the client dials them.
 func eachWay(t *testing.T, test func(t *testing.T, server, client dialer, hosts []string)) {
-	eachTUN(t, func(t *testing.T, _ variant, stack *socketapi.Stack, device string) {
+	eachDevice6(t, func(t *testing.T, _ variant, stack *socketapi.Stack, device string) {
 		succeed(t, "ip", "-6", "addr", "replace", "fe80::1/64", "dev", device, "nodad")
 		awaitHost6(t, "fe80::1", device)
 		i, err := net.InterfaceByName(device)

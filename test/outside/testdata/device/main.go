@@ -117,6 +117,9 @@ type handler struct{ received chan string }
 func (h handler) Input(now time.Duration, p *link.Packet)       { h.received <- string(p.Bytes()); p.Free() }
 func (h handler) IsHost(a netip.Addr) bool                      { return a.IsGlobalUnicast() }
 func (h handler) Source(p *link.Packet) netip.Addr              { return netip.Addr{} }
+func (h handler) IsAnycast(a netip.Addr) bool                   { return false }
+func (h handler) NotRouter(now time.Duration, a netip.Addr)     {}
+func (h handler) Silent(now time.Duration, a netip.Addr)        {}
 func (h handler) Unreachable(now time.Duration, p *link.Packet) { p.Free() }
 
 func main() {
