@@ -9,7 +9,7 @@ import (
 // clients are the connections of one service.
 type clients struct {
 	handle func(net.Conn)
-	seats  *seats
+	seats  *Seats
 	next   chan *client // to goroutines whose client has left
 	ended  chan struct{}
 	wg     sync.WaitGroup
@@ -19,16 +19,16 @@ type clients struct {
 	look *time.Timer // for idle connections
 }
 
-func newClients(handle func(net.Conn), l limits) *clients {
-	s := &clients{handle: handle, seats: newSeats(l), next: make(chan *client), ended: make(chan struct{}), open: map[*client]bool{}}
+func newClients(handle func(net.Conn), l Limits) *clients {
+	s := &clients{handle: handle, seats: NewSeats(l), next: make(chan *client), ended: make(chan struct{}), open: map[*client]bool{}}
 	s.look = time.AfterFunc(idleStep, s.closeIdle)
 	return s
 }
 
 // accept serves the client behind c, or refuses it if the service has reached a limit.
 func (s *clients) accept(c net.Conn) {
-	if from := sourceOf(c); s.seats.take(from) {
-		s.serve(newClient(c, from, s.seats.idle))
+	if from := sourceOf(c); s.seats.Take(from) {
+		s.serve(newClient(c, from, s.seats.Idle))
 	} else {
 		refuse(c)
 	}
@@ -60,7 +60,7 @@ func (s *clients) work(c *client) {
 		s.mu.Lock()
 		delete(s.open, c)
 		s.mu.Unlock()
-		s.seats.leave(c.from)
+		s.seats.Leave(c.from)
 		timer.Reset(breather)
 		select {
 		case c = <-s.next:

@@ -7,7 +7,7 @@ import (
 
 // daytime sends the date and time as a line and closes; it ignores the client's data (RFC 867, TCP).
 func daytime(c net.Conn) {
-	c.SetWriteDeadline(time.Now().Add(cheap.idle))
+	c.SetWriteDeadline(time.Now().Add(cheap.Idle))
 	c.Write(dateLine())
 }
 

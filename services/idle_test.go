@@ -28,7 +28,7 @@ func TestIdleClientsAreHungUpOn(t *testing.T) {
 		l := make(queue)
 		ended := make(chan struct{})
 		go func() {
-			eachConn(cheap, echo)(l)
+			EachConn(cheap, echo)(l)
 			close(ended)
 		}()
 		dial := func() net.Conn {
@@ -41,7 +41,7 @@ func TestIdleClientsAreHungUpOn(t *testing.T) {
 		go func() {
 			b := []byte("x")
 			for time.Since(begin) < 3*time.Hour {
-				time.Sleep(cheap.idle - 2*idleStep)
+				time.Sleep(cheap.Idle - 2*idleStep)
 				busy.Write(b)
 				if _, err := io.ReadFull(busy, b); err != nil {
 					t.Error(err)
@@ -51,7 +51,7 @@ func TestIdleClientsAreHungUpOn(t *testing.T) {
 		}()
 		_, err := idle.Read(make([]byte, 1))
 		require.Equal(t, io.EOF, err)
-		require.InDelta(t, cheap.idle, time.Since(begin), float64(2*idleStep))
+		require.InDelta(t, cheap.Idle, time.Since(begin), float64(2*idleStep))
 		<-ended
 	})
 }

@@ -7,39 +7,40 @@ import (
 	"time"
 )
 
-// limits bound the resources that the clients of a TCP service use. A connection beyond them is reset when it is accepted.
-type limits struct {
-	total  int           // connections
-	source int           // connections from one address, of IPv6 from one /64, in which a host has any address it likes
-	idle   time.Duration // a connection without traffic for this long is closed
+// Limits bound the resources that the clients of a service use. A TCP connection beyond them is reset when it is accepted.
+type Limits struct {
+	Total  int           // connections
+	Source int           // connections from one address, of IPv6 from one /64, in which a host has any address it likes
+	Idle   time.Duration // a connection without traffic for this long is closed
 }
 
 var (
 	// cheap is for services that keep only a goroutine per connection.
-	cheap = limits{total: 65536, source: 16384, idle: 30 * time.Minute}
+	cheap = Limits{Total: 65536, Source: 16384, Idle: 30 * time.Minute}
 	// typed is for services that keep a line, which a person types.
-	typed = limits{total: 4096, source: 1024, idle: 10 * time.Minute}
+	typed = Limits{Total: 4096, Source: 1024, Idle: 10 * time.Minute}
 	// pageConns is for the web page. Browsers open six connections to a server; idle applies between requests.
-	pageConns = limits{total: 256, source: 32, idle: time.Minute}
+	pageConns = Limits{Total: 256, Source: 32, Idle: time.Minute}
 )
 
-// seats counts the clients that limits still allow.
-type seats struct {
-	limits
+// Seats counts the clients that Limits still allow.
+type Seats struct {
+	Limits
 
 	mu      sync.Mutex
 	taken   int
 	sources map[netip.Addr]int
 }
 
-func newSeats(l limits) *seats { return &seats{limits: l, sources: map[netip.Addr]int{}} }
+// NewSeats returns Seats without a client.
+func NewSeats(l Limits) *Seats { return &Seats{Limits: l, sources: map[netip.Addr]int{}} }
 
-// take takes a seat for a client from this address, and reports whether there was one.
-func (s *seats) take(from netip.Addr) bool {
+// Take takes a seat for a client from this address, and reports whether there was one.
+func (s *Seats) Take(from netip.Addr) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	from = sourceNetwork(from)
-	if s.taken == s.total || s.sources[from] == s.source {
+	if s.taken == s.Total || s.sources[from] == s.Source {
 		return false
 	}
 	s.taken++
@@ -47,8 +48,8 @@ func (s *seats) take(from netip.Addr) bool {
 	return true
 }
 
-// leave returns a seat taken with take.
-func (s *seats) leave(from netip.Addr) {
+// Leave returns a seat taken with Take.
+func (s *Seats) Leave(from netip.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.taken--
@@ -89,7 +90,7 @@ func refuse(c net.Conn) {
 // which handles its connections itself.
 type seatedListener struct {
 	net.Listener
-	seats      *seats
+	seats      *Seats
 	sendBuffer int
 }
 
@@ -101,11 +102,11 @@ func (l seatedListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		from := sourceOf(c)
-		if l.seats.take(from) {
+		if l.seats.Take(from) {
 			if b, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
 				_ = b.SetWriteBuffer(l.sendBuffer) // fails only if the connection has ended
 			}
-			return &seatedConn{c, sync.OnceFunc(func() { l.seats.leave(from) })}, nil
+			return &seatedConn{c, sync.OnceFunc(func() { l.seats.Leave(from) })}, nil
 		}
 		refuse(c)
 	}

@@ -20,17 +20,17 @@ const (
 )
 
 func TestSeats(t *testing.T) {
-	s := newSeats(limits{total: 3, source: 2})
+	s := NewSeats(Limits{Total: 3, Source: 2})
 	a, b, c := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.3"), netip.MustParseAddr("10.0.0.4")
-	require.True(t, s.take(a))
-	require.True(t, s.take(a))
-	require.False(t, s.take(a), "its share is taken")
-	require.True(t, s.take(b))
-	require.False(t, s.take(c), "all are taken")
-	s.leave(a)
-	require.True(t, s.take(c))
+	require.True(t, s.Take(a))
+	require.True(t, s.Take(a))
+	require.False(t, s.Take(a), "its share is taken")
+	require.True(t, s.Take(b))
+	require.False(t, s.Take(c), "all are taken")
+	s.Leave(a)
+	require.True(t, s.Take(c))
 	for _, from := range []netip.Addr{a, b, c} {
-		s.leave(from)
+		s.Leave(from)
 	}
 	require.Empty(t, s.sources)
 	require.Zero(t, s.taken)
@@ -38,7 +38,7 @@ func TestSeats(t *testing.T) {
 
 // The addresses of one /64 of IPv6 count together, an IPv4-mapped address counts as the IPv4 address.
 func TestSeatsOfNetworks(t *testing.T) {
-	s := newSeats(limits{total: 9, source: 1})
+	s := NewSeats(Limits{Total: 9, Source: 1})
 	for _, tt := range []struct {
 		from string
 		ok   bool
@@ -46,16 +46,16 @@ func TestSeatsOfNetworks(t *testing.T) {
 		{"2001:db8::1", true}, {"2001:db8::2", false}, {"2001:db8:0:1::1", true}, {"fe80::1%tun0", true}, {"fe80::1%tun1", false},
 		{"10.0.0.1", true}, {"::ffff:10.0.0.1", false}, {"::ffff:10.0.0.2", true},
 	} {
-		require.Equal(t, tt.ok, s.take(netip.MustParseAddr(tt.from)), tt.from)
+		require.Equal(t, tt.ok, s.Take(netip.MustParseAddr(tt.from)), tt.from)
 	}
-	s.leave(netip.MustParseAddr("2001:db8::3"))
-	require.True(t, s.take(netip.MustParseAddr("2001:db8::2")))
+	s.Leave(netip.MustParseAddr("2001:db8::3"))
+	require.True(t, s.Take(netip.MustParseAddr("2001:db8::2")))
 }
 
 // SEC-050: a service resets a connection beyond its limits, and accepts the next when one has ended.
 func TestClientsAreBounded(t *testing.T) {
 	s := newStack(t)
-	requireBounded(t, s, eachConn(limits{total: 2, source: 2, idle: time.Hour}, echo), 2, func(c net.Conn) error {
+	requireBounded(t, s, EachConn(Limits{Total: 2, Source: 2, Idle: time.Hour}, echo), 2, func(c net.Conn) error {
 		_, err := c.Write([]byte("x"))
 		if err == nil {
 			_, err = io.ReadFull(c, make([]byte, 1))

@@ -10,6 +10,9 @@ import (
 	"strings"
 )
 
+// Name is the stack's name, which the web page has and package dns resolves.
+const Name = "tunstack.internal"
+
 // Service is one server. It has a function for each transport that it supports; the function serves any number of clients until
 // l or p is closed, ends all their connections, and returns when all its goroutines have ended.
 type Service struct {
@@ -23,13 +26,13 @@ type Service struct {
 // All returns the services in the order of their ports. The http service shows of.
 func All(of Observed) []Service {
 	return []Service{
-		{Name: "echo", Port: 7, Doc: "sends back all data that it receives (RFC 862)", TCP: eachConn(cheap, echo), UDP: eachDatagram(echoDatagram)},
-		{Name: "discard", Port: 9, Doc: "discards all data that it receives (RFC 863)", TCP: eachConn(cheap, discard), UDP: eachDatagram(discardDatagram)},
-		{Name: "daytime", Port: 13, Doc: "sends the date and time (RFC 867)", TCP: eachConn(cheap, daytime), UDP: eachDatagram(daytimeDatagram)},
-		{Name: "chargen", Port: 19, Doc: "sends characters without end (RFC 864)", TCP: eachConn(cheap, chargen)},
+		{Name: "echo", Port: 7, Doc: "sends back all data that it receives (RFC 862)", TCP: EachConn(cheap, echo), UDP: eachDatagram(echoDatagram)},
+		{Name: "discard", Port: 9, Doc: "discards all data that it receives (RFC 863)", TCP: EachConn(cheap, discard), UDP: eachDatagram(discardDatagram)},
+		{Name: "daytime", Port: 13, Doc: "sends the date and time (RFC 867)", TCP: EachConn(cheap, daytime), UDP: eachDatagram(daytimeDatagram)},
+		{Name: "chargen", Port: 19, Doc: "sends characters without end (RFC 864)", TCP: EachConn(cheap, chargen)},
 		{Name: "http", Port: 80, Doc: "shows this stack's state as a web page", TCP: web(of)},
-		{Name: "knock", Port: 1414, Doc: "listens to knock-knock jokes", TCP: eachConn(typed, knockKnock)},
-		{Name: "upper", Port: 12000, Doc: "answers one line in upper case", TCP: eachConn(typed, upper)},
+		{Name: "knock", Port: 1414, Doc: "listens to knock-knock jokes", TCP: EachConn(typed, knockKnock)},
+		{Name: "upper", Port: 12000, Doc: "answers one line in upper case", TCP: EachConn(typed, upper)},
 		{Name: "upper-udp", Port: 54321, Doc: "answers each datagram in upper case", UDP: eachDatagram(upperDatagram)},
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ const (
 )
 
 // answers bound the number of pages made at once, because each walks through all sockets.
-var answers = limits{total: 16, source: 4}
+var answers = Limits{Total: 16, Source: 4}
 
 //go:embed web.html
 var webPage string
@@ -46,11 +47,11 @@ func web(of Observed) func(net.Listener) {
 			ReadHeaderTimeout: time.Minute, // a person may type the request
 			ReadTimeout:       time.Minute,
 			WriteTimeout:      writeTimeout,
-			IdleTimeout:       pageConns.idle,
+			IdleTimeout:       pageConns.Idle,
 			MaxHeaderBytes:    16 << 10,
 			ErrorLog:          log.New(io.Discard, "", 0), // clients' mistakes are not logged
 		}
-		server.Serve(seatedListener{l, newSeats(pageConns), sendBuffer}) // until l is closed
+		server.Serve(seatedListener{l, NewSeats(pageConns), sendBuffer}) // until l is closed
 		server.Close()
 	}
 }
@@ -95,34 +96,37 @@ var policy = func() string {
 		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }()
 
-// guarded calls next for requests that name the stack by an address, and for a limited number at once. A web site in the
+// names are those of the stack. Nobody can have them in the public DNS: internal is for private use (ICANN), local for multicast DNS.
+var names = []string{"", "localhost", Name, "tunstack.local"}
+
+// guarded calls next for requests that name the stack by an address or one of names, and for a limited number at once. A web site in the
 // browser of a user of this network cannot read the page: a host name that resolves to the stack (DNS rebinding) is refused.
 func guarded(next http.Handler) http.Handler {
-	seats := newSeats(answers)
+	seats := NewSeats(answers)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Content-Security-Policy", policy)
-		if !namesAddress(r.Host) {
-			http.Error(w, "ask for this page by an address, like http://10.0.0.2/", http.StatusMisdirectedRequest)
+		if !namesStack(r.Host) {
+			http.Error(w, "ask for this page by an address, like http://10.0.0.2/, or as http://"+Name+"/", http.StatusMisdirectedRequest)
 			return
 		}
 		client, _ := netip.ParseAddrPort(r.RemoteAddr) // without one all clients count together
-		if !seats.take(client.Addr()) {
+		if !seats.Take(client.Addr()) {
 			w.Header().Set("Retry-After", "1")
 			http.Error(w, "too many requests at once", http.StatusServiceUnavailable)
 			return
 		}
-		defer seats.leave(client.Addr())
+		defer seats.Leave(client.Addr())
 		next.ServeHTTP(w, r)
 	})
 }
 
-// namesAddress reports whether the Host of a request is an address, with or without a port, localhost, or absent (HTTP/1.0).
-func namesAddress(host string) bool {
+// namesStack reports whether the Host of a request is an address or one of names, with or without a port, or absent (HTTP/1.0).
+func namesStack(host string) bool {
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {
 		name = host
 	}
 	_, err = netip.ParseAddr(strings.Trim(name, "[]"))
-	return err == nil || name == "" || strings.EqualFold(name, "localhost")
+	return err == nil || slices.Contains(names, strings.ToLower(strings.TrimSuffix(name, ".")))
 }

@@ -115,7 +115,7 @@ func TestAnswersAreBounded(t *testing.T) {
 			return w.Code
 		}
 		for _, from := range []string{"10.0.0.1:1", "10.0.0.3:1", "10.0.0.4:1", "10.0.0.5:1"} {
-			for range answers.source {
+			for range answers.Source {
 				w := slow{httptest.NewRecorder(), make(chan bool, 1), read} // Write may come before the wait for it
 				go ask(w, from)
 				<-w.began
@@ -132,7 +132,7 @@ func TestAnswersAreBounded(t *testing.T) {
 // SEC-050: a connection beyond the limits is reset, and a seat is free again when its client has gone.
 func TestPageConnectionsAreBounded(t *testing.T) {
 	s := newStack(t)
-	requireBounded(t, s, web(s), pageConns.source, func(c net.Conn) error {
+	requireBounded(t, s, web(s), pageConns.Source, func(c net.Conn) error {
 		if _, err := io.WriteString(c, "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"); err != nil {
 			return err
 		}

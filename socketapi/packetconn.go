@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+
+	"tunstack/ip/dgram"
 )
 
 // PacketConn is a UDP or raw socket, connected or not. Its methods are those of net.UDPConn and net.IPConn.
@@ -30,6 +32,24 @@ func (c *PacketConn) ReadFrom(b []byte) (int, net.Addr, error) {
 func (c *PacketConn) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
 	n, from, err := c.receive(b)
 	return n, from, c.error("read", err)
+}
+
+// RecvMsg receives one datagram, as Berkeley.RecvMsg does: Message.Local is the address to which it was sent. Of a raw socket of IPv4 the data
+// begin with the IP header.
+func (c *PacketConn) RecvMsg(b []byte) (int, Message, error) {
+	n, m, err := c.so.receive(b, 0)
+	return n, m, c.error("read", err)
+}
+
+// SendMsg sends one datagram to Message.Addr, as Berkeley.SendMsg does: Message.Local is its source. A connected socket needs no address.
+func (c *PacketConn) SendMsg(b []byte, m Message) (int, error) {
+	e := envelope{to: m.Addr, Control: dgram.Control{Src: m.Local.Unmap()}}
+	err := c.so.control(&e.Control, m.Ancillary)
+	n := 0
+	if err == nil {
+		n, err = c.so.transmit(b, e, 0)
+	}
+	return n, c.error("write", err)
 }
 
 // receive receives one datagram, and removes the IP header of an IPv4 raw socket's.
