@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,16 +12,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// initEnv, set to 1, makes Init act.
-const initEnv = "TUNSTACK_INIT"
+// initEnv, set to 1, makes Init act. coversEnv are the Covers in JSON.
+const (
+	initEnv   = "TUNSTACK_INIT"
+	coversEnv = "TUNSTACK_COVERS"
+)
 
 // Isolate returns a command, not yet started, that runs cmd in its own PID and mount namespaces: it sees and signals only its
-// own processes, and no other process sees its mounts. Files stay the user's. This program is process 1 there and calls Init.
-func Isolate(cmd *exec.Cmd) *exec.Cmd {
+// own processes, and no other process sees its mounts. Files stay the user's, except those that covers hide. This program is process 1
+// there and calls Init.
+func Isolate(cmd *exec.Cmd, covers ...Cover) *exec.Cmd {
 	isolated := exec.Command(self, append([]string{cmd.Path}, cmd.Args...)...)
 	isolated.Args[0] = os.Args[0]
 	isolated.Stdin, isolated.Stdout, isolated.Stderr = cmd.Stdin, cmd.Stdout, cmd.Stderr
-	isolated.Env = append(cmd.Environ(), initEnv+"=1")
+	list, _ := json.Marshal(covers) // strings always marshal
+	isolated.Env = append(cmd.Environ(), initEnv+"=1", coversEnv+"="+string(list))
 	isolated.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
 	return isolated
 }
@@ -33,7 +39,9 @@ func Init() {
 	}
 	os.Unsetenv(initEnv)
 	os.Unsetenv(insideEnv) // the parent's number is meaningless in this namespace
-	status, err := runInit(os.Args[1], os.Args[2:])
+	covers := os.Getenv(coversEnv)
+	os.Unsetenv(coversEnv)
+	status, err := runInit(covers, os.Args[1], os.Args[2:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		status = 1
@@ -41,8 +49,11 @@ func Init() {
 	os.Exit(status)
 }
 
-func runInit(path string, args []string) (status int, err error) {
+func runInit(covers, path string, args []string) (status int, err error) {
 	if err := mountProc(); err != nil {
+		return 0, err
+	}
+	if err := mountCovers(covers); err != nil {
 		return 0, err
 	}
 	signals := make(chan os.Signal, 16)
@@ -64,6 +75,20 @@ func mountProc() error {
 	err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
 	if err != nil && !errors.Is(err, unix.EPERM) {
 		return fmt.Errorf("mount /proc: %w", err)
+	}
+	return nil
+}
+
+// mountCovers puts the files of a list in JSON over others.
+func mountCovers(list string) error {
+	var covers []Cover
+	if err := json.Unmarshal([]byte(list), &covers); err != nil {
+		return fmt.Errorf("%s: %w", coversEnv, err)
+	}
+	for _, c := range covers {
+		if err := unix.Mount(c.With, c.Path, "", unix.MS_BIND, ""); err != nil && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("mount over %s: %w", c.Path, err)
+		}
 	}
 	return nil
 }

@@ -21,6 +21,9 @@ const requireEnv = "TUNSTACK_REQUIRE"
 // Inside reports whether Reexec started this process.
 func Inside() bool { return os.Getenv(insideEnv) == fmt.Sprint(os.Getppid()) }
 
+// Cover is a file of which the command of Isolate sees another one. A Path that does not exist stays so.
+type Cover struct{ Path, With string }
+
 // T is the part of *testing.T that Need, NeedTool and Missing use.
 type T interface {
 	Helper()

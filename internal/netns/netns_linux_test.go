@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -158,6 +159,27 @@ func TestIsolate(t *testing.T) { // SEC-042
 		require.NoError(t, err)
 		require.Equal(t, want, status, name)
 	}
+}
+
+// An isolated command sees other files where it is told to, and nobody else does.
+func TestCovers(t *testing.T) {
+	Need(t)
+	dir := t.TempDir()
+	path, with := filepath.Join(dir, "path"), filepath.Join(dir, "with")
+	require.NoError(t, os.WriteFile(path, []byte("old\n"), 0o600))
+	require.NoError(t, os.WriteFile(with, []byte("new\n"), 0o600))
+	var out strings.Builder
+	cmd := exec.Command("/bin/sh", "-c", "cat "+path+"; env | grep COVERS")
+	cmd.Stdout = &out
+	status, err := Run(Isolate(cmd, Cover{path, with}, Cover{filepath.Join(dir, "missing"), with}))
+	require.NoError(t, err)
+	require.Equal(t, 1, status, "the environment has a trace of it")
+	require.Equal(t, "new\n", out.String())
+	old, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "old\n", string(old))
+	_, err = os.Stat(filepath.Join(dir, "missing"))
+	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
 func TestIsolatedSignals(t *testing.T) {
