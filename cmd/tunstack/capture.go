@@ -46,7 +46,7 @@ FILE whose name ends in .pcap has no comments. Super-packets of the device are s
 			expression := strings.Join(args, " ")
 			chosen, err := filter.Parse(expression)
 			if err != nil {
-				return usageError{err}
+				return usageError{err, exitUsage}
 			}
 			if f.count < 0 || cmd.Flags().Changed("count") && f.count == 0 {
 				return usage("-c %d: the count must be at least 1", f.count)

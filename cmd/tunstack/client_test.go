@@ -30,7 +30,7 @@ func TestFailures(t *testing.T) {
 
 func TestNoStack(t *testing.T) {
 	path := noStack(t)
-	for _, line := range []string{"netstat", "netstat -s --json", "ifconfig", "neigh", "arp", "route", "ping 10.0.0.1", "ping fe80::1", "traceroute 10.0.0.1", "knock 10.0.0.1", "echo 10.0.0.1 x", "nc -l 5000"} {
+	for _, line := range []string{"netstat", "netstat -s --json", "ifconfig", "neigh", "arp", "route", "ping 10.0.0.1", "ping fe80::1", "traceroute 10.0.0.1", "dig @10.0.0.1 x", "host x 10.0.0.1", "knock 10.0.0.1", "echo 10.0.0.1 x", "nc -l 5000"} {
 		t.Run(line, func(t *testing.T) {
 			requireOneLine(t, tunstack("", strings.Fields(line)...), exitFailure, "no stack is running behind "+path+"; start one with `tunstack up`")
 		})

@@ -16,24 +16,27 @@ import (
 
 // upFlags are the values of the flags of `tunstack up`.
 type upFlags struct {
-	dev, addr, host, driver, services, congestion, pcap, impair, logLevel string
-	mtu, queues                                                           int
-	tap, sandbox, debugClock                                              bool
-	dns                                                                   []string
+	dev, addr, host, driver, services, mdns, congestion, pcap, impair, logLevel string
+	mtu, queues                                                                 int
+	tap, sandbox, debugClock                                                    bool
+	dns, forward                                                                []string
 }
 
 // upConfig is the parsed form of upFlags.
 type upConfig struct {
 	dev      tun.Config
-	addr     netip.Prefix // of the stack; invalid: from a router
-	host     netip.Addr   // the host's end; invalid: without an address
-	services string       // for services.Pick
+	addr     netip.Prefix     // of the stack; invalid: from a router
+	host     netip.Addr       // the host's end; invalid: without an address
+	services string           // for services.Pick
+	forward  []netip.AddrPort // servers for the dns service
+	mdns     string           // the name in mDNS, without domain; "": none
 	pcap     string
 	impair   tun.Impairment
 	logLevel slog.Level
 
 	dnsServers   []netip.AddrPort // of --dns
 	machineNames dns.Settings     // of the machine's resolv.conf
+	ownNames     bool             // ask the stack's own dns service
 
 	congestion string // for tcp.Config
 	debugClock bool
@@ -44,7 +47,7 @@ type upConfig struct {
 
 // parse checks the flags. All its errors are usage errors.
 func (f *upFlags) parse() (upConfig, error) {
-	c := upConfig{services: f.services, pcap: f.pcap, congestion: f.congestion, debugClock: f.debugClock}
+	c := upConfig{services: f.services, mdns: f.mdns, pcap: f.pcap, congestion: f.congestion, debugClock: f.debugClock}
 	c.dev = tun.Config{Name: f.dev, MTU: f.mtu, Queues: f.queues, Driver: f.driver, Offload: true}
 	if f.tap {
 		c.dev.Kind = tun.TAP
@@ -63,7 +66,7 @@ func (f *upFlags) parse() (upConfig, error) {
 	if err := c.nameServers(f); err != nil {
 		return c, err
 	}
-	if _, err := services.Pick(services.All(nil), f.services); err != nil {
+	if _, err := services.Pick(offered(nil, c), f.services); err != nil {
 		return c, usage("--services: %w", err)
 	}
 	if err := c.logLevel.UnmarshalText([]byte(f.logLevel)); err != nil {
@@ -109,6 +112,8 @@ func (c *upConfig) check(f *upFlags) error {
 		return usage("--congestion %s: it must be %s", f.congestion, oneOf(tcp.Algorithms))
 	case f.queues < 1 || f.queues > maxQueues:
 		return usage("--queues %d: it must be from 1 to %d", f.queues, maxQueues)
+	case f.mdns != "" && !validLabel(f.mdns):
+		return usage("--mdns %s: a name has up to 63 letters, digits and hyphens", f.mdns)
 	case f.queues > 1 && f.driver == "water":
 		return usage("--queues %d: the water driver supports one queue", f.queues)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"tunstack/capture"
 	"tunstack/cmd/internal/control"
+	"tunstack/dns"
 	"tunstack/internal/clock"
 	"tunstack/socketapi"
 )
@@ -34,6 +35,7 @@ func (h host) Tables() map[string]func() iter.Seq[any] {
 		"neighbors":   table(h.Neighbors),
 		"counters":    table(h.Counters),
 		"nameservers": table(h.NameServers),
+		"resolver":    func() iter.Seq[any] { return control.Rows(slices.Values([]dns.Settings{h.Resolver().Settings()})) },
 		"sockets":     func() iter.Seq[any] { return control.Rows(h.AllSockets(false)) },
 		"details":     func() iter.Seq[any] { return control.Rows(h.AllSockets(true)) },
 	}

@@ -6,17 +6,24 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
+	"strings"
 	"syscall"
 
 	"tunstack/cmd/internal/icmpmsg"
 	"tunstack/icmp"
 	"tunstack/ip"
 	"tunstack/ipv6"
+	"tunstack/services/mdns"
 	"tunstack/socketapi"
 )
 
-// DialContext implements control.Stack. A raw ICMP connection is one for ping, see icmpConn.
+// DialContext implements control.Stack. A raw ICMP connection is one for ping, see icmpConn, and one to the group of multicast DNS receives
+// from all.
 func (h host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	if group, err := netip.ParseAddrPort(address); err == nil && strings.HasPrefix(network, "udp") && mdns.IsGroup(group) {
+		return mdns.Dial(ctx, h.Stack, network, group)
+	}
 	c, err := h.Stack.DialContext(ctx, network, address)
 	switch {
 	case err != nil:

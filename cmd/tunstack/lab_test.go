@@ -42,7 +42,7 @@ func startLoopback(t *testing.T) {
 	n.stack, err = socketapi.New(socketapi.Config{DNS: dns.Config{Hosts: hosts}})
 	require.NoError(t, err)
 	n.onClose(n.stack.Close)
-	running, err := services.Start(n.stack, services.All(n.stack))
+	running, err := services.Start(n.stack, offered(n.stack, upConfig{}))
 	require.NoError(t, err)
 	n.onClose(func() error { running.Close(); return nil })
 	n.startControl(l, slog.New(slog.DiscardHandler))

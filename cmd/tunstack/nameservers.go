@@ -22,8 +22,17 @@ var resolvConf = []string{"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"
 // noDNS is the --dns that makes the stack ask no server.
 const noDNS = "none"
 
-// nameServers reads --dns. Without it the stack asks the machine's servers, which a sandbox cannot reach.
-func (c *upConfig) nameServers(f *upFlags) error {
+// nameServers reads --dns-forward and --dns. Without the latter the stack asks the machine's servers, and in a sandbox, which cannot reach
+// them, its own.
+func (c *upConfig) nameServers(f *upFlags) (err error) {
+	if c.forward, err = parseServers("--dns-forward", f.forward); err != nil {
+		return err
+	}
+	for _, server := range c.forward {
+		if server.Addr() == c.addr.Addr() {
+			return usage("--dns-forward %s: it is the stack's address", server.Addr())
+		}
+	}
 	switch {
 	case slices.Contains(f.dns, noDNS) && len(f.dns) > 1:
 		return usage("--dns none: it excludes other servers")
@@ -33,31 +42,29 @@ func (c *upConfig) nameServers(f *upFlags) error {
 		c.machineNames = machineNames(resolvConf)
 		return nil
 	}
-	for _, text := range f.dns {
-		server, err := parseServer(text)
-		if err != nil {
-			return err
-		}
-		c.dnsServers = append(c.dnsServers, server)
-	}
-	return nil
+	c.ownNames = len(f.dns) == 0
+	c.dnsServers, err = parseServers("--dns", f.dns)
+	return err
 }
 
-// parseServer reads the address of a name server, perhaps with a port.
-func parseServer(text string) (netip.AddrPort, error) {
-	server, err := netip.ParseAddrPort(text)
-	if addr, plain := netip.ParseAddr(text); plain == nil {
-		server, err = netip.AddrPortFrom(addr, 0), nil
+// parseServers reads the addresses of name servers, perhaps with a port, that a flag lists.
+func parseServers(flag string, texts []string) (servers []netip.AddrPort, err error) {
+	for _, text := range texts {
+		server, err := netip.ParseAddrPort(text)
+		if addr, plain := netip.ParseAddr(text); plain == nil {
+			server, err = netip.AddrPortFrom(addr, 0), nil
+		}
+		switch a := server.Addr(); {
+		case err != nil:
+			return nil, usage("%s %s: it must be the address of a name server, perhaps with a port", flag, text)
+		case a.IsLoopback():
+			return nil, usage("%s %s: on the stack this is the stack itself; it cannot reach a server on the host's loopback", flag, text)
+		case a.IsUnspecified() || a.IsMulticast() || a.Is4In6():
+			return nil, usage("%s %s: no server can have this address", flag, text)
+		}
+		servers = append(servers, server)
 	}
-	switch a := server.Addr(); {
-	case err != nil:
-		return server, usage("--dns %s: it must be the address of a name server, perhaps with a port, or none", text)
-	case a.IsLoopback():
-		return server, usage("--dns %s: on the stack this is the stack itself; it cannot reach a server on the host's loopback", text)
-	case a.IsUnspecified() || a.IsMulticast() || a.Is4In6():
-		return server, usage("--dns %s: no server can have this address", text)
-	}
-	return server, nil
+	return servers, nil
 }
 
 // machineNames reads the first of the files that names a server which the stack can perhaps reach, without those on the machine's

@@ -44,7 +44,7 @@ func watched(t *testing.T, f netstatFlags, ticks int) []string {
 func TestWatchSockets(t *testing.T) {
 	startLoopback(t)
 	shown := watched(t, netstatFlags{udp: true, info: true}, 2)
-	require.Regexp(t, `^State +Recv-Q .*\n(UNCONN .*\n){4}$`, shown[0])
+	require.Regexp(t, `^State +Recv-Q .*\n(UNCONN .*\n){5}$`, shown[0])
 	require.Equal(t, "\n"+shown[0], shown[1], "an empty line between")
 	require.Equal(t, shown[1], shown[2])
 }

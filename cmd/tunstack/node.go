@@ -51,6 +51,9 @@ func start(ctx context.Context, cfg upConfig, controlPath string, log *slog.Logg
 	if err := n.startServices(cfg); err != nil {
 		return nil, err
 	}
+	if err := n.startMDNS(cfg, log); err != nil {
+		return nil, err
+	}
 	return n, n.startControl(l, log)
 }
 
@@ -171,7 +174,7 @@ func openInterface(cfg upConfig, log *slog.Logger) (tun.Device, error) {
 }
 
 func (n *node) startServices(cfg upConfig) error {
-	chosen, err := services.Pick(services.All(n.stack), cfg.services)
+	chosen, err := services.Pick(offered(n.stack, cfg), cfg.services)
 	if err != nil {
 		return err
 	}
@@ -180,6 +183,9 @@ func (n *node) startServices(cfg upConfig) error {
 		return err
 	}
 	n.services = chosen
+	if cfg.ownNames && slices.Contains(services.Names(chosen), "dns") {
+		n.stack.SetNameServers(socketapi.NameServers{Source: socketapi.NamesMachine, Servers: []netip.AddrPort{ownServer}})
+	}
 	n.onClose(func() error { running.Close(); return nil })
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,11 +29,16 @@ type exitStatus int
 // Error implements error.
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
-// usageError is a mistake in the command line that cobra does not find.
-type usageError struct{ error }
+// usageError is a mistake in the command line, and the exit status for it.
+type usageError struct {
+	error
+	status int
+}
 
 // usage makes a usageError.
-func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+func usage(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...), exitUsage}
+}
 
 // run executes a command line and returns the exit status.
 func run(args []string, s streams) int {
@@ -63,9 +69,9 @@ func status(cmd *cobra.Command, err error, parsed bool, s streams) int {
 		return int(done)
 	case errors.Is(err, context.Canceled):
 		return exitInterrupt
-	case !parsed || errors.As(err, &misused):
+	case errors.As(err, &misused) || !parsed:
 		fmt.Fprintf(s.err, "tunstack: %s (see %s --help)\n", escape.Lines(err.Error()), cmd.CommandPath())
-		return exitUsage
+		return cmp.Or(misused.status, exitUsage)
 	}
 	fmt.Fprintf(s.err, "tunstack: %s\n", escape.Lines(err.Error()))
 	return exitFailure
@@ -105,7 +111,7 @@ running stack and send from its address.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().StringVar(&a.control, "control", control.DefaultPath(), "Unix `socket` of the running stack; $"+control.Env+" sets the default")
 	root.AddCommand(a.upCommand(), a.runCommand(),
-		a.knockCommand(), a.echoCommand(), a.ncCommand(), a.pingCommand(), a.tracerouteCommand(),
+		a.knockCommand(), a.echoCommand(), a.ncCommand(), a.pingCommand(), a.tracerouteCommand(), a.hostCommand(), a.digCommand(),
 		a.netstatCommand(), a.ifconfigCommand(), a.neighCommand(), a.arpCommand(), a.routeCommand(), a.resolverCommand(),
 		a.traceCommand(), a.captureCommand(), a.replayCommand(), a.plotCommand(), a.stepCommand(), a.manCommand())
 	return root

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"tunstack/internal/netns"
-	"tunstack/services"
 	"tunstack/tcp"
 )
 
@@ -59,11 +58,14 @@ Services:
 	flags.BoolVar(&f.tap, "tap", false, "an Ethernet interface (TAP), where the stack does ARP and neighbour discovery")
 	flags.StringVar(&f.addr, "addr", "10.0.0.2/24", "the stack's `address` and network, or auto: IPv6 addresses as a router on the link advertises")
 	flags.StringVar(&f.host, "host", defaultHost, "`address` of the host's end, or none")
-	flags.StringArrayVar(&f.dns, "dns", nil, "`address` of a name server, perhaps with a port, or none; more than once for several (default those of\n/etc/resolv.conf, in a sandbox none)")
+	flags.StringArrayVar(&f.dns, "dns", nil, "`address` of a name server, perhaps with a port, or none; more than once for several (default those of\n/etc/resolv.conf, in a sandbox the stack's own)")
 	flags.IntVar(&f.mtu, "mtu", 1500, "largest IP datagram in `bytes`")
 	flags.StringVar(&f.driver, "driver", "auto", "auto, linux (/dev/net/tun with offload), veth (Ethernet; needs no device file)\nor water (portable)")
 	flags.IntVar(&f.queues, "queues", 1, "`number` of queues of the interface, each read on its own processor")
 	flags.StringVar(&f.services, "services", "all", "`list` of services with commas between, all or none")
+	flags.StringArrayVar(&f.forward, "dns-forward", nil, "`address` of a server that the dns service asks for names that are not the stack's; more than once\nfor several")
+	flags.StringVar(&f.mdns, "mdns", "", "answer to `name`.local by multicast DNS (RFC 6762); without =NAME to "+mdnsName+".local")
+	flags.Lookup("mdns").NoOptDefVal = mdnsName
 	flags.StringVar(&f.congestion, "congestion", tcp.Algorithms[0], "TCP's congestion control: "+oneOf(tcp.Algorithms))
 	flags.StringVar(&f.pcap, "pcap", "", "record all packets in `file`, .pcap or .pcapng; the latter with a comment on each")
 	flags.StringVar(&f.impair, "impair", "", "simulate a bad link as tc-netem does, by `words`: loss=1%,delay=20ms,jitter=5ms,\nreorder=1%,duplicate=1%,corrupt=0.1%,rate=100mbit; in. or out. before a word\nmeans one direction")
@@ -75,7 +77,7 @@ Services:
 
 func serviceList() string {
 	var lines []string
-	for _, s := range services.All(nil) {
+	for _, s := range offered(nil, upConfig{}) {
 		lines = append(lines, "  "+s.String())
 	}
 	return strings.Join(lines, "\n")
@@ -109,19 +111,19 @@ func (a *app) sandbox(cmd *cobra.Command, cfg upConfig, args []string) error {
 	if err := netns.SetupLoopback(); err != nil {
 		return err
 	}
+	dir, err := os.MkdirTemp("", "tunstack-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
 	if !cmd.Flags().Changed("control") {
-		dir, err := os.MkdirTemp("", "tunstack-")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
 		a.control = filepath.Join(dir, "control.sock") // two sandboxes do not share one
 	}
-	return a.inside(cmd.Context(), cfg, args)
+	return a.inside(cmd.Context(), cfg, dir, args)
 }
 
-// inside runs the stack and the command within the namespace.
-func (a *app) inside(ctx context.Context, cfg upConfig, args []string) error {
+// inside runs the stack and the command within the namespace. dir is for files of the sandbox.
+func (a *app) inside(ctx context.Context, cfg upConfig, dir string, args []string) error {
 	if err := equip(a.control); err != nil {
 		return err
 	}
@@ -134,8 +136,12 @@ func (a *app) inside(ctx context.Context, cfg upConfig, args []string) error {
 		return explainInside(err)
 	}
 	defer n.close()
+	covers, err := n.resolveBy(dir)
+	if err != nil {
+		return err
+	}
 	n.announce(out, cfg, "From the stack's side, here too", "The sandbox ends with this command.")
-	status, err := netns.Run(netns.Isolate(child))
+	status, err := netns.Run(netns.Isolate(child, covers...))
 	if failure := n.failure(); failure != nil {
 		return failure
 	}

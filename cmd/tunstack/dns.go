@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"tunstack/cmd/internal/dig"
+	"tunstack/internal/netns"
+	"tunstack/services"
+	"tunstack/services/dns"
+	"tunstack/services/mdns"
+	"tunstack/socketapi"
+)
+
+// offered lists the services of up for a stack, which is nil when only their names matter.
+func offered(stack *socketapi.Stack, cfg upConfig) []services.Service {
+	if stack == nil {
+		return withDNS(services.All(nil), dns.Config{})
+	}
+	hosts := func() []dns.Host {
+		return []dns.Host{{Name: services.Name, Addrs: lasting(stack)}, {Name: "host." + services.Name, Addrs: cfg.hosts()}}
+	}
+	return withDNS(services.All(stack), dns.Config{Hosts: hosts, Forward: cfg.forward, Dial: stack.DialContext})
+}
+
+// ownServer is the dns service as the stack itself reaches it.
+var ownServer = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), dig.Port)
+
+// withDNS adds the name server to services, in the order of the ports.
+func withDNS(list []services.Service, cfg dns.Config) []services.Service {
+	s := dns.Service(cfg)
+	at, _ := slices.BinarySearchFunc(list, s.Port, func(other services.Service, port uint16) int { return int(other.Port) - int(port) })
+	return slices.Insert(list, at, s)
+}
+
+// lasting are the addresses of a stack by which others can reach it for longer: neither tentative, temporary or deprecated, nor of one link.
+func lasting(stack *socketapi.Stack) (list []netip.Addr) {
+	for _, i := range stack.Interfaces() {
+		for _, a := range i.Addresses {
+			if addr := a.Prefix.Addr(); !i.Loopback && !a.Tentative && !a.Temporary && !a.Deprecated && !addr.IsLinkLocalUnicast() {
+				list = append(list, addr)
+			}
+		}
+	}
+	return list
+}
+
+// hosts are the addresses of the host's end.
+func (c *upConfig) hosts() (list []netip.Addr) {
+	for _, p := range c.dev.Hosts {
+		list = append(list, p.Addr())
+	}
+	return list
+}
+
+// resolveBy makes the covers that let the command of a sandbox ask the stack's name server, in a file in dir. The C library may ask
+// systemd-resolved or nscd instead of the servers in resolv.conf, which would not know the stack: their sockets are hidden.
+func (n *node) resolveBy(dir string) ([]netns.Cover, error) {
+	var text strings.Builder
+	for _, a := range lasting(n.stack) {
+		fmt.Fprintf(&text, "nameserver %s\n", a)
+	}
+	if text.Len() == 0 || !slices.Contains(services.Names(n.services), "dns") {
+		return nil, nil
+	}
+	file := filepath.Join(dir, "resolv.conf")
+	if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {
+		return nil, err
+	}
+	return []netns.Cover{
+		{Path: "/etc/resolv.conf", With: file},
+		{Path: "/run/systemd/resolve/io.systemd.Resolve", With: os.DevNull},
+		{Path: "/run/nscd/socket", With: os.DevNull},
+	}, nil
+}
+
+// mdnsName is the name that --mdns means.
+const mdnsName = "tunstack"
+
+// validLabel reports whether a word can be the first label of a host's name (RFC 1123 section 2.1).
+func validLabel(word string) bool {
+	return len(word) <= 63 && word == strings.Trim(word, "-") && !strings.ContainsFunc(word, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-'
+	})
+}
+
+// startMDNS gives the stack a name in the domain local, if the flags ask for that.
+func (n *node) startMDNS(cfg upConfig, log *slog.Logger) error {
+	if cfg.mdns == "" {
+		return nil
+	}
+	r, err := mdns.Start(n.stack, cfg.mdns, log)
+	if err != nil {
+		return fmt.Errorf("--mdns: %w", err)
+	}
+	n.onClose(r.Close)
+	return nil
+}
