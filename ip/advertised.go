@@ -14,7 +14,7 @@ const (
 // advertised holds the parameters of an interface that its routers advertise (RFC 4861 section 6.3.2); 0: they have advertised none.
 type advertised struct {
 	curHopLimit atomic.Uint32
-	linkMTU     atomic.Int64
+	linkMTU     [2]atomic.Int64 // by family
 }
 
 // SetCurHopLimit sets the Hop Limit of IPv6 datagrams that leave by the interface with TTL 0; 0: Config.TTL.
@@ -29,15 +29,20 @@ func (i *Interface) CurHopLimit() uint8 {
 }
 
 // SetLinkMTU sets the largest IPv6 datagram in bytes that is sent by the interface; 0, or more than the link's MTU: the link's MTU.
-func (i *Interface) SetLinkMTU(n int) {
-	if i.advertised.linkMTU.Swap(int64(n)) != int64(n) {
+func (i *Interface) SetLinkMTU(n int) { i.setLinkMTU(1, n) }
+
+// SetLinkMTU4 is SetLinkMTU for IPv4 (RFC 2132 section 5.1).
+func (i *Interface) SetLinkMTU4(n int) { i.setLinkMTU(0, n) }
+
+func (i *Interface) setLinkMTU(family, n int) {
+	if i.advertised.linkMTU[family].Swap(int64(n)) != int64(n) {
 		i.stack.generation.Add(1)
 	}
 }
 
 // mtuTo is the largest datagram in bytes to dst that the interface sends.
 func (i *Interface) mtuTo(dst netip.Addr) int {
-	if n := int(i.advertised.linkMTU.Load()); n != 0 && dst.Is6() {
+	if n := int(i.advertised.linkMTU[index(dst)].Load()); n != 0 {
 		return min(n, i.mtu)
 	}
 	return i.mtu

@@ -233,7 +233,7 @@ func (s *Stack) choose(t *table, p *Path, dst, src netip.Addr, via Via) error {
 	case IsLinkLocal6(dst):
 		p.Out = t.byName(dst.Zone())
 	default:
-		p.follow(t.lookupVia(dst, via), src)
+		p.follow(t.lookupTo(dst, src, via), src)
 	}
 	switch {
 	case p.Out == nil:
@@ -277,6 +277,7 @@ func (p *Path) follow(r *routeEntry, src netip.Addr) {
 
 func (s *Stack) chooseSource(t *table, p *Path, dst netip.Addr, via Via) error {
 	switch {
+	case via.NoAddr && FormOf(dst) == FormBroadcast:
 	case t.local[addrkey.Of(dst)] != nil:
 		p.src = dst // the stack talks to itself from the destination address
 	case dst.Is6():

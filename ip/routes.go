@@ -207,7 +207,7 @@ func (t *table) outOf(e RouteEntry) (*Interface, error) {
 		}
 		return out, nil
 	}
-	via := t.connected(e.Gateway)
+	via := t.reaches(e.Gateway, out)
 	switch {
 	case e.Interface != "" && out == nil:
 		return nil, syscall.ENODEV
@@ -215,6 +215,18 @@ func (t *table) outOf(e RouteEntry) (*Interface, error) {
 		return nil, syscall.ENETUNREACH
 	}
 	return via, nil
+}
+
+// reaches is the interface by which a gateway is a neighbour: that of its connected network, else, as on Linux, that of a route without a
+// gateway, by out unless out is nil (RFC 3442, Local Subnet Routes). nil: it is not a neighbour.
+func (t *table) reaches(gateway netip.Addr, out *Interface) *Interface {
+	if via := t.connected(gateway); via != nil {
+		return via
+	}
+	if r := t.lookupAll(gateway, Via{Device: out, OnLink: true}); r != nil && t.local[addrkey.Of(gateway)] == nil {
+		return r.out
+	}
+	return nil
 }
 
 // DelRoute removes the routes with e's prefix; a Gateway or an Interface in e must match too. The error is ESRCH when no route

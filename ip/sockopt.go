@@ -17,6 +17,7 @@ type SocketOptions struct {
 	FreeBind  bool        // IP_FREEBIND: may be bound to an address that the stack does not have, and over IPv6 sends from it
 	NoPort    bool        // IP_BIND_ADDRESS_NO_PORT: Bind to port 0 leaves the choice of the port to Connect
 	Ports     ports.Range // IP_LOCAL_PORT_RANGE: the range of ephemeral ports
+	NoAddr    bool        // limited broadcasts leave from 0.0.0.0: see Via.NoAddr
 	RecvErr   bool        // IP_RECVERR: ICMP errors go to the error queue
 	IPOptions []byte      // IP_OPTIONS
 	Discover  Discover    // IP_MTU_DISCOVER
@@ -46,7 +47,7 @@ func (d Discover) DF() bool { return d == DiscoverWant || d == DiscoverDo || d =
 
 // Via is the way that the socket's packets may take.
 func (o *SocketOptions) Via() Via {
-	return Via{Device: o.Device, OnLink: o.DontRoute, Public: o.IPv6().Preferences == PreferPublic, Foreign: o.FreeBind}
+	return Via{Device: o.Device, OnLink: o.DontRoute, Public: o.IPv6().Preferences == PreferPublic, Foreign: o.FreeBind, NoAddr: o.NoAddr}
 }
 
 // Clone returns a copy that shares no memory with o.

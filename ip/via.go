@@ -8,6 +8,7 @@ type Via struct {
 	OnLink  bool       // through no gateway (SO_DONTROUTE)
 	Public  bool       // from an address that is not temporary, if there is one (IPV6_ADDR_PREFERENCES)
 	Foreign bool       // an IPv6 source may be an address that the stack does not have (IPV6_FREEBIND)
+	NoAddr  bool       // limited broadcasts leave from 0.0.0.0: a DHCP client asks for an address (RFC 2131 section 4.1)
 }
 
 // allows reports whether a route satisfies v.
@@ -26,6 +27,25 @@ func (t *table) lookupVia(a netip.Addr, via Via) *routeEntry {
 	}
 	return &routeEntry{out: via.Device}
 }
+
+// lookupTo is lookupVia for datagrams to dst, from src unless src is the zero Addr. If one of the addresses is an IPv4 link-local one
+// the destination is a neighbour, and no router is asked (RFC 3927 sections 2.6.2 and 2.7).
+func (t *table) lookupTo(dst, src netip.Addr, via Via) *routeEntry {
+	if !isLinkLocal4(dst) && !isLinkLocal4(src) {
+		return t.lookupVia(dst, via)
+	}
+	via.OnLink = true
+	if via.Device == nil && isLinkLocal4(src) {
+		via.Device = t.owner(src)
+	}
+	if r := t.lookupVia(dst, via); r != nil || t.onlyLink() == nil {
+		return r
+	}
+	return &routeEntry{out: t.onlyLink()}
+}
+
+// isLinkLocal4 reports whether a is in 169.254/16.
+func isLinkLocal4(a netip.Addr) bool { return a.Is4() && a.IsLinkLocalUnicast() }
 
 // group is the interface that a multicast or limited broadcast leaves by.
 func (t *table) group(dst, src netip.Addr, via Via) *Interface {

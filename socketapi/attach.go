@@ -102,6 +102,7 @@ func (s *Stack) conflict(_ time.Duration, c *link.Conflict) {
 	}
 	for _, a := range s.links {
 		if a.ethernet != nil && a.ip.RemoveAddress(c.Addr) == nil { // else it is another interface's
+			s.lost.tell(c)
 			return
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"io"
 	"net/netip"
 	"slices"
-	"sync"
 
 	"tunstack/ip"
 	"tunstack/ipv6"
@@ -43,12 +42,6 @@ const (
 // AutoconfInfo is what an interface has configured by itself, and what routers advertise for other programs.
 type AutoconfInfo = autoconf.Info
 
-// autoconfs has the functions that follow what the interfaces configure.
-type autoconfs struct {
-	mu       sync.Mutex
-	watchers []*func(AutoconfInfo)
-}
-
 // configure makes the Host of an interface.
 func (s *Stack) configure(a *attachment, c *Interface, random io.Reader) error {
 	if c.Autoconf.Mode == AutoconfOff || a.ip.MTU() < ipv6.MinMTU {
@@ -78,16 +71,6 @@ func (s *Stack) configure(a *attachment, c *Interface, random io.Reader) error {
 	return err
 }
 
-// tell calls the watchers.
-func (c *autoconfs) tell(info AutoconfInfo) {
-	c.mu.Lock()
-	watchers := slices.Clone(c.watchers)
-	c.mu.Unlock()
-	for _, w := range watchers {
-		(*w)(info)
-	}
-}
-
 // Autoconf lists what the interfaces have configured by themselves.
 func (s *Stack) Autoconf() (rows []AutoconfInfo) {
 	for _, a := range s.links {
@@ -101,13 +84,5 @@ func (s *Stack) Autoconf() (rows []AutoconfInfo) {
 // WatchAutoconf calls changed with the AutoconfInfo of an interface whenever it has changed, until stop is called. changed runs on the
 // goroutine of the stack's timers, or of Advance, and must not block; a call that has begun may end after stop.
 func (s *Stack) WatchAutoconf(changed func(AutoconfInfo)) (stop func()) {
-	c := &s.autoconfs
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.watchers = append(c.watchers, &changed)
-	return func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.watchers = slices.DeleteFunc(c.watchers, func(w *func(AutoconfInfo)) bool { return w == &changed })
-	}
+	return s.autoconfs.add(changed)
 }

@@ -50,7 +50,8 @@ type Stack struct {
 	ttl    uint8        // of packets of sockets without IP_TTL
 
 	addresses   addresses
-	autoconfs   autoconfs
+	autoconfs   watchers[AutoconfInfo]
+	lost        watchers[*link.Conflict] // of addresses
 	resolver    *dns.Resolver
 	nameServers nameServers
 	services    servicesFile
