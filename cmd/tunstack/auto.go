@@ -14,6 +14,10 @@ const routerPatience = 10 * time.Second
 
 // addressed gives an interface its address, or lets it configure itself.
 func addressed(i *socketapi.Interface, cfg upConfig, log *slog.Logger) {
+	if cfg.dhcp {
+		i.ACD = dhcpACD()
+		return
+	}
 	if cfg.addr.IsValid() {
 		i.Addrs = []netip.Prefix{cfg.addr}
 		return

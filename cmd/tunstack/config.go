@@ -20,12 +20,15 @@ type upFlags struct {
 	mtu, queues                                                                 int
 	tap, sandbox, debugClock                                                    bool
 	dns, forward                                                                []string
+	keepLease                                                                   bool
+	leaseFile                                                                   string
 }
 
 // upConfig is the parsed form of upFlags.
 type upConfig struct {
 	dev      tun.Config
-	addr     netip.Prefix     // of the stack; invalid: from a router
+	addr     netip.Prefix     // of the stack; invalid: from a router, or by DHCP
+	dhcp     bool             // --addr dhcp
 	host     netip.Addr       // the host's end; invalid: without an address
 	services string           // for services.Pick
 	forward  []netip.AddrPort // servers for the dns service
@@ -40,6 +43,10 @@ type upConfig struct {
 
 	congestion string // for tcp.Config
 	debugClock bool
+	sandbox    bool
+
+	keepLease bool   // at the end
+	leaseFile string // "": the default
 
 	// fallback is the interface to create if /dev/net/tun cannot be opened; nil: none. Only a sandbox has one.
 	fallback *tun.Config
@@ -47,7 +54,8 @@ type upConfig struct {
 
 // parse checks the flags. All its errors are usage errors.
 func (f *upFlags) parse() (upConfig, error) {
-	c := upConfig{services: f.services, mdns: f.mdns, pcap: f.pcap, congestion: f.congestion, debugClock: f.debugClock}
+	c := upConfig{services: f.services, mdns: f.mdns, pcap: f.pcap, congestion: f.congestion, debugClock: f.debugClock,
+		sandbox: f.sandbox, keepLease: f.keepLease, leaseFile: f.leaseFile}
 	c.dev = tun.Config{Name: f.dev, MTU: f.mtu, Queues: f.queues, Driver: f.driver, Offload: true}
 	if f.tap {
 		c.dev.Kind = tun.TAP
@@ -143,10 +151,27 @@ func (f *upFlags) checkAuto() error {
 	return nil
 }
 
+// checkDHCP checks the flags that --addr dhcp excludes.
+func (f *upFlags) checkDHCP() error {
+	switch {
+	case f.host != defaultHost && f.host != "none":
+		return usage("--host %s: with --addr dhcp the network is the server's", f.host)
+	case !f.tap && f.driver != "veth":
+		return usage("--addr dhcp: it needs an Ethernet interface (--tap, or --driver veth)")
+	}
+	return nil
+}
+
 // addresses reads --addr and --host.
 func (c *upConfig) addresses(f *upFlags) error {
 	if f.addr == auto {
 		return f.checkAuto()
+	}
+	if c.dhcp = f.addr == dhcpAddr; c.dhcp {
+		return f.checkDHCP()
+	}
+	if f.keepLease || f.leaseFile != "" {
+		return usage("--keep-lease and --lease-file need --addr dhcp")
 	}
 	addr, err := netip.ParsePrefix(f.addr)
 	if err != nil || !addr.Addr().Is4() {

@@ -16,6 +16,7 @@ type host struct {
 	*socketapi.Stack
 	clock   *clock.Steady
 	capture *capture.Capture
+	leases  []lessee
 }
 
 // Capture implements control.Stack.
@@ -36,6 +37,7 @@ func (h host) Tables() map[string]func() iter.Seq[any] {
 		"counters":    table(h.Counters),
 		"nameservers": table(h.NameServers),
 		"resolver":    func() iter.Seq[any] { return control.Rows(slices.Values([]dns.Settings{h.Resolver().Settings()})) },
+		"leases":      table(h.Leases),
 		"sockets":     func() iter.Seq[any] { return control.Rows(h.AllSockets(false)) },
 		"details":     func() iter.Seq[any] { return control.Rows(h.AllSockets(true)) },
 	}

@@ -28,6 +28,7 @@ type node struct {
 	clock    *clock.Steady
 	capture  *capture.Capture // of the device's packets; nil: no device
 	services []services.Service
+	leases   []lessee
 	failed   chan error     // the device's failure
 	closers  []func() error // in the order of starting
 }
@@ -108,10 +109,13 @@ func (n *node) startStack(ctx context.Context, cfg upConfig, log *slog.Logger) e
 		return err
 	}
 	n.addr = cfg.addr
-	if !n.addr.IsValid() {
+	switch {
+	case cfg.dhcp:
+		n.addr, err = n.startDHCP(ctx, cfg, log)
+	case !n.addr.IsValid():
 		n.addr = n.learn(ctx, log)
 	}
-	return nil
+	return err
 }
 
 // deviceFailed is called when the device cannot be read any more.
@@ -191,7 +195,7 @@ func (n *node) startServices(cfg upConfig) error {
 }
 
 func (n *node) startControl(l net.Listener, log *slog.Logger) error {
-	server := control.NewServer(host{n.stack, n.clock, n.capture}, log)
+	server := control.NewServer(host{n.stack, n.clock, n.capture, n.leases}, log)
 	if err := n.lendSockets(server, log); err != nil {
 		return err
 	}

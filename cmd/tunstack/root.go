@@ -112,7 +112,7 @@ running stack and send from its address.`,
 	root.PersistentFlags().StringVar(&a.control, "control", control.DefaultPath(), "Unix `socket` of the running stack; $"+control.Env+" sets the default")
 	root.AddCommand(a.upCommand(), a.runCommand(),
 		a.knockCommand(), a.echoCommand(), a.ncCommand(), a.pingCommand(), a.tracerouteCommand(), a.hostCommand(), a.digCommand(),
-		a.netstatCommand(), a.ifconfigCommand(), a.neighCommand(), a.arpCommand(), a.routeCommand(), a.resolverCommand(),
+		a.netstatCommand(), a.ifconfigCommand(), a.neighCommand(), a.arpCommand(), a.routeCommand(), a.resolverCommand(), a.leaseCommand(),
 		a.traceCommand(), a.captureCommand(), a.replayCommand(), a.plotCommand(), a.stepCommand(), a.manCommand())
 	return root
 }

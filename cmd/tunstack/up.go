@@ -36,6 +36,7 @@ Services:
   sudo tunstack up --addr 192.168.7.2/24 --host 192.168.7.1
   sudo tunstack up --tap --services echo,knock --pcap packets.pcapng
   sudo tunstack up --addr auto
+  sudo tunstack up --tap --addr dhcp
   tunstack up --sandbox --impair loss=5%,delay=20ms`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && !f.sandbox {
@@ -56,7 +57,9 @@ Services:
 	flags.SetInterspersed(false) // the options behind CMD are CMD's
 	flags.StringVar(&f.dev, "dev", "", "`name` of the interface (default tun0, with --tap tap0)")
 	flags.BoolVar(&f.tap, "tap", false, "an Ethernet interface (TAP), where the stack does ARP and neighbour discovery")
-	flags.StringVar(&f.addr, "addr", "10.0.0.2/24", "the stack's `address` and network, or auto: IPv6 addresses as a router on the link advertises")
+	flags.StringVar(&f.addr, "addr", "10.0.0.2/24", "the stack's `address` and network, or auto: IPv6 addresses as a router on the link advertises,\nor dhcp: an IPv4 address from a DHCP server, on an Ethernet interface")
+	flags.BoolVar(&f.keepLease, "keep-lease", false, "with --addr dhcp: do not give the lease back at the end, and ask for it at the next start")
+	flags.StringVar(&f.leaseFile, "lease-file", "", "with --addr dhcp: keep the lease in `file` (default a file of the user's for each interface,\nin a sandbox none)")
 	flags.StringVar(&f.host, "host", defaultHost, "`address` of the host's end, or none")
 	flags.StringArrayVar(&f.dns, "dns", nil, "`address` of a name server, perhaps with a port, or none; more than once for several (default those of\n/etc/resolv.conf, in a sandbox the stack's own)")
 	flags.IntVar(&f.mtu, "mtu", 1500, "largest IP datagram in `bytes`")

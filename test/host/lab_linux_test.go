@@ -3,6 +3,7 @@ package host
 import (
 	"bufio"
 	"context"
+	"io"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -125,6 +126,7 @@ type node struct {
 	path    string // of the program
 	control string
 	cmd     *exec.Cmd
+	out     io.Reader       // its standard output
 	errs    strings.Builder // its standard error
 }
 
@@ -140,6 +142,14 @@ func up(t *testing.T, args ...string) *node {
 // start is up for tests that end the program themselves.
 func start(t *testing.T, args ...string) *node {
 	t.Helper()
+	n := begin(t, args...)
+	n.ready()
+	return n
+}
+
+// begin is start that does not wait.
+func begin(t *testing.T, args ...string) *node {
+	t.Helper()
 	netns.Need(t)
 	path, err := program()
 	require.NoError(t, err, path)
@@ -149,17 +159,23 @@ func start(t *testing.T, args ...string) *node {
 	out, err := n.cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, n.cmd.Start())
+	n.out = out
 	t.Cleanup(func() { n.cmd.Process.Kill() }) // even if the test has failed
+	return n
+}
+
+// ready waits until the program prints that it is ready.
+func (n *node) ready() {
+	n.t.Helper()
 	timeout := time.AfterFunc(patience, func() { n.cmd.Process.Kill() })
 	defer timeout.Stop()
-	for lines := bufio.NewScanner(out); lines.Scan(); {
+	for lines := bufio.NewScanner(n.out); lines.Scan(); {
 		if strings.HasPrefix(lines.Text(), "ready ") {
-			return n
+			return
 		}
 	}
 	n.cmd.Wait()
-	require.FailNow(t, "tunstack up is not ready", "%v\n%s", n.cmd, n.errs.String())
-	return nil
+	require.FailNow(n.t, "tunstack up is not ready", "%v\n%s", n.cmd, n.errs.String())
 }
 
 // stop interrupts the program, which must exit with status 0.

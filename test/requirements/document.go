@@ -28,6 +28,8 @@ var layers = []layer{
 	{"icmpv6", "ICMPv6"},
 	{"nd", "Neighbour discovery"},
 	{"slaac", "Autoconfiguration"},
+	{"dhcp", "DHCP"},
+	{"dhcpv6", "DHCPv6"},
 	{"udp", "UDP"},
 	{"tcp", "TCP"},
 	{"socket", "Sockets"},

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"tunstack/dhcp"
+	"tunstack/internal/stats"
+	"tunstack/link"
+	"tunstack/socketapi"
+)
+
+// dhcpAddr is the --addr that makes the stack take its IPv4 address from a DHCP server.
+const dhcpAddr = "dhcp"
+
+// dhcpPatience is how long `up --addr dhcp` waits for an address before it serves without: longer than the client waits for a server before
+// it takes a link-local address.
+const dhcpPatience = 15 * time.Second
+
+// dhcpACD probes as quickACD does, and gives an address up that another host insists on: the client then gets another one.
+func dhcpACD() link.ACD {
+	acd := quickACD
+	acd.Defence = link.Once
+	return acd
+}
+
+// leasePath is the default of --lease-file: a file of the user's for each interface.
+func leasePath(device string) (string, error) {
+	dir := os.Getenv("XDG_STATE_HOME")
+	if dir == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", err
+		}
+		dir = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(dir, "tunstack", "lease-"+device+".json"), nil
+}
+
+// startDHCP starts a DHCP client, and returns the address of the stack when it has one; the zero Prefix if it has none yet.
+func (n *node) startDHCP(ctx context.Context, cfg upConfig, log *slog.Logger) (netip.Prefix, error) {
+	config := dhcp.Config{LeaseFile: cfg.leaseFile, Hostname: "tunstack", LinkLocal: true, Delay: -1, Logger: log}
+	var err error
+	if config.Secret, err = userSecret(); err != nil {
+		log.Warn("the client will be another at the next start", "reason", err)
+	}
+	if config.LeaseFile == "" && !cfg.sandbox {
+		if config.LeaseFile, err = leasePath(n.dev); err != nil {
+			log.Warn("the lease is not kept", "reason", err)
+		}
+	}
+	got := make(chan dhcp.Info, 1)
+	config.Changed = func(i dhcp.Info) {
+		if len(i.Addresses) > 0 || i.LinkLocal.IsValid() {
+			select {
+			case got <- i:
+			default: // only the first counts
+			}
+		}
+	}
+	client, err := dhcp.Start(n.stack, n.dev, config)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	n.leases = append(n.leases, client)
+	n.onClose(func() error { client.Stop(!cfg.keepLease); return nil })
+	select {
+	case i := <-got:
+		return append(i.Addresses, i.LinkLocal)[0], nil
+	case <-ctx.Done():
+	case <-time.After(dhcpPatience):
+	}
+	return netip.Prefix{}, nil
+}
+
+// lessee is a DHCP client.
+type lessee interface {
+	Info() dhcp.Info
+	Stats() any
+}
+
+// Leases lists what the DHCP clients have got.
+func (h host) Leases() (rows []dhcp.Info) {
+	for _, c := range h.leases {
+		rows = append(rows, c.Info())
+	}
+	return rows
+}
+
+// Counters are those of the stack and of the DHCP clients.
+func (h host) Counters() []socketapi.Counter {
+	rows := h.Stack.Counters()
+	for _, c := range h.leases {
+		rows = append(rows, stats.Read(c.Stats())...)
+	}
+	return rows
+}
