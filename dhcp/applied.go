@@ -2,7 +2,6 @@ package dhcp
 
 import (
 	"net/netip"
-	"reflect"
 	"slices"
 	"time"
 
@@ -15,23 +14,16 @@ type applied struct {
 	stack  *socketapi.Stack
 	device string
 
-	addr     netip.Prefix
-	routes   []socketapi.Route
-	settings dhcp4.Settings
+	addr   netip.Prefix
+	routes []socketapi.Route
 }
 
-// apply configures a lease, whose address is in use already, and undoes what an earlier form of it had and this one has not. It reports
-// whether the settings are others.
-func (a *applied) apply(l *dhcp4.Lease, valid time.Duration) (changed bool) {
+// apply configures a lease, whose address is in use already, and undoes what an earlier form of it had and this one has not.
+func (a *applied) apply(l *dhcp4.Lease, valid time.Duration) {
 	_ = a.stack.SetLifetimes(a.device, l.Addr.Addr(), valid, valid) // the address may be lost already: then Client.taken follows
 	a.setRoutes(a.routesOf(l))
-	mtu := l.MTU
-	if a.stack.SetMTU4(a.device, mtu) != nil {
-		mtu = 0
-	}
-	changed = !a.addr.IsValid() || !reflect.DeepEqual(l.Settings, a.settings)
-	a.addr, a.settings = l.Addr, l.Settings
-	return changed
+	_ = a.stack.SetMTU4(a.device, l.MTU) // which is 0 or large enough
+	a.addr = l.Addr
 }
 
 // undo removes what the lease has configured, the routes first.
@@ -41,7 +33,7 @@ func (a *applied) undo() {
 	if a.addr.IsValid() {
 		_ = a.stack.RemoveAddress(a.device, a.addr.Addr()) // it may be gone already: lost to another host
 	}
-	a.addr, a.settings = netip.Prefix{}, dhcp4.Settings{}
+	a.addr = netip.Prefix{}
 }
 
 // setRoutes replaces the routes.

@@ -24,7 +24,7 @@ type Client6 struct {
 }
 
 // Start6 starts a client on an interface that listens to routers (socketapi.Autoconf): it does nothing until one of them sets the flag M or O
-// (RFC 4861 section 4.2). Of the Config it uses Secret, Patience, Names, Changed and Logger. Errors: ENODEV without such an interface, and
+// (RFC 4861 section 4.2). Of the Config it uses Secret, Patience, Changed and Logger. Errors: ENODEV without such an interface, and
 // EADDRINUSE while another program of the stack has port 546.
 func Start6(stack *socketapi.Stack, device string, cfg Config) (*Client6, error) {
 	cfg.complete()
@@ -174,7 +174,7 @@ func (h *host6) Remove(addr netip.Addr) {
 
 // Configure implements dhcp6.Host.
 func (h *host6) Configure(s dhcp6.Settings) {
-	h.cfg.Names(s.DNS, s.Search)
+	h.setNames(socketapi.NamesDHCPv6, s.DNS, s.Search)
 	h.changed()
 }
 

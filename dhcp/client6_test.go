@@ -25,8 +25,6 @@ type lab6 struct {
 	conn   net.PacketConn
 	asked  []dhcpv6.MessageType
 	silent bool
-	names  []netip.Addr
-	search []string
 }
 
 var (
@@ -125,9 +123,7 @@ func (l *lab6) advertises(managed, other bool) {
 }
 
 func (l *lab6) start() *Client6 {
-	c, err := Start6(l.stack, "eth0", Config{
-		Logger: slog.New(slog.DiscardHandler), Names: func(servers []netip.Addr, search []string) { l.names, l.search = servers, search },
-	})
+	c, err := Start6(l.stack, "eth0", Config{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(l.t, err)
 	l.t.Cleanup(func() { c.Stop(false) })
 	return c
@@ -163,7 +159,8 @@ func TestManaged(t *testing.T) {
 		require.Equal(t, "DHCPv6", info.Protocol)
 		require.Equal(t, []netip.Prefix{leased6}, info.Addresses)
 		require.InDelta(t, 2*time.Hour, info.Expires, float64(10*time.Second))
-		require.Len(t, l.names, 2)
+		servers, _ := names(l.stack, socketapi.NamesDHCPv6)
+		require.Equal(t, []string{"fe80::1%eth0", "2001:db8::53"}, servers)
 		for _, r := range l.stack.Routes() {
 			require.NotEqual(t, leased6.Masked(), r.Prefix, "no network is on the link because of the lease")
 		}
@@ -176,7 +173,8 @@ func TestManaged(t *testing.T) {
 		require.False(t, l.has())
 		require.Equal(t, dhcpv6.MessageTypeRelease, l.asked[len(l.asked)-1])
 		require.Equal(t, "STOPPED", c.Info().State)
-		require.Empty(t, l.names)
+		servers, _ = names(l.stack, socketapi.NamesDHCPv6)
+		require.Empty(t, servers)
 		c.Stop(true)
 	})
 }
@@ -190,7 +188,8 @@ func TestOtherConfiguration(t *testing.T) {
 		require.Equal(t, []dhcpv6.MessageType{dhcpv6.MessageTypeInformationRequest}, l.asked)
 		require.False(t, l.has())
 		require.Equal(t, "INFORMED", c.Info().State)
-		require.Len(t, l.names, 2)
+		servers, _ := names(l.stack, socketapi.NamesDHCPv6)
+		require.Equal(t, []string{"fe80::1%eth0", "2001:db8::53"}, servers)
 	})
 }
 

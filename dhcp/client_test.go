@@ -34,8 +34,18 @@ type lab struct {
 	peer   *socketapi.Stack
 	server *server.Server
 	device string
-	names  []netip.Addr
-	search []string
+}
+
+// names are the name servers of a source, and its search list.
+func names(s *socketapi.Stack, source socketapi.NameSource) (servers []string, search []string) {
+	for _, n := range s.NameServers() {
+		for _, a := range n.Servers {
+			if n.Source == source {
+				servers, search = append(servers, a.Addr().String()), n.Search
+			}
+		}
+	}
+	return servers, search
 }
 
 // bubble runs a test in virtual time.
@@ -82,7 +92,6 @@ func (l *lab) serve() (stop func()) {
 // start starts the client.
 func (l *lab) start(cfg Config) *Client {
 	cfg.Delay, cfg.Logger = -1, slog.New(slog.DiscardHandler)
-	cfg.Names = func(servers []netip.Addr, search []string) { l.names, l.search = servers, search }
 	c, err := Start(l.stack, l.device, cfg)
 	require.NoError(l.t, err)
 	l.t.Cleanup(func() { c.Stop(false) })
@@ -119,8 +128,9 @@ func TestLease(t *testing.T) {
 		require.Equal(t, "PROBING", c.Info().State)
 		l.passes(10 * time.Second)
 		require.Equal(t, []netip.Prefix{first}, l.addresses())
-		require.Equal(t, []netip.Addr{serverAddr.Addr()}, l.names)
-		require.Equal(t, []string{"example.org"}, l.search)
+		servers, search := names(l.stack, socketapi.NamesDHCP)
+		require.Equal(t, []string{"10.0.0.1"}, servers)
+		require.Equal(t, []string{"example.org"}, search)
 		require.True(t, slices.ContainsFunc(l.stack.Routes(), func(r socketapi.Route) bool {
 			return r.Prefix.Bits() == 0 && r.Gateway == serverAddr.Addr() && r.Interface == l.device
 		}))
@@ -143,11 +153,12 @@ func TestLease(t *testing.T) {
 		c.Stop(true)
 		synctest.Wait()
 		require.Empty(t, l.addresses())
-		require.Empty(t, l.names)
+		servers, _ = names(l.stack, socketapi.NamesDHCP)
+		require.Empty(t, servers)
 		require.Len(t, l.stack.Routes(), 1, "of the loopback")
 		require.EqualValues(t, 1, l.count("dhcp.server.released"))
 		_, err = conn.Write([]byte("x"))
-		require.ErrorIs(t, err, syscall.EADDRNOTAVAIL)
+		require.ErrorIs(t, err, syscall.ENETUNREACH)
 		c.Stop(true)
 	})
 }

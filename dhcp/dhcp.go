@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
-	"net/netip"
 	"time"
 
 	crand "crypto/rand"
@@ -33,8 +32,6 @@ type Config struct {
 	// Patience is how long the client waits for a server before it logs that none answers, and takes a link-local address; 0: 10 s. It goes on
 	// trying.
 	Patience time.Duration
-	// Names is called when the name servers and the search list of the lease have changed; nil: they are only shown. It must not block.
-	Names func(servers []netip.Addr, search []string)
 	// Changed is called when Info has another address or state; nil: nobody is told. It must not block, and must not call the Client's Stop.
 	Changed func(Info)
 	// Logger receives a record when a lease is lost or no server answers; nil: slog.Default.
@@ -50,9 +47,6 @@ func (cfg *Config) complete() {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
-	}
-	if cfg.Names == nil {
-		cfg.Names = func([]netip.Addr, []string) {}
 	}
 	if cfg.Changed == nil {
 		cfg.Changed = func(Info) {}

@@ -63,10 +63,8 @@ func (h *host) Claim(addr netip.Prefix) {
 func (h *host) Bound(l *dhcp4.Lease) {
 	now := h.stack.Now()
 	h.fallback.stop()
-	changed := h.applied.apply(l, left(now, l.End))
-	if changed {
-		h.cfg.Names(l.DNS, l.SearchList())
-	}
+	h.applied.apply(l, left(now, l.End))
+	h.setNames(socketapi.NamesDHCP, l.DNS, l.SearchList())
 	h.cfg.Logger.Info("DHCP lease", "interface", h.device, "address", l.Addr, "server", l.Server)
 	if h.file != nil {
 		(*Client)(h).save(false)
@@ -80,7 +78,7 @@ func (h *host) Lost(l *dhcp4.Lease, why dhcp4.Reason) {
 		h.cfg.Logger.Warn("the DHCP lease is lost", "interface", h.device, "address", l.Addr, "reason", string(why))
 	}
 	h.applied.undo()
-	h.cfg.Names(nil, nil)
+	h.setNames(socketapi.NamesDHCP, nil, nil)
 	(*Client)(h).publish()
 }
 

@@ -3,6 +3,7 @@ package dhcp
 import (
 	"context"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -101,6 +102,18 @@ func (l *loop) listen(network, address string) (*socketapi.PacketConn, error) {
 	conn := p.(*socketapi.PacketConn)
 	l.onStop(func() { conn.Close() })
 	return conn, l.stack.Berkeley().SetSockOpt(conn.Descriptor(), socketapi.SOL_SOCKET, socketapi.SO_BINDTODEVICE, l.device)
+}
+
+// setNames tells the stack's resolver the name servers of a lease.
+func (l *loop) setNames(source socketapi.NameSource, servers []netip.Addr, search []string) {
+	n := socketapi.NameServers{Source: source, Interface: l.device, Search: search}
+	for _, a := range servers {
+		if a.Is6() && a.IsLinkLocalUnicast() {
+			a = a.WithZone(l.device)
+		}
+		n.Servers = append(n.Servers, netip.AddrPortFrom(a, 0))
+	}
+	l.stack.SetNameServers(n)
 }
 
 // receive gives the datagrams of a socket to input, in the loop, until the socket is closed.
