@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -201,9 +202,9 @@ func FuzzHostsFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, name string) {
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 		file := hostsFile{path: path}
-		addrs, canonical := file.host(name)
-		require.Equal(t, len(addrs) > 0, canonical != "")
-		for _, a := range addrs {
+		h := file.host(name, netip.Addr.IsValid)
+		require.Equal(t, len(h.Addrs) > 0, h.Canonical != "")
+		for _, a := range h.Addrs {
 			require.NotEmpty(t, file.addr(a))
 		}
 	})

@@ -2,6 +2,7 @@ package dns
 
 import (
 	"bufio"
+	"cmp"
 	"net/netip"
 	"os"
 	"slices"
@@ -22,13 +23,14 @@ type hostsFile struct {
 
 // hostsTable has names in the form of fold, and addresses without zones.
 type hostsTable struct {
-	byName map[string]*hostsEntry
+	byName map[string][]hostsEntry
 	byAddr map[netip.Addr][]string
 }
 
+// hostsEntry is a line of the file: an address and its first name.
 type hostsEntry struct {
+	addr      netip.Addr
 	canonical string
-	addrs     []netip.Addr
 }
 
 // current is the table as the file is now; an unreadable file has no names.
@@ -39,7 +41,7 @@ func (f *hostsFile) current() *hostsTable {
 	if f.table != nil && err == nil && info.ModTime().Equal(f.changed) && info.Size() == f.size {
 		return f.table
 	}
-	f.table = &hostsTable{map[string]*hostsEntry{}, map[netip.Addr][]string{}}
+	f.table = &hostsTable{map[string][]hostsEntry{}, map[netip.Addr][]string{}}
 	if err == nil {
 		f.changed, f.size = info.ModTime(), info.Size()
 		f.table.load(f.path)
@@ -69,23 +71,22 @@ func (t *hostsTable) add(addr netip.Addr, names []string) {
 	key := addr.WithZone("")
 	t.byAddr[key] = append(t.byAddr[key], names...)
 	for _, name := range names {
-		e := t.byName[fold(name)]
-		if e == nil {
-			e = &hostsEntry{canonical: names[0]}
-			t.byName[fold(name)] = e
-		}
-		if !slices.Contains(e.addrs, addr) {
-			e.addrs = append(e.addrs, addr)
+		known := t.byName[fold(name)]
+		if !slices.ContainsFunc(known, func(e hostsEntry) bool { return e.addr == addr }) {
+			t.byName[fold(name)] = append(known, hostsEntry{addr, names[0]})
 		}
 	}
 }
 
-// host returns the addresses of a name and its first name in the file.
-func (f *hostsFile) host(name string) ([]netip.Addr, string) {
-	if e := f.current().byName[fold(name)]; e != nil {
-		return slices.Clone(e.addrs), e.canonical
+// host returns the addresses of a name that are wanted, and the first name that the first of them has in the file.
+func (f *hostsFile) host(name string, wanted func(netip.Addr) bool) (h Host) {
+	for _, e := range f.current().byName[fold(name)] {
+		if wanted(e.addr) {
+			h.Canonical = cmp.Or(h.Canonical, e.canonical)
+			h.Addrs = append(h.Addrs, e.addr)
+		}
 	}
-	return nil, ""
+	return h
 }
 
 // addr returns the names of an address, the first of the file first.

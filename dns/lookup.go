@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -13,7 +12,7 @@ import (
 // Host is a host with its addresses.
 type Host struct {
 	Addrs     []netip.Addr // the best first
-	Canonical string       // its first name in the hosts file, or the one at the end of the CNAME chain, without a dot at the end
+	Canonical string       // the first name of its line in the hosts file, or the one at the end of the CNAME chain, without a dot at the end
 }
 
 // Lookup finds the addresses of a host, in the hosts file or by DNS. network is "ip", "ip4" or "ip6". An address stands for itself.
@@ -46,19 +45,15 @@ func (r *Resolver) lookup(ctx context.Context, network, host string, found func(
 		found([]netip.Addr{a})
 		return Host{[]netip.Addr{a}, host}, nil
 	}
-	if addrs, canonical := r.hosts.host(host); slices.ContainsFunc(addrs, has) {
-		addrs = slices.DeleteFunc(addrs, func(a netip.Addr) bool { return !has(a) })
-		found(addrs)
-		return Host{addrs, canonical}, nil
+	if h := r.hosts.host(host, has); h.Addrs != nil {
+		found(h.Addrs)
+		return h, nil
 	}
 	answers, err := r.searchEach(ctx, host, func(a *Answer) { found(a.addrs()) }, r.addressTypes(network)...)
 	if err != nil {
 		return Host{}, err
 	}
-	h := Host{Canonical: strings.TrimSuffix(answers[0].Name, ".")}
-	if !validHost(h.Canonical) {
-		h.Canonical = host
-	}
+	h := Host{Canonical: answers[0].canonical(host)}
 	for _, a := range answers {
 		h.Addrs = append(h.Addrs, a.addrs()...)
 	}
@@ -152,17 +147,28 @@ func (r *Resolver) LookupAddr(ctx context.Context, addr string) ([]string, error
 
 // LookupCNAME is that of *net.Resolver: the name at the end of the CNAME chain of a host that has an address. It ends with a dot.
 func (r *Resolver) LookupCNAME(ctx context.Context, host string) (string, error) {
-	if addrs, canonical := r.hosts.host(host); len(addrs) > 0 {
-		return strings.TrimSuffix(canonical, ".") + ".", nil
+	if h := r.hosts.host(host, netip.Addr.IsValid); h.Addrs != nil {
+		return strings.TrimSuffix(h.Canonical, ".") + ".", nil
 	}
 	answers, err := r.search(ctx, host, r.addressTypes("ip")...)
 	if err != nil {
 		return "", failure(host, err)
 	}
-	if !validHost(answers[0].Name) {
-		return "", failure(host, ErrNoData)
+	return answers[0].canonical(host) + ".", nil
+}
+
+// canonical is the name at the end of the CNAME chain, else the asked one, without a dot at the end and with the case in which the server
+// or the user writes it. host is what the user has asked for. A name that no host can have is not given to programs.
+func (a *Answer) canonical(host string) string {
+	host = strings.TrimSuffix(host, ".")
+	name := host + strings.TrimSuffix(a.Name, ".")[min(len(host), len(a.Name)-1):] // with what the search list has added
+	if a.data > 0 {
+		name = strings.TrimSuffix(a.Records[a.data-1].Data.(*dnsmessage.CNAMEResource).CNAME.String(), ".")
 	}
-	return answers[0].Name, nil
+	if !validHost(name) {
+		return host
+	}
+	return name
 }
 
 // LookupTXT is that of *net.Resolver: the texts of a name. The parts of one record are joined.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strconv"
 
 	"tunstack/dns"
 	"tunstack/ip"
@@ -78,39 +79,63 @@ func (s *Stack) GetAddrInfo(node, service string, hints *AddrInfo) ([]AddrInfo, 
 	if err := h.restrict(s); err != nil {
 		return nil, err
 	}
+	kinds, err := s.kindsOf(service, &h)
+	if err != nil {
+		return nil, err
+	}
 	addrs, canonical, err := s.node(node, &h)
 	if err != nil {
 		return nil, err
 	}
-	list := s.answers(addrs, service, &h)
-	switch {
-	case len(list) == 0 && h.Flags&AI_NUMERICSERV != 0:
-		return nil, EAI_NONAME
-	case len(list) == 0:
-		return nil, EAI_SERVICE
-	case h.Flags&AI_CANONNAME != 0:
+	var list []AddrInfo
+	for _, a := range addrs {
+		for _, k := range kinds {
+			list = append(list, AddrInfo{Family: domainOf(ip.VersionOf(a)), Socktype: k.typ, Protocol: k.proto, Addr: netip.AddrPortFrom(a, k.port)})
+		}
+	}
+	if h.Flags&AI_CANONNAME != 0 {
 		list[0].Canonname = canonical
 	}
 	return list, nil
 }
 
-// answers combines addresses with the transports that the hints allow.
-func (s *Stack) answers(addrs []netip.Addr, service string, h *AddrInfo) (list []AddrInfo) {
-	for _, addr := range addrs {
-		for _, t := range transports {
-			if t.list == nil || h.Socktype != 0 && h.Socktype != t.typ || h.Protocol != 0 && t.proto != 0 && h.Protocol != t.proto {
-				continue
-			}
-			port, ok := s.services.port(service, t.name, h.Flags&AI_NUMERICSERV != 0)
-			if !ok {
-				continue
-			}
-			list = append(list, AddrInfo{
-				Family: domainOf(ip.VersionOf(addr)), Socktype: t.typ, Protocol: max(t.proto, h.Protocol), Addr: netip.AddrPortFrom(addr, port),
-			})
+// kind is a kind of socket that can use a service.
+type kind struct {
+	typ, proto int
+	port       uint16
+}
+
+// kindsOf returns the kinds of socket that the hints ask for and that have the service, as glibc does: the first that matches the hints,
+// without a type and a protocol each. A raw socket has no service; it is in the list of all if the service is a number.
+func (s *Stack) kindsOf(service string, h *AddrInfo) (list []kind, err error) {
+	every, none := h.Socktype == 0 && h.Protocol == 0, error(EAI_SERVICE)
+	if h.Socktype != 0 {
+		none = EAI_SOCKTYPE
+	}
+	_, notNumber := strconv.ParseInt(service, 10, 64)
+	named := notNumber != nil && service != ""
+	for i := range transports {
+		t := &transports[i]
+		raw := t.proto == 0
+		if t.list == nil || !every && (h.Socktype != 0 && h.Socktype != t.typ || h.Protocol != 0 && !raw && h.Protocol != t.proto) {
+			continue
+		}
+		none = EAI_SERVICE
+		port, ok := s.services.port(service, t.name)
+		if ok && (every || !raw || service == "") {
+			list = append(list, kind{t.typ, max(t.proto, h.Protocol), port})
+		}
+		if !every {
+			break
 		}
 	}
-	return list
+	switch {
+	case named && h.Flags&AI_NUMERICSERV != 0:
+		return nil, EAI_NONAME
+	case list == nil:
+		return nil, none
+	}
+	return list, nil
 }
 
 // check refuses contradictory or unknown hints.
@@ -123,8 +148,6 @@ func (h *AddrInfo) check(node, service string) error {
 		return EAI_BADFLAGS
 	case h.Family != AF_UNSPEC && h.Family != AF_INET && h.Family != AF_INET6:
 		return EAI_FAMILY
-	case h.Socktype < 0 || h.Socktype > SOCK_RAW:
-		return EAI_SOCKTYPE
 	}
 	return nil
 }
@@ -158,38 +181,44 @@ var (
 func (s *Stack) node(node string, h *AddrInfo) ([]netip.Addr, string, error) {
 	switch {
 	case node == "" && h.Flags&AI_PASSIVE != 0:
-		return h.ofFamily(wildcards), "", nil
+		return (&AddrInfo{Family: h.Family}).ofFamily(wildcards), "", nil
 	case node == "":
-		return h.ofFamily(loopbacks), "", nil
+		return (&AddrInfo{Family: h.Family}).ofFamily(loopbacks), "", nil
 	}
-	if a, ok := s.numeric(node); ok {
-		if h.Family == AF_INET {
-			a = a.Unmap()
-		}
-		if addrs := h.ofFamily([]netip.Addr{a}); addrs != nil {
-			return addrs, node, nil
-		}
+	a, ok := s.numeric(node)
+	if h.Family == AF_INET {
+		a = a.Unmap()
+	}
+	addrs := h.ofFamily([]netip.Addr{a})
+	switch {
+	case a.IsValid() && addrs == nil:
 		return nil, "", EAI_ADDRFAMILY
-	}
-	if h.Flags&AI_NUMERICHOST != 0 {
+	case ok:
+		return addrs, node, nil
+	case a.IsValid() || h.Flags&AI_NUMERICHOST != 0:
 		return nil, "", EAI_NONAME
 	}
-	found, err := s.lookup(context.Background(), h.versions(), node, func([]netip.Addr) {})
-	if err != nil {
-		return nil, "", eaiOf(err)
+	var err error
+	for _, v := range h.versions() {
+		var found dns.Host
+		if found, err = s.lookup(context.Background(), v, node, func([]netip.Addr) {}); err == nil {
+			return h.ofFamily(found.Addrs), found.Canonical, nil
+		}
 	}
-	return h.ofFamily(found.Addrs), found.Canonical, nil
+	return nil, "", eaiOf(err)
 }
 
-// versions returns the versions of IP whose addresses can be in an answer.
-func (h *AddrInfo) versions() ip.Versions {
-	switch {
+// versions returns the versions of IP whose addresses can be in an answer; of several only the first that has addresses counts.
+func (h *AddrInfo) versions() []ip.Versions {
+	switch mapped := h.Flags & (AI_V4MAPPED | AI_ALL); {
 	case h.Family == AF_INET:
-		return ip.V4
-	case h.Family == AF_INET6 && h.Flags&AI_V4MAPPED == 0:
-		return ip.V6
+		return []ip.Versions{ip.V4}
+	case h.Family == AF_INET6 && mapped == AI_V4MAPPED:
+		return []ip.Versions{ip.V6, ip.V4}
+	case h.Family == AF_INET6 && mapped != AI_V4MAPPED|AI_ALL:
+		return []ip.Versions{ip.V6}
 	}
-	return ip.Dual
+	return []ip.Versions{ip.Dual}
 }
 
 // eaiOf is the error of getaddrinfo(3) for an error of the resolver. As in glibc, a name that exists without an address has one of its own.
@@ -206,8 +235,9 @@ func eaiOf(err error) EAI {
 	return EAI_FAIL
 }
 
-// numeric reads an address of either family. Only an address that needs a zone may have one, the name or number of an interface.
-func (s *Stack) numeric(text string) (netip.Addr, bool) {
+// numeric reads an address of either family. One that needs a zone may have the name or the number of an interface, and loses none; others
+// may have a number, which means nothing, as in Linux. ok is false for other texts, and for an address whose zone does not exist.
+func (s *Stack) numeric(text string) (a netip.Addr, ok bool) {
 	if a, ok := InetAton(text); ok {
 		return netip.AddrFrom4(a), true
 	}
@@ -215,11 +245,15 @@ func (s *Stack) numeric(text string) (netip.Addr, bool) {
 	if err != nil || a.Is4() {
 		return netip.Addr{}, false
 	}
-	_, zone, ok := s.ip.ScopedBy(a)
-	if zone == nil {
+	plain, zone, ok := s.ip.ScopedBy(a)
+	switch {
+	case zone == nil:
 		return a, ok
+	case ip.NeedsZone(a):
+		return a.WithZone(zone.Name()), true
 	}
-	return a.WithZone(zone.Name()), ip.NeedsZone(a)
+	_, err = strconv.Atoi(a.Zone())
+	return plain, err == nil
 }
 
 // ofFamily selects the addresses that the hints ask for. The result is nil if no address is left.

@@ -279,6 +279,7 @@ func TestGetAddrInfoByDNS(t *testing.T) { // SOCK-053, SOCK6-023 to SOCK6-026
 		{a, "both.", AF_INET6, 0, []string{"2001:db8::2"}, "[udp both. AAAA]"},
 		{a, "both.", AF_INET6, AI_V4MAPPED | AI_ALL, []string{"2001:db8::2", "::ffff:10.0.0.2"}, "[udp both. A udp both. AAAA]"},
 		{a, "four.", AF_INET6, AI_V4MAPPED, []string{"::ffff:10.0.0.2"}, "[udp four. A udp four. AAAA]"},
+		{a, "both.", AF_INET6, AI_V4MAPPED, []string{"2001:db8::2"}, "[udp both. AAAA]"},
 		{a, "alias.", AF_UNSPEC, AI_CANONNAME, []string{"2001:db8::2", "10.0.0.2"}, "[udp alias. A udp alias. AAAA]"},
 		{only4, "both.", AF_UNSPEC, AI_ADDRCONFIG, []string{"10.0.0.2"}, "[udp both. A]"},
 		{only4, "both.", AF_UNSPEC, 0, []string{"10.0.0.2", "2001:db8::2"}, "[udp both. A udp both. AAAA]"},

@@ -95,7 +95,7 @@ func (s *Stack) destination(n network, address string, passive bool) (destinatio
 			return d, err
 		}
 		var ok bool
-		if d.port, ok = s.services.port(port, n.transport, false); !ok {
+		if d.port, ok = s.services.port(port, n.transport); !ok {
 			return d, &net.DNSError{Err: "unknown port", Name: port, IsNotFound: true}
 		}
 	}

@@ -43,16 +43,13 @@ func (f servicesFile) named(name, transport string) (uint16, bool) {
 	return 0, false
 }
 
-// port finds the port that a service stands for over a transport: a number, or unless numeric is set a name.
-func (f servicesFile) port(service, transport string, numeric bool) (uint16, bool) {
+// port finds the port that a service, a number or a name, stands for over a transport.
+func (f servicesFile) port(service, transport string) (uint16, bool) {
 	if service == "" {
 		return 0, true
 	}
 	if n, err := strconv.ParseUint(service, 10, 16); err == nil {
 		return uint16(n), true
-	}
-	if numeric || transport == "" {
-		return 0, false
 	}
 	return f.named(service, transport)
 }
