@@ -19,8 +19,12 @@ type Service struct {
 	Name string // as in --services
 	Port uint16
 	Doc  string // its function, in half a line
-	TCP  func(l net.Listener)
-	UDP  func(p net.PacketConn)
+
+	// Named services run only if --services names them, because not every network wants them.
+	Named bool
+
+	TCP func(l net.Listener)
+	UDP func(p net.PacketConn)
 }
 
 // All returns the services in the order of their ports. The http service shows of.
@@ -51,7 +55,7 @@ func Names(services []Service) []string {
 func Pick(services []Service, list string) ([]Service, error) {
 	switch list {
 	case "all":
-		return services, nil
+		return slices.DeleteFunc(slices.Clone(services), func(s Service) bool { return s.Named }), nil
 	case "none", "":
 		return nil, nil
 	}

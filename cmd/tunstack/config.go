@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tunstack/capture"
+	"tunstack/dhcp/server"
 	"tunstack/dns"
 	"tunstack/ipv6"
 	"tunstack/services"
@@ -45,8 +46,9 @@ type upConfig struct {
 	debugClock bool
 	sandbox    bool
 
-	keepLease bool   // at the end
-	leaseFile string // "": the default
+	keepLease bool           // at the end
+	leaseFile string         // "": the default
+	leases    *server.Server // of the dhcp service; nil: it does not run
 
 	// fallback is the interface to create if /dev/net/tun cannot be opened; nil: none. Only a sandbox has one.
 	fallback *tun.Config
@@ -74,8 +76,14 @@ func (f *upFlags) parse() (upConfig, error) {
 	if err := c.nameServers(f); err != nil {
 		return c, err
 	}
-	if _, err := services.Pick(offered(nil, c), f.services); err != nil {
+	chosen, err := services.Pick(offered(nil, c), f.services)
+	if err != nil {
 		return c, usage("--services: %w", err)
+	}
+	if slices.Contains(services.Names(chosen), dhcpName) {
+		if err := c.serveLeases(chosen); err != nil {
+			return c, usage("--services dhcp: %w", err)
+		}
 	}
 	if err := c.logLevel.UnmarshalText([]byte(f.logLevel)); err != nil {
 		return c, usage("--log-level %s: it must be debug, info, warn or error", f.logLevel)

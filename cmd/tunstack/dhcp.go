@@ -2,15 +2,20 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"tunstack/dhcp"
+	"tunstack/dhcp/server"
 	"tunstack/internal/stats"
 	"tunstack/link"
+	"tunstack/services"
 	"tunstack/socketapi"
 )
 
@@ -75,6 +80,35 @@ func (n *node) startDHCP(ctx context.Context, cfg upConfig, log *slog.Logger) (n
 	case <-time.After(dhcpPatience):
 	}
 	return netip.Prefix{}, nil
+}
+
+// dhcpName is the service that gives out addresses.
+const dhcpName = "dhcp"
+
+// dhcpService is the service with a server, which is nil if it does not run.
+func dhcpService(s *server.Server) services.Service {
+	run := func(net.PacketConn) {}
+	if s != nil {
+		run = s.Serve
+	}
+	return services.Service{Name: dhcpName, Port: 67, Doc: "gives out IPv4 addresses of the stack's network; runs only if it is named", UDP: run, Named: true}
+}
+
+// serveLeases makes the server of the dhcp service. Its clients use the host as router, as the stack does, and the stack's name server if
+// that is chosen, too.
+func (c *upConfig) serveLeases(chosen []services.Service) (err error) {
+	if !c.addr.IsValid() {
+		return errors.New("the stack needs an IPv4 address of its own (--addr)")
+	}
+	cfg := server.Config{Addr: c.addr, MTU: c.dev.MTU}
+	if c.host.IsValid() {
+		cfg.Routers, cfg.Exclude = []netip.Addr{c.host}, []netip.Addr{c.host}
+	}
+	if slices.Contains(services.Names(chosen), "dns") {
+		cfg.DNS = []netip.Addr{c.addr.Addr()}
+	}
+	c.leases, err = server.New(cfg)
+	return err
 }
 
 // lessee is a DHCP client.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -20,22 +21,23 @@ import (
 // offered lists the services of up for a stack, which is nil when only their names matter.
 func offered(stack *socketapi.Stack, cfg upConfig) []services.Service {
 	if stack == nil {
-		return withDNS(services.All(nil), dns.Config{})
+		return inOrder(services.All(nil), dns.Service(dns.Config{}), dhcpService(nil))
 	}
 	hosts := func() []dns.Host {
 		return []dns.Host{{Name: services.Name, Addrs: lasting(stack)}, {Name: "host." + services.Name, Addrs: cfg.hosts()}}
 	}
-	return withDNS(services.All(stack), dns.Config{Hosts: hosts, Forward: cfg.forward, Dial: stack.DialContext})
+	names := dns.Service(dns.Config{Hosts: hosts, Forward: cfg.forward, Dial: stack.DialContext})
+	return inOrder(services.All(stack), names, dhcpService(cfg.leases))
 }
 
 // ownServer is the dns service as the stack itself reaches it.
 var ownServer = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), dig.Port)
 
-// withDNS adds the name server to services, in the order of the ports.
-func withDNS(list []services.Service, cfg dns.Config) []services.Service {
-	s := dns.Service(cfg)
-	at, _ := slices.BinarySearchFunc(list, s.Port, func(other services.Service, port uint16) int { return int(other.Port) - int(port) })
-	return slices.Insert(list, at, s)
+// inOrder adds services to a list, in the order of the ports.
+func inOrder(list []services.Service, more ...services.Service) []services.Service {
+	list = append(list, more...)
+	slices.SortStableFunc(list, func(a, b services.Service) int { return cmp.Compare(a.Port, b.Port) })
+	return list
 }
 
 // lasting are the addresses of a stack by which others can reach it for longer: neither tentative, temporary or deprecated, nor of one link.

@@ -144,6 +144,29 @@ func TestDHCPFromKea(t *testing.T) {
 	require.Equal(t, own.Addr().String()+" 10.9.0.1 7", got[len(got)-1], "the release")
 }
 
+// The dhcp service gives udhcpc an address, router and name server, and takes them back.
+func TestUdhcpc(t *testing.T) {
+	netns.NeedTool(t, "udhcpc")
+	netns.NeedTool(t, "tshark")
+	dir := t.TempDir()
+	file, got, script := filepath.Join(dir, "packets.pcapng"), filepath.Join(dir, "got"), filepath.Join(dir, "script")
+	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\n[ $1 != bound ] || { env >"+got+"; ip addr add $ip/24 dev tap0; }\n"), 0o700))
+	n := start(t, "--tap", "--host", "none", "--services", "dhcp,dns,echo", "--pcap", file)
+	for range 2 {
+		succeed(t, "udhcpc", "-f", "-q", "-R", "-n", "-i", "tap0", "-s", script)
+		env, err := os.ReadFile(got)
+		require.NoError(t, err)
+		for _, want := range []string{"ip=10.0.0.155", "mask=24", "serverid=10.0.0.2", "dns=10.0.0.2", "lease=3600"} {
+			require.Contains(t, string(env), want+"\n")
+		}
+		require.Equal(t, "hi\n", talkOnce(t, "hi"))
+		succeed(t, "ip", "addr", "flush", "dev", "tap0")
+	}
+	n.stop()
+	require.Empty(t, complaints(t, file))
+	require.Contains(t, strings.Join(exchanges(t, file), "\n"), "10.0.0.2 255.255.255.255 5")
+}
+
 // DHCP-005: a lease that is kept, or that a killed program had, is asked for at the next start.
 func TestDHCPReboot(t *testing.T) {
 	netns.NeedTool(t, "dnsmasq")
