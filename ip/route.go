@@ -231,7 +231,9 @@ func (s *Stack) choose(t *table, p *Path, dst, src netip.Addr, via Via) error {
 	case to.Form == FormMulticast || to.Form == FormBroadcast:
 		p.Out = t.group(dst, src, via)
 	case IsLinkLocal6(dst):
-		p.Out = t.byName(dst.Zone())
+		if out := t.byName(dst.Zone()); out != nil && !out.loopback {
+			p.Out = out
+		}
 	default:
 		p.follow(t.lookupTo(dst, src, via), src)
 	}

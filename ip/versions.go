@@ -75,3 +75,19 @@ func (v Versions) CanReach(dst, local netip.Addr) error {
 	}
 	return syscall.ENETUNREACH
 }
+
+// Bound are the versions that a socket bound to local uses: as on Linux IPV6_V6ONLY is on for an IPv6 address other than ::.
+func (v Versions) Bound(local netip.Addr) Versions {
+	if local.Is6() && !local.IsUnspecified() {
+		return V6
+	}
+	return v
+}
+
+// ThisHost returns dst; instead of :: the IPv4 loopback address if a socket of AF_INET6 is bound to an IPv4 address, as on Linux.
+func (v Versions) ThisHost(dst, local netip.Addr) netip.Addr {
+	if v == Dual && local.Is4() && dst.Is6() && dst.IsUnspecified() {
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	return dst
+}

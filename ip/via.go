@@ -16,13 +16,13 @@ func (v Via) allows(r *routeEntry) bool {
 	return (v.Device == nil || r.out == v.Device) && !(v.OnLink && r.gateway.IsValid())
 }
 
-// lookupVia is lookup among the routes that via allows. As in Linux, if no route leads to the device, the destination counts as
+// lookupVia is lookup among the routes that via allows. As in Linux, if no route leads to the device, an IPv4 destination counts as
 // its neighbour.
 func (t *table) lookupVia(a netip.Addr, via Via) *routeEntry {
 	if via.Device == nil && !via.OnLink {
 		return t.lookup(a)
 	}
-	if r := t.lookupAll(a, via); r != nil || via.Device == nil {
+	if r := t.lookupAll(a, via); r != nil || via.Device == nil || a.Is6() {
 		return r
 	}
 	return &routeEntry{out: via.Device}

@@ -23,6 +23,9 @@ func (e *Socket) SendMsg(b []byte, to netip.AddrPort, c dgram.Control, more bool
 	if st.Options.HdrIncl || !more && !e.cork.Pending() {
 		return e.send(b, to, c)
 	}
+	if err := e.checkPort(to); err != nil {
+		return 0, err
+	}
 	route, o, err := e.Prepare(st, portless(to), &c) // of each call, not only of the first as in UDP; as on Linux
 	if err != nil {
 		return 0, err
@@ -31,8 +34,19 @@ func (e *Socket) SendMsg(b []byte, to netip.AddrPort, c dgram.Control, more bool
 	return e.cork.Add(b, to, c, more, check, e.send)
 }
 
+// checkPort checks the port of a destination. As on Linux that of an IPv6 socket is 0 or the protocol; an IPv4 socket ignores it.
+func (e *Socket) checkPort(to netip.AddrPort) error {
+	if p := to.Port(); p != 0 && p != uint16(e.protocol) && e.State().Options.Versions == ip.V6 && !e.ping {
+		return syscall.EINVAL
+	}
+	return nil
+}
+
 func (e *Socket) send(b []byte, to netip.AddrPort, c dgram.Control) (int, error) {
 	st := e.State()
+	if err := e.checkPort(to); err != nil {
+		return 0, err
+	}
 	route, o, err := e.Prepare(st, portless(to), &c)
 	if err != nil {
 		return 0, err

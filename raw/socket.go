@@ -116,11 +116,11 @@ func (e *Socket) HandleError(_ time.Duration, ie *ip.Error, quoted []byte) {
 // EADDRNOTAVAIL, EINVAL when connected.
 func (e *Socket) Bind(local netip.AddrPort) error {
 	return e.Change(func(st *dgram.State) error {
-		if st.Remote.IsValid() {
-			return syscall.EINVAL
-		}
-		if st.Options.Versions == ip.V6 && local.Addr().Is4() {
+		switch {
+		case st.Options.Versions == ip.V6 && local.Addr().Is4():
 			return syscall.EADDRNOTAVAIL
+		case st.Remote.IsValid():
+			return syscall.EINVAL
 		}
 		if err := st.Bind(e.stack.ip, local.Addr()); err != nil {
 			return err

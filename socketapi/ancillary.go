@@ -1,7 +1,9 @@
 package socketapi
 
 import (
+	"cmp"
 	"math"
+	"net/netip"
 	"syscall"
 
 	"tunstack/ip"
@@ -19,30 +21,34 @@ type Ancillary struct {
 	Extensions []Extension // of IPv6: a Header of length 0 removes the socket's
 }
 
-// control turns the control messages a, which may be nil, into the choices of a send. Errors, as on Linux: EINVAL for a value out of range and
-// for an IPv6 source that the stack does not have, ENODEV for an unknown interface.
-func (so *socket) control(c *dgram.Control, a *Ancillary) error {
-	switch {
-	case so.typ == SOCK_STREAM: // which ignores them
-		return nil
-	case c.Src.Is6() && !c.Src.IsUnspecified() && !so.ip().FreeBind && !so.stack.ip.IsLocal(c.Src):
-		return syscall.EINVAL
-	case a == nil:
-		return nil
+// control turns the control messages a, which may be nil, into the choices of a send, with the error that they cause: as on Linux EINVAL for a
+// value out of range and for an IPv6 source that the stack does not have, ENODEV for an unknown interface.
+func (so *socket) control(src netip.Addr, a *Ancillary) dgram.Control {
+	c := dgram.Control{Src: src}
+	if so.typ == SOCK_STREAM { // which ignores them
+		return c
+	}
+	foreign := src.Is6() && !src.IsUnspecified() && !so.ip().FreeBind && !so.stack.ip.IsLocal(src)
+	if a != nil || foreign {
+		c.Choices = so.choices(a)
+	}
+	if foreign {
+		c.Err = syscall.EINVAL
+	}
+	return c
+}
+
+func (so *socket) choices(a *Ancillary) *dgram.Choices {
+	if a == nil {
+		return &dgram.Choices{}
 	}
 	device, err := so.deviceAt(a.Ifindex)
-	if err != nil {
-		return err
+	if err == nil && a.outOfRange(so.ip().Versions) {
+		err = syscall.EINVAL
 	}
-	if a.outOfRange(so.ip().Versions) {
-		return syscall.EINVAL
-	}
-	v6, err := so.outgoing6(a)
-	if err != nil {
-		return err
-	}
-	c.Choices = &dgram.Choices{Device: device, Header: func(o ip.Outgoing) ip.Outgoing { return a.apply(o, v6) }}
-	return nil
+	v6, invalid := so.outgoing6(a)
+	header := func(o ip.Outgoing) ip.Outgoing { return a.apply(o, v6) }
+	return &dgram.Choices{Device: device, Header: header, Err: cmp.Or(err, invalid)}
 }
 
 // deviceAt returns the interface with a number, and nil for 0. Errors: ENODEV for an unknown number, EINVAL if SO_BINDTODEVICE allows only

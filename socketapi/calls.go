@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"net/netip"
 	"syscall"
+
+	"tunstack/ip"
 )
 
 // Berkeley is a stack with the Berkeley socket calls. Descriptors are the stack's, not the process's. Errors are the syscall.Errno
@@ -142,6 +144,11 @@ func (so *socket) name() netip.AddrPort {
 	local := so.Local()
 	if !local.Addr().IsValid() {
 		return netip.AddrPortFrom(so.ip().Versions.Wildcard(), local.Port())
+	}
+	if a := local.Addr(); ip.NeedsZone(a) && a.Zone() == "" { // a group, which a Bind with a zone has bound to the interface
+		if d := so.ip().Device; d != nil {
+			return netip.AddrPortFrom(a.WithZone(d.Name()), local.Port())
+		}
 	}
 	return local
 }

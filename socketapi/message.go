@@ -54,11 +54,7 @@ func (s Berkeley) SendMsg(fd int, b []byte, m Message, flags int) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	e := envelope{to: m.Addr, Control: dgram.Control{Src: m.Local.Unmap()}}
-	if err := so.control(&e.Control, m.Ancillary); err != nil {
-		return -1, err
-	}
-	n, err := so.transmit(b, e, flags)
+	n, err := so.transmit(b, envelope{m.Addr, so.control(m.Local.Unmap(), m.Ancillary)}, flags)
 	if err != nil {
 		return -1, err
 	}
@@ -165,6 +161,9 @@ func (so *socket) receive(b []byte, flags int) (n int, m Message, err error) {
 	}
 	dontWait := so.nonblock.Load() || flags&MSG_DONTWAIT != 0
 	n, m, err = so.receiveData(b, flags, dontWait)
+	if err == syscall.EAGAIN && len(b) == 0 && !dontWait && so.typ == SOCK_STREAM {
+		err = nil // as on Linux, a timeout leaves nothing to be desired by a call that wants no bytes
+	}
 	so.annotate(&m)
 	return n, m, err
 }

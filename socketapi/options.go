@@ -26,17 +26,18 @@ type optvalue []byte
 
 // GetSockOpt reads an option into value: *int, *string, []byte, or a pointer to a struct in Linux's layout such as
 // *Linger, *Timeval or *TCPInfo. A []byte gets as much of the raw layout as fits. The result is the number of bytes in that layout.
-// Errors: EBADF, ENOPROTOOPT, EOPNOTSUPP for another protocol's level, EINVAL when value is of the wrong kind, and the option's own.
+// Errors: EBADF, ENOPROTOOPT, EOPNOTSUPP for another protocol's level of a socket of AF_INET, EINVAL when value is of the wrong kind, and the option's own.
 func (s Berkeley) GetSockOpt(fd, level, name int, value any) (int, error) {
 	so, err := s.sockets.get(fd)
 	if err != nil {
 		return -1, err
 	}
 	o, ok := so.lookup(level, name)
-	if !ok && level != SOL_SOCKET && level != IPPROTO_IP && level != int(so.proto) && !(level == IPPROTO_IPV6 && so.domain == AF_INET6) {
+	switch {
+	case ok:
+	case so.domain == AF_INET && level != SOL_SOCKET && level != IPPROTO_IP && level != int(so.proto):
 		return -1, syscall.EOPNOTSUPP
-	}
-	if !ok {
+	default:
 		return -1, syscall.ENOPROTOOPT
 	}
 	v, err := o.read(so, value)
@@ -96,6 +97,9 @@ func (so *socket) tables() []map[optname]option {
 
 // lookup finds an option in the tables.
 func (so *socket) lookup(level, name int) (option, bool) {
+	if level == IPPROTO_IP && so.domain == AF_INET6 && so.typ == SOCK_RAW { // which never uses IPv4
+		return option{}, false
+	}
 	for _, table := range so.tables() {
 		if o, ok := table[optname{level, name}]; ok {
 			return o, true

@@ -15,8 +15,15 @@ var ipv6StreamOptions = map[optname]option{
 	{IPPROTO_IPV6, IPV6_MULTICAST_IF}:   {get: func(*socket) (any, error) { return 0, nil }, set: refused(syscall.ENOPROTOOPT)},
 	{IPPROTO_IPV6, IPV6_MULTICAST_LOOP}: whole(keptNumber(IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0, 1)),
 	{IPPROTO_IPV6, IPV6_MULTICAST_ALL}:  whole(kept(IPPROTO_IPV6, IPV6_MULTICAST_ALL)),
-	{IPPROTO_IPV6, IPV6_JOIN_GROUP}:     {set: refused(syscall.EPROTO)},
-	{IPPROTO_IPV6, IPV6_LEAVE_GROUP}:    {set: refused(syscall.EPROTO)},
+	{IPPROTO_IPV6, IPV6_JOIN_GROUP}:     {set: refusedGroup},
+	{IPPROTO_IPV6, IPV6_LEAVE_GROUP}:    {set: refusedGroup},
+}
+
+func refusedGroup(_ *socket, v optvalue) error {
+	if len(v) < binary.Size(IPv6Mreq{}) {
+		return syscall.EINVAL
+	}
+	return syscall.EPROTO
 }
 
 // refused refuses an option of datagrams on a stream with the error that Linux returns.
@@ -102,6 +109,9 @@ func leaveOption6(decode func(optvalue, *Stack) (dgram.Source, error), number in
 		s, err := decode(v, so.stack)
 		if err != nil {
 			return err
+		}
+		if !s.Group.IsMulticast() {
+			return syscall.EINVAL
 		}
 		g := so.datagrams().Groups()
 		if binary.NativeEndian.Uint32(v[number:]) == 0 {

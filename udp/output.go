@@ -24,6 +24,10 @@ func (e *Socket) SendMsg(b []byte, to netip.AddrPort, c dgram.Control, more bool
 	if !more && !e.cork.Pending() {
 		return e.send(b, to, c)
 	}
+	peer := to
+	if remote := e.State().Remote; !to.IsValid() && remote.Port() != 0 { // the datagram keeps it, even if the socket loses it before the last part
+		peer = remote
+	}
 	check := func() (int, error) {
 		st, err := e.ensureBound()
 		if err != nil {
@@ -35,7 +39,7 @@ func (e *Socket) SendMsg(b []byte, to netip.AddrPort, c dgram.Control, more bool
 		}
 		return route.MaxPayload(o) - HeaderLen, e.Sendable()
 	}
-	return e.cork.Add(b, to, c, more, check, e.send)
+	return e.cork.Add(b, peer, c, more, check, e.send)
 }
 
 func (e *Socket) send(b []byte, to netip.AddrPort, c dgram.Control) (int, error) {
@@ -89,7 +93,7 @@ func (e *Socket) loop(st *dgram.State, route *ip.Route, o *ip.Outgoing, b []byte
 // prepare is Prepare, but refuses a peer with port 0 that the call names.
 func (e *Socket) prepare(st *dgram.State, to netip.AddrPort, c *dgram.Control) (*ip.Route, ip.Outgoing, error) {
 	if to.IsValid() && to.Port() == 0 {
-		return nil, ip.Outgoing{}, syscall.EINVAL
+		return nil, ip.Outgoing{}, st.Invalid(to.Addr(), syscall.EINVAL)
 	}
 	return e.Prepare(st, to, c)
 }

@@ -51,6 +51,9 @@ func (e *Socket) moved(old, next *dgram.State) {
 func (e *Socket) Bind(local netip.AddrPort) error {
 	return e.Change(func(st *dgram.State) error {
 		bound := st.Local.Port() != 0
+		if bound && st.Options.Versions != ip.V4 { // the order of Linux's checks
+			return syscall.EINVAL
+		}
 		if err := st.Bind(e.stack.ip, local.Addr()); err != nil {
 			return err
 		}
@@ -61,6 +64,7 @@ func (e *Socket) Bind(local netip.AddrPort) error {
 			st.Local = netip.AddrPortFrom(st.Bound, 0)
 			return nil
 		}
+		e.ephemeral = local.Port() == 0
 		return e.reserve(st, local.Port())
 	})
 }

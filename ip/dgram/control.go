@@ -18,6 +18,7 @@ type Control struct {
 type Choices struct {
 	Device *ip.Interface                 // the interface to leave by; nil: any
 	Header func(ip.Outgoing) ip.Outgoing // changes the header fields
+	Err    error                         // the choices are invalid: the error of a send that has a destination, as on Linux
 }
 
 // header returns the header fields of a datagram along a route.

@@ -139,7 +139,12 @@ func (o *Options) interfaceFor(dst netip.Addr) *ip.Interface {
 // Route finds the route to dst for a socket with the local address bound. src, when valid, is the source address; otherwise it is
 // bound, if that is a unicast address. Errors: those of Versions.CanReach and ip.Stack.Route, EACCES for a broadcast without SO_BROADCAST.
 func (o *Options) Route(stack *ip.Stack, dst, src, bound netip.Addr) (*ip.Route, error) {
-	if err := o.Versions.CanReach(dst, bound); err != nil {
+	dst = o.Versions.ThisHost(dst, bound)
+	local := bound
+	if src.IsValid() { // RouteVia compares its version with that of dst
+		local = o.Versions.Wildcard()
+	}
+	if err := o.Versions.CanReach(dst, local); err != nil {
 		return nil, err
 	}
 	switch {

@@ -1,6 +1,7 @@
 package dgram
 
 import (
+	"cmp"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -95,7 +96,7 @@ func (st *State) Bind(stack *ip.Stack, local netip.Addr) error {
 	case zone != nil:
 		o.Device = zone
 	}
-	st.Bound = local
+	st.Bound, o.Versions = local, o.Versions.Bound(local)
 	return nil
 }
 
@@ -117,7 +118,7 @@ func (st *State) Connect(stack *ip.Stack, remote netip.AddrPort) error {
 	if st.Options.Device == nil {
 		st.Options.Device = zone
 	}
-	route, err := st.Options.Route(stack, dst, netip.Addr{}, st.Local.Addr())
+	route, err := st.Options.Route(stack, dst, netip.Addr{}, st.SourceTo(dst))
 	if err != nil {
 		return err
 	}
@@ -128,6 +129,24 @@ func (st *State) Connect(stack *ip.Stack, remote netip.AddrPort) error {
 	return nil
 }
 
+// SourceTo is the local address as far as it concerns datagrams to dst: an IPv6 one that Connect has chosen does not keep the socket from using
+// IPv4, as on Linux.
+func (st *State) SourceTo(dst netip.Addr) netip.Addr {
+	if a := st.Local.Addr(); a.Is4() || dst.Is6() {
+		return a
+	}
+	return st.Bound
+}
+
+// Invalid returns the error of a send to dst with an argument that causes err. As on Linux the error that dst causes comes first, except that
+// of an IPv6 destination of a socket of AF_INET6.
+func (st *State) Invalid(dst netip.Addr, err error) error {
+	if v := st.Options.Versions; v == ip.V4 || dst.Is4() {
+		return cmp.Or(v.CanReach(dst, st.SourceTo(dst)), err)
+	}
+	return err
+}
+
 // routeTo is the route of a datagram to a peer.
 func (s *Socket) routeTo(st *State, to netip.AddrPort, c *Control) (*ip.Route, error) {
 	if !to.IsValid() {
@@ -136,14 +155,16 @@ func (s *Socket) routeTo(st *State, to netip.AddrPort, c *Control) (*ip.Route, e
 	switch {
 	case !to.IsValid():
 		return nil, syscall.EDESTADDRREQ
+	case c.Choices != nil && c.Err != nil:
+		return nil, st.Invalid(to.Addr(), c.Err)
 	case to == st.Remote && !c.Src.IsValid() && (c.Choices == nil || c.Device == nil):
 		return st.Route, nil
 	case c.Choices != nil && c.Device != nil:
 		o := st.Options
 		o.Device = c.Device
-		return o.Route(s.stack, to.Addr(), c.Src, st.Local.Addr())
+		return o.Route(s.stack, to.Addr(), c.Src, st.SourceTo(to.Addr()))
 	}
-	return st.Options.Route(s.stack, to.Addr(), c.Src, st.Local.Addr())
+	return st.Options.Route(s.stack, to.Addr(), c.Src, st.SourceTo(to.Addr()))
 }
 
 // Allows reports whether the socket receives d as far as its groups and their sources go.

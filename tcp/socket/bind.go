@@ -14,19 +14,27 @@ import (
 func (so *Socket) Bind(local netip.AddrPort) error {
 	h := so.begin()
 	defer h.commitLater()
+	bound := h.bound || h.closed || h.port.Port() != 0 || !h.over()
+	if bound && h.Versions != ip.V4 { // the order of Linux's checks
+		return syscall.EINVAL
+	}
 	addr, zone, err := h.bindable(local.Addr().Unmap())
 	if err != nil {
 		return err
 	}
-	if h.bound || h.closed || h.port.Port() != 0 || !h.over() {
+	if bound {
 		return syscall.EINVAL
 	}
 	h.bindTo(zone)
 	if local.Port() == 0 && h.NoPort {
 		h.port, h.bound = ports.AddressOnly(addr), true
-		return nil
+	} else if err := h.reserve(netip.AddrPortFrom(addr, local.Port())); err != nil {
+		return err
 	}
-	return h.reserve(netip.AddrPortFrom(addr, local.Port()))
+	if v := h.Versions.Bound(addr); v != h.Versions {
+		h.set(func(s *settings) { s.Versions = v })
+	}
+	return nil
 }
 
 // bindable returns the address of Bind, and the interface of SocketOptions.Scope.
@@ -38,10 +46,15 @@ func (h held) bindable(addr netip.Addr) (netip.Addr, *ip.Interface, error) {
 		return addr, nil, err
 	}
 	addr, zone, err := h.Scope(h.stack.ip, addr)
-	if err == nil && !addr.IsUnspecified() && !h.FreeBind && !h.stack.ip.IsLocal(addr) {
+	if err == nil && !h.canHave(addr) {
 		err = syscall.EADDRNOTAVAIL
 	}
 	return addr, zone, err
+}
+
+// canHave reports whether a connection of the socket may have an own address; never a group's (RFC 9293 section 3.9.1.1).
+func (h held) canHave(addr netip.Addr) bool {
+	return addr.IsUnspecified() || h.stack.ip.IsLocal(addr) || h.FreeBind && !addr.IsMulticast()
 }
 
 // bindTo binds the socket to an interface as SO_BINDTODEVICE does; nil changes nothing.

@@ -119,7 +119,7 @@ func (h held) open(remote netip.AddrPort) error {
 
 // routeTo is the route of a new connection. A link-local peer binds the socket to its interface.
 func (h held) routeTo(dst netip.Addr) (*ip.Route, error) {
-	dst, zone, err := h.Scope(h.stack.ip, dst)
+	dst, zone, err := h.Scope(h.stack.ip, h.Versions.ThisHost(dst, h.addr()))
 	if err != nil {
 		return nil, err
 	}

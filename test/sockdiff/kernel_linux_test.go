@@ -20,7 +20,10 @@ const (
 )
 
 // kernel makes the kernel's socket calls. The goroutine that uses it is locked to its thread.
-type kernel struct{ port uint16 }
+type kernel struct {
+	port     uint16
+	blocking bool // sockets are blocking
+}
 
 // renew allocates the next run's ports.
 func (k *kernel) renew() error {
@@ -44,32 +47,60 @@ func (k *kernel) Pause(d time.Duration) {
 	}
 }
 
-// Socket implements calls.
-func (k *kernel) Socket(typ, proto int) (int, error) {
-	return unix.Socket(unix.AF_INET, typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, proto)
+// flags are the flags of a new socket.
+func (k *kernel) flags() int {
+	if k.blocking {
+		return unix.SOCK_CLOEXEC
+	}
+	return unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC
 }
 
-func sockaddr(a netip.AddrPort) unix.Sockaddr {
-	return &unix.SockaddrInet4{Addr: a.Addr().As4(), Port: int(a.Port())}
+// Socket implements calls.
+func (k *kernel) Socket(domain, typ, proto int) (int, error) {
+	return unix.Socket(domain, typ|k.flags(), proto)
+}
+
+// loopback is the number of the only interface.
+const loopback = 1
+
+// sockaddr is an address in the form for a socket.
+func sockaddr(fd int, a netip.AddrPort) unix.Sockaddr {
+	if domain, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN); a.Addr().Is4() && domain == unix.AF_INET {
+		return &unix.SockaddrInet4{Addr: a.Addr().As4(), Port: int(a.Port())}
+	}
+	sa := &unix.SockaddrInet6{Addr: a.Addr().As16(), Port: int(a.Port())}
+	if a.Addr().Zone() != "" {
+		sa.ZoneId = loopback
+	}
+	return sa
 }
 
 func addrPort(sa unix.Sockaddr, err error) (netip.AddrPort, error) {
-	in, ok := sa.(*unix.SockaddrInet4)
-	if err != nil || !ok {
+	if err != nil {
 		return netip.AddrPort{}, err
 	}
-	return netip.AddrPortFrom(netip.AddrFrom4(in.Addr), uint16(in.Port)), nil
+	switch in := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(in.Addr), uint16(in.Port)), nil
+	case *unix.SockaddrInet6:
+		a := netip.AddrFrom16(in.Addr)
+		if in.ZoneId == loopback {
+			a = a.WithZone("lo")
+		}
+		return netip.AddrPortFrom(a, uint16(in.Port)), nil
+	}
+	return netip.AddrPort{}, nil
 }
 
 // Bind implements calls.
-func (k *kernel) Bind(fd int, local netip.AddrPort) error { return unix.Bind(fd, sockaddr(local)) }
+func (k *kernel) Bind(fd int, local netip.AddrPort) error { return unix.Bind(fd, sockaddr(fd, local)) }
 
 // Listen implements calls.
 func (k *kernel) Listen(fd, backlog int) error { return unix.Listen(fd, backlog) }
 
 // Accept implements calls.
 func (k *kernel) Accept(fd int) (int, netip.AddrPort, error) {
-	n, sa, err := unix.Accept4(fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	n, sa, err := unix.Accept4(fd, k.flags())
 	peer, err := addrPort(sa, err)
 	return n, peer, err
 }
@@ -77,7 +108,7 @@ func (k *kernel) Accept(fd int) (int, netip.AddrPort, error) {
 // Connect implements calls.
 func (k *kernel) Connect(fd int, remote netip.AddrPort) error {
 	if remote.IsValid() {
-		return unix.Connect(fd, sockaddr(remote))
+		return unix.Connect(fd, sockaddr(fd, remote))
 	}
 	var unspec unix.RawSockaddrInet4
 	_, _, errno := unix.Syscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&unspec)), unsafe.Sizeof(unspec))
@@ -94,18 +125,23 @@ func (k *kernel) Shutdown(fd, how int) error { return unix.Shutdown(fd, how) }
 func (k *kernel) Close(fd int) error { return unix.Close(fd) }
 
 // Send implements calls.
-func (k *kernel) Send(fd int, b []byte, flags int, to netip.AddrPort) (int, error) {
-	if !to.IsValid() {
-		return unix.SendmsgN(fd, b, nil, nil, flags)
+func (k *kernel) Send(fd int, b []byte, flags int, to netip.AddrPort, with ancillary) (int, error) {
+	var sa unix.Sockaddr
+	if to.IsValid() {
+		sa = sockaddr(fd, to)
 	}
-	return unix.SendmsgN(fd, b, nil, sockaddr(to), flags)
+	return unix.SendmsgN(fd, b, with.messages(fd), sa, flags)
 }
 
 // Recv implements calls.
-func (k *kernel) Recv(fd int, b []byte, flags int) (n, outFlags int, from netip.AddrPort, err error) {
-	n, _, outFlags, sa, err := unix.Recvmsg(fd, b, nil, flags)
+func (k *kernel) Recv(fd int, b []byte, flags int) (n, outFlags int, from netip.AddrPort, control string, err error) {
+	var messages []byte
+	if len(b) > 0 { // else package unix receives a byte of its own
+		messages = make([]byte, 512)
+	}
+	n, oobn, outFlags, sa, err := unix.Recvmsg(fd, b, messages, flags)
 	from, err = addrPort(sa, err)
-	return n, outFlags, from, err
+	return n, outFlags, from, controlText(messages[:max(oobn, 0)]), err
 }
 
 // Poll implements calls.

@@ -20,8 +20,18 @@ type sockopt struct {
 const (
 	sol = socketapi.SOL_SOCKET
 	ip  = socketapi.IPPROTO_IP
+	ip6 = socketapi.IPPROTO_IPV6
 	tcp = socketapi.IPPROTO_TCP
 )
+
+// flags are the values of an option that is on or off.
+var flags = []string{"0", "1"}
+
+// mreqs are structs ipv6_mreq: ff05::9 and ff02::9 on an interface, and no group.
+var mreqs = []string{
+	"xff05000000000000000000000000000901000000", "xff02000000000000000000000000000901000000", "xff05000000000000000000000000000909000000",
+	"x0000000000000000000000000000000101000000", "xff05",
+}
 
 // options are the options that scripts use, by name.
 var options = map[string]sockopt{
@@ -45,6 +55,39 @@ var options = map[string]sockopt{
 	"IP_MTU_DISCOVER":  {ip, socketapi.IP_MTU_DISCOVER, 4, []string{"-1", "0", "1", "2", "3", "4", "5", "6"}},
 	"IP_MULTICAST_TTL": {ip, socketapi.IP_MULTICAST_TTL, 4, []string{"-2", "-1", "0", "1", "255", "256"}},
 	"IP_MULTICAST_IF":  {ip, socketapi.IP_MULTICAST_IF, 4, []string{"x7f000001", "xc0000201", "x00000000"}},
+
+	"IP_PKTINFO":  {ip, socketapi.IP_PKTINFO, 4, flags},
+	"IP_RECVTTL":  {ip, socketapi.IP_RECVTTL, 4, flags},
+	"IP_RECVTOS":  {ip, socketapi.IP_RECVTOS, 4, flags},
+	"IP_FREEBIND": {ip, socketapi.IP_FREEBIND, 4, flags},
+	"IP_RECVERR":  {ip, socketapi.IP_RECVERR, 4, flags},
+
+	"SO_DOMAIN":             {sol, socketapi.SO_DOMAIN, 4, nil},
+	"SO_PROTOCOL":           {sol, socketapi.SO_PROTOCOL, 4, nil},
+	"IPV6_V6ONLY":           {ip6, socketapi.IPV6_V6ONLY, 4, flags},
+	"IPV6_UNICAST_HOPS":     {ip6, socketapi.IPV6_UNICAST_HOPS, 4, []string{"-2", "-1", "0", "9", "256"}},
+	"IPV6_TCLASS":           {ip6, socketapi.IPV6_TCLASS, 4, []string{"-2", "-1", "0", "16", "19", "256"}},
+	"IPV6_MINHOPCOUNT":      {ip6, socketapi.IPV6_MINHOPCOUNT, 4, []string{"-1", "0", "9", "256"}},
+	"IPV6_MULTICAST_HOPS":   {ip6, socketapi.IPV6_MULTICAST_HOPS, 4, []string{"-2", "-1", "0", "9", "256"}},
+	"IPV6_MULTICAST_LOOP":   {ip6, socketapi.IPV6_MULTICAST_LOOP, 4, []string{"0", "1", "2"}},
+	"IPV6_MULTICAST_IF":     {ip6, socketapi.IPV6_MULTICAST_IF, 4, []string{"0", "1", "9", "-1"}},
+	"IPV6_MULTICAST_ALL":    {ip6, socketapi.IPV6_MULTICAST_ALL, 4, flags},
+	"IPV6_UNICAST_IF":       {ip6, socketapi.IPV6_UNICAST_IF, 4, []string{"0", "x00000001", "x00000009"}},
+	"IPV6_MTU":              {ip6, socketapi.IPV6_MTU, 4, []string{"0", "1279", "1280", "65536"}},
+	"IPV6_MTU_DISCOVER":     {ip6, socketapi.IPV6_MTU_DISCOVER, 4, []string{"-1", "0", "1", "2", "3", "4", "5", "6"}},
+	"IPV6_DONTFRAG":         {ip6, socketapi.IPV6_DONTFRAG, 4, flags},
+	"IPV6_RECVERR":          {ip6, socketapi.IPV6_RECVERR, 4, flags},
+	"IPV6_RECVPKTINFO":      {ip6, socketapi.IPV6_RECVPKTINFO, 4, flags},
+	"IPV6_RECVHOPLIMIT":     {ip6, socketapi.IPV6_RECVHOPLIMIT, 4, flags},
+	"IPV6_RECVTCLASS":       {ip6, socketapi.IPV6_RECVTCLASS, 4, flags},
+	"IPV6_AUTOFLOWLABEL":    {ip6, socketapi.IPV6_AUTOFLOWLABEL, 4, flags},
+	"IPV6_FREEBIND":         {ip6, socketapi.IPV6_FREEBIND, 4, flags},
+	"IPV6_ADDR_PREFERENCES": {ip6, socketapi.IPV6_ADDR_PREFERENCES, 4, []string{"0", "1", "2", "3", "256", "4096"}},
+	"IPV6_CHECKSUM":         {ip6, socketapi.IPV6_CHECKSUM, 4, []string{"-1", "0", "1", "2"}},
+	"IPV6_JOIN_GROUP":       {ip6, socketapi.IPV6_JOIN_GROUP, 0, mreqs},
+	"IPV6_LEAVE_GROUP":      {ip6, socketapi.IPV6_LEAVE_GROUP, 0, mreqs},
+	"IPV6_HOPOPTS":          {ip6, socketapi.IPV6_HOPOPTS, 0, []string{"x", "x0000", "x0000010400000000", "x00010104000000000104000000000000"}},
+	"IPV6_DSTOPTS":          {ip6, socketapi.IPV6_DSTOPTS, 0, []string{"x", "x0000010400000000", "x0001"}},
 
 	"TCP_NODELAY":      {tcp, socketapi.TCP_NODELAY, 4, []string{"0", "1"}},
 	"TCP_CORK":         {tcp, socketapi.TCP_CORK, 4, []string{"0", "1"}},

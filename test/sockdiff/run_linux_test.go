@@ -13,17 +13,17 @@ import (
 	"tunstack/ipv4"
 )
 
-// calls are the socket calls of the kernel or of a stack. All sockets are non-blocking.
+// calls are the socket calls of the kernel or of a stack.
 type calls interface {
-	Socket(typ, proto int) (int, error)
+	Socket(domain, typ, proto int) (int, error)
 	Bind(fd int, local netip.AddrPort) error
 	Listen(fd, backlog int) error
 	Accept(fd int) (int, netip.AddrPort, error)
 	Connect(fd int, remote netip.AddrPort) error
 	Shutdown(fd, how int) error
 	Close(fd int) error
-	Send(fd int, b []byte, flags int, to netip.AddrPort) (int, error)
-	Recv(fd int, b []byte, flags int) (n, outFlags int, from netip.AddrPort, err error)
+	Send(fd int, b []byte, flags int, to netip.AddrPort, with ancillary) (int, error)
+	Recv(fd int, b []byte, flags int) (n, outFlags int, from netip.AddrPort, control string, err error)
 	Poll(fd int) (int, error)
 	Ioctl(fd, request int) (int, error)
 	GetSockName(fd int) (netip.AddrPort, error)
@@ -44,11 +44,13 @@ type runner struct {
 	stuck     [slots]int     // unacknowledged bytes at the end of the last wait in settle
 	ephemeral map[uint16]int // ports chosen by the system, in the order of their appearance
 	sent      int            // bytes so far, so that every byte sent is different
+	filled    bool           // there was a call of fill
+	timeout   string         // SO_RCVTIMEO and SO_SNDTIMEO of new sockets, as in options; "": they do not block
 }
 
-// run returns the result of each call of the script.
-func run(c calls, s script) []string {
-	r := &runner{calls: c, ephemeral: map[uint16]int{}}
+// run returns the result of each call of the script. The sockets wait for timeout, as in options, or are non-blocking if it is "".
+func run(c calls, s script, timeout string) []string {
+	r := &runner{calls: c, ephemeral: map[uint16]int{}, timeout: timeout}
 	for i := range r.fds {
 		r.fds[i] = -1
 	}
@@ -67,13 +69,18 @@ func run(c calls, s script) []string {
 	return results
 }
 
-// patience bounds settle's wait: it is longer than TCP_CORK holds data back.
-const patience = 300
+// patience bounds settle's wait: it is longer than TCP_CORK holds data back. A full buffer keeps its bytes for ever.
+func (r *runner) patience() int {
+	if r.filled {
+		return 10
+	}
+	return 300
+}
 
 // settle waits until all data sent has been acknowledged, unless an earlier wait for the same data was in vain.
 func (r *runner) settle() {
 	r.Pause(0)
-	for range patience {
+	for range r.patience() {
 		busy := false
 		for i, fd := range r.fds {
 			n := r.unacknowledged(fd)
@@ -136,6 +143,10 @@ func (r *runner) do(o op) string {
 		return r.send(o, fd, where)
 	case "recv":
 		return r.recv(o, fd)
+	case "fill":
+		return r.fill(fd)
+	case "drain":
+		return r.drain(fd)
 	}
 	return r.look(o, fd)
 }
@@ -182,8 +193,10 @@ func (r *runner) look(o op, fd int) string {
 // rawProtocol is the protocol of raw sockets: one for experiments (RFC 3692).
 const rawProtocol = 253
 
-var kinds = map[string][2]int{
-	"tcp": {unix.SOCK_STREAM, 0}, "udp": {unix.SOCK_DGRAM, 0}, "raw": {unix.SOCK_RAW, rawProtocol},
+// kinds are the domain, the type and the protocol of sockets.
+var kinds = map[string][3]int{
+	"tcp": {unix.AF_INET, unix.SOCK_STREAM, 0}, "udp": {unix.AF_INET, unix.SOCK_DGRAM, 0}, "raw": {unix.AF_INET, unix.SOCK_RAW, rawProtocol},
+	"tcp6": {unix.AF_INET6, unix.SOCK_STREAM, 0}, "udp6": {unix.AF_INET6, unix.SOCK_DGRAM, 0}, "raw6": {unix.AF_INET6, unix.SOCK_RAW, rawProtocol},
 }
 
 func (r *runner) socket(o op) string {
@@ -191,8 +204,11 @@ func (r *runner) socket(o op) string {
 		_ = r.Close(r.fds[o.fd])
 	}
 	kind := kinds[o.kind]
-	fd, err := r.Socket(kind[0], kind[1])
+	fd, err := r.Socket(kind[0], kind[1], kind[2])
 	r.fds[o.fd] = fd
+	if r.timeout != "" && err == nil {
+		err = errors.Join(r.SetSockOpt(fd, sol, unix.SO_RCVTIMEO, layout(r.timeout)), r.SetSockOpt(fd, sol, unix.SO_SNDTIMEO, layout(r.timeout)))
+	}
 	return show(err)
 }
 
@@ -214,16 +230,16 @@ func (r *runner) send(o op, fd int, to netip.AddrPort) string {
 		b[i] = 'a' + byte((r.sent+i)%26)
 	}
 	r.sent += o.n
-	return showCount(r.Send(fd, b, o.flags, to))
+	return showCount(r.Send(fd, b, o.flags, to, ancillaries[o.with]))
 }
 
 func (r *runner) recv(o op, fd int) string {
 	b := make([]byte, o.n)
-	n, flags, from, err := r.Recv(fd, b, o.flags)
+	n, flags, from, control, err := r.Recv(fd, b, o.flags)
 	if err != nil {
 		return show(err)
 	}
-	if from.IsValid() && from.Port() == 0 && n >= ipv4.HeaderLen && len(b) >= ipv4.HeaderLen {
+	if from.Addr().Is4() && from.Port() == 0 && n >= ipv4.HeaderLen && len(b) >= ipv4.HeaderLen {
 		clear(b[4:8]) // of a raw socket: identification, DF
 		clear(b[10:12])
 	}
@@ -237,7 +253,10 @@ func (r *runner) recv(o op, fd int) string {
 	if from.IsValid() {
 		text += " " + r.showAddr(from, nil)
 	}
-	return text
+	if len(b) == 0 { // then the kernel was not asked
+		return text
+	}
+	return text + control
 }
 
 // port is the port for a number in the script.

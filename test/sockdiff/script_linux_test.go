@@ -16,11 +16,12 @@ type op struct {
 	call  string
 	fd    int    // the slot of the socket
 	to    int    // accept: the slot of the new socket
-	kind  string // socket: tcp, udp, raw
+	kind  string // socket: a key of kinds
 	addr  string // a key of addresses
 	port  int    // 0: port 0; 1 and up: a port that belongs to the script
 	n     int    // number of bytes; a backlog; the half to shut down
 	flags int
+	with  string // send: a key of ancillaries
 	opt   string // a key of options
 	value string // for setsockopt, as in options
 }
@@ -28,14 +29,21 @@ type op struct {
 // script is a sequence of calls.
 type script []op
 
-// addresses are the destinations and own addresses that scripts name; "-" stands for AF_UNSPEC or no address.
+// addresses are the destinations and own addresses that scripts name; "-" stands for AF_UNSPEC or no address. To a socket of AF_INET6 those of
+// IPv4 are IPv4-mapped.
 var addresses = map[string]netip.Addr{
-	"any":   netip.IPv4Unspecified(),
-	"lo":    netip.MustParseAddr("127.0.0.1"),
-	"lo2":   netip.MustParseAddr("127.0.0.2"),
-	"alien": netip.MustParseAddr("192.0.2.1"),
-	"group": netip.MustParseAddr("224.0.0.9"),
-	"-":     {},
+	"any":    netip.IPv4Unspecified(),
+	"lo":     netip.MustParseAddr("127.0.0.1"),
+	"lo2":    netip.MustParseAddr("127.0.0.2"),
+	"alien":  netip.MustParseAddr("192.0.2.1"),
+	"group":  netip.MustParseAddr("224.0.0.9"),
+	"any6":   netip.IPv6Unspecified(),
+	"lo6":    netip.IPv6Loopback(),
+	"alien6": netip.MustParseAddr("2001:db8::1"),
+	"group6": netip.MustParseAddr("ff05::9"),
+	"link6":  netip.MustParseAddr("fe80::9%lo"),
+	"near6":  netip.MustParseAddr("ff02::9%lo"),
+	"-":      {},
 }
 
 var flagNames = []struct {
@@ -43,7 +51,7 @@ var flagNames = []struct {
 	name string
 }{
 	{socketapi.MSG_OOB, "OOB"}, {socketapi.MSG_PEEK, "PEEK"}, {socketapi.MSG_TRUNC, "TRUNC"}, {socketapi.MSG_WAITALL, "WAITALL"},
-	{socketapi.MSG_MORE, "MORE"},
+	{socketapi.MSG_MORE, "MORE"}, {socketapi.MSG_DONTWAIT, "DONTWAIT"}, {socketapi.MSG_ERRQUEUE, "ERRQUEUE"},
 }
 
 // flagString names the flags of a send or receive.
@@ -76,6 +84,9 @@ func (o op) String() string {
 	case "listen", "shutdown":
 		return fmt.Sprintf("%s(%d, %d)", o.call, o.fd, o.n)
 	case "send":
+		if o.with != "" {
+			where += ", " + o.with
+		}
 		return fmt.Sprintf("send(%d, %d, %s, %s)", o.fd, o.n, flagString(o.flags), where)
 	case "recv":
 		return fmt.Sprintf("recv(%d, %d, %s)", o.fd, o.n, flagString(o.flags))
@@ -106,7 +117,7 @@ func (s script) observed() script {
 			out = append(out, op{call: call, fd: fd})
 		}
 		out = append(out, op{call: "getsockopt", fd: fd, opt: "TCP_INFO"}, op{call: "getsockopt", fd: fd, opt: "SO_ERROR"},
-			op{call: "recv", fd: fd, n: 100}, op{call: "recv", fd: fd, n: 100})
+			op{call: "recv", fd: fd, n: 100, flags: socketapi.MSG_DONTWAIT}, op{call: "recv", fd: fd, n: 100, flags: socketapi.MSG_DONTWAIT})
 	}
 	return out
 }

@@ -5,11 +5,13 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -49,25 +51,34 @@ func parseAccepted(t *testing.T) (list []accepted) {
 type comparison struct {
 	t        *testing.T
 	kernel   kernel
+	timeout  string // of blocking calls, as in options; "": the sockets are non-blocking
 	accepted []accepted
 }
 
-func newComparison(t *testing.T) *comparison {
+func newComparison(t *testing.T, timeout string) *comparison {
 	netns.Need(t)
 	runtime.LockOSThread() // and never unlocked: the thread's namespace is the test's own
-	return &comparison{t: t, accepted: parseAccepted(t)}
+	return &comparison{t: t, kernel: kernel{blocking: timeout != ""}, timeout: timeout, accepted: parseAccepted(t)}
 }
 
 func (c *comparison) onKernel(s script) []string {
 	require.NoError(c.t, c.kernel.renew())
-	return run(&c.kernel, s)
+	return run(&c.kernel, s, c.timeout)
 }
 
-func (c *comparison) onStack(s script) []string {
-	st, err := newStack()
+func (c *comparison) onStack(s script) (results []string) {
+	if c.timeout == "" {
+		return c.onNewStack(s)
+	}
+	synctest.Test(c.t, func(*testing.T) { results = c.onNewStack(s) })
+	return results
+}
+
+func (c *comparison) onNewStack(s script) []string {
+	st, err := newStack(c.timeout != "")
 	require.NoError(c.t, err)
 	defer st.Stack.Close()
-	return run(st, s)
+	return run(st, s, c.timeout)
 }
 
 // differs returns the number of the first call whose results differ although no row accepts it; -1 when there is none. After an
@@ -157,21 +168,41 @@ func (d *difference) String() string {
 	return b.String()
 }
 
-func TestRandomScripts(t *testing.T) { // SOCK-073
-	c := newComparison(t)
+// compare runs random scripts and reports their differences.
+func (c *comparison) compare(scripts int, g generator) {
 	found := map[string]bool{} // by kind
-	for i := range *scripts {
+	for i := range scripts {
 		number := *seed + uint64(i)
-		g := generator{Rand: rand.New(rand.NewPCG(number, 0))}
+		g := generator{Rand: rand.New(rand.NewPCG(number, 0)), ipv6: g.ipv6, blocking: g.blocking}
 		s := g.script()
 		d := c.find(s)
 		if d == nil || found[d.kind()] {
 			continue
 		}
 		found[d.kind()] = true
-		t.Errorf("seed %d:\n%s", number, c.shrink(s, d))
+		c.t.Errorf("seed %d:\n%s", number, c.shrink(s, d))
 		if len(found) == *reports {
-			t.Fatalf("gave up after %d scripts", i+1)
+			c.t.Fatalf("gave up after %d scripts", i+1)
 		}
 	}
+}
+
+func TestRandomScripts(t *testing.T) { // SOCK-073
+	for name, ipv6 := range map[string]bool{"IPv4": false, "IPv6": true} {
+		t.Run(name, func(t *testing.T) { newComparison(t, "").compare(count(), generator{ipv6: ipv6}) })
+	}
+}
+
+// The same with sockets that wait for 10 ms, which takes real time on the kernel.
+func TestBlockingScripts(t *testing.T) {
+	const tenMilliseconds = "x00000000000000001027000000000000" // a struct timeval
+	newComparison(t, tenMilliseconds).compare(count()/20, generator{ipv6: true, blocking: true})
+}
+
+// count is the number of scripts: 25 times as many with TUNSTACK_LONG=1.
+func count() int {
+	if os.Getenv("TUNSTACK_LONG") == "1" {
+		return *scripts * 25
+	}
+	return *scripts
 }

@@ -3,6 +3,7 @@ package sockdiff
 import (
 	"log/slog"
 	"net/netip"
+	"testing/synctest"
 	"time"
 
 	"tunstack/socketapi"
@@ -11,14 +12,15 @@ import (
 // stack makes the socket calls of a stack with only a loopback, in virtual time.
 type stack struct {
 	socketapi.Berkeley
+	blocking bool // sockets are blocking: the test runs in a bubble of synctest
 }
 
-func newStack() (stack, error) {
+func newStack(blocking bool) (stack, error) {
 	s, err := socketapi.New(socketapi.Config{Clock: new(socketapi.VirtualClock), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return stack{}, err
 	}
-	return stack{s.Berkeley()}, nil
+	return stack{s.Berkeley(), blocking}, nil
 }
 
 // Ports implements calls.
@@ -27,29 +29,67 @@ func (s stack) Ports() uint16 { return firstPort }
 // Pause implements calls.
 func (s stack) Pause(d time.Duration) { s.Advance(s.Now() + d) }
 
-// Socket implements calls.
-func (s stack) Socket(typ, proto int) (int, error) {
-	return s.Berkeley.Socket(socketapi.AF_INET, typ|socketapi.SOCK_NONBLOCK, proto)
+// during makes a call that may block. Time passes while it does.
+func (s stack) during(call func()) {
+	if !s.blocking {
+		call()
+		return
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); call() }()
+	for {
+		synctest.Wait()
+		select {
+		case <-done:
+			return
+		default:
+			s.Pause(time.Millisecond)
+		}
+	}
 }
 
-// Accept implements calls. The new socket is made non-blocking.
-func (s stack) Accept(fd int) (int, netip.AddrPort, error) {
-	n, peer, err := s.Berkeley.Accept(fd)
-	if err == nil {
+// Socket implements calls.
+func (s stack) Socket(domain, typ, proto int) (int, error) {
+	if !s.blocking {
+		typ |= socketapi.SOCK_NONBLOCK
+	}
+	return s.Berkeley.Socket(domain, typ, proto)
+}
+
+// Accept implements calls. The new socket blocks if the listener does.
+func (s stack) Accept(fd int) (n int, peer netip.AddrPort, err error) {
+	s.during(func() { n, peer, err = s.Berkeley.Accept(fd) })
+	if err == nil && !s.blocking {
 		_, err = s.Fcntl(n, socketapi.F_SETFL, socketapi.O_NONBLOCK)
 	}
 	return n, peer, err
 }
 
+// Connect implements calls.
+func (s stack) Connect(fd int, remote netip.AddrPort) (err error) {
+	s.during(func() { err = s.Berkeley.Connect(fd, remote) })
+	return err
+}
+
+// Close implements calls.
+func (s stack) Close(fd int) (err error) {
+	s.during(func() { err = s.Berkeley.Close(fd) })
+	return err
+}
+
 // Send implements calls.
-func (s stack) Send(fd int, b []byte, flags int, to netip.AddrPort) (int, error) {
-	return s.SendTo(fd, b, flags, to)
+func (s stack) Send(fd int, b []byte, flags int, to netip.AddrPort, with ancillary) (n int, err error) {
+	m := with.message()
+	m.Addr = to
+	s.during(func() { n, err = s.SendMsg(fd, b, m, flags) })
+	return n, err
 }
 
 // Recv implements calls.
-func (s stack) Recv(fd int, b []byte, flags int) (n, outFlags int, from netip.AddrPort, err error) {
-	n, m, err := s.RecvMsg(fd, b, flags)
-	return n, m.Flags, m.Addr, err
+func (s stack) Recv(fd int, b []byte, flags int) (n, outFlags int, from netip.AddrPort, control string, err error) {
+	var m socketapi.Message
+	s.during(func() { n, m, err = s.RecvMsg(fd, b, flags) })
+	return n, m.Flags, m.Addr, s.controlText(fd, &m), err
 }
 
 // Poll implements calls.
