@@ -54,7 +54,7 @@ func (s Berkeley) SendMsg(fd int, b []byte, m Message, flags int) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	n, err := so.transmit(b, envelope{m.Addr, so.control(m.Local.Unmap(), m.Ancillary)}, flags)
+	n, err := so.transmit(b, so.enveloped(&m), flags)
 	if err != nil {
 		return -1, err
 	}
@@ -65,6 +65,10 @@ func (s Berkeley) SendMsg(fd int, b []byte, m Message, flags int) (int, error) {
 type envelope struct {
 	to netip.AddrPort // the zero AddrPort is the connected peer
 	dgram.Control
+}
+
+func (so *socket) enveloped(m *Message) envelope {
+	return envelope{m.Addr, so.control(m.Local.Unmap(), m.Ancillary)}
 }
 
 // transmit sends b. After an error a stream may have sent a part of b: transmit then returns no error, and the next call returns it.

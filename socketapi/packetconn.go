@@ -4,8 +4,6 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
-
-	"tunstack/ip/dgram"
 )
 
 // PacketConn is a UDP or raw socket, connected or not. Its methods are those of net.UDPConn and net.IPConn.
@@ -43,12 +41,7 @@ func (c *PacketConn) RecvMsg(b []byte) (int, Message, error) {
 
 // SendMsg sends one datagram to Message.Addr, as Berkeley.SendMsg does: Message.Local is its source. A connected socket needs no address.
 func (c *PacketConn) SendMsg(b []byte, m Message) (int, error) {
-	e := envelope{to: m.Addr, Control: dgram.Control{Src: m.Local.Unmap()}}
-	err := c.so.control(&e.Control, m.Ancillary)
-	n := 0
-	if err == nil {
-		n, err = c.so.transmit(b, e, 0)
-	}
+	n, err := c.so.transmit(b, c.so.enveloped(&m), 0)
 	return n, c.error("write", err)
 }
 
