@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -23,8 +25,10 @@ type lab6 struct {
 	stack  *socketapi.Stack
 	peer   *socketapi.Stack
 	conn   net.PacketConn
-	asked  []dhcpv6.MessageType
-	silent bool
+	silent atomic.Bool
+
+	mu    sync.Mutex
+	asked []dhcpv6.MessageType
 }
 
 var (
@@ -95,8 +99,10 @@ func (l *lab6) answer(b []byte, from *net.UDPAddr) {
 	require.NoError(l.t, err)
 	require.Equal(l.t, 546, from.Port)
 	require.True(l.t, from.IP.IsLinkLocalUnicast(), from)
+	l.mu.Lock()
 	l.asked = append(l.asked, m.MessageType)
-	if l.silent {
+	l.mu.Unlock()
+	if l.silent.Load() {
 		return
 	}
 	r := &dhcpv6.Message{MessageType: dhcpv6.MessageTypeReply, TransactionID: m.TransactionID}
@@ -113,6 +119,13 @@ func (l *lab6) answer(b []byte, from *net.UDPAddr) {
 	}
 	_, err = l.conn.WriteTo(r.ToBytes(), from)
 	require.NoError(l.t, err)
+}
+
+// heard are the messages that the server has received.
+func (l *lab6) heard() []dhcpv6.MessageType {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.asked)
 }
 
 // advertises sends a router's advertisement.
@@ -149,7 +162,7 @@ func TestManaged(t *testing.T) {
 	bubble6(t, func(t *testing.T, l *lab6) {
 		c := l.start()
 		l.passes(time.Minute)
-		require.Empty(t, l.asked, "no router says so")
+		require.Empty(t, l.heard(), "no router says so")
 		require.Equal(t, "IDLE", c.Info().State)
 		l.advertises(true, true)
 		l.passes(5 * time.Second)
@@ -171,7 +184,7 @@ func TestManaged(t *testing.T) {
 		require.True(t, l.has())
 		c.Stop(true)
 		require.False(t, l.has())
-		require.Equal(t, dhcpv6.MessageTypeRelease, l.asked[len(l.asked)-1])
+		require.Equal(t, dhcpv6.MessageTypeRelease, l.heard()[len(l.heard())-1])
 		require.Equal(t, "STOPPED", c.Info().State)
 		servers, _ = names(l.stack, socketapi.NamesDHCPv6)
 		require.Empty(t, servers)
@@ -185,7 +198,7 @@ func TestOtherConfiguration(t *testing.T) {
 		c := l.start()
 		l.advertises(false, true)
 		l.passes(5 * time.Second)
-		require.Equal(t, []dhcpv6.MessageType{dhcpv6.MessageTypeInformationRequest}, l.asked)
+		require.Equal(t, []dhcpv6.MessageType{dhcpv6.MessageTypeInformationRequest}, l.heard())
 		require.False(t, l.has())
 		require.Equal(t, "INFORMED", c.Info().State)
 		servers, _ := names(l.stack, socketapi.NamesDHCPv6)
@@ -200,17 +213,17 @@ func TestServerIsGone(t *testing.T) {
 		c := l.start()
 		l.passes(5 * time.Second)
 		require.True(t, l.has())
-		l.silent = true
+		l.silent.Store(true)
 		for range 3 {
 			l.advertises(true, false)
 			l.passes(time.Hour)
 		}
 		require.False(t, l.has())
 		require.Equal(t, "SOLICITING", c.Info().State)
-		l.silent = false
+		l.silent.Store(false)
 		l.passes(3 * time.Hour)
 		require.True(t, l.has())
-		l.silent = true
+		l.silent.Store(true)
 		begin := time.Now()
 		c.Stop(true)
 		require.Equal(t, releaseTime, time.Since(begin))

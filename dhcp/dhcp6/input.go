@@ -16,6 +16,9 @@ import (
 // pause is the time before a new search after a server has refused.
 const pause = 10 * time.Second
 
+// maxDUID is the largest DUID in bytes, with its type (RFC 8415 section 11.1).
+const maxDUID = 130
+
 // atOnce is the preference of a server that need not be compared with others (RFC 8415 section 18.2.1).
 const atOnce = 255
 
@@ -39,7 +42,7 @@ func (c *Client) receive(now time.Duration, m *dhcpv6.Message) (drop *stats.Coun
 		return &c.stats.DropType
 	case id == nil || !bytes.Equal(id.ToBytes(), c.cfg.DUID.ToBytes()):
 		return &c.stats.DropClientID
-	case m.Options.ServerID() == nil:
+	case m.Options.ServerID() == nil || len(m.Options.ServerID().ToBytes()) > maxDUID:
 		return &c.stats.DropServerID
 	case m.TransactionID != c.exchange.xid || c.exchange.tries == 0:
 		return &c.stats.DropTransaction

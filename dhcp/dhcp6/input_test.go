@@ -19,6 +19,7 @@ func TestDroppedMessages(t *testing.T) {
 		{"another client", "client_id", add(dhcpv6.OptClientID(&dhcpv6.DUIDUUID{}))},
 		{"no client", "client_id", without(dhcpv6.OptionClientID)},
 		{"no server", "server_id", without(dhcpv6.OptionServerID)},
+		{"long server", "server_id", add(dhcpv6.OptServerID(&dhcpv6.DUIDOpaque{Type: 9, Data: make([]byte, 129)}))},
 		{"a request", "type", func(m *dhcpv6.Message) { m.MessageType = dhcpv6.MessageTypeRequest }},
 		{"a reconfiguration", "type", func(m *dhcpv6.Message) { m.MessageType = dhcpv6.MessageTypeReconfigure }},
 		{"no addresses", "no_address", without(dhcpv6.OptionIANA)},

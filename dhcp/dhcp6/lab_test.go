@@ -51,7 +51,7 @@ func (l *lab) Send(m *dhcpv6.Message) {
 	l.last = parsed
 	text := m.MessageType.String()
 	if id := parsed.Options.ServerID(); id != nil {
-		text += " to " + string(id.(*dhcpv6.DUIDEN).EnterpriseIdentifier)
+		text += " to " + strings.TrimLeft(string(id.ToBytes()), "\x00\x02\x09")
 	}
 	for _, ia := range parsed.Options.IANA() {
 		require.Equal(l.t, iaid, ia.IaId)

@@ -67,7 +67,7 @@ func (l *lease) next(s State) time.Duration {
 func (c *Client) Lease() Lease {
 	l := Lease{Renew: c.lease.t1, Rebind: c.lease.t2, Settings: c.settings}
 	if c.lease.server != nil {
-		l.Server = c.lease.server.String()
+		l.Server = net.HardwareAddr(c.lease.server.ToBytes()).String() // which prints bytes of any number
 	}
 	for _, a := range c.lease.addrs {
 		if a.held {

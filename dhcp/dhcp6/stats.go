@@ -17,7 +17,7 @@ type counters struct {
 	DropMalformed   stats.Counter `name:"dhcp6.drop.malformed" doc:"datagrams that are not messages, or longer than 4096 bytes" rfc:"RFC 8415 8"`
 	DropType        stats.Counter `name:"dhcp6.drop.type" doc:"messages that no client receives" rfc:"RFC 8415 16"`
 	DropClientID    stats.Counter `name:"dhcp6.drop.client_id" doc:"messages without the client's identifier" rfc:"RFC 8415 16.10"`
-	DropServerID    stats.Counter `name:"dhcp6.drop.server_id" doc:"messages without the server's identifier" rfc:"RFC 8415 16.10"`
+	DropServerID    stats.Counter `name:"dhcp6.drop.server_id" doc:"messages without the identifier of a server, or with one of more than 130 bytes" rfc:"RFC 8415 16.10"`
 	DropTransaction stats.Counter `name:"dhcp6.drop.transaction" doc:"answers to another transaction" rfc:"RFC 8415 16.10"`
 	DropState       stats.Counter `name:"dhcp6.drop.state" doc:"answers that the exchange does not expect" rfc:"RFC 8415 16"`
 	DropNoAddress   stats.Counter `name:"dhcp6.drop.no_address" doc:"Advertises and Replies without an address" rfc:"RFC 8415 18.2.9"`
