@@ -44,7 +44,7 @@ func (n *node) leases() (rows []dhcp.Info) {
 func dnsmasq(t *testing.T, args ...string) {
 	succeed(t, "ip", "addr", "add", "10.9.0.1/24", "dev", "tap0")
 	advertises(t, "dnsmasq", append([]string{
-		"--no-daemon", "--conf-file=/dev/null", "--port=0", "--user=root", "--interface=tap0", "--bind-interfaces", "--no-ping", "--dhcp-authoritative",
+		"--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--domain=example.org", "--local=/example.org/", "--user=root", "--interface=tap0", "--bind-interfaces", "--no-ping", "--dhcp-authoritative",
 		"--dhcp-leasefile=" + filepath.Join(t.TempDir(), "leases"), "--dhcp-range=10.9.0.50,10.9.0.60,2m", "--log-dhcp",
 	}, args...)...)
 }
@@ -71,14 +71,24 @@ func exchanges(t *testing.T, file string) []string {
 	return strings.Split(strings.ReplaceAll(out, "\t", " "), "\n")
 }
 
-// SOCK-055, SOCK-057, DHCP-004, DHCP-010, DHCP-012: a lease of dnsmasq is used, renewed and given back, and tshark has no complaint.
+// resolving runs a program that must succeed and asks a name server.
+func resolving(t *testing.T, server, name string, args ...string) string {
+	t.Helper()
+	conf := filepath.Join(t.TempDir(), "resolv.conf")
+	require.NoError(t, os.WriteFile(conf, []byte("nameserver "+server+"\n"), 0o644))
+	script := "mount --bind " + conf + " /etc/resolv.conf && exec \"$@\""
+	return succeed(t, "unshare", append([]string{"--mount", "sh", "-c", script, "sh", name}, args...)...)
+}
+
+// SOCK-055, DHCP-004, DHCP-010, DHCP-012: a lease of dnsmasq is used and given back, the stack and the host know each other by name, and
+// tshark has no complaint.
 func TestDHCPFromDnsmasq(t *testing.T) {
 	netns.NeedTool(t, "dnsmasq")
 	netns.NeedTool(t, "tshark")
 	file := filepath.Join(t.TempDir(), "packets.pcapng")
 	n := leased(t, func() {
-		dnsmasq(t, "--dhcp-option=option:T1,2", "--dhcp-option=option:ntp-server,10.9.0.123", "--dhcp-option=option:domain-search,example.org,sub.example.org",
-			"--dhcp-option=option:dns-server,10.9.0.53", "--dhcp-option=option:mtu,1400",
+		dnsmasq(t, "--dhcp-option=option:ntp-server,10.9.0.123", "--dhcp-option=option:domain-search,example.org,sub.example.org",
+			"--address=/host.example.org/10.9.0.1", "--dhcp-option=option:mtu,1400",
 			"--dhcp-option=option:classless-static-route,0.0.0.0/0,10.9.0.1,198.51.100.0/24,10.9.0.2")
 	}, "--pcap", file)
 	l := n.leases()[0]
@@ -86,7 +96,7 @@ func TestDHCPFromDnsmasq(t *testing.T) {
 	require.Len(t, l.Addresses, 1)
 	own := l.Addresses[0]
 	require.True(t, netip.MustParsePrefix("10.9.0.0/24").Contains(own.Addr()))
-	require.Equal(t, "10.9.0.53", l.DNS[0].String())
+	require.Equal(t, "10.9.0.1", l.DNS[0].String())
 	require.Equal(t, []string{"example.org", "sub.example.org"}, l.Search)
 	require.Equal(t, 1400, l.MTU)
 	text := n.succeed("", "lease")
@@ -96,8 +106,9 @@ func TestDHCPFromDnsmasq(t *testing.T) {
 	require.Regexp(t, `0\.0\.0\.0 +10\.9\.0\.1 +0\.0\.0\.0 +UG`, n.succeed("", "route"))
 	require.Contains(t, succeed(t, "ping", "-c", "1", own.Addr().String()), " 0% packet loss")
 	n.succeed("", "ping", "-c", "1", "10.9.0.1")
-	require.Contains(t, succeed(t, "curl", "-sS", "--max-time", "10", "http://"+own.Addr().String()+"/"), "</html>")
-
+	n.succeed("", "ping", "-c", "1", "host")
+	require.Contains(t, n.succeed("", "host", "host.example.org", "A"), "host.example.org has address 10.9.0.1\n")
+	require.Contains(t, resolving(t, "10.9.0.1", "curl", "-sS", "--max-time", "10", "-H", "Host: tunstack.internal", "http://tunstack.example.org/"), "</html>")
 	n.stop()
 	require.Empty(t, complaints(t, file))
 	got, all := exchanges(t, file), "0.0.0.0 255.255.255.255 "
