@@ -30,33 +30,41 @@ func addressed(i *socketapi.Interface, cfg upConfig, log *slog.Logger) {
 	}
 }
 
-// learn waits until the stack has formed an address from a router's prefix, and returns it. If none comes it returns the link-local one.
-func (n *node) learn(ctx context.Context, log *slog.Logger) (own netip.Prefix) {
+// learn waits until the stack has an address that it has formed from a router's prefix, or that a DHCPv6 server has given it because a
+// router says so, and returns the address. If none comes it returns the link-local one.
+func (n *node) learn(ctx context.Context, log *slog.Logger) (own netip.Prefix, err error) {
 	changed := make(chan struct{}, 1)
-	stop := n.stack.WatchAutoconf(func(socketapi.AutoconfInfo) {
+	poke := func() {
 		select {
 		case changed <- struct{}{}:
 		default:
 		}
-	})
+	}
+	stop := n.stack.WatchAutoconf(func(socketapi.AutoconfInfo) { poke() })
 	defer stop()
+	if err := n.startDHCP6(log, poke); err != nil {
+		return own, err
+	}
 	timeout := time.NewTimer(routerPatience)
 	defer timeout.Stop()
 	for {
 		for _, info := range n.stack.Autoconf() {
 			for _, own = range info.Addresses {
 				if !own.Addr().IsLinkLocalUnicast() {
-					return own
+					return own, nil
 				}
 			}
+		}
+		if leased := n.leased(); leased.IsValid() {
+			return leased, nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return own
+			return own, nil
 		case <-timeout.C:
 			log.Warn("no router on the link has advertised a prefix yet", "interface", n.dev)
-			return own
+			return own, nil
 		}
 	}
 }

@@ -18,7 +18,7 @@ func (a *app) leaseCommand() *cobra.Command {
 		Short: "Show what DHCP servers have given the stack",
 		Long: `Shows the leases of the stack's DHCP clients: the state of each in the words of the RFC, the addresses and
 from which server they are, how long they last, and the routes, name servers and other settings that came
-with them. "up --addr dhcp" starts a client.`,
+with them. "up --addr dhcp" starts a client for IPv4, and "up --addr auto" one for IPv6.`,
 		Example: "  tunstack lease\n  tunstack lease --json",
 	}, "leases", printLeases)
 }

@@ -113,7 +113,7 @@ func (n *node) startStack(ctx context.Context, cfg upConfig, log *slog.Logger) e
 	case cfg.dhcp:
 		n.addr, err = n.startDHCP(ctx, cfg, log)
 	case !n.addr.IsValid():
-		n.addr = n.learn(ctx, log)
+		n.addr, err = n.learn(ctx, log)
 	}
 	return err
 }

@@ -114,3 +114,27 @@ func TestDHCPv6Settings(t *testing.T) {
 		require.Equal(r.t, []string{"11", "7"}, types6(r.t, file))
 	})
 }
+
+// `up --addr auto` takes the address of a DHCPv6 server where the router says so, shows it, and gives it back.
+func TestUpManaged(t *testing.T) { // SLAAC-024
+	netns.Need(t)
+	netns.NeedTool(t, "kea-dhcp6")
+	netns.NeedTool(t, "radvd")
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	forwarding(t)
+	n := begin(t, "--addr", "auto")
+	wait(t, "tun0 is up", func() bool { return exists("tun0") })
+	succeed(t, "ip", "-6", "addr", "add", "2001:db8:7::1/64", "dev", "tun0", "nodad")
+	succeed(t, "ip", "-6", "addr", "add", "fe80::1/64", "dev", "tun0", "nodad")
+	kea6(t, "tun0")
+	radvd(t, "tun0", `interface DEVICE { AdvSendAdvert on; AdvManagedFlag on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4; };`)
+	n.ready()
+	l := n.leases()[0]
+	require.Len(t, l.Addresses, 1)
+	text := n.succeed("", "lease")
+	require.Contains(t, text, "tun0: DHCPv6 ")
+	require.Contains(t, text, "dns        2001:db8:7::53 fe80::53\n")
+	require.Contains(t, succeed(t, "ping", "-6", "-c", "1", l.Addresses[0].Addr().String()), " 0% packet loss")
+	require.Regexp(t, `dhcp6\.in\.replies +[1-9]`, n.succeed("", "netstat", "-s"))
+	n.stop()
+}
