@@ -60,13 +60,7 @@ func (r *Record) Text() string {
 	return ""
 }
 
-// NameText is the name in the same format.
-func (r *Record) NameText() string { return escape(r.Name, nameSpecial) }
-
-// nameSpecial are the printable bytes that are escaped in names.
-const nameSpecial = `"\();@$ `
-
-func escaped(n dnsmessage.Name) string { return escape(n.String(), nameSpecial) }
+func escaped(n dnsmessage.Name) string { return escape(n.String(), `"\();@$ `) }
 
 // escape writes the bytes of s that are special or not printable as \X or \DDD (RFC 1035 section 5.1).
 func escape(s, special string) string {

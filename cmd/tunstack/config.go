@@ -17,12 +17,12 @@ import (
 
 // upFlags are the values of the flags of `tunstack up`.
 type upFlags struct {
-	dev, addr, host, driver, services, mdns, congestion, pcap, impair, logLevel string
-	mtu, queues                                                                 int
-	tap, sandbox, debugClock                                                    bool
-	dns, forward                                                                []string
-	keepLease                                                                   bool
-	leaseFile                                                                   string
+	dev, addr, host, driver, services, mdns, dnsTLS, congestion, pcap, impair, logLevel string
+	mtu, queues                                                                         int
+	tap, sandbox, debugClock                                                            bool
+	dns, forward                                                                        []string
+	keepLease                                                                           bool
+	leaseFile                                                                           string
 }
 
 // upConfig is the parsed form of upFlags.
@@ -39,6 +39,7 @@ type upConfig struct {
 	logLevel slog.Level
 
 	dnsServers   []netip.AddrPort // of --dns
+	dnsTLS       string           // the name of these servers, by DNS over TLS; "": without
 	machineNames dns.Settings     // of the machine's resolv.conf
 	ownNames     bool             // ask the stack's own dns service
 

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -33,7 +35,10 @@ func (c *upConfig) nameServers(f *upFlags) (err error) {
 			return usage("--dns-forward %s: it is the stack's address", server.Addr())
 		}
 	}
+	c.dnsTLS = f.dnsTLS
 	switch {
+	case f.dnsTLS != "" && (len(f.dns) == 0 || slices.Contains(f.dns, noDNS)):
+		return usage("--dns-tls %s: it needs the address of a server that speaks DNS over TLS (--dns)", f.dnsTLS)
 	case slices.Contains(f.dns, noDNS) && len(f.dns) > 1:
 		return usage("--dns none: it excludes other servers")
 	case slices.Contains(f.dns, noDNS):
@@ -65,6 +70,14 @@ func parseServers(flag string, texts []string) (servers []netip.AddrPort, err er
 		servers = append(servers, server)
 	}
 	return servers, nil
+}
+
+// overTLS makes connections to the name servers of a name; nil without one.
+func overTLS(name string) func(net.Conn) net.Conn {
+	if name == "" {
+		return nil
+	}
+	return func(c net.Conn) net.Conn { return tls.Client(c, &tls.Config{ServerName: name}) }
 }
 
 // machineNames reads the first of the files that names a server which the stack can perhaps reach, without those on the machine's

@@ -61,6 +61,7 @@ Services:
 	flags.BoolVar(&f.keepLease, "keep-lease", false, "with --addr dhcp: do not give the lease back at the end, and ask for it at the next start")
 	flags.StringVar(&f.leaseFile, "lease-file", "", "with --addr dhcp: keep the lease in `file` (default a file of the user's for each interface,\nin a sandbox none)")
 	flags.StringVar(&f.host, "host", defaultHost, "`address` of the host's end, or none")
+	flags.StringVar(&f.dnsTLS, "dns-tls", "", "ask name servers by DNS over TLS (port 853), and check that they have this `name`")
 	flags.StringArrayVar(&f.dns, "dns", nil, "`address` of a name server, perhaps with a port, or none; more than once for several (default those of\n/etc/resolv.conf, in a sandbox the stack's own)")
 	flags.IntVar(&f.mtu, "mtu", 1500, "largest IP datagram in `bytes`")
 	flags.StringVar(&f.driver, "driver", "auto", "auto, linux (/dev/net/tun with offload), veth (Ethernet; needs no device file)\nor water (portable)")

@@ -207,6 +207,8 @@ func TestUpChecksItsFlags(t *testing.T) {
 		{"up --dns none --dns 10.0.0.1", "--dns none: it excludes other servers"},
 		{"up --dns 127.0.0.53", "--dns 127.0.0.53: on the stack this is the stack itself"},
 		{"up --dns [::1]:53", "on the stack this is the stack itself"},
+		{"up --dns-tls dns.example", "--dns-tls dns.example: it needs the address of a server"},
+		{"up --dns none --dns-tls dns.example", "it needs the address of a server"},
 		{"up --dns 0.0.0.0", "no server can have this address"},
 		{"up --dns ff02::fb", "no server can have this address"},
 		{"up --dns-forward example.com", "--dns-forward example.com: it must be the address of a name server, perhaps with a port"},

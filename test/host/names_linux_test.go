@@ -130,6 +130,20 @@ func TestNameServerOverTLS(t *testing.T) {
 	}
 }
 
+// The same by a flag, with the certificates that the machine trusts.
+func TestUpWithDNSOverTLS(t *testing.T) {
+	netns.NeedTool(t, "unbound")
+	dir := t.TempDir()
+	key, certificate := filepath.Join(dir, "key"), filepath.Join(dir, "pem")
+	newCertificate(t, "names.test", key, certificate)
+	t.Setenv("SSL_CERT_FILE", certificate)
+	n := up(t, "--dns", hostIP, "--dns-tls", "names.test")
+	unbound(t, fmt.Sprintf(" interface: %s@853\n tls-service-key: %s\n tls-service-pem: %s\n", hostIP, key, certificate))
+	wait(t, "unbound listens for TLS", func() bool { return listens(t, "tcp", 853) })
+	require.Contains(t, n.succeed("", "ping", "-c", "1", "alias.test"), "\n64 bytes from peer.test (10.0.0.1): ")
+	require.Regexp(t, `dns\.out\.udp +0 `, n.succeed("", "netstat", "-s"))
+}
+
 // newCertificate writes a key and a certificate of a name, and returns the pool that trusts it.
 func newCertificate(t *testing.T, name, keyPath, path string) *x509.CertPool {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

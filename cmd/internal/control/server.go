@@ -5,7 +5,7 @@
 //	GET  /interfaces /routes /neighbors /counters /nameservers
 //	     /sockets /details (with TCP's variables)             JSON arrays
 //	GET  /lookup?network=ip&host=localhost                    answers of the stack's resolver in JSON
-//	     /names?addr=10.0.0.1 /query?type=A&name=localhost.
+//	     /names?addr=10.0.0.1
 //	GET  /trace/ADDR:PORT                                     records of connections as JSON values, until one side closes
 //	GET  /capture/FILTER                                      packets as pcapng, until one side closes
 //	POST /step/ADDR:PORT                                      101, then records; the stack holds at each until the client continues
@@ -77,7 +77,6 @@ func NewServer(stack Stack, log *slog.Logger) *Server {
 	}
 	mux.HandleFunc("GET /lookup", s.lookup)
 	mux.HandleFunc("GET /names", s.names)
-	mux.HandleFunc("GET /query", s.query)
 	mux.HandleFunc("GET /trace/{end...}", s.trace)
 	mux.HandleFunc("GET /capture/{filter...}", s.capture)
 	mux.HandleFunc("POST /step/{end...}", s.step)

@@ -57,7 +57,7 @@ func Run(ctx context.Context, conn net.Conn, cfg Config, out io.Writer) (*Statis
 		fmt.Fprintf(out, "PING %s(%s) %d data bytes\n", cfg.Host, p.label(cfg.Addr), cfg.Size)
 	}
 
-	events := make(chan event)
+	events := make(chan event, queue) // so that a reply has its own time while the name for the one before is looked up
 	stop := make(chan struct{})
 	done := make(chan struct{})
 	go func() {
@@ -71,6 +71,9 @@ func Run(ctx context.Context, conn net.Conn, cfg Config, out io.Writer) (*Statis
 	fmt.Fprintf(out, "\n--- %s ping statistics ---\n%s", cfg.Host, &p.stats)
 	return &p.stats, err
 }
+
+// queue is the number of received messages that wait while Config.Names looks a name up.
+const queue = 256
 
 // pinger is one run. Only loop's goroutine uses it.
 type pinger struct {
@@ -99,11 +102,15 @@ func (p *pinger) loop(ctx context.Context, events <-chan event) error {
 		case <-ctx.Done():
 			return nil
 		case <-next.C:
-			if p.sentAll() {
+			switch {
+			case !p.sentAll():
+				p.send()
+				next.Reset(p.pause())
+			case len(events) > 0: // they came in time
+				next.Reset(0)
+			default:
 				return nil // the last reply is missing
 			}
-			p.send()
-			next.Reset(p.pause())
 		case e := <-events:
 			if err := p.handle(e); err != nil {
 				return err

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"net/netip"
 	"strings"
 	"syscall"
 	"testing"
@@ -290,4 +291,23 @@ func TestOthersMessagesAreIgnored(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A name server that is slow delays lines, but neither times nor replies: those that wait for a name have arrived.
+func TestSlowNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, func(_, _ uint16, request []byte) ([]arrival, error) { return in(5*ms, reply(request)), nil })
+		cfg := config(3)
+		cfg.Interval, cfg.Wait = 10*ms, time.Second
+		cfg.Names = func(netip.Addr) string {
+			time.Sleep(2 * time.Second)
+			return "peer"
+		}
+		var out strings.Builder
+		stats, err := Run(t.Context(), h, cfg, &out)
+		require.NoError(t, err)
+		require.Equal(t, 3, stats.Received)
+		require.Equal(t, 3, strings.Count(out.String(), "bytes from peer (10.0.0.1)"))
+		require.Equal(t, 3, strings.Count(out.String(), "time=5.00 ms\n"), out.String())
+	})
 }

@@ -56,7 +56,7 @@ func Run(ctx context.Context, s Sockets, cfg Config, out io.Writer) error {
 	t := newTracer(s.Out, cfg, out)
 	fmt.Fprintf(out, "traceroute to %s (%s), %d hops max, %d byte packets", cfg.Host, cfg.Addr, cfg.Hops, t.icmp.HeaderLen+messageLen)
 	ctx, stop := context.WithCancel(ctx)
-	answers := make(chan answer)
+	answers := make(chan answer, inFlight) // so that an answer has its own time while a name is looked up
 	var readers []<-chan struct{}
 	for _, in := range []struct {
 		conn  net.Conn
@@ -124,7 +124,9 @@ func (t *tracer) loop(ctx context.Context, answers <-chan answer) error {
 		case <-ctx.Done():
 			return nil
 		case <-patience.C:
-			t.giveUp(time.Now())
+			if len(answers) == 0 { // those that wait came in time
+				t.giveUp(time.Now())
+			}
 		case a := <-answers:
 			if err := t.handle(a); err != nil {
 				return err

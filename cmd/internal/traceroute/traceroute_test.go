@@ -284,3 +284,24 @@ func TestUnreachable(t *testing.T) {
 		require.Equal(t, want, unreachable(code, 576), "code %d", code)
 	}
 }
+
+// A name server that is slow delays lines, but neither times nor answers.
+func TestSlowNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config(UDP)
+		cfg.Names = func(netip.Addr) string {
+			time.Sleep(4 * time.Second)
+			return "slow"
+		}
+		h := newHost(t, func(h *host, ttl int, p []byte) []arrival {
+			if ttl < 4 {
+				return h.expired(ms, first, p)
+			}
+			return h.problem(ms, target, 3, 3, 0, p)
+		})
+		var out strings.Builder
+		require.NoError(t, Run(t.Context(), h.sockets(), cfg, &out))
+		hop := "  slow (10.0.0.1)  1.000 ms  1.000 ms  1.000 ms\n"
+		require.Equal(t, head+" 1"+hop+" 2"+hop+" 3"+hop+" 4  slow (10.2.0.1)  1.000 ms  1.000 ms  1.000 ms\n", out.String())
+	})
+}
