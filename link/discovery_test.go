@@ -421,7 +421,7 @@ func TestScan(t *testing.T) {
 	l.sends("> other: ip a new one")
 }
 
-// Packets of the other family are resolved by its own protocol, on one cache.
+// ND-002: packets of each family are resolved by its own protocol, on one cache, and those for a group by none.
 func TestBothFamilies(t *testing.T) {
 	l := newLab6(t, claimed)
 	require.NoError(t, l.output(hostIP, "4"))
