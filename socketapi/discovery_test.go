@@ -307,6 +307,21 @@ func TestConnectionsConfirmTheRouter(t *testing.T) {
 	require.Greater(t, asked(), before)
 }
 
+// ND-011: a connection to a neighbour that does not answer fails after three seconds, and the error of a datagram comes as late.
+func TestConnectToDeadNeighbor(t *testing.T) {
+	e := newEther(t, Config{Interfaces: []Interface{{Addrs: []netip.Prefix{netip.PrefixFrom(addrB6, 64)}, ACD: link.ACD{ProbeNum: -1}}}})
+	client, datagrams := e.socket6(SOCK_STREAM|SOCK_NONBLOCK, 0), e.socket6(SOCK_DGRAM|SOCK_NONBLOCK, 0)
+	e.set6(datagrams, IPV6_RECVERR, 1)
+	require.Equal(t, syscall.EINPROGRESS, e.Connect(client, netip.AddrPortFrom(addrA6, 7)))
+	require.NoError(t, e.Connect(datagrams, netip.AddrPortFrom(addrA6, 7)))
+	e.send(datagrams, "x")
+	e.pass(3*time.Second - time.Millisecond)
+	require.Zero(t, e.soError(client))
+	e.pass(time.Second)
+	require.Equal(t, syscall.EHOSTUNREACH, e.soError(client))
+	require.Equal(t, syscall.EHOSTUNREACH, e.soError(datagrams))
+}
+
 // tap6 is a host of an Ethernet with an IPv6 address, beside an IPv4 one of the last byte n.
 func tap6(t *testing.T, clk *VirtualClock, d tun.Device, a netip.Addr, n byte, acd link.ACD, log *strings.Builder) host {
 	cfg := Config{Clock: clk, Interfaces: []Interface{{Device: d, ACD: acd, Addrs: []netip.Prefix{

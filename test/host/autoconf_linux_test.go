@@ -188,24 +188,29 @@ func TestDnsmasqAdvertises(t *testing.T) { // SLAAC-009
 	})
 }
 
-// `up --addr auto` waits for the router, and gets the same address at the next start.
+// `up --addr auto` waits for the router, on TUN and on Ethernet, and gets the same address at the next start.
 func TestUpAuto(t *testing.T) { // SLAAC-015
 	netns.Need(t)
 	netns.NeedTool(t, "radvd")
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	forwarding(t)
-	radvd(t, "tun0", `interface DEVICE { AdvSendAdvert on; IgnoreIfMissing on; prefix 2001:db8:7::/64 { }; };`)
-	var addresses []string
-	for range 2 {
-		n := start(t, "--addr", "auto")
-		succeed(t, "ip", "-6", "addr", "add", "2001:db8:7::1/64", "dev", "tun0", "nodad")
-		own := regexp.MustCompile("2001:db8:7:[0-9a-f:]+").FindString(n.succeed("", "ifconfig"))
-		require.NotEmpty(t, own)
-		require.Contains(t, succeed(t, "ping", "-6", "-c", "1", own), " 0% packet loss")
-		addresses = append(addresses, own)
-		n.stop()
+	for device, flags := range map[string][]string{"tun0": nil, "tap0": {"--tap"}, "veth0": {"--driver", "veth"}} {
+		t.Run(device, func(t *testing.T) {
+			radvd(t, device, `interface DEVICE { AdvSendAdvert on; IgnoreIfMissing on; prefix 2001:db8:7::/64 { }; };`)
+			var addresses []string
+			for range 2 {
+				n := start(t, append([]string{"--addr", "auto"}, flags...)...)
+				succeed(t, "ip", "-6", "addr", "add", "2001:db8:7::1/64", "dev", device, "nodad")
+				awaitHost6(t, "2001:db8:7::1", device)
+				own := regexp.MustCompile("2001:db8:7:[0-9a-f:]+").FindString(n.succeed("", "ifconfig"))
+				require.NotEmpty(t, own)
+				require.Contains(t, succeed(t, "ping", "-6", "-c", "1", own), " 0% packet loss")
+				addresses = append(addresses, own)
+				n.stop()
+			}
+			require.Equal(t, addresses[0], addresses[1])
+		})
 	}
-	require.Equal(t, addresses[0], addresses[1])
 }
 
 // rdisc6 asks for routers: the stack is a host, which does not answer (ND-028).
