@@ -25,10 +25,10 @@ func TestSecurityPage(t *testing.T) {
 	}
 }
 
-// testsOf is the text of a package's tests, at the top of the module or one folder below.
+// testsOf is the text of a package's tests, at the top of the module or up to two folders below.
 func testsOf(t *testing.T, name string) string {
 	var all strings.Builder
-	for _, dir := range []string{"", "*/"} {
+	for _, dir := range []string{"", "*/", "*/*/"} {
 		files, err := filepath.Glob("../../" + dir + name + "/*_test.go")
 		require.NoError(t, err)
 		for _, f := range files {
