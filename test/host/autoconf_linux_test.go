@@ -174,6 +174,26 @@ func TestRadvd(t *testing.T) { // SLAAC-009, SLAAC-019, SLAAC-021, SLAAC-023, ND
 	})
 }
 
+// The stack asks the server that its router names, by a link-local address, for names in the domain that the router names.
+func TestNamesByRouter(t *testing.T) { // SLAAC-021, SLAAC-022, SLAAC-023
+	netns.NeedTool(t, "radvd")
+	netns.NeedTool(t, "dnsmasq")
+	r := newRouted(t, variants[0])
+	radvd(t, r.device, `interface DEVICE { AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4;
+		prefix 2001:db8:7::/64 { }; RDNSS fe80::1 { }; DNSSL example.org { }; };`)
+	advertises(t, "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root", "--pid-file=", "--interface="+r.device,
+		"--bind-interfaces", "--local=/example.org/", "--host-record=router.example.org,2001:db8:7::1")
+	r.configured()
+	var addrs []string
+	wait(t, "the name has an address", func() (ok bool) {
+		var err error
+		addrs, err = r.Resolver().LookupHost(t.Context(), "router")
+		return err == nil // dnsmasq may not listen yet
+	})
+	require.Equal(t, []string{"2001:db8:7::1"}, addrs)
+	require.Equal(t, "[fe80::1%"+r.device+"]:53", fmt.Sprint(r.Resolver().Settings().Servers[0]))
+}
+
 // dnsmasq advertises the prefix of its own address.
 func TestDnsmasqAdvertises(t *testing.T) { // SLAAC-009
 	netns.NeedTool(t, "dnsmasq")
