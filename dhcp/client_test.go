@@ -207,7 +207,7 @@ func TestLinkLocalConflicts(t *testing.T) {
 		require.Len(t, other, 1)
 		require.NotEqual(t, own, other)
 		c.Stop(true)
-		c = l.start(Config{LinkLocal: true}) // which tries the same address first
+		l.start(Config{LinkLocal: true}) // which tries the same address first
 		l.passes(30 * time.Second)
 		require.Equal(t, other, l.addresses())
 	})
