@@ -120,7 +120,7 @@ func TestForwardingTooBigWithDF(t *testing.T) { // IP-045
 	require.Len(t, w.take(), 1)
 }
 
-func TestNeverForwarded(t *testing.T) { // IP-046, IP-047, IP-048
+func TestNeverForwarded(t *testing.T) { // IP-046, IP-047, IP-048, DHCP-020
 	l, w := router(t, config{}, 1500)
 	for _, a := range [][2]string{
 		{"10.0.0.1", "255.255.255.255"}, {"10.0.0.1", "240.0.0.1"}, {"10.0.0.1", "0.1.2.3"}, {"10.0.0.1", "169.254.1.1"},

@@ -77,7 +77,7 @@ func (f *upFlags) parse() (upConfig, error) {
 	if err := c.nameServers(f); err != nil {
 		return c, err
 	}
-	chosen, err := services.Pick(offered(nil, c), f.services)
+	chosen, err := services.Pick(offered(counted{}, c), f.services)
 	if err != nil {
 		return c, usage("--services: %w", err)
 	}

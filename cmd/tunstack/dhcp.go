@@ -111,10 +111,13 @@ func (c *upConfig) serveLeases(chosen []services.Service) (err error) {
 	return err
 }
 
+// counter is a part of the node with counters of its own.
+type counter interface{ Stats() any }
+
 // lessee is a DHCP client.
 type lessee interface {
+	counter
 	Info() dhcp.Info
-	Stats() any
 }
 
 // Leases lists what the DHCP clients have got.
@@ -125,11 +128,29 @@ func (h host) Leases() (rows []dhcp.Info) {
 	return rows
 }
 
-// Counters are those of the stack and of the DHCP clients.
-func (h host) Counters() []socketapi.Counter {
-	rows := h.Stack.Counters()
-	for _, c := range h.leases {
-		rows = append(rows, stats.Read(c.Stats())...)
+// counted is a stack with the counters of DHCP beside its own.
+type counted struct {
+	*socketapi.Stack
+	more []counter
+}
+
+// Counters are those of the stack, and the others.
+func (c counted) Counters() []socketapi.Counter {
+	rows := c.Stack.Counters()
+	for _, m := range c.more {
+		rows = append(rows, stats.Read(m.Stats())...)
 	}
 	return rows
+}
+
+// counted is the node's stack with the counters of its DHCP clients and of server, which is nil if it does not run.
+func (n *node) counted(server *server.Server) counted {
+	c := counted{Stack: n.stack}
+	for _, l := range n.leases {
+		c.more = append(c.more, l)
+	}
+	if server != nil {
+		c.more = append(c.more, server)
+	}
+	return c
 }

@@ -18,13 +18,13 @@ import (
 	"tunstack/socketapi"
 )
 
-// offered lists the services of up for a stack, which is nil when only their names matter.
-func offered(stack *socketapi.Stack, cfg upConfig) []services.Service {
-	if stack == nil {
+// offered lists the services of up for a stack; the zero value is enough when only their names matter.
+func offered(stack counted, cfg upConfig) []services.Service {
+	if stack.Stack == nil {
 		return inOrder(services.All(nil), dns.Service(dns.Config{}), dhcpService(nil))
 	}
 	hosts := func() []dns.Host {
-		return []dns.Host{{Name: services.Name, Addrs: lasting(stack)}, {Name: "host." + services.Name, Addrs: cfg.hosts()}}
+		return []dns.Host{{Name: services.Name, Addrs: lasting(stack.Stack)}, {Name: "host." + services.Name, Addrs: cfg.hosts()}}
 	}
 	names := dns.Service(dns.Config{Hosts: hosts, Forward: cfg.forward, Dial: stack.DialContext})
 	return inOrder(services.All(stack), names, dhcpService(cfg.leases))

@@ -8,12 +8,11 @@ import (
 	"tunstack/cmd/internal/control"
 	"tunstack/dns"
 	"tunstack/internal/clock"
-	"tunstack/socketapi"
 )
 
 // host adapts a stack to control.Stack: *socketapi.Stack, the tables and the packets.
 type host struct {
-	*socketapi.Stack
+	counted
 	clock   *clock.Steady
 	capture *capture.Capture
 	leases  []lessee

@@ -42,12 +42,12 @@ func startLoopback(t *testing.T) {
 	n.stack, err = socketapi.New(socketapi.Config{DNS: dns.Config{Hosts: hosts}})
 	require.NoError(t, err)
 	n.onClose(n.stack.Close)
-	all, err := services.Pick(offered(n.stack, upConfig{}), "all")
+	all, err := services.Pick(offered(n.counted(nil), upConfig{}), "all")
 	require.NoError(t, err)
 	running, err := services.Start(n.stack, all)
 	require.NoError(t, err)
 	n.onClose(func() error { running.Close(); return nil })
-	n.startControl(l, slog.New(slog.DiscardHandler))
+	n.startControl(l, upConfig{}, slog.New(slog.DiscardHandler))
 	t.Cleanup(func() { require.NoError(t, n.close()) })
 }
 

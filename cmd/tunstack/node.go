@@ -55,7 +55,7 @@ func start(ctx context.Context, cfg upConfig, controlPath string, log *slog.Logg
 	if err := n.startMDNS(cfg, log); err != nil {
 		return nil, err
 	}
-	return n, n.startControl(l, log)
+	return n, n.startControl(l, cfg, log)
 }
 
 func (n *node) onClose(f func() error) { n.closers = append(n.closers, f) }
@@ -178,7 +178,7 @@ func openInterface(cfg upConfig, log *slog.Logger) (tun.Device, error) {
 }
 
 func (n *node) startServices(cfg upConfig) error {
-	chosen, err := services.Pick(offered(n.stack, cfg), cfg.services)
+	chosen, err := services.Pick(offered(n.counted(cfg.leases), cfg), cfg.services)
 	if err != nil {
 		return err
 	}
@@ -194,8 +194,8 @@ func (n *node) startServices(cfg upConfig) error {
 	return nil
 }
 
-func (n *node) startControl(l net.Listener, log *slog.Logger) error {
-	server := control.NewServer(host{n.stack, n.clock, n.capture, n.leases}, log)
+func (n *node) startControl(l net.Listener, cfg upConfig, log *slog.Logger) error {
+	server := control.NewServer(host{n.counted(cfg.leases), n.clock, n.capture, n.leases}, log)
 	if err := n.lendSockets(server, log); err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ Services:
 
 func serviceList() string {
 	var lines []string
-	for _, s := range offered(nil, upConfig{}) {
+	for _, s := range offered(counted{}, upConfig{}) {
 		lines = append(lines, "  "+s.String())
 	}
 	return strings.Join(lines, "\n")
