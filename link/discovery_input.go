@@ -85,7 +85,8 @@ func (d *discovery) solicited(now time.Duration, src netip.Addr, s *nd.NeighborS
 		return
 	}
 	d.introduced(now, src, s.Source)
-	d.answer(now, reply{dst: src, mac: MAC(s.Source), anycast: !owned, NeighborAdvertisement: nd.NeighborAdvertisement{Target: s.Target, Solicited: true}})
+	a := nd.NeighborAdvertisement{Target: s.Target, Solicited: true}
+	d.answer(now, reply{NeighborAdvertisement: a, dst: src, mac: MAC(s.Source), anycast: !owned})
 }
 
 // probed handles another host's duplicate address detection.
@@ -100,7 +101,8 @@ func (d *discovery) probed(now time.Duration, s *nd.NeighborSolicitation) {
 	case looped:
 		d.stats.DropLooped.Inc()
 	case owned, e.handler.IsAnycast(s.Target):
-		d.answer(now, reply{dst: nd.AllNodes, mac: groupMAC(nd.AllNodes), anycast: !owned, NeighborAdvertisement: nd.NeighborAdvertisement{Target: s.Target}})
+		a := nd.NeighborAdvertisement{Target: s.Target}
+		d.answer(now, reply{NeighborAdvertisement: a, dst: nd.AllNodes, mac: groupMAC(nd.AllNodes), anycast: !owned})
 	case c == nil:
 		d.stats.DropTarget.Inc()
 	default:

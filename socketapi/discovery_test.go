@@ -96,7 +96,9 @@ func (e *ether) answer() (any bool) {
 			continue
 		}
 		if target := f.message().NeighborSolicitation().Target; e.alive[target] != (nd.LinkLayer{}) {
-			e.hears(target, f.h.Src, e.alive[target], &nd.NeighborAdvertisement{Target: target, TargetAddress: e.alive[target], Router: true, Solicited: true, Override: true})
+			e.hears(target, f.h.Src, e.alive[target], &nd.NeighborAdvertisement{
+				Target: target, TargetAddress: e.alive[target], Router: true, Solicited: true, Override: true,
+			})
 			any = true
 		}
 	}
@@ -122,7 +124,7 @@ func (e *ether) take() []frame6 {
 	return sent
 }
 
-// toPort are the stations to which the host has sent datagrams of UDP since the last call of take.
+// udpTo lists the stations to which the host has sent datagrams of UDP since the last call of take.
 func (e *ether) udpTo() (list []nd.LinkLayer) {
 	for _, f := range e.take() {
 		if f.h.Protocol == ip.ProtocolUDP {
@@ -253,7 +255,8 @@ func TestRedirectOnEthernet(t *testing.T) {
 	e.pass(0)
 	require.Equal(t, []nd.LinkLayer{macA}, e.udpTo(), "of this destination only")
 
-	e.hears(routerA, sent[i].h.Src, macA, &nd.Redirect{Target: netip.MustParseAddr("2001:db8:9::8"), Destination: netip.MustParseAddr("2001:db8:9::8"), TargetAddress: macB})
+	onLink := netip.MustParseAddr("2001:db8:9::8")
+	e.hears(routerA, sent[i].h.Src, macA, &nd.Redirect{Target: onLink, Destination: onLink, TargetAddress: macB})
 	e.pass(0)
 	e.send(other, "x")
 	e.pass(0)
@@ -366,14 +369,12 @@ func TestConflictOnEthernetIsLogged(t *testing.T) {
 	a := tap6(t, &clk, one, addrA6, 1, link.ACD{ProbeNum: -1}, &log)
 	b := tap6(t, &clk, two, addrA6, 2, link.ACD{ProbeNum: -1}, &quiet)
 	rest(time.Second, a, b)
-	_, err := b.SendTo(b.socket6(SOCK_DGRAM, 0), []byte("x"), 0, netip.AddrPortFrom(addrB6, 7)) // asks for addrB6 from addrA6
-	require.NoError(t, err)
 	require.Empty(t, log.String())
 	fd := b.socket6(SOCK_DGRAM, 0)
 	require.NoError(t, b.Bind(fd, netip.AddrPortFrom(addrA6, 0)))
 	for _, i := range a.Interfaces()[1].Addresses {
 		if ip.IsLinkLocal6(i.Prefix.Addr()) {
-			_, err = b.SendTo(fd, []byte("x"), 0, netip.AddrPortFrom(i.Prefix.Addr().WithZone("pipe1"), 7))
+			_, err := b.SendTo(fd, []byte("x"), 0, netip.AddrPortFrom(i.Prefix.Addr().WithZone("pipe1"), 7)) // asks from addrA6
 			require.NoError(t, err)
 		}
 	}
