@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tunstack/dns"
+	"tunstack/ip"
 	"tunstack/socketapi"
 )
 
@@ -80,8 +81,24 @@ func overTLS(name string) func(net.Conn) net.Conn {
 	return func(c net.Conn) net.Conn { return tls.Client(c, &tls.Config{ServerName: name}) }
 }
 
-// machineNames reads the first of the files that names a server which the stack can perhaps reach, without those on the machine's
-// loopback. As in glibc, a file that cannot be read names none.
+// onLink returns the servers with the stack's only link as the zone of link-local addresses without one.
+func onLink(servers []netip.AddrPort, link string) (list []netip.AddrPort) {
+	for _, s := range servers {
+		if a := s.Addr(); ip.IsLinkLocal6(a) && a.Zone() == "" {
+			s = netip.AddrPortFrom(a.WithZone(link), s.Port())
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// unreachable reports whether a server of the machine cannot be reached by the stack: it is on the machine's loopback or on one of its links.
+func unreachable(server netip.AddrPort) bool {
+	a := server.Addr()
+	return a.IsLoopback() || a.IsUnspecified() || ip.IsLinkLocal6(a)
+}
+
+// machineNames reads the first of the files that names a server which the stack can perhaps reach, without the others. As in glibc, a file that cannot be read names none.
 func machineNames(paths []string) dns.Settings {
 	for _, path := range paths {
 		f, err := os.Open(path)
@@ -90,7 +107,7 @@ func machineNames(paths []string) dns.Settings {
 		}
 		s, err := dns.ParseResolvConf(f)
 		f.Close()
-		s.Servers = slices.DeleteFunc(s.Servers, func(a netip.AddrPort) bool { return a.Addr().IsLoopback() || a.Addr().IsUnspecified() })
+		s.Servers = slices.DeleteFunc(s.Servers, unreachable)
 		if err == nil && len(s.Servers) > 0 {
 			return s
 		}

@@ -22,7 +22,7 @@ func TestMachineNames(t *testing.T) {
 		return path
 	}
 	stub := file("stub", "nameserver 127.0.0.53\nnameserver ::1\nsearch stub\noptions edns0")
-	mixed := file("mixed", "nameserver 127.0.0.1\nnameserver 10.0.0.53\nsearch mixed\noptions ndots:2")
+	mixed := file("mixed", "nameserver 127.0.0.1\nnameserver fe80::1%eth0\nnameserver 10.0.0.53\nsearch mixed\noptions ndots:2")
 	behind := file("behind", "nameserver 192.0.2.53\nsearch behind")
 	missing := filepath.Join(dir, "missing")
 	for _, c := range []struct {
@@ -60,6 +60,13 @@ func TestNameServersOfUp(t *testing.T) {
 		require.NoError(t, cfg.nameServers(&c.flags))
 		require.Equal(t, c.want, fmt.Sprint(cfg.dnsServers, cfg.machineNames.Servers))
 	}
+}
+
+// A link-local server without a zone is on the stack's link.
+func TestServerOnLink(t *testing.T) {
+	at := netip.MustParseAddrPort
+	got := onLink([]netip.AddrPort{at("[fe80::1]:53"), at("[fe80::1%lo]:0"), at("[2001:db8::1]:0"), at("169.254.0.1:53")}, "tun0")
+	require.Equal(t, "[[fe80::1%tun0]:53 [fe80::1%lo]:0 [2001:db8::1]:0 169.254.0.1:53]", fmt.Sprint(got))
 }
 
 func TestPrintNameServers(t *testing.T) {

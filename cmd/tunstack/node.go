@@ -94,7 +94,7 @@ func (n *node) startStack(ctx context.Context, cfg upConfig, log *slog.Logger) e
 	addressed(&config.Interfaces[0], cfg, log)
 	config.TCP.Congestion = cfg.congestion
 	config.DNS.Settings = cfg.machineNames
-	config.DNS.Servers, config.DNS.Search, config.DNS.Secure = cfg.dnsServers, nil, overTLS(cfg.dnsTLS)
+	config.DNS.Servers, config.DNS.Search, config.DNS.Secure = onLink(cfg.dnsServers, n.dev), nil, overTLS(cfg.dnsTLS)
 	n.stack, err = socketapi.New(config)
 	if err != nil {
 		dev.Close()
