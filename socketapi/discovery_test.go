@@ -177,8 +177,8 @@ func newRouted(t *testing.T) *ether {
 	return e
 }
 
-// ND-034, ND-022: when the first of two routers falls silent, what the host sends moves to the other before a datagram is lost, and comes
-// back with the router.
+// ND-034, ND-022: when the first of two routers falls silent, what the host sends moves to the other as soon as the link knows it: no
+// datagram has to fail first. It comes back with the router.
 func TestRouterVanishes(t *testing.T) {
 	e := newRouted(t)
 	fd := e.socket6(SOCK_DGRAM, 0)
