@@ -189,6 +189,8 @@ func TestSourcesOfServers(t *testing.T) {
 		require.Equal(t, want, got.Servers)
 		require.Equal(t, search, got.Search)
 	}
+	h.SetNameServers(NameServers{NamesOwn, "", servers("127.0.0.1:53"), nil})
+	in(servers("127.0.0.1:53"))
 	h.SetNameServers(NameServers{NamesMachine, "", servers("10.0.0.1:53"), []string{"machine"}})
 	in(servers("10.0.0.1:53"), "machine")
 	h.SetNameServers(NameServers{NamesRouter, "eth0", servers("10.0.0.2:53", "10.0.0.3:53", "10.0.0.4:53", "10.0.0.5:53"), nil})
@@ -202,12 +204,12 @@ func TestSourcesOfServers(t *testing.T) {
 	for _, n := range h.NameServers() {
 		sources = append(sources, n.Source)
 	}
-	require.Equal(t, []NameSource{NamesConfig, NamesDHCP, NamesRouter, NamesRouter, NamesMachine}, sources)
+	require.Equal(t, []NameSource{NamesConfig, NamesDHCP, NamesRouter, NamesRouter, NamesMachine, NamesOwn}, sources)
 	h.SetNameServers(NameServers{Source: NamesConfig})
 	h.SetNameServers(NameServers{Source: NamesDHCP, Interface: "eth0"})
 	h.SetNameServers(NameServers{Source: NamesRouter, Interface: "eth0"})
 	in(servers("10.0.0.2:53", "10.0.0.6:53"), "machine")
-	require.Len(t, h.NameServers(), 2)
+	require.Len(t, h.NameServers(), 3)
 }
 
 // Config names servers, and options that hold for all servers.

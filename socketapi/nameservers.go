@@ -16,11 +16,12 @@ const (
 	NamesDHCPv6  NameSource = "dhcpv6"  // an answer of DHCPv6
 	NamesRouter  NameSource = "router"  // router advertisements (RFC 8106); the stack sets these itself
 	NamesMachine NameSource = "machine" // the resolv.conf of the machine that the stack runs on
+	NamesOwn     NameSource = "own"     // a name server on the stack itself
 )
 
 // sourceRanks groups the sources: the first group that has servers is used, all its sources in order. What a network says by DHCP comes
 // before what its routers say (RFC 8106 section 5.3.1).
-var sourceRanks = [][]NameSource{{NamesConfig}, {NamesDHCP, NamesDHCPv6, NamesRouter}, {NamesMachine}}
+var sourceRanks = [][]NameSource{{NamesConfig}, {NamesDHCP, NamesDHCPv6, NamesRouter}, {NamesMachine}, {NamesOwn}}
 
 // maxLearnt is the largest number of servers that the resolver takes from a DHCP server or the routers of one interface, as in glibc.
 const maxLearnt = 3
@@ -40,7 +41,7 @@ type nameServers struct {
 }
 
 // SetNameServers replaces what a source says, for the interface that it names; without Servers and Search it says nothing any more. The
-// resolver asks the servers of the first of these sources that has any: the configuration; DHCP and routers together; the machine. The
+// resolver asks the servers of the first of these sources that has any: the configuration; DHCP and routers together; the machine; the stack itself. The
 // same holds for the search list. It may be called at any time; the stack keeps the slices.
 func (s *Stack) SetNameServers(n NameServers) {
 	l := &s.nameServers

@@ -120,7 +120,7 @@ func (a *app) resolverCommand() *cobra.Command {
 		Use:   "resolver",
 		Short: "Show which name servers the stack asks",
 		Long: `Shows the name servers and search domains that the stack knows, a line for each source: the configuration (--dns), DHCP, the
-routers of an interface, the machine. The first line with servers is in use; DHCP and routers count as one. The same holds for
+routers of an interface, the machine, the stack itself. The first line with servers is in use; DHCP and routers count as one. The same holds for
 search domains. "netstat -s" has the resolver's counters.`,
 		Example: "  tunstack resolver\n  tunstack resolver --json",
 	}, "nameservers", printNameServers)

@@ -188,7 +188,7 @@ func (n *node) startServices(cfg upConfig) error {
 	}
 	n.services = chosen
 	if cfg.ownNames && slices.Contains(services.Names(chosen), "dns") {
-		n.stack.SetNameServers(socketapi.NameServers{Source: socketapi.NamesMachine, Servers: []netip.AddrPort{ownServer}})
+		n.stack.SetNameServers(socketapi.NameServers{Source: socketapi.NamesOwn, Servers: []netip.AddrPort{ownServer}})
 	}
 	n.onClose(func() error { running.Close(); return nil })
 	return nil
