@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"syscall"
 
 	"tunstack/internal/packet"
@@ -14,7 +13,8 @@ import (
 
 // groups are the multicast groups of an interface.
 type groups struct {
-	filters atomic.Pointer[map[netip.Addr]membership.Filter] // of the groups with members; never changed in place: packets read it without the lock
+	published sync.RWMutex                     // guards filters, which packets read while mu is held for longer
+	filters   map[netip.Addr]membership.Filter // of the groups with members
 
 	mu        sync.Mutex
 	members   map[netip.Addr][]*Member
@@ -31,7 +31,7 @@ type Member struct {
 }
 
 func (g *groups) init(i *Interface) {
-	g.filters.Store(&map[netip.Addr]membership.Filter{})
+	g.filters = make(map[netip.Addr]membership.Filter)
 	g.members, g.addresses = make(map[netip.Addr][]*Member), make(map[netip.Addr][]*Member)
 	for n, f := range i.families {
 		if f != nil && !i.loopback {
@@ -119,25 +119,33 @@ func (g *groups) changed(group netip.Addr) {
 		list = append(list, m.filter)
 	}
 	merged := membership.Merge(list)
-	filters := maps.Clone(*g.filters.Load())
-	if filters[group] = merged; len(list) == 0 {
-		delete(filters, group)
+	g.published.Lock()
+	if g.filters[group] = merged; len(list) == 0 {
+		delete(g.filters, group)
 	}
-	g.filters.Store(&filters)
+	g.published.Unlock()
 	if r := g.reporters[index(group)]; r != nil {
 		r.set(group, merged)
 	}
 }
 
+// filter is the published filter of a group; false if the group has no member.
+func (g *groups) filter(group netip.Addr) (f membership.Filter, joined bool) {
+	g.published.RLock()
+	defer g.published.RUnlock()
+	f, joined = g.filters[group]
+	return f, joined
+}
+
 // Joined reports whether a multicast group has a member on the interface.
 func (i *Interface) Joined(group netip.Addr) bool {
-	_, joined := (*i.groups.filters.Load())[group]
+	_, joined := i.groups.filter(group)
 	return joined || group == i.stack.FamilyOf(group).AllHosts()
 }
 
 // Accepts reports whether a member receives datagrams to the group from the source.
 func (i *Interface) Accepts(group, source netip.Addr) bool {
-	f, joined := (*i.groups.filters.Load())[group]
+	f, joined := i.groups.filter(group)
 	return joined && f.Allows(source) || group == i.stack.FamilyOf(group).AllHosts()
 }
 
@@ -179,7 +187,9 @@ func (i *Interface) joined() []GroupInfo {
 	g := &i.groups
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	filters := maps.Clone(*g.filters.Load())
+	g.published.RLock()
+	filters := maps.Clone(g.filters)
+	g.published.RUnlock()
 	members := make(map[netip.Addr]int)
 	for group, list := range g.members {
 		members[group] = len(list)

@@ -55,8 +55,13 @@ func (r *reporter) do(f func(*membership.Host)) {
 	}
 }
 
+// set tells the machine a filter. What is due at once is not searched for among all groups.
 func (r *reporter) set(group netip.Addr, f membership.Filter) {
-	r.do(func(h *membership.Host) { h.Set(group, f) })
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.host.Set(group, f) {
+		r.timer.ArmEarlier(0)
+	}
 }
 
 // Expire sends the messages that are due (timer.Handler).

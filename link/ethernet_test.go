@@ -28,7 +28,7 @@ var (
 
 func bytesOf(p *packet.Buffer) []byte { return bytes.Clone(p.Bytes()) }
 
-// LINK-001, LINK-004, LINK-007: the frames that reach the layer above, and the reasons why others are dropped.
+// LINK-001, LINK-004, LINK-007, IP6-001: the frames that reach the layer above, and the reasons why others are dropped.
 func TestInput(t *testing.T) {
 	ip := bytesOf(datagram(hostIP, myIP, "x"))
 	snap := append([]byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 0}, ip...)
@@ -79,7 +79,7 @@ func TestInput(t *testing.T) {
 }
 
 // Datagrams of IPv6 pass in frames of type 0x86dd (RFC 2464 sections 3 and 7), in and out.
-func TestIPv6Frames(t *testing.T) {
+func TestIPv6Frames(t *testing.T) { // IP6-001, IP6-042
 	l := newLab(t, claimed)
 	datagram := append([]byte{0x60}, make([]byte, 39)...)
 	group := netip.MustParseAddr("ff02::1:ff00:1")
@@ -93,6 +93,10 @@ func TestIPv6Frames(t *testing.T) {
 	p.Cast = packet.Multicast
 	require.NoError(t, l.e.Output(0, p, group))
 	require.Equal(t, "3333ff000001020000000002"+"86dd"+"60", fmt.Sprintf("%x", l.dev.sent[0].data[:15]))
+	p = packet.From(datagram)
+	p.Cast = packet.Multicast
+	require.NoError(t, l.e.Output(0, p, netip.MustParseAddr("ff02::fb")))
+	require.Equal(t, "3333000000fb", fmt.Sprintf("%x", l.dev.sent[1].data[:6]), "at once, without resolution")
 }
 
 // LINK-007: a frame too short for its header is a runt.

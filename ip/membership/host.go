@@ -88,12 +88,12 @@ func NewHost(cfg Config) *Host {
 // Version is the version in use.
 func (h *Host) Version() Version { return h.version }
 
-// Set tells the filter of a group on the interface. A change is reported at the next call of Expire, which is due at once.
-func (h *Host) Set(addr netip.Addr, f Filter) {
+// Set tells the filter of a group on the interface. A change is reported at the next call of Expire; Set returns whether it is due at once.
+func (h *Host) Set(addr netip.Addr, f Filter) (due bool) {
 	g := h.groups[addr]
 	switch {
 	case !h.cfg.Reported(addr) || g == nil && !f.Receives():
-		return
+		return false
 	case g == nil:
 		g = &group{change: never, answer: never}
 		h.groups[addr] = g
@@ -110,6 +110,7 @@ func (h *Host) Set(addr netip.Addr, f Filter) {
 		g.answer, g.asked = never, nil
 		h.drop(addr)
 	}
+	return g.change == 0
 }
 
 // Restate reports all groups again, because routers have ignored the reports so far: those of MLD that had no source address
