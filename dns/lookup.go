@@ -165,7 +165,7 @@ func (a *Answer) canonical(host string) string {
 	if a.data > 0 {
 		name = strings.TrimSuffix(a.Records[a.data-1].Data.(*dnsmessage.CNAMEResource).CNAME.String(), ".")
 	}
-	if !validHost(name) {
+	if !ValidHost(name) {
 		return host
 	}
 	return name
@@ -212,7 +212,7 @@ func failureOf(err error, name string) error {
 func names[T any](a *Answer, asked string, of func(T) string) ([]string, error) {
 	var list []string
 	for _, record := range a.Data() {
-		if d, ok := record.Data.(T); ok && validHost(of(d)) {
+		if d, ok := record.Data.(T); ok && ValidHost(of(d)) {
 			list = append(list, of(d))
 		}
 	}

@@ -124,6 +124,32 @@ func TestAliases(t *testing.T) {
 	})
 }
 
+// Names that no host can have are not given to programs; they can control a terminal. The canonical name keeps its case.
+func TestBadNamesInAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNet(t)
+		n.add("10.0.0.1", func(q *sent) [][]byte {
+			return map[string][][]byte{
+				"alias.test.":            {q.reply(t, "alias.test. 60 CNAME x\x1b[1m.test.", "x\x1b[1m.test. 60 A 10.0.0.9")},
+				"good.test.":             {q.reply(t, "good.test. 60 CNAME End.test.", "end.test. 60 A 10.0.0.9")},
+				"1.0.0.10.in-addr.arpa.": {q.reply(t, "1.0.0.10.in-addr.arpa. 60 PTR x\x1b[1m.test.", "1.0.0.10.in-addr.arpa. 60 PTR good.test.")},
+				"2.0.0.10.in-addr.arpa.": {q.reply(t, "2.0.0.10.in-addr.arpa. 60 PTR x\x1b[1m.test.")},
+			}[q.name()]
+		})
+		r := n.resolver(Config{Settings: Settings{Search: []string{"test"}}}, "10.0.0.1")
+		for host, want := range map[string]string{"Alias.test.": "Alias.test", "good": "End.test"} {
+			h, err := r.Lookup(background, "ip4", host)
+			require.NoError(t, err)
+			require.Equal(t, want, h.Canonical)
+		}
+		names, err := r.LookupAddr(background, "10.0.0.1")
+		require.NoError(t, err)
+		require.Equal(t, []string{"good.test."}, names)
+		_, err = r.LookupAddr(background, "10.0.0.2")
+		require.ErrorIs(t, err, ErrNoData)
+	})
+}
+
 // Only records of the asked name, or of the chain from there, and of the asked type count. DNS-011, DNS-004.
 func TestUnrelatedRecords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -31,9 +31,9 @@ func validName(name string) bool {
 	return true
 }
 
-// validHost reports whether an answer may be given to a program as the name of a host: a name with other characters than Go's
-// package net and glibc's res_hnok allow could be an attack on the program.
-func validHost(name string) bool {
+// ValidHost reports whether a name that another host has sent may be given to a program as the name of a host or a domain: a name with other
+// characters than Go's package net and glibc's res_hnok allow could be an attack on the program.
+func ValidHost(name string) bool {
 	return validName(name) && !strings.ContainsFunc(name, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 	})

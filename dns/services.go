@@ -18,7 +18,7 @@ func (r *Resolver) LookupMX(ctx context.Context, name string) ([]*net.MX, error)
 	}
 	var list []*net.MX
 	for _, record := range answers[0].Data() {
-		if d, ok := record.Data.(*dnsmessage.MXResource); ok && validHost(d.MX.String()) {
+		if d, ok := record.Data.(*dnsmessage.MXResource); ok && ValidHost(d.MX.String()) {
 			list = append(list, &net.MX{Host: d.MX.String(), Pref: d.Pref})
 		}
 	}
@@ -42,7 +42,7 @@ func (r *Resolver) LookupSRV(ctx context.Context, service, proto, name string) (
 		return "", nil, failure(target, err)
 	}
 	for _, record := range answers[0].Data() {
-		if d, ok := record.Data.(*dnsmessage.SRVResource); ok && validHost(d.Target.String()) {
+		if d, ok := record.Data.(*dnsmessage.SRVResource); ok && ValidHost(d.Target.String()) {
 			addrs = append(addrs, &net.SRV{Target: d.Target.String(), Port: d.Port, Priority: d.Priority, Weight: d.Weight})
 		}
 	}

@@ -196,7 +196,7 @@ func TestSourcesOfServers(t *testing.T) {
 	h.SetNameServers(NameServers{NamesRouter, "eth0", servers("10.0.0.2:53", "10.0.0.3:53", "10.0.0.4:53", "10.0.0.5:53"), nil})
 	h.SetNameServers(NameServers{NamesRouter, "eth1", servers("10.0.0.2:53", "10.0.0.6:53"), nil})
 	in(servers("10.0.0.2:53", "10.0.0.3:53", "10.0.0.4:53", "10.0.0.6:53"), "machine")
-	h.SetNameServers(NameServers{NamesDHCP, "eth0", servers("10.0.0.4:53"), []string{"lease", "lease"}})
+	h.SetNameServers(NameServers{NamesDHCP, "eth0", servers("10.0.0.4:53"), []string{"lease", "a..b", "\x1b[1m", "lease"}})
 	in(servers("10.0.0.4:53", "10.0.0.2:53", "10.0.0.3:53", "10.0.0.6:53"), "lease")
 	h.SetNameServers(NameServers{NamesConfig, "", servers("10.0.0.9:5353"), nil})
 	in(servers("10.0.0.9:5353"), "lease")

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+
+	"tunstack/dns"
 )
 
 // NameSource says where name servers are known from.
@@ -41,9 +43,11 @@ type nameServers struct {
 }
 
 // SetNameServers replaces what a source says, for the interface that it names; without Servers and Search it says nothing any more. The
-// resolver asks the servers of the first of these sources that has any: the configuration; DHCP and routers together; the machine; the stack itself. The
-// same holds for the search list. It may be called at any time; the stack keeps the slices.
+// resolver asks the servers of the first of these sources that has any: the configuration; DHCP and routers together; the machine; the
+// stack itself. The same holds for the search list; domains that no host can have are left out. It may be called at any time; the stack
+// keeps the slice of servers.
 func (s *Stack) SetNameServers(n NameServers) {
+	n.Search = slices.DeleteFunc(slices.Clone(n.Search), func(domain string) bool { return !dns.ValidHost(domain) })
 	l := &s.nameServers
 	l.mu.Lock()
 	defer l.mu.Unlock()
