@@ -1,6 +1,7 @@
 package tcp_test
 
 import (
+	"cmp"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ type fuzzed struct {
 	deaf   bool    // the user has shut down reading
 	wrote  tcp.Seq // the next byte the user writes
 	inline bool
+	header int // of IP, in bytes
 }
 
 // next is the next byte of the input, 0 at its end.
@@ -56,6 +58,7 @@ func bytesFrom(q tcp.Seq, n int) []byte {
 func FuzzConn(f *testing.F) {
 	syn := []byte{0, 2, 0, 0, 0, 0, 0, 0, 250, 0, 7}
 	f.Add([]byte{0, 0, 9, 4, 0, 6, 1})
+	f.Add([]byte{65, 0, 0, 16, 0, 0, 1, 0, 0, 0, 250, 0, 0, 9, 250, 9, 250, 7, 14, 5, 0, 7, 11})
 	f.Add(append([]byte{1, 0x1f}, syn...))
 	f.Add([]byte{1, 0, 0, 16, 0, 0, 1, 0, 0, 0, 250, 0, 0, 9, 200, 9, 200, 7, 7, 7, 11})
 	f.Add([]byte{0, 7, 0, 18, 0, 0, 1, 0, 0, 0, 250, 0, 7, 9, 255, 0, 24, 0, 0, 1, 0, 4, 0, 0, 0, 0, 8, 20, 10, 255, 12, 7, 7})
@@ -82,6 +85,10 @@ func (f *fuzzed) open() {
 	cfg := tcp.Config{NoSACK: options&1 != 0, NoTimestamps: options&2 != 0, NoWindowScale: options&4 != 0, Congestion: tcp.Algorithms[options>>3&1],
 		InitialRcvBuf: 8 << 10, MaxRcvBuf: 64 << 10, ECN: tcp.ECN(options >> 4 & 1)}.WithDefaults()
 	setup := tcp.Setup{ISS: tcp.Seq(0xffffff00), MTU: 1500, LinkMTU: 1500, MaxPayload: options >> 6 * 20000}
+	if mode&64 != 0 {
+		setup.NetHeader = tcp.IPv6Header
+	}
+	f.header = cmp.Or(setup.NetHeader, tcp.IPv4Header)
 	if mode&1 == 0 {
 		f.c = tcp.Open(f.now, &cfg, &tcp.Params{}, setup)
 	} else {
@@ -252,7 +259,7 @@ func (f *fuzzed) sent(s *tcp.Segment) {
 		size = s.MSS
 	}
 	require.LessOrEqual(f.t, size, f.c.MSS(), "%v", s)
-	require.LessOrEqual(f.t, 20+s.HeaderLen()+size, max(f.c.MTU(), 88), "%v", s)
+	require.LessOrEqual(f.t, f.header+s.HeaderLen()+size, max(f.c.MTU(), f.header+68), "%v", s)
 	require.Equal(f.t, v.RcvNxt, s.Ack, "%v", s)
 	require.False(f.t, s.Len() > 0 && f.room.Add(1).Less(s.End()), "beyond the window, which ends at %d: %v", f.room, s)
 	data := append(append([]byte{}, s.Payload...), s.Wrap...)

@@ -180,6 +180,21 @@ func TestBlackHole(t *testing.T) {
 	require.Greater(t, s.c.blackhole.until-s.now, blackholeMinAge, "the second time it lasts longer")
 }
 
+// Over IPv6 a black hole is left by 1280 bytes, of which 1220 are data, and no smaller size is tried: every path carries that (RFC 8200
+// section 5).
+func TestBlackHoleOverIPv6(t *testing.T) {
+	s := newScript(t)
+	s.header = IPv6Header
+	s.established("").write(1440).sends("P. seq 1001:2441(1440) ack 5001 win 65535")
+	for range blackholeRetries - 1 {
+		s.expire().sends("P. seq 1001:2441(1440) ack 5001 win 65535")
+	}
+	for range 3 {
+		s.expire().sends(". seq 1001:2221(1220) ack 5001 win 65535")
+	}
+	s.recv(". seq 5001 ack 2221 win 64240").sends("P. seq 2221:2441(220) ack 5001 win 65535")
+}
+
 // TCP-035: data in segments too large for a smaller path MTU is sent again in smaller ones.
 func TestPathMTUShrinks(t *testing.T) {
 	s := newScript(t).established("").write(1460).sends("P. seq 1001:2461(1460) ack 5001 win 65535")

@@ -20,6 +20,7 @@ type script struct {
 	t      *testing.T
 	cfg    Config
 	params Params
+	header int // of IP; 0: IPv4's
 	mtu    int
 	gso    int
 	now    time.Duration
@@ -45,7 +46,7 @@ func (s *script) with(change func(*Config, *Params)) *script {
 
 func (s *script) setup() (*Config, Setup) {
 	cfg := s.cfg.WithDefaults()
-	return &cfg, Setup{ISS: ours.wire(testISS), MTU: s.mtu, LinkMTU: s.mtu, MaxPayload: s.gso}
+	return &cfg, Setup{ISS: ours.wire(testISS), NetHeader: s.header, MTU: s.mtu, LinkMTU: s.mtu, MaxPayload: s.gso}
 }
 
 // open begins an active open.

@@ -54,6 +54,21 @@ func TestLadder(t *testing.T) {
 	golden(t, "dialogue.mmd", func(w io.Writer) error { return trace.WriteMermaid(w, l) })
 }
 
+// An address of IPv6 stands in brackets before its port, in every form.
+func TestLadderOverIPv6(t *testing.T) {
+	l := trace.Draw(server(t, scenario.Config{Seed: 1, IPv6: true}))
+	for header, draw := range map[string]func(io.Writer) error{
+		`^ +\[fd00::2\]:1414 +\[fd00::1\]:40000\n`:                                  func(w io.Writer) error { return trace.Style{}.Write(w, l) },
+		`(?s)>\[fd00::2\]:1414<.*>\[fd00::1\]:40000<`:                               func(w io.Writer) error { return trace.WriteSVG(w, l) },
+		`participant A as \[fd00::2\]:1414\n    participant B as \[fd00::1\]:40000`: func(w io.Writer) error { return trace.WriteMermaid(w, l) },
+	} {
+		var b bytes.Buffer
+		require.NoError(t, draw(&b))
+		require.Regexp(t, header, b.String())
+		require.Contains(t, b.String(), "mss 1440")
+	}
+}
+
 // Lost, retransmitted and dropped segments are marked.
 func TestLadderOfTroubles(t *testing.T) {
 	l := trace.Draw(server(t, scenario.Config{Seed: 1, Drop: []int{2, 7}}))

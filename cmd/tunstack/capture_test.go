@@ -59,3 +59,14 @@ func TestCaptureAndReplayFile(t *testing.T) {
 	require.Zero(t, r.status, r.err)
 	require.Contains(t, r.out, " 0 differ (~), 0 only recorded (-), ")
 }
+
+// A connection of IPv6 is selected by its end in brackets.
+func TestReplayFileOfIPv6(t *testing.T) {
+	noStack(t)
+	const file = "../../trace/replay/testdata/kernel6.pcapng"
+	r := tunstack("", "replay", "--conn", "[fd00::2]:1414", file)
+	require.Zero(t, r.status, r.err)
+	require.Regexp(t, `^\[fd00::2\]:1414 is played anew; \[fd00::1\]:\d+ as recorded\n`, r.out)
+	require.Contains(t, r.out, " 0 differ (~), 0 only recorded (-), ")
+	requireOneLine(t, tunstack("", "replay", file), exitFailure, "from [fd00::1]:")
+}

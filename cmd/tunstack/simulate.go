@@ -32,6 +32,7 @@ func simulationFlags(cmd *cobra.Command) *simulation {
 	s := &simulation{scenario: scenario.Config{Delay: 5 * time.Millisecond}}
 	flags := cmd.Flags()
 	flags.BoolVar(&s.on, "sim", false, "simulate two of our TCP machines in virtual time")
+	flags.BoolVarP(&s.scenario.IPv6, "ipv6", "6", false, "simulate a connection over IPv6 (with --sim)")
 	flags.IntVar(&s.transfer, "transfer", 0, "simulate a download of `MIB` mebibytes instead of a joke (with --sim)")
 	flags.StringSliceVar(&s.congestion, "congestion", nil, "congestion control of the simulated machines, an `algorithm`: "+strings.Join(tcp.Algorithms, ", ")+" (with --sim)")
 	flags.IntSliceVar(&s.scenario.Drop, "drop", nil, "lose the `N`th segment that is sent (with --sim)")
@@ -51,7 +52,7 @@ const (
 
 // check checks the flags. The command simulates up to the given number of connections.
 func (s *simulation) check(cmd *cobra.Command, most int) error {
-	for _, name := range []string{"transfer", "congestion", "drop", "loss", "seed", "delay", "rate"} {
+	for _, name := range []string{"ipv6", "transfer", "congestion", "drop", "loss", "seed", "delay", "rate"} {
 		if cmd.Flags().Changed(name) && !s.on {
 			return usage("--%s: it needs --sim", name)
 		}

@@ -44,6 +44,14 @@ func TestTraceSimulation(t *testing.T) {
 	require.Equal(t, ladder, tunstack("", "trace", saved))
 }
 
+// With -6 the connection is one of IPv6.
+func TestTraceSimulation6(t *testing.T) {
+	noStack(t)
+	ladder := tunstack("", "trace", "--sim", "-6")
+	require.Equal(t, 0, ladder.status, ladder.err)
+	require.Regexp(t, `^ +\[fd00::2\]:1414 +\[fd00::1\]:40000\n`, ladder.out)
+}
+
 // A wire that loses everything does not cause an endless loop.
 func TestTraceOfLoss(t *testing.T) {
 	noStack(t)

@@ -67,6 +67,7 @@ func TestUsageErrors(t *testing.T) {
 		{"trace --sim --drop 5,0", "--drop 0: segments are counted from 1"},
 		{"step --sim --loss NaN", "--loss NaN: it must be from 0 to 1"},
 		{"trace --drop 5", "--drop: it needs --sim"},
+		{"trace -6", "--ipv6: it needs --sim"},
 		{"trace --sim --loss 2", "--loss 2: it must be from 0 to 1"},
 		{"plot --sim -o a.svg --congestion vegas", "--congestion vegas: unknown algorithm; valid: " + strings.Join(tcp.Algorithms, ", ")},
 		{"trace --sim --congestion cubic,bbr", "--congestion: trace simulates no more than 1"},

@@ -49,10 +49,10 @@ func shift(s *tcp.Segment, a, b scale) uint8 {
 	return a.shift
 }
 
-// received records what a segment that arrives permits the machine to send.
-func (k *checker) received(s *tcp.Segment) {
+// received records what a segment that arrives permits the machine of e to send.
+func (k *checker) received(e *End, s *tcp.Segment) {
 	if s.Flags.Has(tcp.SYN) && !k.heardAny {
-		k.heardAny, k.heard, k.mss = true, s.Seq, tcp.DefaultMSS(ipHeaderLen)
+		k.heardAny, k.heard, k.mss = true, s.Seq, tcp.DefaultMSS(e.netHeader())
 		if s.Options.MSS > 0 {
 			k.mss = int(s.Options.MSS)
 		}
@@ -107,7 +107,7 @@ func (k *checker) size(e *End, s *tcp.Segment) {
 	if n > 0 && s.HeaderLen()-tcp.HeaderLen+n > k.mss {
 		e.sim.fail("end %d sends more than the peer's MSS of %d: %v", e.index, k.mss, s)
 	}
-	if ipHeaderLen+s.HeaderLen()+n > e.Conn.MTU() {
+	if e.netHeader()+s.HeaderLen()+n > e.Conn.MTU() {
 		e.sim.fail("end %d sends more than the MTU of %d: %v", e.index, e.Conn.MTU(), s)
 	}
 }

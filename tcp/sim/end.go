@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"time"
 
 	"tunstack/internal/checksum"
@@ -39,6 +40,9 @@ func (e *End) Flow() *Flow { return e.flow }
 
 // Index returns the End's index in its Flow.
 func (e *End) Index() int { return e.index }
+
+// netHeader returns the length of the IP header of the End's packets, in bytes.
+func (e *End) netHeader() int { return cmp.Or(e.Setup.NetHeader, tcp.IPv4Header) }
 
 func (e *End) peer() *End { return e.flow.Ends[1-e.index] }
 
@@ -192,9 +196,9 @@ func (e *End) input(seg *tcp.Segment) {
 	switch {
 	case listens && seg.Flags&(tcp.SYN|tcp.ACK|tcp.RST) == tcp.SYN:
 		e.begin(tcp.Accept(e.sim.Now, &e.Config, &e.Params, e.Setup, seg))
-		e.check.received(seg)
+		e.check.received(e, seg)
 	case e.Conn != nil && e.Conn.State() != tcp.Closed:
-		e.check.received(seg)
+		e.check.received(e, seg)
 		e.Conn.Input(e.sim.Now, seg)
 		e.served = e.served || e.Conn.State() >= tcp.Established
 		e.inspect()

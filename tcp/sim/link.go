@@ -77,17 +77,14 @@ var fateNames = [...]string{"", "lost", "queue full", "link cut", "too big", "co
 // String is empty for Delivered.
 func (f Fate) String() string { return fateNames[f] }
 
-// The addresses of the pseudo-header.
+// The addresses of the pseudo-header, whose sum has the same form in both families.
 var pseudoSrc, pseudoDst = netip.AddrFrom4([4]byte{10, 0, 0, 1}), netip.AddrFrom4([4]byte{10, 0, 0, 2})
 
-const (
-	ipHeaderLen = 20
-	protocolTCP = 6
-)
+const protocolTCP = 6
 
 // transmit sends one packet from e into the link.
 func (l *Link) transmit(e *End, seg *tcp.Segment) Fate {
-	s, size := e.sim, ipHeaderLen+seg.HeaderLen()+seg.DataLen()
+	s, size := e.sim, e.netHeader()+seg.HeaderLen()+seg.DataLen()
 	switch {
 	case l.cut(s.Now):
 		return Cutoff

@@ -61,6 +61,35 @@ func TestLink(t *testing.T) {
 	})
 }
 
+// Over IPv6 the header of 40 bytes counts, in the MSS and in what fits a path.
+func TestFamilies(t *testing.T) { // TCP6-002, TCP6-003, TCP6-004
+	for header, least := range map[int]int{tcp.IPv4Header: 576, tcp.IPv6Header: 1280} {
+		const at = 100 * time.Millisecond
+		s, _, dst := pair(500_000, &Link{Delay: 10 * time.Millisecond, MTU: []Change{{At: at, MTU: least}}}, &Link{Delay: 10 * time.Millisecond})
+		for _, e := range s.Flows[0].Ends {
+			e.Setup.NetHeader = header
+		}
+		sizes := map[int]int{}
+		s.Hook = func(e Event) {
+			switch n := header + e.Segment.HeaderLen() + e.Segment.DataLen(); {
+			case e.Segment.Flags.Has(tcp.SYN):
+				require.EqualValues(t, 1500-header-tcp.HeaderLen, e.Segment.Options.MSS)
+			case e.Arrived && e.From == 0:
+				sizes[n]++
+				require.LessOrEqual(t, n, 1500)
+			}
+		}
+		require.NoError(t, s.Run(1_000_000))
+		require.Equal(t, 500_000, dst.Got)
+		require.Greater(t, sizes[1500], 10)
+		require.Greater(t, sizes[least], 100)
+
+		var k checker
+		k.received(s.Flows[0].Ends[0], &tcp.Segment{Flags: tcp.SYN})
+		require.Equal(t, least-header-tcp.HeaderLen, k.mss, "of a SYN that names none")
+	}
+}
+
 // A machine that breaks a rule ends the simulation.
 func TestRulesAreKept(t *testing.T) {
 	const iss, irs = 99, 99
@@ -86,7 +115,7 @@ func TestRulesAreKept(t *testing.T) {
 		e := s.Flows[0].Ends[0]
 		e.Conn = tcp.Open(0, &e.Config, &e.Params, e.Setup)
 		e.check.sent(e, &tcp.Segment{Flags: tcp.SYN, Seq: iss, Wnd: 1000})
-		e.check.received(&tcp.Segment{Flags: tcp.SYN | tcp.ACK, Seq: irs, Ack: iss + 1, Wnd: 65535, Options: tcp.Options{MSS: 1460}})
+		e.check.received(e, &tcp.Segment{Flags: tcp.SYN | tcp.ACK, Seq: irs, Ack: iss + 1, Wnd: 65535, Options: tcp.Options{MSS: 1460}})
 		e.check.sent(e, &ack)
 		next := ack
 		tt.change(&next)

@@ -57,8 +57,13 @@ func (r *recording) add(at time.Duration, src, dst netip.AddrPort, out bool, s *
 	c.SrcPort, c.DstPort = src.Port(), dst.Port()
 	header := make([]byte, c.HeaderLen())
 	c.PutHeader(header)
-	ip := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolTCP, SrcIP: src.Addr().AsSlice(), DstIP: dst.Addr().AsSlice()}
 	b := gopacket.NewSerializeBuffer()
+	var ip gopacket.SerializableLayer = &layers.IPv4{
+		Version: 4, TTL: 64, Protocol: layers.IPProtocolTCP, SrcIP: src.Addr().AsSlice(), DstIP: dst.Addr().AsSlice(),
+	}
+	if src.Addr().Is6() {
+		ip = &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocolTCP, SrcIP: src.Addr().AsSlice(), DstIP: dst.Addr().AsSlice()}
+	}
 	payload := append(append(header, s.Payload...), s.Wrap...)
 	require.NoError(r.t, gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, ip, gopacket.Payload(payload)))
 	start := time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
@@ -79,10 +84,10 @@ func record(t testing.TB, end int, cfg scenario.Config) *recording {
 	t.Helper()
 	r := newRecording(t)
 	cfg.Delay = 5 * time.Millisecond
-	world := scenario.New(cfg)
+	world, ends := scenario.New(cfg), cfg.Ends()
 	world.Hook = func(e sim.Event) {
 		if e.Arrived == (e.From != end) {
-			r.add(e.At, scenario.Ends[e.From], scenario.Ends[1-e.From], e.From == end, e.Segment)
+			r.add(e.At, ends[e.From], ends[1-e.From], e.From == end, e.Segment)
 		}
 	}
 	require.NoError(t, world.Run(10_000))

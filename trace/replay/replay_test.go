@@ -22,9 +22,10 @@ func TestReplayOfOurselves(t *testing.T) {
 	for seed := range uint64(20) {
 		for end := range 2 {
 			for _, loss := range []float64{0, 0.2} {
-				c, err := record(t, end, scenario.Config{Seed: seed, Loss: loss}).load("", "")
+				cfg := scenario.Config{Seed: seed, Loss: loss, IPv6: seed%2 == 1}
+				c, err := record(t, end, cfg).load("", "")
 				require.NoError(t, err)
-				require.Equal(t, scenario.Ends[end], c.Own)
+				require.Equal(t, cfg.Ends()[end], c.Own)
 				r := c.Replay(0)
 				var text strings.Builder
 				require.NoError(t, r.Write(&text))
@@ -37,10 +38,15 @@ func TestReplayOfOurselves(t *testing.T) {
 
 // The end at which the recording was not made is played: segments lost on the way show as differences.
 func TestReplayOfTheOther(t *testing.T) {
-	c, err := record(t, 1, scenario.Config{Seed: 1, Drop: []int{2, 7}}).load("", scenario.Ends[0].String())
-	require.NoError(t, err)
-	require.Equal(t, scenario.Ends[0], c.Own)
-	golden(t, "other.txt", c.Replay(time.Millisecond))
+	for file, cfg := range map[string]scenario.Config{
+		"other.txt": {Seed: 1, Drop: []int{2, 7}}, "other6.txt": {Seed: 1, Drop: []int{2, 7}, IPv6: true},
+	} {
+		client := cfg.Ends()[0]
+		c, err := record(t, 1, cfg).load("", client.String())
+		require.NoError(t, err)
+		require.Equal(t, client, c.Own)
+		golden(t, file, c.Replay(time.Millisecond))
+	}
 }
 
 // A recording of the kernel's TCP on its loopback is played as server and as client.
@@ -61,6 +67,28 @@ func TestReplayOfKernel(t *testing.T) {
 	}
 }
 
+// One of two recorded connections over IPv6, between two kernels, is selected and played as server and as client: a joke, and an
+// answer of 8000 bytes.
+func TestReplayOfKernelOverIPv6(t *testing.T) {
+	for _, tt := range []struct{ conn, as, name string }{
+		{":1414", "", "joke6-server.txt"}, {":1414", "fd00::1", "joke6-client.txt"},
+		{"[fd00::2]:19", "[fd00::2]:19", "long6-server.txt"}, {":19", "fd00::1", "long6-client.txt"},
+	} {
+		f, err := os.Open("testdata/kernel6.pcapng")
+		require.NoError(t, err)
+		defer f.Close()
+		in, err := capture.NewReader(f)
+		require.NoError(t, err)
+		match, err := trace.ParseMatch(tt.conn)
+		require.NoError(t, err)
+		c, err := Load(in, match, tt.as)
+		require.NoError(t, err)
+		r := c.Replay(50 * time.Millisecond) // the kernel delays the ACK of a FIN by 40 ms
+		golden(t, tt.name, r)
+		require.Zero(t, r.Count(Recorded)+r.Count(Differs), tt.name)
+	}
+}
+
 // moment is one segment of a recording made by hand.
 type moment struct {
 	at  time.Duration
@@ -69,9 +97,9 @@ type moment struct {
 }
 
 // byHand returns a connection whose own end is the server. Its initial sequence numbers are 1000 and 5000.
-func byHand(t *testing.T, rest ...moment) *Result {
+func byHand(t *testing.T, cfg scenario.Config, rest ...moment) *Result {
 	t.Helper()
-	r := newRecording(t)
+	r, ends := newRecording(t), cfg.Ends()
 	begin := []moment{
 		{0, false, tcp.Segment{Flags: tcp.SYN, Seq: 5000, Wnd: 64000, Options: tcp.Options{MSS: 1000}}},
 		{0, true, tcp.Segment{Flags: tcp.SYN | tcp.ACK, Seq: 1000, Ack: 5001, Wnd: 64000, Options: tcp.Options{MSS: 1000}}},
@@ -82,9 +110,9 @@ func byHand(t *testing.T, rest ...moment) *Result {
 		if m.own {
 			from = 1
 		}
-		r.add(m.at, scenario.Ends[from], scenario.Ends[1-from], m.own, &m.s)
+		r.add(m.at, ends[from], ends[1-from], m.own, &m.s)
 	}
-	c, err := r.load("", "10.0.0.2")
+	c, err := r.load("", ends[1].Addr().String())
 	require.NoError(t, err)
 	return c.Replay(10 * time.Millisecond)
 }
@@ -146,13 +174,18 @@ func TestReplayByHand(t *testing.T) {
 			[]string{"= 100ms R. seq 1 ack 1 win 0"},
 		},
 	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, tt.want, shown(byHand(t, tt.recorded...))) })
+		t.Run(name, func(t *testing.T) {
+			for _, cfg := range []scenario.Config{{}, {IPv6: true}} {
+				require.Equal(t, tt.want, shown(byHand(t, cfg, tt.recorded...)), "%v", cfg.Ends())
+			}
+		})
 	}
 }
 
 func TestLoadErrors(t *testing.T) {
 	syn := tcp.Segment{Flags: tcp.SYN, Seq: 1}
-	a, b := scenario.Ends[0], scenario.Ends[1]
+	ends := scenario.Config{}.Ends()
+	a, b := ends[0], ends[1]
 	r := newRecording(t)
 	_, err := r.load("", "")
 	require.EqualError(t, err, "no TCP connection was recorded from its SYN on")
@@ -184,6 +217,7 @@ func FuzzReplay(f *testing.F) {
 	require.NoError(f, err)
 	f.Add(kernel[:1000], "")
 	f.Add(record(f, 1, scenario.Config{Seed: 1, Drop: []int{2}}).buf.Bytes(), "10.0.0.1")
+	f.Add(record(f, 1, scenario.Config{Seed: 1, Drop: []int{2}, IPv6: true}).buf.Bytes(), "fd00::1")
 	match, err := trace.ParseMatch("")
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, file []byte, as string) {

@@ -13,11 +13,9 @@ import (
 	"tunstack/trace"
 )
 
-// Ends of the connection: the client, who opens it, and the server.
-var Ends = [2]netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:40000"), netip.MustParseAddrPort("10.0.0.2:1414")}
-
 // Config is a scenario.
 type Config struct {
+	IPv6       bool   // the connection is one of IPv6
 	Transfer   int    // bytes that the server sends before it closes; 0: the client tells it a knock-knock joke
 	Congestion string // the congestion control of both ends, of tcp.Algorithms; "": the default
 
@@ -31,16 +29,33 @@ type Config struct {
 	Watch func(end int, r trace.Record)
 }
 
+var (
+	ends4 = [2]netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:40000"), netip.MustParseAddrPort("10.0.0.2:1414")}
+	ends6 = [2]netip.AddrPort{netip.MustParseAddrPort("[fd00::1]:40000"), netip.MustParseAddrPort("[fd00::2]:1414")}
+)
+
+// Ends returns the addresses of the client, who opens the connection, and of the server.
+func (cfg Config) Ends() [2]netip.AddrPort {
+	if cfg.IPv6 {
+		return ends6
+	}
+	return ends4
+}
+
 // New returns the simulation of a scenario that has not begun.
 func New(cfg Config) *sim.Sim {
 	s := sim.New(cfg.Seed, 0)
 	var ends [2]*sim.End
+	header := tcp.IPv4Header
+	if cfg.IPv6 {
+		header = tcp.IPv6Header
+	}
 	for i, u := range cfg.users(s.Rand) {
 		ends[i] = &sim.End{User: u, Params: tcp.Params{Congestion: cfg.Congestion}, Setup: tcp.Setup{
-			ISS: tcp.Seq(s.Rand.Uint32()), TSOffset: s.Rand.Uint32(), MTU: 1500, LinkMTU: 1500,
+			ISS: tcp.Seq(s.Rand.Uint32()), TSOffset: s.Rand.Uint32(), NetHeader: header, MTU: 1500, LinkMTU: 1500,
 		}}
 		if cfg.Watch != nil {
-			w := watch{i, cfg.Watch}
+			w := watch{i, cfg.Ends(), cfg.Watch}
 			ends[i].Tracer, ends[i].Setup.Tracer = w, w
 		}
 	}
@@ -83,11 +98,12 @@ func (cfg Config) dropper(r *rand.Rand) func(time.Duration, *tcp.Segment) bool {
 
 // watch is the Tracer of one end.
 type watch struct {
-	end int
-	f   func(int, trace.Record)
+	end  int
+	ends [2]netip.AddrPort
+	f    func(int, trace.Record)
 }
 
 // Trace implements tcp.Tracer.
 func (w watch) Trace(now time.Duration, c *tcp.Conn, e tcp.Event) {
-	w.f(w.end, trace.New(now, Ends[w.end], Ends[1-w.end], c, e))
+	w.f(w.end, trace.New(now, w.ends[w.end], w.ends[1-w.end], c, e))
 }

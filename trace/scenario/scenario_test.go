@@ -30,6 +30,7 @@ func TestScenarios(t *testing.T) {
 		{Seed: 3, Transfer: 1 << 20, Loss: 0.01, Delay: 10 * time.Millisecond, Rate: 20_000_000},
 		{Seed: 3, Transfer: 1 << 20, Loss: 0.01, Delay: 10 * time.Millisecond, Rate: 20_000_000, Congestion: "bbr"},
 		{Seed: 4, Transfer: 1 << 20},
+		{Seed: 5, IPv6: true, Loss: 0.2},
 	} {
 		records := run(t, cfg)
 		last := records[len(records)-1].Vars

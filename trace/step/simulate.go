@@ -13,7 +13,7 @@ import (
 // ctx.
 func Simulate(ctx context.Context, sc scenario.Config, cfg Config) error {
 	s := newStepper(ctx, cfg, func(local netip.AddrPort) string {
-		if local == scenario.Ends[0] {
+		if local == sc.Ends()[0] {
 			return "client"
 		}
 		return "server"

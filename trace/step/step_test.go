@@ -79,6 +79,13 @@ func TestBreak(t *testing.T) {
 	}
 }
 
+// The ends have the same names over IPv6, whose MSS is smaller.
+func TestStepOverIPv6(t *testing.T) {
+	out := run(t, scenario.Config{IPv6: true}, Config{})
+	require.Contains(t, out, "#1 client sends in SYN-SENT: S seq 0 win 65535 <mss 1440,")
+	require.Contains(t, out, "server gets in LISTEN: S seq 0 ")
+}
+
 // An interrupt ends a hold.
 func TestInterrupt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

@@ -38,6 +38,7 @@ func Random(seed uint64, size int) *Trial {
 	t.trouble([2]*sim.Link{forth, back}, start, mtu)
 	t.flow = t.Sim.Connect(start, ends[0], ends[1], forth, back)
 	t.behaviour(start)
+	t.family(mtu)
 	return t
 }
 
@@ -142,6 +143,24 @@ func (t *Trial) end(mtu, size, index int) *sim.End {
 	}
 	e.User, t.Streams[index] = u, u
 	return e
+}
+
+// leastMTU is the smallest MTU of a link that carries IPv6 (RFC 8200 section 5).
+const leastMTU = 1280
+
+// family makes half of the connections IPv6's whose links carry it. It draws last, so that all else is as in IPv4.
+func (t *Trial) family(mtu int) {
+	if mtu < leastMTU || t.maybe(2) {
+		return
+	}
+	t.name("IPv6")
+	for i, e := range t.flow.Ends {
+		e.Setup.NetHeader = tcp.IPv6Header
+		for j := range t.flow.Links[i].MTU {
+			c := &t.flow.Links[i].MTU[j]
+			c.MTU = max(c.MTU, leastMTU)
+		}
+	}
 }
 
 // behaviour draws how the users write and read.

@@ -4,7 +4,29 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"tunstack/tcp"
 )
+
+// Both families are drawn, and no path of IPv6 carries less than 1280 bytes.
+func TestFamilies(t *testing.T) {
+	six := 0
+	for seed := range uint64(100) {
+		trial := Random(seed, 100)
+		for i, e := range trial.flow.Ends {
+			if e.Setup.NetHeader != tcp.IPv6Header {
+				continue
+			}
+			six++
+			require.GreaterOrEqual(t, e.Setup.MTU, leastMTU)
+			for _, c := range trial.flow.Links[i].MTU {
+				require.GreaterOrEqual(t, c.MTU, leastMTU)
+			}
+		}
+	}
+	require.Greater(t, six, 40)
+	require.Less(t, six, 100)
+}
 
 // The seed alone repeats a run, to the last segment.
 func TestSameSeedSameRun(t *testing.T) {
