@@ -49,9 +49,9 @@ func forged(r *rand.Rand) (from netip.Addr, a *nd.RouterAdvertisement) {
 
 // SEC-015: a flood of router advertisements takes bounded memory, no address that the stack has, and no connection.
 func TestAdvertisementFlood(t *testing.T) {
-	l := newLab(t, func(c *socketapi.Config) { c.Interfaces[0].Autoconf.Mode = socketapi.AutoconfOn })
+	l := newLab(t, six, func(c *socketapi.Config) { c.Interfaces[0].Autoconf.Mode = socketapi.AutoconfOn })
 	listener := l.listen()
-	p := l.open(honest, tcp.Options{})
+	p := l.open(six.honest, tcp.Options{})
 	fd := l.accept(listener)
 	l.after(2 * time.Second)
 	good := nd.RouterAdvertisement{

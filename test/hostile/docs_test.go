@@ -19,8 +19,8 @@ func TestSecurityPage(t *testing.T) {
 	for _, m := range names {
 		require.Contains(t, testsOf(t, string(m[1])), "func "+string(m[2])+"(", "%s", m[0])
 	}
-	l := newLab(t, nil)
-	for _, m := range regexp.MustCompile("`((?:tcp|udp|icmp|ipv4|ip)\\.[a-z_.]+)`").FindAllSubmatch(page, -1) {
+	l := newLab(t, four, nil)
+	for _, m := range regexp.MustCompile("`((?:tcp|udp|icmp6?|ipv4|ipv6|ip|nd|mld|igmp)\\.[a-z_.]+)`").FindAllSubmatch(page, -1) {
 		l.counter(string(m[1]))
 	}
 }

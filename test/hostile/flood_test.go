@@ -2,7 +2,6 @@ package hostile
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -14,16 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/ip"
-	"tunstack/ipv4"
 	"tunstack/socketapi"
 	"tunstack/tcp"
 )
-
-// anyone is one of many addresses and ports.
-func anyone(r *rand.Rand) netip.AddrPort {
-	a := r.Uint32()
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{byte(20 + a>>24%100), byte(a >> 16), byte(a >> 8), byte(a)}), uint16(1+r.IntN(65535)))
-}
 
 // guest is an honest host of the same kind, connected to the lab's.
 type guest struct {
@@ -31,19 +23,18 @@ type guest struct {
 	toLab, toGuest [][]byte
 }
 
-// guest adds an honest host at 10.0.0.3. From now on the packets of the lab's stack to other hosts are lost.
+// guest adds the honest host. From now on the packets of the lab's stack to other hosts are lost.
 func (l *lab) guest() *guest {
 	g := &guest{}
 	s, err := socketapi.New(socketapi.Config{Clock: &l.clock, Interfaces: []socketapi.Interface{{
-		Name: "wire", Addrs: []netip.Prefix{netip.PrefixFrom(honest.Addr(), 24)},
+		Name: "wire", Addrs: []netip.Prefix{netip.PrefixFrom(l.honest.Addr(), l.bits)}, Autoconf: socketapi.Autoconf{Mode: socketapi.AutoconfOff},
 		Output: func(_ time.Duration, b []byte) { g.toLab = append(g.toLab, slices.Clone(b)) },
 	}}})
 	require.NoError(l.t, err)
 	l.t.Cleanup(func() { s.Close() })
 	g.Berkeley = s.Berkeley()
-	address := honest.Addr().As4()
 	l.out = func(b []byte) {
-		if bytes.Equal(b[16:20], address[:]) {
+		if d, _, _ := l.parse(b); d.Dst == l.honest.Addr() {
 			g.toGuest = append(g.toGuest, slices.Clone(b))
 		}
 	}
@@ -73,26 +64,28 @@ func (l *lab) echo(fd int, buffer []byte) {
 }
 
 // SEC-006: under a flood of SYNs, a client connects and is served at once, and memory and tables stay within bounds.
-func TestSynFlood(t *testing.T) {
+func TestSynFlood(t *testing.T) { eachFamily(t, testSynFlood) }
+
+func testSynFlood(t *testing.T, f *family) {
 	const perClientStep, want = 100, 1 << 20
 	syns := 100_000
 	if testing.Short() {
 		syns = 20_000
 	}
-	l := newLab(t, nil)
+	l := newLab(t, f, nil)
 	listener, r := l.listen(), rand.New(rand.NewPCG(1, 2))
 	g := l.guest()
 	before := heap()
 	client, server, sent, received := -1, -1, 0, 0
 	data, buffer := make([]byte, 64<<10), make([]byte, 64<<10)
 	for i := range syns {
-		l.inject(segment(anyone(r), victim, tcp.Segment{Flags: tcp.SYN, Seq: tcp.Seq(r.Uint32()), Wnd: 1000, Options: tcp.Options{MSS: 1460}}))
+		l.inject(segment(f.anyone(r), f.victim, tcp.Segment{Flags: tcp.SYN, Seq: tcp.Seq(r.Uint32()), Wnd: 1000, Options: tcp.Options{MSS: 1460}}))
 		switch {
 		case i%perClientStep != 0 || i < syns/10:
 			continue
 		case client < 0:
-			client = fdOf(t, g)
-			require.Equal(t, syscall.EINPROGRESS, g.Connect(client, victim))
+			client = fdOf(t, f, g)
+			require.Equal(t, syscall.EINPROGRESS, g.Connect(client, f.victim))
 		case server < 0:
 			server = l.accept(listener)
 		case received < want:
@@ -122,46 +115,47 @@ func TestSynFlood(t *testing.T) {
 	require.Less(t, heap()-before, 2<<20)
 }
 
-func fdOf(t *testing.T, g *guest) int {
-	fd, err := g.Socket(socketapi.AF_INET, socketapi.SOCK_STREAM|socketapi.SOCK_NONBLOCK, 0)
+func fdOf(t *testing.T, f *family, g *guest) int {
+	fd, err := g.Socket(f.domain, socketapi.SOCK_STREAM|socketapi.SOCK_NONBLOCK, 0)
 	require.NoError(t, err)
 	return fd
 }
 
 // SEC-007: ACKs that complete no handshake open no connection.
-func TestForgedCookies(t *testing.T) {
-	l := newLab(t, nil)
+func TestForgedCookies(t *testing.T) { eachFamily(t, testForgedCookies) }
+
+func testForgedCookies(t *testing.T, f *family) {
+	l := newLab(t, f, nil)
 	l.listen()
 	l.out = func([]byte) {}
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 2000 { // so that cookies are in use
-		l.inject(segment(anyone(r), victim, tcp.Segment{Flags: tcp.SYN, Seq: 1, Wnd: 1000}))
+		l.inject(segment(f.anyone(r), f.victim, tcp.Segment{Flags: tcp.SYN, Seq: 1, Wnd: 1000}))
 	}
 	for range 50000 {
-		l.inject(segment(anyone(r), victim, tcp.Segment{Flags: tcp.ACK, Seq: tcp.Seq(r.Uint32()), Ack: tcp.Seq(r.Uint32()), Wnd: 1000}))
+		l.inject(segment(f.anyone(r), f.victim, tcp.Segment{Flags: tcp.ACK, Seq: tcp.Seq(r.Uint32()), Ack: tcp.Seq(r.Uint32()), Wnd: 1000}))
 	}
 	require.Zero(t, l.counter("tcp.cookie.redeemed"))
 	require.Equal(t, 1024, l.connections())
 }
 
 // SEC-013, SEC-011: incomplete datagrams from many sources share a fixed amount of memory, and time out.
-func TestFragmentFlood(t *testing.T) {
-	l := newLab(t, nil)
+func TestFragmentFlood(t *testing.T) { eachFamily(t, testFragmentFlood) }
+
+func testFragmentFlood(t *testing.T, f *family) {
+	l := newLab(t, f, nil)
 	fd := l.socket(socketapi.SOCK_DGRAM)
-	require.NoError(t, l.Bind(fd, victim))
+	require.NoError(t, l.Bind(fd, f.victim))
 	before, r := heap(), rand.New(rand.NewPCG(5, 6))
 	payload := make([]byte, 1480)
 	for i := range 50000 {
-		h := ipv4.Header{Datagram: ip.Datagram{Protocol: ip.ProtocolUDP, Src: anyone(r).Addr(), Dst: victim.Addr()}, ID: uint16(i), MF: i%2 == 0, Offset: uint16(r.IntN(5000) * 8)}
-		l.inject(datagram(h, payload))
+		l.inject(f.fragment(ip.ProtocolUDP, f.anyone(r).Addr(), uint16(i), r.IntN(5000)*8, i%2 == 0, payload))
 	}
 	require.Less(t, heap()-before, 4<<20+512<<10)
 	require.Positive(t, l.counter("ip.drop.reassembly_full"))
-	whole := udp(9, victim.Port(), []byte("in two pieces"))
-	h := ipv4.Header{Datagram: ip.Datagram{Protocol: ip.ProtocolUDP, Src: honest.Addr(), Dst: victim.Addr()}, MF: true}
-	l.inject(datagram(h, whole[:16]))
-	h.MF, h.Offset = false, 16
-	l.inject(datagram(h, whole[16:]))
+	whole := udp(f.honest, f.victim, []byte("in two pieces"))
+	l.inject(f.fragment(ip.ProtocolUDP, f.honest.Addr(), 0, 0, true, whole[:16]))
+	l.inject(f.fragment(ip.ProtocolUDP, f.honest.Addr(), 0, 16, false, whole[16:]))
 	b := make([]byte, 100)
 	n, err := l.Recv(fd, b, 0)
 	require.NoError(t, err, "an honest datagram gets through")
@@ -172,7 +166,9 @@ func TestFragmentFlood(t *testing.T) {
 }
 
 // SEC-011, SEC-012: overlapping fragments, such as teardrop's, only destroy their own datagram.
-func TestOverlappingFragments(t *testing.T) {
+func TestOverlappingFragments(t *testing.T) { eachFamily(t, testOverlappingFragments) }
+
+func testOverlappingFragments(t *testing.T, f *family) {
 	type piece struct {
 		offset, size int
 		more         bool
@@ -189,31 +185,32 @@ func TestOverlappingFragments(t *testing.T) {
 		"from a long tail": {{1480, 1480, true}, {8, 1480, true}, {0, 8, true}, {2960, 8, false}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t, nil)
+			l := newLab(t, f, nil)
 			fd := l.socket(socketapi.SOCK_DGRAM)
-			require.NoError(t, l.Bind(fd, victim))
+			require.NoError(t, l.Bind(fd, f.victim))
 			for order := range 2 { // forwards and backwards
 				for i := range pieces {
 					p := pieces[i*(1-order)+(len(pieces)-1-i)*order]
 					body := bytes.Repeat([]byte{byte(i)}, p.size)
 					if p.offset == 0 {
-						copy(body, udp(9, victim.Port(), nil))
-						binary.BigEndian.PutUint16(body[4:], 72)
+						copy(body, udp(f.honest, f.victim, make([]byte, 64))[:8])
 					}
-					l.inject(datagram(ipv4.Header{Datagram: ip.Datagram{Protocol: ip.ProtocolUDP, Src: attacker, Dst: victim.Addr()}, ID: uint16(order), MF: p.more, Offset: uint16(p.offset)}, body))
+					l.inject(f.fragment(ip.ProtocolUDP, f.attacker, uint16(order), p.offset, p.more, body))
 				}
 			}
 			l.after(2 * time.Minute)
 			_, err := l.Recv(fd, make([]byte, 2000), 0)
 			require.Equal(t, syscall.EAGAIN, err)
-			require.Positive(t, l.counter("ip.drop.overlap")+l.counter("ip.drop.bad_fragment"))
+			require.Positive(t, l.counter("ip.drop.overlap")+l.counter("ip.drop.bad_fragment")+l.counter("ipv6.drop.bad_fragment"))
 		})
 	}
 }
 
 // SEC-020: single bytes, each ahead of a gap, take no more memory than the window.
-func TestTinySegments(t *testing.T) {
-	l, p, fd := established(t, tcp.Options{MSS: 1460})
+func TestTinySegments(t *testing.T) { eachFamily(t, testTinySegments) }
+
+func testTinySegments(t *testing.T, f *family) {
+	l, p, fd := established(t, f, tcp.Options{MSS: 1460})
 	before := heap()
 	for i := range 60000 {
 		p.send(tcp.Segment{Flags: tcp.ACK, Seq: p.seq.Add(1 + 2*i%65000), Payload: []byte{1}})
@@ -225,8 +222,10 @@ func TestTinySegments(t *testing.T) {
 }
 
 // SEC-020: a peer that ignores the window cannot fill memory.
-func TestWindowIgnored(t *testing.T) {
-	l, p, _ := established(t, tcp.Options{MSS: 1460, HasScale: true, Scale: 7})
+func TestWindowIgnored(t *testing.T) { eachFamily(t, testWindowIgnored) }
+
+func testWindowIgnored(t *testing.T, f *family) {
+	l, p, _ := established(t, f, tcp.Options{MSS: 1460, HasScale: true, Scale: 7})
 	before := heap()
 	payload := make([]byte, 1400)
 	for range 20000 {
@@ -241,7 +240,7 @@ func TestWindowIgnored(t *testing.T) {
 // holders open connections to the victim, request much data and close their windows: sockstress.
 func (l *lab) holders(listener, count int) (fds []int) {
 	for i := range count {
-		p := l.open(netip.AddrPortFrom(attacker, uint16(1024+i)), tcp.Options{MSS: 88})
+		p := l.open(netip.AddrPortFrom(l.attacker, uint16(1024+i)), tcp.Options{MSS: 88})
 		fd := l.accept(listener)
 		_, err := l.Send(fd, make([]byte, 64<<10), 0)
 		require.NoError(l.t, err)
@@ -254,9 +253,11 @@ func (l *lab) holders(listener, count int) (fds []int) {
 
 // A zero window holds a connection, and the memory of its unsent data, only as long as the application wants it: until it
 // closes, or until TCP_USER_TIMEOUT.
-func TestZeroWindowHold(t *testing.T) {
+func TestZeroWindowHold(t *testing.T) { eachFamily(t, testZeroWindowHold) }
+
+func testZeroWindowHold(t *testing.T, f *family) {
 	const count = 200
-	l := newLab(t, nil)
+	l := newLab(t, f, nil)
 	listener := l.listen()
 	before := heap()
 	fds := l.holders(listener, count)
@@ -270,10 +271,9 @@ func TestZeroWindowHold(t *testing.T) {
 		}
 	}
 	answer := func(b []byte) { // keeps the window closed
-		var h ipv4.Header
 		var s tcp.Segment
-		if h.Parse(b) && s.Parse(b[h.Len():]) == nil && !s.Flags.Has(tcp.RST) {
-			l.sent = append(l.sent, segment(netip.AddrPortFrom(attacker, s.DstPort), victim, tcp.Segment{Flags: tcp.ACK, Seq: s.Ack, Ack: s.Seq}))
+		if d, _, ok := l.parse(b); ok && s.Parse(b[d.HeaderLen:]) == nil && !s.Flags.Has(tcp.RST) {
+			l.sent = append(l.sent, segment(netip.AddrPortFrom(l.attacker, s.DstPort), f.victim, tcp.Segment{Flags: tcp.ACK, Seq: s.Ack, Ack: s.Seq}))
 		}
 	}
 	l.out = answer

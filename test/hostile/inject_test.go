@@ -1,7 +1,6 @@
 package hostile
 
 import (
-	"net/netip"
 	"strings"
 	"syscall"
 	"testing"
@@ -10,19 +9,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tunstack/icmp"
-	"tunstack/ip"
-	"tunstack/ipv4"
 	"tunstack/socketapi"
 	"tunstack/tcp"
 )
 
-var honest = netip.MustParseAddrPort("10.0.0.3:40000")
-
 // established is a connection between the honest peer and a server's socket.
-func established(t *testing.T, o tcp.Options) (*lab, *peer, int) {
-	l := newLab(t, nil)
+func established(t *testing.T, f *family, o tcp.Options) (*lab, *peer, int) {
+	l := newLab(t, f, nil)
 	listener := l.listen()
-	p := l.open(honest, o)
+	p := l.open(f.honest, o)
 	return l, p, l.accept(listener)
 }
 
@@ -58,8 +53,10 @@ func (p *peer) sweep(s tcp.Segment) {
 }
 
 // SEC-001, SEC-003: a reset is accepted only at RCV.NXT; in the window it causes few challenge ACKs, outside none.
-func TestBlindReset(t *testing.T) {
-	l, p, fd := established(t, tcp.Options{MSS: 1460})
+func TestBlindReset(t *testing.T) { eachFamily(t, testBlindReset) }
+
+func testBlindReset(t *testing.T, f *family) {
+	l, p, fd := established(t, f, tcp.Options{MSS: 1460})
 	p.sweep(tcp.Segment{Flags: tcp.RST})
 	p.sweep(tcp.Segment{Flags: tcp.RST | tcp.ACK})
 	require.LessOrEqual(t, len(p.heard()), 10)
@@ -74,8 +71,10 @@ func TestBlindReset(t *testing.T) {
 }
 
 // SEC-002, SEC-003
-func TestBlindSyn(t *testing.T) {
-	l, p, fd := established(t, tcp.Options{MSS: 1460})
+func TestBlindSyn(t *testing.T) { eachFamily(t, testBlindSyn) }
+
+func testBlindSyn(t *testing.T, f *family) {
+	l, p, fd := established(t, f, tcp.Options{MSS: 1460})
 	p.sweep(tcp.Segment{Flags: tcp.SYN})
 	require.LessOrEqual(t, len(p.heard()), 10)
 	require.GreaterOrEqual(t, l.counter("tcp.drop.syn"), 1<<32/stride)
@@ -84,8 +83,10 @@ func TestBlindSyn(t *testing.T) {
 }
 
 // RFC 5961 section 5: data with an acknowledgment far off is dropped, at any sequence number.
-func TestBlindData(t *testing.T) {
-	l, p, fd := established(t, tcp.Options{MSS: 1460})
+func TestBlindData(t *testing.T) { eachFamily(t, testBlindData) }
+
+func testBlindData(t *testing.T, f *family) {
+	l, p, fd := established(t, f, tcp.Options{MSS: 1460})
 	for _, ack := range []tcp.Seq{p.ack + 1, p.ack + 1<<30, p.ack + 1<<31, p.ack - 1<<30} {
 		p.sweep(tcp.Segment{Flags: tcp.ACK, Ack: ack, Payload: []byte("forged bytes")})
 	}
@@ -95,8 +96,10 @@ func TestBlindData(t *testing.T) {
 }
 
 // SEC-003: any segment causes only a few ACKs a second.
-func TestAckStorm(t *testing.T) {
-	l, p, fd := established(t, tcp.Options{MSS: 1460})
+func TestAckStorm(t *testing.T) { eachFamily(t, testAckStorm) }
+
+func testAckStorm(t *testing.T, f *family) {
+	l, p, fd := established(t, f, tcp.Options{MSS: 1460})
 	for i := range 10 {
 		for j := range 2000 {
 			p.send(tcp.Segment{Flags: tcp.ACK, Ack: p.ack + tcp.Seq(1+j)})              // never sent
@@ -111,8 +114,10 @@ func TestAckStorm(t *testing.T) {
 }
 
 // SEC-019: acknowledging unsent data opens no window.
-func TestOptimisticAcks(t *testing.T) {
-	l, p, fd := established(t, tcp.Options{MSS: 1000})
+func TestOptimisticAcks(t *testing.T) { eachFamily(t, testOptimisticAcks) }
+
+func testOptimisticAcks(t *testing.T, f *family) {
+	l, p, fd := established(t, f, tcp.Options{MSS: 1000})
 	n, err := l.Send(fd, make([]byte, 1<<20), 0)
 	require.NoError(t, err)
 	require.Greater(t, n, 100000)
@@ -132,8 +137,10 @@ func TestOptimisticAcks(t *testing.T) {
 }
 
 // RFC 2018 section 8: a receiver may renege on SACKed data, so the sender keeps it until it is acknowledged.
-func TestSackReneging(t *testing.T) {
-	l, p, fd := established(t, tcp.Options{MSS: 1000, SackPermitted: true})
+func TestSackReneging(t *testing.T) { eachFamily(t, testSackReneging) }
+
+func testSackReneging(t *testing.T, f *family) {
+	l, p, fd := established(t, f, tcp.Options{MSS: 1000, SackPermitted: true})
 	data := make([]byte, 10000)
 	for i := range data {
 		data[i] = byte(i / 1000)
@@ -160,22 +167,24 @@ func TestSackReneging(t *testing.T) {
 
 // SEC-008, SEC-010: an error about a segment that is not in flight is ignored; an error about one in flight cannot make
 // segments tiny.
-func TestFragmentationNeeded(t *testing.T) {
-	for _, mtu := range []uint16{0, 1, 67, 68, 296, 1499, 1500, 65535} {
-		l, p, fd := established(t, tcp.Options{MSS: 1460})
+func TestFragmentationNeeded(t *testing.T) { eachFamily(t, testFragmentationNeeded) }
+
+func testFragmentationNeeded(t *testing.T, f *family) {
+	for _, mtu := range []int{0, 1, 67, 68, 296, 1279, 1280, 1499, 1500, 65535} {
+		l, p, fd := established(t, f, tcp.Options{MSS: 1460})
 		_, err := l.Send(fd, make([]byte, 100000), 0)
 		require.NoError(t, err)
 		first := p.heard()[0]
 		for range 1000 {
-			l.inject(fragNeeded(p, first.Seq-1, mtu))
-			l.inject(fragNeeded(p, first.Seq.Add(1<<20), mtu))
+			l.inject(tooBig(p, first.Seq-1, mtu))
+			l.inject(tooBig(p, first.Seq.Add(1<<20), mtu))
 		}
 		require.Zero(t, l.counter("ip.pmtu.lowered"))
 		for range 1000 {
-			l.inject(fragNeeded(p, first.Seq, mtu))
+			l.inject(tooBig(p, first.Seq, mtu))
 		}
 		require.LessOrEqual(t, l.counter("ip.pmtu.lowered"), 10, "plateaus")
-		require.GreaterOrEqual(t, l.info(fd).SndMSS, uint32(552-40), "MTU %d", mtu)
+		require.GreaterOrEqual(t, int(l.info(fd).SndMSS), f.least-f.header-tcp.HeaderLen, "MTU %d", mtu)
 		l.after(time.Second)
 		p.ack = first.End()
 		p.send(tcp.Segment{Flags: tcp.ACK})
@@ -183,39 +192,55 @@ func TestFragmentationNeeded(t *testing.T) {
 	}
 }
 
-// fragNeeded is a forged error about a segment that the victim sent to p.
-func fragNeeded(p *peer, seq tcp.Seq, mtu uint16) []byte {
-	quoted := segment(victim, p.addr, tcp.Segment{Flags: tcp.ACK, Seq: seq, Payload: make([]byte, 1460)})[:28]
-	b := append([]byte{icmp.Unreachable, icmp.CodeFragNeeded, 0, 0, 0, 0, byte(mtu >> 8), byte(mtu)}, quoted...)
-	return datagram(ipv4.Header{Datagram: ip.Datagram{Protocol: ip.ProtocolICMP, Src: attacker, Dst: victim.Addr()}}, sumICMP(b))
+// tooBig is a forged error about a segment that the victim sent to p.
+func tooBig(p *peer, seq tcp.Seq, mtu int) []byte {
+	return p.l.tooBig(mtu, p.quote(seq))
+}
+
+// quote is the beginning of a segment of the victim to p, as an error quotes it.
+func (p *peer) quote(seq tcp.Seq) []byte {
+	return segment(p.l.victim, p.addr, tcp.Segment{Flags: tcp.ACK, Seq: seq, Payload: make([]byte, 1460)})[:p.l.header+8]
 }
 
 // SEC-016: a SYN with its destination as its source.
-func TestLANDAttack(t *testing.T) {
-	l := newLab(t, nil)
+func TestLANDAttack(t *testing.T) { eachFamily(t, testLANDAttack) }
+
+func testLANDAttack(t *testing.T, f *family) {
+	l := newLab(t, f, nil)
 	l.listen()
 	for range 1000 {
-		l.inject(segment(victim, victim, tcp.Segment{Flags: tcp.SYN, Seq: 1, Wnd: 1000}))
+		l.inject(segment(f.victim, f.victim, tcp.Segment{Flags: tcp.SYN, Seq: 1, Wnd: 1000}))
 	}
 	require.Empty(t, l.sent)
 	require.Zero(t, l.connections())
-	require.Equal(t, 1000, l.counter("ipv4.drop.bad_source"))
+	require.Equal(t, 1000, l.counter(f.dropSource))
+}
+
+// hardErrors are the heads of the errors that say that a host, port or protocol cannot be reached.
+func (f *family) hardErrors() (heads [][]byte) {
+	for code := range byte(16) {
+		switch {
+		case f == six:
+			heads = append(heads, []byte{icmp.Unreachable6, code, 0, 0, 0, 0, 0, 0}, []byte{icmp.ParameterProblem6, code, 0, 0, 0, 0, 0, 40})
+		case code != icmp.CodeFragNeeded:
+			heads = append(heads, []byte{icmp.Unreachable, code, 0, 0, 0, 0, 0, 0})
+		}
+	}
+	return heads
 }
 
 // SEC-009: hard errors do not end connections.
-func TestHardErrors(t *testing.T) {
-	l, p, fd := established(t, tcp.Options{MSS: 1460})
+func TestHardErrors(t *testing.T) { eachFamily(t, testHardErrors) }
+
+func testHardErrors(t *testing.T, f *family) {
+	l, p, fd := established(t, f, tcp.Options{MSS: 1460})
 	_, err := l.Send(fd, []byte("x"), 0)
 	require.NoError(t, err)
 	first := p.heard()[0]
-	for code := range byte(16) {
-		b := fragNeeded(p, first.Seq, 0)
-		b[21] = code
-		sumICMP(b[20:])
-		if code != icmp.CodeFragNeeded {
-			l.inject(b)
-		}
+	for _, e := range f.hardErrors() {
+		l.inject(f.message(f.attacker, f.victim.Addr(), append(e, p.quote(first.Seq)...)))
 	}
+	require.Positive(t, l.counter(f.errors))
 	p.ack++
 	p.send(tcp.Segment{Flags: tcp.ACK})
 	p.works(fd)

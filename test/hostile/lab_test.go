@@ -1,7 +1,6 @@
 package hostile
 
 import (
-	"encoding/binary"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
@@ -12,33 +11,28 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tunstack/internal/checksum"
 	"tunstack/ip"
-	"tunstack/ipv4"
 	"tunstack/socketapi"
 	"tunstack/tcp"
-)
-
-var (
-	victim   = netip.MustParseAddrPort("10.0.0.2:7")
-	attacker = netip.MustParseAddr("10.0.0.66")
 )
 
 // lab is a stack whose only link is the test. Time stands still except in after.
 type lab struct {
 	socketapi.Berkeley
+	*family
 	t     testing.TB
 	clock socketapi.VirtualClock
 	sent  [][]byte              // the stack's packets since the last look, unless out is set
 	out   func(datagram []byte) // receives the packets instead; the slice is valid during the call
 }
 
-func newLab(t testing.TB, change func(*socketapi.Config)) *lab {
-	l := &lab{t: t}
+func newLab(t testing.TB, f *family, change func(*socketapi.Config)) *lab {
+	l := &lab{t: t, family: f}
 	cfg := socketapi.Config{
 		Clock: &l.clock, Rand: rand.NewChaCha8([32]byte{}), Logger: slog.New(slog.DiscardHandler),
 		Interfaces: []socketapi.Interface{{Name: "wire", Output: l.output,
-			Addrs: []netip.Prefix{netip.PrefixFrom(victim.Addr(), 24)}, Gateway: netip.MustParseAddr("10.0.0.1")}},
+			Addrs: []netip.Prefix{netip.PrefixFrom(f.victim.Addr(), f.bits)}, Gateway: f.gateway,
+			Autoconf: socketapi.Autoconf{Mode: socketapi.AutoconfOff}}},
 	}
 	if change != nil {
 		change(&cfg)
@@ -67,14 +61,14 @@ func (l *lab) after(d time.Duration) { l.Advance(l.Now() + d) }
 func (l *lab) listen() int {
 	l.t.Helper()
 	fd := l.socket(socketapi.SOCK_STREAM)
-	require.NoError(l.t, l.Bind(fd, victim))
+	require.NoError(l.t, l.Bind(fd, l.victim))
 	require.NoError(l.t, l.Listen(fd, 128))
 	return fd
 }
 
 func (l *lab) socket(typ int) int {
 	l.t.Helper()
-	fd, err := l.Socket(socketapi.AF_INET, typ|socketapi.SOCK_NONBLOCK, 0)
+	fd, err := l.Socket(l.domain, typ|socketapi.SOCK_NONBLOCK, 0)
 	require.NoError(l.t, err)
 	return fd
 }
@@ -130,43 +124,13 @@ func heap() int {
 	return int(m.HeapAlloc)
 }
 
-// datagram is an IPv4 datagram; h has the fields that are not defaults.
-func datagram(h ipv4.Header, payload []byte) []byte {
-	b := make([]byte, h.Len(), h.Len()+len(payload))
-	b[0], b[1], b[8], b[9] = byte(4<<4|h.Len()/4), h.TOS, 64, h.Protocol
-	binary.BigEndian.PutUint16(b[2:], uint16(cap(b)))
-	binary.BigEndian.PutUint16(b[4:], h.ID)
-	fragment := h.Offset / 8
-	if h.MF {
-		fragment |= 0x2000
-	}
-	binary.BigEndian.PutUint16(b[6:], fragment)
-	src, dst := h.Src.As4(), h.Dst.As4()
-	copy(b[12:], src[:])
-	copy(b[16:], dst[:])
-	copy(b[20:], h.Options)
-	checksum.Put(b[10:], ^checksum.Sum(b, 0))
-	return append(b, payload...)
-}
-
 // segment is a datagram with a TCP segment.
 func segment(src, dst netip.AddrPort, s tcp.Segment) []byte {
 	s.SrcPort, s.DstPort = src.Port(), dst.Port()
 	b := make([]byte, s.HeaderLen(), s.HeaderLen()+len(s.Payload))
 	s.PutHeader(b)
-	b = append(b, s.Payload...)
-	pseudo := checksum.Pseudo(src.Addr(), dst.Addr(), ip.ProtocolTCP, len(b))
-	checksum.Put(b[16:], ^checksum.Sum(b, pseudo))
-	return datagram(ipv4.Header{Datagram: ip.Datagram{Protocol: ip.ProtocolTCP, Src: src.Addr(), Dst: dst.Addr()}}, b)
-}
-
-// udp is a UDP header and payload, without a checksum.
-func udp(src, dst uint16, payload []byte) []byte {
-	b := make([]byte, 8, 8+len(payload))
-	binary.BigEndian.PutUint16(b, src)
-	binary.BigEndian.PutUint16(b[2:], dst)
-	binary.BigEndian.PutUint16(b[4:], uint16(cap(b)))
-	return append(b, payload...)
+	b = sum(ip.ProtocolTCP, src.Addr(), dst.Addr(), append(b, s.Payload...), 16)
+	return datagram(ip.ProtocolTCP, src.Addr(), dst.Addr(), b)
 }
 
 // peer is a TCP peer controlled by the test.
@@ -203,7 +167,7 @@ func (p *peer) send(s tcp.Segment) {
 	if s.Wnd == 0 {
 		s.Wnd = p.wnd
 	}
-	p.l.inject(segment(p.addr, victim, s))
+	p.l.inject(segment(p.addr, p.l.victim, s))
 }
 
 // data sends bytes in order.
@@ -216,10 +180,9 @@ func (p *peer) data(bytes string) {
 func (p *peer) heard() []tcp.Segment {
 	var list []tcp.Segment
 	for _, b := range p.l.sent {
-		var h ipv4.Header
 		var s tcp.Segment
-		if h.Parse(b) && h.Protocol == ip.ProtocolTCP && h.Dst == p.addr.Addr() {
-			require.NoError(p.l.t, s.Parse(b[h.Len():]))
+		if d, _, ok := p.l.parse(b); ok && d.Protocol == ip.ProtocolTCP && d.Dst == p.addr.Addr() {
+			require.NoError(p.l.t, s.Parse(b[d.HeaderLen:]))
 			if s.DstPort == p.addr.Port() {
 				list = append(list, s)
 			}
@@ -227,11 +190,4 @@ func (p *peer) heard() []tcp.Segment {
 	}
 	p.l.sent = nil
 	return list
-}
-
-// sumICMP sets the checksum of an ICMP message and returns it.
-func sumICMP(b []byte) []byte {
-	checksum.Put(b[2:], 0)
-	checksum.Put(b[2:], ^checksum.Sum(b, 0))
-	return b
 }

@@ -15,7 +15,7 @@ import (
 // orphans open connections to the victim, request size bytes each, and let its application close them.
 func (l *lab) orphans(listener, from, count, size int) (peers []*peer) {
 	for i := range count {
-		p := l.open(netip.AddrPortFrom(attacker, uint16(1024+from+i)), tcp.Options{MSS: 1460})
+		p := l.open(netip.AddrPortFrom(l.attacker, uint16(1024+from+i)), tcp.Options{MSS: 1460})
 		fd := l.accept(listener)
 		if size > 0 {
 			_, err := l.Send(fd, make([]byte, size), 0)
@@ -30,13 +30,15 @@ func (l *lab) orphans(listener, from, count, size int) (peers []*peer) {
 
 // Closed connections whose peers prevent their end, by a trickle of acknowledgments on one of them, share a bounded memory. The
 // ones closed first are reset, and an honest peer gets all data.
-func TestOrphansAreBounded(t *testing.T) {
+func TestOrphansAreBounded(t *testing.T) { eachFamily(t, testOrphansAreBounded) }
+
+func testOrphansAreBounded(t *testing.T, f *family) {
 	const limit, size = 8 << 20, 64 << 10
-	l := newLab(t, func(c *socketapi.Config) { c.TCP.OrphanMemory = limit })
+	l := newLab(t, f, func(c *socketapi.Config) { c.TCP.OrphanMemory = limit })
 	listener := l.listen()
 	before := heap()
 	trickle := l.orphans(listener, 0, 50, size)
-	p := l.open(honest, tcp.Options{MSS: 1460})
+	p := l.open(l.honest, tcp.Options{MSS: 1460})
 	fd := l.accept(listener)
 	_, err := l.Send(fd, make([]byte, size), 0)
 	require.NoError(t, err)
@@ -65,9 +67,11 @@ func TestOrphansAreBounded(t *testing.T) {
 }
 
 // SEC-020: connections in TIME-WAIT are bounded, too.
-func TestTimeWaitIsBounded(t *testing.T) {
+func TestTimeWaitIsBounded(t *testing.T) { eachFamily(t, testTimeWaitIsBounded) }
+
+func testTimeWaitIsBounded(t *testing.T, f *family) {
 	const limit = 1 << 20
-	l := newLab(t, func(c *socketapi.Config) { c.TCP.OrphanMemory = limit })
+	l := newLab(t, f, func(c *socketapi.Config) { c.TCP.OrphanMemory = limit })
 	listener := l.listen()
 	for i := range 1000 {
 		p := l.orphans(listener, i, 1, 0)[0]
@@ -83,9 +87,11 @@ func TestTimeWaitIsBounded(t *testing.T) {
 }
 
 // The memory charged for an orphan is not less than its real memory.
-func TestWeightOfOrphans(t *testing.T) {
+func TestWeightOfOrphans(t *testing.T) { eachFamily(t, testWeightOfOrphans) }
+
+func testWeightOfOrphans(t *testing.T, f *family) {
 	const count = 2000
-	l := newLab(t, nil)
+	l := newLab(t, f, nil)
 	listener := l.listen()
 	before := heap()
 	l.orphans(listener, 0, count, 0)
@@ -95,7 +101,9 @@ func TestWeightOfOrphans(t *testing.T) {
 
 // SEC-061: memory that a peer makes a connection hold is charged to it when its owner is gone, or released: bytes received
 // ahead of a gap, flights split by SACK, and the records of gaps after SHUT_RD.
-func TestOrphansOfEachKind(t *testing.T) {
+func TestOrphansOfEachKind(t *testing.T) { eachFamily(t, testOrphansOfEachKind) }
+
+func testOrphansOfEachKind(t *testing.T, f *family) {
 	const limit, count = 32 << 20, 4000
 	for _, kind := range []struct {
 		name string
@@ -127,13 +135,13 @@ func TestOrphansOfEachKind(t *testing.T) {
 		}},
 	} {
 		t.Run(kind.name, func(t *testing.T) {
-			l := newLab(t, func(c *socketapi.Config) { c.TCP.OrphanMemory = limit })
+			l := newLab(t, f, func(c *socketapi.Config) { c.TCP.OrphanMemory = limit })
 			l.out = func([]byte) {}
 			listener := l.listen()
 			before := heap()
 			for i := range count {
 				l.out = nil
-				p := l.open(netip.AddrPortFrom(attacker, uint16(1024+i)), tcp.Options{MSS: 100, SackPermitted: true})
+				p := l.open(netip.AddrPortFrom(l.attacker, uint16(1024+i)), tcp.Options{MSS: 100, SackPermitted: true})
 				l.out = func([]byte) {}
 				fd := l.accept(listener)
 				kind.hold(l, p, fd)
