@@ -40,8 +40,8 @@ func (i *Interface) setLinkMTU(family, n int) {
 	}
 }
 
-// mtuTo is the largest datagram in bytes to dst that the interface sends.
-func (i *Interface) mtuTo(dst netip.Addr) int {
+// MTUTo is the largest datagram in bytes to dst that the interface sends.
+func (i *Interface) MTUTo(dst netip.Addr) int {
 	if n := int(i.advertised.linkMTU[index(dst)].Load()); n != 0 {
 		return min(n, i.mtu)
 	}

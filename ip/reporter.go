@@ -25,7 +25,7 @@ func newReporter(i *Interface, f Family) *reporter {
 	r := &reporter{i: i, family: f}
 	r.timer.Init(i.stack.cfg.Timers, r)
 	cfg := f.Membership()
-	cfg.MTU = func() int { return i.mtuTo(f.AllHosts()) }
+	cfg.MTU = func() int { return i.MTUTo(f.AllHosts()) }
 	cfg.SSM = i.stack.isSSM
 	random := i.random(f)
 	cfg.Rand = func(n time.Duration) time.Duration { return time.Duration(1 + random.Int64N(int64(n))) }

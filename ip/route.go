@@ -202,7 +202,7 @@ func (s *Stack) resolve(dst, src netip.Addr, via Via) *Path {
 		p.Out = nil
 		return p
 	}
-	p.MTU, p.NoDF = s.pmtu.get(dst, p.Out.mtuTo(dst))
+	p.MTU, p.NoDF = s.pmtu.get(dst, p.Out.MTUTo(dst))
 	return p
 }
 
@@ -212,7 +212,7 @@ func (s *Stack) NextHop(dst netip.Addr) (Path, error) {
 	if err := s.choose(s.table.Load(), &p, dst, netip.Addr{}, Via{}); err != nil {
 		return p, err
 	}
-	p.MTU = p.Out.mtuTo(dst)
+	p.MTU = p.Out.MTUTo(dst)
 	return p, nil
 }
 

@@ -10,8 +10,8 @@ type Options6 struct {
 	HopLimit    int16       // IPV6_UNICAST_HOPS; -1: the stack's default
 	MinHopCount uint8       // IPV6_MINHOPCOUNT: a segment with a lower hop limit is dropped (RFC 5082)
 	Discover    Discover    // IPV6_MTU_DISCOVER
-	DontFrag    bool        // IPV6_DONTFRAG: datagrams larger than the path MTU are refused
 	RecvErr     bool        // IPV6_RECVERR: ICMPv6 errors go to the error queue
+	RecvPathMTU bool        // IPV6_RECVPATHMTU: the socket receives the path MTU when DontFrag refuses a datagram
 	Preferences Preferences // IPV6_ADDR_PREFERENCES
 }
 
@@ -72,6 +72,7 @@ type Outgoing6 struct {
 	NoFlowLabel bool   // IPV6_AUTOFLOWLABEL is off: the label is 0 if FlowLabel is
 	NoHops      bool   // the Hop Limit is 0, which TTL 0 does not mean
 	LinkMTU     bool   // the path MTU does not matter, only the first link's
+	DontFrag    bool   // IPV6_DONTFRAG: datagrams larger than the path MTU are refused
 	MTU         int    // IPV6_MTU: bound of the size of fragments in bytes; 0: none
 
 	HopByHop        []byte // IPV6_HOPOPTS

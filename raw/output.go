@@ -59,7 +59,7 @@ func (e *Socket) send(b []byte, to netip.AddrPort, c dgram.Control) (int, error)
 	}
 	if err := e.transmit(st, route, o, b); err != nil {
 		e.stack.stats.OutFailed.Inc()
-		e.Refused(&st.Options, err, netip.AddrPortFrom(route.Dst, 0), route.MTU())
+		e.Refused(&st.Options, &o, err, netip.AddrPortFrom(route.Dst, 0), route.MTU())
 		return 0, err
 	}
 	e.stack.stats.OutDatagrams.Inc()

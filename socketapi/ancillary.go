@@ -17,6 +17,7 @@ type Ancillary struct {
 	HopLimit   *int        // IP_TTL, from 1 to 255; IPV6_HOPLIMIT, from -1, which has no effect, to 255
 	TClass     *int        // IP_TOS, from 0 to 255; IPV6_TCLASS, from -1, which means 0, to 255
 	DontFrag   *bool       // IPV6_DONTFRAG
+	Segment    *uint16     // UDP_SEGMENT
 	FlowInfo   uint32      // the flow label in a struct sockaddr_in6, with IPV6_FLOWINFO_SEND
 	Extensions []Extension // of IPv6: a Header of length 0 removes the socket's
 }
@@ -48,7 +49,7 @@ func (so *socket) choices(a *Ancillary) *dgram.Choices {
 	}
 	v6, invalid := so.outgoing6(a)
 	header := func(o ip.Outgoing) ip.Outgoing { return a.apply(o, v6) }
-	return &dgram.Choices{Device: device, Header: header, Err: cmp.Or(err, invalid)}
+	return &dgram.Choices{Device: device, Segment: a.Segment, Header: header, Err: cmp.Or(err, invalid)}
 }
 
 // deviceAt returns the interface with a number, and nil for 0. Errors: ENODEV for an unknown number, EINVAL if SO_BINDTODEVICE allows only
@@ -109,7 +110,7 @@ func (a *Ancillary) apply(o ip.Outgoing, v6 ip.Outgoing6) ip.Outgoing {
 		o.TOS = uint8(max(*a.TClass, 0))
 	}
 	if a.DontFrag != nil {
-		o.DontFragment = *a.DontFrag
+		o.DontFragment, v6.DontFrag = *a.DontFrag, *a.DontFrag
 	}
 	if o.V6 != nil {
 		o.V6 = &v6

@@ -1,6 +1,7 @@
 package socketapi
 
 import (
+	"net/netip"
 	"syscall"
 	"time"
 
@@ -13,6 +14,9 @@ import (
 type connectionless struct{ socket *dgram.Socket }
 
 func (c *connectionless) recv(b []byte, flags int) (n int, m Message, err error) {
+	if p := c.socket.TakePathMTU(); p != nil {
+		return 0, Message{Addr: netip.AddrPortFrom(p.To, 0), PathMTU: p.MTU}, nil
+	}
 	n, d, err := c.socket.Recv(b, flags&MSG_PEEK != 0)
 	m = Message{Addr: d.From, Local: d.To.Addr(), Interface: d.Interface, Size: d.Size,
 		TOS: d.TOS, TTL: d.TTL, Options: d.IPOptions, at: d.At}

@@ -221,6 +221,7 @@ const (
 	UDP_CORK         = 1   // gather the bytes of several sends into one datagram
 	UDP_NO_CHECK6_TX = 101 // send over IPv6 without checksum (RFC 6936)
 	UDP_NO_CHECK6_RX = 102 // receive over IPv6 without checksum
+	UDP_SEGMENT      = 103 // size of the datagrams into which a longer send is cut
 )
 
 // Options of level IPPROTO_TCP.

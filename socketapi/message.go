@@ -25,6 +25,7 @@ type Message struct {
 	Inq           int            // TCP_INQ: bytes still in the receive queue; unused when sending
 	FlowInfo      uint32         // IPV6_FLOWINFO: traffic class and flow label; unused when sending
 	Extensions    []Extension    // IPV6_RECVHOPOPTS, IPV6_RECVRTHDR, IPV6_RECVDSTOPTS, in the order of the datagram; unused when sending
+	PathMTU       int            // IPV6_PATHMTU: not 0 in a message without data: the path MTU to Addr in bytes; unused when sending
 	Ancillary     *Ancillary     // choices of a datagram to be sent, besides Local; unused when receiving
 
 	// With MSG_ERRQUEUE, Err is the error and Offender the address that reported it; the zero Addr is the stack itself. Addr is then the

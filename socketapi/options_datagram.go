@@ -19,6 +19,12 @@ var udpOptions = datagramOptions(map[optname]option{
 	{SOL_SOCKET, SO_NO_CHECK}:       dgramFlag(func(o *dgram.Options) *bool { return &o.NoCheck }),
 	{IPPROTO_UDP, UDP_NO_CHECK6_TX}: dgramFlag(func(o *dgram.Options) *bool { return &o.NoCheck6 }),
 	{IPPROTO_UDP, UDP_NO_CHECK6_RX}: dgramFlag(func(o *dgram.Options) *bool { return &o.NoCheckIn }),
+	{IPPROTO_UDP, UDP_SEGMENT}: number(0, math.MaxUint16,
+		func(so *socket) int { return int(so.datagrams().Options().Segment) },
+		func(so *socket, n int) error {
+			so.datagrams().SetOptions(func(o *dgram.Options) { o.Segment = uint16(n) })
+			return nil
+		}),
 	{IPPROTO_UDP, UDP_CORK}: flag(
 		func(so *socket) bool { return so.datagrams().Options().Cork },
 		func(so *socket, on bool) { so.endpoint.(*datagram).SetCork(on) }),

@@ -23,6 +23,7 @@ var ipv6Options = map[optname]option{
 	{IPPROTO_IPV6, IPV6_PATHMTU}:      {get: getPathMTU},
 	{IPPROTO_IPV6, IPV6_DONTFRAG}:     flag6(func(o *ip.Options6) *bool { return &o.DontFrag }),
 	{IPPROTO_IPV6, IPV6_RECVERR}:      flag6(func(o *ip.Options6) *bool { return &o.RecvErr }),
+	{IPPROTO_IPV6, IPV6_RECVPATHMTU}:  flag6(func(o *ip.Options6) *bool { return &o.RecvPathMTU }),
 	{IPPROTO_IPV6, IPV6_HOPOPTS}:      extensionHeader(IPV6_HOPOPTS),
 	{IPPROTO_IPV6, IPV6_RTHDRDSTOPTS}: extensionHeader(IPV6_RTHDRDSTOPTS),
 	{IPPROTO_IPV6, IPV6_RTHDR}:        extensionHeader(IPV6_RTHDR),
@@ -44,7 +45,6 @@ var ipv6Options = map[optname]option{
 	{IPPROTO_IPV6, IPV6_RECVHOPOPTS}:     whole(kept(IPPROTO_IPV6, IPV6_RECVHOPOPTS)),
 	{IPPROTO_IPV6, IPV6_RECVRTHDR}:       whole(kept(IPPROTO_IPV6, IPV6_RECVRTHDR)),
 	{IPPROTO_IPV6, IPV6_RECVDSTOPTS}:     whole(kept(IPPROTO_IPV6, IPV6_RECVDSTOPTS)),
-	{IPPROTO_IPV6, IPV6_RECVPATHMTU}:     whole(kept(IPPROTO_IPV6, IPV6_RECVPATHMTU)),
 	{IPPROTO_IPV6, IPV6_RECVORIGDSTADDR}: whole(kept(IPPROTO_IPV6, IPV6_RECVORIGDSTADDR)),
 	{IPPROTO_IPV6, IPV6_RECVFRAGSIZE}:    whole(kept(IPPROTO_IPV6, IPV6_RECVFRAGSIZE)),
 	{IPPROTO_IPV6, IPV6_TRANSPARENT}:     whole(kept(IPPROTO_IPV6, IPV6_TRANSPARENT)),
@@ -160,7 +160,7 @@ func setFragmentSize(so *socket, v optvalue) error {
 	return nil
 }
 
-// IPv6MTUInfo is Linux's struct ip6_mtuinfo, for IPV6_PATHMTU.
+// IPv6MTUInfo is Linux's struct ip6_mtuinfo, for IPV6_PATHMTU. The option has no address, only the message has.
 type IPv6MTUInfo struct {
 	Addr SockaddrIn6
 	MTU  uint32 // bytes
@@ -171,6 +171,5 @@ func getPathMTU(so *socket) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	peer, _ := so.Remote()
-	return IPv6MTUInfo{so.stack.SockaddrIn6(so.shown(peer)), uint32(mtu)}, nil
+	return IPv6MTUInfo{MTU: uint32(mtu)}, nil
 }

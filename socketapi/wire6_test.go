@@ -222,7 +222,7 @@ func TestMSSOverIPv6(t *testing.T) { // TCP6-002, TCP6-003, TCP6-004, SOCK6-016
 		var path IPv6MTUInfo
 		_, err = w.GetSockOpt(fd, IPPROTO_IPV6, IPV6_PATHMTU, &path)
 		require.NoError(t, err)
-		require.Equal(t, IPv6MTUInfo{w.SockaddrIn6(netip.AddrPortFrom(addrA6, 9)), 1300}, path)
+		require.Equal(t, IPv6MTUInfo{MTU: 1300}, path, "without an address, as on Linux")
 		h, _ = w.sent6()
 		require.Equal(t, c.want > 1240, len(h) > 0, "segments that were too big are sent again")
 		for _, h := range h {

@@ -61,24 +61,59 @@ func (e *Socket) send(b []byte, to netip.AddrPort, c dgram.Control) (int, error)
 	if err := e.Sendable(); err != nil {
 		return 0, err
 	}
-	p := datagram(route, b, st.Local.Port(), to.Port(), checksumBy(st, route))
+	size, err := segmentSize(st, &c, route, &o, len(b))
+	if err != nil {
+		return 0, err
+	}
+	p := datagram(route, b, st.Local.Port(), to.Port(), checksumBy(st, route, size))
+	segment(p, size)
 	p.Queue = uint16(e.queue.Load())
 	if dgram.Stays(route, &o) {
 		p.Free()
 	} else if err := e.stack.ip.Send(e.stack.clock.Now(), route, o, p); err != nil {
 		e.stack.stats.OutFailed.Inc()
-		e.Refused(&st.Options, err, to, route.MTU())
+		e.Refused(&st.Options, &o, err, to, route.MTU())
 		return 0, err
 	}
-	e.stack.stats.OutDatagrams.Inc()
+	e.stack.stats.OutDatagrams.Add(uint64(max(1, (len(b)+size-1)/max(size, 1))))
 	if route.Cast() != packet.Unicast {
-		e.loop(st, route, &o, b, to)
+		e.loop(st, route, &o, b, to, size)
 	}
 	return len(b), nil
 }
 
+// maxSegments is the largest number of datagrams into which one send is cut, as on Linux.
+const maxSegments = 128
+
+// segmentSize returns the size in bytes of the datagrams into which a send of n bytes is cut, 0 if it is one datagram (UDP_SEGMENT). Errors,
+// as on Linux: EMSGSIZE for datagrams that would need fragments, EINVAL for too many, and without checksums.
+func segmentSize(st *dgram.State, c *dgram.Control, route *ip.Route, o *ip.Outgoing, n int) (int, error) {
+	size := int(st.Options.Segment)
+	if c.Choices != nil && c.Segment != nil {
+		size = int(*c.Segment)
+	}
+	switch {
+	case size == 0:
+		return 0, nil
+	case route.HeaderLen()+o.OptionsLen()+HeaderLen+min(n, size) > route.MTU():
+		return 0, syscall.EMSGSIZE
+	case n > size*maxSegments, checksumBy(st, route, 0) == checksumNone:
+		return 0, syscall.EINVAL
+	case n <= size:
+		return 0, nil
+	}
+	return size, nil
+}
+
+// segment makes p a super-packet of datagrams of size bytes, unless size is 0.
+func segment(p *packet.Buffer, size int) {
+	if size > 0 {
+		p.Offload.Segmentation, p.Offload.Size = packet.SegmentUDP, uint16(size)
+	}
+}
+
 // loop delivers a broadcast, or a multicast to a group that the interface receives, to the sockets of the stack as well.
-func (e *Socket) loop(st *dgram.State, route *ip.Route, o *ip.Outgoing, b []byte, to netip.AddrPort) {
+func (e *Socket) loop(st *dgram.State, route *ip.Route, o *ip.Outgoing, b []byte, to netip.AddrPort, size int) {
 	i := route.Interface()
 	if i == nil || route.Cast() == packet.Multicast && !(st.Options.Loops(route.Dst) && i.Accepts(route.Dst, route.Src)) {
 		return
@@ -87,6 +122,7 @@ func (e *Socket) loop(st *dgram.State, route *ip.Route, o *ip.Outgoing, b []byte
 		Src: route.Src, Dst: route.Dst, Protocol: o.Protocol, TOS: o.TOS, TTL: o.TTL, Options: o.Options, Cast: route.Cast(), In: i,
 	}
 	p := datagram(route, b, st.Local.Port(), to.Port(), checksumLink).Own()
+	segment(p, size)
 	e.stack.Input(e.stack.clock.Now(), &d, p)
 }
 
@@ -103,15 +139,16 @@ type summer uint8
 
 const (
 	checksumHere summer = iota
-	checksumLink        // the link
+	checksumLink        // the link, or the part that cuts a super-packet
 	checksumNone        // none: SO_NO_CHECK, UDP_NO_CHECK6_TX
 )
 
-func checksumBy(st *dgram.State, route *ip.Route) summer {
+// checksumBy chooses who computes the checksum of a datagram, or of datagrams of size bytes if size is not 0.
+func checksumBy(st *dgram.State, route *ip.Route, size int) summer {
 	switch {
 	case st.Options.NoCheck && route.Dst.Is4(), st.Options.NoCheck6 && route.Dst.Is6():
 		return checksumNone
-	case route.Features().Checksum:
+	case size > 0 || route.Features().Checksum:
 		return checksumLink
 	}
 	return checksumHere

@@ -16,9 +16,10 @@ type Control struct {
 
 // Choices are the seldom parts of Control.
 type Choices struct {
-	Device *ip.Interface                 // the interface to leave by; nil: any
-	Header func(ip.Outgoing) ip.Outgoing // changes the header fields
-	Err    error                         // the choices are invalid: the error of a send that has a destination, as on Linux
+	Device  *ip.Interface                 // the interface to leave by; nil: any
+	Segment *uint16                       // UDP_SEGMENT; nil: that of the socket
+	Header  func(ip.Outgoing) ip.Outgoing // changes the header fields
+	Err     error                         // the choices are invalid: the error of a send that has a destination, as on Linux
 }
 
 // header returns the header fields of a datagram along a route.

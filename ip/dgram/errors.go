@@ -23,16 +23,40 @@ func (q *Receiver) HandleError(o *Options, connected bool, e *ip.Error, port uin
 	}
 }
 
-// Refused puts EMSGSIZE of the stack itself on the error queue if IP_RECVERR or IPV6_RECVERR is on, with the path MTU as its Info. It
+// Refused tells the socket the path MTU when the stack itself has refused a datagram to a peer, with the header fields out, by EMSGSIZE: by
+// an entry of the error queue with IP_RECVERR or IPV6_RECVERR, and by a PathMTU with IPV6_RECVPATHMTU if IPV6_DONTFRAG is the reason. It
 // ignores other errors.
-func (q *Receiver) Refused(o *Options, err error, to netip.AddrPort, mtu int) {
-	if err != syscall.EMSGSIZE || !o.recvErr(to.Addr()) {
+func (q *Receiver) Refused(o *Options, out *ip.Outgoing, err error, to netip.AddrPort, mtu int) {
+	if err != syscall.EMSGSIZE {
+		return
+	}
+	if to.Addr().Is6() {
+		mtu -= out.V6.ExtensionsLen()
+		if out.V6.DontFrag && o.IPv6().RecvPathMTU {
+			q.pathMTU.Store(&PathMTU{to.Addr(), mtu})
+		}
+	}
+	if !o.recvErr(to.Addr()) {
 		return
 	}
 	q.mu.Lock()
 	q.errors.Push(errqueue.Error{Errno: syscall.EMSGSIZE, Origin: errqueue.Local, Info: uint32(mtu), To: to})
 	q.mu.Unlock()
 	q.waiters.Notify(poll.Err)
+}
+
+// PathMTU is the path MTU to a peer, in bytes, that the next call to receive returns instead of data (IPV6_RECVPATHMTU).
+type PathMTU struct {
+	To  netip.Addr
+	MTU int
+}
+
+// TakePathMTU removes the latest PathMTU; nil: there is none. As on Linux it waits while the option is off, and wakes nobody.
+func (s *Socket) TakePathMTU() *PathMTU {
+	if s.pathMTU.Load() == nil || !s.State().Options.IPv6().RecvPathMTU {
+		return nil
+	}
+	return s.pathMTU.Swap(nil)
 }
 
 // Report puts an ICMP error on the error queue and makes it the pending error. It ignores an ICMP message without an error number.

@@ -19,12 +19,13 @@ type Options struct {
 	Multicast6         Multicast  // of IPv6
 
 	// Of UDP sockets only.
-	ReuseAddr bool // SO_REUSEADDR
-	ReusePort bool // SO_REUSEPORT
-	NoCheck   bool // SO_NO_CHECK: send over IPv4 without checksum
-	NoCheck6  bool // UDP_NO_CHECK6_TX: send over IPv6 without checksum (RFC 6936)
-	NoCheckIn bool // UDP_NO_CHECK6_RX: receive over IPv6 without checksum
-	Cork      bool // UDP_CORK: gather the bytes of several sends into one datagram
+	ReuseAddr bool   // SO_REUSEADDR
+	ReusePort bool   // SO_REUSEPORT
+	NoCheck   bool   // SO_NO_CHECK: send over IPv4 without checksum
+	NoCheck6  bool   // UDP_NO_CHECK6_TX: send over IPv6 without checksum (RFC 6936)
+	NoCheckIn bool   // UDP_NO_CHECK6_RX: receive over IPv6 without checksum
+	Cork      bool   // UDP_CORK: gather the bytes of several sends into one datagram
+	Segment   uint16 // UDP_SEGMENT: a longer send leaves as datagrams of so many bytes; 0: as one
 
 	// Of raw sockets only.
 	HdrIncl    bool   // IP_HDRINCL: the bytes given to Send begin with the IP header

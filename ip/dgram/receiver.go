@@ -5,6 +5,7 @@ package dgram
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,6 +31,7 @@ type Datagram struct {
 // Receiver is the receiving half of a datagram socket. The zero value is ready for use; it is safe for concurrent use.
 type Receiver struct {
 	waiters poll.WaitList
+	pathMTU atomic.Pointer[PathMTU]
 
 	mu        sync.Mutex
 	ring      []entry // a power of two long

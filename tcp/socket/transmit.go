@@ -77,7 +77,7 @@ func (s *Stack) setup(now time.Duration, f *flow, set *settings) tcp.Setup {
 		NetHeader: f.route.HeaderLen(), MTU: set.mtu(f.route), LinkMTU: f.route.MTU(),
 	}
 	if i := f.route.Interface(); i != nil {
-		setup.LinkMTU = i.MTU()
+		setup.LinkMTU = i.MTUTo(f.route.Dst)
 	}
 	if tso := f.route.Features().TSO; tso > 0 {
 		setup.MaxPayload = tso - maxIPHeader - tcp.MaxHeaderLen
