@@ -65,22 +65,31 @@ func portOf(a net.Addr) string {
 }
 
 // rest advances stacks that share a virtual clock to the time to, deadline by deadline, until all are idle.
-func rest(to time.Duration, hosts ...host) {
+func rest(to time.Duration, hosts ...host) { run(hosts[0].virtual(), to, hosts...) }
+
+// advancer is a stack, or another thing that lives in virtual time.
+type advancer interface {
+	Advance(to time.Duration) (busy bool)
+	NextDeadline() (time.Duration, bool)
+}
+
+// run is rest for all that share a clock.
+func run[R advancer](clk *VirtualClock, to time.Duration, all ...R) {
 	for {
 		next, busy := to, false
-		for _, h := range hosts {
-			busy = h.Advance(h.Now()) || busy
-			if at, ok := h.NextDeadline(); ok {
+		for _, r := range all {
+			busy = r.Advance(clk.Now()) || busy
+			if at, ok := r.NextDeadline(); ok {
 				next = min(next, at)
 			}
 		}
-		if busy {
-			continue
-		}
-		if hosts[0].Now() >= to {
+		switch {
+		case busy:
+		case clk.Now() >= to:
 			return
+		default:
+			clk.Set(next)
 		}
-		hosts[0].virtual().Set(next)
 	}
 }
 
