@@ -37,7 +37,7 @@ var pairs = [...]struct {
 
 // wires are the impairments, in both directions alike.
 var wires = [...]string{
-	"delay=20ms,loss=10%", "delay=20ms,loss=20%", "delay=20ms,loss=25%",
+	"delay=20ms,loss=10%", "delay=20ms,loss=20%", hardest,
 	"delay=20ms,loss=5%,reorder=5%,duplicate=5%",
 }
 
@@ -168,51 +168,61 @@ func TestArrives(t *testing.T) {
 const (
 	longSize     = 300_000
 	longSeeds    = 10
-	longPatience = 5 * time.Minute
+	hardSeeds    = 40        // of the hardest wire, on which the stack is compared with the kernel
+	longPatience = time.Hour // longer than any transfer takes, so that none is cut off
 )
 
-// result is the median and the longest of several times.
-type result struct{ median, worst time.Duration }
+// hardest is the wire of the comparison: its longest times are many times the median, and differ from run to run.
+const hardest = "delay=20ms,loss=25%"
+
+// result is the median of several times, the time that nine of ten do not exceed, and the longest.
+type result struct{ median, tenth, worst time.Duration }
 
 func summary(took []time.Duration) result {
 	slices.Sort(took)
 	n := len(took)
-	return result{(took[(n-1)/2] + took[n/2]) / 2, took[n-1]}
+	return result{(took[(n-1)/2] + took[n/2]) / 2, took[(9*n-1)/10], took[n-1]}
 }
 
-// String prints both in seconds; a transfer that took longer than patience has no time.
+// String prints all in seconds.
 func (r result) String() string {
-	if r.worst >= longPatience {
-		return fmt.Sprintf("%.1f, over %.0f", r.median.Seconds(), r.worst.Seconds())
-	}
-	return fmt.Sprintf("%.1f, %.1f", r.median.Seconds(), r.worst.Seconds())
+	return fmt.Sprintf("%.1f, %.1f, %.1f", r.median.Seconds(), r.tenth.Seconds(), r.worst.Seconds())
 }
 
-// exceeds reports whether r is more than 1.5 times as long as another.
-func (r result) exceeds(o result) bool { return 2*r.median > 3*o.median || 2*r.worst > 3*o.worst }
+// exceeds reports whether r is more than 1.5 times as long as another. The longest of all is left out: it is the chance of one seed.
+func (r result) exceeds(o result) bool { return 2*r.median > 3*o.median || 2*r.tenth > 3*o.tenth }
+
+// seedsOf is the number of transfers over a wire, for each pair.
+func seedsOf(wire string) int {
+	if wire == hardest {
+		return hardSeeds
+	}
+	return longSeeds
+}
 
 // TestTimes makes the table. With CUBIC and 25 % loss both ways the stack takes at most 1.5 times as long as the kernel, in the
-// median and at worst.
+// median and in nine of ten transfers.
 func TestTimes(t *testing.T) {
 	netns.Need(t)
 	if os.Getenv("TUNSTACK_LONG") != "1" {
-		t.Skip("for TUNSTACK_LONG=1: it takes minutes")
+		t.Skip("for TUNSTACK_LONG=1: it takes many minutes")
 	}
 	var runs []run
 	for _, wire := range wires {
 		for _, p := range pairs {
-			runs = append(runs, seeds(longSeeds, run{from: p.from, to: p.to, wire: wire, size: longSize})...)
+			runs = append(runs, seeds(seedsOf(wire), run{from: p.from, to: p.to, wire: wire, size: longSize})...)
 		}
 	}
 	took := each(t, runs, longPatience)
 	var table strings.Builder
 	for _, wire := range wires {
 		var got [len(pairs)]result
-		fmt.Fprintf(&table, "| %s |", wire)
+		n := seedsOf(wire)
+		fmt.Fprintf(&table, "| %s | %d |", wire, n)
 		for i, p := range pairs {
-			got[i], took = summary(took[:longSeeds]), took[longSeeds:]
+			got[i], took = summary(took[:n]), took[n:]
 			fmt.Fprintf(&table, " %v |", got[i])
-			if strings.Contains(wire, "25%") && got[i].exceeds(got[0]) {
+			if wire == hardest && got[i].exceeds(got[0]) {
 				t.Errorf("%s takes %v, between kernels it takes %v", p.name, got[i], got[0])
 			}
 		}
