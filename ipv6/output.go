@@ -40,11 +40,12 @@ func (s *Stack) Send(now time.Duration, r *ip.Route, o ip.Outgoing, p *packet.Bu
 	out.put(p.Prepend(HeaderLen))
 	p.Offload.Start += HeaderLen
 	p.Cast = to.Cast
-	if o.Protocol != ip.ProtocolTCP { // TCP checks an error against its segments in flight
+	if o.Protocol != ip.ProtocolTCP { // TCP checks an error against its segments in flight, and cuts them by the path MTU
 		s.ip.NoteSent(now, r.Src, r.Dst, o.Protocol, HeaderLen+extensions, p)
+		to = limited(to, o.V6)
 	}
 	s.stats.OutPackets.Inc()
-	return s.emit(now, limited(to, o.V6), &out, p, !o.DontFragment)
+	return s.emit(now, to, &out, p, !o.DontFragment)
 }
 
 // limited returns the path with the MTU that the options of a socket choose.

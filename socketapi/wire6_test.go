@@ -232,6 +232,22 @@ func TestMSSOverIPv6(t *testing.T) { // TCP6-002, TCP6-003, TCP6-004, SOCK6-016
 	}
 }
 
+// IPV6_MTU and IPV6_MTU_DISCOVER change no segment: none leaves in fragments.
+func TestFragmentSizeOfStream(t *testing.T) { // TCP6-004
+	for _, size := range []int{0, 1280} {
+		w := newWire(t, dualStack)
+		fd := w.socket6(SOCK_STREAM|SOCK_NONBLOCK, 0)
+		w.set6(fd, IPV6_MTU, size)
+		w.set6(fd, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE)
+		w.handshake6(fd, tcp.Options{MSS: 9000})
+		_, err := w.Send(fd, make([]byte, 1440), 0)
+		require.NoError(t, err)
+		h, _ := w.sent6()
+		require.Len(t, h, 1)
+		require.Equal(t, 1500, h[0].TotalLen)
+	}
+}
+
 // IPV6_MINHOPCOUNT drops segments with a lower hop limit, and IP_MINTTL has no effect on them.
 func TestMinHopCount(t *testing.T) { // SOCK-071
 	const hops = 64 // of the segments that packet6 makes

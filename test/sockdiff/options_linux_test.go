@@ -86,7 +86,7 @@ var options = map[string]sockopt{
 	"IPV6_CHECKSUM":         {ip6, socketapi.IPV6_CHECKSUM, 4, []string{"-1", "0", "1", "2"}},
 	"IPV6_JOIN_GROUP":       {ip6, socketapi.IPV6_JOIN_GROUP, 0, mreqs},
 	"IPV6_LEAVE_GROUP":      {ip6, socketapi.IPV6_LEAVE_GROUP, 0, mreqs},
-	"IPV6_HOPOPTS":          {ip6, socketapi.IPV6_HOPOPTS, 0, []string{"x", "x0000", "x0000010400000000", "x00010104000000000104000000000000"}},
+	"IPV6_HOPOPTS":          {ip6, socketapi.IPV6_HOPOPTS, 0, []string{"x", "x0000", "x0000010400000000", "x00011e0c000000000000000000000000"}},
 	"IPV6_DSTOPTS":          {ip6, socketapi.IPV6_DSTOPTS, 0, []string{"x", "x0000010400000000", "x0001"}},
 
 	"TCP_NODELAY":      {tcp, socketapi.TCP_NODELAY, 4, []string{"0", "1"}},
