@@ -118,16 +118,23 @@ func (f *family) fragment(protocol uint8, src netip.Addr, id uint16, offset int,
 	return datagram6(ipv6.NextFragment, 64, src, f.victim.Addr(), append(x, payload...))
 }
 
-// parse reads the header of a datagram that may be cut off. whole is false for a fragment.
-func (f *family) parse(b []byte) (d ip.Datagram, whole, ok bool) {
+// parsed is the header of a datagram.
+type parsed struct {
+	ip.Datagram
+	first bool // it is no fragment, or the first one
+	whole bool // it is no fragment
+}
+
+// parse reads the header of a datagram that may be cut off.
+func (f *family) parse(b []byte) (d parsed, ok bool) {
 	if f == four {
 		var h ipv4.Header
 		ok = h.Parse(b)
-		return h.Datagram, !h.MF && h.Offset == 0, ok
+		return parsed{h.Datagram, h.Offset == 0, h.Offset == 0 && !h.MF}, ok
 	}
 	var h ipv6.Header
 	ok = h.Parse(b)
-	return h.Datagram, !h.More && h.Offset == 0, ok
+	return parsed{h.Datagram, h.Offset == 0, h.Offset == 0 && !h.More}, ok
 }
 
 // sum sets the checksum, at an offset, of the payload of a datagram, and returns it. ICMP's has no pseudo-header.

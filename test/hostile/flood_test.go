@@ -34,7 +34,7 @@ func (l *lab) guest() *guest {
 	l.t.Cleanup(func() { s.Close() })
 	g.Berkeley = s.Berkeley()
 	l.out = func(b []byte) {
-		if d, _, _ := l.parse(b); d.Dst == l.honest.Addr() {
+		if d, _ := l.parse(b); d.Dst == l.honest.Addr() {
 			g.toGuest = append(g.toGuest, slices.Clone(b))
 		}
 	}
@@ -272,7 +272,7 @@ func testZeroWindowHold(t *testing.T, f *family) {
 	}
 	answer := func(b []byte) { // keeps the window closed
 		var s tcp.Segment
-		if d, _, ok := l.parse(b); ok && s.Parse(b[d.HeaderLen:]) == nil && !s.Flags.Has(tcp.RST) {
+		if d, ok := l.parse(b); ok && s.Parse(b[d.HeaderLen:]) == nil && !s.Flags.Has(tcp.RST) {
 			l.sent = append(l.sent, segment(netip.AddrPortFrom(l.attacker, s.DstPort), f.victim, tcp.Segment{Flags: tcp.ACK, Seq: s.Ack, Ack: s.Seq}))
 		}
 	}

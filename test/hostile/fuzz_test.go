@@ -120,7 +120,7 @@ func (z *fuzzed) act(b []byte) {
 // receive injects a packet, and records whether it is one that must not be answered in kind.
 func (z *fuzzed) receive(b []byte) {
 	var s tcp.Segment
-	if d, _, ok := z.parse(b); ok {
+	if d, ok := z.parse(b); ok && d.first {
 		body := b[d.HeaderLen:]
 		z.reset = d.Protocol == ip.ProtocolTCP && s.Parse(body) == nil && s.Flags.Has(tcp.RST)
 		z.failure = d.Protocol == z.icmp && len(body) > 0 && z.isError(body[0])
@@ -235,7 +235,7 @@ func (z *fuzzed) keep(fd int) {
 
 // check checks every packet sent.
 func (z *fuzzed) check(b []byte) {
-	d, whole, ok := z.parse(b)
+	d, ok := z.parse(b)
 	require.True(z.t, ok)
 	require.Equal(z.t, len(b), d.TotalLen)
 	require.LessOrEqual(z.t, len(b), 1500)
@@ -244,7 +244,7 @@ func (z *fuzzed) check(b []byte) {
 	}
 	require.True(z.t, z.owns(d.Src) || d.Src.IsUnspecified() && d.Protocol == z.icmp, "from %v", d.Src)
 	z.quote = bytes.Clone(b[:min(len(b), d.HeaderLen+8)])
-	if !whole {
+	if !d.whole {
 		return
 	}
 	body := b[d.HeaderLen:]
@@ -269,7 +269,7 @@ func (z *fuzzed) owns(a netip.Addr) bool {
 	})
 }
 
-func (z *fuzzed) checkSegment(d *ip.Datagram, body []byte) {
+func (z *fuzzed) checkSegment(d *parsed, body []byte) {
 	z.checkPseudo(d, body)
 	var s tcp.Segment
 	require.NoError(z.t, s.Parse(body))
@@ -280,7 +280,7 @@ func (z *fuzzed) checkSegment(d *ip.Datagram, body []byte) {
 	}
 }
 
-func (z *fuzzed) checkPseudo(d *ip.Datagram, body []byte) {
+func (z *fuzzed) checkPseudo(d *parsed, body []byte) {
 	require.Equal(z.t, uint16(0xffff), checksum.Sum(body, checksum.Pseudo(d.Src, d.Dst, d.Protocol, len(body))))
 }
 
@@ -306,7 +306,7 @@ func (z *fuzzed) leave() {
 	_, busy := z.NextDeadline()
 	require.True(z.t, !busy || z.family == six, "IPv6 goes on asking for routers, and what they advertise may last")
 	z.out = func(b []byte) {
-		d, _, _ := z.parse(b)
+		d, _ := z.parse(b)
 		require.Equal(z.t, ip.ProtocolICMPv6, int(d.Protocol), "nothing else is left to send")
 	}
 	z.after(2 * time.Hour)

@@ -181,7 +181,7 @@ func (p *peer) heard() []tcp.Segment {
 	var list []tcp.Segment
 	for _, b := range p.l.sent {
 		var s tcp.Segment
-		if d, _, ok := p.l.parse(b); ok && d.Protocol == ip.ProtocolTCP && d.Dst == p.addr.Addr() {
+		if d, ok := p.l.parse(b); ok && d.Protocol == ip.ProtocolTCP && d.Dst == p.addr.Addr() {
 			require.NoError(p.l.t, s.Parse(b[d.HeaderLen:]))
 			if s.DstPort == p.addr.Port() {
 				list = append(list, s)
