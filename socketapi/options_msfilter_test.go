@@ -49,72 +49,93 @@ func (f *filterForm) value(group netip.Addr, mode uint32, sources ...netip.Addr)
 	return b
 }
 
-// IP_MSFILTER and MCAST_MSFILTER replace and read the whole filter of a group. The errors are those of Linux.
+// filterLab is a socket whose source filter is read and written in one form.
+type filterLab struct {
+	*wire
+	filterForm
+	fd   int
+	list []netip.Addr // sources
+}
+
+func newFilterLab(t *testing.T, f filterForm) *filterLab {
+	l := &filterLab{wire: newWire(t, dualStack), filterForm: f}
+	var err error
+	l.fd, err = l.Socket(f.domain, SOCK_DGRAM, 0)
+	require.NoError(t, err)
+	for s := range strings.FieldsSeq(f.sources) {
+		l.list = append(l.list, netip.MustParseAddr(s))
+	}
+	return l
+}
+
+func (l *filterLab) join() {
+	require.NoError(l.t, l.groups(l.fd).Join(l.group, l.stack().InterfaceAt(2)))
+}
+
+func (l *filterLab) write(value []byte) error { return l.SetSockOpt(l.fd, l.level, l.option, value) }
+
+func (l *filterLab) read(value []byte) ([]byte, error) {
+	n, err := l.GetSockOpt(l.fd, l.level, l.option, value)
+	return value[:max(n, 0)], err
+}
+
+// reads requires the value that is read into a buffer.
+func (l *filterLab) reads(want, buffer []byte) {
+	l.t.Helper()
+	got, err := l.read(buffer)
+	require.NoError(l.t, err)
+	require.Equal(l.t, want, got)
+}
+
+func (l *filterLab) fails(want error, buffer []byte) {
+	l.t.Helper()
+	_, err := l.read(buffer)
+	require.Equal(l.t, want, err)
+}
+
+// IP_MSFILTER and MCAST_MSFILTER replace and read the whole filter of a group; too small a buffer receives its beginning.
 func TestSourceFilters(t *testing.T) { // SOCK-071
 	for _, f := range filterForms {
 		t.Run(f.name, func(t *testing.T) {
-			w := newWire(t, dualStack)
-			fd, err := w.Socket(f.domain, SOCK_DGRAM, 0)
-			require.NoError(t, err)
-			var sources []netip.Addr
-			for s := range strings.FieldsSeq(f.sources) {
-				sources = append(sources, netip.MustParseAddr(s))
+			l := newFilterLab(t, f)
+			l.join()
+			room := slices.Repeat([]netip.Addr{f.group}, len(l.list))
+			l.reads(f.value(f.group, MCAST_EXCLUDE), f.value(f.group, 9, room...))
+			require.NoError(t, l.write(f.value(f.group, MCAST_INCLUDE, l.list...)))
+			whole := f.value(f.group, MCAST_INCLUDE, slices.SortedFunc(slices.Values(l.list), netip.Addr.Compare)...)
+			for n := range len(room) + 1 {
+				l.reads(whole[:f.layout.head+n*f.layout.size], f.value(f.group, 9, room[:n]...))
 			}
-			none := make([]netip.Addr, 3)
-			for i := range none {
-				none[i] = f.group
-			}
-			set := func(value []byte) error { return w.SetSockOpt(fd, f.level, f.option, value) }
-			get := func(value []byte) ([]byte, error) {
-				n, err := w.GetSockOpt(fd, f.level, f.option, value)
-				return value[:max(n, 0)], err
-			}
-			fails := func(want error, value []byte) {
-				t.Helper()
-				_, err := get(value)
-				require.Equal(t, want, err)
-			}
-			require.Equal(t, syscall.EINVAL, set(f.value(f.group, MCAST_INCLUDE, sources...)), "not joined")
-			require.Equal(t, syscall.EADDRNOTAVAIL, set(f.value(f.group, MCAST_INCLUDE)))
-			fails(syscall.EADDRNOTAVAIL, f.value(f.group, 9))
-			fails(syscall.EINVAL, f.value(sources[0], 9))
+			huge := f.value(f.group, 9, room[:1]...)
+			binary.NativeEndian.PutUint32(huge[f.layout.head-4:], 1<<31) // sources, in a buffer for one
+			l.reads(whole[:f.layout.head+f.layout.size], huge)
+			require.NoError(t, l.write(f.value(f.group, MCAST_INCLUDE)), "leaves the group")
+			l.fails(syscall.EADDRNOTAVAIL, f.value(f.group, 9))
+		})
+	}
+}
 
-			require.NoError(t, w.groups(fd).Join(f.group, w.stack().InterfaceAt(2)))
-			got, err := get(f.value(f.group, 9, none...))
-			require.NoError(t, err)
-			require.Equal(t, f.value(f.group, MCAST_EXCLUDE), got)
-			require.NoError(t, set(f.value(f.group, MCAST_INCLUDE, sources...)))
-			sorted := slices.SortedFunc(slices.Values(sources), netip.Addr.Compare)
-			got, err = get(f.value(f.group, 9, none...))
-			require.NoError(t, err)
-			require.Equal(t, f.value(f.group, MCAST_INCLUDE, sorted...), got)
-			for n := range none { // too small a buffer receives the beginning, and the number
-				got, err = get(f.value(f.group, 9, none[:n]...))
-				require.NoError(t, err)
-				require.Equal(t, f.value(f.group, MCAST_INCLUDE, sorted...)[:f.layout.head+n*f.layout.size], got)
+// The errors of IP_MSFILTER and MCAST_MSFILTER are those of Linux.
+func TestErrorsOfSourceFilters(t *testing.T) { // SOCK-071
+	for _, f := range filterForms {
+		t.Run(f.name, func(t *testing.T) {
+			l := newFilterLab(t, f)
+			require.Equal(t, syscall.EINVAL, l.write(f.value(f.group, MCAST_INCLUDE, l.list...)), "not joined")
+			require.Equal(t, syscall.EADDRNOTAVAIL, l.write(f.value(f.group, MCAST_INCLUDE)))
+			l.fails(syscall.EADDRNOTAVAIL, f.value(f.group, 9))
+			l.fails(syscall.EINVAL, f.value(l.list[0], 9))
+			l.join()
+			long := f.value(f.group, MCAST_EXCLUDE, l.list...)
+			require.Equal(t, syscall.EINVAL, l.write(long[:len(long)-1]))
+			require.Equal(t, syscall.EINVAL, l.write(long[:f.layout.head-1]))
+			l.fails(syscall.EINVAL, long[:f.layout.head-1])
+			require.Equal(t, syscall.EINVAL, l.write(f.value(f.group, 2, l.list...)), "no mode")
+			many := []netip.Addr{l.list[1]}
+			for len(many) <= f.most {
+				many = append(many, many[len(many)-1].Next())
 			}
-			huge := f.value(f.group, 9, none[:1]...)
-			binary.NativeEndian.PutUint32(huge[f.layout.head-4:], 1<<31)
-			got, err = get(huge)
-			require.NoError(t, err)
-			require.Len(t, got, f.layout.head+f.layout.size)
-
-			long := f.value(f.group, MCAST_EXCLUDE, sources...)
-			require.Equal(t, syscall.EINVAL, set(long[:len(long)-1]))
-			require.Equal(t, syscall.EINVAL, set(long[:f.layout.head-1]))
-			fails(syscall.EINVAL, long[:f.layout.head-1])
-			require.Equal(t, syscall.EINVAL, set(f.value(f.group, 2, sources...)), "no mode")
-			many := make([]netip.Addr, f.most+1)
-			for i := range many {
-				many[i] = sources[1]
-				for range i {
-					many[i] = many[i].Next()
-				}
-			}
-			require.Equal(t, syscall.ENOBUFS, set(f.value(f.group, MCAST_EXCLUDE, many...)))
-			require.NoError(t, set(f.value(f.group, MCAST_EXCLUDE, many[1:]...)))
-			require.NoError(t, set(f.value(f.group, MCAST_INCLUDE)), "leaves the group")
-			fails(syscall.EADDRNOTAVAIL, f.value(f.group, 9))
+			require.Equal(t, syscall.ENOBUFS, l.write(f.value(f.group, MCAST_EXCLUDE, many...)))
+			require.NoError(t, l.write(f.value(f.group, MCAST_EXCLUDE, many[1:]...)))
 		})
 	}
 }
