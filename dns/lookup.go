@@ -49,6 +49,11 @@ func (r *Resolver) lookup(ctx context.Context, network, host string, found func(
 		found(h.Addrs)
 		return h, nil
 	}
+	if h := r.handler(host); h != nil {
+		handled, err := h.lookup(ctx, network, host, has)
+		found(handled.Addrs)
+		return handled, err
+	}
 	answers, err := r.searchEach(ctx, host, func(a *Answer) { found(a.addrs()) }, r.addressTypes(network)...)
 	if err != nil {
 		return Host{}, err

@@ -52,6 +52,7 @@ type Resolver struct {
 	settings atomic.Pointer[Settings]
 	turn     atomic.Uint32 // counts queries, for Settings.Rotate
 	hosts    hostsFile
+	handlers sync.Map // from domain to Handler
 	cache    cache
 	flights  flights
 	streams  streams

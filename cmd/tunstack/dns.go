@@ -2,6 +2,8 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -11,6 +13,7 @@ import (
 	"strings"
 
 	"tunstack/cmd/internal/dig"
+	resolver "tunstack/dns"
 	"tunstack/internal/netns"
 	"tunstack/services"
 	"tunstack/services/dns"
@@ -23,11 +26,29 @@ func offered(stack counted, cfg upConfig) []services.Service {
 	if stack.Stack == nil {
 		return inOrder(services.All(nil), dns.Service(dns.Config{}), dhcpService(nil))
 	}
-	hosts := func() []dns.Host {
-		return []dns.Host{{Name: services.Name, Addrs: lasting(stack.Stack)}, {Name: "host." + services.Name, Addrs: cfg.hosts()}}
-	}
+	hosts := func() []dns.Host { return hostsOf(stack.Stack, cfg) }
 	names := dns.Service(dns.Config{Hosts: hosts, Forward: cfg.forward, Dial: stack.DialContext})
 	return inOrder(services.All(stack), names, dhcpService(cfg.leases))
+}
+
+// hostsOf are the names of a stack and of its host.
+func hostsOf(stack *socketapi.Stack, cfg upConfig) []dns.Host {
+	return []dns.Host{{Name: services.Name, Addrs: lasting(stack)}, {Name: "host." + services.Name, Addrs: cfg.hosts()}}
+}
+
+// knowNames makes the stack know its own names, whatever its servers are, and in a sandbox ask its own name server for the others.
+func (n *node) knowNames(cfg upConfig) {
+	n.stack.Resolver().Handle(services.Name, func(_ context.Context, _, name string) ([]netip.Addr, error) {
+		for _, h := range hostsOf(n.stack, cfg) {
+			if strings.EqualFold(h.Name, strings.TrimSuffix(name, ".")) {
+				return h.Addrs, nil
+			}
+		}
+		return nil, resolver.ErrNoName
+	})
+	if cfg.ownNames {
+		n.stack.SetNameServers(socketapi.NameServers{Source: socketapi.NamesOwn, Servers: []netip.AddrPort{ownServer}})
+	}
 }
 
 // ownServer is the dns service as the stack itself reaches it.
@@ -100,6 +121,13 @@ func (n *node) startMDNS(cfg upConfig, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("--mdns: %w", err)
 	}
+	n.stack.Resolver().Handle("local", func(ctx context.Context, network, name string) ([]netip.Addr, error) {
+		addrs, err := r.Lookup(ctx, network, name)
+		if errors.Is(err, mdns.ErrNotFound) {
+			err = resolver.ErrNoName
+		}
+		return addrs, err
+	})
 	n.onClose(r.Close)
 	return nil
 }

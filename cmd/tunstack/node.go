@@ -187,8 +187,8 @@ func (n *node) startServices(cfg upConfig) error {
 		return err
 	}
 	n.services = chosen
-	if cfg.ownNames && slices.Contains(services.Names(chosen), "dns") {
-		n.stack.SetNameServers(socketapi.NameServers{Source: socketapi.NamesOwn, Servers: []netip.AddrPort{ownServer}})
+	if slices.Contains(services.Names(chosen), "dns") {
+		n.knowNames(cfg)
 	}
 	n.onClose(func() error { running.Close(); return nil })
 	return nil

@@ -170,7 +170,8 @@ func TestDigAndHostAreBINDs(t *testing.T) {
 
 // DNS-036, DNS-043: dig, host and the C library of the host find the names of the stack by its dns service, in both transports.
 func TestDNSService(t *testing.T) {
-	up(t)
+	n := up(t, "--dns", "none")
+	require.Contains(t, n.succeed("", "ping", "-c", "1", "tunstack.internal"), "PING tunstack.internal (10.0.0.2)")
 	for line, want := range map[string]string{
 		"dig @10.0.0.2 tunstack.internal +short":                             "10.0.0.2\n",
 		"dig @10.0.0.2 tunstack.internal +short +tcp":                        "10.0.0.2\n",
@@ -300,6 +301,7 @@ func TestPingLocal(t *testing.T) {
 		out, _ := run(t, n.command("dig", "@224.0.0.251", "-p", "5353", "machine.local", "+short", "+time=1", "+tries=1"))
 		return out == hostIP+"\n"
 	})
+	require.Contains(t, n.succeed("", "ping", "-c", "1", "machine.local"), "PING machine.local (10.0.0.1)")
 	c.say("")
 	require.Zero(t, c.end(), c.out.String())
 }
