@@ -59,6 +59,8 @@ func TestPageHeaders(t *testing.T) {
 func TestPageIsAskedForByAddress(t *testing.T) {
 	for host, status := range map[string]int{
 		"10.0.0.2": 200, "10.0.0.2:80": 200, "[fd00::2]": 200, "[fd00::2]:80": 200, "localhost:8080": 200, "": 200,
+		"tunstack.internal": 200, "TunStack.Internal:80": 200, "tunstack.internal.": 200, "tunstack.local": 200,
+		"tunstack.internal.example": 421, "x.tunstack.internal": 421, "other.local": 421,
 		"rebound.example": 421, "rebound.example:80": 421, "10.0.0.2.example": 421, "localhost.example": 421,
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
