@@ -126,3 +126,22 @@ func TestDatagramsAfterPacketTooBig(t *testing.T) { // UDP6-005, UDP6-006, SOCK6
 		require.Equal(t, c.want, sizes(1452), "IPV6_MTU_DISCOVER %d", c.discover)
 	}
 }
+
+// Whether a socket learns of a Packet Too Big depends on IPV6_MTU_DISCOVER and IPV6_RECVERR as on Linux.
+func TestWhoLearnsOfPacketTooBig(t *testing.T) { // UDP6-006, SOCK6-016
+	for discover, want := range map[int][2]bool{ // in the error queue, and without it as the pending error
+		IPV6_PMTUDISC_DONT: {true, false}, IPV6_PMTUDISC_WANT: {true, true}, IPV6_PMTUDISC_DO: {true, true},
+		IPV6_PMTUDISC_PROBE: {true, true}, IPV6_PMTUDISC_INTERFACE: {false, false}, IPV6_PMTUDISC_OMIT: {false, false},
+	} {
+		for i, recvErr := range []int{1, 0} {
+			w := newWire(t, dualStack)
+			fd := w.udp6()
+			w.set6(fd, IPV6_MTU_DISCOVER, discover)
+			w.set6(fd, IPV6_RECVERR, recvErr)
+			_, err := w.Send(fd, make([]byte, 1452), 0)
+			require.NoError(t, err)
+			w.error6(icmp.PacketTooBig, 0, 1300, w.sent[0][:1232])
+			require.Equal(t, want[i], w.soError(fd) == syscall.EMSGSIZE, "IPV6_MTU_DISCOVER %d, IPV6_RECVERR %d", discover, recvErr)
+		}
+	}
+}

@@ -14,11 +14,11 @@ import (
 // an unconnected one cannot tell which of its datagrams failed (RFC 1122 section 4.1.3.3, Linux ip(7)).
 func (q *Receiver) HandleError(o *Options, connected bool, e *ip.Error, port uint16, payload []byte) {
 	switch {
-	case e.Kind == ip.TooBig && !o.reportsTooBig(e.Quoted.Dst):
+	case e.Kind == ip.TooBig && !o.acceptsTooBig(e.Quoted.Dst):
 		// The path MTU is lower now, and the next datagram goes in fragments.
 	case o.recvErr(e.Quoted.Dst):
 		q.Report(errqueue.FromICMP(e, port, payload))
-	case connected && (e.Hard || e.Kind == ip.TooBig):
+	case connected && (e.Hard || e.Kind == ip.TooBig && o.failsTooBig(e.Quoted.Dst)):
 		q.Fail(e.Errno)
 	}
 }

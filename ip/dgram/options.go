@@ -77,13 +77,19 @@ func (o *Options) recvErr(to netip.Addr) bool {
 	return o.RecvErr
 }
 
-// reportsTooBig reports whether the sender of datagrams to an address learns that one was too big. An IPv6 one does unless it has turned the
-// discovery of the path MTU off, as on Linux.
-func (o *Options) reportsTooBig(to netip.Addr) bool {
+// acceptsTooBig reports whether the sender of datagrams to an address learns that one was too big. An IPv6 one does unless it ignores path
+// MTUs, as on Linux.
+func (o *Options) acceptsTooBig(to netip.Addr) bool {
 	if to.Is6() {
-		return o.IPv6().Discover != ip.DiscoverDont
+		return o.IPv6().Discover < ip.DiscoverInterface
 	}
 	return o.dontFragment()
+}
+
+// failsTooBig reports whether that becomes the pending error of a connected socket without an error queue: not if the stack sends fragments
+// without discovery, as on Linux.
+func (o *Options) failsTooBig(to netip.Addr) bool {
+	return to.Is4() || o.IPv6().Discover != ip.DiscoverDont
 }
 
 // Loops reports whether multicasts to an address come back to the stack.

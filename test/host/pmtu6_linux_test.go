@@ -165,17 +165,13 @@ func TestDatagramsBehindSmallerLink(t *testing.T) { // UDP6-005, UDP6-006
 			require.NoError(t, s.Connect(fd, in.LocalAddr().(*net.UDPAddr).AddrPort()))
 			_, err = s.Send(fd, make([]byte, 1452), 0)
 			require.NoError(t, err)
-			if discover != socketapi.IPV6_PMTUDISC_DONT {
-				wait(t, "the error", func() bool {
-					_, m, err := s.RecvMsg(fd, make([]byte, 2000), socketapi.MSG_ERRQUEUE)
-					return err == nil && m.Err.Info == 1300
-				})
-				var pending int
-				_, err = s.GetSockOpt(fd, socketapi.SOL_SOCKET, socketapi.SO_ERROR, &pending)
-				require.NoError(t, err)
-			} else {
-				wait(t, "the path MTU", func() bool { return counterOf(stack, "ip.pmtu.lowered") > 0 })
-			}
+			wait(t, "the error", func() bool {
+				_, m, err := s.RecvMsg(fd, make([]byte, 2000), socketapi.MSG_ERRQUEUE)
+				return err == nil && m.Err.Info == 1300
+			})
+			var pending int
+			_, err = s.GetSockOpt(fd, socketapi.SOL_SOCKET, socketapi.SO_ERROR, &pending)
+			require.NoError(t, err)
 			_, err = s.Send(fd, make([]byte, 1451), 0)
 			require.ErrorIs(t, err, want.err)
 			require.Equal(t, want.frags, count("ipv6.fraghdr && ipv6.src == "+stackIP6))
