@@ -131,13 +131,6 @@ and the longest. Beside it, in parentheses, what it was while an echoed timestam
 		}
 		doc.WriteByte('\n')
 	}
-	doc.WriteString(`
-The same size in real time over a relay, with CUBIC, beside the kernel: the median and the longest of ten seeds in seconds
-(test/lossy, with TUNSTACK_LONG=1). The wire is named as Package tun names it; 300 s is where a transfer is given up.
-
-| each direction | kernel to kernel | kernel to stack | stack to kernel |
-|---|---:|---:|---:|
-`)
 	measured, err := os.ReadFile("../test/lossy/testdata/table.md")
 	if err != nil {
 		panic(err)

@@ -4,5 +4,5 @@
 //
 // An ordinary run makes small transfers and compares the received bytes. TUNSTACK_LONG=1 makes the transfers of the table in
 // docs/goodput.md, which take some minutes, and requires the stack to be about as fast as the kernel; with -update it writes
-// testdata/table.md, the source of the page's table.
+// testdata/table.md, that part of the page.
 package lossy
